@@ -1,0 +1,84 @@
+import type { CallContext } from './context.ts'
+
+/** Rights in the conference. Expert and Guardian are peers: same mix, same right to speak. */
+export type ParticipantRole = 'guardian' | 'expert' | 'observer'
+
+export interface JoinRequest {
+  /** Name of the conference; created with its first participant, gone with its last. */
+  readonly conference: string
+  /** Unique in the conference. */
+  readonly participant: string
+  readonly role: ParticipantRole
+  /** SDP offer of the participant, or null to be given one (late offer, RFC 3264 §5). */
+  readonly offer: string | null
+}
+
+/** Why the media plane refused. Each code maps to one SIP status in gateways/sip. */
+export type MediaRefusalCode =
+  | 'sdp.malformed'
+  | 'sdp.no-audio'
+  | 'sdp.no-common-codec'
+  | 'sdp.unsupported-profile'
+  | 'conference.full'
+  | 'conference.no-ports'
+
+export interface MediaRefusal {
+  readonly ok: false
+  readonly code: MediaRefusalCode
+  readonly reason: string
+}
+
+export type LegEvent =
+  /** A telephone-event ended (RFC 4733). `digit` is one of 0–9 * # A–D. */
+  | { readonly type: 'dtmf'; readonly digit: string; readonly durationMs: number }
+  /** No valid RTP for `silentMs` although the leg is not on hold. Told once per silence. */
+  | { readonly type: 'mediaTimeout'; readonly silentMs: number }
+  /** Packets from a source that is not the participant were dropped; `packets` counts since the last such event. */
+  | { readonly type: 'strangerRejected'; readonly packets: number }
+  /** The media plane lost this leg and cannot carry it on. */
+  | { readonly type: 'failed'; readonly reason: string }
+
+export interface DirectionStats {
+  readonly packets: number
+  readonly bytes: number
+  /** Malformed or unexpected packets. */
+  readonly errors: number
+  /** Late, duplicate or overflow. */
+  readonly dropped: number
+}
+
+export interface LegStats {
+  readonly codec: string | null
+  readonly received: DirectionStats
+  readonly sent: DirectionStats
+  /** Interarrival jitter in milliseconds (RFC 3550 §6.4.1). */
+  readonly jitterMs: number
+  /** Packets lost as counted by sequence numbers (RFC 3550 appendix A.3); never negative. */
+  readonly lost: number
+  /** Round trip from the last receiver report, null before one came. */
+  readonly roundTripMs: number | null
+  readonly encrypted: boolean
+}
+
+/** One participant's place in a conference. */
+export interface ConferenceLeg {
+  readonly codec: () => string | null
+  /** Session description last sent or agreed to by this side: what a session refresh repeats. */
+  readonly localSdp: () => string
+  /** Takes a new offer (re-INVITE, UPDATE: hold, resume, codec or address change) and returns the answer; a refusal leaves the leg as it was. */
+  readonly offered: (sdp: string) => Promise<{ readonly ok: true; readonly sdp: string; readonly held: boolean } | MediaRefusal>
+  /** Takes the answer to an offer of ours. */
+  readonly answered: (sdp: string) => Promise<{ readonly ok: true; readonly held: boolean } | MediaRefusal>
+  readonly stats: () => Promise<LegStats>
+  /** Leaves the conference and frees port, timers and buffers. Idempotent; resolves with the final counts. */
+  readonly leave: () => Promise<LegStats>
+  readonly onEvent: (listener: (event: LegEvent) => void) => void
+}
+
+/** The port through which gateways reach the council's conferences. */
+export interface ConferencePort {
+  readonly join: (
+    context: CallContext,
+    request: JoinRequest
+  ) => Promise<{ readonly ok: true; readonly leg: ConferenceLeg; readonly sdp: string } | MediaRefusal>
+}

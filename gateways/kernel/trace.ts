@@ -1,0 +1,22 @@
+import { randomBytes } from 'node:crypto'
+
+/** 32 lowercase hex digits: serves as a SIP `Session-ID` (RFC 7989 §5) and as the trace-id of a W3C `traceparent`. Never all zero. */
+export function newTraceId(): string {
+  return randomBytes(16).toString('hex')
+}
+
+const ownTraceId = /^(?!0{32})[0-9a-f]{32}$/
+const foreignTraceId = /^[A-Za-z0-9._:@/+-]{1,128}$/
+
+/** Whether `id` is a trace id that this suite could have made. */
+export function isTraceId(id: string): boolean {
+  return ownTraceId.test(id)
+}
+
+/**
+ * Whether a trace id that a caller brought in `X-IF-Trace-ID` may be kept as it is: 1–128 characters of `A-Z a-z 0-9 . _ : @ / + -`.
+ * Anything else is refused, so that caller input cannot reach a log line or a query as markup.
+ */
+export function isAcceptableTraceId(id: string): boolean {
+  return foreignTraceId.test(id)
+}

@@ -1,0 +1,71 @@
+/**
+ * Fails on an import that points the wrong way and prints the edge.
+ *
+ *     kernel ← {ledger, media, guard, sip-engine, kamailio} ← gateways/sip ← deploy ← cli ← scripts (tests and tools)
+ *
+ * A part is reached from outside only through its subpath import (`#media`); tests and `scripts/` may reach the parts they test.
+ */
+import { readFileSync } from 'node:fs'
+import { glob } from 'node:fs/promises'
+import { dirname, join, normalize } from 'node:path'
+
+/** Part (longest prefix wins) and the parts it may import. */
+const allowed: Record<string, readonly string[]> = {
+  'gateways/kernel': [],
+  'gateways/sip-engine': ['gateways/kernel'],
+  'gateways/sip': ['gateways/kernel'],
+  'plugins/guard': ['gateways/kernel'],
+  media: ['gateways/kernel'],
+  ledger: ['gateways/kernel'],
+  kamailio: ['gateways/kernel'],
+  deploy: ['gateways/kernel', 'gateways/sip-engine', 'gateways/sip', 'plugins/guard', 'media', 'ledger', 'kamailio'],
+  cli: ['gateways/kernel', 'plugins/guard', 'ledger', 'deploy', 'kamailio'],
+  scripts: ['*'],
+  'sipp-scenarios': ['*']
+}
+
+const parts = Object.keys(allowed).sort((a, b) => b.length - a.length)
+const partOf = (path: string): string | undefined => parts.find((part) => path === part || path.startsWith(`${part}/`))
+const subpaths: Record<string, string> = JSON.parse(readFileSync('package.json', 'utf8')).imports
+
+/** Resolves a project import to a path from the root; undefined for packages and `node:` modules. */
+function target(file: string, specifier: string): string | undefined {
+  if (specifier.startsWith('.')) return normalize(join(dirname(file), specifier))
+  if (!specifier.startsWith('#')) return undefined
+  const exact = subpaths[specifier]
+  if (exact !== undefined) return normalize(exact)
+  const wildcard = Object.keys(subpaths).find((key) => key.endsWith('*') && specifier.startsWith(key.slice(0, -1)))
+  return wildcard === undefined ? specifier : normalize(subpaths[wildcard]!.replace('*', specifier.slice(wildcard.length - 1)))
+}
+
+const problems: string[] = []
+let files = 0
+for await (const file of glob('{gateways,plugins,media,ledger,kamailio,cli,deploy,scripts,sipp-scenarios}/**/*.{ts,js}')) {
+  const from = partOf(file)
+  if (from === undefined) {
+    problems.push(`${file}: belongs to no part; add its folder to scripts/check-imports.ts`)
+    continue
+  }
+  files++
+  for (const match of readFileSync(file, 'utf8').matchAll(
+    /^(?:import|export)\s[^'"]*?['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]/gm
+  )) {
+    const specifier = match[1] ?? match[2]!
+    const path = target(file, specifier)
+    if (path === undefined) continue
+    const to = partOf(path)
+    if (to === undefined) problems.push(`${file} → ${specifier}: names no part of the project`)
+    else if (to === from) continue
+    else if (file.endsWith('.test.ts')) continue
+    else if (!allowed[from]!.includes('*') && !allowed[from]!.includes(to))
+      problems.push(`${file} → ${path}: ${from} may not import ${to}`)
+    else if (!specifier.startsWith('#'))
+      problems.push(`${file} → ${specifier}: reach ${to} through its subpath import, not by path`)
+  }
+}
+if (problems.length > 0) {
+  for (const problem of problems) console.error(problem)
+  console.error(`${problems.length} import(s) point the wrong way`)
+  process.exit(1)
+}
+console.log(`imports: ${files} files, every edge points toward the kernel`)
