@@ -1,0 +1,92 @@
+#!/bin/sh
+# Sets up everything the suite and its tests need. Idempotent, quick when nothing is to do, says what it does.
+#
+#   sh scripts/setup.sh            install what is missing
+#   sh scripts/setup.sh --check    only say what is missing; exit 1 when anything is
+#
+# Needs: Debian or Ubuntu, any Node with npm, root or sudo for packages. Elsewhere it names what to install by hand.
+set -eu
+cd "$(dirname "$0")/.."
+
+# What each package is for:
+#   kamailio…      the SIP edge (TLS, JSON reports, UUIDs)
+#   sip-tester     SIPp, for scenarios
+#   baresip-core   an independent SIP phone, for tests and the demo
+#   openssl        development certificates
+#   ca-certificates, iproute2, procps, util-linux   used by tests (addresses, process lists, full-disk test)
+packages='kamailio kamailio-tls-modules kamailio-json-modules kamailio-extra-modules kamailio-utils-modules sip-tester baresip-core openssl ca-certificates iproute2 procps util-linux'
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+fail() { say "$*"; exit 1; }
+
+check_only=false
+case "${1:-}" in
+  '') ;;
+  --check) check_only=true ;;
+  *) fail "unknown option $1; expected --check or nothing" ;;
+esac
+
+missing_packages() {
+  for package in $packages; do
+    case "$(dpkg-query -W -f '${Status}' "$package" 2>/dev/null)" in
+      'install ok installed') ;;
+      *) printf ' %s' "$package" ;;
+    esac
+  done
+}
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"
+  elif command -v sudo >/dev/null 2>&1; then sudo "$@"
+  else fail "installing packages needs root or sudo; run as root: apt-get install --no-install-recommends$missing"
+  fi
+}
+
+install_packages() {
+  missing=$(missing_packages)
+  [ -n "$missing" ] || return 0
+  if $check_only; then say "missing Debian packages:$missing"; return 1; fi
+  say "installing Debian packages:$missing"
+  # The packages' own services must not start: the suite runs its own Kamailio, on loopback, from its own configuration.
+  policy=/usr/sbin/policy-rc.d
+  guarded=false
+  if [ ! -e "$policy" ]; then
+    guarded=true
+    trap 'as_root rm -f "$policy"' EXIT INT TERM
+    printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+    as_root chmod 755 "$policy"
+  fi
+  as_root apt-get update -qq || say 'apt-get update failed; trying with the package lists that are there'
+  # shellcheck disable=SC2086
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null \
+    || fail "apt-get could not install:$missing"
+  if $guarded; then as_root rm -f "$policy"; trap - EXIT INT TERM; fi
+}
+
+install_node_modules() {
+  stamp=node_modules/.setup-stamp
+  wanted=$(cat package.json package-lock.json | cksum)
+  if [ -x node_modules/.bin/node ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then return 0; fi
+  if $check_only; then say 'node modules are missing or out of step with package-lock.json'; return 1; fi
+  say 'installing node modules (with Node 24 among them)'
+  npm ci --no-audit --no-fund --loglevel=error || fail 'npm ci failed'
+  printf '%s' "$wanted" >"$stamp"
+}
+
+status=0
+if command -v dpkg-query >/dev/null 2>&1 && command -v apt-get >/dev/null 2>&1; then
+  install_packages || status=1
+else
+  for program in kamailio sipp baresip openssl; do
+    command -v "$program" >/dev/null 2>&1 || { say "not found: $program"; status=1; }
+  done
+  [ $status = 0 ] || fail 'this is not Debian or Ubuntu: install Kamailio 5.6 or later with its TLS, JSON and UUID modules, SIPp 3.6 or later, baresip 1.0 or later and OpenSSL by hand, then run this again'
+fi
+command -v npm >/dev/null 2>&1 || fail 'npm was not found: install Node.js with npm (any version), then run this again'
+install_node_modules || status=1
+[ $status = 0 ] || exit 1
+
+node=node_modules/.bin/node
+[ -x "$node" ] || node=node
+major=$("$node" -p 'process.versions.node.split(".")[0]')
+[ "$major" -ge 24 ] || fail "Node $major found, 24 or later needed, and no Node binary for $(uname -m) comes with the modules: install Node 24 by hand"
