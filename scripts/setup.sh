@@ -66,10 +66,14 @@ install_packages() {
 install_node_modules() {
   stamp=node_modules/.setup-stamp
   wanted=$(cat package.json package-lock.json | cksum)
-  if [ -x node_modules/.bin/node ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then return 0; fi
+  if [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then return 0; fi
   if $check_only; then say 'node modules are missing or out of step with package-lock.json'; return 1; fi
   say 'installing node modules (with Node 24 among them)'
   npm ci --no-audit --no-fund --loglevel=error || fail 'npm ci failed'
+  # npm 9 drops the command's link when it skips the packages of other processors: both bring a command `node`.
+  for binary in node_modules/node-linux-*/bin/node; do
+    if [ -x "$binary" ]; then ln -sf "../${binary#node_modules/}" node_modules/.bin/node; fi
+  done
   printf '%s' "$wanted" >"$stamp"
 }
 
