@@ -1,0 +1,8 @@
+import type { Policy } from '../policy.ts'
+import { policy as rate } from './rate/policy.ts'
+import { policy as registered } from './registered/policy.ts'
+import { policy as signature } from './signature/policy.ts'
+import { policy as specialisation } from './specialisation/policy.ts'
+
+/** The policies that come with the suite, in the order in which they are asked unless the configuration says otherwise. */
+export const shippedPolicies: readonly Policy[] = [registered, signature, specialisation, rate]
