@@ -1,0 +1,335 @@
+import {
+  type Clock,
+  type ConferencePort,
+  errorCode,
+  type Guard,
+  InfraFabricError,
+  isAcceptableTraceId,
+  type JsonObject,
+  type Log,
+  newTraceId,
+  type ParticipantRole,
+  systemClock,
+  type Witness
+} from '#kernel'
+import { createAggregate } from './aggregate.ts'
+import { allowedMethods, type Call, components, takeCall } from './call.ts'
+import type { CallSnapshot, SipApplicationEvent } from './call-events.ts'
+import { resolveConfig, type SipApplicationConfig } from './config.ts'
+import { newServerConnection, type RequestHandler, type SipResponse } from './drachtio.ts'
+import { edgeReportEvent, readEdgeReport } from './edge-report.ts'
+import { readOpening } from './opening.ts'
+import { reasonOfStatus, refusal } from './refusal.ts'
+import { clip, readNameAddr } from './sip-headers.ts'
+
+/** A call of this application that the ledger shows without an end. */
+export interface OpenCall {
+  readonly traceId: string
+  readonly parentTraceId?: string
+  readonly callId: string
+  /** Wall clock of its INVITE, milliseconds since 1970; null when unknown. */
+  readonly receivedAt: number | null
+}
+
+/** What the application is given. */
+export interface SipApplicationPorts {
+  readonly witness: Witness
+  readonly guard: Guard
+  readonly conference: ConferencePort
+  readonly log: Log
+  readonly clock?: Clock
+  /** Role in the conference of an approved caller, by registry id. Default: everybody is an expert. */
+  readonly roleOf?: (registryId: string) => ParticipantRole
+  /** Calls that an earlier run of this application left open; they are closed in the record before the first call is taken. */
+  readonly openCalls?: (application: string) => Promise<readonly OpenCall[]>
+}
+
+/** Counters since the start. */
+export interface SipApplicationStats {
+  readonly calls: number
+  readonly active: number
+  readonly answered: number
+  readonly established: number
+  readonly rejected: number
+  readonly securityRejected: number
+  readonly ended: number
+  /** Requests from addresses that are not the edge. */
+  readonly untrusted: number
+  /** Reports of the edge, and those among them that could not be read. */
+  readonly edgeReports: number
+  readonly badEdgeReports: number
+  /** Entries that neither the ledger nor the spool took. */
+  readonly unrecorded: number
+  /** Calls of an earlier run that were closed in the record. */
+  readonly closedAfterRestart: number
+}
+
+export interface SipApplication {
+  readonly stats: () => SipApplicationStats
+  readonly calls: () => readonly CallSnapshot[]
+  readonly onEvent: (listener: (event: SipApplicationEvent) => void) => void
+  /** Refuses new calls with 503, ends the present ones with BYE, and resolves when they are over and recorded (or the drain timed out). */
+  readonly drain: () => Promise<void>
+  /** Drains, then leaves the server. Idempotent. */
+  readonly close: () => Promise<void>
+}
+
+/** Methods we take outside a dialog only to refuse them. */
+const refusedMethods = ['register', 'message', 'info', 'notify', 'subscribe', 'refer', 'update', 'bye', 'prack'] as const
+
+const reportIntervalMs = 10_000
+
+/**
+ * Connects to a drachtio server and takes calls from the edge.
+ *
+ * @throws {ConfigError} for a configuration that cannot be used; {InfraFabricError} `sip.server.unreachable`, `sip.server.refused`, or what the
+ * witness threw when calls left open by an earlier run could not be closed in the record.
+ */
+export async function startSipApplication(config: SipApplicationConfig, ports: SipApplicationPorts): Promise<SipApplication> {
+  const settings = resolveConfig(config)
+  const clock = ports.clock ?? systemClock
+  const { log, witness } = ports
+  const conferences = settings.conferences === null ? null : new Set(settings.conferences)
+  const trusted = new Set(settings.trustedEdges.map(plainAddress))
+  const calls = new Map<string, Call>()
+  const listeners = new Set<(event: SipApplicationEvent) => void>()
+  const strangers = createAggregate(reportIntervalMs, 1000)
+  const counters = {
+    calls: 0,
+    answered: 0,
+    established: 0,
+    rejected: 0,
+    securityRejected: 0,
+    ended: 0,
+    untrusted: 0,
+    edgeReports: 0,
+    badEdgeReports: 0,
+    unrecorded: 0,
+    closedAfterRestart: 0
+  }
+  let draining = false
+  let closed: Promise<void> | null = null
+
+  const emit = (event: SipApplicationEvent) => {
+    if (event.type === 'answered') counters.answered++
+    else if (event.type === 'established') counters.established++
+    else if (event.type === 'ended') counters.ended++
+    else if (event.type === 'rejected') event.security ? counters.securityRejected++ : counters.rejected++
+    for (const listener of listeners) listener(event)
+  }
+
+  /** Entry that belongs to no call of ours. */
+  const tell = (event: string, payload: JsonObject, claimedTraceId: string | null) => {
+    witness
+      .record({
+        component: components.proxy,
+        event,
+        traceId: newTraceId(),
+        ...(claimedTraceId !== null && isAcceptableTraceId(claimedTraceId) ? { parentTraceId: claimedTraceId } : {}),
+        payload
+      })
+      .catch((error: unknown) => {
+        counters.unrecorded++
+        log.error({ event, code: errorCode(error) }, 'entry not recorded')
+      })
+  }
+
+  const answer = (response: SipResponse, status: number, headers: Record<string, string> = {}) =>
+    response.send(status, { headers: status >= 300 ? { ...headers, Reason: reasonOfStatus(status) } : headers })
+
+  /** Lets through what comes from the edge; everything else gets 403 and, at most once per source and interval, an entry. */
+  const fromEdge =
+    (handler: RequestHandler): RequestHandler =>
+    (request, response) => {
+      if (request.source === 'application') return
+      const source = plainAddress(request.source_address)
+      if (trusted.has(source)) {
+        try {
+          return handler(request, response)
+        } catch (error) {
+          log.error({ code: errorCode(error), method: request.method }, 'request could not be handled')
+          return answer(response, 500)
+        }
+      }
+      counters.untrusted++
+      const count = strangers.note(source, clock.monotonicMs())
+      const { status, code, layer, reason } = refusal('edge.source.untrusted', 'the request did not come through the edge')
+      answer(response, status)
+      if (count === null) return
+      log.warn({ source, count }, 'request from an address that is not the edge')
+      tell(
+        'SECURITY_REJECTED',
+        {
+          layer,
+          code,
+          reason,
+          status,
+          method: clip(request.method, 32),
+          source,
+          callId: clip(request.get('Call-ID') ?? '', 256),
+          count
+        },
+        null
+      )
+    }
+
+  const invite: RequestHandler = (request, response) => {
+    const opening = readOpening(request, conferences, settings.hazards)
+    const key = `${opening.callId};${opening.fromTag}`
+    const refused =
+      opening.refusal ??
+      (draining
+        ? refusal('sip.draining', 'the application is shutting down')
+        : calls.size >= settings.maxCalls
+          ? refusal('sip.capacity.exceeded', `${settings.maxCalls} calls at a time`)
+          : calls.has(key)
+            ? refusal('sip.call.merged', 'a call with this Call-ID and From tag is there already')
+            : null)
+    const id = calls.has(key) ? `${key};${newTraceId()}` : key
+    counters.calls++
+    const call = takeCall(
+      {
+        server,
+        witness,
+        guard: ports.guard,
+        conference: ports.conference,
+        roleOf: ports.roleOf ?? (() => 'expert'),
+        log,
+        clock
+      },
+      {
+        application: settings.application,
+        failClosed: new Set(settings.failClosed),
+        sessionTimer: settings,
+        setupTimeoutMs: settings.setupTimeoutMs
+      },
+      { onEvent: emit, onUnrecorded: () => counters.unrecorded++, onOver: () => void calls.delete(id) },
+      { request, response, opening: { ...opening, refusal: refused } }
+    )
+    calls.set(id, call)
+  }
+
+  const options: RequestHandler = (_request, response) =>
+    draining
+      ? answer(response, 503, { 'Retry-After': '10' })
+      : answer(response, 200, { Allow: allowedMethods, Accept: 'application/sdp', Supported: 'timer' })
+
+  const publish: RequestHandler = (request, response) => {
+    if (request.get('Event')?.split(';')[0]?.trim().toLowerCase() !== edgeReportEvent)
+      return answer(response, 489, { 'Allow-Events': edgeReportEvent })
+    const result = readEdgeReport(request.body)
+    if (!result.ok) {
+      counters.badEdgeReports++
+      log.error({ problems: result.problems }, 'report of the edge cannot be read')
+      return answer(response, 400)
+    }
+    counters.edgeReports++
+    answer(response, 200)
+    tell('SECURITY_REJECTED', { ...result.report }, result.report.traceId)
+    emit({ type: 'edge-refused', at: clock.now(), ...result.report })
+  }
+
+  const refuseMethod: RequestHandler = (request, response) =>
+    readNameAddr(request.get('To'))?.tag == null ? answer(response, 405, { Allow: allowedMethods }) : answer(response, 481)
+
+  const server = newServerConnection()
+  server.use('invite', fromEdge(invite))
+  server.use('options', fromEdge(options))
+  server.use('publish', fromEdge(publish))
+  for (const method of refusedMethods) server.use(method, fromEdge(refuseMethod))
+
+  const closeOpenCalls = async (): Promise<void> => {
+    const open = (await ports.openCalls?.(settings.application)) ?? []
+    await Promise.all(
+      open.map((call) =>
+        witness.record({
+          component: components.proxy,
+          event: 'TERMINATED',
+          traceId: call.traceId,
+          ...(call.parentTraceId === undefined ? {} : { parentTraceId: call.parentTraceId }),
+          payload: {
+            callId: call.callId,
+            hungUpBy: 'application',
+            reason: 'application-restart',
+            durationMs: call.receivedAt === null ? null : Math.max(0, clock.now() - call.receivedAt),
+            leg: null
+          }
+        })
+      )
+    )
+    counters.closedAfterRestart = open.length
+  }
+
+  /** Resolves once logged in. Later losses are reconnected by drachtio-srf; calls in progress are over with the connection. */
+  const connect = (): Promise<void> => {
+    const first = Promise.withResolvers<void>()
+    let lastProblem = 'no connection'
+    const giveUp = clock.after(settings.connectTimeoutMs, () =>
+      first.reject(new InfraFabricError('sip.server.unreachable', `drachtio server: ${lastProblem}`))
+    )
+    server.on('connect', (error) => {
+      giveUp()
+      if (closed !== null) return server.disconnect()
+      if (error) return first.reject(new InfraFabricError('sip.server.refused', 'the drachtio server refused the log-in'))
+      first.resolve()
+      emit({ type: 'signalling', at: clock.now(), state: 'connected' })
+    })
+    server.on('error', (error) => {
+      lastProblem = errorCode(error)
+      log.warn({ code: lastProblem }, 'connection to the drachtio server failed')
+    })
+    server.on('close', () => {
+      if (closed !== null) return
+      emit({ type: 'signalling', at: clock.now(), state: 'lost' })
+      for (const call of calls.values()) call.signallingLost()
+    })
+    server.connect({ ...settings.drachtio, reconnect: { retryMaxDelay: 2000 } })
+    return first.promise
+  }
+
+  const drain = async (): Promise<void> => {
+    draining = true
+    for (const call of calls.values())
+      call.stop({ by: 'application', reason: 'draining' }, refusal('sip.draining', 'the application is shutting down'))
+    const timeout = Promise.withResolvers<void>()
+    const cancel = clock.after(settings.drainTimeoutMs, timeout.resolve)
+    await Promise.race([Promise.all([...calls.values()].map((call) => call.over)), timeout.promise])
+    cancel()
+  }
+
+  const disconnect = () => {
+    try {
+      server.disconnect()
+    } catch (error) {
+      log.debug({ code: errorCode(error) }, 'no connection to leave')
+    }
+  }
+
+  await closeOpenCalls()
+  try {
+    await connect()
+  } catch (error) {
+    closed = Promise.resolve()
+    disconnect()
+    throw error
+  }
+
+  return {
+    stats: () => ({ ...counters, active: calls.size }),
+    calls: () => [...calls.values()].map((call) => call.snapshot()),
+    onEvent: (listener) => void listeners.add(listener),
+    drain,
+    close: () => {
+      closed ??= drain().then(disconnect)
+      return closed
+    }
+  }
+}
+
+/** An address as sets compare it: no IPv4-mapped form, no brackets, lower case. */
+function plainAddress(address: string): string {
+  return address
+    .toLowerCase()
+    .replace(/^\[(.*)\]$/, '$1')
+    .replace(/^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/, '')
+}

@@ -1,0 +1,74 @@
+import Srf from 'drachtio-srf'
+
+/**
+ * The part of drachtio-srf that this gateway uses, with the types it really has. Whatever server speaks the drachtio protocol on the other side is not
+ * visible here.
+ */
+export interface SipMessage {
+  readonly raw?: string
+  readonly body: string
+  /** Header values by the name as received (`X-…`, `P-…`) or in lower case; repeated headers are joined with a comma. */
+  readonly headers: Readonly<Record<string, string>>
+  readonly get: (name: string) => string | undefined
+}
+
+export interface SipRequest extends SipMessage {
+  readonly method: string
+  readonly uri: string
+  /** `network`, or `application` for a request that the server made on our behalf. */
+  readonly source: string
+  readonly source_address: string
+  readonly stackTxnId: string
+  readonly on: (event: 'cancel', listener: (cancel: SipMessage) => void) => void
+}
+
+export interface SendOptions {
+  readonly headers?: Record<string, string>
+  readonly body?: string
+}
+
+export interface SipResponse {
+  readonly finalResponseSent: boolean
+  /** `sent` gets the message as it went out, or an error when the transaction was gone. */
+  readonly send: (status: number, options: SendOptions, sent?: (error: unknown, message?: SipMessage) => void) => void
+}
+
+export interface SipDialog {
+  readonly id: string
+  readonly sip: { readonly callId: string; readonly localTag: string; readonly remoteTag: string }
+  readonly on: {
+    (event: 'ack', listener: (ack: SipRequest) => void): void
+    (event: 'destroy', listener: (bye: SipRequest, reason: string) => void): void
+    (event: InDialogMethod, listener: (request: SipRequest, response: SipResponse) => void): void
+  }
+  /** Sends BYE. `done` comes with its final response (or the error), so never before the peer answered or the server gave up. */
+  readonly destroy: (options: SendOptions, done: (error: unknown) => void) => void
+}
+
+/** In-dialog requests as drachtio-srf names them; `modify` is a re-INVITE. */
+export type InDialogMethod = 'modify' | 'update' | 'info' | 'options' | 'message' | 'refer' | 'publish' | 'notify' | 'subscribe'
+
+export type RequestHandler = (request: SipRequest, response: SipResponse) => void
+
+export interface SipServerConnection {
+  readonly use: (method: string, handler: RequestHandler) => void
+  readonly connect: (options: { host: string; port: number; secret: string; reconnect: { retryMaxDelay: number } }) => void
+  readonly on: {
+    (event: 'connect', listener: (error: Error | null | undefined, hostports: string) => void): void
+    (event: 'error', listener: (error: Error) => void): void
+    (event: 'close', listener: () => void): void
+    (event: 'reconnecting', listener: (attempt: unknown) => void): void
+  }
+  readonly createUAS: (
+    request: SipRequest,
+    response: SipResponse,
+    options: { localSdp: string; headers: Record<string, string> },
+    created: (error: unknown, dialog?: SipDialog) => void
+  ) => void
+  readonly disconnect: () => void
+}
+
+/** A connection object that is not connected yet. */
+export function newServerConnection(): SipServerConnection {
+  return new Srf() as unknown as SipServerConnection
+}

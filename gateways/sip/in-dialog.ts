@@ -1,0 +1,93 @@
+import { errorCode } from '#kernel'
+import { allowedMethods, bodyHash, type CallInside, components } from './call.ts'
+import type { InDialogMethod, SipDialog, SipRequest, SipResponse } from './drachtio.ts'
+import { dtmfMediaTypes, readDtmfInfo } from './dtmf-relay.ts'
+import { reasonOfStatus, refusalByMedia } from './refusal.ts'
+import { answerSessionTimer } from './session-timer.ts'
+import { readMediaType } from './sip-headers.ts'
+
+/** Methods that drachtio-srf would answer by itself and that no dialog of ours understands. */
+const refused: readonly InDialogMethod[] = ['message', 'refer', 'publish', 'notify', 'subscribe']
+
+/**
+ * Answers the requests that come inside a call's dialog: re-INVITE and UPDATE, INFO, OPTIONS; anything else gets 405.
+ *
+ * @see RFC 3261 §12.2.2, §14; RFC 3311; RFC 6086 for INFO (keys only, in the form phones send)
+ */
+export function handleInDialog(dialog: SipDialog, call: CallInside): void {
+  dialog.on('modify', (request, response) => void modify(call, 'INVITE', request, response))
+  dialog.on('update', (request, response) => void modify(call, 'UPDATE', request, response))
+  dialog.on('info', (request, response) => info(call, request, response))
+  dialog.on('options', (_request, response) =>
+    response.send(200, { headers: { ...own(call), Allow: allowedMethods, Accept: 'application/sdp', Supported: 'timer' } })
+  )
+  for (const method of refused)
+    dialog.on(method, (_request, response) => response.send(405, { headers: { ...own(call), Allow: allowedMethods } }))
+}
+
+const own = (call: CallInside): Record<string, string> => ({ 'Session-ID': call.sessionId() })
+
+const isOver = (call: CallInside): boolean => call.state() !== 'answered' && call.state() !== 'established'
+
+async function modify(call: CallInside, method: 'INVITE' | 'UPDATE', request: SipRequest, response: SipResponse): Promise<void> {
+  const answer = (status: number, headers: Record<string, string> = {}, body?: string) => {
+    const reason: Record<string, string> = status >= 300 ? { Reason: reasonOfStatus(status) } : {}
+    response.send(status, { headers: { ...headers, ...reason, ...own(call) }, ...(body === undefined ? {} : { body }) })
+  }
+  const leg = call.leg()
+  if (isOver(call) || leg === null) return answer(481)
+  const timer = answerSessionTimer((name) => request.get(name), call.sessionTimer)
+  if (!timer.ok) return answer(422, { 'Min-SE': String(timer.minSeconds) })
+  const accepted = { ...timer.headers, Allow: allowedMethods, Supported: 'timer' }
+  const offer = request.body
+  if (offer === '' && method === 'UPDATE') return answer(200, accepted)
+  const withSdp = { ...accepted, 'Content-Type': 'application/sdp' }
+  if (call.exchange.state() === 'offering') return answer(491)
+  if (call.exchange.state() === 'answering') return answer(500, { 'Retry-After': '2' })
+  if (offer === '') {
+    call.exchange.move({ type: 'ourOffer' })
+    const sdp = leg.localSdp()
+    call.tell(components.sip, 'sip_session_modified', { method, status: 200, lateOffer: true, localSdpSha256: bodyHash(sdp) })
+    return answer(200, withSdp, sdp)
+  }
+  if (readMediaType(request.get('Content-Type')) !== 'application/sdp') return answer(415, { Accept: 'application/sdp' })
+
+  call.exchange.move({ type: 'theirOffer' })
+  const facts = { method, remoteSdpSha256: bodyHash(offer) }
+  try {
+    const result = await leg.offered(offer)
+    if (isOver(call)) return answer(481)
+    if (!result.ok) {
+      const { status, headers, code } = refusalByMedia(result)
+      call.tell(components.sip, 'sip_session_modified', { ...facts, status, code })
+      return answer(status, headers)
+    }
+    answer(200, withSdp, result.sdp)
+    call.tell(components.sip, 'sip_session_modified', {
+      ...facts,
+      status: 200,
+      held: result.held,
+      codec: leg.codec(),
+      localSdpSha256: bodyHash(result.sdp)
+    })
+    call.bridge({ type: result.held ? 'held' : 'resumed' })
+  } catch (error) {
+    call.log.error({ code: errorCode(error), method }, 'leg could not take an offer')
+    answer(500)
+  } finally {
+    call.exchange.move({ type: 'answerSent' })
+  }
+}
+
+function info(call: CallInside, request: SipRequest, response: SipResponse) {
+  if (isOver(call)) return response.send(481, { headers: own(call) })
+  const mediaType = readMediaType(request.get('Content-Type'))
+  if (request.body === '') return response.send(200, { headers: own(call) })
+  if (mediaType === null || !(dtmfMediaTypes as readonly string[]).includes(mediaType))
+    return response.send(415, { headers: { ...own(call), Accept: dtmfMediaTypes.join(', ') } })
+  const key = readDtmfInfo(mediaType, request.body)
+  if (key === null) return response.send(400, { headers: own(call) })
+  call.tell(components.sip, 'sip_dtmf_received', { digit: key.digit, durationMs: key.durationMs, by: 'info' })
+  call.event({ type: 'key', digit: key.digit })
+  response.send(200, { headers: own(call) })
+}

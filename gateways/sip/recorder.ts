@@ -1,0 +1,58 @@
+import { errorCode, type JsonObject, type Log, type Witness } from '#kernel'
+
+export interface RecorderOptions {
+  readonly witness: Witness
+  readonly traceId: string
+  readonly parentTraceId: string | undefined
+  /** Facts that every entry of this call carries. */
+  readonly common: JsonObject
+  /** Names of the events without whose entry there is no call. */
+  readonly failClosed: ReadonlySet<string>
+  readonly log: Log
+  /** Told for each entry that neither the ledger nor the spool took. */
+  readonly onUnrecorded: (event: string) => void
+}
+
+/** Writes the entries of one call, in the order in which they are told. */
+export interface Recorder {
+  /** Hands an entry to the witness and goes on. */
+  readonly tell: (component: string, event: string, payload: JsonObject) => void
+  /** Resolves when every fail-closed entry told so far is durable. @throws what the witness threw for the first that is not. */
+  readonly requiredDurable: () => Promise<void>
+  /** Resolves when the fate of every entry told so far is known; never rejects. */
+  readonly settled: () => Promise<void>
+}
+
+/**
+ * A recorder for one call. Entries are not awaited one by one: they go to the witness as they happen, and one group commit serves those that
+ * {@link Recorder.requiredDurable} waits for.
+ */
+export function createRecorder(options: RecorderOptions): Recorder {
+  const required: Promise<unknown>[] = []
+  let tail: Promise<unknown> = Promise.resolve()
+  return {
+    tell: (component, event, payload) => {
+      const receipt = options.witness.record({
+        component,
+        event,
+        traceId: options.traceId,
+        ...(options.parentTraceId === undefined ? {} : { parentTraceId: options.parentTraceId }),
+        payload: { ...options.common, ...payload }
+      })
+      if (options.failClosed.has(event)) required.push(receipt)
+      tail = Promise.allSettled([
+        tail,
+        receipt.catch((error: unknown) => {
+          options.onUnrecorded(event)
+          options.log.error({ event, component, code: errorCode(error) }, 'entry not recorded')
+        })
+      ])
+    },
+    requiredDurable: async () => {
+      await Promise.all(required)
+    },
+    settled: async () => {
+      await tail
+    }
+  }
+}
