@@ -89,6 +89,9 @@ export type CallTimelineEventBody = DistributiveOmit<CallTimelineEvent, 'at' | '
 
 const strangerReportMs = 5000
 
+/** Code of the finding that says an X-IF-Signature verified. */
+const signatureVerified = 'guard.signature.verified'
+
 /**
  * Takes an INVITE through IF.guard into its conference and keeps it until it ends. The answer to the INVITE is sent here and nowhere else.
  *
@@ -229,7 +232,7 @@ export function takeCall(
       receivedAt
     })
     const { verdict, layer, code, reason, security, expertId, hazard, findings } = decision
-    if (findings.some((finding) => finding.policy === 'signature' && finding.verdict === 'pass'))
+    if (findings.some((finding) => finding.code === signatureVerified))
       recorder.tell(components.sip, 'sip_hash_verified', { expertId, keyId: keyIdOf(opening.signature) })
     recorder.tell(components.guard, 'policy_decision', {
       verdict,

@@ -32,10 +32,11 @@ const mediaOutcomes: Readonly<Record<MediaRefusalCode, Outcome>> = {
   'conference.no-ports': { status: 503, headers: retryLater }
 }
 
-/** What IF.guard decided. Anything not named here is 403: a caller learns that the answer is no, not which rule said so. */
+/** What IF.guard decided, by its code. Anything not named here is 403: a caller learns that the answer is no, not which rule said so. */
 const guardOutcomes: Readonly<Record<string, Outcome>> = {
   'guard.rate.exceeded': { status: 480, headers: { 'Retry-After': '60' } },
-  'guard.policy.failed': { status: 500 }
+  'guard.policy.failed': { status: 500 },
+  'guard.signature.cache-full': { status: 503, headers: retryLater }
 }
 
 /** What this gateway refuses by itself. */

@@ -1,7 +1,7 @@
 import type { SipMessage } from './drachtio.ts'
 
 /** `<sip:a@b>;tag=x`, `"A" <sip:a@b>`, `sip:a@b;tag=x`. */
-const nameAddr = /^\s*(?:"(?:[^"\\]|\\.)*"|[^<"]*)<\s*([^<>\s]+)\s*>\s*((?:;[^,]*)?)$/
+const nameAddr = /^\s*(?:"(?:[^"\\]|\\.)*"\s*|[^<"]*)<\s*([^<>\s]+)\s*>\s*((?:;[^,]*)?)$/
 const addrSpec = /^\s*([^\s<>";,?]+)\s*((?:;[^,]*)?)$/
 
 export interface NameAddr {

@@ -1,0 +1,54 @@
+import test from 'ava'
+import { formatSessionId, readPeerSessionId } from './session-id.ts'
+import { answerSessionTimer } from './session-timer.ts'
+
+const config = { sessionExpiresSeconds: 1800, minSessionExpiresSeconds: 90 }
+const answer = (headers: Record<string, string>) => answerSessionTimer((name) => headers[name], config)
+
+test('a caller without session timers gets none', (t) => {
+  t.deepEqual(answer({}), { ok: true, headers: {} })
+  t.deepEqual(answer({ 'Session-Expires': '600' }), { ok: true, headers: {} })
+})
+
+test('we refresh unless the caller wants to (RFC 4028 table 2)', (t) => {
+  t.deepEqual(answer({ Supported: 'replaces, timer' }), { ok: true, headers: { 'Session-Expires': '1800;refresher=uas' } })
+  t.deepEqual(answer({ Supported: 'timer', 'Session-Expires': '600' }), {
+    ok: true,
+    headers: { 'Session-Expires': '600;refresher=uas' }
+  })
+  t.deepEqual(answer({ Supported: 'timer', 'Session-Expires': '600;refresher=uac' }), {
+    ok: true,
+    headers: { 'Session-Expires': '600;refresher=uac', Require: 'timer' }
+  })
+})
+
+test('the interval stays between the smallest either side accepts and what we ask for', (t) => {
+  t.deepEqual(answer({ Supported: 'timer', 'Session-Expires': '7200' }), {
+    ok: true,
+    headers: { 'Session-Expires': '1800;refresher=uas' }
+  })
+  t.deepEqual(answer({ Supported: 'timer', 'Session-Expires': '7200', 'Min-SE': '3600' }), {
+    ok: true,
+    headers: { 'Session-Expires': '3600;refresher=uas' }
+  })
+})
+
+test('an interval below our minimum is refused with 422', (t) => {
+  t.deepEqual(answer({ Supported: 'timer', 'Session-Expires': '89' }), { ok: false, minSeconds: 90 })
+  t.deepEqual(answer({ x: '30' }), { ok: false, minSeconds: 90 })
+})
+
+test('an interval that is no number counts as not given', (t) => {
+  t.deepEqual(answer({ Supported: 'timer', 'Session-Expires': 'soon' }), {
+    ok: true,
+    headers: { 'Session-Expires': '1800;refresher=uas' }
+  })
+})
+
+test('Session-ID holds our trace id and their id, or the nil id', (t) => {
+  const theirs = 'ab30317f1a784dc48ff824d0d3715d86'
+  t.is(readPeerSessionId(`${theirs};remote=${'0'.repeat(32)}`), theirs)
+  t.is(readPeerSessionId(theirs), theirs)
+  for (const bad of [undefined, '', 'AB', `${theirs}0`, `x;remote=${theirs}`]) t.is(readPeerSessionId(bad), '0'.repeat(32))
+  t.is(formatSessionId('1'.repeat(32), theirs), `${'1'.repeat(32)};remote=${theirs}`)
+})
