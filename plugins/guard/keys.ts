@@ -3,7 +3,7 @@ import { InfraFabricError } from '#kernel'
 
 const base64url = /^[A-Za-z0-9_-]*$/
 
-/** Points of small order: with such a "key" anybody can make signatures that verify. Hexadecimal, RFC 8032 §5.1.2 encoding. */
+/** Points of small order: a verifier that takes one for a key takes signatures that anybody made. Hexadecimal, RFC 8032 §5.1.2 encoding. */
 export const smallOrderKeys: ReadonlySet<string> = new Set([
   `01${'00'.repeat(31)}`,
   `ec${'ff'.repeat(30)}7f`,
