@@ -16,7 +16,7 @@ import { createAggregate } from './aggregate.ts'
 import { allowedMethods, type Call, components, takeCall } from './call.ts'
 import type { CallSnapshot, SipApplicationEvent } from './call-events.ts'
 import { resolveConfig, type SipApplicationConfig } from './config.ts'
-import { newServerConnection, type RequestHandler, type SipResponse } from './drachtio.ts'
+import { newServerConnection, type RequestHandler, type SipResponse, type SipServerConnection } from './drachtio.ts'
 import { edgeReportEvent, readEdgeReport } from './edge-report.ts'
 import { readOpening } from './opening.ts'
 import { reasonOfStatus, refusal } from './refusal.ts'
@@ -85,7 +85,16 @@ const reportIntervalMs = 10_000
  * @throws {ConfigError} for a configuration that cannot be used; {InfraFabricError} `sip.server.unreachable`, `sip.server.refused`, or what the
  * witness threw when calls left open by an earlier run could not be closed in the record.
  */
-export async function startSipApplication(config: SipApplicationConfig, ports: SipApplicationPorts): Promise<SipApplication> {
+export function startSipApplication(config: SipApplicationConfig, ports: SipApplicationPorts): Promise<SipApplication> {
+  return runSipApplication(config, ports, newServerConnection())
+}
+
+/** {@link startSipApplication} on a connection of the caller's. */
+export async function runSipApplication(
+  config: SipApplicationConfig,
+  ports: SipApplicationPorts,
+  server: SipServerConnection
+): Promise<SipApplication> {
   const settings = resolveConfig(config)
   const clock = ports.clock ?? systemClock
   const { log, witness } = ports
@@ -232,7 +241,6 @@ export async function startSipApplication(config: SipApplicationConfig, ports: S
   const refuseMethod: RequestHandler = (request, response) =>
     readNameAddr(request.get('To'))?.tag == null ? answer(response, 405, { Allow: allowedMethods }) : answer(response, 481)
 
-  const server = newServerConnection()
   server.use('invite', fromEdge(invite))
   server.use('options', fromEdge(options))
   server.use('publish', fromEdge(publish))

@@ -101,8 +101,7 @@ const stepExchange = (state: OfferAnswerState, type: OfferAnswerEvent['type']) =
   step<OfferAnswerState, OfferAnswerEvent, never, void>(offerAnswerTable, state, { type }, undefined)
 
 test('a bridge goes through its states in order and never leaves DISCONNECTED', (t) => {
-  const after = (...sequence: BridgeEvent['type'][]) =>
-    sequence.reduce<BridgeState>(stepBridge, 'IDLE')
+  const after = (...sequence: BridgeEvent['type'][]) => sequence.reduce<BridgeState>(stepBridge, 'IDLE')
   t.is(after('joining', 'ringing', 'connected'), 'CONNECTED')
   t.is(after('joining', 'ringing', 'connected', 'held'), 'HOLD')
   t.is(after('joining', 'ringing', 'connected', 'held', 'resumed'), 'CONNECTED')
