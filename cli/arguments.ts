@@ -1,0 +1,94 @@
+import { nearest } from './suggest.ts'
+
+/** An option of a command; without `value` it is a flag. */
+export interface Option {
+  /** Without the dashes. */
+  readonly name: string
+  /** What its value is, for the help: `FILE`. */
+  readonly value?: string
+  readonly summary: string
+}
+
+/** A command line that cannot be used; `hint` says what would help. */
+export class UsageError extends Error {
+  readonly hint: string | undefined
+  constructor(message: string, hint?: string) {
+    super(message)
+    this.name = 'UsageError'
+    this.hint = hint
+  }
+}
+
+/** What stood on the command line after the command. */
+export interface Arguments {
+  readonly operands: readonly string[]
+  readonly has: (flag: string) => boolean
+  /** Value of an option, undefined when it is not given. */
+  readonly value: (option: string) => string | undefined
+  /** Like `value`. @throws {UsageError} when it is not given */
+  readonly required: (option: string) => string
+  /** A whole number in the range. @throws {UsageError} otherwise */
+  readonly wholeNumber: (option: string, least: number, most: number) => number | undefined
+}
+
+/**
+ * Reads `--name value`, `--name=value`, `--flag` and operands in any order; `--` ends the options.
+ *
+ * @throws {UsageError} for an unknown or repeated option, a missing or superfluous value, or too few or too many operands
+ */
+export function parseArguments(args: readonly string[], options: readonly Option[], operandNames: readonly string[]): Arguments {
+  const values = new Map<string, string>()
+  const operands: string[] = []
+  for (let at = 0; at < args.length; at++) {
+    const arg = args[at]!
+    if (arg === '--') {
+      operands.push(...args.slice(at + 1))
+      break
+    }
+    if (!arg.startsWith('-') || arg === '-') {
+      operands.push(arg)
+      continue
+    }
+    const equals = arg.indexOf('=')
+    const written = equals < 0 ? arg : arg.slice(0, equals)
+    const option = options.find(({ name }) => written === `--${name}`)
+    if (option === undefined) {
+      const meant = nearest(
+        written.replace(/^-+/, ''),
+        options.map(({ name }) => name)
+      )
+      throw new UsageError(`unknown option ${written}`, meant === undefined ? undefined : `did you mean --${meant}?`)
+    }
+    if (values.has(option.name)) throw new UsageError(`${written} is given twice`)
+    if (option.value === undefined) {
+      if (equals >= 0) throw new UsageError(`${written} takes no value`)
+      values.set(option.name, '')
+    } else if (equals >= 0) values.set(option.name, arg.slice(equals + 1))
+    else {
+      const next = args[++at]
+      if (next === undefined || next.startsWith('--'))
+        throw new UsageError(`${written} needs a value: ${written} ${option.value}`)
+      values.set(option.name, next)
+    }
+  }
+  if (operands.length < operandNames.length) throw new UsageError(`${operandNames[operands.length]} is missing`)
+  if (operands.length > operandNames.length) throw new UsageError(`unexpected ${JSON.stringify(operands[operandNames.length])}`)
+  return {
+    operands,
+    has: (flag) => values.has(flag),
+    value: (option) => values.get(option),
+    required: (option) => {
+      const value = values.get(option)
+      if (value === undefined || value === '') throw new UsageError(`--${option} is missing`)
+      return value
+    },
+    wholeNumber: (option, least, most) => {
+      const text = values.get(option)
+      if (text === undefined) return undefined
+      const number = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN
+      if (!(number >= least && number <= most))
+        throw new UsageError(`--${option}: expected a whole number from ${least} to ${most}`)
+      return number
+    }
+  }
+}

@@ -1,0 +1,38 @@
+import { join, resolve } from 'node:path'
+import type { Arguments, Option } from './arguments.ts'
+import type { Output } from './output.ts'
+
+/** A command does its work and returns the exit code. Expected failures are thrown as InfraFabricError or UsageError. */
+export type Run = (args: Arguments, output: Output) => Promise<number>
+
+/** What is known of a command without loading it. */
+export interface Command {
+  /** Words after `ifctl`. */
+  readonly words: readonly string[]
+  /** Names of its operands, for the help: `<file>`. All are needed. */
+  readonly operands: readonly string[]
+  readonly summary: string
+  readonly options: readonly Option[]
+  readonly load: () => Promise<{ readonly run: Run }>
+}
+
+export const dataOption: Option = {
+  name: 'data',
+  value: 'DIR',
+  summary: 'folder of ledger, keys and state (default: $IF_DATA, else ./var)'
+}
+
+/** Data folder of the suite. */
+export function dataFolder(args: Arguments): string {
+  return resolve(args.value('data') ?? process.env.IF_DATA ?? 'var')
+}
+
+export const registryOption: Option = {
+  name: 'registry',
+  value: 'FILE',
+  summary: 'expert registry (default: $IF_REGISTRY, else experts.yaml in the data folder)'
+}
+
+export function registryPath(args: Arguments): string {
+  return resolve(args.value('registry') ?? process.env.IF_REGISTRY ?? join(dataFolder(args), 'experts.yaml'))
+}

@@ -1,0 +1,23 @@
+/** What the exit status of ifctl says. Stable. */
+export const exitCodes = {
+  ok: 0,
+  failure: 1,
+  usage: 2,
+  truncated: 10,
+  altered: 11,
+  forked: 12,
+  unwitnessed: 13,
+  incomplete: 14
+} as const
+
+/** For `ifctl help` and the README. */
+export const exitCodeMeanings: readonly (readonly [code: number, meaning: string])[] = [
+  [exitCodes.ok, 'done; verify: valid'],
+  [exitCodes.failure, 'failed, or not found'],
+  [exitCodes.usage, 'the command line is wrong'],
+  [exitCodes.truncated, 'verify: entries are missing at the end'],
+  [exitCodes.altered, 'verify: an entry was changed'],
+  [exitCodes.forked, 'verify: another history than the one known'],
+  [exitCodes.unwitnessed, 'verify: entries without a good checkpoint'],
+  [exitCodes.incomplete, 'verify: what should be recorded is not']
+]

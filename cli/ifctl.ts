@@ -1,0 +1,105 @@
+import { readFileSync } from 'node:fs'
+import { parseArguments, UsageError } from './arguments.ts'
+import type { Command } from './command.ts'
+import { commands } from './commands.ts'
+import { exitCodes } from './exit-codes.ts'
+import { commandHelp, commonOptions, overview } from './help.ts'
+import { type Output, printable, processOutput, toJsonLine } from './output.ts'
+import { nearest } from './suggest.ts'
+
+/**
+ * The command `ifctl`: runs the command that `argv` (without node and script) names and sets the exit code of the process.
+ *
+ * It does not end the process: what was written is flushed, and what is still at work (`up`) goes on until it is done.
+ */
+export async function main(argv: readonly string[]): Promise<void> {
+  const output = processOutput(argv.includes('--json'))
+  try {
+    process.exitCode = await dispatch(argv, output)
+  } catch (error) {
+    process.exitCode = error instanceof UsageError ? exitCodes.usage : exitCodes.failure
+    tell(error, output)
+  }
+}
+
+async function dispatch(argv: readonly string[], output: Output): Promise<number> {
+  if (argv[0] === '--version' || argv[0] === 'version') {
+    const version: string = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version
+    await (output.json ? output.document({ version }) : output.line(version))
+    return exitCodes.ok
+  }
+  const asksHelp = argv[0] === 'help'
+  const line = asksHelp ? argv.slice(1) : argv
+  const words = line.slice(0, wordCount(line))
+  const command = commands.find((each) => sameWords(each.words, words))
+  if (asksHelp || argv.includes('--help')) {
+    const group = commands.filter((each) => sameWords(each.words.slice(0, words.length), words))
+    if (command === undefined && group.length < 1) throw unknownCommand(words)
+    await output.line(command === undefined ? overview(group) : commandHelp(command))
+    return exitCodes.ok
+  }
+  if (command === undefined) throw unknownCommand(words)
+  const args = parseArguments(line.slice(words.length), [...command.options, ...commonOptions], command.operands)
+  const { run } = await command.load()
+  return run(args, output)
+}
+
+/** How many of the first words name a command, or a group and one word more. */
+function wordCount(line: readonly string[]): number {
+  let count = 0
+  while (count < line.length && !line[count]!.startsWith('-')) {
+    count++
+    const words = line.slice(0, count)
+    const inGroup = commands.some((each) => each.words.length > count && sameWords(each.words.slice(0, count), words))
+    if (!inGroup) break
+  }
+  return count
+}
+
+function sameWords(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((word, at) => word === b[at])
+}
+
+function unknownCommand(words: readonly string[]): UsageError {
+  if (words.length === 0) return new UsageError('no command', `ifctl help shows them: ${groupWords([]).join(', ')}`)
+  const typed = words.at(-1)!
+  const before = words.slice(0, -1)
+  const deeper = groupWords(words)
+  if (deeper.length > 0) return new UsageError(`${words.join(' ')} needs one of: ${deeper.join(', ')}`)
+  const candidates = groupWords(before)
+  const meant = nearest(typed, candidates)
+  const hint = meant === undefined ? `there are: ${candidates.join(', ')}` : `did you mean ${[...before, meant].join(' ')}?`
+  return new UsageError(`unknown command ${words.join(' ')}`, hint)
+}
+
+/** Words that may follow these. */
+function groupWords(words: readonly string[]): string[] {
+  const inGroup = (each: Command): boolean =>
+    each.words.length > words.length && sameWords(each.words.slice(0, words.length), words)
+  return [...new Set(commands.filter(inGroup).map((each) => each.words[words.length]!))]
+}
+
+/** Errors are for people; with `--json` they are JSON too, on stderr. */
+function tell(error: unknown, output: Output): void {
+  const message = error instanceof Error ? error.message : String(error)
+  const code =
+    error instanceof UsageError ? 'cli.usage' : error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
+  const hint = error instanceof UsageError ? error.hint : undefined
+  const problems =
+    error instanceof Error && 'problems' in error && Array.isArray(error.problems) ? error.problems.map(String) : []
+  if (output.json) {
+    output.talk(
+      toJsonLine({
+        error: { code, message, ...(hint === undefined ? {} : { hint }), ...(problems.length > 0 ? { problems } : {}) }
+      })
+    )
+    return
+  }
+  const detail = error instanceof UsageError || code === 'unknown' ? '' : ` (${code})`
+  if (problems.length > 0) {
+    output.talk(`ifctl: ${problems.length} problem${problems.length === 1 ? '' : 's'}${detail}`)
+    for (const problem of problems) output.talk(`  ${printable(problem)}`)
+  } else output.talk(`ifctl: ${printable(message)}${detail}`)
+  if (hint !== undefined) output.talk(`  ${printable(hint)}`)
+  if (process.env.IFCTL_DEBUG !== undefined && error instanceof Error) output.talk(error.stack ?? '')
+}
