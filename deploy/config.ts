@@ -1,0 +1,188 @@
+import { readFile } from 'node:fs/promises'
+import { parseDocument } from 'yaml'
+import { z } from 'zod'
+import { ConfigError, defaultHazards, isHazardName } from '#kernel'
+
+const port = z.number().int().min(0).max(65535)
+const name = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, 'expected lower-case letters, digits, dot, dash or underscore')
+const address = z.union([z.ipv4(), z.ipv6()])
+const positive = (most: number) => z.number().int().min(1).max(most)
+
+/** Every setting of the suite. Descriptions are the documentation; `deploy/README.md` shows them. */
+export const suiteSchema = z.strictObject({
+  data: z
+    .string()
+    .min(1)
+    .default('var')
+    .describe('Folder for everything the suite keeps: ledger, keys, certificates, registry, credentials'),
+  profile: z
+    .enum(['development', 'production'])
+    .default('development')
+    .describe('development makes its own CA, passwords and registry, and lets loopback in; production is given them'),
+  listen: z
+    .strictObject({
+      address: address.default('127.0.0.1').describe('Address of the edge and of the media plane'),
+      tls: port.default(5061).describe('SIP over TLS; 0 takes a free port'),
+      udp: port.nullable().default(null).describe('SIP over UDP, null for none'),
+      tcp: port.nullable().default(null).describe('SIP over TCP, null for none')
+    })
+    .prefault({})
+    .describe('Where the edge listens'),
+  realm: z.string().min(1).max(128).default('infrafabric').describe('Digest realm; credentials are bound to it'),
+  media: z
+    .strictObject({
+      ports: z
+        .tuple([port, port])
+        .nullable()
+        .default(null)
+        .describe('First and last UDP port for RTP; null takes a range that is free at the start'),
+      jitterTargetMs: positive(500).default(20).describe('Target of the jitter buffer'),
+      timeoutMs: positive(3_600_000).default(30_000).describe('A call without RTP for so long is ended'),
+      maxParticipants: positive(1000).default(50).describe('Participants of one conference')
+    })
+    .prefault({})
+    .describe('Media plane'),
+  conferences: z
+    .array(name)
+    .min(1)
+    .nullable()
+    .default(['council'])
+    .describe('Conferences that can be dialled; null for any name'),
+  hazards: z
+    .array(z.string().refine(isHazardName, 'no hazard name'))
+    .min(1)
+    .default([...defaultHazards])
+    .describe('Hazards there are'),
+  registry: z.string().min(1).nullable().default(null).describe('Expert registry; null for registry.yaml in the data folder'),
+  certificates: z
+    .strictObject({
+      certificate: z.string().min(1),
+      key: z.string().min(1),
+      ca: z.string().min(1)
+    })
+    .nullable()
+    .default(null)
+    .describe(
+      'PEM files of the server certificate, its key and the CA of client certificates; null for those of the data folder'
+    ),
+  allowlist: z
+    .array(z.strictObject({ cidr: z.union([z.cidrv4(), z.cidrv6()]), tag: z.string().min(1).max(64) }))
+    .nullable()
+    .default(null)
+    .describe('Networks that may call, each with the name of its group; null for the default of the profile'),
+  limits: z
+    .strictObject({
+      callsPerMinute: positive(10_000).default(10).describe('Calls a minute of one expert, at the edge and in IF.guard'),
+      requestsPer10s: positive(100_000).default(30).describe('Requests per 10 s of one address (pike)'),
+      maxCalls: positive(100_000).default(1000).describe('Calls at a time')
+    })
+    .prefault({})
+    .describe('Limits'),
+  failClosed: z
+    .array(z.string().regex(/^[A-Za-z0-9_]{1,64}$/))
+    .default(['policy_decision', 'INVITE'])
+    .describe('Events without whose durable entry there is no call'),
+  sessionExpiresSeconds: z.number().int().min(90).max(86_400).default(1800).describe('Session timer interval'),
+  setupTimeoutMs: positive(60_000).default(10_000).describe('From INVITE to final answer'),
+  application: name.default('sip-1').describe('Name of this application server in the record'),
+  origin: z
+    .string()
+    .regex(/^[^\s+]{1,128}$/, 'expected no white space and no plus sign')
+    .default('infrafabric.local/witness')
+    .describe('Origin line of the ledger’s checkpoints'),
+  logLevel: z.enum(['silent', 'error', 'warn', 'info', 'debug']).default('warn').describe('Least level that is logged')
+})
+
+/** A complete configuration. */
+export type SuiteConfig = Readonly<z.infer<typeof suiteSchema>>
+/** What may be given: every setting has a default. */
+export type SuiteSettings = z.input<typeof suiteSchema>
+
+type Tree = { readonly [key: string]: unknown }
+
+/**
+ * Reads a configuration file and lays `overrides` over it, setting by setting.
+ *
+ * @param file YAML file, null for none.
+ * @param overrides later ones win: usually the environment, then the command line.
+ * @throws {ConfigError} naming every problem with the path of its setting.
+ */
+export async function loadSuiteConfig(file: string | null, ...overrides: readonly SuiteSettings[]): Promise<SuiteConfig> {
+  const layers: unknown[] = []
+  if (file !== null) layers.push(parseYaml(file, await readText(file)))
+  return resolveSuiteConfig(file ?? 'settings', ...(layers as SuiteSettings[]), ...overrides)
+}
+
+/**
+ * Completes settings with the defaults. Pure.
+ *
+ * @param source name of where the settings come from, for messages.
+ * @throws {ConfigError} naming every problem.
+ */
+export function resolveSuiteConfig(source: string, ...layers: readonly SuiteSettings[]): SuiteConfig {
+  const merged = layers.reduce<Tree>((under, over) => overlay(under, over as Tree), {})
+  const parsed = suiteSchema.safeParse(merged)
+  if (!parsed.success)
+    throw new ConfigError(
+      source,
+      parsed.error.issues.map((issue) => `${issue.path.join('.') || '(root)'}: ${issue.message}`)
+    )
+  const problems = contradictions(parsed.data)
+  if (problems.length > 0) throw new ConfigError(source, problems)
+  return deepFreeze(parsed.data)
+}
+
+function contradictions(config: SuiteConfig): string[] {
+  const problems: string[] = []
+  const { media, profile, certificates, allowlist, listen } = config
+  if (media.ports !== null) {
+    const [first, last] = media.ports
+    if (first < 1024 || last - first < 3) problems.push('media.ports: expected a range of at least 4 ports from 1024 on')
+  }
+  if (profile === 'production' && certificates === null)
+    problems.push('certificates: production makes no certificates of its own')
+  if (profile === 'production' && allowlist === null) problems.push('allowlist: production has no default')
+  if (listen.tcp !== null && listen.tcp !== 0 && listen.tcp === listen.tls)
+    problems.push('listen.tcp: the same port as listen.tls')
+  return problems
+}
+
+function parseYaml(file: string, text: string): unknown {
+  const document = parseDocument(text, { prettyErrors: false })
+  if (document.errors.length > 0)
+    throw new ConfigError(
+      file,
+      document.errors.map((error) => error.message)
+    )
+  return document.toJS({ maxAliasCount: 100 }) ?? {}
+}
+
+async function readText(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8')
+  } catch (error) {
+    throw new ConfigError(file, [`cannot be read: ${error instanceof Error ? error.message : String(error)}`])
+  }
+}
+
+const isTree = (value: unknown): value is Tree => typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** Objects are merged, everything else is replaced; `undefined` leaves what was there. */
+function overlay(under: Tree, over: unknown): Tree {
+  if (!isTree(over)) return { ...under, '(root)': over }
+  const merged: Record<string, unknown> = { ...under }
+  for (const [key, value] of Object.entries(over)) {
+    if (value === undefined) continue
+    const below = merged[key]
+    merged[key] = isTree(value) && isTree(below) ? overlay(below, value) : value
+  }
+  return merged
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null) {
+    for (const each of Object.values(value)) deepFreeze(each)
+    Object.freeze(value)
+  }
+  return value
+}
