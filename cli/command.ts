@@ -30,9 +30,9 @@ export function dataFolder(args: Arguments): string {
 export const registryOption: Option = {
   name: 'registry',
   value: 'FILE',
-  summary: 'expert registry (default: $IF_REGISTRY, else experts.yaml in the data folder)'
+  summary: 'expert registry (default: $IF_REGISTRY, else registry.yaml in the data folder)'
 }
 
 export function registryPath(args: Arguments): string {
-  return resolve(args.value('registry') ?? process.env.IF_REGISTRY ?? join(dataFolder(args), 'experts.yaml'))
+  return resolve(args.value('registry') ?? process.env.IF_REGISTRY ?? join(dataFolder(args), 'registry.yaml'))
 }

@@ -1,0 +1,91 @@
+import { execFile } from 'node:child_process'
+import { readFile, symlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import test from 'ava'
+import { commands } from './commands.ts'
+import { cleanEnvironment, ifctl, shim, withFolder } from './testing/run.ts'
+
+const run = promisify(execFile)
+
+test('--version says the version of the package', async (t) => {
+  const { version } = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8'))
+  t.deepEqual(await ifctl(['--version']), { code: 0, stdout: `${version}\n`, stderr: '' })
+  t.deepEqual(JSON.parse((await ifctl(['--version', '--json'])).stdout), { version })
+})
+
+test('the command works through a symbolic link, as npm installs it', async (t) => {
+  await withFolder(async (folder) => {
+    const link = join(folder, 'ifctl')
+    await symlink(shim, link)
+    const path = `${join(process.execPath, '..')}:${process.env.PATH}`
+    const { stdout } = await run(link, ['--version'], { env: cleanEnvironment({ PATH: path }), cwd: folder })
+    t.regex(stdout, /^\d+\.\d+\.\d+\n$/)
+  })
+})
+
+test('help names every command and every exit code, on stdout', async (t) => {
+  for (const args of [['help'], ['--help']]) {
+    const { code, stdout, stderr } = await ifctl(args)
+    t.is(code, 0)
+    t.is(stderr, '')
+    for (const { words } of commands) t.true(stdout.includes(words.join(' ')), words.join(' '))
+    for (const exit of [0, 1, 2, 10, 11, 12, 13, 14]) t.regex(stdout, new RegExp(`^ +${exit}  `, 'm'))
+  }
+})
+
+test('every command has help of its own, and groups list theirs', async (t) => {
+  const asked = await Promise.all(commands.flatMap(({ words }) => [ifctl([...words, '--help']), ifctl(['help', ...words])]))
+  for (const { code, stdout, stderr } of asked) {
+    t.is(code, 0)
+    t.is(stderr, '')
+    t.regex(stdout, /^ifctl .+\n\n.+\n\nOptions\n/)
+  }
+  t.regex((await ifctl(['guard', '--help'])).stdout, /guard explain[\s\S]*guard sign/)
+})
+
+const mistakes: readonly { args: readonly string[]; says: RegExp }[] = [
+  { args: [], says: /no command\n.*up, guard/ },
+  { args: ['gaurd'], says: /unknown command gaurd\n.*did you mean guard\?/ },
+  { args: ['guard'], says: /guard needs one of: explain, registry/ },
+  { args: ['guard', 'exlpain', 'x'], says: /did you mean guard explain\?/ },
+  { args: ['guard', 'zzz'], says: /unknown command guard zzz\n.*there are: explain/ },
+  { args: ['help', 'nothing'], says: /unknown command nothing/ },
+  { args: ['guard', 'explain'], says: /<trace-or-call-id> is missing/ },
+  { args: ['guard', 'explain', 'a', 'b'], says: /unexpected "b"/ },
+  { args: ['guard', 'explain', 'a', '--dta', 'x'], says: /unknown option --dta\n.*did you mean --data\?/ },
+  { args: ['guard', 'explain', 'a', '--data'], says: /--data needs a value: --data DIR/ },
+  { args: ['guard', 'explain', 'a', '--data', '--json'], says: /needs a value/ },
+  { args: ['guard', 'explain', 'a', '--data=x', '--data=y'], says: /--data is given twice/ },
+  { args: ['guard', 'explain', 'a', '--json=1'], says: /--json takes no value/ },
+  { args: ['guard', 'explain', 'a', '-x'], says: /unknown option -x/ },
+  { args: ['guard', 'sign', '--from', 'x'], says: /--to is missing/ }
+]
+for (const { args, says } of mistakes) {
+  test(`usage error: ifctl ${args.join(' ')}`, async (t) => {
+    const { code, stdout, stderr } = await ifctl(args)
+    t.is(code, 2)
+    t.regex(args.includes('--json') ? '' : stdout, /^$/)
+    t.regex(stderr, says)
+  })
+}
+
+test('with --json errors are JSON on stderr', async (t) => {
+  const { code, stdout, stderr } = await ifctl(['gaurd', '--json'])
+  t.is(code, 2)
+  t.is(stdout, '')
+  t.deepEqual(JSON.parse(stderr), { error: { code: 'cli.usage', message: 'unknown command gaurd', hint: 'did you mean guard?' } })
+})
+
+test('no colours and no warnings where the output is no terminal', async (t) => {
+  const { stdout, stderr } = await ifctl(['guard', 'registry', 'list', '--registry', 'plugins/guard/experts.example.yaml'])
+  t.false(`${stdout}${stderr}`.includes('\u001b'))
+  t.is(stderr, '')
+})
+
+test('a reader that goes away ends the command quietly', async (t) => {
+  const line = `exec "$0" "$1" help | head -n 1; echo "\${PIPESTATUS[0]}" >&2`
+  const { stdout, stderr } = await run('bash', ['-c', line, process.execPath, shim], { env: cleanEnvironment() })
+  t.regex(stdout, /^ifctl: /)
+  t.is(stderr, '0\n')
+})
