@@ -62,7 +62,7 @@ async function ask(
   state: PolicyState
 ): Promise<PolicyVerdict> {
   const failed = (what: string, error?: unknown): PolicyVerdict => {
-    context.log.error({ policy: policy.name, error }, 'guard policy failed')
+    context.log.error({ policy: policy.name, err: error }, 'guard policy failed')
     return deny('guard.policy.failed', `policy ${policy.name} ${what}`)
   }
   try {
