@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { connect, type TLSSocket } from 'node:tls'
+import { connect as connectTcp, type Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
 
 /** A SIP message as it came: start line, headers by lower-case name in order, body. */
 export interface Message {
@@ -16,7 +17,8 @@ export const statusOf = (message: Message): number => Number(/^SIP\/2\.0 (\d{3})
 
 export interface PhoneOptions {
   readonly port: number
-  readonly ca: string
+  /** CA of the server's certificate; absent for plain TCP. */
+  readonly ca?: string
   /** Client certificate and key, PEM. */
   readonly certificate?: string
   readonly key?: string
@@ -62,7 +64,7 @@ export interface PhoneCall {
   readonly moveTo: (phone: Phone) => void
 }
 
-/** A SIP phone over TLS, small enough to be read: it does what the test says and hides nothing. */
+/** A SIP phone over TLS or TCP, small enough to be read: it does what the test says and hides nothing. */
 export interface Phone {
   readonly invite: (options?: InviteOptions) => Promise<PhoneCall>
   /** A request outside a dialog, without credentials. */
@@ -74,7 +76,8 @@ export interface Phone {
 }
 
 interface Link {
-  readonly socket: TLSSocket
+  readonly socket: Socket
+  readonly transport: 'tls' | 'tcp'
   readonly sentBy: string
   readonly pending: Map<string, (message: Message) => void>
   readonly dialogs: Map<string, (request: Message) => void>
@@ -117,26 +120,30 @@ function parse(text: string): Message {
   }
 }
 
-/** Opens the TLS connection. Rejects when the handshake fails; resolves `closed` when the edge closes it. */
+/** Opens the connection. Rejects when it fails; `closed` resolves when the other side closes it. */
 export async function openPhone(options: PhoneOptions): Promise<Phone> {
-  const socket = connect({
-    host: '127.0.0.1',
-    port: options.port,
-    ca: options.ca,
-    ...(options.certificate === undefined ? {} : { cert: options.certificate }),
-    ...(options.key === undefined ? {} : { key: options.key }),
-    checkServerIdentity: () => undefined
-  })
+  const transport = options.ca === undefined ? 'tcp' : 'tls'
+  const where = { host: '127.0.0.1', port: options.port }
+  const socket: Socket =
+    options.ca === undefined
+      ? connectTcp(where)
+      : connectTls({
+          ...where,
+          ca: options.ca,
+          ...(options.certificate === undefined ? {} : { cert: options.certificate }),
+          ...(options.key === undefined ? {} : { key: options.key }),
+          checkServerIdentity: () => undefined
+        })
   await new Promise<void>((resolve, reject) => {
-    socket.once('secureConnect', resolve)
+    socket.once(transport === 'tls' ? 'secureConnect' : 'connect', () => resolve())
     socket.once('error', reject)
-    socket.setTimeout(10_000, () => reject(new Error('TLS handshake timed out')))
+    socket.setTimeout(10_000, () => reject(new Error('connection timed out')))
   })
   socket.setTimeout(0)
   socket.setNoDelay(true)
   const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()))
   socket.on('error', () => undefined)
-  const link: Link = { socket, sentBy: `127.0.0.1:${socket.localPort}`, pending: new Map(), dialogs: new Map() }
+  const link: Link = { socket, transport, sentBy: `127.0.0.1:${socket.localPort}`, pending: new Map(), dialogs: new Map() }
   let buffer = ''
   socket.setEncoding('latin1')
   socket.on('data', (chunk: string) => {
@@ -195,7 +202,7 @@ function receive(link: Link, message: Message): void {
 function render(link: Link, method: string, uri: string, branch: string, headers: Record<string, string>, body: string): string {
   const lines = [
     `${method} ${uri} SIP/2.0`,
-    `Via: SIP/2.0/TLS ${link.sentBy};rport;branch=${branch}`,
+    `Via: SIP/2.0/${link.transport.toUpperCase()} ${link.sentBy};rport;branch=${branch}`,
     'Max-Forwards: 70',
     ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
     `Content-Length: ${Buffer.byteLength(body)}`
@@ -230,11 +237,11 @@ function transact(link: Link, method: string, uri: string, headers: Record<strin
 
 async function call(link: Link, options: PhoneOptions, invite: InviteOptions): Promise<PhoneCall> {
   const { to = 'council-safety', sdp = '' } = invite
-  const toUri = `sip:${to}@127.0.0.1:${options.port};transport=tls`
+  const toUri = `sip:${to}@127.0.0.1:${options.port};transport=${link.transport}`
   const callId = invite.callId ?? `${token()}@phone`
   const fromTag = token()
   const user = options.uri.replace(/^sip:/, '').split('@')[0]!
-  const contact = `<sip:${user}@${link.sentBy};transport=tls>`
+  const contact = `<sip:${user}@${link.sentBy};transport=${link.transport}>`
   let cseq = 1
   let authorization: Record<string, string> = {}
   for (;;) {
@@ -256,8 +263,7 @@ async function call(link: Link, options: PhoneOptions, invite: InviteOptions): P
       if (request.start.startsWith('BYE ')) ended.resolve(request)
     })
     const transaction = transact(link, 'INVITE', toUri, headers, sdp)
-    const challenged = cseq > 1 || options.password === undefined ? undefined : true
-    if (challenged === undefined) invite.onSent?.(transaction.cancel)
+    if (cseq > 1 || options.password === undefined) invite.onSent?.(transaction.cancel)
     const response = await transaction.final
     const setupMs = performance.now() - startedMs
     const status = statusOf(response)

@@ -1,0 +1,34 @@
+import { createSocket } from 'node:dgram'
+import { createServer } from 'node:net'
+
+/** A TCP port of `address` that is free now. Somebody else may take it before we do: whoever binds it must be ready to ask again. */
+export function freeTcpPort(address: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer()
+    server.once('error', reject)
+    server.listen(0, address, () => {
+      const bound = server.address()
+      server.close(() => resolve(typeof bound === 'object' && bound !== null ? bound.port : 0))
+    })
+  })
+}
+
+/** A UDP port of `address` that is free now. */
+export function freeUdpPort(address: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4')
+    socket.once('error', reject)
+    socket.bind(0, address, () => {
+      const { port } = socket.address()
+      socket.close(() => resolve(port))
+    })
+  })
+}
+
+/** First and last port of `size` UDP ports above a free one, below 65536, beginning with an even one. */
+export async function freeUdpRange(address: string, size: number): Promise<readonly [number, number]> {
+  const port = await freeUdpPort(address)
+  const first = Math.min(port + (port % 2), 65_534 - size)
+  const even = first - (first % 2)
+  return [even, even + size - 1]
+}
