@@ -1,0 +1,59 @@
+import { noParameters, type Parameters, parseParameters, skipQuoted, splitList } from './text.ts'
+import { isUri } from './uri.ts'
+
+/** `name-addr` or `addr-spec` with header parameters: From, To, Contact, Route, Refer-To … */
+export interface NameAddress {
+  /** As written, with its quotes; null when there is none. */
+  readonly display: string | null
+  readonly uri: string
+  readonly params: Parameters
+}
+
+/**
+ * Reads one address. Without angle brackets everything from the first semicolon belongs to the header, not to the URI.
+ *
+ * @returns undefined where the text is not an address.
+ * @see RFC 3261 §20, §20.10
+ */
+export function parseAddress(value: string): NameAddress | undefined {
+  const text = value.trim()
+  let open = 0
+  if (text.startsWith('"')) {
+    open = skipQuoted(text, 0)
+    if (open < 0) return undefined
+  }
+  open = text.indexOf('<', open)
+  if (open >= 0) {
+    const close = text.indexOf('>', open)
+    if (close < 0) return undefined
+    const display = text.slice(0, open).trim()
+    const uri = text.slice(open + 1, close).trim()
+    const params = close + 1 === text.length ? noParameters : parseParameters(text, close + 1)
+    if (!isUri(uri) || params === undefined || display.includes('>')) return undefined
+    return { display: display === '' ? null : display, uri, params }
+  }
+  if (text.startsWith('"')) return undefined
+  const semicolon = text.indexOf(';')
+  const uri = (semicolon < 0 ? text : text.slice(0, semicolon)).trim()
+  const params = semicolon < 0 ? noParameters : parseParameters(text, semicolon)
+  if (!isUri(uri) || params === undefined) return undefined
+  return { display: null, uri, params }
+}
+
+/** Reads a comma-separated list of addresses; undefined when one of them is malformed. */
+export function parseAddressList(values: readonly string[]): NameAddress[] | undefined {
+  const addresses: NameAddress[] = []
+  for (const value of values) {
+    for (const element of splitList(value)) {
+      const address = parseAddress(element)
+      if (address === undefined) return undefined
+      addresses.push(address)
+    }
+  }
+  return addresses
+}
+
+/** The `tag` parameter, empty when there is none (RFC 2543 peers). */
+export function tagOf(address: NameAddress): string {
+  return address.params.get('tag') ?? ''
+}

@@ -1,0 +1,267 @@
+/**
+ * Reads SIP messages: start line at once, header values on demand. Header text is held as latin1, one character per octet, so that
+ * every index is an octet offset and every octet goes out as it came in.
+ *
+ * @see RFC 3261 §7
+ */
+import { DecodeError } from '#kernel'
+import { defaultMessageLimits, type MessageLimits } from './limits.ts'
+import { headerKey, tokenPattern } from './names.ts'
+
+/** Where the header fields lie in `text`. The arrays run in parallel, in order of appearance. */
+export interface HeaderTable {
+  /** Start line and header fields, each with its CRLF. */
+  readonly text: string
+  /** Octet of the message at which `text` begins (blank lines before the start line are skipped). */
+  readonly offset: number
+  readonly keys: readonly string[]
+  /** Start and end of each value in `text`, without blanks around it; folding is still inside. */
+  readonly starts: readonly number[]
+  readonly ends: readonly number[]
+}
+
+interface MessageParts {
+  /** The message as received. */
+  readonly bytes: Buffer
+  readonly headers: HeaderTable
+  readonly body: Buffer
+  /** First thing found that a tolerant reading could step over, but which forbids to act on the message. */
+  readonly defect: DecodeError | null
+}
+
+export interface SipRequest extends MessageParts {
+  readonly kind: 'request'
+  readonly method: string
+  readonly uri: string
+  readonly version: string
+}
+
+export interface SipResponse extends MessageParts {
+  readonly kind: 'response'
+  readonly status: number
+  readonly reason: string
+  readonly version: string
+}
+
+export type SipMessage = SipRequest | SipResponse
+
+const carriageReturn = 13
+const lineFeed = 10
+const headEnd = Buffer.from('\r\n\r\n')
+const statusLine = /^(SIP\/\d{1,3}\.\d{1,3})[ \t]+([1-6]\d\d)(?:[ \t](.*))?$/i
+const requestLine = /^([A-Za-z0-9\-.!%*_+`'~]{1,64}) ([^ \t]+) (SIP\/\d{1,3}\.\d{1,3})$/i
+const looseRequestLine = /^([A-Za-z0-9\-.!%*_+`'~]{1,64})[ \t]+(.*?)[ \t]+(SIP\/\d{1,3}\.\d{1,3})[ \t]*$/i
+
+/** Where the header section ends: the octet behind its empty line, or -1 while that has not come. */
+export function headerSectionEnd(bytes: Buffer, from = 0): number {
+  const at = bytes.indexOf(headEnd, from)
+  return at < 0 ? -1 : at + 4
+}
+
+/**
+ * Reads one message that ends where `bytes` end.
+ *
+ * @param bytes kept, not copied: header values and body are views of it.
+ * @param bodyBounds `end`: the body goes to the end of `bytes` whatever Content-Length says (messages framed by another protocol).
+ * @throws {DecodeError} `sip.message.unterminated`, `sip.start-line.malformed`, `sip.limit.start-line`, `sip.limit.header-section`,
+ * `sip.limit.header-count`, `sip.limit.body`. Lesser faults are left in `defect`, so that the sender can be told of them.
+ */
+export function parseMessage(
+  bytes: Buffer,
+  limits: MessageLimits = defaultMessageLimits,
+  bodyBounds: 'contentLength' | 'end' = 'contentLength'
+): SipMessage {
+  let offset = 0
+  while (bytes[offset] === carriageReturn || bytes[offset] === lineFeed) offset++
+  const bodyStart = headerSectionEnd(bytes, offset)
+  if (bodyStart < 0) {
+    throw fault(
+      bytes.length > limits.headerSection ? 'sip.limit.header-section' : 'sip.message.unterminated',
+      'no empty line behind the header fields',
+      'message',
+      bytes.length
+    )
+  }
+  if (bodyStart - offset > limits.headerSection) {
+    throw fault('sip.limit.header-section', 'header section is too large', 'message', bodyStart)
+  }
+  const text = bytes.toString('latin1', offset, bodyStart - 2)
+  const startLineEnd = text.indexOf('\r\n')
+  if (startLineEnd > limits.startLine) throw fault('sip.limit.start-line', 'start line is too long', 'start-line', offset)
+  const startLine = text.slice(0, startLineEnd)
+  const { headers, defect } = parseHeaders(text, startLineEnd + 2, offset, limits)
+  const received = bytes.length - bodyStart
+  const lengthText = bodyBounds === 'end' ? undefined : firstValue(headers, 'content-length')
+  let lengthDefect: DecodeError | null = null
+  let bodyLength = received
+  if (lengthText !== undefined) {
+    if (!/^\d{1,10}$/.test(lengthText)) {
+      lengthDefect = fault('sip.content-length.malformed', 'Content-Length is not a number', 'Content-Length', bodyStart)
+    } else if (Number(lengthText) > received) {
+      lengthDefect = fault('sip.body.short', `body has ${received} of ${Number(lengthText)} octets`, 'body', bytes.length)
+    } else bodyLength = Number(lengthText)
+  }
+  if (bodyLength > limits.body) throw fault('sip.limit.body', 'body is too large', 'body', bodyStart)
+  const parts = { bytes, headers, body: bytes.subarray(bodyStart, bodyStart + bodyLength) }
+
+  const status = startLine.charCodeAt(3) === 47 ? statusLine.exec(startLine) : null
+  if (status !== null) {
+    return {
+      kind: 'response',
+      status: Number(status[2]),
+      reason: status[3] ?? '',
+      version: status[1]!,
+      ...parts,
+      defect: defect ?? lengthDefect
+    }
+  }
+  const request = requestLine.exec(startLine)
+  if (request !== null) {
+    return {
+      kind: 'request',
+      method: request[1]!,
+      uri: request[2]!,
+      version: request[3]!,
+      ...parts,
+      defect: defect ?? lengthDefect
+    }
+  }
+  const loose = looseRequestLine.exec(startLine)
+  if (loose === null) throw fault('sip.start-line.malformed', 'neither a request nor a status line', 'start-line', offset)
+  return {
+    kind: 'request',
+    method: loose[1]!,
+    uri: loose[2]!,
+    version: loose[3]!,
+    ...parts,
+    defect: fault('sip.start-line.spacing', 'request line has blanks where none belong', 'start-line', offset)
+  }
+}
+
+function parseHeaders(
+  text: string,
+  from: number,
+  offset: number,
+  limits: MessageLimits
+): { headers: HeaderTable; defect: DecodeError | null } {
+  const keys: string[] = []
+  const starts: number[] = []
+  const ends: number[] = []
+  let defect: DecodeError | null = null
+  let at = from
+  while (at < text.length) {
+    const lineStart = at
+    let lineEnd: number
+    for (;;) {
+      const feed = text.indexOf('\n', at)
+      const end = text.indexOf('\r', at)
+      if (feed < 0 || end !== feed - 1) {
+        defect ??= fault('sip.header.bare-line-end', 'CR or LF alone in a header field', 'header', offset + Math.max(0, end))
+      }
+      lineEnd = text.indexOf('\r\n', at)
+      at = lineEnd + 2
+      const next = text.charCodeAt(at)
+      if (next !== 32 && next !== 9) break
+    }
+    if (keys.length === limits.headerCount) {
+      throw fault('sip.limit.header-count', `more than ${limits.headerCount} header fields`, 'header', offset + lineStart)
+    }
+    const colon = text.indexOf(':', lineStart)
+    if (colon < 0 || colon > lineEnd) {
+      defect ??= fault('sip.header.malformed', 'header field without colon', 'header', offset + lineStart)
+      continue
+    }
+    let nameEnd = colon
+    while (nameEnd > lineStart && isBlank(text.charCodeAt(nameEnd - 1))) nameEnd--
+    const key = headerKey(text.slice(lineStart, nameEnd))
+    if (key === undefined) {
+      defect ??= fault('sip.header.name', 'header name is not a token', 'header', offset + lineStart)
+      continue
+    }
+    if (lineEnd - lineStart > limits.headerLine) {
+      defect ??= fault('sip.limit.header-line', 'header field is too long', key, offset + lineStart)
+    }
+    let start = colon + 1
+    let end = lineEnd
+    while (start < end && isSpace(text.charCodeAt(start))) start++
+    while (end > start && isSpace(text.charCodeAt(end - 1))) end--
+    keys.push(key)
+    starts.push(start)
+    ends.push(end)
+  }
+  return { headers: { text, offset, keys, starts, ends }, defect }
+}
+
+function isBlank(code: number): boolean {
+  return code === 32 || code === 9
+}
+
+function isSpace(code: number): boolean {
+  return code === 32 || code === 9 || code === 13 || code === 10
+}
+
+function fault(code: string, message: string, path: string, octet: number): DecodeError {
+  return new DecodeError(code, message, { path, bitOffset: octet * 8 })
+}
+
+const folding = /[ \t]*\r\n[ \t]+/g
+
+function valueAt(headers: HeaderTable, index: number): string {
+  const value = headers.text.slice(headers.starts[index], headers.ends[index])
+  return value.includes('\r') ? value.replace(folding, ' ') : value
+}
+
+function firstValue(headers: HeaderTable, key: string): string | undefined {
+  const index = headers.keys.indexOf(key)
+  return index < 0 ? undefined : valueAt(headers, index)
+}
+
+/** Value of the first header field with that key, unfolded; undefined when there is none. Lists are not split. */
+export function header(message: { readonly headers: HeaderTable }, key: string): string | undefined {
+  return firstValue(message.headers, key)
+}
+
+/** Values of all header fields with that key, one for each line, unfolded. */
+export function headerLines(message: { readonly headers: HeaderTable }, key: string): string[] {
+  const lines: string[] = []
+  const { keys } = message.headers
+  for (let index = keys.indexOf(key); index >= 0; index = keys.indexOf(key, index + 1)) {
+    lines.push(valueAt(message.headers, index))
+  }
+  return lines
+}
+
+export function headerCount(message: { readonly headers: HeaderTable }, key: string): number {
+  let count = 0
+  for (const each of message.headers.keys) if (each === key) count++
+  return count
+}
+
+/** Name as written, key and unfolded value of every header field, in order. */
+export function allHeaders(message: { readonly headers: HeaderTable }): { name: string; key: string; value: string }[] {
+  const { text, keys, starts } = message.headers
+  return keys.map((key, index) => {
+    const colon = text.lastIndexOf(':', starts[index]! - 1)
+    const line = text.lastIndexOf('\n', colon) + 1
+    return { name: text.slice(line, colon).trimEnd(), key, value: valueAt(message.headers, index) }
+  })
+}
+
+/** The message as received, with the value of its first `key` field replaced; every other octet is left as it is. */
+export function withHeaderValue(message: SipMessage, key: string, value: string): Buffer {
+  const { headers, bytes } = message
+  const index = headers.keys.indexOf(key)
+  if (index < 0) return bytes
+  const start = headers.offset + headers.starts[index]!
+  const end = headers.offset + headers.ends[index]!
+  const out = Buffer.allocUnsafe(bytes.length - (end - start) + value.length)
+  bytes.copy(out, 0, 0, start)
+  out.write(value, start, 'latin1')
+  bytes.copy(out, start + value.length, end)
+  return out
+}
+
+/** Whether the text is a method name or another RFC 3261 token. */
+export function isToken(text: string): boolean {
+  return tokenPattern.test(text)
+}

@@ -1,0 +1,143 @@
+/** Names of header fields: the key they are compared by, and how they are written. */
+
+const compactForms: Readonly<Record<string, string>> = {
+  a: 'accept-contact',
+  b: 'referred-by',
+  c: 'content-type',
+  d: 'request-disposition',
+  e: 'content-encoding',
+  f: 'from',
+  i: 'call-id',
+  j: 'reject-contact',
+  k: 'supported',
+  l: 'content-length',
+  m: 'contact',
+  n: 'identity-info',
+  o: 'event',
+  r: 'refer-to',
+  s: 'subject',
+  t: 'to',
+  u: 'allow-events',
+  v: 'via',
+  x: 'session-expires',
+  y: 'identity'
+}
+
+const knownNames = [
+  'Accept',
+  'Accept-Contact',
+  'Accept-Encoding',
+  'Accept-Language',
+  'Alert-Info',
+  'Allow',
+  'Allow-Events',
+  'Authentication-Info',
+  'Authorization',
+  'Call-ID',
+  'Call-Info',
+  'Contact',
+  'Content-Disposition',
+  'Content-Encoding',
+  'Content-Language',
+  'Content-Length',
+  'Content-Type',
+  'CSeq',
+  'Date',
+  'Diversion',
+  'Error-Info',
+  'Event',
+  'Expires',
+  'From',
+  'Identity',
+  'Identity-Info',
+  'In-Reply-To',
+  'Join',
+  'Max-Forwards',
+  'MIME-Version',
+  'Min-Expires',
+  'Min-SE',
+  'Organization',
+  'P-Asserted-Identity',
+  'P-Preferred-Identity',
+  'Path',
+  'Priority',
+  'Privacy',
+  'Proxy-Authenticate',
+  'Proxy-Authorization',
+  'Proxy-Require',
+  'RAck',
+  'Reason',
+  'Record-Route',
+  'Refer-Sub',
+  'Refer-To',
+  'Referred-By',
+  'Reject-Contact',
+  'Remote-Party-ID',
+  'Replaces',
+  'Reply-To',
+  'Request-Disposition',
+  'Require',
+  'Retry-After',
+  'Route',
+  'RSeq',
+  'Server',
+  'Service-Route',
+  'Session-Expires',
+  'Session-ID',
+  'SIP-ETag',
+  'SIP-If-Match',
+  'Subject',
+  'Subscription-State',
+  'Supported',
+  'Timestamp',
+  'To',
+  'Unsupported',
+  'User-Agent',
+  'Via',
+  'Warning',
+  'WWW-Authenticate'
+] as const
+
+const canonicalNames = new Map<string, string>(knownNames.map((name) => [name.toLowerCase(), name]))
+
+/** Spellings seen on nearly every message, so that the common case is one look-up. */
+const keyOfSpelling = new Map<string, string>()
+for (const name of knownNames) {
+  keyOfSpelling.set(name, name.toLowerCase())
+  keyOfSpelling.set(name.toLowerCase(), name.toLowerCase())
+}
+for (const [compact, key] of Object.entries(compactForms)) keyOfSpelling.set(compact, key)
+
+/** RFC 3261 §25.1 `token`. */
+export const tokenPattern = /^[A-Za-z0-9\-.!%*_+`'~]+$/
+
+/**
+ * The key by which a header field is found: lower case, long form.
+ *
+ * @param written name as it stands in the message, without trailing blanks.
+ * @returns undefined when `written` is no token.
+ * @see RFC 3261 §7.3.1, §7.3.3
+ */
+export function headerKey(written: string): string | undefined {
+  const known = keyOfSpelling.get(written)
+  if (known !== undefined) return known
+  if (!tokenPattern.test(written)) return undefined
+  const lower = written.toLowerCase()
+  return compactForms[lower] ?? lower
+}
+
+/** Whether the name belongs to a standard this stack knows. */
+export function isKnownHeader(key: string): boolean {
+  return canonicalNames.has(key)
+}
+
+/**
+ * How a name given by the application is written: standard names in their canonical form, names beginning `X-` as given,
+ * others with the first letter of each part in upper case (`foo-bar` → `Foo-Bar`).
+ */
+export function writtenName(given: string): string {
+  const canonical = canonicalNames.get(headerKey(given) ?? '')
+  if (canonical !== undefined) return canonical
+  if (given.startsWith('X-') || given.startsWith('x-')) return given
+  return given.replace(/(^|-)([a-z])/g, (_, dash: string, letter: string) => dash + letter.toUpperCase())
+}

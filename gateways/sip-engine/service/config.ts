@@ -1,0 +1,35 @@
+import type { MessageLimits } from '../codec/limits.ts'
+import type { TransportLimits } from '../transport/port.ts'
+
+/** SIP timers in milliseconds, and the waits of this engine. */
+export interface EngineTimers {
+  /** Round-trip estimate (RFC 3261 §17.1.1.1). 64·T1 bounds every transaction. */
+  readonly t1Ms: number
+  readonly t2Ms: number
+  readonly t4Ms: number
+  /** An application must have given a first response to an INVITE so soon; then the caller gets 480. */
+  readonly applicationMs: number
+  /** Calls whose application went away are ended with BYE after so long, if nothing ended them before. */
+  readonly orphanMs: number
+  /** An application connection must have logged in so soon. */
+  readonly loginMs: number
+}
+
+export const defaultTimers: EngineTimers = {
+  t1Ms: 500,
+  t2Ms: 4000,
+  t4Ms: 5000,
+  applicationMs: 64_000,
+  orphanMs: 32_000,
+  loginMs: 5000
+}
+
+export interface EngineLimits {
+  readonly message: MessageLimits
+  readonly transport: TransportLimits
+  /** Octets of one frame from an application. */
+  readonly frame: number
+  readonly applications: number
+  /** Requests at once, shown or being answered; more are refused with 503. */
+  readonly serverTransactions: number
+}

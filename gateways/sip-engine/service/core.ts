@@ -1,0 +1,72 @@
+/** What the parts of the service share. */
+import { randomBytes } from 'node:crypto'
+import type { Clock, Log } from '#kernel'
+import { bracketed } from '../codec/uri.ts'
+import { magicCookie } from '../codec/via.ts'
+import { wireTime } from '../protocol/server-message.ts'
+import type { Listener, TransportPort } from '../transport/port.ts'
+import type { Routes } from './application.ts'
+import type { EngineLimits, EngineTimers } from './config.ts'
+import type { Resolver } from './resolver.ts'
+import type { Sessions } from './sessions.ts'
+import type { EngineCounters } from './stats.ts'
+import type { Transactions } from './transactions.ts'
+import type { UserAgentClient } from './uac.ts'
+import type { UserAgentServer } from './uas.ts'
+
+export interface Core {
+  readonly clock: Clock
+  readonly log: Log
+  readonly timers: EngineTimers
+  readonly limits: EngineLimits
+  readonly counters: EngineCounters
+  readonly transport: TransportPort
+  readonly transactions: Transactions
+  readonly routes: Routes
+  readonly resolver: Resolver
+  readonly sessions: Sessions
+  readonly uas: UserAgentServer
+  readonly uac: UserAgentClient
+  /** Current time as the application protocol writes it. */
+  readonly time: () => string
+  /** Value of User-Agent and Server on messages the engine makes by itself; null for none. */
+  readonly userAgent: string | null
+}
+
+/** 64 random bits: tags and branches need to be unique and hard to guess (RFC 3261 §19.3). */
+export function newToken(): string {
+  return randomBytes(8).toString('hex')
+}
+
+export function newBranch(): string {
+  return magicCookie + newToken()
+}
+
+/** First CSeq of a dialog: random and below 2^30, so that it can count up for long (RFC 3261 §8.1.1.5). */
+export function newCSeq(): number {
+  return randomBytes(4).readUInt32BE() & 0x3fff_ffff
+}
+
+export function hostPort(endpoint: { readonly address: string; readonly port: number }): string {
+  return `${bracketed(endpoint.address)}:${endpoint.port}`
+}
+
+/** Contact of this engine at a listener. */
+export function ownContact(listener: Listener): string {
+  if (listener.transport === 'udp') return `<sip:${hostPort(listener)}>`
+  return `<${listener.transport === 'tls' ? 'sips' : 'sip'}:${hostPort(listener)};transport=${listener.transport}>`
+}
+
+/** Wall time with microseconds: the wall clock read once, carried on by the monotonic clock, read again when the two part by 50 ms. */
+export function createTime(clock: Clock): () => string {
+  let offset = clock.now() - clock.monotonicMs()
+  return () => {
+    const wall = clock.now()
+    let now = clock.monotonicMs() + offset
+    if (Math.abs(now - wall) > 50) {
+      offset += wall - now
+      now = wall
+    }
+    return wireTime(now)
+  }
+}

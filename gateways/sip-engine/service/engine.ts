@@ -1,0 +1,133 @@
+/** Puts the parts together: octets and application messages in, octets and application messages out. Knows no socket. */
+
+import { randomUUID } from 'node:crypto'
+import type { Clock, Log } from '#kernel'
+import { parseMessage, type SipMessage } from '../codec/message.ts'
+import { okReply } from '../protocol/server-message.ts'
+import type { Flow, TransportEvents, TransportPort } from '../transport/port.ts'
+import { createRoutes } from './application.ts'
+import type { ApplicationHandler } from './application-link.ts'
+import type { EngineLimits, EngineTimers } from './config.ts'
+import { type Core, createTime, hostPort } from './core.ts'
+import { createResolver, type Lookup } from './resolver.ts'
+import { createSessions } from './sessions.ts'
+import type { EngineCounters } from './stats.ts'
+import { createTransactions } from './transactions.ts'
+import { createUac } from './uac.ts'
+import { createUas } from './uas.ts'
+
+/** Told to applications at login. drachtio-srf wants the form `vN.N.N` and at least v0.8.2. */
+export const protocolVersion = 'v0.9.10'
+
+export interface Engine {
+  readonly transportEvents: TransportEvents
+  readonly applicationHandler: ApplicationHandler
+  readonly counts: () => { dialogs: number; serverTransactions: number; clientTransactions: number }
+  readonly close: () => void
+}
+
+export interface EngineParts {
+  readonly clock: Clock
+  readonly log: Log
+  readonly timers: EngineTimers
+  readonly limits: EngineLimits
+  readonly counters: EngineCounters
+  /** May be opened later: nothing is sent before the first event. */
+  readonly transport: TransportPort
+  readonly userAgent: string | null
+  /** Looks up host names; the system's way by default. */
+  readonly lookup?: Lookup
+}
+
+export function createEngine(parts: EngineParts): Engine {
+  const { clock, log, timers, limits, counters, transport } = parts
+  const transactions = createTransactions({ clock, transport, timers, counters, log })
+  const sessions = createSessions()
+  const routes = createRoutes()
+  const core = {
+    clock,
+    log,
+    timers,
+    limits,
+    counters,
+    transport,
+    transactions,
+    routes,
+    sessions,
+    resolver: createResolver(() => clock.monotonicMs(), parts.lookup),
+    time: createTime(clock),
+    userAgent: parts.userAgent
+  } as { -readonly [key in keyof Core]: Core[key] }
+  core.uas = createUas(core)
+  core.uac = createUac(core)
+
+  const read = (bytes: Buffer, flow: Flow): SipMessage | undefined => {
+    try {
+      return parseMessage(bytes, limits.message)
+    } catch (error) {
+      counters.malformed++
+      log.debug({ error: (error as Error).message, source: flow.remote.address }, 'not SIP, dropped')
+      return undefined
+    }
+  }
+
+  return {
+    transportEvents: {
+      message: (bytes, flow) => {
+        const message = read(bytes, flow)
+        if (message === undefined) return
+        if (message.kind === 'request') core.uas.request(message, flow)
+        else core.uac.response(message, flow)
+      },
+      oversized: (head, flow) => {
+        counters.oversized++
+        const message = read(head, flow)
+        if (message?.kind !== 'request') return
+        if (message.defect?.code === 'sip.content-length.malformed') core.uas.refuse(message, flow, 400, 'Bad Content-Length')
+        else core.uas.refuse(message, flow, 413, 'Request Entity Too Large')
+      },
+      dropped: () => {
+        counters.connectionsRefused++
+      }
+    },
+    applicationHandler: {
+      greeting: () => {
+        const addresses = transport.listeners.map((each) => `${each.transport}/${hostPort(each)}`).join(',')
+        return [addresses, protocolVersion, addresses]
+      },
+      message: (application, message) => {
+        switch (message.kind) {
+          case 'route':
+            routes.add(application, message.verb)
+            return application.send(okReply(randomUUID(), message.id))
+          case 'removeRoute':
+            routes.remove(application, message.verb)
+            return application.send(okReply(randomUUID(), message.id))
+          case 'response':
+            return core.uas.respond(application, message)
+          case 'dialogRequest':
+            return core.uac.dialogRequest(application, message)
+          case 'cancel':
+            return core.uac.cancel(application, message)
+          case 'newRequest':
+            return core.uac.newRequest(application, message)
+        }
+      },
+      closed: (application) => {
+        routes.removeAll(application)
+        core.uas.applicationGone(application)
+        core.uac.applicationGone(application)
+      }
+    },
+    counts: () => {
+      const { server, client } = transactions.counts()
+      return { dialogs: sessions.count(), serverTransactions: server, clientTransactions: client }
+    },
+    close: () => {
+      core.uas.close()
+      core.uac.close()
+      for (const session of [...sessions.all()]) sessions.end(session)
+      transactions.close()
+    }
+  }
+}

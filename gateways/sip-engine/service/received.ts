@@ -1,0 +1,52 @@
+import { type NameAddress, parseAddress, tagOf } from '../codec/address.ts'
+import { type CSeq, parseCSeq } from '../codec/cseq.ts'
+import { header, headerLines, type SipRequest, withHeaderValue } from '../codec/message.ts'
+import { firstVia, markReceived, parseVia, type Via } from '../codec/via.ts'
+import { serverKey } from '../transaction/key.ts'
+import type { Endpoint, Flow } from '../transport/port.ts'
+
+/** A request that passed the sanity checks, with what every step needs of it. */
+export interface ReceivedRequest {
+  readonly message: SipRequest
+  readonly flow: Flow
+  /** Where to send a response when the connection of the request is gone (RFC 3261 §18.2.2). */
+  readonly fallback: Endpoint
+  readonly via: Via
+  /** Via header values of responses: as received, the top one marked with the packet's source. */
+  readonly vias: readonly string[]
+  /** Key of its server transaction. */
+  readonly key: string
+  readonly callId: string
+  readonly cseq: CSeq
+  readonly from: NameAddress
+  readonly fromTag: string
+  readonly toTag: string
+}
+
+const defaultPort = { udp: 5060, tcp: 5060, tls: 5061 } as const
+
+/** @param message must have passed `requestInsanity`. */
+export function receivedRequest(message: SipRequest, flow: Flow): ReceivedRequest {
+  const lines = headerLines(message, 'via')
+  const via = parseVia(firstVia(lines[0]!))!
+  lines[0] = markReceived(lines[0]!, via, flow.remote.address, flow.remote.port)
+  const from = parseAddress(header(message, 'from')!)!
+  return {
+    message,
+    flow,
+    fallback: { address: flow.remote.address, port: via.port ?? defaultPort[flow.listener.transport] },
+    via,
+    vias: lines,
+    key: serverKey(message, via, message.method),
+    callId: header(message, 'call-id')!,
+    cseq: parseCSeq(header(message, 'cseq')!)!,
+    from,
+    fromTag: tagOf(from),
+    toTag: tagOf(parseAddress(header(message, 'to')!)!)
+  }
+}
+
+/** The request as the application sees it: as received, with the top Via marked. */
+export function shownBytes(received: ReceivedRequest): Buffer {
+  return withHeaderValue(received.message, 'via', received.vias[0]!)
+}

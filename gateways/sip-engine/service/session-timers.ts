@@ -1,0 +1,19 @@
+/** Keeps session timers: refreshes, or ends sessions that were not refreshed. @see RFC 4028 */
+import { type ArmedTimer, expireAfterMs, refreshAfterMs } from '../dialog/session-timer.ts'
+import type { Core } from './core.ts'
+import type { Session } from './sessions.ts'
+
+/** Starts the timer of a session anew: a 2xx to INVITE or UPDATE, in either direction, agreed on it. */
+export function armSessionTimer(core: Core, session: Session, timer: ArmedTimer): void {
+  if (session.state === 'ended') return
+  session.cancelTimer?.()
+  session.timer = timer
+  if (timer.refresher === 'local') {
+    session.cancelTimer = core.clock.after(refreshAfterMs(timer.intervalS, Math.random()), () => core.uac.refresh(session))
+    return
+  }
+  session.cancelTimer = core.clock.after(expireAfterMs(timer.intervalS), () => {
+    core.counters.sessionsExpired++
+    core.uac.bye(session, 'SIP ;cause=200 ;text="Session timer expired"')
+  })
+}

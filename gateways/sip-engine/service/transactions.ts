@@ -1,0 +1,272 @@
+/** Runs the transaction machines: owns their timers, matches messages to them, sends and repeats what they ask for. */
+import { randomUUID } from 'node:crypto'
+import { type Clock, type Log, step, type Table, type TypedEvent } from '#kernel'
+import type { SipResponse } from '../codec/message.ts'
+import type { Effect, TimerName, TransactionContext } from '../transaction/effects.ts'
+import { type InviteClientState, inviteClient } from '../transaction/invite-client.ts'
+import { type InviteServerState, inviteServer } from '../transaction/invite-server.ts'
+import { clientKey } from '../transaction/key.ts'
+import { type NonInviteClientState, nonInviteClient } from '../transaction/non-invite-client.ts'
+import { type NonInviteServerState, nonInviteServer } from '../transaction/non-invite-server.ts'
+import type { SendFailed, TransportPort } from '../transport/port.ts'
+import type { EngineTimers } from './config.ts'
+import type { ReceivedRequest } from './received.ts'
+import type { EngineCounters } from './stats.ts'
+
+export type Told = Extract<Effect, { type: 'tell' }>['what']
+
+interface Running {
+  /** UUID by which the application knows the transaction. */
+  readonly id: string
+  readonly key: string
+  readonly method: string
+  readonly context: TransactionContext
+  readonly timers: Map<TimerName, () => void>
+}
+
+export interface ServerTransaction extends Running {
+  readonly received: ReceivedRequest
+  state: InviteServerState | NonInviteServerState
+  /** Latest response, as sent. */
+  response: Buffer | null
+  /** Status of the latest response; 0 before the first. */
+  status: number
+  /** Told when no ACK came for a failure, or the response could not be sent. */
+  tell: (what: Told) => void
+}
+
+export interface ClientTransaction extends Running {
+  state: InviteClientState | NonInviteClientState
+  readonly bytes: Buffer
+  readonly transmit: (bytes: Buffer, failed: SendFailed) => void
+  /** ACK for a non-2xx final response, once there is one. */
+  ack: Buffer | null
+  readonly makeAck: (response: SipResponse) => Buffer
+  readonly tell: (what: Told, response: SipResponse | null) => void
+}
+
+export interface ClientRequest {
+  readonly method: string
+  readonly branch: string
+  readonly bytes: Buffer
+  readonly reliable: boolean
+  readonly transmit: (bytes: Buffer, failed: SendFailed) => void
+  readonly makeAck: (response: SipResponse) => Buffer
+  readonly tell: (what: Told, response: SipResponse | null) => void
+}
+
+export interface Transactions {
+  readonly openServer: (received: ReceivedRequest) => ServerTransaction
+  readonly findServer: (key: string) => ServerTransaction | undefined
+  readonly requestAgain: (transaction: ServerTransaction) => void
+  readonly acknowledge: (transaction: ServerTransaction) => void
+  readonly respond: (transaction: ServerTransaction, status: number, bytes: Buffer) => void
+  /** Ends a server transaction without an answer. */
+  readonly forget: (transaction: ServerTransaction) => void
+  /** Makes the transaction; it sends nothing before `start`. */
+  readonly openClient: (request: ClientRequest) => ClientTransaction
+  readonly start: (transaction: ClientTransaction) => void
+  readonly abandon: (transaction: ClientTransaction) => void
+  /** False when the response belongs to no transaction. */
+  readonly response: (response: SipResponse, branch: string, method: string) => boolean
+  readonly counts: () => { server: number; client: number }
+  readonly close: () => void
+}
+
+export function createTransactions(parts: {
+  readonly clock: Clock
+  readonly transport: TransportPort
+  readonly timers: EngineTimers
+  readonly counters: EngineCounters
+  readonly log: Log
+}): Transactions {
+  const { clock, transport, timers, counters, log } = parts
+  const servers = new Map<string, ServerTransaction>()
+  const clients = new Map<string, ClientTransaction>()
+
+  const context = (reliable: boolean): TransactionContext => ({
+    t1Ms: timers.t1Ms,
+    t2Ms: timers.t2Ms,
+    t4Ms: timers.t4Ms,
+    reliable,
+    intervalMs: timers.t1Ms
+  })
+
+  const startTimer = (running: Running, timer: TimerName, delayMs: number, expired: () => void) => {
+    running.timers.get(timer)?.()
+    running.timers.set(
+      timer,
+      clock.after(delayMs, () => {
+        running.timers.delete(timer)
+        expired()
+      })
+    )
+  }
+
+  const stopTimer = (running: Running, timer: TimerName) => {
+    running.timers.get(timer)?.()
+    running.timers.delete(timer)
+  }
+
+  const stopAll = (running: Running) => {
+    for (const cancel of running.timers.values()) cancel()
+    running.timers.clear()
+  }
+
+  const ignored = (running: Running, state: string, event: string): void =>
+    log.debug({ transaction: running.id, method: running.method, state, event }, 'transaction ignores event')
+
+  const sendResponse = (transaction: ServerTransaction) => {
+    if (transaction.response === null) return
+    const { flow, fallback } = transaction.received
+    transport.reply(flow, fallback, transaction.response, (error) => {
+      counters.transportErrors++
+      log.debug({ transaction: transaction.id, error: error.message }, 'response not sent')
+      driveServer(transaction, { type: 'transportError' })
+    })
+  }
+
+  const driveServer = (transaction: ServerTransaction, event: TypedEvent) => {
+    const table = (transaction.method === 'INVITE' ? inviteServer : nonInviteServer) as Table<
+      string,
+      TypedEvent,
+      Effect,
+      TransactionContext
+    >
+    const { state, effects, allowed } = step(table, transaction.state as string, event, transaction.context)
+    if (!allowed) return ignored(transaction, transaction.state, event.type)
+    transaction.state = state as ServerTransaction['state']
+    if (state === 'terminated') {
+      stopAll(transaction)
+      servers.delete(transaction.key)
+    }
+    for (const effect of effects) {
+      if (effect.type === 'sendResponse') {
+        if (event.type.length === 1 || event.type === 'request') counters.retransmissionsSent++
+        sendResponse(transaction)
+      } else if (effect.type === 'startTimer') {
+        startTimer(transaction, effect.timer, effect.delayMs, () => driveServer(transaction, { type: effect.timer }))
+      } else if (effect.type === 'stopTimer') stopTimer(transaction, effect.timer)
+      else if (effect.type === 'tell') transaction.tell(effect.what)
+    }
+  }
+
+  const driveClient = (transaction: ClientTransaction, event: TypedEvent, response: SipResponse | null) => {
+    const table = (transaction.method === 'INVITE' ? inviteClient : nonInviteClient) as Table<
+      string,
+      TypedEvent,
+      Effect,
+      TransactionContext
+    >
+    const { state, effects, allowed } = step(table, transaction.state as string, event, transaction.context)
+    if (!allowed) return ignored(transaction, transaction.state, event.type)
+    transaction.state = state as ClientTransaction['state']
+    if (state === 'terminated') {
+      stopAll(transaction)
+      clients.delete(transaction.key)
+    }
+    const failed: SendFailed = (error) => {
+      counters.transportErrors++
+      log.debug({ transaction: transaction.id, error: error.message }, 'request not sent')
+      driveClient(transaction, { type: 'transportError' }, null)
+    }
+    for (const effect of effects) {
+      switch (effect.type) {
+        case 'sendRequest':
+          if (event.type !== 'start') counters.retransmissionsSent++
+          transaction.transmit(transaction.bytes, failed)
+          break
+        case 'sendAck':
+          if (response !== null) transaction.ack ??= transaction.makeAck(response)
+          if (transaction.ack !== null) transaction.transmit(transaction.ack, failed)
+          break
+        case 'startTimer':
+          startTimer(transaction, effect.timer, effect.delayMs, () => driveClient(transaction, { type: effect.timer }, null))
+          break
+        case 'stopTimer':
+          stopTimer(transaction, effect.timer)
+          break
+        case 'tell':
+          transaction.tell(effect.what, response)
+          break
+      }
+    }
+  }
+
+  return {
+    openServer: (received) => {
+      const transaction: ServerTransaction = {
+        id: randomUUID(),
+        key: received.key,
+        method: received.message.method,
+        context: context(received.flow.listener.transport !== 'udp'),
+        timers: new Map(),
+        received,
+        state: received.message.method === 'INVITE' ? 'proceeding' : 'trying',
+        response: null,
+        status: 0,
+        tell: () => undefined
+      }
+      servers.set(transaction.key, transaction)
+      return transaction
+    },
+    findServer: (key) => servers.get(key),
+    requestAgain: (transaction) => {
+      counters.retransmissionsReceived++
+      driveServer(transaction, { type: 'request' })
+    },
+    acknowledge: (transaction) => driveServer(transaction, { type: 'ack' }),
+    respond: (transaction, status, bytes) => {
+      transaction.response = bytes
+      transaction.status = status
+      counters.responsesSent++
+      if (status < 200) driveServer(transaction, { type: 'sendProvisional' })
+      else if (transaction.method !== 'INVITE') driveServer(transaction, { type: 'sendFinal' })
+      else driveServer(transaction, { type: status < 300 ? 'sendSuccess' : 'sendFailure' })
+    },
+    forget: (transaction) => {
+      stopAll(transaction)
+      transaction.state = 'terminated'
+      servers.delete(transaction.key)
+    },
+    openClient: (request) => {
+      const transaction: ClientTransaction = {
+        id: randomUUID(),
+        key: clientKey(request.branch, request.method),
+        method: request.method,
+        context: context(request.reliable),
+        timers: new Map(),
+        state: 'initial',
+        bytes: request.bytes,
+        transmit: request.transmit,
+        ack: null,
+        makeAck: request.makeAck,
+        tell: request.tell
+      }
+      clients.set(transaction.key, transaction)
+      return transaction
+    },
+    start: (transaction) => {
+      counters.requestsSent++
+      driveClient(transaction, { type: 'start' }, null)
+    },
+    abandon: (transaction) => driveClient(transaction, { type: 'abandon' }, null),
+    response: (response, branch, method) => {
+      const transaction = clients.get(clientKey(branch, method))
+      if (transaction === undefined) return false
+      driveClient(
+        transaction,
+        { type: response.status < 200 ? 'provisional' : response.status < 300 ? 'success' : 'failure' },
+        response
+      )
+      return true
+    },
+    counts: () => ({ server: servers.size, client: clients.size }),
+    close: () => {
+      for (const transaction of servers.values()) stopAll(transaction)
+      for (const transaction of clients.values()) stopAll(transaction)
+      servers.clear()
+      clients.clear()
+    }
+  }
+}

@@ -1,0 +1,592 @@
+/** Server side: requests off the wire, what the engine answers by itself, and the responses of applications. */
+import { randomBytes, randomUUID } from 'node:crypto'
+import { type Step, step } from '#kernel'
+import { parseAddress, tagOf } from '../codec/address.ts'
+import { parseRAck } from '../codec/cseq.ts'
+import { header, headerLines, type SipRequest } from '../codec/message.ts'
+import { reasonPhrases } from '../codec/reasons.ts'
+import { requestInsanity } from '../codec/sanity.ts'
+import { emptyBody, encodeResponse, type HeaderLine } from '../codec/serialize.ts'
+import { firstVia, markReceived, parseVia } from '../codec/via.ts'
+import { type AcceptedEffect, type AcceptedEvent, type AcceptedState, accepted } from '../dialog/accepted.ts'
+import { dialogId, inOrder, isTargetRefresh, refreshedBy, serverDialog, withTag } from '../dialog/dialog.ts'
+import { type ReliableEffect, type ReliableEvent, type ReliableState, reliable } from '../dialog/reliable.ts'
+import { answerTo, armedBy, formatSessionExpires, minimumSessionS, parseSessionExpires } from '../dialog/session-timer.ts'
+import type { ClientMessage } from '../protocol/client-message.ts'
+import { contentType, type Draft, readDraft, wireContact } from '../protocol/header-rules.ts'
+import { networkMessage, newRequest, nokReply, responseSent, type WireFacts } from '../protocol/server-message.ts'
+import { serverKey } from '../transaction/key.ts'
+import type { Flow } from '../transport/port.ts'
+import type { Application } from './application.ts'
+import { type Core, hostPort, newToken, ownContact } from './core.ts'
+import { type ReceivedRequest, receivedRequest, shownBytes } from './received.ts'
+import { armSessionTimer } from './session-timers.ts'
+import type { AcceptedInvite, ReliableProvisional, Session } from './sessions.ts'
+import type { ServerTransaction } from './transactions.ts'
+
+export interface UserAgentServer {
+  readonly request: (message: SipRequest, flow: Flow) => void
+  /** Refuses a message that is too large to be read whole. */
+  readonly refuse: (message: SipRequest, flow: Flow, status: number, reason: string) => void
+  readonly respond: (application: Application, message: Extract<ClientMessage, { kind: 'response' }>) => void
+  readonly applicationGone: (application: Application) => void
+  /** Answers the peer's unanswered INVITE of a session that ends. */
+  readonly terminateInvite: (session: Session) => void
+  readonly close: () => void
+}
+
+/** A request an application has been shown and has not finally answered. */
+interface Shown {
+  readonly transaction: ServerTransaction
+  readonly application: Application
+  readonly session: Session | null
+  /** Whether the request creates its session. */
+  readonly creating: boolean
+  readonly dialogId: string
+  localTag: string
+  /** Whether the application has sent any response. */
+  answered: boolean
+  cancelTimer: (() => void) | null
+}
+
+/** Methods that may begin something. */
+const initialMethods = ['INVITE', 'REGISTER', 'MESSAGE', 'OPTIONS', 'INFO', 'NOTIFY', 'SUBSCRIBE', 'PUBLISH'] as const
+const initial = new Set<string>(initialMethods)
+/** Methods that mean nothing without a dialog. */
+const dialogOnly = new Set(['BYE', 'UPDATE', 'PRACK'])
+/** With an unknown To tag these are delivered as new requests: some peers put a tag where none belongs. */
+const tagTolerant = new Set(['INFO', 'OPTIONS', 'NOTIFY', 'MESSAGE', 'REGISTER', 'PUBLISH'])
+const allow: HeaderLine = [
+  'Allow',
+  'INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, MESSAGE, NOTIFY, PRACK, PUBLISH, REFER, REGISTER, SUBSCRIBE, UPDATE'
+]
+
+export function createUas(core: Core): UserAgentServer {
+  const { transactions, sessions, clock, counters, log, timers } = core
+  const pending = new Map<string, Shown>()
+
+  const wire = (octets: number, flow: Flow): WireFacts => ({
+    octets,
+    transport: flow.listener.transport,
+    address: flow.remote.address,
+    port: flow.remote.port,
+    time: core.time()
+  })
+
+  /** A response the engine makes by itself. */
+  const answer = (
+    transaction: ServerTransaction,
+    status: number,
+    tag: string,
+    options: { reason?: string; headers?: readonly HeaderLine[] } = {}
+  ) => {
+    const { received } = transaction
+    const headers = commonHeaders(received, status === 100 ? '' : tag)
+    if (options.headers !== undefined) headers.push(...options.headers)
+    if (core.userAgent !== null && status !== 100) headers.push(['Server', core.userAgent])
+    transactions.respond(
+      transaction,
+      status,
+      encodeResponse({ status, reason: options.reason ?? reasonPhrases[status] ?? '', headers, body: emptyBody })
+    )
+  }
+
+  const refuse = (message: SipRequest, flow: Flow, status: number, reason: string) => {
+    if (message.method === 'ACK' || message.defect?.code === 'sip.header.bare-line-end') return
+    const vias = headerLines(message, 'via')
+    const via = vias[0] === undefined ? undefined : parseVia(firstVia(vias[0]))
+    if (via === undefined) return
+    vias[0] = markReceived(vias[0]!, via, flow.remote.address, flow.remote.port)
+    const headers: HeaderLine[] = vias.map((value) => ['Via', value])
+    for (const [name, key] of [
+      ['From', 'from'],
+      ['To', 'to'],
+      ['Call-ID', 'call-id'],
+      ['CSeq', 'cseq']
+    ] as const) {
+      const value = header(message, key)
+      if (value !== undefined) headers.push([name, key === 'to' ? withTag(value, newToken()) : value])
+    }
+    counters.responsesSent++
+    const fallback = { address: flow.remote.address, port: via.port ?? flow.remote.port }
+    core.transport.reply(
+      flow,
+      fallback,
+      encodeResponse({ status, reason, headers, body: emptyBody }),
+      () => counters.transportErrors++
+    )
+  }
+
+  const request = (message: SipRequest, flow: Flow) => {
+    counters.requestsReceived++
+    const insanity = requestInsanity(message)
+    if (insanity !== undefined) {
+      counters.malformed++
+      log.debug({ code: insanity.error.code, error: insanity.error.message, source: flow.remote }, 'request refused as malformed')
+      return refuse(message, flow, insanity.status, insanity.reason)
+    }
+    const received = receivedRequest(message, flow)
+    if (message.method === 'ACK') return acknowledged(received)
+    const again = transactions.findServer(received.key)
+    if (again !== undefined) return transactions.requestAgain(again)
+    if (message.method === 'CANCEL') return cancelled(received)
+    if (transactions.counts().server >= core.limits.serverTransactions) {
+      counters.unhandled++
+      return refuse(message, flow, 503, 'Overloaded')
+    }
+    const transaction = transactions.openServer(received)
+    if (message.method === 'INVITE') answer(transaction, 100, '')
+    const session = received.toTag === '' ? undefined : sessions.matching(received.callId, received.fromTag, received.toTag)
+    if (session !== undefined) return inDialog(transaction, received, session)
+    outsideDialog(transaction, received)
+  }
+
+  const outsideDialog = (transaction: ServerTransaction, received: ReceivedRequest) => {
+    const { method } = received.message
+    const tag = received.toTag === '' ? newToken() : received.toTag
+    if (dialogOnly.has(method) || (received.toTag !== '' && !tagTolerant.has(method))) return answer(transaction, 481, tag)
+    if (!initial.has(method)) return answer(transaction, 405, tag, { headers: [allow] })
+    const id = dialogId(received.callId, received.fromTag)
+    const creating = method === 'INVITE' || method === 'SUBSCRIBE'
+    if (creating) {
+      const existing = sessions.get(id)
+      if (existing !== undefined) return answer(transaction, clashStatus(existing, received), tag)
+      const interval = tooShort(received)
+      if (interval !== null) return answer(transaction, 422, tag, { headers: [interval] })
+    }
+    const application = core.routes.next(method)
+    if (application === undefined) {
+      counters.unhandled++
+      return answer(transaction, 503, tag)
+    }
+    const session = creating ? openSession(received, method as Session['method'], application) : null
+    if (session !== null && method === 'INVITE') session.inviteServer = transaction
+    const { flow } = received
+    show({ transaction, application, session, creating, dialogId: session === null ? '' : id })
+    const bytes = shownBytes(received)
+    application.send(newRequest(randomUUID(), wire(received.message.bytes.length, flow), transaction.id, flow.listener), bytes)
+  }
+
+  const openSession = (received: ReceivedRequest, method: Session['method'], application: Application): Session => {
+    const dialog = serverDialog(received.message, '', received.cseq.number)
+    const session: Session = {
+      id: dialogId(received.callId, received.fromTag),
+      side: 'uas',
+      method,
+      dialog,
+      state: 'early',
+      application,
+      listener: received.flow.listener,
+      peerFlow: dialog.routeSet.length === 0 ? received.flow : null,
+      contact: ownContact(received.flow.listener),
+      inviteServer: null,
+      updateServer: null,
+      inviteClient: null,
+      accepted: null,
+      answered: null,
+      reliable: [],
+      nextRSeq: 1 + (randomBytes(4).readUInt32BE() & 0x3fff_ffff),
+      remoteRSeq: 0,
+      localBody: null,
+      timer: null,
+      cancelTimer: null
+    }
+    sessions.add(session)
+    return session
+  }
+
+  const show = (what: Pick<Shown, 'transaction' | 'application' | 'session' | 'creating' | 'dialogId'>) => {
+    const { transaction } = what
+    const shown: Shown = { ...what, localTag: transaction.received.toTag, answered: false, cancelTimer: null }
+    pending.set(transaction.id, shown)
+    const invite = transaction.method === 'INVITE'
+    shown.cancelTimer = clock.after(invite ? timers.applicationMs : 64 * timers.t1Ms, () => unanswered(shown))
+    transaction.tell = (reason) => log.debug({ transaction: transaction.id, reason }, 'response not delivered')
+  }
+
+  const settle = (shown: Shown) => {
+    pending.delete(shown.transaction.id)
+    shown.cancelTimer?.()
+    shown.cancelTimer = null
+    const { session, transaction } = shown
+    if (session === null) return
+    if (session.inviteServer === transaction) session.inviteServer = null
+    if (session.updateServer === transaction) session.updateServer = null
+  }
+
+  /** A final answer by the engine in place of the application. */
+  const settleWith = (shown: Shown, status: number, reason?: string) => {
+    settle(shown)
+    answer(shown.transaction, status, localTagOf(shown), reason === undefined ? {} : { reason })
+    if (shown.session !== null && shown.creating) endSession(shown.session)
+  }
+
+  /** RFC 4320 §4.2: a non-INVITE request that was not answered in time gets no answer, its sender has given up. */
+  const unanswered = (shown: Shown) => {
+    shown.cancelTimer = null
+    counters.unanswered++
+    log.warn({ transaction: shown.transaction.id, method: shown.transaction.method }, 'application did not answer')
+    if (shown.transaction.method === 'INVITE') return settleWith(shown, 480)
+    settle(shown)
+    transactions.forget(shown.transaction)
+    if (shown.session !== null && shown.creating) endSession(shown.session)
+  }
+
+  const localTagOf = (shown: Shown): string => {
+    if (shown.session !== null) return ensureLocalTag(shown.session, '')
+    if (shown.localTag === '') shown.localTag = newToken()
+    return shown.localTag
+  }
+
+  const inDialog = (transaction: ServerTransaction, received: ReceivedRequest, session: Session) => {
+    const { message, cseq } = received
+    const { method } = message
+    const tag = received.toTag
+    if (!inOrder(session.dialog, cseq.number)) return answer(transaction, 500, tag, { reason: 'CSeq Out Of Order' })
+    const { application } = session
+    if (application === null || !application.open) {
+      answer(transaction, 481, tag)
+      if (method === 'BYE') endSession(session)
+      return
+    }
+    session.dialog = { ...session.dialog, remoteCSeq: cseq.number, remoteTag: session.dialog.remoteTag || received.fromTag }
+    if (method === 'INVITE') {
+      if (session.inviteClient !== null) return answer(transaction, 491, tag)
+      if (session.inviteServer !== null) return answer(transaction, 500, tag, { headers: [retryAfter()] })
+    }
+    if (method === 'UPDATE' && session.updateServer !== null) return answer(transaction, 500, tag, { headers: [retryAfter()] })
+    if (method === 'INVITE' || method === 'UPDATE') {
+      const interval = tooShort(received)
+      if (interval !== null) return answer(transaction, 422, tag, { headers: [interval] })
+    }
+    if (method === 'PRACK' && !prack(session, message)) return answer(transaction, 481, tag)
+    if (isTargetRefresh(method)) session.dialog = refreshedBy(session.dialog, message)
+    if (method === 'INVITE') session.inviteServer = transaction
+    if (method === 'UPDATE') session.updateServer = transaction
+    show({ transaction, application, session, creating: false, dialogId: session.id })
+    application.send(
+      networkMessage(randomUUID(), wire(message.bytes.length, received.flow), transaction.id, session.id),
+      shownBytes(received)
+    )
+    if (method === 'BYE') {
+      terminateInvite(session)
+      endSession(session)
+    } else if (method === 'NOTIFY' && session.method === 'SUBSCRIBE' && isTerminated(message)) endSession(session)
+  }
+
+  const terminateInvite = (session: Session) => {
+    const shown = session.inviteServer === null ? undefined : pending.get(session.inviteServer.id)
+    if (shown !== undefined) settleWith(shown, 487)
+  }
+
+  const endSession = (session: Session) => {
+    if (session.accepted !== null) driveAccepted(session, session.accepted, { type: 'ended' })
+    sessions.end(session)
+  }
+
+  const cancelled = (received: ReceivedRequest) => {
+    const cancel = transactions.openServer(received)
+    const invite = transactions.findServer(serverKey(received.message, received.via, 'INVITE'))
+    if (invite === undefined) return answer(cancel, 481, newToken())
+    const shown = pending.get(invite.id)
+    if (shown !== undefined) {
+      const tag = localTagOf(shown)
+      const shownDialog = shown.answered ? shown.dialogId : ''
+      answer(cancel, 200, tag)
+      settleWith(shown, 487)
+      shown.application.send(
+        networkMessage(randomUUID(), wire(received.message.bytes.length, received.flow), invite.id, shownDialog),
+        shownBytes(received)
+      )
+      return
+    }
+    const session = sessions.get(dialogId(received.callId, received.fromTag))
+    const awaitsAck = session?.accepted?.transactionId === invite.id && session.accepted.state === 'awaitingAck'
+    if (session === undefined || !awaitsAck) return answer(cancel, 200, received.toTag || newToken())
+    // Departure from RFC 3261 §9.2 and §15 as drachtio-server does it: the caller gave up, so the call is ended without waiting for its ACK.
+    answer(cancel, 481, session.dialog.localTag)
+    core.uac.bye(session, 'SIP ;cause=200 ;text="CANCEL after 200 OK"')
+  }
+
+  const acknowledged = (received: ReceivedRequest) => {
+    const transaction = transactions.findServer(received.key)
+    if (transaction !== undefined && transaction.status >= 300) return transactions.acknowledge(transaction)
+    const session = sessions.matching(received.callId, received.fromTag, received.toTag)
+    const waiting = session?.accepted
+    if (session === undefined || !waiting || waiting.cseq !== received.cseq.number) {
+      counters.stray++
+      return
+    }
+    const first = waiting.state === 'awaitingAck'
+    driveAccepted(session, waiting, { type: 'ack' })
+    if (!first) return
+    session.application?.send(
+      networkMessage(randomUUID(), wire(received.message.bytes.length, received.flow), waiting.transactionId, session.id),
+      shownBytes(received)
+    )
+  }
+
+  const driveAccepted = (session: Session, waiting: AcceptedInvite, event: AcceptedEvent) => {
+    const taken: Step<AcceptedState, AcceptedEffect> = step(accepted, waiting.state, event, waiting.context)
+    waiting.state = taken.state
+    for (const effect of taken.effects) {
+      if (effect.type === 'startTimer') {
+        waiting.cancelTimers.push(clock.after(effect.delayMs, () => driveAccepted(session, waiting, { type: effect.timer })))
+      } else if (effect.type === 'stopTimers') {
+        for (const cancel of waiting.cancelTimers) cancel()
+        waiting.cancelTimers = []
+      } else if (effect.type === 'sendResponse') {
+        counters.retransmissionsSent++
+        const { flow, fallback } = waiting.received
+        core.transport.reply(flow, fallback, waiting.bytes, () => counters.transportErrors++)
+      } else if (effect.what === 'ackTimeout') {
+        counters.ackTimeouts++
+        core.uac.bye(session, 'SIP;cause=200;text="ACK timeout"')
+      }
+    }
+  }
+
+  const driveReliable = (session: Session, provisional: ReliableProvisional, event: ReliableEvent) => {
+    const taken: Step<ReliableState, ReliableEffect> = step(reliable, provisional.state, event, provisional.context)
+    provisional.state = taken.state
+    for (const effect of taken.effects) {
+      if (effect.type === 'startTimer') {
+        provisional.cancelTimers.push(
+          clock.after(effect.delayMs, () => driveReliable(session, provisional, { type: effect.timer }))
+        )
+      } else if (effect.type === 'stopTimers') {
+        for (const cancel of provisional.cancelTimers) cancel()
+        provisional.cancelTimers = []
+      } else if (effect.type === 'sendResponse') {
+        counters.retransmissionsSent++
+        const invite = session.inviteServer
+        if (invite !== null)
+          core.transport.reply(
+            invite.received.flow,
+            invite.received.fallback,
+            provisional.bytes,
+            () => counters.transportErrors++
+          )
+      } else {
+        const shown = session.inviteServer === null ? undefined : pending.get(session.inviteServer.id)
+        if (shown !== undefined) settleWith(shown, 504, 'PRACK Timeout')
+      }
+    }
+  }
+
+  /** Matches a PRACK to the reliable response on the wire, and lets the next one go out. */
+  const prack = (session: Session, message: SipRequest): boolean => {
+    const rack = parseRAck(header(message, 'rack') ?? '')
+    const first = session.reliable[0]
+    if (rack === undefined || first === undefined) return false
+    if (rack.rseq !== first.rseq || rack.cseq.number !== first.cseq || rack.cseq.method !== 'INVITE') return false
+    driveReliable(session, first, { type: 'prack' })
+    session.reliable.shift()
+    const next = session.reliable[0]
+    if (next !== undefined && session.inviteServer !== null) sendReliable(session, session.inviteServer, next)
+    return true
+  }
+
+  const sendReliable = (session: Session, transaction: ServerTransaction, provisional: ReliableProvisional) => {
+    transactions.respond(transaction, provisional.status, provisional.bytes)
+    driveReliable(session, provisional, { type: 'sent' })
+  }
+
+  const respond = (application: Application, message: Extract<ClientMessage, { kind: 'response' }>) => {
+    const fail = (text: string): void => application.send(nokReply(randomUUID(), message.id, text))
+    let draft: Draft
+    try {
+      draft = readDraft(message.sip)
+    } catch {
+      return fail('Unknown server error sending response')
+    }
+    if (draft.message.kind !== 'response') return fail('Unknown server error sending response')
+    if (/\bCANCEL$/.test(draft.placed.get('cseq') ?? '')) {
+      return fail('200 OK to incoming CANCEL is automatically generated by the stack')
+    }
+    const shown = pending.get(message.transactionId)
+    if (shown === undefined || shown.application !== application) return fail('Response not sent due to unknown transaction')
+    const { transaction, session } = shown
+    const { received } = transaction
+    const { status } = draft.message
+    const { method } = received.message
+    const { listener } = received.flow
+    const type = contentType(draft)
+    if (type === undefined) return fail('missing content-type')
+
+    const isReliable = method === 'INVITE' && status > 100 && status < 200 && draft.others.some(lists('Require', '100rel'))
+    if (isReliable && !supports100rel(received.message)) return fail('Remote endpoint does not support 100rel')
+
+    const wanted = parseAddress(draft.placed.get('to') ?? '')
+    const wantedTag = wanted === undefined ? '' : tagOf(wanted)
+    if (session === null && shown.localTag === '') shown.localTag = wantedTag || newToken()
+    const tag = session === null ? shown.localTag : ensureLocalTag(session, wantedTag)
+
+    const formsDialog = shown.creating && status > 100 && status < 300
+    const headers = commonHeaders(received, status === 100 ? '' : tag)
+    if (formsDialog) for (const value of headerLines(received.message, 'record-route')) headers.push(['Record-Route', value])
+    const givenContact = draft.placed.get('contact')
+    if (givenContact !== undefined) {
+      const contact = wireContact(givenContact, hostPort(listener))
+      if (contact === undefined) return fail('Unknown server error sending response')
+      headers.push(['Contact', contact])
+      if (session !== null && status > 100 && status < 300) session.contact = contact
+    } else if (session !== null && needsContact(method) && ((status >= 200 && status < 300) || isReliable)) {
+      headers.push(['Contact', session.contact])
+    }
+    let rseq = 0
+    if (isReliable && session !== null) {
+      rseq = session.nextRSeq++
+      headers.push(['RSeq', `${rseq}`])
+    }
+    const success = status >= 200 && status < 300
+    const timer =
+      success && (method === 'INVITE' || method === 'UPDATE') && session !== null
+        ? answerTo(
+            parseSessionExpires(header(received.message, 'session-expires') ?? ''),
+            parseSessionExpires(draft.others.find(([name]) => name === 'Session-Expires')?.[1] ?? '')
+          )
+        : undefined
+    for (const [name, value] of draft.others) if (timer === undefined || name !== 'Session-Expires') headers.push([name, value])
+    if (timer !== undefined) {
+      headers.push(['Session-Expires', formatSessionExpires(timer)])
+      if (timer.refresher === 'uac' && !draft.others.some(lists('Require', 'timer'))) headers.push(['Require', 'timer'])
+    }
+    if (type !== null) headers.push(['Content-Type', type])
+    const bytes = encodeResponse({ status, reason: draft.message.reason, headers, body: draft.body })
+
+    shown.answered = true
+    if (status >= 200) settle(shown)
+    else if (method === 'INVITE') {
+      shown.cancelTimer?.()
+      shown.cancelTimer = null
+    }
+    application.send(
+      responseSent(randomUUID(), message.id, wire(bytes.length, received.flow), transaction.id, shown.dialogId),
+      bytes
+    )
+
+    if (isReliable && session !== null) {
+      const provisional: ReliableProvisional = {
+        state: 'initial',
+        context: { t1Ms: timers.t1Ms, intervalMs: timers.t1Ms },
+        rseq,
+        cseq: received.cseq.number,
+        status,
+        bytes,
+        cancelTimers: []
+      }
+      session.reliable.push(provisional)
+      if (session.reliable.length === 1) sendReliable(session, transaction, provisional)
+      return
+    }
+    if (session !== null && status >= 200 && method === 'INVITE') {
+      for (const provisional of session.reliable.splice(0)) driveReliable(session, provisional, { type: 'ended' })
+    }
+    transactions.respond(transaction, status, bytes)
+    if (session === null || session.state === 'ended') return
+    if (success) {
+      if (method === 'INVITE') acceptInvite(session, transaction, bytes)
+      if ((method === 'INVITE' || method === 'UPDATE') && draft.body.length > 0 && type !== null) {
+        session.localBody = { type, body: Buffer.from(draft.body) }
+      }
+      if (shown.creating) sessions.confirm(session)
+      if (timer !== undefined) armSessionTimer(core, session, armedBy(timer, false))
+    } else if (status >= 300 && shown.creating) endSession(session)
+  }
+
+  const acceptInvite = (session: Session, transaction: ServerTransaction, bytes: Buffer) => {
+    if (session.accepted !== null) driveAccepted(session, session.accepted, { type: 'ended' })
+    const { received } = transaction
+    const waiting: AcceptedInvite = {
+      state: 'initial',
+      context: {
+        t1Ms: timers.t1Ms,
+        t2Ms: timers.t2Ms,
+        reliable: received.flow.listener.transport !== 'udp',
+        intervalMs: timers.t1Ms
+      },
+      transactionId: transaction.id,
+      cseq: received.cseq.number,
+      received,
+      bytes,
+      cancelTimers: []
+    }
+    session.accepted = waiting
+    driveAccepted(session, waiting, { type: 'answered' })
+  }
+
+  return {
+    request,
+    refuse,
+    respond,
+    terminateInvite,
+    applicationGone: (application) => {
+      for (const shown of [...pending.values()]) {
+        if (shown.application !== application) continue
+        counters.unanswered++
+        settleWith(shown, 503)
+      }
+    },
+    close: () => {
+      for (const shown of pending.values()) shown.cancelTimer?.()
+      pending.clear()
+    }
+  }
+}
+
+/** Gives the session its local tag: the application's wish in its first response, else a new one. */
+export function ensureLocalTag(session: Session, wanted: string): string {
+  if (session.dialog.localTag === '') {
+    const localTag = /^[A-Za-z0-9\-.!%*_+`'~]{1,128}$/.test(wanted) ? wanted : newToken()
+    session.dialog = { ...session.dialog, localTag, localAddress: withTag(session.dialog.localAddress, localTag) }
+  }
+  return session.dialog.localTag
+}
+
+function commonHeaders(received: ReceivedRequest, toTag: string): HeaderLine[] {
+  const headers: HeaderLine[] = received.vias.map((value) => ['Via', value])
+  headers.push(
+    ['From', header(received.message, 'from')!],
+    ['To', withTag(header(received.message, 'to')!, toTag)],
+    ['Call-ID', received.callId],
+    ['CSeq', `${received.cseq.number} ${received.cseq.method}`]
+  )
+  return headers
+}
+
+/** A request that would create a dialog that exists: a copy that came another way (RFC 3261 §8.2.2.2), or one in the way of the first. */
+function clashStatus(existing: Session, received: ReceivedRequest): number {
+  return existing.side === 'uac' || existing.dialog.remoteCSeq === received.cseq.number ? 482 : 491
+}
+
+/** Min-SE for a request whose session interval is too short (RFC 4028 §9), else null. */
+function tooShort(received: ReceivedRequest): HeaderLine | null {
+  const wished = parseSessionExpires(header(received.message, 'session-expires') ?? '')
+  return wished !== undefined && wished.intervalS < minimumSessionS ? ['Min-SE', `${minimumSessionS}`] : null
+}
+
+/** RFC 3261 §14.2: a random wait of 0 to 10 s. */
+function retryAfter(): HeaderLine {
+  return ['Retry-After', `${randomBytes(1)[0]! % 11}`]
+}
+
+function isTerminated(message: SipRequest): boolean {
+  return /^terminated\b/i.test(header(message, 'subscription-state') ?? '')
+}
+
+function needsContact(method: string): boolean {
+  return method === 'INVITE' || method === 'SUBSCRIBE' || method === 'UPDATE'
+}
+
+function lists(name: string, option: string): (line: HeaderLine) => boolean {
+  return ([each, value]) => each === name && hasOption(value, option)
+}
+
+function hasOption(value: string, option: string): boolean {
+  return value.split(',').some((each) => each.trim().toLowerCase() === option)
+}
+
+function supports100rel(message: SipRequest): boolean {
+  return [...headerLines(message, 'supported'), ...headerLines(message, 'require')].some((value) => hasOption(value, '100rel'))
+}

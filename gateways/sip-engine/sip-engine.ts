@@ -1,0 +1,157 @@
+/**
+ * An embedded server of the drachtio wire protocol: SIP on one side, unmodified drachtio-srf applications on the other.
+ *
+ * @see README.md
+ */
+import { type Clock, ConfigError, type Log, systemClock } from '#kernel'
+import { defaultMessageLimits, type MessageLimits } from './codec/limits.ts'
+import { maxFrame } from './protocol/framing.ts'
+import { type AdminConfig, openApplicationLink } from './service/application-link.ts'
+import { defaultTimers, type EngineLimits, type EngineTimers } from './service/config.ts'
+import { createEngine } from './service/engine.ts'
+import { type EngineStats, newCounters } from './service/stats.ts'
+import {
+  defaultTransportLimits,
+  type Listener,
+  type TransportEvents,
+  type TransportLimits,
+  type TransportPort
+} from './transport/port.ts'
+import { type ListenConfig, openTransports } from './transport/transports.ts'
+
+export type { MessageLimits } from './codec/limits.ts'
+export type { AdminConfig } from './service/application-link.ts'
+export type { EngineTimers } from './service/config.ts'
+export type { EngineStats } from './service/stats.ts'
+export type { Listener, TransportLimits, TransportName } from './transport/port.ts'
+export type { ListenConfig, TlsConfig } from './transport/transports.ts'
+
+export interface SipEngineConfig {
+  /** At least one. */
+  readonly listen: readonly ListenConfig[]
+  /** Where applications connect. */
+  readonly admin: AdminConfig
+  readonly timers?: Partial<EngineTimers>
+  readonly limits?: {
+    readonly message?: Partial<MessageLimits>
+    readonly transport?: Partial<TransportLimits>
+    /** Octets of one frame from an application. Default 1 MiB. */
+    readonly frame?: number
+    /** Connected applications at once. Default 256. */
+    readonly applications?: number
+    /** Requests at once; more are refused with 503. Default 200,000. */
+    readonly serverTransactions?: number
+  }
+  readonly log: Log
+  readonly clock?: Clock
+  /** Server and User-Agent of messages the engine makes by itself. Default: none. */
+  readonly userAgent?: string
+}
+
+export interface SipEngine {
+  /** One for each entry of `listen`, in its order, with the ports really taken. */
+  readonly addresses: readonly Listener[]
+  readonly adminPort: number
+  readonly stats: () => EngineStats
+  /** Closes every socket and timer. Calls are not ended: their peers see silence. */
+  readonly close: () => Promise<void>
+}
+
+/**
+ * Starts the engine. It listens when the promise resolves.
+ *
+ * @throws {ConfigError} for a configuration that cannot work.
+ * @throws {InfraFabricError} `sip-engine.listen` when an address or port cannot be taken; nothing stays open then.
+ */
+export async function startSipEngine(config: SipEngineConfig): Promise<SipEngine> {
+  const problems = configProblems(config)
+  if (problems.length > 0) throw new ConfigError('sip-engine', problems)
+  const clock = config.clock ?? systemClock
+  const timers = { ...defaultTimers, ...config.timers }
+  const limits: EngineLimits = {
+    message: { ...defaultMessageLimits, ...config.limits?.message },
+    transport: { ...defaultTransportLimits, ...config.limits?.transport },
+    frame: config.limits?.frame ?? maxFrame,
+    applications: config.limits?.applications ?? 256,
+    serverTransactions: config.limits?.serverTransactions ?? 200_000
+  }
+  const counters = newCounters()
+  const { log } = config
+
+  let transport: TransportPort | undefined
+  const opened = (): TransportPort => transport!
+  const engine = createEngine({
+    clock,
+    log,
+    timers,
+    limits,
+    counters,
+    transport: {
+      get listeners() {
+        return opened().listeners
+      },
+      reply: (...args) => opened().reply(...args),
+      send: (...args) => opened().send(...args),
+      drop: (flow) => opened().drop(flow)
+    },
+    userAgent: config.userAgent ?? null
+  })
+  const events: TransportEvents = {
+    ...engine.transportEvents,
+    message: (bytes, flow) => {
+      if (transport !== undefined) engine.transportEvents.message(bytes, flow)
+    }
+  }
+  const transports = await openTransports(config.listen, limits.transport, clock, events)
+  transport = transports
+  const link = await openApplicationLink({
+    config: config.admin,
+    limits: { frame: limits.frame, applications: limits.applications, loginMs: timers.loginMs },
+    clock,
+    log,
+    counters,
+    handler: engine.applicationHandler
+  }).catch(async (error: unknown) => {
+    engine.close()
+    await transports.close()
+    throw error
+  })
+  log.info({ listen: transports.listeners, admin: link.port }, 'sip engine listens')
+
+  return {
+    addresses: transports.listeners,
+    adminPort: link.port,
+    stats: () => ({ ...counters, ...engine.counts(), applications: link.applications(), connections: transports.connections() }),
+    close: async () => {
+      await link.close()
+      engine.close()
+      await transports.close()
+    }
+  }
+}
+
+function configProblems(config: SipEngineConfig): string[] {
+  const problems: string[] = []
+  if (config.listen.length === 0) problems.push('listen: at least one listener is needed')
+  for (const [index, each] of config.listen.entries()) {
+    const path = `listen[${index}]`
+    if (!['udp', 'tcp', 'tls'].includes(each.transport)) problems.push(`${path}.transport: udp, tcp or tls`)
+    if (!isPort(each.port)) problems.push(`${path}.port: 0 to 65535`)
+    if ((each.address === '0.0.0.0' || each.address === '::') && each.advertise === undefined) {
+      problems.push(`${path}.advertise: needed with a wildcard address, for Via and Contact`)
+    }
+    if (each.transport === 'tls' && (each.tls?.key === undefined || each.tls.cert === undefined)) {
+      problems.push(`${path}.tls: key and cert are needed`)
+    }
+  }
+  if (!isPort(config.admin.port)) problems.push('admin.port: 0 to 65535')
+  if (config.admin.secret === '') problems.push('admin.secret: must not be empty')
+  for (const [name, value] of Object.entries(config.timers ?? {})) {
+    if (!Number.isFinite(value) || value <= 0) problems.push(`timers.${name}: a positive number of milliseconds`)
+  }
+  return problems
+}
+
+function isPort(value: number): boolean {
+  return Number.isInteger(value) && value >= 0 && value <= 65_535
+}
