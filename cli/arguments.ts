@@ -1,5 +1,3 @@
-import { nearest } from './suggest.ts'
-
 /** An option of a command; without `value` it is a flag. */
 export interface Option {
   /** Without the dashes. */
@@ -9,13 +7,21 @@ export interface Option {
   readonly summary: string
 }
 
-/** A command line that cannot be used; `hint` says what would help. */
+/** Options that every command takes. */
+export const commonOptions: readonly Option[] = [
+  { name: 'json', summary: 'data as JSON: one document, or one object a line' },
+  { name: 'help', summary: 'what the command does' }
+]
+
+/** A command line that cannot be used. */
 export class UsageError extends Error {
-  readonly hint: string | undefined
-  constructor(message: string, hint?: string) {
+  /** The word that is not known and the words that would be, with what stands before them: for a suggestion. */
+  readonly unknown: { readonly typed: string; readonly known: readonly string[]; readonly before: string } | undefined
+
+  constructor(message: string, unknown?: UsageError['unknown']) {
     super(message)
     this.name = 'UsageError'
-    this.hint = hint
+    this.unknown = unknown
   }
 }
 
@@ -53,11 +59,8 @@ export function parseArguments(args: readonly string[], options: readonly Option
     const written = equals < 0 ? arg : arg.slice(0, equals)
     const option = options.find(({ name }) => written === `--${name}`)
     if (option === undefined) {
-      const meant = nearest(
-        written.replace(/^-+/, ''),
-        options.map(({ name }) => name)
-      )
-      throw new UsageError(`unknown option ${written}`, meant === undefined ? undefined : `did you mean --${meant}?`)
+      const known = options.map(({ name }) => name)
+      throw new UsageError(`unknown option ${written}`, { typed: written.replace(/^-+/, ''), known, before: '--' })
     }
     if (values.has(option.name)) throw new UsageError(`${written} is given twice`)
     if (option.value === undefined) {

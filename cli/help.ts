@@ -1,13 +1,7 @@
-import type { Option } from './arguments.ts'
+import { commonOptions } from './arguments.ts'
 import type { Command } from './command.ts'
 import { exitCodeMeanings } from './exit-codes.ts'
-import { table } from './output.ts'
-
-/** Options that every command takes. */
-export const commonOptions: readonly Option[] = [
-  { name: 'json', summary: 'data as JSON: one document, or one object a line' },
-  { name: 'help', summary: 'what the command does' }
-]
+import { table } from './table.ts'
 
 const indent = (lines: readonly string[]): string[] => lines.map((line) => `  ${line}`)
 

@@ -1,11 +1,9 @@
 import { readFileSync } from 'node:fs'
-import { parseArguments, UsageError } from './arguments.ts'
+import { commonOptions, parseArguments, UsageError } from './arguments.ts'
 import type { Command } from './command.ts'
 import { commands } from './commands.ts'
 import { exitCodes } from './exit-codes.ts'
-import { commandHelp, commonOptions, overview } from './help.ts'
 import { type Output, printable, processOutput, toJsonLine } from './output.ts'
-import { nearest } from './suggest.ts'
 
 /**
  * The command `ifctl`: runs the command that `argv` (without node and script) names and sets the exit code of the process.
@@ -18,7 +16,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     process.exitCode = await dispatch(argv, output)
   } catch (error) {
     process.exitCode = error instanceof UsageError ? exitCodes.usage : exitCodes.failure
-    tell(error, output)
+    await tell(error, output)
   }
 }
 
@@ -35,6 +33,7 @@ async function dispatch(argv: readonly string[], output: Output): Promise<number
   if (asksHelp || argv.includes('--help')) {
     const group = commands.filter((each) => sameWords(each.words.slice(0, words.length), words))
     if (command === undefined && group.length < 1) throw unknownCommand(words)
+    const { commandHelp, overview } = await import('./help.ts')
     await output.line(command === undefined ? overview(group) : commandHelp(command))
     return exitCodes.ok
   }
@@ -61,15 +60,15 @@ function sameWords(a: readonly string[], b: readonly string[]): boolean {
 }
 
 function unknownCommand(words: readonly string[]): UsageError {
-  if (words.length === 0) return new UsageError('no command', `ifctl help shows them: ${groupWords([]).join(', ')}`)
-  const typed = words.at(-1)!
-  const before = words.slice(0, -1)
   const deeper = groupWords(words)
+  if (words.length === 0) return new UsageError(`no command; ifctl help tells of ${deeper.join(', ')}`)
   if (deeper.length > 0) return new UsageError(`${words.join(' ')} needs one of: ${deeper.join(', ')}`)
-  const candidates = groupWords(before)
-  const meant = nearest(typed, candidates)
-  const hint = meant === undefined ? `there are: ${candidates.join(', ')}` : `did you mean ${[...before, meant].join(' ')}?`
-  return new UsageError(`unknown command ${words.join(' ')}`, hint)
+  const before = words.slice(0, -1)
+  return new UsageError(`unknown command ${words.join(' ')}`, {
+    typed: words.at(-1)!,
+    known: groupWords(before),
+    before: before.map((word) => `${word} `).join('')
+  })
 }
 
 /** Words that may follow these. */
@@ -80,11 +79,11 @@ function groupWords(words: readonly string[]): string[] {
 }
 
 /** Errors are for people; with `--json` they are JSON too, on stderr. */
-function tell(error: unknown, output: Output): void {
+async function tell(error: unknown, output: Output): Promise<void> {
   const message = error instanceof Error ? error.message : String(error)
   const code =
     error instanceof UsageError ? 'cli.usage' : error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
-  const hint = error instanceof UsageError ? error.hint : undefined
+  const hint = error instanceof UsageError ? (await import('./suggest.ts')).hintFor(error) : undefined
   const problems =
     error instanceof Error && 'problems' in error && Array.isArray(error.problems) ? error.problems.map(String) : []
   if (output.json) {

@@ -1,5 +1,6 @@
 import test from 'ava'
-import { printable, table, toJsonLine } from './output.ts'
+import { printable, toJsonLine } from './output.ts'
+import { table } from './table.ts'
 
 test('what callers brought cannot move the cursor or turn text around', (t) => {
   t.is(printable('a\u001b[2Jb\r\nc\u202e'), 'a\\u{1b}[2Jb\\u{d}\\u{a}c\\u{202e}')

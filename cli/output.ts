@@ -1,5 +1,3 @@
-import { stripVTControlCharacters } from 'node:util'
-
 /** Where a command writes: data to `data`, talk to `talk`. */
 export interface Output {
   /** Whether `--json` was given: data is JSON then, one document or one object a line. */
@@ -28,19 +26,6 @@ export function printable(text: string): string {
 /** One line of JSON without unprintable characters. */
 export function toJsonLine(value: unknown): string {
   return JSON.stringify(value).replace(unprintable, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
-}
-
-/** Columns aligned to their widest cell, two blanks apart; cells may hold colours. */
-export function table(rows: readonly (readonly string[])[]): string[] {
-  const width = (cell: string): number => stripVTControlCharacters(cell).length
-  const widths: number[] = []
-  for (const row of rows) for (const [column, cell] of row.entries()) widths[column] = Math.max(widths[column] ?? 0, width(cell))
-  return rows.map((row) =>
-    row
-      .map((cell, column) => cell + ' '.repeat(widths[column]! - width(cell)))
-      .join('  ')
-      .trimEnd()
-  )
 }
 
 /** Output to this process's streams. A reader that went away (`| head`) ends the process quietly. */

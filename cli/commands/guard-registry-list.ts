@@ -2,7 +2,8 @@ import { parseRegistry } from '#guard'
 import { type Run, registryPath } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { readInput } from '../files.ts'
-import { printable, table } from '../output.ts'
+import { printable } from '../output.ts'
+import { table } from '../table.ts'
 import { hazardList } from './hazards.ts'
 
 export const run: Run = async (args, output) => {
