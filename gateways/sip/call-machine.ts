@@ -57,11 +57,13 @@ export type CallEffect =
   | { readonly type: 'establish'; readonly answer: string }
   | { readonly type: 'refuse'; readonly refusal: Refusal }
   | { readonly type: 'bye'; readonly cause: EndCause }
+  /** BYE for a 200 that went out after the call had ended, with the cause of that end. */
+  | { readonly type: 'lateBye' }
   | { readonly type: 'end'; readonly cause: EndCause }
   /** A leg that came too late. */
   | { readonly type: 'dropLeg'; readonly leg: ConferenceLeg }
 
-export const cancelledByCaller: EndCause = { by: 'caller', reason: 'cancelled' }
+const cancelledByCaller: EndCause = { by: 'caller', reason: 'cancelled' }
 const answerNotSent: EndCause = { by: 'caller', reason: 'gone-before-answer' }
 
 /** Rows shared by the states before our final answer. */
@@ -99,7 +101,7 @@ export const callTable = {
     hungUp: ['ended', (e) => [{ type: 'end', cause: e.cause }]]
   },
   withdrawing: {
-    sent: ['ended', () => [{ type: 'bye', cause: { by: 'application', reason: 'withdrawn' } }]],
+    sent: ['ended', () => [{ type: 'lateBye' }]],
     notSent: ['ended'],
     cancelled: ['ended']
   },
@@ -107,7 +109,7 @@ export const callTable = {
   established: { ...inDialog },
   ended: {
     joined: ['ended', (e) => [{ type: 'dropLeg', leg: e.leg }]],
-    sent: ['ended', () => [{ type: 'bye', cause: cancelledByCaller }]]
+    sent: ['ended', () => [{ type: 'lateBye' }]]
   }
 } satisfies Table<CallState, CallEvent, CallEffect>
 

@@ -138,6 +138,7 @@ export function takeCall(
   let localSdp = ''
   let dialog: SipDialog | null = null
   let answeredMs: number | null = null
+  let endCause: EndCause = { by: 'application', reason: 'withdrawn' }
   let timerHeaders: Record<string, string> = {}
   let participant = ''
   let strangers = { packets: 0, untold: 0, toldMs: Number.NEGATIVE_INFINITY }
@@ -207,6 +208,8 @@ export function takeCall(
         return refuse(effect.refusal)
       case 'bye':
         return bye(effect.cause)
+      case 'lateBye':
+        return bye(endCause)
       case 'end':
         return end(effect.cause)
       case 'dropLeg':
@@ -409,6 +412,7 @@ export function takeCall(
   }
 
   const end = (cause: EndCause) => {
+    endCause = cause
     const endedMs = clock.monotonicMs()
     const durationMs = answeredMs === null ? 0 : rounded(endedMs - answeredMs)
     finish('left', (stats) => {

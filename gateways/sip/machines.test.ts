@@ -53,10 +53,10 @@ test('every state meets every event as the table says', (t) => {
       hungUp: 'ended end',
       stopped: 'withdrawing end'
     },
-    withdrawing: { ...nothing('withdrawing'), sent: 'ended bye', notSent: 'ended', cancelled: 'ended' },
+    withdrawing: { ...nothing('withdrawing'), sent: 'ended lateBye', notSent: 'ended', cancelled: 'ended' },
     answered: { ...nothing('answered'), acknowledged: 'established establish', hungUp: 'ended end', stopped: 'ended bye,end' },
     established: { ...nothing('established'), hungUp: 'ended end', stopped: 'ended bye,end' },
-    ended: { ...nothing('ended'), joined: 'ended dropLeg', sent: 'ended bye' }
+    ended: { ...nothing('ended'), joined: 'ended dropLeg', sent: 'ended lateBye' }
   })
 })
 
