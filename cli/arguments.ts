@@ -25,6 +25,25 @@ export class UsageError extends Error {
   }
 }
 
+/**
+ * A command that could not do its work. `code` is stable, like that of an InfraFabricError; the kernel is not loaded for it, since that would double
+ * the time a small command takes to start.
+ */
+export class CommandError extends Error {
+  readonly code: string
+
+  constructor(code: string, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = 'CommandError'
+    this.code = code
+  }
+}
+
+/** The code of an error of Node's (`ENOENT`), else `unknown`. */
+export function systemCode(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
+}
+
 /** What stood on the command line after the command. */
 export interface Arguments {
   readonly operands: readonly string[]

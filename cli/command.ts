@@ -27,6 +27,12 @@ export function dataFolder(args: Arguments): string {
   return resolve(args.value('data') ?? process.env.IF_DATA ?? 'var')
 }
 
+export const ledgerOption: Option = {
+  name: 'ledger',
+  value: 'DIR',
+  summary: 'folder of the ledger (default: ledger in the data folder)'
+}
+
 export const registryOption: Option = {
   name: 'registry',
   value: 'FILE',

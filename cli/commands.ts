@@ -1,4 +1,4 @@
-import { type Command, dataOption, registryOption } from './command.ts'
+import { type Command, dataOption, ledgerOption, registryOption } from './command.ts'
 
 /** Every command, in the order of the help. Nothing is loaded before it is asked for. */
 export const commands: readonly Command[] = [
@@ -13,7 +13,7 @@ export const commands: readonly Command[] = [
     words: ['guard', 'explain'],
     operands: ['<trace-or-call-id>'],
     summary: 'which of the seven layers decided about a call, and why',
-    options: [dataOption],
+    options: [dataOption, ledgerOption],
     load: () => import('./commands/guard-explain.ts')
   },
   {
@@ -60,5 +60,79 @@ export const commands: readonly Command[] = [
       { name: 'nonce', value: 'TEXT', summary: 'base64url of 16 to 64 bytes (default: fresh)' }
     ],
     load: () => import('./commands/guard-sign.ts')
+  },
+  {
+    words: ['witness', 'log'],
+    operands: [],
+    summary: 'write one entry',
+    options: [
+      dataOption,
+      ledgerOption,
+      { name: 'event', value: 'NAME', summary: 'what happened' },
+      { name: 'component', value: 'NAME', summary: 'who saw it' },
+      { name: 'trace', value: 'ID', summary: 'trace (default: a new one)' },
+      { name: 'parent', value: 'ID', summary: 'trace under which this one hangs' },
+      { name: 'payload', value: 'JSON', summary: 'facts, an object; - reads stdin (default: {})' },
+      { name: 'tokens-in', value: 'N', summary: 'tokens read by a model' },
+      { name: 'tokens-out', value: 'N', summary: 'tokens written by it' },
+      { name: 'cost', value: 'USD', summary: 'exact decimal' },
+      { name: 'model', value: 'NAME', summary: 'name of the model' },
+      { name: 'key', value: 'TEXT', summary: 'idempotency key: the same key writes one entry, however often (default: none)' },
+      { name: 'create', summary: 'make the ledger when it is not there' },
+      { name: 'origin', value: 'NAME', summary: 'with --create: name of the log, a domain and a path' }
+    ],
+    load: () => import('./commands/witness-log.ts')
+  },
+  {
+    words: ['witness', 'query'],
+    operands: [],
+    summary: 'entries that meet every condition, in the order of the ledger',
+    options: [
+      dataOption,
+      ledgerOption,
+      { name: 'trace', value: 'ID', summary: 'of this trace and of those under it' },
+      { name: 'component', value: 'NAME', summary: 'seen by' },
+      { name: 'event', value: 'NAME', summary: 'of this kind' },
+      { name: 'call-id', value: 'ID', summary: 'of this call' },
+      { name: 'since', value: 'TIME', summary: 'ISO 8601, Unix seconds, or ago: 15m; inclusive' },
+      { name: 'until', value: 'TIME', summary: 'likewise; exclusive' },
+      { name: 'after', value: 'N', summary: 'behind this entry number' },
+      { name: 'limit', value: 'N', summary: 'at most so many' },
+      { name: 'follow', summary: 'go on with entries as they come, until SIGINT' }
+    ],
+    load: () => import('./commands/witness-query.ts')
+  },
+  {
+    words: ['witness', 'trace'],
+    operands: ['<trace>'],
+    summary: 'timeline of a trace and the traces under it',
+    options: [dataOption, ledgerOption],
+    load: () => import('./commands/witness-trace.ts')
+  },
+  {
+    words: ['witness', 'verify'],
+    operands: [],
+    summary: 'check every entry, the chain and the signed heads; each verdict has its exit code',
+    options: [
+      dataOption,
+      ledgerOption,
+      { name: 'vkey', value: 'KEY', summary: 'public key of the log, or a file with it (default: the one beside the ledger)' },
+      { name: 'checkpoint', value: 'FILE', summary: 'checkpoint kept from earlier, - for stdin: shows truncation and forks' }
+    ],
+    load: () => import('./commands/witness-verify.ts')
+  },
+  {
+    words: ['witness', 'key'],
+    operands: [],
+    summary: 'public key of the ledger, for auditors to keep',
+    options: [dataOption, ledgerOption],
+    load: () => import('./commands/witness-key.ts')
+  },
+  {
+    words: ['witness', 'checkpoint'],
+    operands: [],
+    summary: 'latest signed checkpoint, to keep elsewhere and verify against later',
+    options: [dataOption, ledgerOption],
+    load: () => import('./commands/witness-checkpoint.ts')
   }
 ]

@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises'
 import { generateKeyPair } from '#guard'
-import { errorCode, InfraFabricError } from '#kernel'
+import { CommandError, systemCode } from '../arguments.ts'
 import type { Run } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { printable } from '../output.ts'
@@ -29,7 +29,7 @@ async function writeNew(path: string, text: string): Promise<void> {
       await file.close()
     }
   } catch (cause) {
-    const why = errorCode(cause) === 'EEXIST' ? 'is there already' : `cannot be written (${errorCode(cause)})`
-    throw new InfraFabricError('cli.file.unwritable', `${path} ${why}`, { cause })
+    const why = systemCode(cause) === 'EEXIST' ? 'is there already' : `cannot be written (${systemCode(cause)})`
+    throw new CommandError('cli.file.unwritable', `${path} ${why}`, { cause })
   }
 }

@@ -1,0 +1,67 @@
+import { type CallEntry, type Explanation, explain, groupByCall } from '#guard'
+import type { LedgerReader } from '#ledger'
+import { CommandError } from '../arguments.ts'
+import type { Run } from '../command.ts'
+import { exitCodes } from '../exit-codes.ts'
+import { ledgerFolder, withReader } from '../ledger.ts'
+import { type Output, printable } from '../output.ts'
+import { table } from '../table.ts'
+
+export const run: Run = async (args, output) => {
+  const id = args.operands[0]!
+  const calls = await withReader(ledgerFolder(args), async (reader) => callsOf(reader, id))
+  if (calls.length === 0)
+    throw new CommandError('cli.not-found', `no call in the ledger has the trace or Call-ID ${JSON.stringify(id)}`)
+  for (const [at, entries] of calls.entries()) {
+    const explanation = explain(entries)
+    if (output.json) await output.document(explanation)
+    else {
+      if (at > 0) await output.line('')
+      await show(explanation, output)
+    }
+  }
+  return exitCodes.ok
+}
+
+/** Entries of every call of a trace, or of the call with this Call-ID. What the edge refused before is of the same Call-ID, though of another trace. */
+function callsOf(reader: LedgerReader, id: string): readonly (readonly CallEntry[])[] {
+  const read = (filter: Parameters<LedgerReader['query']>[0]): CallEntry[] =>
+    reader.query(filter).map(({ entry }) => ({ ...entry, traceId: entry.trace_id }))
+  const callIds = [...groupByCall(read({ trace: id })).keys()]
+  return (callIds.length > 0 ? callIds : [id]).map((callId) => read({ callId })).filter((entries) => entries.length > 0)
+}
+
+const verdictColour = {
+  connected: 'green',
+  open: 'yellow',
+  unknown: 'yellow',
+  rejected: 'red',
+  security_rejected: 'red'
+} as const
+const stateColour = { passed: 'green', decided: 'red', skipped: 'yellow', 'not reached': 'dim' } as const
+
+async function show(explanation: Explanation, output: Output): Promise<void> {
+  const { paint } = output
+  const { callId, traceId, expertId, hazard, verdict, decidedBy, code, reason, earlierRefusals } = explanation
+  const facts = { call: callId, trace: traceId, expert: expertId, hazard }
+  const head = Object.entries(facts).map(([name, value]) => [paint('dim', name), printable(value ?? '-')])
+  for (const line of table(head)) await output.line(line)
+  const where = decidedBy === null ? '' : ` at layer ${decidedBy}`
+  const why = code === null ? '' : ` (${printable(code)})`
+  await output.line(`${paint(verdictColour[verdict], verdict.replace('_', ' '))}${where}: ${printable(reason)}${why}`)
+  if (earlierRefusals > 0)
+    await output.line(`after ${earlierRefusals} earlier refusal${earlierRefusals === 1 ? '' : 's'} of the same Call-ID`)
+  const layers = explanation.layers.map((layer, at) => [
+    `  ${at + 1}`,
+    layer.layer,
+    paint(stateColour[layer.state], layer.state),
+    printable(layer.code === null ? layer.reason : `${layer.code}: ${layer.reason}`)
+  ])
+  for (const line of table(layers)) await output.line(line)
+  if (explanation.findings.length === 0) return
+  await output.line('policies of layer 6')
+  const findings = explanation.findings.map((each) =>
+    ['   ', each.policy, each.verdict, `${each.code}: ${each.reason}`].map(printable)
+  )
+  for (const line of table(findings)) await output.line(line)
+}

@@ -1,0 +1,59 @@
+import { randomUUID } from 'node:crypto'
+import { existsSync, readFileSync } from 'node:fs'
+import { newTraceId, silentLog, type WitnessEvent } from '#kernel'
+import { ledgerFiles, openLedger } from '#ledger'
+import { type Arguments, CommandError, UsageError } from '../arguments.ts'
+import type { Run } from '../command.ts'
+import { exitCodes } from '../exit-codes.ts'
+import { readInput } from '../files.ts'
+import { ledgerFolder } from '../ledger.ts'
+
+const newOrigin = 'infrafabric.local/witness'
+
+export const run: Run = async (args, output) => {
+  const event = await readEvent(args)
+  const dir = ledgerFolder(args)
+  const { vkey } = ledgerFiles(dir)
+  if (!existsSync(vkey) && !args.has('create')) {
+    throw new CommandError('cli.ledger.absent', `there is no ledger in ${dir}; --create makes one`)
+  }
+  const origin = existsSync(vkey) ? readFileSync(vkey, 'utf8').split('+')[0]! : (args.value('origin') ?? newOrigin)
+  const ledger = await openLedger({ dir, origin, log: silentLog })
+  try {
+    const [place] = await ledger.append([{ event, timeMs: Date.now(), key: args.value('key') ?? randomUUID() }], 1)
+    if (output.json) await output.document({ ...place, traceId: event.traceId })
+    else await output.line(`entry ${place!.index} of trace ${event.traceId}, hash ${place!.hash}`)
+  } finally {
+    await ledger.close()
+  }
+  return exitCodes.ok
+}
+
+async function readEvent(args: Arguments): Promise<WitnessEvent> {
+  const optional = {
+    parentTraceId: args.value('parent'),
+    tokensIn: args.wholeNumber('tokens-in', 0, Number.MAX_SAFE_INTEGER),
+    tokensOut: args.wholeNumber('tokens-out', 0, Number.MAX_SAFE_INTEGER),
+    cost: args.value('cost'),
+    model: args.value('model')
+  }
+  return {
+    event: args.required('event'),
+    component: args.required('component'),
+    traceId: args.value('trace') ?? newTraceId(),
+    payload: readPayload(
+      args.value('payload') === '-' ? (await readInput('-')).toString('utf8') : (args.value('payload') ?? '{}')
+    ),
+    ...Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== undefined))
+  }
+}
+
+function readPayload(text: string): WitnessEvent['payload'] {
+  try {
+    const value: unknown = JSON.parse(text)
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as WitnessEvent['payload']
+  } catch {
+    throw new UsageError('--payload is not JSON')
+  }
+  throw new UsageError('--payload: expected a JSON object')
+}

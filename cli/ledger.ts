@@ -1,0 +1,49 @@
+import { existsSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import type { LedgerEntry, LedgerReader, StoredEntry } from '#ledger'
+import { type Arguments, CommandError } from './arguments.ts'
+import { dataFolder } from './command.ts'
+
+/** Folder of the ledger. */
+export function ledgerFolder(args: Arguments): string {
+  const given = args.value('ledger')
+  return given === undefined ? join(dataFolder(args), 'ledger') : resolve(given)
+}
+
+/** Files of the ledger in `folder`. @throws {CommandError} `cli.ledger.absent` when there is none */
+export async function existingLedger(
+  folder: string
+): Promise<{ readonly database: string; readonly published: string; readonly vkey: string }> {
+  const { ledgerFiles } = await import('#ledger')
+  const files = ledgerFiles(folder)
+  if (!existsSync(files.database)) throw new CommandError('cli.ledger.absent', `there is no ledger in ${folder}`)
+  return files
+}
+
+/**
+ * Opens the ledger in `folder` for reading, gives it to `use` and closes it.
+ *
+ * @throws {CommandError} `cli.ledger.absent`, `cli.ledger.unreadable`
+ */
+export async function withReader<T>(folder: string, use: (reader: LedgerReader) => Promise<T>): Promise<T> {
+  const { database } = await existingLedger(folder)
+  const { openLedgerReader } = await import('#ledger')
+  let reader: LedgerReader
+  try {
+    reader = openLedgerReader(database)
+    reader.size()
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw new CommandError('cli.ledger.unreadable', `${database} cannot be read: ${why}`, { cause })
+  }
+  try {
+    return await use(reader)
+  } finally {
+    reader.close()
+  }
+}
+
+/** Entry as the commands give it as JSON: as it is stored, with its hash. */
+export function entryJson({ entry, hash }: StoredEntry): LedgerEntry & { readonly hash: string } {
+  return { ...entry, hash }
+}
