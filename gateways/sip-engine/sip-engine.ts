@@ -91,8 +91,7 @@ export async function startSipEngine(config: SipEngineConfig): Promise<SipEngine
         return opened().listeners
       },
       reply: (...args) => opened().reply(...args),
-      send: (...args) => opened().send(...args),
-      drop: (flow) => opened().drop(flow)
+      send: (...args) => opened().send(...args)
     },
     userAgent: config.userAgent ?? null
   })

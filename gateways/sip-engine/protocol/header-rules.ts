@@ -51,8 +51,14 @@ export function readDraft(sip: Buffer, limits: MessageLimits = defaultMessageLim
 const localhostHost = /@localhost(?=[;>?,\s]|$)/gi
 const localhostAlone = /(sips?:)localhost(?=[;>?,\s]|$)/gi
 
-/** Puts `hostport` in place of `@localhost`, and an address without angle brackets into them. */
-export function localised(value: string, hostport: string): string {
+/** The fields the engine does not place, for the wire. */
+export function wireOthers(draft: Draft, hostport: string): readonly HeaderLine[] {
+  if (!draft.has('p-asserted-identity')) return draft.others
+  return draft.others.map(([name, value]) => [name, name === 'P-Asserted-Identity' ? localised(value, hostport) : value])
+}
+
+/** Puts `hostport` in place of `@localhost`. */
+function localised(value: string, hostport: string): string {
   return value.includes('localhost') ? value.replace(localhostHost, `@${hostport}`) : value
 }
 

@@ -17,3 +17,10 @@ export function armSessionTimer(core: Core, session: Session, timer: ArmedTimer)
     core.uac.bye(session, 'SIP ;cause=200 ;text="Session timer expired"')
   })
 }
+
+/** The latest exchange agreed on no timer. */
+export function disarmSessionTimer(session: Session): void {
+  session.cancelTimer?.()
+  session.cancelTimer = null
+  session.timer = null
+}

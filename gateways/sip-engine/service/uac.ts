@@ -7,12 +7,12 @@ import { header, headerLines, isToken, type SipResponse } from '../codec/message
 import { reasonPhrases } from '../codec/reasons.ts'
 import { responseInsanity } from '../codec/sanity.ts'
 import { emptyBody, encodeRequest, encodeResponse, type HeaderLine, type OutgoingRequest } from '../codec/serialize.ts'
-import { bracketed, isUri, parseSipUri, uriScheme } from '../codec/uri.ts'
+import { isUri, parseSipUri, uriScheme } from '../codec/uri.ts'
 import { firstVia, parseVia } from '../codec/via.ts'
 import { clientDialog, dialogId, formedBy, isTargetRefresh, refreshedBy, requestTarget, withTag } from '../dialog/dialog.ts'
 import { armedBy, minimumSessionS, parseSessionExpires } from '../dialog/session-timer.ts'
 import type { ClientMessage } from '../protocol/client-message.ts'
-import { contentType, type Draft, readDraft, wireAddress, wireContact } from '../protocol/header-rules.ts'
+import { contentType, type Draft, readDraft, wireAddress, wireContact, wireOthers } from '../protocol/header-rules.ts'
 import { networkMessage, nokReply, requestSent, unsolicited, type WireFacts } from '../protocol/server-message.ts'
 import type { Destination, Flow, Listener, SendFailed, TransportName } from '../transport/port.ts'
 import type { Application } from './application.ts'
@@ -152,11 +152,17 @@ export function createUac(core: Core): UserAgentClient {
     return other === undefined ? 'unsupported' : { ...hop, transport: other.transport }
   }
 
+  /** The flow of the message at hand where the peer sends without a proxy that stays in the path; else null. */
+  const directFlow = (session: Session): Flow | null => (session.dialog.routeSet.length === 0 ? currentFlow : null)
+
   const dialogPath = (session: Session, nextHop: string, found: (path: Path | undefined) => void) => {
     const flow = session.peerFlow
     const contact = parseSipUri(nextHop)
-    const reliable = session.listener.transport !== 'udp'
-    if (flow !== null && session.dialog.routeSet.length === 0 && (reliable || behindNat(contact, flow))) {
+    if (
+      flow !== null &&
+      session.dialog.routeSet.length === 0 &&
+      (flow.listener.transport !== 'udp' || behindNat(contact, flow))
+    ) {
       const { listener, remote } = flow
       const fallback = { address: remote.address, port: contact?.port ?? remote.port }
       return found({
@@ -315,8 +321,7 @@ export function createUac(core: Core): UserAgentClient {
         counters.retransmissionsReceived++
         return
       }
-      if (newFork || (tag !== '' && rseq > 0))
-        session.dialog = { ...formedBy(session.dialog, response), localCSeq: session.dialog.localCSeq }
+      if (newFork || (tag !== '' && rseq > 0)) session.dialog = formedBy(session.dialog, response)
       if (rseq > 0) session.remoteRSeq = rseq
       else if (newFork) session.remoteRSeq = 0
     }
@@ -335,11 +340,12 @@ export function createUac(core: Core): UserAgentClient {
       session.answered.transmitAck?.()
       return
     }
-    if (session.state === 'ended') return
+    if (session.state === 'ended') return dismissFork(item, response, cseq)
     item.cancelTimer?.()
     item.cancelTimer = null
     if (session.inviteClient === item.transaction) session.inviteClient = null
     session.dialog = item.creating ? formedBy(session.dialog, response) : refreshedBy(session.dialog, response)
+    if (item.creating) session.peerFlow = directFlow(session)
     const waiting: AnsweredInvite = {
       cseq,
       transactionId: item.transaction.id,
@@ -380,7 +386,10 @@ export function createUac(core: Core): UserAgentClient {
     const fork: Session = {
       ...item.session,
       dialog: formedBy(item.session.dialog, response),
+      state: 'confirmed',
       application: null,
+      inviteClient: null,
+      inviteServer: null,
       answered: { cseq, transactionId: '', ack: null, transmitAck: null, cancelled: false },
       reliable: [],
       accepted: null,
@@ -398,7 +407,8 @@ export function createUac(core: Core): UserAgentClient {
       if (status < 300) {
         if (isTargetRefresh(request.method)) session.dialog = refreshedBy(session.dialog, response)
         if (item.creating) {
-          session.dialog = { ...formedBy(session.dialog, response), localCSeq: session.dialog.localCSeq }
+          session.dialog = formedBy(session.dialog, response)
+          session.peerFlow = directFlow(session)
           sessions.confirm(session)
         }
         if (request.method === 'UPDATE') {
@@ -503,7 +513,7 @@ export function createUac(core: Core): UserAgentClient {
       ['CSeq', `${cseq} ${method}`]
     ]
     if (givenContact !== undefined || method === 'INVITE' || method === 'SUBSCRIBE') headers.push(['Contact', contact])
-    for (const line of draft.others) headers.push(line)
+    headers.push(...wireOthers(draft, here))
     if (type !== null) headers.push(['Content-Type', type])
     const creating = method === 'INVITE' || method === 'SUBSCRIBE'
     const id = dialogId(callId, localTag)
@@ -580,7 +590,7 @@ export function createUac(core: Core): UserAgentClient {
       const branch = newBranch()
       const headers = dialogHeaders(session, path.listener, branch, method, nextCSeq(session), target.routes)
       if (contactMethods.has(method) || given !== undefined) headers.push(['Contact', contact])
-      for (const line of draft.others) headers.push(line)
+      headers.push(...wireOthers(draft, hostPort(path.listener)))
       if (type !== null) headers.push(['Content-Type', type])
       const request: OutgoingRequest = { method, uri: target.requestUri, headers, body: draft.body }
       const { item, bytes } = open({ request, branch, path, application, session, creating: false, dialogId: session.id })
@@ -614,7 +624,7 @@ export function createUac(core: Core): UserAgentClient {
     dialogPath(session, target.nextHop, (path) => {
       if (path === undefined) return void log.warn({ session: session.id }, 'no way to send ACK')
       const headers = dialogHeaders(session, path.listener, newBranch(), 'ACK', waiting.cseq, target.routes)
-      if (draft !== null) for (const line of draft.others) headers.push(line)
+      if (draft !== null) headers.push(...wireOthers(draft, hostPort(path.listener)))
       if (type !== null) headers.push(['Content-Type', type])
       const body = draft?.body ?? emptyBody
       if (body.length > 0 && type !== null) session.localBody = { type, body: Buffer.from(body) }
@@ -848,5 +858,6 @@ function printable(text: string): string {
 
 /** A Contact whose host is not where its packets come from. @see RFC 3581, RFC 5626 §1 */
 function behindNat(contact: ReturnType<typeof parseSipUri>, flow: Flow): boolean {
-  return contact !== undefined && isIP(contact.host) !== 0 && bracketed(contact.host) !== bracketed(flow.remote.address)
+  if (contact === undefined || contact.host.endsWith('.invalid')) return contact !== undefined
+  return isIP(contact.host) !== 0 && contact.host !== flow.remote.address
 }

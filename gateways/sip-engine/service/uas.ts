@@ -11,16 +11,23 @@ import { firstVia, markReceived, parseVia } from '../codec/via.ts'
 import { type AcceptedEffect, type AcceptedEvent, type AcceptedState, accepted } from '../dialog/accepted.ts'
 import { dialogId, inOrder, isTargetRefresh, refreshedBy, serverDialog, withTag } from '../dialog/dialog.ts'
 import { type ReliableEffect, type ReliableEvent, type ReliableState, reliable } from '../dialog/reliable.ts'
-import { answerTo, armedBy, formatSessionExpires, minimumSessionS, parseSessionExpires } from '../dialog/session-timer.ts'
+import {
+  answerTo,
+  armedBy,
+  formatSessionExpires,
+  minimumSessionS,
+  parseSessionExpires,
+  type SessionExpires
+} from '../dialog/session-timer.ts'
 import type { ClientMessage } from '../protocol/client-message.ts'
-import { contentType, type Draft, readDraft, wireContact } from '../protocol/header-rules.ts'
+import { contentType, type Draft, readDraft, wireContact, wireOthers } from '../protocol/header-rules.ts'
 import { networkMessage, newRequest, nokReply, responseSent, type WireFacts } from '../protocol/server-message.ts'
 import { serverKey } from '../transaction/key.ts'
 import type { Flow } from '../transport/port.ts'
 import type { Application } from './application.ts'
 import { type Core, hostPort, newToken, ownContact } from './core.ts'
 import { type ReceivedRequest, receivedRequest, shownBytes } from './received.ts'
-import { armSessionTimer } from './session-timers.ts'
+import { armSessionTimer, disarmSessionTimer } from './session-timers.ts'
 import type { AcceptedInvite, ReliableProvisional, Session } from './sessions.ts'
 import type { ServerTransaction } from './transactions.ts'
 
@@ -443,11 +450,12 @@ export function createUas(core: Core): UserAgentServer {
     const timer =
       success && (method === 'INVITE' || method === 'UPDATE') && session !== null
         ? answerTo(
-            parseSessionExpires(header(received.message, 'session-expires') ?? ''),
+            offeredTimer(session, received),
             parseSessionExpires(draft.others.find(([name]) => name === 'Session-Expires')?.[1] ?? '')
           )
         : undefined
-    for (const [name, value] of draft.others) if (timer === undefined || name !== 'Session-Expires') headers.push([name, value])
+    for (const [name, value] of wireOthers(draft, hostPort(listener)))
+      if (timer === undefined || name !== 'Session-Expires') headers.push([name, value])
     if (timer !== undefined) {
       headers.push(['Session-Expires', formatSessionExpires(timer)])
       if (timer.refresher === 'uac' && !draft.others.some(lists('Require', 'timer'))) headers.push(['Require', 'timer'])
@@ -492,6 +500,7 @@ export function createUas(core: Core): UserAgentServer {
       }
       if (shown.creating) sessions.confirm(session)
       if (timer !== undefined) armSessionTimer(core, session, armedBy(timer, false))
+      else if (method === 'INVITE' || method === 'UPDATE') disarmSessionTimer(session)
     } else if (status >= 300 && shown.creating) endSession(session)
   }
 
@@ -553,6 +562,13 @@ function commonHeaders(received: ReceivedRequest, toTag: string): HeaderLine[] {
     ['CSeq', `${received.cseq.number} ${received.cseq.method}`]
   )
   return headers
+}
+
+/** What the peer asks for; a refresh that leaves the refresher open means the one there is. */
+function offeredTimer(session: Session, received: ReceivedRequest): SessionExpires | undefined {
+  const offered = parseSessionExpires(header(received.message, 'session-expires') ?? '')
+  if (offered === undefined || offered.refresher !== null || session.timer === null) return offered
+  return { ...offered, refresher: session.timer.refresher === 'remote' ? 'uac' : 'uas' }
 }
 
 /** A request that would create a dialog that exists: a copy that came another way (RFC 3261 §8.2.2.2), or one in the way of the first. */

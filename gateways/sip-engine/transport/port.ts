@@ -32,8 +32,6 @@ export interface TransportPort {
   readonly reply: (flow: Flow, fallback: Endpoint, bytes: Buffer, failed: SendFailed) => void
   /** Sends a request; an open connection to the destination is used again. */
   readonly send: (listener: Listener, destination: Destination, bytes: Buffer, failed: SendFailed) => void
-  /** Closes the connection of a flow once what was written to it is out. */
-  readonly drop: (flow: Flow) => void
 }
 
 export interface TransportEvents {

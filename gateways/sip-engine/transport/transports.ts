@@ -309,7 +309,6 @@ export async function openTransports(
       if (destination.transport === 'udp') sendDatagram(listener, destination, bytes, failed)
       else sendStream(listener, destination, bytes, failed)
     },
-    drop: (flow) => connections.get(flow.connection)?.socket.end(),
     close
   }
 }

@@ -1,0 +1,70 @@
+/** An engine on a network in memory, ready for a test to play both its caller and its application. */
+import { type ManualClock, manualClock, silentLog } from '#kernel'
+import { defaultMessageLimits } from '../codec/limits.ts'
+import { defaultTimers, type EngineTimers } from '../service/config.ts'
+import { createEngine, type Engine } from '../service/engine.ts'
+import { type EngineCounters, newCounters } from '../service/stats.ts'
+import { defaultTransportLimits, type Listener, type TransportName } from '../transport/port.ts'
+import { createMemoryNetwork, type MemoryNetwork, type NetworkOptions } from './memory-network.ts'
+
+export interface TestEngine {
+  readonly engine: Engine
+  readonly counters: EngineCounters
+  readonly at: Listener
+}
+
+export interface Bench extends TestEngine {
+  readonly clock: ManualClock
+  readonly network: MemoryNetwork
+}
+
+export function createTestEngine(
+  clock: ManualClock,
+  network: MemoryNetwork,
+  options: {
+    address?: string
+    port?: number
+    transport?: TransportName
+    timers?: Partial<EngineTimers>
+    serverTransactions?: number
+  } = {}
+): TestEngine {
+  const at: Listener = {
+    transport: options.transport ?? 'udp',
+    address: options.address ?? '10.0.0.1',
+    port: options.port ?? 5060
+  }
+  const counters = newCounters()
+  let engine: Engine | undefined
+  const transport = network.port(at, () => engine!.transportEvents)
+  engine = createEngine({
+    clock,
+    log: silentLog,
+    timers: { ...defaultTimers, ...options.timers },
+    limits: {
+      message: defaultMessageLimits,
+      transport: defaultTransportLimits,
+      frame: 1_048_576,
+      applications: 8,
+      serverTransactions: options.serverTransactions ?? 10_000
+    },
+    counters,
+    transport,
+    userAgent: null,
+    lookup: (host, found) => found(host === 'peer.example' ? '10.0.0.2' : null)
+  })
+  return { engine, counters, at }
+}
+
+export function createBench(
+  options: {
+    transport?: TransportName
+    network?: NetworkOptions
+    timers?: Partial<EngineTimers>
+    serverTransactions?: number
+  } = {}
+): Bench {
+  const clock = manualClock()
+  const network = createMemoryNetwork(clock, options.network)
+  return { clock, network, ...createTestEngine(clock, network, options) }
+}
