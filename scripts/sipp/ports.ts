@@ -1,0 +1,46 @@
+/** Ports for a SIPp process. SIPp takes 5060, 6000 and 8888 when it is not told otherwise, which are other people's. */
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import { InfraFabricError } from '#kernel'
+
+/**
+ * An even port that is free, and whose two odd and even followers are free, for UDP and TCP on `host`.
+ *
+ * @remarks Taken from below the ephemeral range, so that an outgoing connection of another process does not take it in between.
+ * @throws {InfraFabricError} `sipp.no-port` after 100 tries.
+ */
+export async function freePort(host: string): Promise<number> {
+  for (let attempt = 0; attempt < 100; attempt++) {
+    const port = 20_000 + 4 * Math.floor(Math.random() * 3000)
+    const free = await Promise.all([freeTcp(host, port), ...[0, 1, 2, 3].map((offset) => freeUdp(host, port + offset))])
+    if (!free.includes(false)) return port
+  }
+  throw new InfraFabricError('sipp.no-port', `no free port on ${host}`)
+}
+
+async function freeUdp(host: string, port: number): Promise<boolean> {
+  const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4')
+  try {
+    socket.bind(port, host)
+    await once(socket, 'listening')
+    return true
+  } catch {
+    return false
+  } finally {
+    socket.close()
+  }
+}
+
+async function freeTcp(host: string, port: number): Promise<boolean> {
+  const server = createServer()
+  try {
+    server.listen(port, host)
+    await once(server, 'listening')
+    return true
+  } catch {
+    return false
+  } finally {
+    server.close()
+  }
+}

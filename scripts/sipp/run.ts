@@ -1,0 +1,213 @@
+/** The command: one scenario, one result. `node scripts/sipp/run.ts --help` */
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { parseArgs } from 'node:util'
+import { errorCode, InfraFabricError } from '#kernel'
+import { junit } from './junit.ts'
+import type { SippOptions } from './options.ts'
+import { startSipp } from './process.ts'
+import { progressLine } from './progress.ts'
+import { failureText, type SippResult } from './result.ts'
+
+const help = `Usage: node scripts/sipp/run.ts SCENARIO [options]
+
+SCENARIO is a file, or the name of one in sipp-scenarios/ without .xml. Without --target it is the called side and waits.
+
+  --target HOST:PORT     where the calls go
+  --transport NAME       udp, tcp or tls (udp)
+  --calls N              calls to make or to wait for; 0 runs until interrupted (1)
+  --rate N               new calls a second (10)
+  --limit N              calls at once
+  --service USER         user part that is dialled, [service] in the scenario
+  --key NAME=VALUE       [NAME] in the scenario; may be repeated
+  --set NAME=VALUE       global scenario variable; may be repeated
+  --inject FILE          CSV injection file; may be repeated
+  --call-id PATTERN      pattern of Call-IDs: %u call number, %p process id, %s address
+  --auth-uri URI         URI in digest credentials (sip:SERVICE@DOMAIN where the key domain is given)
+  --pause SECONDS        length of pauses that the scenario leaves open
+  --receive-timeout SEC  how long a call waits for each message (10)
+  --timeout SECONDS      the whole run (60)
+  --local-address IP     local address (127.0.0.1)
+  --port N               local SIP port (any free one)
+  --ca FILE  --cert FILE  --tls-key FILE  --servername NAME  --insecure
+                         TLS: authorities, client certificate and key, name to check, accept any certificate
+  --json                 the result as JSON on stdout
+  --junit FILE           the result as JUnit XML
+  --logs DIRECTORY       keep SIPp's own files and every message there
+  --quiet                no progress
+  --help                 this text
+
+The result goes to stdout, progress to stderr (one live line on a terminal).
+Exit codes: 0 every call succeeded, 1 calls failed or none was made, 2 wrong arguments, 3 SIPp could not run, 4 timed out or interrupted.
+`
+
+const text = { type: 'string' } as const
+const list = { type: 'string', multiple: true } as const
+const flag = { type: 'boolean' } as const
+const settings = {
+  target: text,
+  transport: text,
+  calls: text,
+  rate: text,
+  limit: text,
+  service: text,
+  key: list,
+  set: list,
+  inject: list,
+  'call-id': text,
+  'auth-uri': text,
+  pause: text,
+  'receive-timeout': text,
+  timeout: text,
+  'local-address': text,
+  port: text,
+  ca: text,
+  cert: text,
+  'tls-key': text,
+  servername: text,
+  insecure: flag,
+  json: flag,
+  junit: text,
+  logs: text,
+  quiet: flag,
+  help: flag
+} as const
+
+interface Command {
+  readonly options: SippOptions
+  readonly json: boolean
+  readonly junitFile: string | undefined
+  readonly quiet: boolean
+}
+
+/** @throws {InfraFabricError} `sipp.arguments` */
+async function parseCommand(argv: readonly string[]): Promise<Command | 'help'> {
+  const wrong = (message: string) => new InfraFabricError('sipp.arguments', message)
+  const parsed = (() => {
+    try {
+      return parseArgs({ args: [...argv], options: settings, allowPositionals: true })
+    } catch (error) {
+      throw wrong((error as Error).message)
+    }
+  })()
+  const { values, positionals } = parsed
+  if (values.help) return 'help'
+  if (positionals.length !== 1) throw wrong('name one scenario')
+  const number = (name: 'calls' | 'rate' | 'limit' | 'pause' | 'receive-timeout' | 'timeout' | 'port', factor = 1) => {
+    const value = values[name]
+    if (value === undefined) return undefined
+    if (!/^\d{1,9}(\.\d{1,3})?$/.test(value)) throw wrong(`--${name} must be a number, not ${value}`)
+    return Math.round(Number(value) * factor)
+  }
+  const pairs = (name: 'key' | 'set') =>
+    Object.fromEntries(
+      (values[name] ?? []).map((pair) => {
+        const at = pair.indexOf('=')
+        if (at < 1) throw wrong(`--${name} must be NAME=VALUE, not ${pair}`)
+        return [pair.slice(0, at), pair.slice(at + 1)]
+      })
+    )
+  const pem = (name: 'ca' | 'cert' | 'tls-key') => {
+    const path = values[name]
+    return path === undefined
+      ? undefined
+      : readFile(path, 'utf8').catch((error) => Promise.reject(wrong(`--${name}: ${(error as Error).message}`)))
+  }
+  const target = values.target === undefined ? null : /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(values.target)
+  if (values.target !== undefined && (target === null || Number(target[3]) > 65_535)) throw wrong('--target must be HOST:PORT')
+  const transport = values.transport ?? 'udp'
+  if (transport !== 'udp' && transport !== 'tcp' && transport !== 'tls') throw wrong('--transport must be udp, tcp or tls')
+  return {
+    json: values.json ?? false,
+    junitFile: values.junit,
+    quiet: values.quiet ?? false,
+    options: {
+      scenario: positionals[0]!,
+      transport,
+      ...(target === null ? {} : { target: { host: (target[1] ?? target[2])!, port: Number(target[3]) } }),
+      tls: {
+        ca: await pem('ca'),
+        certificate: await pem('cert'),
+        key: await pem('tls-key'),
+        servername: values.servername,
+        verify: !values.insecure
+      },
+      localAddress: values['local-address'],
+      localPort: number('port'),
+      calls: number('calls'),
+      rate: number('rate'),
+      limit: number('limit'),
+      pauseMs: number('pause', 1000),
+      service: values.service,
+      keys: pairs('key'),
+      variables: pairs('set'),
+      csvFiles: values.inject,
+      callId: values['call-id'],
+      authUri: values['auth-uri'],
+      receiveTimeoutMs: number('receive-timeout', 1000),
+      timeoutMs: number('timeout', 1000),
+      logDirectory: values.logs
+    }
+  }
+}
+
+/** The result for people. */
+function describe(result: SippResult): string {
+  const { calls } = result
+  const lines = [
+    `${failureText(result) ?? 'passed'}`,
+    `calls      ${calls.successful} successful, ${calls.failed} failed of ${calls.created}, ${result.rate.toFixed(1)}/s`
+  ]
+  for (const [reason, count] of Object.entries(calls.failures)) lines.push(`           ${count} × ${reason}`)
+  for (const [name, time] of Object.entries(result.responseTimes))
+    lines.push(
+      `response ${name} p50 ${time.p50Ms} ms, p95 ${time.p95Ms} ms, p99 ${time.p99Ms} ms, max ${time.maxMs} ms (${time.count} calls)`
+    )
+  return `${lines.join('\n')}\n`
+}
+
+const exitCodes: Readonly<Record<SippResult['outcome'], number>> = {
+  passed: 0,
+  failed: 1,
+  'no-calls': 1,
+  fatal: 3,
+  'bind-failed': 3,
+  killed: 3,
+  stopped: 4,
+  timeout: 4,
+  aborted: 4
+}
+
+async function main(argv: readonly string[]): Promise<number> {
+  try {
+    const command = await parseCommand(argv)
+    if (command === 'help') {
+      process.stdout.write(help)
+      return 0
+    }
+    const interrupt = new AbortController()
+    process.once('SIGINT', () => interrupt.abort())
+    process.once('SIGTERM', () => interrupt.abort())
+    const live = process.stderr.isTTY
+    const run = await startSipp({
+      ...command.options,
+      signal: interrupt.signal,
+      onProgress: command.quiet
+        ? undefined
+        : (statistics) => process.stderr.write(live ? `\r\x1b[K${progressLine(statistics)}` : `${progressLine(statistics)}\n`)
+    })
+    const result = await run.result
+    if (live && !command.quiet) process.stderr.write('\r\x1b[K')
+    if (command.junitFile !== undefined) {
+      await mkdir(dirname(command.junitFile), { recursive: true })
+      await writeFile(command.junitFile, junit([result]))
+    }
+    process.stdout.write(command.json ? `${JSON.stringify(result)}\n` : describe(result))
+    return exitCodes[result.outcome]
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\n`)
+    return errorCode(error) === 'sipp.arguments' ? 2 : 3
+  }
+}
+
+process.exitCode = await main(process.argv.slice(2))
