@@ -1,8 +1,11 @@
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import type { LedgerEntry, LedgerReader, StoredEntry } from '#ledger'
+import type { LedgerEntry, LedgerReader } from '#ledger'
 import { type Arguments, CommandError } from './arguments.ts'
 import { dataFolder } from './command.ts'
+
+/** An entry with its stored bytes and hash. */
+export type StoredEntry = ReturnType<LedgerReader['query']>[number]
 
 /** Folder of the ledger. */
 export function ledgerFolder(args: Arguments): string {

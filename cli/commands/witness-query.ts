@@ -1,11 +1,11 @@
-import type { LedgerFilter, LedgerReader, StoredEntry } from '#ledger'
+import type { LedgerFilter, LedgerReader } from '#ledger'
 import { type Arguments, UsageError } from '../arguments.ts'
 import type { Run } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
-import { entryJson, ledgerFolder, withReader } from '../ledger.ts'
+import { entryJson, ledgerFolder, type StoredEntry, withReader } from '../ledger.ts'
 import { readMoment } from '../times.ts'
 
-const pageSize = 1_000
+const largestPage = 1_000
 
 export const run: Run = async (args, output) => {
   const filter = readFilter(args)
@@ -17,7 +17,9 @@ export const run: Run = async (args, output) => {
     process.on('SIGINT', interrupt).on('SIGTERM', interrupt)
     try {
       let shown = 0
-      const entries = args.has('follow') ? reader.follow(filter, stop.signal) : pages(reader, filter, stop.signal)
+      const entries = args.has('follow')
+        ? reader.follow(filter, stop.signal)
+        : pages(reader, filter, Math.min(limit, largestPage), stop.signal)
       for await (const stored of entries) {
         if (output.json) await output.document(entryJson(stored))
         else await output.line(entryLine(stored))
@@ -31,7 +33,12 @@ export const run: Run = async (args, output) => {
 }
 
 /** Reads page by page, so that a ledger of any size is shown in little memory. */
-async function* pages(reader: LedgerReader, filter: LedgerFilter, signal: AbortSignal): AsyncGenerator<StoredEntry> {
+async function* pages(
+  reader: LedgerReader,
+  filter: LedgerFilter,
+  pageSize: number,
+  signal: AbortSignal
+): AsyncGenerator<StoredEntry> {
   let afterIndex = filter.afterIndex ?? -1
   while (!signal.aborted) {
     const page = reader.query({ ...filter, afterIndex, limit: pageSize })

@@ -1,8 +1,7 @@
-import type { StoredEntry } from '#ledger'
 import { CommandError } from '../arguments.ts'
 import type { Run } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
-import { entryJson, ledgerFolder, withReader } from '../ledger.ts'
+import { entryJson, ledgerFolder, type StoredEntry, withReader } from '../ledger.ts'
 import { type Output, printable } from '../output.ts'
 import { table } from '../table.ts'
 
