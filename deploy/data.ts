@@ -1,0 +1,78 @@
+import { randomBytes } from 'node:crypto'
+import { constants, copyFile, mkdir, readFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { errorCode } from '#kernel'
+import type { SuiteConfig } from './config.ts'
+import { writePrivateFile } from './files.ts'
+
+/** Where the suite keeps what it keeps. All paths are absolute. */
+export interface DataLayout {
+  readonly folder: string
+  /** Expert registry, YAML. */
+  readonly registry: string
+  /** Digest credentials, JSON, mode 0600. */
+  readonly credentials: string
+  /** Development CA and the certificates it issued. */
+  readonly authority: string
+  readonly certificate: string
+  readonly certificateKey: string
+  /** CA of client certificates. */
+  readonly ca: string
+  /** Ledger, its key and its checkpoints. */
+  readonly ledger: string
+  /** Entries that wait for the ledger. */
+  readonly spool: string
+  /** What the edge is rendered into; made anew at every start. */
+  readonly edge: string
+  /** Secret between application and SIP server, mode 0600. */
+  readonly adminSecret: string
+}
+
+/** The layout for a configuration. Pure. */
+export function layoutOf(config: SuiteConfig): DataLayout {
+  const folder = resolve(config.data)
+  const authority = join(folder, 'certificates')
+  return {
+    folder,
+    registry: resolve(config.registry ?? join(folder, 'registry.yaml')),
+    credentials: join(folder, 'credentials.json'),
+    authority,
+    certificate: resolve(config.certificates?.certificate ?? join(authority, 'server.pem')),
+    certificateKey: resolve(config.certificates?.key ?? join(authority, 'server.key')),
+    ca: resolve(config.certificates?.ca ?? join(authority, 'ca.pem')),
+    ledger: join(folder, 'ledger'),
+    spool: join(folder, 'ledger', 'spool'),
+    edge: join(folder, 'edge'),
+    adminSecret: join(folder, 'admin.secret')
+  }
+}
+
+/** Copies `source` to `target` unless something is there. @returns whether it did. */
+export async function copyIfAbsent(source: string, target: string): Promise<boolean> {
+  try {
+    await copyFile(source, target, constants.COPYFILE_EXCL)
+    return true
+  } catch (error) {
+    if (errorCode(error) === 'EEXIST') return false
+    throw error
+  }
+}
+
+/** The secret in a private file; a new one of 192 bits when there is none. */
+export async function ensureSecret(file: string): Promise<string> {
+  try {
+    const secret = (await readFile(file, 'utf8')).trim()
+    if (secret !== '') return secret
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw error
+  }
+  const secret = randomBytes(24).toString('base64url')
+  await writePrivateFile(file, `${secret}\n`)
+  return secret
+}
+
+/** Makes the folders of a layout. Only the owner may look into them. */
+export async function makeFolders(layout: DataLayout): Promise<void> {
+  for (const folder of [layout.folder, layout.authority, layout.ledger, layout.spool, layout.edge])
+    await mkdir(folder, { recursive: true, mode: 0o700 })
+}
