@@ -17,19 +17,20 @@ export interface NameAddress {
  */
 export function parseAddress(value: string): NameAddress | undefined {
   const text = value.trim()
-  let open = 0
+  let quoted = 0
   if (text.startsWith('"')) {
-    open = skipQuoted(text, 0)
-    if (open < 0) return undefined
+    quoted = skipQuoted(text, 0)
+    if (quoted < 0) return undefined
   }
-  open = text.indexOf('<', open)
+  const open = text.indexOf('<', quoted)
   if (open >= 0) {
     const close = text.indexOf('>', open)
     if (close < 0) return undefined
     const display = text.slice(0, open).trim()
     const uri = text.slice(open + 1, close).trim()
     const params = close + 1 === text.length ? noParameters : parseParameters(text, close + 1)
-    if (!isUri(uri) || params === undefined || display.includes('>')) return undefined
+    if (!isUri(uri) || params === undefined) return undefined
+    if (quoted === 0 ? display.includes('>') : text.slice(quoted, open).trim() !== '') return undefined
     return { display: display === '' ? null : display, uri, params }
   }
   if (text.startsWith('"')) return undefined

@@ -45,7 +45,7 @@ export function requestInsanity(request: SipRequest): Insanity | undefined {
     return insane(416, 'Unsupported URI Scheme', 'sip.uri-scheme', `scheme ${scheme}`, 'start-line')
   }
   const hops = header(request, 'max-forwards')
-  if (hops !== undefined && !/^\d{1,3}$/.test(hops)) {
+  if (hops !== undefined && !(/^\d{1,10}$/.test(hops) && Number(hops) <= 255)) {
     return insane(400, 'Bad Max-Forwards', 'sip.max-forwards', 'Max-Forwards is not a number up to 255', 'Max-Forwards')
   }
   const contact = contactInsanity(request)
