@@ -1,0 +1,263 @@
+import { spawn } from 'node:child_process'
+import { copyFileSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import test from 'ava'
+import { errorCode, newTraceId, silentLog } from '#kernel'
+import { ledgerFiles, openLedger, openLedgerReader } from '#ledger'
+import { eventNumber, items, openTestLedger, origin, scratch, verify } from './testing/fixtures.ts'
+
+test('what is appended is in the log, in order, chained, and verifies', async (t) => {
+  const ledger = await openTestLedger(t)
+  const places = (await Promise.all(Array.from({ length: 50 }, (_, i) => ledger.append(items(i, 1), 0)))).flat()
+  t.deepEqual(
+    places.map(({ index }) => index),
+    Array.from({ length: 50 }, (_, i) => i)
+  )
+  const stored = ledger.reader.query({})
+  t.is(stored[0]!.entry.prev, '0'.repeat(64))
+  for (const [i, { entry, hash }] of stored.entries()) {
+    t.is(entry.payload.n, i)
+    t.is(hash, places[i]!.hash)
+    if (i > 0) t.is(entry.prev, stored[i - 1]!.hash)
+  }
+  t.like(verify(ledger.dir, ledger.vkey), { verdict: 'valid', entries: 50 })
+})
+
+test('a key that the log knows is answered with its place and adds nothing', async (t) => {
+  const ledger = await openTestLedger(t)
+  const first = await ledger.append(items(0, 3), 0)
+  t.deepEqual(await ledger.append(items(0, 3), 0), first)
+  t.deepEqual(await ledger.append([...items(1, 1), ...items(3, 1)], 0), [first[1]!, (await ledger.append(items(3, 1), 0))[0]!])
+  t.is(ledger.reader.size(), 4)
+})
+
+test('queries: trace with the traces under it, component, event, call, time, limit', async (t) => {
+  const ledger = await openTestLedger(t)
+  const [parent, child, grandchild] = [newTraceId(), newTraceId(), newTraceId()]
+  const at = (n: number, more: object) => ({ event: eventNumber(n, more), timeMs: 1000 * n, key: `q${n}` })
+  await ledger.append(
+    [
+      at(0, { traceId: parent }),
+      at(1, { traceId: child, parentTraceId: parent, component: 'IF.other' }),
+      at(2, { traceId: grandchild, parentTraceId: child, event: 'other_event' }),
+      at(3, {})
+    ],
+    0
+  )
+  const found = (filter: object) => ledger.reader.query(filter).map(({ entry }) => entry.payload.n)
+  t.deepEqual(found({ trace: parent }), [0, 1, 2])
+  t.deepEqual(found({ trace: child }), [1, 2])
+  t.deepEqual(found({ component: 'IF.other' }), [1])
+  t.deepEqual(found({ event: 'other_event' }), [2])
+  t.deepEqual(found({ callId: 'call-3' }), [3])
+  t.deepEqual(found({ since: 1000, until: 3000 }), [1, 2])
+  t.deepEqual(found({ afterIndex: 1, limit: 1 }), [2])
+})
+
+test('a second process follows the log as it grows', async (t) => {
+  const ledger = await openTestLedger(t)
+  await ledger.append(items(0, 2), 0)
+  const reader = openLedgerReader(ledgerFiles(ledger.dir).database)
+  const abort = new AbortController()
+  const seen: unknown[] = []
+  const following = (async () => {
+    for await (const { entry } of reader.follow({}, abort.signal, 5)) {
+      seen.push(entry.payload.n)
+      if (seen.length === 2) await ledger.append(items(2, 2), 0)
+      if (seen.length === 4) abort.abort()
+    }
+  })()
+  await following
+  reader.close()
+  t.deepEqual(seen, [0, 1, 2, 3])
+})
+
+for (const [what, event] of [
+  ['an event name with a line feed', eventNumber(1, { event: 'a\nb' })],
+  ['a trace id with blanks', eventNumber(1, { traceId: 'a b' })],
+  ['a cost that is not decimal', eventNumber(1, { cost: '1e3' })],
+  ['a payload that is too large', eventNumber(1, { payload: { x: 'y'.repeat(300_000) } })],
+  ['negative tokens', eventNumber(1, { tokensIn: -1 })]
+] as const) {
+  test(`${what} is refused, and the log goes on`, async (t) => {
+    const ledger = await openTestLedger(t)
+    const error = await t.throwsAsync(ledger.append([{ event, timeMs: 0, key: 'x' }], 0))
+    t.regex(errorCode(error), /^ledger\.entry\.(invalid|too-large)$/)
+    t.is((await ledger.append(items(0, 1), 0))[0]!.index, 0)
+  })
+}
+
+test('two processes append to one log without forking it', async (t) => {
+  const dir = scratch(t)
+  const [one, two] = [await openTestLedger(t, dir), await openTestLedger(t, dir)]
+  const work: Promise<unknown>[] = []
+  for (let i = 0; i < 100; i++) {
+    work.push(one.append(items(i, 1), 0), two.append(items(1000 + i, 1), 0))
+    if (i % 10 === 0) await Promise.all(work)
+  }
+  await Promise.all(work)
+  t.is(one.reader.size(), 200)
+  t.like(verify(dir, one.vkey), { verdict: 'valid', entries: 200 })
+})
+
+test('kill -9 while appending: what was acknowledged is there, and the log is whole', async (t) => {
+  const dir = scratch(t)
+  const script = `
+    import { openLedger } from '#ledger'
+    import { silentLog, newTraceId } from '#kernel'
+    const ledger = await openLedger({ dir: ${JSON.stringify(dir)}, origin: ${JSON.stringify(origin)}, log: silentLog })
+    for (let n = 0; ; n++) {
+      const item = { event: { event: 'e', component: 'c', traceId: newTraceId(), payload: { n } }, timeMs: Date.now(), key: 'k' + n }
+      ledger.append([item], 0).then(([place]) => process.stdout.write(place.index + ' ' + place.hash + '\\n'))
+      if (n % 7 === 0) await new Promise(setImmediate)
+    }`
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', '--input-type=module-typescript', '-e', script])
+  let acknowledged = ''
+  child.stdout.on('data', (data) => {
+    acknowledged += data
+    if (acknowledged.length > 50_000) child.kill('SIGKILL')
+  })
+  await new Promise((resolve) => child.on('close', resolve))
+  t.is(child.signalCode, 'SIGKILL')
+  const ledger = await openTestLedger(t, dir)
+  const hashes = ledger.reader.query({ limit: 1_000_000 }).map(({ hash }) => hash)
+  const lines = acknowledged.split('\n').slice(0, -1)
+  t.true(lines.length > 100)
+  for (const line of lines) {
+    const [index, hash] = line.split(' ')
+    t.is(hashes[Number(index)], hash)
+  }
+  t.is(verify(dir, ledger.vkey).verdict, 'valid')
+})
+
+test('the signing key is for its owner alone, and another key is not taken for it', async (t) => {
+  const ledger = await openTestLedger(t)
+  const { key, vkey } = ledgerFiles(ledger.dir)
+  t.is(statSync(key).mode & 0o777, 0o600)
+  await ledger.close()
+  writeFileSync(vkey, 'other+00000000+AA==\n')
+  await t.throwsAsync(openLedger({ dir: ledger.dir, origin, log: silentLog }), { code: 'ledger.key.mismatch' })
+})
+
+test('a database that is none is refused by name', async (t) => {
+  const dir = scratch(t)
+  writeFileSync(ledgerFiles(dir).database, 'x'.repeat(8192))
+  await t.throwsAsync(openLedger({ dir, origin, log: silentLog }), { code: 'ledger.store.damaged' })
+})
+
+/** A log of 40 entries with heads published at 20 and 40, closed. */
+async function closedLedger(t: Parameters<typeof scratch>[0]) {
+  const ledger = await openTestLedger(t)
+  await ledger.append(items(0, 20), 0)
+  await ledger.close()
+  const again = await openTestLedger(t, ledger.dir)
+  const early = again.reader.checkpoint()!
+  await again.append(items(20, 20), 0)
+  const late = again.reader.checkpoint()!
+  await again.close()
+  const database = new DatabaseSync(ledgerFiles(ledger.dir).database)
+  t.teardown(() => database.isOpen && database.close())
+  return { dir: ledger.dir, vkey: ledger.vkey, early, late, database }
+}
+
+test('tampering: an octet of an entry', async (t) => {
+  const { dir, vkey, database } = await closedLedger(t)
+  database.exec(`UPDATE entry SET bytes = CAST(replace(CAST(bytes AS TEXT), '"n":7', '"n":8') AS BLOB) WHERE idx = 7`)
+  t.like(verify(dir, vkey), { verdict: 'altered', index: 7 })
+})
+
+test('tampering: an entry and its hash', async (t) => {
+  const { dir, vkey, database } = await closedLedger(t)
+  database.exec(
+    'UPDATE entry SET bytes = (SELECT bytes FROM entry WHERE idx = 8), hash = (SELECT hash FROM entry WHERE idx = 8) WHERE idx = 7'
+  )
+  t.like(verify(dir, vkey), { verdict: 'altered', index: 7 })
+})
+
+test('tampering: an entry removed', async (t) => {
+  const { dir, vkey, database } = await closedLedger(t)
+  database.exec('DELETE FROM entry WHERE idx = 5')
+  t.like(verify(dir, vkey), { verdict: 'altered', index: 5 })
+})
+
+test('tampering: an entry filed under another trace', async (t) => {
+  const { dir, vkey, database } = await closedLedger(t)
+  database.exec("UPDATE entry SET trace = 'elsewhere' WHERE idx = 9")
+  t.like(verify(dir, vkey), { verdict: 'altered', index: 9 })
+})
+
+test('tampering: the end cut off', async (t) => {
+  const { dir, vkey, database } = await closedLedger(t)
+  database.exec('DELETE FROM entry WHERE idx >= 30')
+  t.like(verify(dir, vkey), { verdict: 'truncated', index: 30 })
+})
+
+test('tampering: the end cut off and an old head put back shows by a published or a kept checkpoint, and by nothing else', async (t) => {
+  const { dir, vkey, database, early, late } = await closedLedger(t)
+  const { Frontier } = await import('./merkle.ts')
+  const frontier = new Frontier()
+  const rows = database.prepare('SELECT hash FROM entry WHERE idx < 20 ORDER BY idx').all() as { hash: Uint8Array }[]
+  for (const { hash } of rows) frontier.append(Buffer.from(hash))
+  database.exec('DELETE FROM entry WHERE idx >= 20')
+  database
+    .prepare('UPDATE head SET size = 20, last_hash = ?, peaks = ?, checkpoint = ?')
+    .run(rows[19]!.hash, frontier.toBytes(), early)
+  t.is(verify(dir, vkey, [], false).verdict, 'valid')
+  t.like(verify(dir, vkey), { verdict: 'truncated', index: 20 })
+  t.like(verify(dir, vkey, [late], false), { verdict: 'truncated', index: 20 })
+})
+
+test('tampering: the whole log computed anew with another key', async (t) => {
+  const { dir, vkey, late } = await closedLedger(t)
+  const other = await openTestLedger(t)
+  await other.append(items(100, 40), 0)
+  await other.close()
+  copyFileSync(ledgerFiles(other.dir).database, ledgerFiles(dir).database)
+  t.is(verify(dir, vkey, [], false).verdict, 'unwitnessed')
+  t.is(verify(dir, vkey, [late], false).verdict, 'altered')
+})
+
+test('tampering: another history under the same key is a fork', async (t) => {
+  const { dir, vkey, late } = await closedLedger(t)
+  const other = scratch(t)
+  const [from, to] = [ledgerFiles(dir), ledgerFiles(other)]
+  copyFileSync(from.key, to.key)
+  copyFileSync(from.vkey, to.vkey)
+  const twin = await openTestLedger(t, other)
+  await twin.append(items(100, 45), 0)
+  t.is(verify(other, vkey).verdict, 'valid')
+  t.like(verify(other, vkey, [late]), { verdict: 'forked', index: 39 })
+})
+
+test('entries that no signature covers are unwitnessed', async (t) => {
+  const { dir, vkey, database } = await closedLedger(t)
+  database.exec("UPDATE head SET checkpoint = 'none'")
+  t.is(verify(dir, vkey, [], false).verdict, 'unwitnessed')
+})
+
+test('a published head that was changed shows', async (t) => {
+  const { dir, vkey } = await closedLedger(t)
+  const { published } = ledgerFiles(dir)
+  writeFileSync(published, readFileSync(published, 'utf8').replace('\\n20\\n', '\\n19\\n'))
+  t.is(verify(dir, vkey).verdict, 'altered')
+})
+
+test('a torn last line of the published heads is no fault, and is cut off before the next', async (t) => {
+  const { dir, vkey } = await closedLedger(t)
+  const { published } = ledgerFiles(dir)
+  writeFileSync(published, '"torn', { flag: 'a' })
+  t.is(verify(dir, vkey).verdict, 'valid')
+  const ledger = await openTestLedger(t, dir)
+  await ledger.append(items(40, 1), 0)
+  await ledger.close()
+  t.false(readFileSync(published, 'utf8').includes('torn'))
+  t.is(verify(dir, vkey).verdict, 'valid')
+})
+
+test('a missing database is said to be unreadable', (t) => {
+  const dir = scratch(t)
+  t.false(existsSync(join(dir, 'ledger.db')))
+  const vkey = 'sum.golang.org+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8'
+  t.like(verify(dir, vkey), { verdict: 'altered', entries: 0 })
+})

@@ -1,0 +1,151 @@
+/**
+ * The witness ledger: an append-only log that anybody can check without trusting its keeper.
+ */
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Worker } from 'node:worker_threads'
+import { errorCode, InfraFabricError, type Log } from '#kernel'
+import { checkEvent } from './entry.ts'
+import { formatVerifierKey, generateSigningKey, readSigner } from './note.ts'
+import { type LedgerReader, openLedgerReader } from './reader.ts'
+import type { AppendItem, Place } from './store.ts'
+import type { WorkerAnswer, WorkerRequest, WorkerSettings } from './worker.ts'
+
+export { type LedgerEntry, maxEntryBytes } from './entry.ts'
+export { describeVerdict, entryLine } from './format.ts'
+export { formatVerifierKey, openCheckpoint, parseVerifierKey } from './note.ts'
+export { type LedgerFilter, type LedgerReader, openLedgerReader } from './reader.ts'
+export type { AppendItem, Head, Place } from './store.ts'
+export { type Verdict, type Verification, verifyLedger } from './verify.ts'
+export { createWitness, type LocalWitness, type WitnessConfig } from './witness.ts'
+
+/** What lies where in the ledger's folder. */
+export const ledgerFiles = (dir: string) => ({
+  database: join(dir, 'ledger.db'),
+  published: join(dir, 'checkpoints.log'),
+  key: join(dir, 'signing-key.pem'),
+  vkey: join(dir, 'vkey')
+})
+
+export interface LedgerConfig {
+  /** Folder of the ledger; made when it is not there. */
+  readonly dir: string
+  /** Name of the log, in its checkpoints and its key: a domain and a path, e.g. `council.example/witness`. */
+  readonly origin: string
+  readonly log: Log
+  /** How long to wait for another process that is writing, in milliseconds. Default 2000. */
+  readonly busyTimeoutMs?: number
+  /** Heads go to `checkpoints.log` at most this often, in milliseconds, and at the end. Default 1000. */
+  readonly publishIntervalMs?: number
+}
+
+export interface Ledger {
+  /**
+   * Appends all items, in order, or none. Resolves when they are durable and covered by a signed checkpoint. Appends made one after another are in the
+   * log in that order.
+   *
+   * @param epoch after a failure every append of the same or an earlier epoch fails too, so that nothing overtakes what failed: go on with a higher one
+   * @throws {InfraFabricError} as LedgerStore.append; `ledger.worker.exited`; `ledger.closed`; `ledger.store.after-failure`
+   */
+  readonly append: (items: readonly AppendItem[], epoch: number) => Promise<readonly Place[]>
+  readonly reader: LedgerReader
+  /** Public key, in the form others keep. */
+  readonly vkey: string
+  /** Commits what was appended, publishes the head, ends the thread. Idempotent. */
+  readonly close: () => Promise<void>
+}
+
+/** Makes folder, key and public key when they are not there. @returns the signing key, PEM */
+function prepare({ dir, origin }: LedgerConfig): { keyPem: string; vkey: string } {
+  const files = ledgerFiles(dir)
+  mkdirSync(dir, { recursive: true, mode: 0o750 })
+  if (!existsSync(files.key)) writeFileSync(files.key, generateSigningKey(), { mode: 0o600, flag: 'wx' })
+  chmodSync(files.key, 0o600)
+  const keyPem = readFileSync(files.key, 'utf8')
+  const vkey = formatVerifierKey(readSigner(origin, keyPem))
+  if (!existsSync(files.vkey)) writeFileSync(files.vkey, `${vkey}\n`)
+  const kept = readFileSync(files.vkey, 'utf8').trim()
+  if (kept !== vkey) {
+    throw new InfraFabricError('ledger.key.mismatch', `${files.vkey} holds ${kept}, but the signing key and origin give ${vkey}`)
+  }
+  return { keyPem, vkey }
+}
+
+/** Opens the ledger in `config.dir` for appending. @throws {InfraFabricError} `ledger.key.*`, `ledger.store.*` */
+export async function openLedger(config: LedgerConfig): Promise<Ledger> {
+  const { keyPem, vkey } = prepare(config)
+  const files = ledgerFiles(config.dir)
+  const settings: WorkerSettings = {
+    databasePath: files.database,
+    publishedPath: files.published,
+    origin: config.origin,
+    keyPem,
+    busyTimeoutMs: config.busyTimeoutMs ?? 2000,
+    publishIntervalMs: config.publishIntervalMs ?? 1000
+  }
+  let closed = false
+  let nextId = 0
+  let worker: Worker | null = null
+  const waiting = new Map<number, PromiseWithResolvers<readonly Place[]>>()
+
+  const start = (): Promise<void> => {
+    const begun = Promise.withResolvers<void>()
+    const thread = new Worker(new URL('./worker.ts', import.meta.url), {
+      workerData: settings,
+      execArgv: ['--disable-warning=ExperimentalWarning']
+    })
+    worker = thread
+    let failure: InfraFabricError | null = null
+    thread.on('message', (answer: WorkerAnswer) => {
+      if (answer.type === 'ready') return begun.resolve()
+      if (answer.type === 'unpublished') return config.log.warn({ code: answer.code }, 'checkpoint not published')
+      if (answer.type === 'failed') {
+        failure = new InfraFabricError(answer.code, answer.message)
+        return
+      }
+      const waiter = waiting.get(answer.id)!
+      waiting.delete(answer.id)
+      if (answer.type === 'appended') waiter.resolve(answer.places)
+      else waiter.reject(new InfraFabricError(answer.code, answer.message))
+    })
+    thread.on('error', (error) => {
+      failure = new InfraFabricError('ledger.worker.exited', 'the ledger thread failed', { cause: error })
+    })
+    thread.on('exit', () => {
+      if (worker === thread) worker = null
+      const error = failure ?? new InfraFabricError('ledger.worker.exited', 'the ledger thread ended')
+      begun.reject(error)
+      for (const waiter of waiting.values()) waiter.reject(error)
+      waiting.clear()
+    })
+    return begun.promise
+  }
+
+  await start()
+  const reader = openLedgerReader(files.database)
+  const request = (message: WorkerRequest) => worker!.postMessage(message)
+  return {
+    vkey,
+    reader,
+    append: async (items, epoch) => {
+      if (closed) throw new InfraFabricError('ledger.closed', 'the ledger is closed')
+      for (const { event } of items) checkEvent(event)
+      if (worker === null)
+        start().catch((error: unknown) => config.log.error({ code: errorCode(error) }, 'ledger thread not started'))
+      const waiter = Promise.withResolvers<readonly Place[]>()
+      const id = nextId++
+      waiting.set(id, waiter)
+      request({ type: 'append', id, epoch, items })
+      return waiter.promise
+    },
+    close: async () => {
+      if (closed) return
+      closed = true
+      reader.close()
+      if (worker === null) return
+      const ended = new Promise((resolve) => worker!.once('exit', resolve))
+      request({ type: 'close' })
+      await ended
+    }
+  }
+}

@@ -1,0 +1,72 @@
+/**
+ * The Merkle tree hash of a growing list.
+ *
+ * @see RFC 6962 §2.1 (RFC 9162 §2.1 for the same tree)
+ */
+import { hash } from 'node:crypto'
+
+/** Octets of a SHA-256 hash. */
+export const hashLength = 32
+
+/** Tree hash of an empty list. */
+export const emptyRoot: Buffer = hash('sha256', '', 'buffer')
+
+/** Hash of one leaf: SHA-256(0x00 ‖ data). In this ledger it is the entry hash too: one hash serves chain and tree. */
+export function leafHash(data: Uint8Array): Buffer {
+  const input = Buffer.allocUnsafe(1 + data.length)
+  input[0] = 0
+  input.set(data, 1)
+  return hash('sha256', input, 'buffer')
+}
+
+const nodeInput = Buffer.alloc(1 + 2 * hashLength)
+nodeInput[0] = 1
+
+/** Hash of an inner node: SHA-256(0x01 ‖ left ‖ right). */
+export function nodeHash(left: Uint8Array, right: Uint8Array): Buffer {
+  nodeInput.set(left, 1)
+  nodeInput.set(right, 1 + hashLength)
+  return hash('sha256', nodeInput, 'buffer')
+}
+
+/**
+ * What is needed of a tree to append to it and to state its root: the roots of its perfect subtrees, largest first. One for each bit set in the
+ * size, so 20 hashes for a million leaves.
+ */
+export class Frontier {
+  #size: number
+  readonly #peaks: Buffer[]
+
+  /**
+   * @param peaks the subtree roots one behind the other, as {@link toBytes} gives them
+   * @throws {RangeError} when there are not as many as the size has bits set
+   */
+  constructor(size = 0, peaks: Uint8Array = new Uint8Array()) {
+    if (!Number.isSafeInteger(size) || size < 0) throw new RangeError(`size ${size} is no number of leaves`)
+    const count = size.toString(2).replaceAll('0', '').length
+    if (peaks.length !== count * hashLength)
+      throw new RangeError(`a tree of ${size} leaves has ${count} peaks, got ${peaks.length} octets`)
+    this.#size = size
+    this.#peaks = Array.from({ length: count }, (_, i) => Buffer.from(peaks.subarray(i * hashLength, (i + 1) * hashLength)))
+  }
+
+  get size(): number {
+    return this.#size
+  }
+
+  append(leaf: Buffer): void {
+    let node = leaf
+    for (let size = this.#size; size % 2 === 1; size = (size - 1) / 2) node = nodeHash(this.#peaks.pop()!, node)
+    this.#peaks.push(node)
+    this.#size++
+  }
+
+  root(): Buffer {
+    if (this.#peaks.length === 0) return emptyRoot
+    return this.#peaks.reduceRight((right, left) => nodeHash(left, right))
+  }
+
+  toBytes(): Buffer {
+    return Buffer.concat(this.#peaks)
+  }
+}

@@ -1,0 +1,136 @@
+/**
+ * Signed notes and the checkpoints they carry.
+ *
+ *     infrafabric.example/witness          origin
+ *     1042                                 size
+ *     CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2…    root hash, base64
+ *                                          (empty line)
+ *     — infrafabric.example/witness az3x…  key name, base64 of key hash (4 octets) ‖ Ed25519 signature (64 octets)
+ *
+ * @see C2SP signed-note, C2SP tlog-checkpoint
+ */
+import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign, verify } from 'node:crypto'
+import { InfraFabricError } from '#kernel'
+import { hashLength } from './merkle.ts'
+
+const algorithmEd25519 = 1
+const longestNote = 16_384
+
+export interface NoteVerifier {
+  readonly name: string
+  /** First four octets of SHA-256(name ‖ LF ‖ algorithm ‖ public key). */
+  readonly keyHash: Buffer
+  readonly publicKey: KeyObject
+}
+
+export interface NoteSigner extends NoteVerifier {
+  readonly privateKey: KeyObject
+}
+
+export interface Checkpoint {
+  readonly origin: string
+  readonly size: number
+  /** 32 octets. */
+  readonly root: Buffer
+}
+
+const rawPublicKey = (key: KeyObject): Buffer => Buffer.from(key.export({ format: 'jwk' }).x!, 'base64url')
+
+function keyHashOf(name: string, publicKey: Buffer): Buffer {
+  return createHash('sha256').update(`${name}\n`).update(Buffer.of(algorithmEd25519)).update(publicKey).digest().subarray(0, 4)
+}
+
+function checkName(name: string): string {
+  if (!/^[^\s+\u0000-\u001f]{1,200}$/u.test(name)) {
+    throw new InfraFabricError(
+      'ledger.key.name',
+      `a key name has 1 to 200 characters, no blanks and no plus sign; got ${JSON.stringify(name)}`
+    )
+  }
+  return name
+}
+
+/** A new signing key, as PKCS #8 PEM. */
+export function generateSigningKey(): string {
+  return generateKeyPairSync('ed25519').privateKey.export({ format: 'pem', type: 'pkcs8' }).toString()
+}
+
+/** @throws {InfraFabricError} `ledger.key.malformed`, `ledger.key.name` */
+export function readSigner(name: string, pem: string): NoteSigner {
+  let privateKey: KeyObject
+  try {
+    privateKey = createPrivateKey(pem)
+  } catch (error) {
+    throw new InfraFabricError('ledger.key.malformed', 'the signing key is not a PEM private key', { cause: error })
+  }
+  if (privateKey.asymmetricKeyType !== 'ed25519') {
+    throw new InfraFabricError('ledger.key.malformed', `expected an Ed25519 key, got ${privateKey.asymmetricKeyType}`)
+  }
+  const publicKey = createPublicKey(privateKey)
+  return { name: checkName(name), keyHash: keyHashOf(name, rawPublicKey(publicKey)), publicKey, privateKey }
+}
+
+/** The public key as others keep it: `name+<key hash, 8 hex digits>+<base64 of algorithm ‖ key>`. */
+export function formatVerifierKey({ name, keyHash, publicKey }: NoteVerifier): string {
+  return `${name}+${keyHash.toString('hex')}+${Buffer.concat([Buffer.of(algorithmEd25519), rawPublicKey(publicKey)]).toString('base64')}`
+}
+
+/** @throws {InfraFabricError} `ledger.vkey.malformed` */
+export function parseVerifierKey(vkey: string): NoteVerifier {
+  const malformed = (problem: string) =>
+    new InfraFabricError('ledger.vkey.malformed', `verifier key: ${problem}; expected name+hash+base64 key`)
+  const match = /^([^+\s]{1,200})\+([0-9a-f]{8})\+([A-Za-z0-9+/=]{1,100})$/.exec(vkey.trim())
+  if (match === null) throw malformed('not of the form')
+  const [, name, hashText, keyText] = match
+  const key = Buffer.from(keyText!, 'base64')
+  if (key.length !== 1 + hashLength || key[0] !== algorithmEd25519) throw malformed('not an Ed25519 key')
+  const raw = key.subarray(1)
+  const keyHash = keyHashOf(name!, raw)
+  if (keyHash.toString('hex') !== hashText) throw malformed('the hash does not belong to the key')
+  const publicKey = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: raw.toString('base64url') }, format: 'jwk' })
+  return { name: name!, keyHash, publicKey }
+}
+
+/** Body of a checkpoint: origin, size, root, each with its line feed. */
+export function formatCheckpoint({ origin, size, root }: Checkpoint): string {
+  return `${origin}\n${size}\n${root.toString('base64')}\n`
+}
+
+/** A checkpoint as a signed note. */
+export function signCheckpoint(checkpoint: Checkpoint, signer: NoteSigner): string {
+  const body = formatCheckpoint(checkpoint)
+  const signature = sign(null, Buffer.from(body, 'utf8'), signer.privateKey)
+  return `${body}\n— ${signer.name} ${Buffer.concat([signer.keyHash, signature]).toString('base64')}\n`
+}
+
+export interface OpenedCheckpoint {
+  readonly checkpoint: Checkpoint
+  /** Whether one of its signatures is the verifier's and good. Signatures of keys we do not know are passed over, as the format demands. */
+  readonly signed: boolean
+}
+
+/**
+ * Reads a checkpoint note and checks the verifier's signature.
+ *
+ * @throws {InfraFabricError} `ledger.checkpoint.malformed`
+ */
+export function openCheckpoint(note: string, verifier: NoteVerifier): OpenedCheckpoint {
+  const malformed = (problem: string) => new InfraFabricError('ledger.checkpoint.malformed', `checkpoint: ${problem}`)
+  if (note.length > longestNote) throw malformed(`longer than ${longestNote} characters`)
+  const split = note.lastIndexOf('\n\n')
+  if (split < 0 || !note.endsWith('\n')) throw malformed('no signature lines behind an empty line')
+  const body = note.slice(0, split + 1)
+  const [origin, sizeText, rootText] = body.split('\n')
+  if (!origin || !/^(?:0|[1-9]\d{0,15})$/.test(sizeText ?? '')) throw malformed('no origin or no size')
+  const root = Buffer.from(rootText ?? '', 'base64')
+  if (root.length !== hashLength || root.toString('base64') !== rootText) throw malformed('the root is not 32 octets of base64')
+  let signed = false
+  for (const line of note.slice(split + 2, -1).split('\n')) {
+    const match = /^— (\S+) ([A-Za-z0-9+/]+={0,2})$/u.exec(line)
+    if (match === null) throw malformed('a signature line is ill-formed')
+    const bytes = Buffer.from(match[2]!, 'base64')
+    if (match[1] !== verifier.name || !bytes.subarray(0, 4).equals(verifier.keyHash)) continue
+    signed ||= verify(null, Buffer.from(body, 'utf8'), verifier.publicKey, bytes.subarray(4))
+  }
+  return { checkpoint: { origin, size: Number(sizeText), root }, signed }
+}

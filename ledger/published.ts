@@ -1,0 +1,53 @@
+import { closeSync, fdatasyncSync, fstatSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs'
+
+/**
+ * The heads this log has published, in a file of its own beside the database: one JSON string a line, each a signed checkpoint. Whoever cuts the
+ * database back has to cut this file too, and every copy of it that was taken away.
+ */
+export interface PublishedHeads {
+  /** Appends a checkpoint unless it is the last one published. */
+  readonly publish: (checkpoint: string) => void
+  readonly close: () => void
+}
+
+/** Checkpoints published so far, oldest first. A torn last line is left out; any other line that cannot be read is given as null. */
+export function readPublished(path: string): (string | null)[] {
+  let text: string
+  try {
+    text = readFileSync(path, 'utf8')
+  } catch {
+    return []
+  }
+  return text.split('\n').slice(0, -1).map(readLine)
+}
+
+function readLine(line: string): string | null {
+  try {
+    const value: unknown = JSON.parse(line)
+    return typeof value === 'string' ? value : null
+  } catch {
+    return null
+  }
+}
+
+/** Opens the file for appending. Each publication is on disk when `publish` returns. @throws what the file system throws */
+export function openPublished(path: string): PublishedHeads {
+  let last = readPublished(path).at(-1) ?? null
+  const file = openSync(path, 'a+', 0o644)
+  cutTornLine(path, file)
+  return {
+    publish: (checkpoint) => {
+      if (checkpoint === last) return
+      writeSync(file, `${JSON.stringify(checkpoint)}\n`)
+      fdatasyncSync(file)
+      last = checkpoint
+    },
+    close: () => closeSync(file)
+  }
+}
+
+/** A crash may have cut the last line short: it was not published, and is cut off. */
+function cutTornLine(path: string, file: number): void {
+  const end = readFileSync(path).lastIndexOf(10) + 1
+  if (end < fstatSync(file).size) ftruncateSync(file, end)
+}

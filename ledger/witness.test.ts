@@ -1,0 +1,197 @@
+import { execFileSync, spawn } from 'node:child_process'
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import test from 'ava'
+import { InfraFabricError } from '#kernel'
+import type { AppendItem, Ledger, Place } from '#ledger'
+import { eventNumber, openTestLedger, openTestWitness, scratch, verify } from './testing/fixtures.ts'
+
+/** A real ledger behind a door that can be shut. */
+function door(ledger: Pick<Ledger, 'append'>) {
+  const state = { open: true }
+  const append = async (items: readonly AppendItem[], epoch: number): Promise<readonly Place[]> => {
+    if (!state.open) throw new InfraFabricError('ledger.store.io', 'shut')
+    return ledger.append(items, epoch)
+  }
+  return { state, append }
+}
+
+const numbers = (ledger: Ledger) => ledger.reader.query({}).map(({ entry }) => entry.payload.n)
+const upTo = (n: number) => Array.from({ length: n }, (_, i) => i)
+
+test('with the ledger in reach an entry is committed, and its receipt says where', async (t) => {
+  const ledger = await openTestLedger(t)
+  const witness = await openTestWitness(t, ledger, scratch(t))
+  const receipts = await Promise.all(upTo(20).map((n) => witness.record(eventNumber(n))))
+  t.deepEqual(
+    receipts.map((receipt) => receipt.state === 'committed' && receipt.index),
+    upTo(20)
+  )
+  t.is(witness.pending(), 0)
+})
+
+test('out of reach: spooled, later delivered, in order, each once', async (t) => {
+  const ledger = await openTestLedger(t)
+  const spoolDir = scratch(t)
+  const gate = door(ledger)
+  const witness = await openTestWitness(t, gate, spoolDir)
+  await Promise.all(upTo(5).map((n) => witness.record(eventNumber(n))))
+  gate.state.open = false
+  const receipts = await Promise.all(upTo(10).map((n) => witness.record(eventNumber(5 + n))))
+  t.true(receipts.every(({ state }) => state === 'spooled'))
+  t.is(witness.state(), 'spooling')
+  gate.state.open = true
+  const more = upTo(10).map((n) => witness.record(eventNumber(15 + n)))
+  await Promise.all(more)
+  await witness.flush(5000)
+  t.deepEqual(numbers(ledger), upTo(25))
+  t.is(witness.state(), 'direct')
+  t.is((await witness.record(eventNumber(25))).state, 'committed')
+  await witness.close()
+  t.deepEqual(readdirSync(spoolDir), [])
+})
+
+test('what a witness leaves in its spool the next one delivers first', async (t) => {
+  const ledger = await openTestLedger(t)
+  const spoolDir = scratch(t)
+  const gate = door(ledger)
+  gate.state.open = false
+  const first = await openTestWitness(t, gate, spoolDir)
+  await Promise.all(upTo(3).map((n) => first.record(eventNumber(n))))
+  await first.close()
+  t.is(readdirSync(spoolDir).length, 1)
+  const second = await openTestWitness(t, ledger, spoolDir)
+  await second.record(eventNumber(3))
+  await second.flush(5000)
+  t.deepEqual(numbers(ledger), upTo(4))
+  await second.close()
+  t.deepEqual(readdirSync(spoolDir), [])
+})
+
+test('kill -9 with entries in the spool: all that was acknowledged is delivered by the next process', async (t) => {
+  const spoolDir = scratch(t)
+  const script = `
+    import { createWitness } from '#ledger'
+    import { silentLog, systemClock, newTraceId } from '#kernel'
+    const ledger = { append: async () => { throw new Error('never') } }
+    const witness = await createWitness({ ledger, spoolDir: ${JSON.stringify(spoolDir)}, clock: systemClock, log: silentLog })
+    for (let n = 0; ; n++) {
+      await witness.record({ event: 'e', component: 'c', traceId: newTraceId(), payload: { n } })
+      process.stdout.write(n + '\\n')
+    }`
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', '--input-type=module-typescript', '-e', script])
+  let acknowledged = ''
+  child.stdout.on('data', (data) => {
+    acknowledged += data
+    if (acknowledged.length > 1000) child.kill('SIGKILL')
+  })
+  await new Promise((resolve) => child.on('close', resolve))
+  const last = Number(acknowledged.split('\n').at(-2))
+  const ledger = await openTestLedger(t)
+  const witness = await openTestWitness(t, ledger, spoolDir)
+  await witness.record(eventNumber(-1))
+  await witness.flush(5000)
+  const found = numbers(ledger)
+  t.true(last > 100)
+  t.deepEqual(found.slice(0, last + 1), upTo(last + 1))
+  t.is(found.at(-1), -1)
+})
+
+test('the ledger thread dies: entries go to the spool, a new thread takes them', async (t) => {
+  const ledger = await openTestLedger(t)
+  let dying = true
+  const flaky: Pick<Ledger, 'append'> = {
+    append: (items, epoch) => {
+      if (!dying) return ledger.append(items, epoch)
+      dying = false
+      return ledger.append(items, epoch).then(() => {
+        throw new InfraFabricError('ledger.worker.exited', 'after the commit, before the answer')
+      })
+    }
+  }
+  const witness = await openTestWitness(t, flaky, scratch(t))
+  await Promise.all(upTo(5).map((n) => witness.record(eventNumber(n))))
+  await witness.flush(5000)
+  t.deepEqual(numbers(ledger), upTo(5))
+})
+
+test('a spoiled line is reported in the ledger, the others are delivered, the file is kept', async (t) => {
+  const ledger = await openTestLedger(t)
+  const spoolDir = scratch(t)
+  const gate = door(ledger)
+  gate.state.open = false
+  const first = await openTestWitness(t, gate, spoolDir)
+  for (const n of upTo(3)) await first.record(eventNumber(n))
+  await first.close()
+  const path = join(spoolDir, readdirSync(spoolDir)[0]!)
+  writeFileSync(path, `${readFileSync(path, 'utf8').replace('"n":1', '"n":9')}torn tai`)
+  const second = await openTestWitness(t, ledger, spoolDir)
+  await second.record(eventNumber(3))
+  await second.flush(5000)
+  t.deepEqual(
+    ledger.reader.query({}).map(({ entry }) => (entry.event === 'witness_spool_spoiled' ? 'spoiled' : entry.payload.n)),
+    [0, 2, 'spoiled', 3]
+  )
+  t.regex(readdirSync(spoolDir).join(), /\.spool\.spoiled/)
+})
+
+test('an entry that neither ledger nor spool takes is refused by name', async (t) => {
+  const dir = scratch(t)
+  const spoolDir = join(dir, 'spool')
+  const ledger = await openTestLedger(t)
+  const gate = door(ledger)
+  const witness = await openTestWitness(t, gate, spoolDir)
+  gate.state.open = false
+  rmSync(spoolDir, { recursive: true })
+  await t.throwsAsync(witness.record(eventNumber(0)), { code: 'witness.unrecorded' })
+  gate.state.open = true
+  mkdirSync(spoolDir)
+  const outcome = await witness.record(eventNumber(1))
+  t.regex(outcome.state, /committed|spooled/)
+  await witness.flush(5000)
+  t.deepEqual(numbers(ledger), [1])
+})
+
+test('an event that cannot be an entry is refused before it can stop others', async (t) => {
+  const ledger = await openTestLedger(t)
+  const witness = await openTestWitness(t, ledger, scratch(t))
+  await t.throwsAsync(witness.record(eventNumber(0, { payload: { x: Number.NaN } })), { code: 'ledger.entry.invalid' })
+  t.is((await witness.record(eventNumber(1))).state, 'committed')
+})
+
+/** A file system of 2 MiB, for root only. */
+function smallDisk(t: Parameters<typeof scratch>[0]): string | null {
+  const dir = scratch(t)
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', dir], { stdio: 'ignore' })
+  } catch {
+    return null
+  }
+  t.teardown(() => execFileSync('umount', ['-l', dir]))
+  return dir
+}
+
+test.serial('a full disk under the ledger: entries are spooled and delivered when there is room again', async (t) => {
+  const disk = smallDisk(t)
+  if (disk === null) {
+    t.pass('needs the right to mount a file system')
+    return
+  }
+  const ledger = await openTestLedger(t, disk)
+  const witness = await openTestWitness(t, ledger, scratch(t))
+  await witness.record(eventNumber(0))
+  const filler = join(disk, 'filler')
+  try {
+    for (;;) writeFileSync(filler, Buffer.alloc(4096), { flag: 'a' })
+  } catch (error) {
+    t.is((error as NodeJS.ErrnoException).code, 'ENOSPC')
+  }
+  const receipts: string[] = []
+  for (let n = 1; n <= 200; n++)
+    receipts.push((await witness.record(eventNumber(n, { payload: { n, fill: 'x'.repeat(2000) } }))).state)
+  t.true(receipts.includes('spooled'))
+  rmSync(filler)
+  await witness.flush(10_000)
+  t.deepEqual(numbers(ledger), upTo(201))
+  t.like(verify(disk, ledger.vkey), { verdict: 'valid', entries: 201 })
+})

@@ -1,0 +1,289 @@
+import { randomUUID } from 'node:crypto'
+import { basename } from 'node:path'
+import {
+  type Clock,
+  errorCode,
+  InfraFabricError,
+  type Log,
+  newTraceId,
+  type Witness,
+  type WitnessEvent,
+  type WitnessReceipt
+} from '#kernel'
+import { checkEvent } from './entry.ts'
+import type { Ledger } from './ledger.ts'
+import { abandonedSpools, keepSpoiled, ownSpoolPath, type SpoiledLine, SpoolFile } from './spool.ts'
+import type { AppendItem } from './store.ts'
+
+export interface WitnessConfig {
+  readonly ledger: Pick<Ledger, 'append'>
+  /** Folder of the local spool: on another disk than the ledger where there is one. */
+  readonly spoolDir: string
+  readonly clock: Clock
+  readonly log: Log
+  /** First and longest pause between attempts to deliver what was spooled, in milliseconds. Default 100 and 5000. */
+  readonly retryMs?: readonly [first: number, longest: number]
+}
+
+/** The witness of one process: the ledger when it can be reached, the local spool when not. */
+export interface LocalWitness extends Witness {
+  /** Entries told and not yet in the ledger. */
+  readonly pending: () => number
+  readonly state: () => 'direct' | 'spooling'
+  /** Resolves when everything told so far is in the ledger, or rejects after `timeoutMs`. */
+  readonly flush: (timeoutMs: number) => Promise<void>
+  /** Waits for what is under way. What is still in the spool stays there for the next process. Idempotent. */
+  readonly close: () => Promise<void>
+}
+
+interface Told {
+  readonly item: AppendItem
+  readonly receipt: PromiseWithResolvers<WitnessReceipt>
+}
+
+/** Entries handed to the ledger in one append while the spool is delivered. */
+const deliveryBatch = 256
+
+/**
+ * Makes a witness. Spool files that earlier processes left are delivered first.
+ *
+ * Order: while anything waits in the spool, everything new goes behind it. Exactly once: each entry has a key that it keeps in the spool, and the
+ * ledger answers a key it knows with the place it has.
+ */
+export async function createWitness(config: WitnessConfig): Promise<LocalWitness> {
+  const { ledger, clock, log } = config
+  const [firstRetryMs, longestRetryMs] = config.retryMs ?? [100, 5000]
+  const instance = randomUUID()
+  const abandoned = abandonedSpools(config.spoolDir)
+  const ownPath = ownSpoolPath(config.spoolDir, clock.now())
+
+  let own: SpoolFile | null = null
+  let told = 0
+  let epoch = 0
+  let state: 'direct' | 'spooling' = 'direct'
+  let closed = false
+  /** Handed to the ledger and not yet answered, in order. */
+  let underWay: Told[] = []
+  /** Told while spooling, not yet on disk. */
+  let spooling = 0
+  /** Delivered up to here. */
+  let delivered = 0
+  let spooledCount = 0
+  let wake: (() => void) | null = null
+  let delivery: Promise<void> = Promise.resolve()
+  const idle = new Set<() => void>()
+
+  const settle = () => {
+    if (pending() > 0) return
+    for (const resolve of idle) resolve()
+    idle.clear()
+  }
+  const pending = () => underWay.length + spooling + spooledCount
+
+  const append = (entry: Told) => {
+    underWay.push(entry)
+    const ofEpoch = epoch
+    ledger.append([entry.item], ofEpoch).then(
+      ([place]) => {
+        const at = underWay.indexOf(entry)
+        if (at >= 0) underWay.splice(at, 1)
+        entry.receipt.resolve({ state: 'committed', index: place!.index, hash: place!.hash })
+        settle()
+      },
+      (error: unknown) => {
+        if (ofEpoch === epoch && state === 'direct') beginSpooling(error)
+      }
+    )
+  }
+
+  /** What is under way was not taken, or its key will tell that it was: all of it goes to the spool, in order, before anything new. */
+  const beginSpooling = (cause: unknown) => {
+    state = 'spooling'
+    log.warn({ code: errorCode(cause), entries: underWay.length }, 'ledger out of reach; entries go to the spool')
+    const stranded = underWay
+    underWay = []
+    spool(stranded)
+    startDelivery()
+  }
+
+  const spool = (entries: readonly Told[]) => {
+    spooling += entries.length
+    ownSpool()
+      .then((file) => file.append(entries.map(({ item }) => item)))
+      .then(
+        () => {
+          spooling -= entries.length
+          spooledCount += entries.length
+          for (const { receipt } of entries) receipt.resolve({ state: 'spooled' })
+        },
+        (error: unknown) => {
+          spooling -= entries.length
+          log.error({ code: errorCode(error), entries: entries.length }, 'spool failed; entries not recorded')
+          for (const { receipt } of entries) {
+            receipt.reject(
+              new InfraFabricError('witness.unrecorded', 'neither the ledger nor the spool took the entry', { cause: error })
+            )
+          }
+          settle()
+        }
+      )
+  }
+
+  let opening: Promise<SpoolFile> | null = null
+  const ownSpool = (): Promise<SpoolFile> => {
+    opening ??= SpoolFile.open(ownPath).then(
+      (file) => {
+        own = file
+        return file
+      },
+      (error: unknown) => {
+        opening = null
+        throw error
+      }
+    )
+    return opening
+  }
+
+  const rest = (ms: number) =>
+    new Promise<void>((resolve) => {
+      const cancel = clock.after(ms, resolve)
+      wake = () => {
+        cancel()
+        resolve()
+      }
+    })
+
+  /** Delivers with growing pauses until it has succeeded. False when the witness was closed first. */
+  const persist = async (items: readonly AppendItem[]): Promise<boolean> => {
+    for (let pauseMs = firstRetryMs; !closed; pauseMs = Math.min(2 * pauseMs, longestRetryMs)) {
+      epoch++
+      try {
+        for (let at = 0; at < items.length; at += deliveryBatch) await ledger.append(items.slice(at, at + deliveryBatch), epoch)
+        return true
+      } catch (error) {
+        log.debug({ code: errorCode(error), pauseMs }, 'ledger still out of reach')
+        await rest(pauseMs)
+      }
+    }
+    return false
+  }
+
+  /** Delivers the lines of `file` from `at` on, as many as one read gives. Null when the witness was closed first. */
+  const deliverFrom = async (file: SpoolFile, at: number) => {
+    const { items, spoiled, end } = await file.read(at)
+    for (const line of spoiled) log.error({ ...line }, 'a line of the spool is spoiled')
+    const reports = spoiled.map((line) => ({
+      event: spoiledEvent(line),
+      timeMs: clock.now(),
+      key: `spoiled:${line.sha256}:${line.offset}`
+    }))
+    return (await persist([...items, ...reports])) ? { end, entries: items.length, spoiled: spoiled.length } : null
+  }
+
+  const deliverAbandoned = async (path: string): Promise<void> => {
+    const file = await SpoolFile.open(path)
+    let spoiled = 0
+    let at = 0
+    while (at < file.size) {
+      const part = await deliverFrom(file, at)
+      if (part === null) return file.close(false)
+      spoiled += part.spoiled
+      at = part.end
+    }
+    await file.close(spoiled === 0)
+    if (spoiled > 0) keepSpoiled(path)
+  }
+
+  const startDelivery = () => {
+    const run = async (): Promise<void> => {
+      try {
+        await deliver()
+      } catch (error) {
+        log.error({ code: errorCode(error) }, 'the spool cannot be read; what is in it stays there')
+        await rest(longestRetryMs)
+        if (!closed) await run()
+      }
+    }
+    delivery = run()
+  }
+
+  const deliver = async (): Promise<void> => {
+    while (abandoned.length > 0 && !closed) await deliverAbandoned(abandoned.shift()!)
+    while (!closed) {
+      if (own !== null && delivered < own.size) {
+        const part = await deliverFrom(own, delivered)
+        if (part === null) return
+        delivered = part.end
+        spooledCount -= part.entries
+      } else if (spooling > 0) {
+        await rest(firstRetryMs / 10)
+      } else if (own === null ? await persist([]) : await own.clear(delivered)) {
+        delivered = 0
+        if (spooling > 0) continue
+        epoch++
+        state = 'direct'
+        log.info('ledger reached again; the spool is delivered')
+        return settle()
+      }
+    }
+  }
+
+  if (abandoned.length > 0) {
+    log.info({ files: abandoned.length }, 'spool files left by earlier processes')
+    state = 'spooling'
+    startDelivery()
+  }
+
+  return {
+    record: (event) => {
+      const receipt = Promise.withResolvers<WitnessReceipt>()
+      try {
+        if (closed) throw new InfraFabricError('witness.unrecorded', 'the witness is closed')
+        checkEvent(event)
+      } catch (error) {
+        receipt.reject(error)
+        return receipt.promise
+      }
+      const entry: Told = { item: { event, timeMs: clock.now(), key: `${instance}:${told++}` }, receipt }
+      if (state === 'direct') append(entry)
+      else spool([entry])
+      return receipt.promise
+    },
+    pending,
+    state: () => state,
+    flush: (timeoutMs) =>
+      new Promise((resolve, reject) => {
+        if (pending() === 0) return resolve()
+        const cancel = clock.after(timeoutMs, () => {
+          idle.delete(done)
+          reject(
+            new InfraFabricError('witness.flush.timeout', `${pending()} entries are not in the ledger after ${timeoutMs} ms`)
+          )
+        })
+        const done = () => {
+          cancel()
+          resolve()
+        }
+        idle.add(done)
+        wake?.()
+      }),
+    close: async () => {
+      if (closed) return
+      await Promise.allSettled(underWay.map(({ receipt }) => receipt.promise))
+      closed = true
+      wake?.()
+      await delivery
+      const file = own as SpoolFile | null
+      await file?.close(delivered >= file.size)
+    }
+  }
+}
+
+function spoiledEvent(line: SpoiledLine): WitnessEvent {
+  return {
+    event: 'witness_spool_spoiled',
+    component: 'IF.witness.ledger',
+    traceId: newTraceId(),
+    payload: { file: basename(line.file), offset: line.offset, sha256: line.sha256 }
+  }
+}
