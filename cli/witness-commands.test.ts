@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { cp, readFile, writeFile } from 'node:fs/promises'
+import { cp, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { DatabaseSync } from 'node:sqlite'
@@ -175,6 +175,7 @@ test('each verdict of verify has its exit code', async (t) => {
 
     const stranger = join(data, 'stranger')
     await fill(stranger, [{}])
+    await rm(join(stranger, 'ledger', 'checkpoints.log'))
     const other = await ifctl(['witness', 'verify', '--data', stranger, '--vkey', vkey])
     t.is(other.code, 13, 'signed by another key')
   })
