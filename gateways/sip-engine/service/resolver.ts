@@ -49,8 +49,8 @@ export function createResolver(now: () => number, ask: Lookup = systemLookup): R
   return {
     resolve: (hop, found) => {
       const answer = (address: string | null): void =>
-        found(address === null ? null : { transport: hop.transport, address, port: hop.port })
-      if (isIP(hop.host) !== 0) return answer(hop.host)
+        found(address === null ? null : { transport: hop.transport, address, port: hop.port, name: hop.host })
+      if (isIP(hop.host) !== 0) return found({ transport: hop.transport, address: hop.host, port: hop.port })
       const kept = known.get(hop.host)
       if (kept !== undefined && kept.until > now()) return answer(kept.address)
       const waiting = asked.get(hop.host)

@@ -21,6 +21,8 @@ export interface Flow {
 
 export interface Destination extends Endpoint {
   readonly transport: TransportName
+  /** Name that was looked up: what a TLS server's certificate must show. Absent where the URI had an address. */
+  readonly name?: string
 }
 
 /** Called at most once, when octets could not be handed to the network. Not called: they went out, as far as this host can tell. */

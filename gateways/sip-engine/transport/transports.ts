@@ -225,6 +225,7 @@ export async function openTransports(
       destination.transport === 'tls'
         ? connectTls({
             ...where,
+            ...(destination.name === undefined ? {} : { servername: destination.name }),
             key: tls?.key,
             cert: tls?.cert,
             ca: tls?.ca,
