@@ -9,6 +9,8 @@ export interface EngineTimers {
   readonly t4Ms: number
   /** An application must have given a first response to an INVITE so soon; then the caller gets 480. */
   readonly applicationMs: number
+  /** A final response to an INVITE must follow so long after the latest provisional one; then the caller gets 480. */
+  readonly ringingMs: number
   /** Calls whose application went away are ended with BYE after so long, if nothing ended them before. */
   readonly orphanMs: number
   /** An application connection must have logged in so soon. */
@@ -20,6 +22,7 @@ export const defaultTimers: EngineTimers = {
   t2Ms: 4000,
   t4Ms: 5000,
   applicationMs: 64_000,
+  ringingMs: 300_000,
   orphanMs: 32_000,
   loginMs: 5000
 }

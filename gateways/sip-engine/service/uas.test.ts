@@ -349,6 +349,19 @@ test('an application that never answers: INVITE 480 after 64 s; a non-INVITE get
   t.is(s.clock.pending(), 0)
 })
 
+test('a call that rings too long after its latest provisional response gets 480', (t) => {
+  const s = scene()
+  s.say(invite())
+  s.answer(180)
+  s.clock.advance(200_000)
+  s.answer(180)
+  s.clock.advance(299_000)
+  t.is(s.shapes().at(-1), '180 INVITE')
+  s.clock.advance(1100)
+  t.true(s.shapes().includes('480 INVITE'))
+  t.is(s.engine.counts().dialogs, 0)
+})
+
 test('round robin over applications; remove_route takes only the verb; route twice is route once', (t) => {
   const s = scene({}, ['options', 'options', 'message'])
   const second = createFakeApplication(s.engine, ['options'])

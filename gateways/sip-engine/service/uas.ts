@@ -467,7 +467,7 @@ export function createUas(core: Core): UserAgentServer {
     if (status >= 200) settle(shown)
     else if (method === 'INVITE') {
       shown.cancelTimer?.()
-      shown.cancelTimer = null
+      shown.cancelTimer = clock.after(timers.ringingMs, () => unanswered(shown))
     }
     application.send(
       responseSent(randomUUID(), message.id, wire(bytes.length, received.flow), transaction.id, shown.dialogId),
