@@ -8,6 +8,8 @@ export interface Output {
   readonly document: (value: unknown) => Promise<void>
   /** Writes one line to stderr, for people. */
   readonly talk: (text: string) => void
+  /** What to do when the reader of stdout goes away (`| head`), instead of ending the process there and then. */
+  readonly whenGone: (stop: () => void) => void
   /** Marks text for a terminal; plain text anywhere else. */
   readonly paint: (colour: Colour, text: string) => string
 }
@@ -28,25 +30,35 @@ export function toJsonLine(value: unknown): string {
   return JSON.stringify(value).replace(unprintable, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 
-/** Output to this process's streams. A reader that went away (`| head`) ends the process quietly. */
+/** Output to this process's streams. A reader that went away ends the process quietly, unless the command says otherwise. */
 export function processOutput(json: boolean): Output {
+  let stop = (): void => process.exit()
   const gone = (error: NodeJS.ErrnoException): void => {
-    if (error.code === 'EPIPE') process.exit()
-    throw error
+    if (error.code !== 'EPIPE') throw error
+    stop()
   }
   process.stdout.on('error', gone)
   process.stderr.on('error', gone)
   const colours = process.stdout.isTTY && !json && !process.env.NO_COLOR && process.env.TERM !== 'dumb'
-  const line = (text: string): Promise<void> =>
-    new Promise((resolve) => {
-      if (process.stdout.write(`${text}\n`)) resolve()
-      else process.stdout.once('drain', resolve)
+  const line = (text: string): Promise<void> => {
+    const { stdout } = process
+    if (stdout.destroyed || stdout.write(`${text}\n`)) return Promise.resolve()
+    return new Promise((resolve) => {
+      const goOn = (): void => {
+        stdout.off('drain', goOn).off('close', goOn)
+        resolve()
+      }
+      stdout.on('drain', goOn).on('close', goOn)
     })
+  }
   return {
     json,
     line,
     document: (value) => line(toJsonLine(value)),
     talk: (text) => void process.stderr.write(`${text}\n`),
+    whenGone: (stopInstead) => {
+      stop = stopInstead
+    },
     paint: (colour, text) => (colours ? `\u001b[${codes[colour]}m${text}\u001b[0m` : text)
   }
 }

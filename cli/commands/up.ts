@@ -1,0 +1,68 @@
+import { loadSuiteConfig, type Suite, type SuiteEvent, type SuiteSettings, settingsFromEnvironment, startSuite } from '#suite'
+import type { Run } from '../command.ts'
+import { exitCodes } from '../exit-codes.ts'
+import { type Output, printable } from '../output.ts'
+import { describeEvent } from '../suite-events.ts'
+import { table } from '../table.ts'
+
+const stopSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+const interruptedTwice = 130
+
+export const run: Run = async (args, output) => {
+  const stop = Promise.withResolvers<string>()
+  let asked = false
+  const ask = (why: string): void => {
+    if (asked) process.exit(interruptedTwice)
+    asked = true
+    output.talk('stopping: calls are ended and recorded; once more to stop at once')
+    stop.resolve(why)
+  }
+  const onSignal = (signal: NodeJS.Signals): void => ask(signal)
+  for (const signal of stopSignals) process.on(signal, onSignal)
+  output.whenGone(() => stop.resolve('EPIPE'))
+  try {
+    const data = args.value('data')
+    const overrides: SuiteSettings = data === undefined ? {} : { data }
+    const config = await loadSuiteConfig(args.value('config') ?? null, settingsFromEnvironment(), overrides)
+    const begun = performance.now()
+    const suite = await startSuite(config, { onEvent: (event) => show(event, output) })
+    try {
+      await ready(suite, performance.now() - begun, output)
+      await stop.promise
+    } finally {
+      await suite.stop()
+    }
+  } finally {
+    for (const signal of stopSignals) process.off(signal, onSignal)
+  }
+  return exitCodes.ok
+}
+
+const colours = { good: 'green', bad: 'red', plain: 'dim' } as const
+
+function show(event: SuiteEvent, output: Output): void {
+  if (output.json) return void output.document(event)
+  const described = describeEvent(event)
+  if (described !== null) void output.line(output.paint(colours[described.tone], described.text))
+}
+
+async function ready(suite: Suite, startMs: number, output: Output): Promise<void> {
+  const { addresses, data, vkey } = suite
+  const status = suite.status()
+  if (output.json) return output.document({ type: 'ready', startMs: Math.round(startMs), addresses, data, vkey, status })
+  const where = (name: string, at: { address: string; port: number } | null): string[][] =>
+    at === null ? [] : [[name, `${at.address.includes(':') ? `[${at.address}]` : at.address}:${at.port}`]]
+  const facts = [
+    ...where('SIP over TLS', addresses.tls),
+    ...where('SIP over UDP', addresses.udp),
+    ...where('SIP over TCP', addresses.tcp),
+    ['data', data.folder],
+    ['registry', `${data.registry}, ${status.registry.parties} parties`],
+    ['ledger', `${status.ledger.size} entries, key ${vkey}`],
+    ['certificate', `good for ${status.certificateDaysLeft} days`]
+  ]
+  await output.line(output.paint('bold', `ready after ${(startMs / 1_000).toFixed(1)} s`))
+  for (const line of table(facts.map(([name, value]) => [`  ${output.paint('dim', name!)}`, printable(value!)])))
+    await output.line(line)
+  output.talk('Ctrl-C ends it')
+}
