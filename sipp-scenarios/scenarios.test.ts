@@ -21,7 +21,7 @@ const pairs: Readonly<Record<string, readonly [uas: string, options?: Partial<Si
   'uac-expert-late-offer': ['uas-council'],
   'uac-expert-no-ack': ['uas-council-no-ack'],
   'uac-expert-bad-password': ['uas-council-refuses'],
-  'uac-expert-replayed-digest': ['uas-council-then-refuses'],
+  'uac-expert-replayed-digest': ['uas-edge-refuses', { csvFiles: [join(folder, 'replayed.csv')] }],
   'uac-expert-refused': ['uas-council-refuses'],
   'uac-expert-session-timer': ['uas-council'],
   'uac-expert-session-timer-too-small': ['uas-council-session-too-small'],

@@ -25,3 +25,13 @@ export function parseErrors(text: string): readonly SippError[] {
     }
   })
 }
+
+/** Values of one header field in the messages that SIPp sent, in order, from its message log (`messages.log`). */
+export function sentHeader(messages: string, name: string): readonly string[] {
+  const sent = messages.split(/^-{40,} .*$/m).filter((entry) => /^\s*\w+ message sent/.test(entry))
+  const prefix = `${name.toLowerCase()}:`
+  return sent
+    .flatMap((entry) => entry.split(/\r?\n/))
+    .filter((line) => line.toLowerCase().startsWith(prefix))
+    .map((line) => line.slice(prefix.length).trim())
+}

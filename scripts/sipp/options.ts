@@ -78,8 +78,10 @@ export const defaultTimeoutMs = 60_000
 export function sippArguments(options: SippOptions, place: SippPlace): readonly string[] {
   const address = options.localAddress ?? '127.0.0.1'
   const domain = options.keys?.domain
+  // SIPp itself puts `sip:` before what it is given.
   const authUri =
-    options.authUri ?? (options.service !== undefined && domain !== undefined ? `sip:${options.service}@${domain}` : undefined)
+    options.authUri?.replace(/^sip:/, '') ??
+    (options.service !== undefined && domain !== undefined ? `${options.service}@${domain}` : undefined)
   const calls = options.calls ?? 1
   const transport = place.ownTls !== undefined ? 'l1' : (options.transport ?? 'udp') === 'udp' ? 'u1' : 't1'
   const given = (name: string, value: string | number | undefined) => (value === undefined ? [] : [name, String(value)])

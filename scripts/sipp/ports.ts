@@ -4,6 +4,9 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { InfraFabricError } from '#kernel'
 
+/** Ports handed out in the last 10 s, whose new owner may not have bound them yet. */
+const given = new Set<number>()
+
 /**
  * An even port that is free, and whose two odd and even followers are free, for UDP and TCP on `host`.
  *
@@ -13,6 +16,9 @@ import { InfraFabricError } from '#kernel'
 export async function freePort(host: string): Promise<number> {
   for (let attempt = 0; attempt < 100; attempt++) {
     const port = 20_000 + 4 * Math.floor(Math.random() * 3000)
+    if (given.has(port)) continue
+    given.add(port)
+    setTimeout(() => given.delete(port), 10_000).unref()
     const free = await Promise.all([freeTcp(host, port), ...[0, 1, 2, 3].map((offset) => freeUdp(host, port + offset))])
     if (!free.includes(false)) return port
   }

@@ -7,7 +7,7 @@ import type { SippOptions } from './options.ts'
 import { startSipp } from './process.ts'
 import type { SippResult } from './result.ts'
 
-export { parseErrors, type SippError } from './error-log.ts'
+export { parseErrors, type SippError, sentHeader } from './error-log.ts'
 export { outcomeOf, type SippOutcome } from './exit.ts'
 export { junit } from './junit.ts'
 export { type MessageCount, parseMessageCounts } from './message-counts.ts'
