@@ -1,0 +1,93 @@
+/**
+ * G.711: 8 bits a sample, 8000 samples a second, by tables.
+ *
+ * @see ITU-T G.711 (11/1988), tables 1a, 1b (A-law), 2a, 2b (µ-law)
+ */
+import type { CodecDefinition, Decoder, Encoder } from './codec.ts'
+
+const bias = 33
+const clip = 8158
+
+/** µ-law octet of a 14-bit sample (−8159…8159). */
+function compressMu(sample14: number): number {
+  const magnitude = Math.min(Math.abs(sample14), clip) + bias
+  const segment = 31 - Math.clz32(magnitude) - 5
+  const octet = (segment << 4) | ((magnitude >> (segment + 1)) & 0x0f)
+  return ~(sample14 < 0 ? octet | 0x80 : octet) & 0xff
+}
+
+function expandMu(octet: number): number {
+  const code = ~octet & 0xff
+  const segment = (code >> 4) & 7
+  const magnitude = ((((code & 0x0f) << 1) + bias) << segment) - bias
+  return (code & 0x80 ? -magnitude : magnitude) * 4
+}
+
+/** A-law octet of a 13-bit sample (−4096…4095). */
+function compressA(sample13: number): number {
+  const negative = sample13 < 0
+  const magnitude = negative ? -sample13 - 1 : sample13
+  const segment = magnitude < 32 ? 0 : 31 - Math.clz32(magnitude) - 4
+  const octet = segment === 0 ? magnitude >> 1 : (segment << 4) | ((magnitude >> segment) & 0x0f)
+  return (negative ? octet : octet | 0x80) ^ 0x55
+}
+
+function expandA(octet: number): number {
+  const code = octet ^ 0x55
+  const segment = (code >> 4) & 7
+  const step = ((code & 0x0f) << 1) + 1
+  const magnitude = segment === 0 ? step : (step + 32) << (segment - 1)
+  return (code & 0x80 ? magnitude : -magnitude) * 8
+}
+
+/** From a 16-bit sample, as unsigned index, to an octet. */
+function encodeTable(compress: (sample: number) => number, shift: number): Uint8Array {
+  return Uint8Array.from({ length: 65_536 }, (_, index) => compress(((index << 16) >> 16) >> shift))
+}
+
+function decodeTable(expand: (octet: number) => number): Int16Array {
+  return Int16Array.from({ length: 256 }, (_, octet) => expand(octet))
+}
+
+/** Lost packets are replaced by the last one, each time at half the level, and by silence after five. */
+const longestConcealment = 5
+
+function decoder(table: Int16Array): Decoder {
+  const last = new Int16Array(160)
+  return {
+    decode: (packet, start, end, out) => {
+      const count = Math.min(end - start, out.length)
+      for (let i = 0; i < count; i++) out[i] = table[packet[start + i]!]!
+      const keep = Math.min(count, last.length)
+      for (let i = 0; i < keep; i++) last[i] = out[count - keep + i]!
+      return count
+    },
+    conceal: (out, lostInRow) => {
+      const shift = lostInRow > longestConcealment ? 16 : lostInRow
+      for (let i = 0; i < out.length; i++) out[i] = last[i % last.length]! >> shift
+    }
+  }
+}
+
+function encoder(table: Uint8Array): Encoder {
+  return {
+    encode: (samples, out, at) => {
+      for (let i = 0; i < samples.length; i++) out[at + i] = table[samples[i]! & 0xffff]!
+      return samples.length
+    }
+  }
+}
+
+function definition(name: string, payloadType: number, encode: Uint8Array, decode: Int16Array): CodecDefinition {
+  return {
+    name,
+    clockRateHz: 8000,
+    sampleRateHz: 8000,
+    staticPayloadType: payloadType,
+    createDecoder: () => decoder(decode),
+    createEncoder: () => encoder(encode)
+  }
+}
+
+export const pcmu = definition('PCMU', 0, encodeTable(compressMu, 2), decodeTable(expandMu))
+export const pcma = definition('PCMA', 8, encodeTable(compressA, 3), decodeTable(expandA))

@@ -1,0 +1,92 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type CallContext, newTraceId, silentLog } from '#kernel'
+import { frameMs } from './leg.ts'
+import type { MediaPlane } from './media.ts'
+import { RtpPhone } from './rtp-phone.ts'
+
+/** All in milliseconds. */
+export interface MediaDelay {
+  readonly samples: number
+  /**
+   * From the moment a talker's packet is handed to the network to the moment the mixed packet with its sound has arrived at a listener, less the jitter
+   * buffer's target: what the mixer adds, with twice the loopback.
+   */
+  readonly addedP50Ms: number
+  readonly addedP99Ms: number
+  /**
+   * From the first sample of a frame at the mouth (one frame before its packet is sent) to the arrival of its sound at the ear: packetisation, loopback,
+   * jitter buffer, mixer, loopback. The listener's own buffer is not in it.
+   */
+  readonly mouthToEarP50Ms: number
+  readonly mouthToEarP99Ms: number
+}
+
+/** Frames between two clicks: far more than any delay measured. */
+const clickEvery = 15
+const clickLevel = 20_000
+
+/**
+ * Measures delay through a running plane: one participant clicks, another listens, the rest send silence.
+ *
+ * @param participants at least 2
+ * @param clicks how many to measure
+ * @param jitterTargetMs the plane's jitter buffer target
+ */
+export async function measureMediaDelay(
+  plane: MediaPlane,
+  participants: number,
+  clicks: number,
+  jitterTargetMs: number
+): Promise<MediaDelay> {
+  const conference = `delay-${newTraceId().slice(0, 8)}`
+  const abort = new AbortController()
+  const context: CallContext = { traceId: newTraceId(), log: silentLog, signal: abort.signal, now: Date.now }
+  let sentMs = Number.NaN
+  let frameBeganMs = Number.NaN
+  let previousSendMs = performance.now()
+  const added: number[] = []
+  const mouthToEar: number[] = []
+  const talker = await RtpPhone.open({
+    onSend: (samples, frame) => {
+      const now = performance.now()
+      if (frame > clickEvery && frame % clickEvery === 0) {
+        samples.fill(clickLevel)
+        sentMs = now
+        frameBeganMs = previousSendMs
+      }
+      previousSendMs = now
+    }
+  })
+  const listener = await RtpPhone.open({
+    onReceive: (samples) => {
+      if (Number.isNaN(sentMs) || samples[samples.length >> 1]! < clickLevel / 2) return
+      const now = performance.now()
+      added.push(now - sentMs - jitterTargetMs)
+      mouthToEar.push(now - frameBeganMs)
+      sentMs = Number.NaN
+    }
+  })
+  const others = await Promise.all(Array.from({ length: participants - 2 }, () => RtpPhone.open()))
+  const phones = [talker, listener, ...others]
+  const legs = await Promise.all(
+    phones.map(async (phone, n) => {
+      const joined = await plane.join(context, { conference, participant: `p${n}`, role: 'expert', offer: phone.sdp() })
+      if (!joined.ok) throw new TypeError(joined.reason)
+      phone.talkTo(joined.sdp)
+      return joined.leg
+    })
+  )
+  const deadline = performance.now() + clicks * clickEvery * frameMs * 1.5 + 5000
+  while (added.length < clicks && performance.now() < deadline) await sleep(50)
+  await Promise.all(legs.map((leg) => leg.leave()))
+  for (const phone of phones) phone.close()
+  const quantile = (values: readonly number[], q: number) =>
+    [...values].sort((a, b) => a - b)[Math.floor(q * (values.length - 1))] ?? Number.NaN
+  return {
+    samples: added.length,
+    addedP50Ms: quantile(added, 0.5),
+    addedP99Ms: quantile(added, 0.99),
+    mouthToEarP50Ms: quantile(mouthToEar, 0.5),
+    mouthToEarP99Ms: quantile(mouthToEar, 0.99)
+  }
+}

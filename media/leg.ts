@@ -1,0 +1,280 @@
+import { randomBytes } from 'node:crypto'
+import { DecodeError, type LegStats } from '#kernel'
+import type { Encoder } from './codec/codec.ts'
+import { codecNamed } from './codec/codecs.ts'
+import { JitterBuffer } from './jitter-buffer.ts'
+import { type Endpoint, Latch } from './latch.ts'
+import { decodeRtcp, encodeReport, ntpMiddle, ntpTime, roundTripMs, type SenderInfo } from './rtp/rtcp.ts'
+import { decodeRtp, emptyRtpHeader, encodeRtp, rtpHeaderLength } from './rtp/rtp.ts'
+import { RtpSource } from './rtp/source.ts'
+import { DigitCollector, decodeTelephoneEvent, type TelephoneEvent } from './rtp/telephone-event.ts'
+import type { AudioTerms } from './sdp.ts'
+
+/** Milliseconds of one frame of the mixer. */
+export const frameMs = 20
+
+/** Comfort noise in G.711 streams: a sign of life, and otherwise silence. @see RFC 3389 */
+const comfortNoisePayloadType = 13
+
+/** Packets on their way to the kernel at once: a buffer is not written again while it may still be read. */
+const packetsInFlight = 8
+
+const randomUint32 = () => randomBytes(4).readUInt32BE()
+
+export interface LegSettings {
+  readonly jitterTargetMs: number
+  readonly latchWindowMs: number
+  readonly mediaTimeoutMs: number
+  readonly cname: string
+}
+
+/** What a leg asks of the world. */
+export interface LegOutput {
+  readonly sendRtp: (packet: Buffer, to: Endpoint) => void
+  readonly sendRtcp: (packet: Buffer, to: Endpoint, muxed: boolean) => void
+  readonly digit: (digit: string, durationMs: number) => void
+  readonly silent: (silentMs: number) => void
+  readonly strangers: (packets: number) => void
+}
+
+/** One participant's stream, both ways, without sockets and clock: `nowMs` is monotonic, `wallMs` counts from 1970. */
+export class Leg {
+  /** This tick's sound of the participant. */
+  readonly frame: Int16Array
+  readonly #settings: LegSettings
+  readonly #output: LegOutput
+  readonly #header = emptyRtpHeader()
+  readonly #event: TelephoneEvent = { event: 0, end: false, volume: 0, duration: 0 }
+  readonly #counts = {
+    received: { packets: 0, bytes: 0, errors: 0, dropped: 0 },
+    sent: { packets: 0, bytes: 0, errors: 0, dropped: 0 }
+  }
+  readonly #ssrc = randomUint32()
+  readonly #packets = Array.from({ length: packetsInFlight }, () => Buffer.alloc(rtpHeaderLength + 1500))
+  #packetAt = 0
+  #sequence = randomUint32() & 0xffff
+  #timestamp = randomUint32()
+  #marker = true
+  #terms: AudioTerms | null = null
+  #latch: Latch | null = null
+  #jitter: JitterBuffer | null = null
+  #encoder: Encoder | null = null
+  #digits: DigitCollector | null = null
+  #clockRateHz = 8000
+  #source: RtpSource | null = null
+  #bufferDrops = 0
+  #lastHeardMs = 0
+  #silenceTold = false
+  #strangersUntold = 0
+  #strangersTotal = 0
+  #lastSenderReport = { middle: 0, arrivedMs: 0 }
+  #roundTripMs: number | null = null
+
+  constructor(frameSamples: number, settings: LegSettings, output: LegOutput) {
+    this.frame = new Int16Array(frameSamples)
+    this.#settings = settings
+    this.#output = output
+  }
+
+  /** Takes the terms of an offer and answer: the first, or new ones. */
+  agree(terms: AudioTerms, nowMs: number): void {
+    const before = this.#terms
+    this.#terms = terms
+    if (this.#latch === null) this.#latch = new Latch(terms.remote, this.#settings.latchWindowMs, nowMs)
+    else if (terms.remote.address !== '0.0.0.0') this.#latch.signal(terms.remote, nowMs)
+    if (before === null || before.codec !== terms.codec || before.payloadType !== terms.payloadType) {
+      const codec = codecNamed(terms.codec)!
+      this.#clockRateHz = codec.clockRateHz
+      this.#encoder = codec.createEncoder()
+      this.#noteDrops()
+      this.#jitter = new JitterBuffer(
+        { clockRateHz: codec.clockRateHz, frameSamples: this.frame.length, targetDelayMs: this.#settings.jitterTargetMs },
+        codec.createDecoder()
+      )
+      this.#digits = new DigitCollector(codec.clockRateHz, this.#output.digit)
+    }
+    this.#lastHeardMs = nowMs
+    this.#silenceTold = false
+    this.#marker = true
+  }
+
+  receive(packet: Buffer, source: Endpoint, nowMs: number): void {
+    const terms = this.#terms
+    const header = this.#header
+    const counts = this.#counts.received
+    if (terms === null) return
+    try {
+      decodeRtp(packet, header)
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error
+      counts.errors++
+      return
+    }
+    const isEvent = header.payloadType === terms.eventPayloadType
+    const known = isEvent || header.payloadType === terms.payloadType || header.payloadType === comfortNoisePayloadType
+    if (!known || !this.#latch!.accept(source, header.ssrc, header.sequenceNumber, nowMs)) {
+      if (known || !this.#latch!.acceptsControl(source)) this.#stranger()
+      else counts.errors++
+      return
+    }
+    if (this.#source?.ssrc !== header.ssrc) {
+      this.#source = new RtpSource(header.ssrc, this.#clockRateHz)
+      this.#jitter!.reset()
+    }
+    if (!this.#source.receive(header.sequenceNumber, header.timestamp, nowMs)) return
+    counts.packets++
+    counts.bytes += header.payloadEnd - header.payloadStart
+    this.#lastHeardMs = nowMs
+    this.#silenceTold = false
+    if (isEvent) this.#telephoneEvent(packet, nowMs)
+    else if (header.payloadType === terms.payloadType) {
+      this.#jitter!.put(header.sequenceNumber, header.timestamp, packet, header.payloadStart, header.payloadEnd, nowMs)
+    }
+  }
+
+  #telephoneEvent(packet: Buffer, nowMs: number): void {
+    const { payloadStart, payloadEnd, timestamp } = this.#header
+    try {
+      decodeTelephoneEvent(packet, payloadStart, payloadEnd, this.#event)
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error
+      this.#counts.received.errors++
+      return
+    }
+    this.#digits!.receive(this.#event, timestamp, nowMs)
+  }
+
+  receiveControl(packet: Buffer, source: Endpoint, nowMs: number, wallMs: number): void {
+    if (this.#latch === null || !this.#latch.acceptsControl(source)) return this.#stranger()
+    try {
+      for (const report of decodeRtcp(packet, true)) {
+        if (report.type === 'senderReport') {
+          const { ntpSeconds, ntpFraction } = report.sender
+          this.#lastSenderReport = { middle: ntpMiddle(ntpSeconds, ntpFraction), arrivedMs: nowMs }
+        }
+        if (report.type !== 'senderReport' && report.type !== 'receiverReport') continue
+        for (const block of report.blocks)
+          if (block.ssrc === this.#ssrc) this.#roundTripMs = roundTripMs(block, wallMs) ?? this.#roundTripMs
+      }
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error
+      this.#counts.received.errors++
+    }
+  }
+
+  #stranger(): void {
+    this.#strangersUntold++
+    this.#strangersTotal++
+  }
+
+  /** Fills `frame` for this tick. @returns whether there is something in it to mix */
+  pull(nowMs: number): boolean {
+    if (this.#jitter === null) return false
+    this.#digits!.tick(nowMs)
+    const sounding = this.#jitter.take(this.frame, nowMs)
+    return sounding && !this.#terms!.held
+  }
+
+  /** Sends one frame, or lets its time pass while the peer wants no sound. */
+  push(samples: Int16Array): void {
+    const terms = this.#terms
+    if (
+      terms !== null &&
+      (terms.direction === 'sendrecv' || terms.direction === 'sendonly') &&
+      terms.remote.address !== '0.0.0.0'
+    ) {
+      const packet = this.#packets[this.#packetAt]!
+      this.#packetAt = (this.#packetAt + 1) % packetsInFlight
+      encodeRtp(packet, this.#marker, terms.payloadType, this.#sequence, this.#timestamp, this.#ssrc)
+      const octets = this.#encoder!.encode(samples, packet, rtpHeaderLength)
+      this.#output.sendRtp(packet.subarray(0, rtpHeaderLength + octets), this.#latch!.destination)
+      this.#sequence = (this.#sequence + 1) & 0xffff
+      this.#marker = false
+      this.#counts.sent.packets++
+      this.#counts.sent.bytes += octets
+    } else this.#marker = true
+    this.#timestamp = (this.#timestamp + samples.length) >>> 0
+  }
+
+  /** Lets the time of frames pass that were never mixed. */
+  skip(frames: number): void {
+    this.#timestamp = (this.#timestamp + frames * this.frame.length) >>> 0
+    this.#marker = true
+  }
+
+  /** To be called about once a second: tells of silence and of strangers. */
+  watch(nowMs: number): void {
+    const terms = this.#terms
+    if (terms === null) return
+    const silentMs = nowMs - this.#lastHeardMs
+    const expected = !terms.held && (terms.direction === 'sendrecv' || terms.direction === 'recvonly')
+    if (!expected) this.#lastHeardMs = nowMs
+    else if (silentMs >= this.#settings.mediaTimeoutMs && !this.#silenceTold) {
+      this.#silenceTold = true
+      this.#output.silent(Math.round(silentMs))
+    }
+    if (this.#strangersUntold > 0) {
+      this.#output.strangers(this.#strangersUntold)
+      this.#strangersUntold = 0
+    }
+  }
+
+  /** Sends a report. @param goodbye the leg is about to go */
+  report(nowMs: number, wallMs: number, goodbye: boolean): void {
+    const terms = this.#terms
+    if (terms === null || terms.remote.address === '0.0.0.0') return
+    const { ntpSeconds, ntpFraction } = ntpTime(wallMs)
+    const { packets, bytes } = this.#counts.sent
+    const sender: SenderInfo | null =
+      packets === 0 ? null : { ntpSeconds, ntpFraction, timestamp: this.#timestamp, packets, octets: bytes }
+    const source = this.#source
+    const { middle, arrivedMs } = this.#lastSenderReport
+    const packet = encodeReport({
+      ssrc: this.#ssrc,
+      cname: this.#settings.cname,
+      sender,
+      block:
+        source === null
+          ? null
+          : {
+              ssrc: source.ssrc,
+              fractionLost: source.takeFractionLost(),
+              cumulativeLost: source.cumulativeLost,
+              extendedHighest: source.extendedHighest,
+              jitter: source.jitter,
+              lastSenderReport: middle,
+              delaySinceLast: middle === 0 ? 0 : Math.round(((nowMs - arrivedMs) * 65_536) / 1000)
+            },
+      goodbye
+    })
+    const destination = this.#latch!.destination
+    const moved = destination.address !== terms.remote.address || destination.port !== terms.remote.port
+    const control = terms.controlMuxed
+      ? destination
+      : moved
+        ? { address: destination.address, port: destination.port + 1 }
+        : terms.remoteControl
+    this.#output.sendRtcp(packet, control, terms.controlMuxed)
+  }
+
+  #noteDrops(): void {
+    if (this.#jitter !== null) this.#bufferDrops += this.#jitter.counts.dropped
+  }
+
+  get strangers(): number {
+    return this.#strangersTotal
+  }
+
+  stats(): LegStats {
+    const received = { ...this.#counts.received, dropped: this.#bufferDrops + (this.#jitter?.counts.dropped ?? 0) }
+    return {
+      codec: this.#terms?.codec ?? null,
+      received,
+      sent: { ...this.#counts.sent },
+      jitterMs: Math.round((this.#source?.jitterMs ?? 0) * 100) / 100,
+      lost: Math.max(0, this.#source?.cumulativeLost ?? 0),
+      roundTripMs: this.#roundTripMs === null ? null : Math.round(this.#roundTripMs * 100) / 100,
+      encrypted: false
+    }
+  }
+}

@@ -1,0 +1,185 @@
+import { randomBytes } from 'node:crypto'
+import { createSocket, type Socket } from 'node:dgram'
+import type { Decoder, Encoder } from './codec/codec.ts'
+import { codecNamed } from './codec/codecs.ts'
+import type { Endpoint } from './latch.ts'
+import { frameMs } from './leg.ts'
+import { decodeRtp, emptyRtpHeader, encodeRtp, rtpHeaderLength, sequenceDistance } from './rtp/rtp.ts'
+import { encodeTelephoneEvent, eventOfDigit } from './rtp/telephone-event.ts'
+import { readDescription } from './sdp.ts'
+
+export interface RtpPhoneOptions {
+  readonly codec?: 'PCMU' | 'PCMA'
+  /** What it says, over and over, at the codec's sample rate; silence when left out. */
+  readonly says?: Int16Array
+  /** Called for each frame about to be sent: may change it. `frame` counts from 0. */
+  readonly onSend?: (samples: Int16Array, frame: number) => void
+  /** Called for each packet decoded. */
+  readonly onReceive?: (samples: Int16Array) => void
+}
+
+const eventPayloadType = 101
+const longestRecordingSeconds = 600
+
+/**
+ * The sound half of a telephone, for tests, benchmarks and the demo: a UDP socket on 127.0.0.1 that says something, records what it hears and knows how to
+ * write an offer and read an answer.
+ */
+export class RtpPhone {
+  readonly port: number
+  readonly #options: RtpPhoneOptions
+  readonly #socket: Socket
+  readonly #decoder: Decoder
+  readonly #encoder: Encoder
+  readonly #payloadType: number
+  readonly #sampleRateHz: number
+  readonly #header = emptyRtpHeader()
+  readonly #decoded = new Int16Array(1500)
+  readonly #ssrc = randomBytes(4).readUInt32BE()
+  #heard: Int16Array[] = []
+  #heardSamples = 0
+  #sequence = 0
+  #timestamp = 0
+  #frame = 0
+  #remote: Endpoint | null = null
+  #timer: NodeJS.Timeout | null = null
+  #lastSequence: number | null = null
+  packetsReceived = 0
+  packetsLost = 0
+
+  private constructor(socket: Socket, options: RtpPhoneOptions) {
+    const codec = codecNamed(options.codec ?? 'PCMU')!
+    this.#options = options
+    this.#socket = socket
+    this.port = socket.address().port
+    this.#decoder = codec.createDecoder()
+    this.#encoder = codec.createEncoder()
+    this.#payloadType = codec.staticPayloadType!
+    this.#sampleRateHz = codec.sampleRateHz
+    socket.on('message', (packet) => this.#receive(packet))
+    socket.on('error', () => undefined)
+  }
+
+  static async open(options: RtpPhoneOptions = {}): Promise<RtpPhone> {
+    const socket = createSocket('udp4')
+    await new Promise<void>((resolve, reject) => {
+      socket.once('error', reject)
+      socket.bind(0, '127.0.0.1', () => {
+        socket.off('error', reject)
+        resolve()
+      })
+    })
+    return new RtpPhone(socket, options)
+  }
+
+  /** An offer, or an answer, for what this phone speaks. */
+  sdp(direction: 'sendrecv' | 'sendonly' | 'recvonly' | 'inactive' = 'sendrecv'): string {
+    const name = this.#payloadType === 0 ? 'PCMU' : 'PCMA'
+    const lines = [
+      'v=0',
+      `o=phone ${this.port} 1 IN IP4 127.0.0.1`,
+      's=-',
+      'c=IN IP4 127.0.0.1',
+      't=0 0',
+      `m=audio ${this.port} RTP/AVP ${this.#payloadType} ${eventPayloadType}`,
+      `a=rtpmap:${this.#payloadType} ${name}/8000`,
+      `a=rtpmap:${eventPayloadType} telephone-event/8000`,
+      `a=fmtp:${eventPayloadType} 0-15`,
+      `a=${direction}`
+    ]
+    return `${lines.join('\r\n')}\r\n`
+  }
+
+  /** Begins to speak to where the session description says. @throws {TypeError} when it names no audio of ours */
+  talkTo(sdp: string): void {
+    const read = readDescription(sdp)
+    if (!read.ok) throw new TypeError(`${read.code}: ${read.reason}`)
+    this.sendTo(read.terms.remote)
+  }
+
+  sendTo(remote: Endpoint): void {
+    this.#remote = remote
+    if (this.#timer !== null) return
+    let due = performance.now() + frameMs
+    const next = () => {
+      this.#speak()
+      due += frameMs
+      this.#timer = setTimeout(next, Math.max(0, due - performance.now()))
+    }
+    this.#timer = setTimeout(next, frameMs)
+  }
+
+  #speak(): void {
+    const samples = new Int16Array((this.#sampleRateHz * frameMs) / 1000)
+    const { says, onSend } = this.#options
+    if (says !== undefined) {
+      for (let i = 0; i < samples.length; i++) samples[i] = says[(this.#frame * samples.length + i) % says.length]!
+    }
+    onSend?.(samples, this.#frame)
+    const packet = Buffer.alloc(rtpHeaderLength + samples.length)
+    encodeRtp(packet, this.#frame === 0, this.#payloadType, this.#sequence, this.#timestamp, this.#ssrc)
+    this.#encoder.encode(samples, packet, rtpHeaderLength)
+    this.#send(packet)
+    this.#frame++
+    this.#timestamp = (this.#timestamp + samples.length) >>> 0
+  }
+
+  #send(packet: Buffer): void {
+    this.#sequence = (this.#sequence + 1) & 0xffff
+    this.#socket.send(packet, this.#remote!.port, this.#remote!.address, () => undefined)
+  }
+
+  /** Presses a key: three packets and the end three times. @see RFC 4733 §2.5 */
+  press(digit: string, durationMs = 100): void {
+    const event = eventOfDigit(digit)
+    const began = this.#timestamp
+    const duration = (durationMs * this.#sampleRateHz) / 1000
+    for (let n = 1; n <= 6; n++) {
+      const packet = Buffer.alloc(rtpHeaderLength + 4)
+      encodeRtp(packet, n === 1, eventPayloadType, this.#sequence, began, this.#ssrc)
+      encodeTelephoneEvent(
+        { event, end: n > 3, volume: 10, duration: Math.round((duration * Math.min(n, 3)) / 3) },
+        packet,
+        rtpHeaderLength
+      )
+      this.#send(packet)
+    }
+  }
+
+  #receive(packet: Buffer): void {
+    try {
+      decodeRtp(packet, this.#header)
+    } catch {
+      return
+    }
+    if (this.#header.payloadType !== this.#payloadType) return
+    const { sequenceNumber } = this.#header
+    if (this.#lastSequence !== null) this.packetsLost += Math.max(0, sequenceDistance(sequenceNumber, this.#lastSequence) - 1)
+    this.#lastSequence = sequenceNumber
+    this.packetsReceived++
+    const count = this.#decoder.decode(packet, this.#header.payloadStart, this.#header.payloadEnd, this.#decoded)
+    const samples = this.#decoded.slice(0, count)
+    this.#options.onReceive?.(samples)
+    if (this.#heardSamples > longestRecordingSeconds * this.#sampleRateHz) return
+    this.#heard.push(samples)
+    this.#heardSamples += count
+  }
+
+  /** What was heard since the last call. */
+  takeHeard(): Int16Array {
+    const all = new Int16Array(this.#heardSamples)
+    let at = 0
+    for (const part of this.#heard) {
+      all.set(part, at)
+      at += part.length
+    }
+    this.#heard = []
+    this.#heardSamples = 0
+    return all
+  }
+
+  close(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    this.#socket.close()
+  }
+}
