@@ -6,7 +6,7 @@
  */
 import { DecodeError } from '#kernel'
 import { defaultMessageLimits, type MessageLimits } from './limits.ts'
-import { headerKey, tokenPattern } from './names.ts'
+import { headerKey } from './names.ts'
 
 /** Where the header fields lie in `text`. The arrays run in parallel, in order of appearance. */
 export interface HeaderTable {
@@ -259,9 +259,4 @@ export function withHeaderValue(message: SipMessage, key: string, value: string)
   out.write(value, start, 'latin1')
   bytes.copy(out, start + value.length, end)
   return out
-}
-
-/** Whether the text is a method name or another RFC 3261 token. */
-export function isToken(text: string): boolean {
-  return tokenPattern.test(text)
 }

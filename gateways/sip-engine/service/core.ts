@@ -3,12 +3,13 @@ import { randomBytes } from 'node:crypto'
 import type { Clock, Log } from '#kernel'
 import { bracketed } from '../codec/uri.ts'
 import { magicCookie } from '../codec/via.ts'
-import { wireTime } from '../protocol/server-message.ts'
+import { type WireFacts, wireTime } from '../protocol/server-message.ts'
 import type { Listener, TransportPort } from '../transport/port.ts'
 import type { Routes } from './application.ts'
+import type { ApplicationRequests } from './application-requests.ts'
 import type { EngineLimits, EngineTimers } from './config.ts'
-import type { Resolver } from './resolver.ts'
-import type { Sessions } from './sessions.ts'
+import type { Path, Paths } from './paths.ts'
+import type { Session, Sessions } from './sessions.ts'
 import type { EngineCounters } from './stats.ts'
 import type { Transactions } from './transactions.ts'
 import type { UserAgentClient } from './uac.ts'
@@ -23,10 +24,11 @@ export interface Core {
   readonly transport: TransportPort
   readonly transactions: Transactions
   readonly routes: Routes
-  readonly resolver: Resolver
+  readonly paths: Paths
   readonly sessions: Sessions
   readonly uas: UserAgentServer
   readonly uac: UserAgentClient
+  readonly requests: ApplicationRequests
   /** Current time as the application protocol writes it. */
   readonly time: () => string
   /** Value of User-Agent and Server on messages the engine makes by itself; null for none. */
@@ -69,4 +71,18 @@ export function createTime(clock: Clock): () => string {
     }
     return wireTime(now)
   }
+}
+
+/** Number of the next request in a session's dialog, which remembers it. */
+export function nextCSeq(session: Session): number {
+  const cseq = session.dialog.localCSeq === 0 ? newCSeq() : session.dialog.localCSeq + 1
+  session.dialog = { ...session.dialog, localCSeq: cseq }
+  return cseq
+}
+
+/** What a reply tells about a request that was sent: our address, or the far one of a connection. */
+export function sentFacts(core: Core, bytes: Buffer, path: Path): WireFacts {
+  const { listener, destination } = path
+  const shown = listener.transport === 'udp' || destination === null ? listener : destination
+  return { octets: bytes.length, transport: listener.transport, address: shown.address, port: shown.port, time: core.time() }
 }

@@ -7,8 +7,10 @@ import { okReply } from '../protocol/server-message.ts'
 import type { Flow, TransportEvents, TransportPort } from '../transport/port.ts'
 import { createRoutes } from './application.ts'
 import type { ApplicationHandler } from './application-link.ts'
+import { createApplicationRequests } from './application-requests.ts'
 import type { EngineLimits, EngineTimers } from './config.ts'
 import { type Core, createTime, hostPort } from './core.ts'
+import { createPaths } from './paths.ts'
 import { createResolver, type Lookup } from './resolver.ts'
 import { createSessions } from './sessions.ts'
 import type { EngineCounters } from './stats.ts'
@@ -44,6 +46,8 @@ export function createEngine(parts: EngineParts): Engine {
   const transactions = createTransactions({ clock, transport, timers, counters, log })
   const sessions = createSessions()
   const routes = createRoutes()
+  const nowMs = (): number => clock.monotonicMs()
+  const paths = createPaths({ transport, resolver: createResolver(nowMs, parts.lookup), nowMs })
   const core = {
     clock,
     log,
@@ -54,12 +58,13 @@ export function createEngine(parts: EngineParts): Engine {
     transactions,
     routes,
     sessions,
-    resolver: createResolver(() => clock.monotonicMs(), parts.lookup),
+    paths,
     time: createTime(clock),
     userAgent: parts.userAgent
   } as { -readonly [key in keyof Core]: Core[key] }
   core.uas = createUas(core)
   core.uac = createUac(core)
+  core.requests = createApplicationRequests(core)
 
   const read = (bytes: Buffer, flow: Flow): SipMessage | undefined => {
     try {
@@ -106,11 +111,11 @@ export function createEngine(parts: EngineParts): Engine {
           case 'response':
             return core.uas.respond(application, message)
           case 'dialogRequest':
-            return core.uac.dialogRequest(application, message)
+            return core.requests.dialogRequest(application, message)
           case 'cancel':
-            return core.uac.cancel(application, message)
+            return core.requests.cancel(application, message)
           case 'newRequest':
-            return core.uac.newRequest(application, message)
+            return core.requests.newRequest(application, message)
         }
       },
       closed: (application) => {
@@ -126,6 +131,7 @@ export function createEngine(parts: EngineParts): Engine {
     close: () => {
       core.uas.close()
       core.uac.close()
+      paths.close()
       for (const session of [...sessions.all()]) sessions.end(session)
       transactions.close()
     }

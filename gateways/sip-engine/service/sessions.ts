@@ -1,10 +1,12 @@
 /** The dialogs the engine knows, with what runs in them. */
+import { randomBytes } from 'node:crypto'
 import type { AcceptedContext, AcceptedState } from '../dialog/accepted.ts'
-import { type Dialog, dialogId } from '../dialog/dialog.ts'
+import { type Dialog, dialogId, withTag } from '../dialog/dialog.ts'
 import type { ReliableContext, ReliableState } from '../dialog/reliable.ts'
 import type { ArmedTimer } from '../dialog/session-timer.ts'
 import type { Flow, Listener } from '../transport/port.ts'
 import type { Application } from './application.ts'
+import { newToken } from './core.ts'
 import type { ReceivedRequest } from './received.ts'
 import type { ClientTransaction, ServerTransaction } from './transactions.ts'
 
@@ -72,6 +74,41 @@ export interface Session {
   localBody: { readonly type: string; readonly body: Buffer } | null
   timer: ArmedTimer | null
   cancelTimer: (() => void) | null
+}
+
+export interface NewSession
+  extends Pick<Session, 'side' | 'method' | 'dialog' | 'application' | 'listener' | 'contact' | 'peerFlow'> {
+  /** Tag in From of the request that creates the dialog. */
+  readonly creatorTag: string
+}
+
+export function newSession(parts: NewSession): Session {
+  const { creatorTag, ...known } = parts
+  return {
+    ...known,
+    id: dialogId(known.dialog.callId, creatorTag),
+    state: 'early',
+    inviteServer: null,
+    updateServer: null,
+    inviteClient: null,
+    accepted: null,
+    answered: null,
+    reliable: [],
+    nextRSeq: 1 + (randomBytes(4).readUInt32BE() & 0x3fff_ffff),
+    remoteRSeq: 0,
+    localBody: null,
+    timer: null,
+    cancelTimer: null
+  }
+}
+
+/** Gives the session its local tag: the application's wish in its first response, else a new one. */
+export function ensureLocalTag(session: Session, wanted: string): string {
+  if (session.dialog.localTag === '') {
+    const localTag = /^[A-Za-z0-9\-.!%*_+`'~]{1,128}$/.test(wanted) ? wanted : newToken()
+    session.dialog = { ...session.dialog, localTag, localAddress: withTag(session.dialog.localAddress, localTag) }
+  }
+  return session.dialog.localTag
 }
 
 export interface Sessions {

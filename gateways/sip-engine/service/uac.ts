@@ -1,32 +1,41 @@
-/** Client side: requests of applications, their responses, ACK and CANCEL, and the requests the engine makes by itself. */
+/** Client side: requests on their way, what comes of them, and the requests the engine makes by itself. */
 import { randomUUID } from 'node:crypto'
-import { isIP } from 'node:net'
 import { parseAddress, tagOf } from '../codec/address.ts'
 import { parseCSeq } from '../codec/cseq.ts'
-import { header, headerLines, isToken, type SipResponse } from '../codec/message.ts'
+import { header, headerLines, type SipResponse } from '../codec/message.ts'
 import { reasonPhrases } from '../codec/reasons.ts'
 import { responseInsanity } from '../codec/sanity.ts'
-import { emptyBody, encodeRequest, encodeResponse, type HeaderLine, type OutgoingRequest } from '../codec/serialize.ts'
-import { isUri, parseSipUri, uriScheme } from '../codec/uri.ts'
+import { emptyBody, encodeRequest, type HeaderLine, type OutgoingRequest } from '../codec/serialize.ts'
 import { firstVia, parseVia } from '../codec/via.ts'
-import { clientDialog, dialogId, formedBy, isTargetRefresh, refreshedBy, requestTarget, withTag } from '../dialog/dialog.ts'
+import { formedBy, isTargetRefresh, refreshedBy, requestTarget } from '../dialog/dialog.ts'
 import { armedBy, minimumSessionS, parseSessionExpires } from '../dialog/session-timer.ts'
-import type { ClientMessage } from '../protocol/client-message.ts'
-import { contentType, type Draft, readDraft, wireAddress, wireContact, wireOthers } from '../protocol/header-rules.ts'
-import { networkMessage, nokReply, requestSent, unsolicited, type WireFacts } from '../protocol/server-message.ts'
-import type { Destination, Flow, Listener, SendFailed, TransportName } from '../transport/port.ts'
+import { contentType, type Draft, wireOthers } from '../protocol/header-rules.ts'
+import { networkMessage, unsolicited, type WireFacts } from '../protocol/server-message.ts'
+import type { Flow } from '../transport/port.ts'
 import type { Application } from './application.ts'
-import { type Core, hostPort, newBranch, newCSeq, newToken, ownContact } from './core.ts'
-import { listenerFor, type NextHop, nextHopOf } from './resolver.ts'
+import { type Core, hostPort, newBranch, nextCSeq, sentFacts } from './core.ts'
+import { ackFor, cancelFor, dialogLines, madeUpResponse } from './outgoing-messages.ts'
+import type { Path } from './paths.ts'
 import { armSessionTimer } from './session-timers.ts'
 import type { AnsweredInvite, Session } from './sessions.ts'
 import type { ClientTransaction, Told } from './transactions.ts'
-import { ensureLocalTag } from './uas.ts'
 
 export interface UserAgentClient {
-  readonly newRequest: (application: Application, message: Extract<ClientMessage, { kind: 'newRequest' }>) => void
-  readonly dialogRequest: (application: Application, message: Extract<ClientMessage, { kind: 'dialogRequest' }>) => void
-  readonly cancel: (application: Application, message: Extract<ClientMessage, { kind: 'cancel' }>) => void
+  /** Makes the transaction of a request; it is sent by `transactions.start`, so that a reply to the application can go before. */
+  readonly open: (request: NewOutgoing) => Outgoing
+  /** A request that has no final response yet. */
+  readonly find: (transactionId: string) => Outgoing | undefined
+  /** Sends the ACK for a 2xx, with what the application puts into it; `sent` is called before it goes out. */
+  readonly sendAck: (
+    session: Session,
+    waiting: AnsweredInvite,
+    draft: Draft | null,
+    sent?: (bytes: Buffer, path: Path) => void
+  ) => void
+  /** Sends the CANCEL of a request now, or as soon as a provisional response allows it. */
+  readonly startCancel: (item: Outgoing) => void
+  /** Cancels an INVITE for the engine's own reasons. */
+  readonly cancelOwn: (transaction: ClientTransaction) => void
   readonly response: (response: SipResponse, flow: Flow) => void
   /** Ends a session from this side: BYE with that Reason, shown to its application as unsolicited. */
   readonly bye: (session: Session, reason: string) => void
@@ -36,59 +45,38 @@ export interface UserAgentClient {
   readonly close: () => void
 }
 
-/** How a request reaches its next hop. */
-interface Path {
-  readonly listener: Listener
-  /** Null when the next hop's name does not resolve. */
-  readonly destination: Destination | null
-  readonly transmit: (bytes: Buffer, failed: SendFailed) => void
-}
-
-interface Outgoing {
+export interface NewOutgoing {
   readonly request: OutgoingRequest
-  readonly transaction: ClientTransaction
+  readonly branch: string
   readonly path: Path
-  /** Null for requests of the engine, and once the application is gone. */
-  application: Application | null
+  /** Null for requests of the engine. */
+  readonly application: Application | null
   readonly session: Session | null
+  /** Whether the request creates its session. */
   readonly creating: boolean
   /** As shown with its responses. */
   readonly dialogId: string
+  /** Told the final response of a request of the engine, or null when there will be none. */
+  readonly done?: (response: SipResponse | null) => void
+}
+
+/** A request on its way, until its final response. */
+export interface Outgoing extends Omit<NewOutgoing, 'branch' | 'application' | 'done'> {
+  readonly transaction: ClientTransaction
+  /** Null for requests of the engine, and once the application is gone. */
+  application: Application | null
   /** `held`: waits for the first provisional response (RFC 3261 §9.1). */
   cancel: 'none' | 'held' | 'sent'
   cancelBytes: Buffer | null
   cancelTimer: (() => void) | null
-  /** Engine's own requests: the final response, or null for timeout and transport error. */
   readonly done: ((response: SipResponse | null) => void) | null
 }
 
-const methods = new Set([
-  'INVITE',
-  'REGISTER',
-  'OPTIONS',
-  'MESSAGE',
-  'INFO',
-  'NOTIFY',
-  'SUBSCRIBE',
-  'PUBLISH',
-  'REFER',
-  'UPDATE',
-  'BYE',
-  'PRACK'
-])
-const contactMethods = new Set(['INVITE', 'SUBSCRIBE', 'REFER', 'UPDATE'])
-const cancelIgnores = new Set(['From', 'To', 'Contact', 'P-Asserted-Identity'])
-
-const ackNotNeeded = 'Server error: ACK for non-success final response is automatically generated by server'
-const noDialog = 'Server error: unable to find dialog for dialog id provided'
-const unsendable = 'Unknown server error sending request'
-
 export function createUac(core: Core): UserAgentClient {
-  const { transactions, sessions, clock, counters, log, timers, transport, resolver } = core
+  const { transactions, sessions, paths, clock, counters, log, timers, transport } = core
   const outgoing = new Map<string, Outgoing>()
   const waits = new Set<() => void>()
   let currentFlow: Flow | null = null
-  let closed = false
 
   const after = (delayMs: number, expired: () => void) => {
     const cancel = clock.after(delayMs, () => {
@@ -98,148 +86,9 @@ export function createUac(core: Core): UserAgentClient {
     waits.add(cancel)
   }
 
-  const sentFacts = (bytes: Buffer, path: Path): WireFacts => {
-    const { listener, destination } = path
-    const shown = listener.transport === 'udp' || destination === null ? listener : destination
-    return { octets: bytes.length, transport: listener.transport, address: shown.address, port: shown.port, time: core.time() }
-  }
-
-  const madeUpFacts = (path: Path): WireFacts => ({
-    octets: 0,
-    transport: path.listener.transport,
-    address: '',
-    port: 0,
-    time: core.time()
-  })
-
-  // Paths
-
-  const pathTo = (listener: Listener, destination: Destination): Path => ({
-    listener,
-    destination,
-    transmit: (bytes, failed) => transport.send(listener, destination, bytes, failed)
-  })
-
-  /** Any listener at all: what a request that cannot be sent is written with. */
-  const anyListener = (name: TransportName): Listener | undefined =>
-    transport.listeners.find((each) => each.transport === name) ?? transport.listeners[0]
-
-  const resolvePath = (hop: NextHop, found: (path: Path | undefined) => void) => {
-    resolver.resolve(hop, (destination) => {
-      if (closed) return
-      if (destination === null) {
-        const listener = anyListener(hop.transport)
-        return found(
-          listener && {
-            listener,
-            destination: null,
-            transmit: (_, failed) => failed(new Error(`name does not resolve: ${hop.host}`))
-          }
-        )
-      }
-      const listener = listenerFor(transport.listeners, hop.transport, destination.address)
-      found(listener && pathTo(listener, destination))
-    })
-  }
-
-  /** A next hop whose URI names no transport may use another one where there is no UDP listener. */
-  const hopOf = (text: string): NextHop | 'unsupported' | undefined => {
-    const hop = nextHopOf(text)
-    if (hop === undefined || hop === 'unsupported') return hop
-    if (transport.listeners.some((each) => each.transport === hop.transport)) return hop
-    if (hop.transport !== 'udp' || /;transport=/i.test(text)) return 'unsupported'
-    const other = transport.listeners[0]
-    return other === undefined ? 'unsupported' : { ...hop, transport: other.transport }
-  }
-
-  /** The flow of the message at hand where the peer sends without a proxy that stays in the path; else null. */
-  const directFlow = (session: Session): Flow | null => (session.dialog.routeSet.length === 0 ? currentFlow : null)
-
-  const dialogPath = (session: Session, nextHop: string, found: (path: Path | undefined) => void) => {
-    const flow = session.peerFlow
-    const contact = parseSipUri(nextHop)
-    if (
-      flow !== null &&
-      session.dialog.routeSet.length === 0 &&
-      (flow.listener.transport !== 'udp' || behindNat(contact, flow))
-    ) {
-      const { listener, remote } = flow
-      const fallback = { address: remote.address, port: contact?.port ?? remote.port }
-      return found({
-        listener,
-        destination: { transport: listener.transport, ...remote },
-        transmit: (bytes, failed) => transport.reply(flow, fallback, bytes, failed)
-      })
-    }
-    const hop = hopOf(nextHop)
-    if (hop === undefined || hop === 'unsupported') return found(undefined)
-    resolvePath(hop, found)
-  }
-
-  // Messages
-
-  const via = (listener: Listener, branch: string): HeaderLine => [
-    'Via',
-    `SIP/2.0/${listener.transport.toUpperCase()} ${hostPort(listener)};rport;branch=${branch}`
-  ]
-
-  const dialogHeaders = (
-    session: Session,
-    listener: Listener,
-    branch: string,
-    method: string,
-    cseq: number,
-    routes: readonly string[]
-  ) => {
-    const headers: HeaderLine[] = [via(listener, branch)]
-    for (const route of routes) headers.push(['Route', route])
-    headers.push(
-      ['Max-Forwards', '70'],
-      ['From', session.dialog.localAddress],
-      ['To', session.dialog.remoteAddress],
-      ['Call-ID', session.dialog.callId],
-      ['CSeq', `${cseq} ${method}`]
-    )
-    return headers
-  }
-
-  const nextCSeq = (session: Session): number => {
-    const cseq = session.dialog.localCSeq === 0 ? newCSeq() : session.dialog.localCSeq + 1
-    session.dialog = { ...session.dialog, localCSeq: cseq }
-    return cseq
-  }
-
-  const ackFor = (request: OutgoingRequest, response: SipResponse): Buffer => {
-    const headers: HeaderLine[] = []
-    for (const [name, value] of request.headers) {
-      if (name === 'Via' || name === 'Route' || name === 'Max-Forwards' || name === 'From' || name === 'Call-ID')
-        headers.push([name, value])
-      else if (name === 'To') headers.push(['To', header(response, 'to') ?? value])
-      else if (name === 'CSeq') headers.push(['CSeq', value.replace('INVITE', 'ACK')])
-    }
-    return encodeRequest({ method: 'ACK', uri: request.uri, headers, body: emptyBody })
-  }
-
-  /** A response no peer sent. @see RFC 3261 §8.1.3.1 */
-  const madeUp = (request: OutgoingRequest, status: number, reason: string): Buffer => {
-    const headers = request.headers
-      .filter(([name]) => name === 'Via' || name === 'From' || name === 'To' || name === 'Call-ID' || name === 'CSeq')
-      .map(([name, value]): HeaderLine => [name, name === 'To' ? withTag(value, newToken()) : value])
-    return encodeResponse({ status, reason, headers, body: emptyBody })
-  }
-
   // Transactions
 
-  const open = (parts: {
-    request: OutgoingRequest
-    branch: string
-    path: Path
-    application: Application | null
-    session: Session | null
-    creating: boolean
-    dialogId: string
-    done?: (response: SipResponse | null) => void
-  }): { item: Outgoing; bytes: Buffer } => {
+  const open = (parts: NewOutgoing): Outgoing => {
     const { request, path } = parts
     const bytes = encodeRequest(request)
     const transaction = transactions.openClient({
@@ -266,7 +115,7 @@ export function createUac(core: Core): UserAgentClient {
     }
     outgoing.set(transaction.id, item)
     if (request.method === 'INVITE' && item.session !== null) item.session.inviteClient = transaction
-    return { item, bytes }
+    return item
   }
 
   const show = (item: Outgoing, response: SipResponse) => {
@@ -283,9 +132,10 @@ export function createUac(core: Core): UserAgentClient {
   }
 
   const showMadeUp = (item: Outgoing, status: number, reason: string) => {
+    const madeUp: WireFacts = { octets: 0, transport: item.path.listener.transport, address: '', port: 0, time: core.time() }
     item.application?.send(
-      networkMessage(randomUUID(), madeUpFacts(item.path), item.transaction.id, item.dialogId),
-      madeUp(item.request, status, reason)
+      networkMessage(randomUUID(), madeUp, item.transaction.id, item.dialogId),
+      madeUpResponse(item.request, status, reason)
     )
   }
 
@@ -345,7 +195,7 @@ export function createUac(core: Core): UserAgentClient {
     item.cancelTimer = null
     if (session.inviteClient === item.transaction) session.inviteClient = null
     session.dialog = item.creating ? formedBy(session.dialog, response) : refreshedBy(session.dialog, response)
-    if (item.creating) session.peerFlow = directFlow(session)
+    if (item.creating) session.peerFlow = directFlow(session, currentFlow)
     const waiting: AnsweredInvite = {
       cseq,
       transactionId: item.transaction.id,
@@ -408,7 +258,7 @@ export function createUac(core: Core): UserAgentClient {
         if (isTargetRefresh(request.method)) session.dialog = refreshedBy(session.dialog, response)
         if (item.creating) {
           session.dialog = formedBy(session.dialog, response)
-          session.peerFlow = directFlow(session)
+          session.peerFlow = directFlow(session, currentFlow)
           sessions.confirm(session)
         }
         if (request.method === 'UPDATE') {
@@ -446,172 +296,7 @@ export function createUac(core: Core): UserAgentClient {
     return /^terminated\b/i.test(state)
   }
 
-  // New requests
-
-  const newRequest = (application: Application, message: Extract<ClientMessage, { kind: 'newRequest' }>) => {
-    const fail = (text: string): void => application.send(nokReply(randomUUID(), message.id, text))
-    const startLine = message.sip.toString('latin1', 0, Math.min(512, Math.max(0, message.sip.indexOf('\r'))))
-    const draft = readable(message.sip)
-    if (draft === undefined || draft.message.kind !== 'request') return fail(`invalid request-uri: ${printable(startLine)}`)
-    const { method, uri } = draft.message
-    const scheme = uriScheme(uri)
-    const usable =
-      scheme === 'sip' || scheme === 'sips'
-        ? parseSipUri(uri) !== undefined
-        : scheme === 'tel' && isUri(uri) && message.nextHop !== ''
-    if (!usable || !methods.has(method) || !isToken(method)) return fail(`invalid request-uri: ${printable(startLine)}`)
-    const callId = draft.placed.get('call-id')
-    const known = callId === undefined ? undefined : sessions.byCallId(callId)
-    if (known !== undefined && known.application === application) return inDialog(application, message.id, known, draft)
-    const type = contentType(draft)
-    if (type === undefined) return fail('missing content-type')
-    const hop = hopOf(message.nextHop === '' ? uri : message.nextHop)
-    if (hop === undefined) return fail(`invalid request-uri: ${printable(startLine)}`)
-    if (hop === 'unsupported') return fail('requested protocol/transport not available')
-    resolvePath(hop, (path) => {
-      if (path === undefined) return fail('requested protocol/transport not available')
-      if (path.destination !== null && isOwn(path.destination)) return fail('can not send request to myself')
-      if (application.open) sendNew(application, message.id, draft, type, path, fail)
-    })
-  }
-
-  const isOwn = (destination: Destination): boolean =>
-    transport.listeners.some(
-      (each) => each.transport === destination.transport && each.port === destination.port && each.address === destination.address
-    )
-
-  const sendNew = (
-    application: Application,
-    replyTo: string,
-    draft: Draft,
-    type: string | null,
-    path: Path,
-    fail: (text: string) => void
-  ) => {
-    if (draft.message.kind !== 'request') return
-    const { method, uri } = draft.message
-    const { listener } = path
-    const here = hostPort(listener)
-    const from = wireAddress(draft.placed.get('from') ?? `<sip:${here}>`, here)
-    const to = wireAddress(draft.placed.get('to') ?? `<${uri}>`, here)
-    const givenCSeq = draft.placed.get('cseq')
-    const cseq = givenCSeq === undefined ? newCSeq() : parseCSeq(givenCSeq)?.number
-    const callId = draft.placed.get('call-id') ?? randomUUID()
-    const givenContact = draft.placed.get('contact')
-    const contact = givenContact === undefined ? ownContact(listener) : wireContact(givenContact, here)
-    if (from === undefined || to === undefined || cseq === undefined || contact === undefined) return fail(unsendable)
-    if (!/^[\x21-\x7e]{1,512}$/.test(callId)) return fail(unsendable)
-    const tagged = withTag(from, newToken())
-    const localTag = tagOf(parseAddress(tagged)!)
-    const branch = newBranch()
-    const headers: HeaderLine[] = [
-      via(listener, branch),
-      ['Max-Forwards', '70'],
-      ['From', tagged],
-      ['To', to],
-      ['Call-ID', callId],
-      ['CSeq', `${cseq} ${method}`]
-    ]
-    if (givenContact !== undefined || method === 'INVITE' || method === 'SUBSCRIBE') headers.push(['Contact', contact])
-    headers.push(...wireOthers(draft, here))
-    if (type !== null) headers.push(['Content-Type', type])
-    const creating = method === 'INVITE' || method === 'SUBSCRIBE'
-    const id = dialogId(callId, localTag)
-    if (creating && sessions.get(id) !== undefined) return fail('dialog already exists, rejecting this request')
-    const session: Session | null = creating
-      ? {
-          id,
-          side: 'uac',
-          method: method as Session['method'],
-          dialog: clientDialog({ callId, from: tagged, to, localTag, cseq, target: uri }),
-          state: 'early',
-          application,
-          listener,
-          peerFlow: null,
-          contact,
-          inviteServer: null,
-          updateServer: null,
-          inviteClient: null,
-          accepted: null,
-          answered: null,
-          reliable: [],
-          nextRSeq: 1,
-          remoteRSeq: 0,
-          localBody: null,
-          timer: null,
-          cancelTimer: null
-        }
-      : null
-    if (session !== null) sessions.add(session)
-    const request: OutgoingRequest = { method, uri, headers, body: draft.body }
-    const { item, bytes } = open({ request, branch, path, application, session, creating, dialogId: creating ? id : '' })
-    application.send(requestSent(randomUUID(), replyTo, sentFacts(bytes, path), item.transaction.id), bytes)
-    transactions.start(item.transaction)
-  }
-
-  // Requests in a dialog
-
-  const dialogRequest = (application: Application, message: Extract<ClientMessage, { kind: 'dialogRequest' }>) => {
-    const fail = (text: string): void => application.send(nokReply(randomUUID(), message.id, text))
-    const draft = readable(message.sip)
-    if (draft === undefined || draft.message.kind !== 'request') return fail(unsendable)
-    const session = sessions.get(message.dialogId)
-    const isAck = draft.message.method === 'ACK'
-    if (session === undefined || session.application !== application) return fail(isAck ? ackNotNeeded : noDialog)
-    if (isAck) return acknowledge(application, message.id, session, draft)
-    inDialog(application, message.id, session, draft)
-  }
-
-  const inDialog = (application: Application, replyTo: string, session: Session, draft: Draft) => {
-    const fail = (text: string): void => application.send(nokReply(randomUUID(), replyTo, text))
-    if (draft.message.kind !== 'request') return
-    const { method, uri } = draft.message
-    if (!methods.has(method)) return fail(unsendable)
-    const type = contentType(draft)
-    if (type === undefined) return fail('Server error: missing content-type')
-    if (method === 'INVITE' && (session.inviteClient !== null || session.inviteServer !== null)) {
-      return fail('Server error: another INVITE is in progress in this dialog')
-    }
-    if (method === 'BYE' && session.inviteClient !== null) cancelOwn(session.inviteClient)
-    const given = draft.placed.get('contact')
-    const contact = given === undefined ? session.contact : wireContact(given, hostPort(session.listener))
-    if (contact === undefined) return fail(unsendable)
-    if (given !== undefined && isTargetRefresh(method)) session.contact = contact
-    ensureLocalTag(session, '')
-    const target = requestTarget(
-      uri === 'sip:placeholder' || method === 'PRACK' || parseSipUri(uri) === undefined
-        ? session.dialog
-        : { ...session.dialog, remoteTarget: uri }
-    )
-    dialogPath(session, target.nextHop, (path) => {
-      if (path === undefined) return fail('requested protocol/transport not available')
-      if (!application.open) return
-      if (session.state === 'ended') return fail(noDialog)
-      const branch = newBranch()
-      const headers = dialogHeaders(session, path.listener, branch, method, nextCSeq(session), target.routes)
-      if (contactMethods.has(method) || given !== undefined) headers.push(['Contact', contact])
-      headers.push(...wireOthers(draft, hostPort(path.listener)))
-      if (type !== null) headers.push(['Content-Type', type])
-      const request: OutgoingRequest = { method, uri: target.requestUri, headers, body: draft.body }
-      const { item, bytes } = open({ request, branch, path, application, session, creating: false, dialogId: session.id })
-      application.send(requestSent(randomUUID(), replyTo, sentFacts(bytes, path), item.transaction.id), bytes)
-      transactions.start(item.transaction)
-    })
-  }
-
   // ACK for 2xx
-
-  const acknowledge = (application: Application, replyTo: string, session: Session, draft: Draft) => {
-    const fail = (text: string): void => application.send(nokReply(randomUUID(), replyTo, text))
-    const waiting = session.answered
-    if (waiting === null || waiting.ack !== null) return fail(ackNotNeeded)
-    const type = contentType(draft)
-    if (type === undefined) return fail('Server error: missing content-type')
-    sendAck(session, waiting, draft, (bytes, path) => {
-      application.send(requestSent(randomUUID(), replyTo, sentFacts(bytes, path), randomUUID()), bytes)
-    })
-    if (waiting.cancelled) bye(session, 'SIP;cause=200;text="ACK-BYE due to cancel race condition"')
-  }
 
   const sendAck = (
     session: Session,
@@ -621,9 +306,15 @@ export function createUac(core: Core): UserAgentClient {
   ) => {
     const target = requestTarget(session.dialog)
     const type = draft === null ? null : (contentType(draft) ?? null)
-    dialogPath(session, target.nextHop, (path) => {
+    paths.inDialog(session, target.nextHop, (path) => {
       if (path === undefined) return void log.warn({ session: session.id }, 'no way to send ACK')
-      const headers = dialogHeaders(session, path.listener, newBranch(), 'ACK', waiting.cseq, target.routes)
+      const headers = dialogLines(
+        session.dialog,
+        path.listener,
+        newBranch(),
+        { number: waiting.cseq, method: 'ACK' },
+        target.routes
+      )
       if (draft !== null) headers.push(...wireOthers(draft, hostPort(path.listener)))
       if (type !== null) headers.push(['Content-Type', type])
       const body = draft?.body ?? emptyBody
@@ -641,24 +332,10 @@ export function createUac(core: Core): UserAgentClient {
 
   // CANCEL
 
-  const cancel = (application: Application, message: Extract<ClientMessage, { kind: 'cancel' }>) => {
-    const fail = (text: string): void => application.send(nokReply(randomUUID(), message.id, text))
-    const item = outgoing.get(message.transactionId)
-    if (item === undefined || item.application !== application || item.request.method !== 'INVITE') {
-      return fail(`unable to cancel unknown transaction id: ${printable(message.transactionId.slice(0, 64))}`)
-    }
-    const draft = readable(message.sip)
-    const extra = draft === undefined ? [] : draft.others.filter(([name]) => !cancelIgnores.has(name))
-    const bytes = item.cancelBytes ?? cancelFor(item, extra)
-    item.cancelBytes = bytes
-    application.send(requestSent(randomUUID(), message.id, sentFacts(bytes, item.path), randomUUID()), bytes)
-    startCancel(item)
-  }
-
   const cancelOwn = (transaction: ClientTransaction) => {
     const item = outgoing.get(transaction.id)
     if (item === undefined) return
-    item.cancelBytes ??= cancelFor(item, [])
+    item.cancelBytes ??= cancelFor(item.request, [])
     startCancel(item)
   }
 
@@ -666,24 +343,6 @@ export function createUac(core: Core): UserAgentClient {
     if (item.cancel !== 'none') return
     item.cancel = 'held'
     if (item.transaction.state === 'proceeding') sendCancel(item)
-  }
-
-  const cancelFor = (item: Outgoing, extra: readonly HeaderLine[]): Buffer => {
-    const headers: HeaderLine[] = []
-    for (const [name, value] of item.request.headers) {
-      if (
-        name === 'Via' ||
-        name === 'Route' ||
-        name === 'Max-Forwards' ||
-        name === 'From' ||
-        name === 'To' ||
-        name === 'Call-ID'
-      ) {
-        headers.push([name, value])
-      } else if (name === 'CSeq') headers.push(['CSeq', value.replace('INVITE', 'CANCEL')])
-    }
-    headers.push(...extra)
-    return encodeRequest({ method: 'CANCEL', uri: item.request.uri, headers, body: emptyBody })
   }
 
   /** The CANCEL has a transaction of its own, with the branch of the INVITE. Its response is nobody's concern. */
@@ -717,17 +376,17 @@ export function createUac(core: Core): UserAgentClient {
     sent?: (bytes: Buffer, path: Path) => void
   ) => {
     const target = requestTarget(session.dialog)
-    dialogPath(session, target.nextHop, (path) => {
+    paths.inDialog(session, target.nextHop, (path) => {
       if (path === undefined) {
         log.warn({ session: session.id, method }, 'no way to send request')
         return done(null)
       }
       const branch = newBranch()
-      const headers = dialogHeaders(session, path.listener, branch, method, nextCSeq(session), target.routes)
+      const headers = dialogLines(session.dialog, path.listener, branch, { number: nextCSeq(session), method }, target.routes)
       headers.push(...extra)
       if (core.userAgent !== null) headers.push(['User-Agent', core.userAgent])
       const request: OutgoingRequest = { method, uri: target.requestUri, headers, body }
-      const { item, bytes } = open({
+      const item = open({
         request,
         branch,
         path,
@@ -737,7 +396,7 @@ export function createUac(core: Core): UserAgentClient {
         dialogId: session.id,
         done
       })
-      sent?.(bytes, path)
+      sent?.(item.transaction.bytes, path)
       transactions.start(item.transaction)
     })
   }
@@ -755,7 +414,7 @@ export function createUac(core: Core): UserAgentClient {
       emptyBody,
       () => undefined,
       (bytes, path) => {
-        if (application?.open) application.send(unsolicited(randomUUID(), sentFacts(bytes, path), session.id), bytes)
+        if (application?.open) application.send(unsolicited(randomUUID(), sentFacts(core, bytes, path), session.id), bytes)
       }
     )
   }
@@ -793,9 +452,11 @@ export function createUac(core: Core): UserAgentClient {
   }
 
   return {
-    newRequest,
-    dialogRequest,
-    cancel,
+    open,
+    find: (transactionId) => outgoing.get(transactionId),
+    sendAck,
+    startCancel,
+    cancelOwn,
     bye,
     refresh,
     response: (response, flow) => {
@@ -823,6 +484,7 @@ export function createUac(core: Core): UserAgentClient {
       for (const session of sessions.all()) {
         if (session.application !== application) continue
         session.application = null
+        if (session.answered?.ack === null) sendAck(session, session.answered, null)
         if (session.state === 'confirmed') orphans.push(session)
       }
       if (orphans.length === 0) return
@@ -834,7 +496,6 @@ export function createUac(core: Core): UserAgentClient {
       })
     },
     close: () => {
-      closed = true
       for (const cancelWait of waits) cancelWait()
       waits.clear()
       for (const item of outgoing.values()) item.cancelTimer?.()
@@ -843,21 +504,7 @@ export function createUac(core: Core): UserAgentClient {
   }
 }
 
-function readable(sip: Buffer): Draft | undefined {
-  try {
-    return readDraft(sip)
-  } catch {
-    return undefined
-  }
-}
-
-/** Text that may stand in a meta line: no line ends, no field separators. */
-function printable(text: string): string {
-  return text.replace(/[^\x20-\x7b\x7d\x7e]/g, '?')
-}
-
-/** A Contact whose host is not where its packets come from. @see RFC 3581, RFC 5626 §1 */
-function behindNat(contact: ReturnType<typeof parseSipUri>, flow: Flow): boolean {
-  if (contact === undefined || contact.host.endsWith('.invalid')) return contact !== undefined
-  return isIP(contact.host) !== 0 && contact.host !== flow.remote.address
+/** The flow of the message at hand where the peer sends without a proxy that stays in the path; else null. */
+function directFlow(session: Session, flow: Flow | null): Flow | null {
+  return session.dialog.routeSet.length === 0 ? flow : null
 }

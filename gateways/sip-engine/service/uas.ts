@@ -28,7 +28,7 @@ import type { Application } from './application.ts'
 import { type Core, hostPort, newToken, ownContact } from './core.ts'
 import { type ReceivedRequest, receivedRequest, shownBytes } from './received.ts'
 import { armSessionTimer, disarmSessionTimer } from './session-timers.ts'
-import type { AcceptedInvite, ReliableProvisional, Session } from './sessions.ts'
+import { type AcceptedInvite, ensureLocalTag, newSession, type ReliableProvisional, type Session } from './sessions.ts'
 import type { ServerTransaction } from './transactions.ts'
 
 export interface UserAgentServer {
@@ -176,28 +176,16 @@ export function createUas(core: Core): UserAgentServer {
 
   const openSession = (received: ReceivedRequest, method: Session['method'], application: Application): Session => {
     const dialog = serverDialog(received.message, '', received.cseq.number)
-    const session: Session = {
-      id: dialogId(received.callId, received.fromTag),
+    const session = newSession({
       side: 'uas',
       method,
       dialog,
-      state: 'early',
+      creatorTag: received.fromTag,
       application,
       listener: received.flow.listener,
-      peerFlow: dialog.routeSet.length === 0 ? received.flow : null,
       contact: ownContact(received.flow.listener),
-      inviteServer: null,
-      updateServer: null,
-      inviteClient: null,
-      accepted: null,
-      answered: null,
-      reliable: [],
-      nextRSeq: 1 + (randomBytes(4).readUInt32BE() & 0x3fff_ffff),
-      remoteRSeq: 0,
-      localBody: null,
-      timer: null,
-      cancelTimer: null
-    }
+      peerFlow: dialog.routeSet.length === 0 ? received.flow : null
+    })
     sessions.add(session)
     return session
   }
@@ -542,15 +530,6 @@ export function createUas(core: Core): UserAgentServer {
       pending.clear()
     }
   }
-}
-
-/** Gives the session its local tag: the application's wish in its first response, else a new one. */
-export function ensureLocalTag(session: Session, wanted: string): string {
-  if (session.dialog.localTag === '') {
-    const localTag = /^[A-Za-z0-9\-.!%*_+`'~]{1,128}$/.test(wanted) ? wanted : newToken()
-    session.dialog = { ...session.dialog, localTag, localAddress: withTag(session.dialog.localAddress, localTag) }
-  }
-  return session.dialog.localTag
 }
 
 function commonHeaders(received: ReceivedRequest, toTag: string): HeaderLine[] {
