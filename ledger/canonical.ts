@@ -27,7 +27,7 @@ function write(value: Json | undefined, path: string, depth: number): string {
     case 'object':
       if (value === null) return 'null'
       return Array.isArray(value)
-        ? `[${value.map((item, index) => write(item, `${path}[${index}]`, depth + 1)).join(',')}]`
+        ? `[${Array.from(value as readonly Json[], (item, index) => write(item, `${path}[${index}]`, depth + 1)).join(',')}]`
         : writeObject(value as { readonly [key: string]: Json }, path, depth)
     default:
       throw invalid(path, `${typeof value} is not JSON`)

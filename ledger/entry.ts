@@ -35,8 +35,11 @@ export interface LedgerEntry {
 const name = /^[A-Za-z][A-Za-z0-9_.:-]{0,127}$/
 const decimal = /^(?:0|[1-9]\d{0,17})(?:\.\d{1,18})?$/
 
+const isModel = (model: unknown): boolean =>
+  typeof model === 'string' && model.length > 0 && model.length <= 128 && model.isWellFormed()
+
 /**
- * Checks what a producer gives.
+ * Checks what a producer gives: an event that passes can be sealed. The payload is measured and its depth counted as it stands in the entry.
  *
  * @throws {InfraFabricError} `ledger.entry.invalid`, naming the field and what was expected; `ledger.entry.too-large`
  */
@@ -58,10 +61,14 @@ export function checkEvent(event: WitnessEvent): void {
   ] as const) {
     expect(Number.isSafeInteger(count) && count >= 0, field, 'a whole number, not negative')
   }
-  expect(event.cost === undefined || decimal.test(event.cost), 'cost', 'a decimal such as 0.09095, as text')
-  expect(event.model === undefined || (event.model.length > 0 && event.model.length <= 128), 'model', '1 to 128 characters')
+  expect(
+    event.cost === undefined || (typeof event.cost === 'string' && decimal.test(event.cost)),
+    'cost',
+    'a decimal such as 0.09095, as text'
+  )
+  expect(event.model === undefined || isModel(event.model), 'model', '1 to 128 characters, without unpaired surrogates')
   expect(typeof event.payload === 'object' && event.payload !== null && !Array.isArray(event.payload), 'payload', 'an object')
-  const payloadBytes = Buffer.byteLength(canonicalize(event.payload))
+  const payloadBytes = Buffer.byteLength(canonicalize({ payload: event.payload }))
   if (payloadBytes > maxPayloadBytes) {
     throw new InfraFabricError(
       'ledger.entry.too-large',

@@ -1,10 +1,12 @@
 import { spawn } from 'node:child_process'
-import { copyFileSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import test from 'ava'
-import { errorCode, newTraceId, silentLog } from '#kernel'
+import { errorCode, type JsonObject, newTraceId, silentLog } from '#kernel'
 import { ledgerFiles, openLedger, openLedgerReader } from '#ledger'
+import { maxDepth } from './canonical.ts'
+import { checkEvent, noPrevious, openEntry, sealEntry } from './entry.ts'
 import { eventNumber, items, openTestLedger, origin, scratch, verify } from './testing/fixtures.ts'
 
 test('what is appended is in the log, in order, chained, and verifies', async (t) => {
@@ -259,5 +261,62 @@ test('a missing database is said to be unreadable', (t) => {
   const dir = scratch(t)
   t.false(existsSync(join(dir, 'ledger.db')))
   const vkey = 'sum.golang.org+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8'
-  t.like(verify(dir, vkey), { verdict: 'altered', entries: 0 })
+  t.throws(() => verify(dir, vkey), { code: 'ledger.unreadable' })
 })
+
+test('a spoiled head shows, and nothing is built on it', async (t) => {
+  const { dir, vkey, database } = await closedLedger(t)
+  database.exec('UPDATE head SET peaks = zeroblob(length(peaks))')
+  t.is(verify(dir, vkey).verdict, 'altered')
+  const ledger = await openTestLedger(t, dir)
+  await t.throwsAsync(ledger.append(items(40, 1), 0), { code: 'ledger.store.damaged' })
+  t.is(ledger.reader.size(), 40)
+})
+
+test('a log that is closed can be read where nothing can be written', async (t) => {
+  const { dir, database } = await closedLedger(t)
+  database.close()
+  const path = ledgerFiles(dir).database
+  t.false(existsSync(`${path}-wal`))
+  const uid = 65_534
+  const script = `
+    import { openLedgerReader } from '#ledger'
+    process.stdout.write(String(openLedgerReader(process.argv[1]).size()))`
+  chmodSync(dir, 0o555)
+  chmodSync(path, 0o444)
+  const asOther = process.getuid!() === 0 ? { uid, gid: uid } : {}
+  const child = spawn(
+    process.execPath,
+    ['--disable-warning=ExperimentalWarning', '--input-type=module-typescript', '-e', script, path],
+    asOther
+  )
+  let output = ''
+  child.stdout.on('data', (data) => {
+    output += data
+  })
+  await new Promise((resolve) => child.on('close', resolve))
+  chmodSync(dir, 0o755)
+  t.is(output, '40')
+})
+
+for (const [what, more] of [
+  ['a payload that is too deep in its entry', { payload: deep(maxDepth) }],
+  ['a model with an unpaired surrogate', { model: '\ud800' }],
+  ['a payload with a hole in a list', { payload: { list: new Array<number>(3) } }]
+] as const) {
+  test(`${what} is refused before it reaches the thread, where it would hold up others`, (t) => {
+    t.throws(() => checkEvent(eventNumber(1, more)), { code: 'ledger.entry.invalid' })
+  })
+}
+
+test('the deepest payload that is accepted can be sealed', (t) => {
+  const event = eventNumber(1, { payload: deep(maxDepth - 1) })
+  checkEvent(event)
+  t.is(openEntry(sealEntry(event, 0, 0, noPrevious).bytes).index, 0)
+})
+
+function deep(levels: number): JsonObject {
+  let value: JsonObject = {}
+  for (let level = 1; level <= levels; level++) value = { inner: value }
+  return value
+}

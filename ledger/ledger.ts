@@ -1,7 +1,7 @@
 /**
  * The witness ledger: an append-only log that anybody can check without trusting its keeper.
  */
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { errorCode, InfraFabricError, type Log } from '#kernel'
@@ -14,6 +14,7 @@ import type { WorkerAnswer, WorkerRequest, WorkerSettings } from './worker.ts'
 export { type LedgerEntry, maxEntryBytes } from './entry.ts'
 export { describeVerdict, entryLine } from './format.ts'
 export { formatVerifierKey, openCheckpoint, parseVerifierKey } from './note.ts'
+export { checkConsistency, checkInclusion, consistencyProof, inclusionProof } from './proof.ts'
 export { type LedgerFilter, type LedgerReader, openLedgerReader } from './reader.ts'
 export type { AppendItem, Head, Place } from './store.ts'
 export { type Verdict, type Verification, verifyLedger } from './verify.ts'
@@ -55,11 +56,24 @@ export interface Ledger {
   readonly close: () => Promise<void>
 }
 
+/** Puts a new key at `path`, whole and on disk before anything is signed with it; of two processes that try, one does. */
+function makeKey(path: string): void {
+  const draft = `${path}.${process.pid}`
+  writeFileSync(draft, generateSigningKey(), { mode: 0o600, flush: true })
+  try {
+    linkSync(draft, path)
+  } catch (error) {
+    if (errorCode(error) !== 'EEXIST') throw error
+  } finally {
+    rmSync(draft)
+  }
+}
+
 /** Makes folder, key and public key when they are not there. @returns the signing key, PEM */
 function prepare({ dir, origin }: LedgerConfig): { keyPem: string; vkey: string } {
   const files = ledgerFiles(dir)
   mkdirSync(dir, { recursive: true, mode: 0o750 })
-  if (!existsSync(files.key)) writeFileSync(files.key, generateSigningKey(), { mode: 0o600, flag: 'wx' })
+  if (!existsSync(files.key)) makeKey(files.key)
   chmodSync(files.key, 0o600)
   const keyPem = readFileSync(files.key, 'utf8')
   const vkey = formatVerifierKey(readSigner(origin, keyPem))
@@ -122,8 +136,14 @@ export async function openLedger(config: LedgerConfig): Promise<Ledger> {
   }
 
   await start()
-  const reader = openLedgerReader(files.database)
   const request = (message: WorkerRequest) => worker!.postMessage(message)
+  let reader: LedgerReader
+  try {
+    reader = openLedgerReader(files.database)
+  } catch (error) {
+    request({ type: 'close' })
+    throw new InfraFabricError('ledger.store.io', `${files.database} cannot be read`, { cause: error })
+  }
   return {
     vkey,
     reader,

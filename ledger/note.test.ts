@@ -12,6 +12,10 @@ test('a checkpoint opens with the key that signed it, and with no other', (t) =>
   t.false(openCheckpoint(note, other).signed)
 })
 
+test('a key that two logs share does not let a checkpoint of the one stand for the other', (t) => {
+  t.false(openCheckpoint(signCheckpoint({ ...checkpoint, origin: 'log.example/b' }, signer), signer).signed)
+})
+
 test('a changed size or root is not signed', (t) => {
   const note = signCheckpoint(checkpoint, signer)
   t.false(openCheckpoint(note.replace('\n42\n', '\n41\n'), signer).signed)

@@ -105,7 +105,10 @@ export function signCheckpoint(checkpoint: Checkpoint, signer: NoteSigner): stri
 
 export interface OpenedCheckpoint {
   readonly checkpoint: Checkpoint
-  /** Whether one of its signatures is the verifier's and good. Signatures of keys we do not know are passed over, as the format demands. */
+  /**
+   * Whether it is of the log of the verifier's name and one of its signatures is the verifier's and good: a key that two logs share does not let one
+   * stand for the other. Signatures of keys we do not know are passed over, as the format demands.
+   */
   readonly signed: boolean
 }
 
@@ -130,7 +133,7 @@ export function openCheckpoint(note: string, verifier: NoteVerifier): OpenedChec
     if (match === null) throw malformed('a signature line is ill-formed')
     const bytes = Buffer.from(match[2]!, 'base64')
     if (match[1] !== verifier.name || !bytes.subarray(0, 4).equals(verifier.keyHash)) continue
-    signed ||= verify(null, Buffer.from(body, 'utf8'), verifier.publicKey, bytes.subarray(4))
+    signed ||= origin === verifier.name && verify(null, Buffer.from(body, 'utf8'), verifier.publicKey, bytes.subarray(4))
   }
   return { checkpoint: { origin, size: Number(sizeText), root }, signed }
 }

@@ -1,4 +1,5 @@
 import { closeSync, fdatasyncSync, fstatSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { InfraFabricError } from '#kernel'
 
 /**
  * The heads this log has published, in a file of its own beside the database: one JSON string a line, each a signed checkpoint. Whoever cuts the
@@ -34,11 +35,15 @@ function readLine(line: string): string | null {
 export function openPublished(path: string): PublishedHeads {
   let last = readPublished(path).at(-1) ?? null
   const file = openSync(path, 'a+', 0o644)
-  cutTornLine(path, file)
+  let torn = true
   return {
     publish: (checkpoint) => {
       if (checkpoint === last) return
-      writeSync(file, `${JSON.stringify(checkpoint)}\n`)
+      if (torn) cutTornLine(path, file)
+      torn = true
+      const line = Buffer.from(`${JSON.stringify(checkpoint)}\n`, 'utf8')
+      if (writeSync(file, line) < line.length) throw new InfraFabricError('ledger.published.short', 'no room for the whole line')
+      torn = false
       fdatasyncSync(file)
       last = checkpoint
     },
@@ -46,7 +51,7 @@ export function openPublished(path: string): PublishedHeads {
   }
 }
 
-/** A crash may have cut the last line short: it was not published, and is cut off. */
+/** A crash or a full disk may have cut the last line short: it was not published, and is cut off. */
 function cutTornLine(path: string, file: number): void {
   const end = readFileSync(path).lastIndexOf(10) + 1
   if (end < fstatSync(file).size) ftruncateSync(file, end)

@@ -1,5 +1,6 @@
-import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
+import type { SQLInputValue } from 'node:sqlite'
 import { type LedgerEntry, openEntry } from './entry.ts'
+import { openForReading } from './read-only.ts'
 
 /** Which entries are wanted; conditions add up. */
 export interface LedgerFilter {
@@ -68,7 +69,7 @@ function build(filter: LedgerFilter): { sql: string; values: SQLInputValue[] } {
  * @throws {Error} `ERR_SQLITE_ERROR` when the file is not there or is no database
  */
 export function openLedgerReader(databasePath: string): LedgerReader {
-  const database = new DatabaseSync(databasePath, { readOnly: true, timeout: 2000 })
+  const database = openForReading(databasePath)
   const query = (filter: LedgerFilter): StoredEntry[] => {
     const { sql, values } = build(filter)
     return (database.prepare(sql).all(...values) as { bytes: Uint8Array; hash: Uint8Array }[]).map(({ bytes, hash }) => ({

@@ -1,7 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { join } from 'node:path'
+import { errorCode } from '#kernel'
 import type { AppendItem } from './store.ts'
 
 /** A line that cannot be read: where, and the hash of what stands there. */
@@ -158,7 +159,31 @@ async function lastLineEnd(file: FileHandle, size: number): Promise<number> {
   return 0
 }
 
-const fileName = /^\d{13}-(\d+)-[0-9a-f]{8}\.spool$/
+/** Time made, pid and start of the process that holds it, eight random digits. */
+const fileName = /^\d{13}-(\d+)-(\d+)-[0-9a-f]{8}\.spool$/
+
+/**
+ * When a process started, in clock ticks since boot: with the pid it names one process, where a pid alone is given again, soonest after a reboot.
+ * Null when there is no such process; `0` where the system does not say.
+ *
+ * @see proc_pid_stat(5), field 22
+ */
+function startOf(pid: number): string | null {
+  if (existsSync('/proc/self/stat')) {
+    try {
+      const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
+      return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '0'
+    } catch {
+      return null
+    }
+  }
+  try {
+    process.kill(pid, 0)
+    return '0'
+  } catch (error) {
+    return errorCode(error) === 'EPERM' ? '0' : null
+  }
+}
 
 /** Files in `dir` that processes which no longer run have left, oldest first. Makes the folder when it is not there. */
 export function abandonedSpools(dir: string): string[] {
@@ -166,15 +191,18 @@ export function abandonedSpools(dir: string): string[] {
   return readdirSync(dir)
     .sort()
     .filter((name) => {
-      const pid = fileName.exec(name)?.[1]
-      return pid !== undefined && !isHeld(join(dir, name), Number(pid))
+      const match = fileName.exec(name)
+      return match !== null && !isHeld(join(dir, name), Number(match[1]), match[2]!)
     })
     .map((name) => join(dir, name))
 }
 
 /** A name for a file of this process. */
 export function ownSpoolPath(dir: string, nowMs: number): string {
-  return join(dir, `${String(nowMs).padStart(13, '0')}-${process.pid}-${randomBytes(4).toString('hex')}.spool`)
+  return join(
+    dir,
+    `${String(nowMs).padStart(13, '0')}-${process.pid}-${startOf(process.pid)}-${randomBytes(4).toString('hex')}.spool`
+  )
 }
 
 /** Puts a file with spoiled lines aside, where nothing delivers it again and nothing removes it. */
@@ -182,12 +210,6 @@ export function keepSpoiled(path: string): void {
   renameSync(path, `${path}.spoiled`)
 }
 
-function isHeld(path: string, pid: number): boolean {
-  if (pid === process.pid) return openHere.has(path)
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM'
-  }
+function isHeld(path: string, pid: number, start: string): boolean {
+  return pid === process.pid ? openHere.has(path) : startOf(pid) === start
 }

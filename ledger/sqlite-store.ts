@@ -82,7 +82,7 @@ export function openSqliteStore(path: string, signer: NoteSigner, busyTimeoutMs 
 
   const transact = (items: readonly AppendItem[]): Place[] => {
     const row = headRow()
-    const frontier = row === undefined ? new Frontier() : new Frontier(row.size, row.peaks)
+    const frontier = row === undefined ? new Frontier() : openFrontier(row)
     let prev = row === undefined ? noPrevious : Buffer.from(row.last_hash).toString('hex')
     const places = items.map((item) => {
       const before = readKey.get(item.key) as { idx: number; hash: Uint8Array } | undefined
@@ -123,6 +123,18 @@ export function openSqliteStore(path: string, signer: NoteSigner, busyTimeoutMs 
     },
     close: () => database.close()
   }
+}
+
+/** The tree as the head row has it, once its root is the one in the row's checkpoint: nothing is built, and signed, on a spoiled head. */
+function openFrontier({ size, peaks, checkpoint }: HeadRow): Frontier {
+  const [, signedSize, signedRoot] = checkpoint.split('\n')
+  try {
+    const frontier = new Frontier(size, peaks)
+    if (signedSize === String(size) && signedRoot === frontier.root().toString('base64')) return frontier
+  } catch (error) {
+    throw new InfraFabricError('ledger.store.damaged', 'the head of the log is spoiled', { cause: error })
+  }
+  throw new InfraFabricError('ledger.store.damaged', 'the head of the log does not have the root of its own checkpoint')
 }
 
 function insertEntry(insert: StatementSync, index: number, bytes: Buffer, hash: Buffer, item: AppendItem): void {

@@ -1,10 +1,11 @@
 /** Checks a ledger from its bytes, trusting nobody who keeps it. */
-import { DatabaseSync } from 'node:sqlite'
-import { errorCode } from '#kernel'
+import type { DatabaseSync } from 'node:sqlite'
+import { errorCode, InfraFabricError } from '#kernel'
 import { type LedgerEntry, noPrevious, openEntry } from './entry.ts'
 import { Frontier, leafHash } from './merkle.ts'
 import { type Checkpoint, type NoteVerifier, openCheckpoint, parseVerifierKey } from './note.ts'
 import { readPublished } from './published.ts'
+import { isDamage, openForReading } from './read-only.ts'
 
 /**
  * What became of the log:
@@ -50,7 +51,8 @@ interface KnownHead {
  *
  * Reads in one transaction: a ledger that is being appended to is judged as it was when the reading began.
  *
- * @throws {InfraFabricError} `ledger.vkey.malformed`, `ledger.checkpoint.malformed` for what the caller gave
+ * @throws {InfraFabricError} `ledger.vkey.malformed`, `ledger.checkpoint.malformed` for what the caller gave; `ledger.unreadable` when the file is not there, not
+ * allowed or busy: that is no verdict on the log
  */
 export function verifyLedger(databasePath: string, options: VerifyOptions): Verification {
   const verifier = parseVerifierKey(options.vkey)
@@ -66,25 +68,22 @@ export function verifyLedger(databasePath: string, options: VerifyOptions): Veri
     if (opened?.signed) heads.push({ from: 'the published heads', checkpoint: opened.checkpoint })
     else spoiled++
   }
-  let database: DatabaseSync
+  let database: DatabaseSync | null = null
   try {
-    database = new DatabaseSync(databasePath, { readOnly: true, timeout: 2000 })
+    database = openForReading(databasePath)
     database.exec('BEGIN')
-  } catch (error) {
-    return failure('altered', `the database cannot be read (${errorCode(error)})`, null, 0)
-  }
-  try {
     return judge(database, verifier, heads, spoiled)
   } catch (error) {
-    return failure('altered', `the database cannot be read (${errorCode(error)})`, null, 0)
+    if (isDamage(error)) return failure('altered', `the database is damaged (${errorCode(error)})`, null, 0)
+    throw new InfraFabricError('ledger.unreadable', `${databasePath} cannot be read: ${String(error)}`, { cause: error })
   } finally {
-    database.close()
+    database?.close()
   }
 }
 
 function judge(database: DatabaseSync, verifier: NoteVerifier, known: readonly KnownHead[], spoiled: number): Verification {
-  const head = database.prepare('SELECT size, last_hash, checkpoint FROM head WHERE id = 0').get() as
-    | { size: number; last_hash: Uint8Array; checkpoint: string }
+  const head = database.prepare('SELECT size, last_hash, peaks, checkpoint FROM head WHERE id = 0').get() as
+    | { size: number; last_hash: Uint8Array; peaks: Uint8Array; checkpoint: string }
     | undefined
   const own = head === undefined ? null : tryOpen(head.checkpoint, verifier)
   const heads = own?.signed ? [...known, { from: 'the head of the log', checkpoint: own.checkpoint }] : [...known]
@@ -134,6 +133,9 @@ function judge(database: DatabaseSync, verifier: NoteVerifier, known: readonly K
   if (own === null || !own.signed) return verdict('unwitnessed', 'the head of the log has no good signature of this key')
   if (own.checkpoint.size < entries) {
     return verdict('unwitnessed', `no signature covers the last ${entries - own.checkpoint.size} entries`, own.checkpoint.size)
+  }
+  if (prev !== Buffer.from(head!.last_hash).toString('hex') || !frontier.toBytes().equals(head!.peaks)) {
+    return verdict('altered', 'what the head keeps of the tree is not what the entries give: the next append would build on it')
   }
   return verdict('valid', `${entries} entries, each in its place, all under one signed root`)
 }

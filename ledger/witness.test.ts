@@ -2,8 +2,9 @@ import { execFileSync, spawn } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
-import { InfraFabricError } from '#kernel'
-import type { AppendItem, Ledger, Place } from '#ledger'
+import { InfraFabricError, silentLog, systemClock } from '#kernel'
+import { type AppendItem, createWitness, type Ledger, type Place } from '#ledger'
+import { abandonedSpools } from './spool.ts'
 import { eventNumber, openTestLedger, openTestWitness, scratch, verify } from './testing/fixtures.ts'
 
 /** A real ledger behind a door that can be shut. */
@@ -194,4 +195,42 @@ test.serial('a full disk under the ledger: entries are spooled and delivered whe
   await witness.flush(10_000)
   t.deepEqual(numbers(ledger), upTo(201))
   t.like(verify(disk, ledger.vkey), { verdict: 'valid', entries: 201 })
+})
+
+test('a ledger that does not answer: the entry goes to the spool', async (t) => {
+  const ledger = { append: () => new Promise<never>(() => undefined) }
+  const spoolDir = join(scratch(t), 'spool')
+  const witness = await createWitness({
+    ledger,
+    spoolDir,
+    clock: systemClock,
+    log: silentLog,
+    retryMs: [20, 100],
+    answerWithinMs: 100
+  })
+  t.deepEqual(await witness.record(eventNumber(1)), { state: 'spooled' })
+  await witness.close()
+})
+
+test('flush waits for what earlier processes left', async (t) => {
+  const dir = scratch(t)
+  const spoolDir = join(dir, 'spool')
+  const absent = { append: () => Promise.reject(new Error('out of reach')) }
+  const first = await createWitness({ ledger: absent, spoolDir, clock: systemClock, log: silentLog, retryMs: [20, 100] })
+  await Promise.all(Array.from({ length: 300 }, (_, n) => first.record(eventNumber(n))))
+  await first.close()
+  const ledger = await openTestLedger(t, dir)
+  const second = await openTestWitness(t, ledger, spoolDir)
+  await second.flush(10_000)
+  t.is(ledger.reader.size(), 300)
+})
+
+test('a spool whose process is gone is found though its number is in use again', (t) => {
+  const dir = scratch(t)
+  const name = (pid: number, start: string) => `1767225600000-${pid}-${start}-0123abcd.spool`
+  const stat = readFileSync(`/proc/${process.ppid}/stat`, 'latin1')
+  const start = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]!
+  writeFileSync(join(dir, name(process.ppid, start)), '')
+  writeFileSync(join(dir, name(process.ppid, `${Number(start) + 1}`)), '')
+  t.deepEqual(abandonedSpools(dir), [join(dir, name(process.ppid, `${Number(start) + 1}`))])
 })

@@ -13,7 +13,7 @@ import {
 import { checkEvent } from './entry.ts'
 import type { Ledger } from './ledger.ts'
 import { abandonedSpools, keepSpoiled, ownSpoolPath, type SpoiledLine, SpoolFile } from './spool.ts'
-import type { AppendItem } from './store.ts'
+import type { AppendItem, Place } from './store.ts'
 
 export interface WitnessConfig {
   readonly ledger: Pick<Ledger, 'append'>
@@ -23,6 +23,8 @@ export interface WitnessConfig {
   readonly log: Log
   /** First and longest pause between attempts to deliver what was spooled, in milliseconds. Default 100 and 5000. */
   readonly retryMs?: readonly [first: number, longest: number]
+  /** How long the ledger may take to answer before entries go to the spool, in milliseconds. Default 5000. */
+  readonly answerWithinMs?: number
 }
 
 /** The witness of one process: the ledger when it can be reached, the local spool when not. */
@@ -30,7 +32,7 @@ export interface LocalWitness extends Witness {
   /** Entries told and not yet in the ledger. */
   readonly pending: () => number
   readonly state: () => 'direct' | 'spooling'
-  /** Resolves when everything told so far is in the ledger, or rejects after `timeoutMs`. */
+  /** Resolves when everything told so far, and what earlier processes left, is in the ledger; rejects after `timeoutMs`. */
   readonly flush: (timeoutMs: number) => Promise<void>
   /** Waits for what is under way. What is still in the spool stays there for the next process. Idempotent. */
   readonly close: () => Promise<void>
@@ -53,6 +55,7 @@ const deliveryBatch = 256
 export async function createWitness(config: WitnessConfig): Promise<LocalWitness> {
   const { ledger, clock, log } = config
   const [firstRetryMs, longestRetryMs] = config.retryMs ?? [100, 5000]
+  const answerWithinMs = config.answerWithinMs ?? 5000
   const instance = randomUUID()
   const abandoned = abandonedSpools(config.spoolDir)
   const ownPath = ownSpoolPath(config.spoolDir, clock.now())
@@ -74,16 +77,27 @@ export async function createWitness(config: WitnessConfig): Promise<LocalWitness
   const idle = new Set<() => void>()
 
   const settle = () => {
-    if (pending() > 0) return
+    if (isBusy()) return
     for (const resolve of idle) resolve()
     idle.clear()
   }
   const pending = () => underWay.length + spooling + spooledCount
+  const isBusy = () => state !== 'direct' || pending() > 0
+
+  /** Asks the ledger, and does not wait for ever: what it does after all with items given up on, their keys will tell. */
+  const ask = (items: readonly AppendItem[], ofEpoch: number): Promise<readonly Place[]> => {
+    const answer = Promise.withResolvers<readonly Place[]>()
+    const cancel = clock.after(answerWithinMs, () =>
+      answer.reject(new InfraFabricError('ledger.unanswered', `the ledger did not answer within ${answerWithinMs} ms`))
+    )
+    ledger.append(items, ofEpoch).then(answer.resolve, answer.reject).finally(cancel)
+    return answer.promise
+  }
 
   const append = (entry: Told) => {
     underWay.push(entry)
     const ofEpoch = epoch
-    ledger.append([entry.item], ofEpoch).then(
+    ask([entry.item], ofEpoch).then(
       ([place]) => {
         const at = underWay.indexOf(entry)
         if (at >= 0) underWay.splice(at, 1)
@@ -158,7 +172,7 @@ export async function createWitness(config: WitnessConfig): Promise<LocalWitness
     for (let pauseMs = firstRetryMs; !closed; pauseMs = Math.min(2 * pauseMs, longestRetryMs)) {
       epoch++
       try {
-        for (let at = 0; at < items.length; at += deliveryBatch) await ledger.append(items.slice(at, at + deliveryBatch), epoch)
+        for (let at = 0; at < items.length; at += deliveryBatch) await ask(items.slice(at, at + deliveryBatch), epoch)
         return true
       } catch (error) {
         log.debug({ code: errorCode(error), pauseMs }, 'ledger still out of reach')
@@ -253,7 +267,7 @@ export async function createWitness(config: WitnessConfig): Promise<LocalWitness
     state: () => state,
     flush: (timeoutMs) =>
       new Promise((resolve, reject) => {
-        if (pending() === 0) return resolve()
+        if (!isBusy()) return resolve()
         const cancel = clock.after(timeoutMs, () => {
           idle.delete(done)
           reject(
