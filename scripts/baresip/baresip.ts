@@ -29,7 +29,7 @@ export interface BaresipOptions {
   /** Every request goes there first. */
   readonly outbound?: { readonly host: string; readonly port: number }
   readonly digest?: { readonly user: string; readonly password: string }
-  /** PEM texts. `certificate` and `key` are shown as client and as server. Without `ca` any server is accepted. */
+  /** PEM texts. `certificate` and `key` are shown as client and as server. baresip 1.0.0 accepts any server certificate, `ca` or not. */
   readonly tls?: { readonly ca?: string; readonly certificate?: string; readonly key?: string }
   /** What is sent: a WAV file (8 kHz mono, once), or a tone for `lengthMs` (default 60,000). Default: silence. */
   readonly source?: { readonly file: string } | { readonly toneHz: number; readonly lengthMs?: number }
@@ -57,6 +57,8 @@ export interface BaresipEvent {
 
 export interface Baresip {
   readonly pid: number
+  /** Its files; gone after {@link Baresip.stop}. */
+  readonly directory: string
   /** UDP and TCP; TLS listens on the port above. */
   readonly sipPort: number
   /** `sip:` URI that reaches this phone directly. */
@@ -144,6 +146,7 @@ export async function startBaresip(options: BaresipOptions): Promise<Baresip> {
     const process_ = child
     return {
       pid: child.pid!,
+      directory,
       sipPort,
       uri: `sip:${user}@127.0.0.1:${port};transport=${transport}`,
       dial: (uri) => control.command('dial', uri),
