@@ -4,8 +4,8 @@ import { z } from 'zod'
 import { ConfigError, defaultHazards, isHazardName } from '#kernel'
 
 const port = z.number().int().min(0).max(65535)
-const name = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, 'expected lower-case letters, digits, dot, dash or underscore')
 const address = z.union([z.ipv4(), z.ipv6()])
+const name = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, 'expected lower-case letters, digits, dot, dash or underscore')
 const positive = (most: number) => z.number().int().min(1).max(most)
 
 /** Every setting of the suite. Descriptions are the documentation; `deploy/README.md` shows them. */
@@ -21,13 +21,28 @@ export const suiteSchema = z.strictObject({
     .describe('development makes its own CA, passwords and registry, and lets loopback in; production is given them'),
   listen: z
     .strictObject({
-      address: address.default('127.0.0.1').describe('Address of the edge and of the media plane'),
+      address: z.ipv4().default('127.0.0.1').describe('IPv4 address of the edge and of the media plane'),
       tls: port.default(5061).describe('SIP over TLS; 0 takes a free port'),
       udp: port.nullable().default(null).describe('SIP over UDP, null for none'),
       tcp: port.nullable().default(null).describe('SIP over TCP, null for none')
     })
     .prefault({})
     .describe('Where the edge listens'),
+  edge: z
+    .enum(['embedded', 'external'])
+    .default('embedded')
+    .describe(
+      'embedded runs Kamailio as a child; external expects one elsewhere, which sends to sip and is named in trustedEdges'
+    ),
+  trustedEdges: z.array(address).min(1).default(['127.0.0.1']).describe('Addresses from which the application takes SIP'),
+  sip: z
+    .strictObject({
+      address: z.ipv4().default('127.0.0.1').describe('IPv4 address of the application’s SIP server: out of reach of strangers'),
+      udp: port.default(0).describe('Its UDP port; 0 takes a free one'),
+      tcp: port.default(0).describe('Its TCP port; 0 takes a free one')
+    })
+    .prefault({})
+    .describe('Where the edge reaches the application'),
   realm: z.string().min(1).max(128).default('infrafabric').describe('Digest realm; credentials are bound to it'),
   media: z
     .strictObject({
@@ -85,6 +100,12 @@ export const suiteSchema = z.strictObject({
   sessionExpiresSeconds: z.number().int().min(90).max(86_400).default(1800).describe('Session timer interval'),
   setupTimeoutMs: positive(60_000).default(10_000).describe('From INVITE to final answer'),
   application: name.default('sip-1').describe('Name of this application server in the record'),
+  spool: z
+    .string()
+    .min(1)
+    .nullable()
+    .default(null)
+    .describe('Folder for entries that wait for the ledger, best on another disk; null for spool in the data folder'),
   origin: z
     .string()
     .regex(/^[^\s+]{1,128}$/, 'expected no white space and no plus sign')
@@ -134,14 +155,14 @@ export function resolveSuiteConfig(source: string, ...layers: readonly SuiteSett
 
 function contradictions(config: SuiteConfig): string[] {
   const problems: string[] = []
-  const { media, profile, certificates, allowlist, listen } = config
+  const { media, profile, certificates, allowlist, listen, edge } = config
   if (media.ports !== null) {
     const [first, last] = media.ports
     if (first < 1024 || last - first < 3) problems.push('media.ports: expected a range of at least 4 ports from 1024 on')
   }
-  if (profile === 'production' && certificates === null)
+  if (profile === 'production' && edge === 'embedded' && certificates === null)
     problems.push('certificates: production makes no certificates of its own')
-  if (profile === 'production' && allowlist === null) problems.push('allowlist: production has no default')
+  if (profile === 'production' && edge === 'embedded' && allowlist === null) problems.push('allowlist: production has no default')
   if (listen.tcp !== null && listen.tcp !== 0 && listen.tcp === listen.tls)
     problems.push('listen.tcp: the same port as listen.tls')
   return problems

@@ -41,7 +41,7 @@ export function layoutOf(config: SuiteConfig): DataLayout {
     certificateKey: resolve(config.certificates?.key ?? join(authority, 'server.key')),
     ca: resolve(config.certificates?.ca ?? join(authority, 'ca.pem')),
     ledger: join(folder, 'ledger'),
-    spool: join(folder, 'ledger', 'spool'),
+    spool: resolve(config.spool ?? join(folder, 'spool')),
     edge: join(folder, 'edge'),
     adminSecret: join(folder, 'admin.secret')
   }

@@ -1,0 +1,25 @@
+import type { SipApplicationEvent } from '#sip'
+
+/** Parts of the suite, in the order in which they start. */
+export const parts = ['ledger', 'guard', 'media', 'sip-engine', 'application', 'edge'] as const
+export type Part = (typeof parts)[number]
+
+/** Everything the suite tells while it runs. */
+export type SuiteEvent =
+  | SipApplicationEvent
+  | {
+      readonly type: 'part'
+      readonly at: number
+      readonly part: Part
+      readonly state: 'started' | 'stopped' | 'lost' | 'restarted'
+      readonly detail: string | null
+    }
+  | {
+      readonly type: 'registry'
+      readonly at: number
+      readonly ok: true
+      readonly parties: number
+      readonly newUsers: readonly string[]
+    }
+  | { readonly type: 'registry'; readonly at: number; readonly ok: false; readonly problems: readonly string[] }
+  | { readonly type: 'warning'; readonly at: number; readonly code: string; readonly message: string }

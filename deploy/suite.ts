@@ -1,0 +1,299 @@
+/**
+ * The suite: the one place where ledger, guard, media plane, SIP engine, application and edge are made and given to each other.
+ */
+
+import { createGuard, type RunningGuard } from '#guard'
+import { type Clock, createLog, errorCode, type Log, newTraceId, systemClock } from '#kernel'
+import { createWitness, type LocalWitness, openLedger } from '#ledger'
+import { createMediaPlane, type MediaPlane } from '#media'
+import { type CallSnapshot, type SipApplicationStats, startSipApplication } from '#sip'
+import { startSipEngine } from '#sip-engine'
+import { resolveSuiteConfig, type SuiteConfig, type SuiteSettings } from './config.ts'
+import type { DataLayout } from './data.ts'
+import { type EmbeddedEdge, startEmbeddedEdge } from './edge.ts'
+import { type Part, parts, type SuiteEvent } from './events.ts'
+import { freeUdpRange } from './free-ports.ts'
+import { prepareData } from './prepare.ts'
+import { watchRegistry } from './registry-watch.ts'
+import { openCallsInLedger, suiteComponent, suiteStarted, suiteStopped } from './restart.ts'
+import { createSequence } from './sequence.ts'
+
+export { loadSuiteConfig, resolveSuiteConfig, type SuiteConfig, type SuiteSettings, suiteSchema } from './config.ts'
+export { type Credentials, readCredentials } from './credentials.ts'
+export { type DataLayout, layoutOf } from './data.ts'
+export { environmentVariables, settingsFromEnvironment } from './environment.ts'
+export { type Part, parts, type SuiteEvent } from './events.ts'
+export { type PreparedData, prepareData } from './prepare.ts'
+
+export interface Address {
+  readonly address: string
+  readonly port: number
+}
+
+export interface SuiteStatus {
+  /** Wall clock of the start. */
+  readonly since: number
+  readonly parts: Readonly<Record<Part, 'running' | 'down'>>
+  readonly calls: readonly CallSnapshot[]
+  readonly sip: SipApplicationStats
+  readonly ledger: { readonly size: number; readonly pending: number; readonly state: 'direct' | 'spooling' }
+  readonly registry: { readonly parties: number; readonly problems: readonly string[] }
+  /** Whole days until the server certificate of the embedded edge expires; null with an external edge. */
+  readonly certificateDaysLeft: number | null
+}
+
+/** A suite at work. */
+export interface Suite {
+  readonly config: SuiteConfig
+  readonly addresses: {
+    /** Of the embedded edge; null with an external one. */
+    readonly tls: Address | null
+    readonly udp: Address | null
+    readonly tcp: Address | null
+    /** Where the edge reaches the application's SIP server by UDP, and by TCP. */
+    readonly app: Address
+    readonly appTcp: Address
+    /** Where the application reaches its SIP server; loopback only. */
+    readonly admin: Address
+  }
+  readonly data: DataLayout
+  /** Public key of the ledger, in the form auditors keep. */
+  readonly vkey: string
+  readonly status: () => SuiteStatus
+  readonly onEvent: (listener: (event: SuiteEvent) => void) => void
+  /** Parts that tests and the demo look into. */
+  readonly inside: {
+    readonly media: MediaPlane
+    readonly witness: LocalWitness
+    readonly guard: RunningGuard
+    readonly edge: EmbeddedEdge | null
+  }
+  /** Ends calls with BYE, then stops every part in the reverse order of its start. Leaves no process, socket or timer. Idempotent. */
+  readonly stop: () => Promise<void>
+}
+
+export interface SuiteOptions {
+  readonly log?: Log
+  readonly clock?: Clock
+  /** Told from the first part on, which {@link Suite.onEvent} is too late for. */
+  readonly onEvent?: (event: SuiteEvent) => void
+}
+
+const loopback = '127.0.0.1'
+const registryPollMs = 1000
+const automaticMediaPorts = 2000
+const spoolDeliveryMs = 5000
+
+/**
+ * Starts everything.
+ *
+ * @throws {ConfigError} for settings, registry, credentials or certificates that cannot be used; {InfraFabricError} `suite.start.<part>` when a part
+ * does not start, after those that had started were stopped again.
+ */
+export async function startSuite(settings: SuiteSettings, options: SuiteOptions = {}): Promise<Suite> {
+  const config = resolveSuiteConfig('suite', settings)
+  const clock = options.clock ?? systemClock
+  const log = options.log ?? createLog({ name: 'suite', level: config.logLevel })
+  const since = clock.now()
+  const listeners = new Set<(event: SuiteEvent) => void>()
+  if (options.onEvent !== undefined) listeners.add(options.onEvent)
+  const emit = (event: SuiteEvent) => {
+    for (const listener of listeners) listener(event)
+  }
+  const tellPart = (part: Part, state: 'started' | 'stopped' | 'lost' | 'restarted', detail: string | null = null) =>
+    emit({ type: 'part', at: clock.now(), part, state, detail })
+  const warn = (code: string, message: string) => {
+    log.warn({ code }, message)
+    emit({ type: 'warning', at: clock.now(), code, message })
+  }
+  const down = new Set<Part>(config.edge === 'external' ? ['edge'] : [])
+  const sequence = createSequence(log)
+  const start = <T>(part: Part, begin: () => Promise<T>, stop: (running: T) => Promise<void>): Promise<T> =>
+    sequence.start(
+      part,
+      async () => {
+        const running = await begin()
+        tellPart(part, 'started')
+        return running
+      },
+      async (running) => {
+        down.add(part)
+        await stop(running)
+        tellPart(part, 'stopped')
+      }
+    )
+
+  const { layout, adminSecret, made } = await prepareData(config)
+  if (made.length > 0) log.info({ made }, 'data folder prepared')
+
+  const { ledger, witness } = await start(
+    'ledger',
+    async () => {
+      const opened = await openLedger({ dir: layout.ledger, origin: config.origin, log: log.child({ part: 'ledger' }) })
+      const made = await createWitness({ ledger: opened, spoolDir: layout.spool, clock, log: log.child({ part: 'witness' }) })
+      return { ledger: opened, witness: made }
+    },
+    async (running) => {
+      await running.witness.close()
+      await running.ledger.close()
+    }
+  )
+  const guard = await start(
+    'guard',
+    () =>
+      createGuard({
+        registryPath: layout.registry,
+        limits: { callsPerMinute: config.limits.callsPerMinute },
+        hazards: config.hazards,
+        clock,
+        log: log.child({ part: 'guard' })
+      }),
+    (running) => running.close()
+  )
+  const media = await start(
+    'media',
+    async () =>
+      createMediaPlane({
+        address: config.listen.address,
+        portRange: config.media.ports ?? (await freeUdpRange(config.listen.address, automaticMediaPorts)),
+        jitterTargetMs: config.media.jitterTargetMs,
+        mediaTimeoutMs: config.media.timeoutMs,
+        maxParticipants: config.media.maxParticipants,
+        log: log.child({ part: 'media' })
+      }),
+    (running) => running.close()
+  )
+  const engine = await start(
+    'sip-engine',
+    () =>
+      startSipEngine({
+        listen: [
+          { transport: 'udp', address: config.sip.address, port: config.sip.udp },
+          { transport: 'tcp', address: config.sip.address, port: config.sip.tcp }
+        ],
+        admin: { address: loopback, port: 0, secret: adminSecret },
+        log: log.child({ part: 'sip-engine' })
+      }),
+    (running) => running.close()
+  )
+  const app = engine.addresses[0]!
+  const appTcp = engine.addresses[1]!
+  /** The ledger holds everything earlier runs told. */
+  let complete = false
+  const application = await start(
+    'application',
+    async () => {
+      const running = await startSipApplication(
+        {
+          drachtio: { host: loopback, port: engine.adminPort, secret: adminSecret },
+          trustedEdges: config.trustedEdges,
+          application: config.application,
+          conferences: config.conferences,
+          hazards: config.hazards,
+          failClosed: config.failClosed,
+          sessionExpiresSeconds: config.sessionExpiresSeconds,
+          setupTimeoutMs: config.setupTimeoutMs,
+          maxCalls: config.limits.maxCalls
+        },
+        {
+          witness,
+          guard,
+          conference: media,
+          log: log.child({ part: 'application' }),
+          clock,
+          roleOf: (id) => guard.registry().byId(id)?.role ?? 'expert',
+          openCalls: async (name) => {
+            try {
+              await witness.flush(spoolDeliveryMs)
+              complete = true
+              return openCallsInLedger(ledger.reader, name)
+            } catch (error) {
+              warn(
+                'suite.open-calls.unknown',
+                `the ledger is out of reach (${errorCode(error)}): calls of an earlier run are closed at the next start`
+              )
+              return []
+            }
+          }
+        }
+      )
+      running.onEvent(emit)
+      return running
+    },
+    (running) => running.close()
+  )
+  const ownTraceId = newTraceId()
+  const tellOwn = async (event: string) => {
+    try {
+      await witness.record({
+        component: suiteComponent,
+        event,
+        traceId: ownTraceId,
+        payload: {
+          application: config.application,
+          profile: config.profile,
+          policies: [...guard.policies],
+          hazards: [...guard.hazards]
+        }
+      })
+    } catch (error) {
+      warn('suite.unrecorded', `${event} could not be recorded (${errorCode(error)})`)
+    }
+  }
+  if (complete) await tellOwn(suiteStarted)
+
+  const edge =
+    config.edge === 'external'
+      ? null
+      : await start(
+          'edge',
+          () => startEmbeddedEdge({ config, layout, guard, app, clock, log: log.child({ part: 'edge' }), warn, tellPart }),
+          (running) => running.stop()
+        )
+
+  const stopWatching = watchRegistry(guard, clock, registryPollMs, (change) => {
+    if (!change.ok) return emit({ ...change, at: clock.now() })
+    const told = (newUsers: readonly string[]) => emit({ ...change, at: clock.now(), newUsers })
+    if (edge === null) return told([])
+    edge
+      .registryChanged()
+      .then(told, (error: unknown) => warn('suite.credentials', `credentials not renewed: ${errorCode(error)}`))
+  })
+
+  let stopped: Promise<void> | null = null
+  const stop = async () => {
+    stopWatching()
+    await application.drain()
+    await tellOwn(suiteStopped)
+    await sequence.stop()
+  }
+
+  return {
+    config,
+    addresses: {
+      tls: edge?.addresses.tls ?? null,
+      udp: edge?.addresses.udp ?? null,
+      tcp: edge?.addresses.tcp ?? null,
+      app: { address: app.address, port: app.port },
+      appTcp: { address: appTcp.address, port: appTcp.port },
+      admin: { address: loopback, port: engine.adminPort }
+    },
+    data: layout,
+    vkey: ledger.vkey,
+    status: () => ({
+      since,
+      parts: Object.fromEntries(parts.map((part) => [part, down.has(part) ? 'down' : 'running'])) as SuiteStatus['parts'],
+      calls: application.calls(),
+      sip: application.stats(),
+      ledger: { size: ledger.reader.size(), pending: witness.pending(), state: witness.state() },
+      registry: { parties: guard.registry().parties.length, problems: guard.registryProblems() },
+      certificateDaysLeft: edge?.certificateDaysLeft() ?? null
+    }),
+    onEvent: (listener) => void listeners.add(listener),
+    inside: { media, witness, guard, edge },
+    stop: () => {
+      stopped ??= stop()
+      return stopped
+    }
+  }
+}
