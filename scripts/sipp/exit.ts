@@ -22,6 +22,8 @@ const outcomes: Readonly<Record<number, SippOutcome>> = {
   255: 'fatal'
 }
 
-export function outcomeOf(exitCode: number | null): SippOutcome {
+/** @param reported whether SIPp wrote a report: one that cannot start, for a bad scenario or option, leaves with 1 as well. */
+export function outcomeOf(exitCode: number | null, reported = true): SippOutcome {
+  if (exitCode === 1 && !reported) return 'fatal'
   return exitCode === null ? 'killed' : (outcomes[exitCode & 0xff] ?? 'fatal')
 }

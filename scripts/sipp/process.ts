@@ -150,14 +150,15 @@ function supervise(child: ChildProcess, run: Supervised): SippProcess {
         readHead(join(directory, `${stem}_counts.csv`)),
         readHead(join(directory, 'errors.log'))
       ])
+      const reports = parseStatistics(statistics)
       return sippResult({
         scenario: run.scenario,
         transport: options.transport ?? 'udp',
         durationMs: performance.now() - startedMs,
-        outcome: cut ?? outcomeOf(code),
+        outcome: cut ?? outcomeOf(code, reports.length > 0),
         exitCode: code,
         signal,
-        statistics: parseStatistics(statistics).at(-1) ?? null,
+        statistics: reports.at(-1) ?? null,
         responseTimes: parseResponseTimes(times),
         messages: parseMessageCounts(counts),
         errors: parseErrors(errors === '' ? standardError : errors)

@@ -83,17 +83,10 @@ test('message counts, errors, sent headers', (t) => {
 })
 
 test('exit codes, version, arguments', (t) => {
-  t.deepEqual([0, 1, 97, 99, 254, 255, -1, -2, null].map(outcomeOf), [
-    'passed',
-    'failed',
-    'stopped',
-    'no-calls',
-    'bind-failed',
-    'fatal',
-    'fatal',
-    'bind-failed',
-    'killed'
-  ])
+  t.deepEqual(
+    [0, 1, 97, 99, 254, 255, -1, -2, null].map((code) => outcomeOf(code)),
+    ['passed', 'failed', 'stopped', 'no-calls', 'bind-failed', 'fatal', 'fatal', 'bind-failed', 'killed']
+  )
   t.deepEqual(parseSippVersion(' SIPp v3.6.1-SCTP-PCAP-RTPSTREAM.\n'), {
     version: '3.6.1',
     tls: false,
