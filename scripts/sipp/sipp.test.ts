@@ -1,9 +1,10 @@
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
+import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createServer as createTlsServer } from 'node:tls'
 import test from 'ava'
 import fc from 'fast-check'
 import { sippArguments } from './options.ts'
@@ -167,6 +168,37 @@ test('what cannot start is an error or a named outcome', async (t) => {
   t.true(['fatal', 'bind-failed'].includes(bind.outcome))
   t.regex(bind.errors.first?.text ?? '', /bind/i)
   taken.close()
+})
+
+test('TLS goes through the relay, with the certificate checked, and the message says TLS', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'sipp-test-'))
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }))
+  const request = 'req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem -days 2 -subj /CN=edge.test -addext'
+  execFileSync('openssl', [...request.split(' '), 'subjectAltName=DNS:edge.test'], { cwd: directory, stdio: 'pipe' })
+  const [key, cert] = ['key.pem', 'cert.pem'].map((name) => readFileSync(join(directory, name), 'utf8')) as [string, string]
+  const edge = createTlsServer({ key, cert }, (socket) => {
+    socket.on('error', () => {})
+    socket.on('data', (octets) => {
+      const headers: string[] = octets.toString().split('\r\n')
+      const via = headers.find((line) => line.startsWith('Via:'))!
+      t.regex(via, /^Via: SIP\/2\.0\/TLS /)
+      const copied = headers.filter((line) => /^(Via|From|Call-ID|CSeq):/.test(line))
+      socket.write(['SIP/2.0 200 OK', ...copied, 'To: <sip:council@edge.test>;tag=1', 'Content-Length: 0', '', ''].join('\r\n'))
+    })
+  }).listen(0, '127.0.0.1')
+  await once(edge, 'listening')
+  const { port } = edge.address() as AddressInfo
+  const options = { ...common, scenario: 'uac-options', transport: 'tls', target: { host: '127.0.0.1', port } } as const
+  const result = await runSipp({ ...options, tls: { ca: cert, servername: 'edge.test' } })
+  t.is(result.outcome, 'passed', failureText(result) ?? '')
+  const refused = await runSipp({
+    ...options,
+    tls: { ca: cert, servername: 'other.test' },
+    receiveTimeoutMs: 500,
+    timeoutMs: 3000
+  })
+  t.not(refused.outcome, 'passed')
+  edge.close()
 })
 
 test('free ports are given once', async (t) => {
