@@ -56,10 +56,11 @@ async function ready(suite: Suite, startMs: number, output: Output): Promise<voi
     ...where('SIP over TLS', addresses.tls),
     ...where('SIP over UDP', addresses.udp),
     ...where('SIP over TCP', addresses.tcp),
+    ...(addresses.tls === null ? where('for the edge', addresses.app) : []),
     ['data', data.folder],
     ['registry', `${data.registry}, ${status.registry.parties} parties`],
     ['ledger', `${status.ledger.size} entries, key ${vkey}`],
-    ['certificate', `good for ${status.certificateDaysLeft} days`]
+    ...(status.certificateDaysLeft === null ? [] : [['certificate', `good for ${status.certificateDaysLeft} days`]])
   ]
   await output.line(output.paint('bold', `ready after ${(startMs / 1_000).toFixed(1)} s`))
   for (const line of table(facts.map(([name, value]) => [`  ${output.paint('dim', name!)}`, printable(value!)])))
