@@ -16,9 +16,9 @@ const schema = z.object({
   method: text(32),
   source: text(64),
   transport: text(16),
-  callId: text(256),
-  from: text(512),
-  to: text(512),
+  callId: text(256).nullable(),
+  from: text(512).nullable(),
+  to: text(512).nullable(),
   user: text(256).nullable(),
   traceId: text(128).nullable(),
   count: z.number().int().min(1).max(1_000_000_000)
