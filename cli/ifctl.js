@@ -10,7 +10,7 @@ if (Number(process.versions.node.split('.')[0]) >= neededMajor) {
     if ((rest[0]?.type ?? rest[0]) !== 'ExperimentalWarning') emitWarning.call(process, warning, ...rest)
   }
   // Keeps the stripped and compiled modules: without it every start would strip TypeScript anew, 30 ms more.
-  nodeModule.enableCompileCache(new URL('../node_modules/.cache/ifctl', import.meta.url).pathname)
+  nodeModule.enableCompileCache(`${import.meta.dirname}/../node_modules/.cache/ifctl`)
   const { main } = await import('./ifctl.ts')
   await main(process.argv.slice(2))
 } else {

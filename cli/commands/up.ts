@@ -7,19 +7,21 @@ import { table } from '../table.ts'
 
 const stopSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 const interruptedTwice = 130
+/** One Ctrl-C may come twice: from the terminal, and passed on by what runs this command. */
+const sameRequestMs = 500
 
 export const run: Run = async (args, output) => {
-  const stop = Promise.withResolvers<string>()
-  let asked = false
-  const ask = (why: string): void => {
-    if (asked) process.exit(interruptedTwice)
-    asked = true
-    output.talk('stopping: calls are ended and recorded; once more to stop at once')
-    stop.resolve(why)
+  const stop = Promise.withResolvers<void>()
+  let askedAt: number | null = null
+  const onSignal = (): void => {
+    if (askedAt === null) {
+      askedAt = performance.now()
+      output.talk('stopping: calls are ended and recorded; once more to stop at once')
+      stop.resolve()
+    } else if (performance.now() - askedAt > sameRequestMs) process.exit(interruptedTwice)
   }
-  const onSignal = (signal: NodeJS.Signals): void => ask(signal)
   for (const signal of stopSignals) process.on(signal, onSignal)
-  output.whenGone(() => stop.resolve('EPIPE'))
+  output.whenGone(() => stop.resolve())
   try {
     const data = args.value('data')
     const overrides: SuiteSettings = data === undefined ? {} : { data }
