@@ -7,7 +7,8 @@ export const exitCodes = {
   altered: 11,
   forked: 12,
   unwitnessed: 13,
-  incomplete: 14
+  incomplete: 14,
+  stoppedAtOnce: 130
 } as const
 
 /** For `ifctl help` and the README. */
@@ -19,5 +20,6 @@ export const exitCodeMeanings: readonly (readonly [code: number, meaning: string
   [exitCodes.altered, 'verify: an entry was changed'],
   [exitCodes.forked, 'verify: another history than the one known'],
   [exitCodes.unwitnessed, 'verify: entries without a good checkpoint'],
-  [exitCodes.incomplete, 'verify: what should be recorded is not']
+  [exitCodes.incomplete, 'verify: what should be recorded is not'],
+  [exitCodes.stoppedAtOnce, 'up: told twice to stop']
 ]

@@ -15,7 +15,7 @@ export function overview(commands: readonly Command[]): string {
     'Every command takes --json and --help. Data goes to stdout, talk to stderr.',
     '',
     'Exit codes',
-    ...indent(exitCodeMeanings.map(([code, meaning]) => `${String(code).padStart(2)}  ${meaning}`))
+    ...indent(exitCodeMeanings.map(([code, meaning]) => `${String(code).padStart(3)}  ${meaning}`))
   ].join('\n')
 }
 

@@ -6,7 +6,6 @@ import { describeEvent } from '../suite-events.ts'
 import { table } from '../table.ts'
 
 const stopSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
-const interruptedTwice = 130
 /** One Ctrl-C may come twice: from the terminal, and passed on by what runs this command. */
 const sameRequestMs = 500
 
@@ -18,7 +17,7 @@ export const run: Run = async (args, output) => {
       askedAt = performance.now()
       output.talk('stopping: calls are ended and recorded; once more to stop at once')
       stop.resolve()
-    } else if (performance.now() - askedAt > sameRequestMs) process.exit(interruptedTwice)
+    } else if (performance.now() - askedAt > sameRequestMs) process.exit(exitCodes.stoppedAtOnce)
   }
   for (const signal of stopSignals) process.on(signal, onSignal)
   output.whenGone(() => stop.resolve())
