@@ -56,7 +56,7 @@ test('settings that contradict each other are named', (t) => {
     () => resolveSuiteConfig('test', { profile: 'production', media: { ports: [100, 101] }, listen: { tls: 5061, tcp: 5061 } }),
     { instanceOf: ConfigError }
   )
-  t.is(error.problems.length, 4)
+  t.is(error.problems.length, 5)
 })
 
 test('a file is read and overridden; one that cannot be read says so', async (t) => {

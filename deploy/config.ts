@@ -23,8 +23,8 @@ export const suiteSchema = z.strictObject({
     .strictObject({
       address: z.ipv4().default('127.0.0.1').describe('IPv4 address of the edge and of the media plane'),
       tls: port.default(5061).describe('SIP over TLS; 0 takes a free port'),
-      udp: port.nullable().default(null).describe('SIP over UDP, null for none'),
-      tcp: port.nullable().default(null).describe('SIP over TCP, null for none')
+      udp: port.nullable().default(null).describe('SIP over UDP, development only; null for none'),
+      tcp: port.nullable().default(null).describe('SIP over TCP, development only; null for none')
     })
     .prefault({})
     .describe('Where the edge listens'),
@@ -43,7 +43,11 @@ export const suiteSchema = z.strictObject({
     })
     .prefault({})
     .describe('Where the edge reaches the application'),
-  realm: z.string().min(1).max(128).default('infrafabric').describe('Digest realm; credentials are bound to it'),
+  realm: z
+    .string()
+    .regex(/^[A-Za-z0-9._ -]{1,128}$/, 'expected letters, digits, blanks and . _ -')
+    .default('infrafabric')
+    .describe('Digest realm; credentials are bound to it'),
   media: z
     .strictObject({
       ports: z
@@ -81,10 +85,17 @@ export const suiteSchema = z.strictObject({
       'PEM files of the server certificate, its key and the CA of client certificates; null for those of the data folder'
     ),
   allowlist: z
-    .array(z.strictObject({ cidr: z.union([z.cidrv4(), z.cidrv6()]), tag: z.string().min(1).max(64) }))
+    .array(z.strictObject({ network: z.union([z.cidrv4(), z.ipv4()]), name: z.string().min(1).max(64) }))
+    .min(1)
     .nullable()
     .default(null)
-    .describe('Networks that may call, each with the name of its group; null for the default of the profile'),
+    .describe('IPv4 networks that may call, each with whose it is; null in development for loopback'),
+  requireClientCertificate: z
+    .boolean()
+    .nullable()
+    .default(null)
+    .describe('Whether callers must show a certificate; null for the rule of the profile: in production'),
+  allowDigestWithoutQop: z.boolean().default(false).describe('Takes digests of old phones that know no qop (MD5 only)'),
   limits: z
     .strictObject({
       callsPerMinute: positive(10_000).default(10).describe('Calls a minute of one expert, at the edge and in IF.guard'),
@@ -163,6 +174,8 @@ function contradictions(config: SuiteConfig): string[] {
   if (profile === 'production' && edge === 'embedded' && certificates === null)
     problems.push('certificates: production makes no certificates of its own')
   if (profile === 'production' && edge === 'embedded' && allowlist === null) problems.push('allowlist: production has no default')
+  if (profile === 'production' && (listen.udp !== null || listen.tcp !== null))
+    problems.push('listen: production takes SIP over TLS only')
   if (listen.tcp !== null && listen.tcp !== 0 && listen.tcp === listen.tls)
     problems.push('listen.tcp: the same port as listen.tls')
   return problems

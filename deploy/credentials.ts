@@ -20,8 +20,16 @@ const schema = z.strictObject({
     z.string().regex(userName),
     z.strictObject({
       realm: z.string().min(1),
-      ha1Md5: z.string().regex(/^[0-9a-f]{32}$/),
-      ha1Sha256: z.string().regex(/^[0-9a-f]{64}$/),
+      ha1Md5: z
+        .string()
+        .regex(/^[0-9a-f]{32}$/)
+        .nullable()
+        .describe('null where the phone is not to use MD5'),
+      ha1Sha256: z
+        .string()
+        .regex(/^[0-9a-f]{64}$/)
+        .nullable()
+        .describe('null for a phone that gives up at the sight of SHA-256'),
       password: z.string().optional().describe('Development only: what to type into a phone')
     })
   )

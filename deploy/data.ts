@@ -26,6 +26,10 @@ export interface DataLayout {
   readonly edge: string
   /** Secret between application and SIP server, mode 0600. */
   readonly adminSecret: string
+  /** Key of the edge's nonces, mode 0600. */
+  readonly nonceSecret: string
+  /** Names the process that works on this folder. */
+  readonly lock: string
 }
 
 /** The layout for a configuration. Pure. */
@@ -43,7 +47,9 @@ export function layoutOf(config: SuiteConfig): DataLayout {
     ledger: join(folder, 'ledger'),
     spool: resolve(config.spool ?? join(folder, 'spool')),
     edge: join(folder, 'edge'),
-    adminSecret: join(folder, 'admin.secret')
+    adminSecret: join(folder, 'admin.secret'),
+    nonceSecret: join(folder, 'nonce.secret'),
+    lock: join(folder, 'suite.lock')
   }
 }
 

@@ -1,27 +1,145 @@
 import type { RunningGuard } from '#guard'
+import { type AllowedNetwork, type Edge, type EdgeCredential, type EdgeEndpoint, startEdge, warnBelowDays } from '#kamailio'
 import type { Clock, Log } from '#kernel'
 import type { SuiteConfig } from './config.ts'
-import type { DataLayout } from './data.ts'
-import type { Part } from './events.ts'
+import { type Credentials, ensureCredentials, readCredentials } from './credentials.ts'
+import { type DataLayout, ensureSecret } from './data.ts'
+import { freeTcpPort, freeUdpPort } from './free-ports.ts'
+import { endLeftoverEdge } from './leftovers.ts'
+
+/** Kamailio as a part of the suite. */
 export interface EmbeddedEdge {
-  readonly addresses: {
-    readonly tls: { address: string; port: number }
-    readonly udp: { address: string; port: number } | null
-    readonly tcp: { address: string; port: number } | null
-  }
+  readonly addresses: { readonly tls: EdgeEndpoint; readonly udp: EdgeEndpoint | null; readonly tcp: EdgeEndpoint | null }
+  readonly pid: Edge['pid']
   readonly certificateDaysLeft: () => number
+  /** Gives the edge the credentials of the registry as it is now. @returns users that got new ones (development only). */
   readonly registryChanged: () => Promise<readonly string[]>
   readonly stop: () => Promise<void>
 }
-export const startEmbeddedEdge = async (_: {
-  config: SuiteConfig
-  layout: DataLayout
-  guard: RunningGuard
-  app: { address: string; port: number }
-  clock: Clock
-  log: Log
-  warn: (code: string, message: string) => void
-  tellPart: (part: Part, state: 'lost' | 'restarted', detail: string | null) => void
-}): Promise<EmbeddedEdge> => {
-  throw new Error('pending')
+
+export interface EmbeddedEdgeOptions {
+  readonly config: SuiteConfig
+  readonly layout: DataLayout
+  readonly guard: Pick<RunningGuard, 'registry'>
+  /** SIP server of the application, UDP. */
+  readonly application: EdgeEndpoint
+  readonly clock: Clock
+  readonly log: Log
+  readonly warn: (code: string, message: string) => void
+  readonly onState: (state: 'lost' | 'running', detail: string | null) => void
+}
+
+const loopback = '127.0.0.1'
+const developmentAllowlist: readonly AllowedNetwork[] = [{ network: '127.0.0.0/8', name: 'this machine' }]
+const certificateCheckMs = 6 * 3_600_000
+/** Another program may take a free port before Kamailio does. */
+const startAttempts = 3
+
+/** Starts Kamailio between the phones and the application. Its early warning of an expiring certificate goes to `warn`, at once and later. */
+export async function startEmbeddedEdge(options: EmbeddedEdgeOptions): Promise<EmbeddedEdge> {
+  const { config, layout, clock, log, warn } = options
+  const leftovers = await endLeftoverEdge(layout.edge)
+  if (leftovers > 0) warn('suite.edge.leftover', `ended ${leftovers} processes of an edge that outlived its suite`)
+  const nonceSecret = await ensureSecret(layout.nonceSecret)
+  const { credentials } = await credentialsOf(options)
+
+  const attempt = async (): Promise<{ edge: Edge; listen: EmbeddedEdge['addresses'] }> => {
+    const { address } = config.listen
+    const endpoint = async (port: number, free: (address: string) => Promise<number>): Promise<EdgeEndpoint> => ({
+      address,
+      port: port === 0 ? await free(address) : port
+    })
+    const listen = {
+      tls: await endpoint(config.listen.tls, freeTcpPort),
+      udp: config.listen.udp === null ? null : await endpoint(config.listen.udp, freeUdpPort),
+      tcp: config.listen.tcp === null ? null : await endpoint(config.listen.tcp, freeTcpPort)
+    }
+    const edge = await startEdge(
+      {
+        profile: config.profile,
+        listen,
+        inside: { address: loopback, port: await freeUdpPort(loopback) },
+        applications: [options.application],
+        tls: {
+          certificate: layout.certificate,
+          key: layout.certificateKey,
+          ca: layout.ca,
+          ...(config.requireClientCertificate === null ? {} : { requireClientCertificate: config.requireClientCertificate })
+        },
+        allowlist: config.allowlist ?? developmentAllowlist,
+        realm: config.realm,
+        credentials,
+        allowDigestWithoutQop: config.allowDigestWithoutQop,
+        limits: {
+          pikeRequests: config.limits.requestsPer10s,
+          pikeSeconds: 10,
+          callsPerMinute: config.limits.callsPerMinute
+        },
+        runtimeDir: layout.edge,
+        nonceSecret
+      },
+      { log, clock, onState: options.onState }
+    )
+    return { edge, listen }
+  }
+
+  const automatic = [config.listen.tls, config.listen.udp, config.listen.tcp].includes(0)
+  let started: Awaited<ReturnType<typeof attempt>> | null = null
+  for (let left = automatic ? startAttempts : 1; started === null; ) {
+    try {
+      started = await attempt()
+    } catch (error) {
+      if (--left === 0) throw error
+      log.info({ error: String(error) }, 'edge did not start on the ports it was given; again on others')
+    }
+  }
+  const { edge, listen } = started
+
+  let cancelCheck = () => {}
+  const checkDates = () => {
+    const { state, daysLeft } = edge.certificate()
+    if (state !== 'good')
+      warn('suite.certificate', `the server certificate is ${state}: ${daysLeft} days left (warned below ${warnBelowDays})`)
+    cancelCheck = clock.after(certificateCheckMs, checkDates)
+  }
+  checkDates()
+
+  return {
+    addresses: listen,
+    pid: edge.pid,
+    certificateDaysLeft: () => edge.certificate().daysLeft,
+    registryChanged: async () => {
+      const renewed = await credentialsOf(options)
+      await edge.reloadCredentials(renewed.credentials)
+      return renewed.added
+    },
+    stop: async () => {
+      cancelCheck()
+      await edge.stop()
+    }
+  }
+}
+
+/** Credentials of everybody in the registry. Development makes up those that are missing; production warns of them. */
+async function credentialsOf({
+  config,
+  layout,
+  guard,
+  warn
+}: EmbeddedEdgeOptions): Promise<{ credentials: readonly EdgeCredential[]; added: readonly string[] }> {
+  const users = guard.registry().parties.map(({ digestUser }) => digestUser)
+  const { credentials, added } =
+    config.profile === 'development'
+      ? await ensureCredentials(layout.credentials, config.realm, users)
+      : { credentials: await readCredentials(layout.credentials), added: [] }
+  const usable = users.filter((user) => credentials.users[user]?.realm === config.realm)
+  const missing = users.filter((user) => !usable.includes(user))
+  if (missing.length > 0)
+    warn('suite.credentials.missing', `registered, but without credentials in this realm: ${missing.join(', ')}`)
+  return { credentials: usable.map((user) => edgeCredential(user, credentials)), added }
+}
+
+function edgeCredential(user: string, { users }: Credentials): EdgeCredential {
+  const { ha1Md5, ha1Sha256 } = users[user]!
+  return { user, ha1Md5, ha1Sha256 }
 }

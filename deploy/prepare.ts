@@ -1,4 +1,6 @@
+import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { checkCertificate, createAuthority, issueCertificate } from '#kamailio'
 import type { SuiteConfig } from './config.ts'
 import { copyIfAbsent, type DataLayout, ensureSecret, layoutOf, makeFolders } from './data.ts'
 
@@ -15,13 +17,33 @@ const exampleRegistry = fileURLToPath(new URL('../plugins/guard/experts.example.
 /**
  * Makes what a first start needs and is not there. Idempotent; nothing that exists is changed.
  *
- * Development gets the example registry. Production is given its registry: making one up would let strangers in.
+ * Development gets the example registry, a CA of its own and a server certificate, which is issued anew when it is about to expire. Production is given
+ * its registry and certificates: making them up would let strangers in.
+ *
+ * @param nowMs wall clock, milliseconds since 1970.
  */
-export async function prepareData(config: SuiteConfig): Promise<PreparedData> {
+export async function prepareData(config: SuiteConfig, nowMs: number): Promise<PreparedData> {
   const layout = layoutOf(config)
   const made: string[] = []
   await makeFolders(layout)
   if (config.profile === 'development' && (await copyIfAbsent(exampleRegistry, layout.registry))) made.push(layout.registry)
+  if (config.certificates === null && config.edge === 'embedded' && (await prepareCertificates(config, layout, nowMs)))
+    made.push(layout.certificate)
   const adminSecret = await ensureSecret(layout.adminSecret)
   return { layout, adminSecret, made }
+}
+
+async function prepareCertificates(config: SuiteConfig, layout: DataLayout, nowMs: number): Promise<boolean> {
+  const authority = await createAuthority(layout.authority)
+  if (existsSync(layout.certificate) && existsSync(layout.certificateKey)) {
+    const { state } = checkCertificate(layout.certificate, nowMs)
+    if (state === 'good') return false
+  }
+  await issueCertificate(authority, {
+    name: 'server',
+    commonName: 'InfraFabric edge',
+    usage: 'server',
+    subjectAltNames: [...new Set(['DNS:localhost', 'IP:127.0.0.1', `IP:${config.listen.address}`])]
+  })
+  return true
 }

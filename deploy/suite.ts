@@ -2,6 +2,7 @@
  * The suite: the one place where ledger, guard, media plane, SIP engine, application and edge are made and given to each other.
  */
 
+import { mkdir } from 'node:fs/promises'
 import { createGuard, type RunningGuard } from '#guard'
 import { type Clock, createLog, errorCode, type Log, newTraceId, systemClock } from '#kernel'
 import { createWitness, type LocalWitness, openLedger } from '#ledger'
@@ -9,10 +10,11 @@ import { createMediaPlane, type MediaPlane } from '#media'
 import { type CallSnapshot, type SipApplicationStats, startSipApplication } from '#sip'
 import { startSipEngine } from '#sip-engine'
 import { resolveSuiteConfig, type SuiteConfig, type SuiteSettings } from './config.ts'
-import type { DataLayout } from './data.ts'
+import { type DataLayout, layoutOf } from './data.ts'
 import { type EmbeddedEdge, startEmbeddedEdge } from './edge.ts'
 import { type Part, parts, type SuiteEvent } from './events.ts'
 import { freeUdpRange } from './free-ports.ts'
+import { lockData } from './lock.ts'
 import { prepareData } from './prepare.ts'
 import { watchRegistry } from './registry-watch.ts'
 import { openCallsInLedger, suiteComponent, suiteStarted, suiteStopped } from './restart.ts'
@@ -87,8 +89,8 @@ const spoolDeliveryMs = 5000
 /**
  * Starts everything.
  *
- * @throws {ConfigError} for settings, registry, credentials or certificates that cannot be used; {InfraFabricError} `suite.start.<part>` when a part
- * does not start, after those that had started were stopped again.
+ * @throws {ConfigError} for settings that cannot be used; {InfraFabricError} `suite.start.<part>` when a part does not start (its cause says why), after
+ * those that had started were stopped again.
  */
 export async function startSuite(settings: SuiteSettings, options: SuiteOptions = {}): Promise<Suite> {
   const config = resolveSuiteConfig('suite', settings)
@@ -123,7 +125,21 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
       }
     )
 
-  const { layout, adminSecret, made } = await prepareData(config)
+  const { layout, adminSecret, made } = await start(
+    'data',
+    async () => {
+      const { folder, lock } = layoutOf(config)
+      await mkdir(folder, { recursive: true, mode: 0o700 })
+      const unlock = await lockData(lock)
+      try {
+        return { ...(await prepareData(config, clock.now())), unlock }
+      } catch (error) {
+        await unlock()
+        throw error
+      }
+    },
+    ({ unlock }) => unlock()
+  )
   if (made.length > 0) log.info({ made }, 'data folder prepared')
 
   const { ledger, witness } = await start(
@@ -247,7 +263,21 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
       ? null
       : await start(
           'edge',
-          () => startEmbeddedEdge({ config, layout, guard, app, clock, log: log.child({ part: 'edge' }), warn, tellPart }),
+          () =>
+            startEmbeddedEdge({
+              config,
+              layout,
+              guard,
+              application: app,
+              clock,
+              log: log.child({ part: 'edge' }),
+              warn,
+              onState: (state, detail) => {
+                if (state === 'lost') down.add('edge')
+                else down.delete('edge')
+                tellPart('edge', state === 'lost' ? 'lost' : 'restarted', detail)
+              }
+            }),
           (running) => running.stop()
         )
 
