@@ -10,6 +10,8 @@ export type ClientMessage =
   | { readonly kind: 'cancel'; readonly id: string; readonly transactionId: string; readonly sip: Buffer }
   /** A request outside any dialog; `nextHop` is a URI or `host[:port]`, empty where the Request-URI says it. */
   | { readonly kind: 'newRequest'; readonly id: string; readonly nextHop: string; readonly sip: Buffer }
+  /** A request to proxy the request `transactionId`. */
+  | { readonly kind: 'proxy'; readonly id: string; readonly transactionId: string }
   /** Nothing the server knows: it is refused with `text` and the connection is closed. */
   | { readonly kind: 'refused'; readonly id: string; readonly text: string }
 
@@ -44,6 +46,9 @@ export function parseClientMessage(payload: Buffer): ClientMessage {
       return { kind: 'removeRoute', id, verb: (fields[2] ?? '').toLowerCase() }
     case 'sip':
       return sipMessage(id, fields[2] ?? '', fields[3] ?? '', fields[4] ?? '', sip)
+    case 'proxy':
+      if (fields.length < 4) return { kind: 'refused', id, text: 'Invalid proxy request: not enough information provided' }
+      return { kind: 'proxy', id, transactionId: fields[2]! }
     default:
       return { kind: 'refused', id, text: 'Unknown message type' }
   }

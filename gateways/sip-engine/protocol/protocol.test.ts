@@ -75,6 +75,8 @@ test('the kinds of application messages are told apart', (t) => {
   t.deepEqual(parsed('1|sip|tx|\r\nCANCEL x'), { kind: 'cancel', id: '1', transactionId: 'tx', sip: sip('CANCEL x') })
   t.deepEqual(parsed('1|sip|||sip:p\r\nINVITE x'), { kind: 'newRequest', id: '1', nextHop: 'sip:p', sip: sip('INVITE x') })
   t.deepEqual(parsed('1|sip||\r\nSIP/2.0 200 OK'), { kind: 'refused', id: '1', text: 'transaction id missing' })
+  t.deepEqual(parsed('1|proxy|tx|remainInDialog|fullResponse||serial|||sip:x'), { kind: 'proxy', id: '1', transactionId: 'tx' })
+  t.is(parsed('1|proxy|tx').kind, 'refused')
   t.deepEqual(parsed('hello'), { kind: 'refused', id: 'hello', text: 'Invalid message format' })
   t.deepEqual(parsed('1|bogus|x'), { kind: 'refused', id: '1', text: 'Unknown message type' })
 })

@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Clock, Log } from '#kernel'
 import { parseMessage, type SipMessage } from '../codec/message.ts'
-import { okReply } from '../protocol/server-message.ts'
+import { nokReply, okReply } from '../protocol/server-message.ts'
 import type { Flow, TransportEvents, TransportPort } from '../transport/port.ts'
 import { createRoutes } from './application.ts'
 import type { ApplicationHandler } from './application-link.ts'
@@ -114,6 +114,8 @@ export function createEngine(parts: EngineParts): Engine {
             return core.requests.dialogRequest(application, message)
           case 'cancel':
             return core.requests.cancel(application, message)
+          case 'proxy':
+            return application.send(nokReply(randomUUID(), message.id, 'this server does not proxy'))
           case 'newRequest':
             return core.requests.newRequest(application, message)
         }

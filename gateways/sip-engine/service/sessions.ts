@@ -27,6 +27,7 @@ export interface ReliableProvisional {
   readonly context: ReliableContext
   readonly rseq: number
   readonly cseq: number
+  readonly invite: ServerTransaction
   readonly status: number
   readonly bytes: Buffer
   cancelTimers: (() => void)[]

@@ -488,3 +488,39 @@ test('bad responses of an application are refused without harm', (t) => {
   t.deepEqual(s.app.send(`sip|${transaction}|`, 'SIP/2.0 200 OK\n\nhello')!.fields.slice(3), ['NOK', 'missing content-type'])
   t.is(s.answer(200, '', transaction)[3], 'OK')
 })
+
+test('requests to a contact that registered over a connection go over that connection, until it unregisters', (t) => {
+  const s = scene({ transport: 'tcp' }, ['register'])
+  const register = (branch: string, expires: number) =>
+    requestText({
+      method: 'REGISTER',
+      branch,
+      transport: 'TCP',
+      cseq: expires,
+      callId: branch,
+      extra: ['Contact: <sip:me@browser.invalid;transport=tcp>', `Expires: ${expires}`]
+    })
+  const options = () => s.app.send('sip||', 'OPTIONS sip:me@browser.invalid;transport=tcp SIP/2.0\n\n')
+  s.say(register('r1', 60))
+  s.answer(200)
+  t.is(options()!.fields[8], '5090')
+  s.clock.advance(5)
+  t.is(s.shapes().at(-1), 'OPTIONS')
+  s.clock.advance(61_000)
+  options()
+  t.is(startLine(s.app.delivered().at(-1)!.sip), 'SIP/2.0 503 DNS Error')
+  s.say(register('r2', 60))
+  s.answer(200)
+  s.say(register('r3', 0))
+  s.answer(200)
+  options()
+  t.is(startLine(s.app.delivered().at(-1)!.sip), 'SIP/2.0 503 DNS Error')
+})
+
+test('proxy requests are refused and the request can still be answered', (t) => {
+  const s = scene()
+  s.say(invite())
+  const transaction = s.shown()
+  t.is(s.app.send(`proxy|${transaction}||fullResponse||serial|||sip:x`, 'INVITE sip:x SIP/2.0\n\n')!.fields[3], 'NOK')
+  t.is(s.answer(500, '', transaction)[3], 'OK')
+})

@@ -1,16 +1,13 @@
 /** Server side: requests off the wire, what the engine answers by itself, and the responses of applications. */
 import { randomBytes, randomUUID } from 'node:crypto'
-import { type Step, step } from '#kernel'
-import { parseAddress, tagOf } from '../codec/address.ts'
-import { parseRAck } from '../codec/cseq.ts'
-import { header, headerLines, type SipRequest } from '../codec/message.ts'
+import { parseAddress, parseAddressList, tagOf } from '../codec/address.ts'
+import { header, headerLines, parseMessage, type SipRequest } from '../codec/message.ts'
 import { reasonPhrases } from '../codec/reasons.ts'
 import { requestInsanity } from '../codec/sanity.ts'
 import { emptyBody, encodeResponse, type HeaderLine } from '../codec/serialize.ts'
+import { parseSipUri } from '../codec/uri.ts'
 import { firstVia, markReceived, parseVia } from '../codec/via.ts'
-import { type AcceptedEffect, type AcceptedEvent, type AcceptedState, accepted } from '../dialog/accepted.ts'
 import { dialogId, inOrder, isTargetRefresh, refreshedBy, serverDialog, withTag } from '../dialog/dialog.ts'
-import { type ReliableEffect, type ReliableEvent, type ReliableState, reliable } from '../dialog/reliable.ts'
 import {
   answerTo,
   armedBy,
@@ -24,11 +21,12 @@ import { contentType, type Draft, readDraft, wireContact, wireOthers } from '../
 import { networkMessage, newRequest, nokReply, responseSent, type WireFacts } from '../protocol/server-message.ts'
 import { serverKey } from '../transaction/key.ts'
 import type { Flow } from '../transport/port.ts'
+import { createAcknowledgements } from './acknowledgements.ts'
 import type { Application } from './application.ts'
 import { type Core, hostPort, newToken, ownContact } from './core.ts'
 import { type ReceivedRequest, receivedRequest, shownBytes } from './received.ts'
 import { armSessionTimer, disarmSessionTimer } from './session-timers.ts'
-import { type AcceptedInvite, ensureLocalTag, newSession, type ReliableProvisional, type Session } from './sessions.ts'
+import { ensureLocalTag, newSession, type Session } from './sessions.ts'
 import type { ServerTransaction } from './transactions.ts'
 
 export interface UserAgentServer {
@@ -71,6 +69,10 @@ const allow: HeaderLine = [
 export function createUas(core: Core): UserAgentServer {
   const { transactions, sessions, clock, counters, log, timers } = core
   const pending = new Map<string, Shown>()
+  const acknowledgements = createAcknowledgements(core, (invite) => {
+    const shown = pending.get(invite.id)
+    if (shown !== undefined) settleWith(shown, 504, 'PRACK Timeout')
+  })
 
   const wire = (octets: number, flow: Flow): WireFacts => ({
     octets,
@@ -254,7 +256,7 @@ export function createUas(core: Core): UserAgentServer {
       const interval = tooShort(received)
       if (interval !== null) return answer(transaction, 422, tag, { headers: [interval] })
     }
-    if (method === 'PRACK' && !prack(session, message)) return answer(transaction, 481, tag)
+    if (method === 'PRACK' && !acknowledgements.prack(session, message)) return answer(transaction, 481, tag)
     if (isTargetRefresh(method)) session.dialog = refreshedBy(session.dialog, message)
     if (method === 'INVITE') session.inviteServer = transaction
     if (method === 'UPDATE') session.updateServer = transaction
@@ -275,7 +277,8 @@ export function createUas(core: Core): UserAgentServer {
   }
 
   const endSession = (session: Session) => {
-    if (session.accepted !== null) driveAccepted(session, session.accepted, { type: 'ended' })
+    acknowledgements.endAccepted(session)
+    acknowledgements.endReliable(session)
     sessions.end(session)
   }
 
@@ -312,79 +315,11 @@ export function createUas(core: Core): UserAgentServer {
       counters.stray++
       return
     }
-    const first = waiting.state === 'awaitingAck'
-    driveAccepted(session, waiting, { type: 'ack' })
-    if (!first) return
+    if (!acknowledgements.acknowledge(session, received.cseq.number)) return
     session.application?.send(
       networkMessage(randomUUID(), wire(received.message.bytes.length, received.flow), waiting.transactionId, session.id),
       shownBytes(received)
     )
-  }
-
-  const driveAccepted = (session: Session, waiting: AcceptedInvite, event: AcceptedEvent) => {
-    const taken: Step<AcceptedState, AcceptedEffect> = step(accepted, waiting.state, event, waiting.context)
-    waiting.state = taken.state
-    for (const effect of taken.effects) {
-      if (effect.type === 'startTimer') {
-        waiting.cancelTimers.push(clock.after(effect.delayMs, () => driveAccepted(session, waiting, { type: effect.timer })))
-      } else if (effect.type === 'stopTimers') {
-        for (const cancel of waiting.cancelTimers) cancel()
-        waiting.cancelTimers = []
-      } else if (effect.type === 'sendResponse') {
-        counters.retransmissionsSent++
-        const { flow, fallback } = waiting.received
-        core.transport.reply(flow, fallback, waiting.bytes, () => counters.transportErrors++)
-      } else if (effect.what === 'ackTimeout') {
-        counters.ackTimeouts++
-        core.uac.bye(session, 'SIP;cause=200;text="ACK timeout"')
-      }
-    }
-  }
-
-  const driveReliable = (session: Session, provisional: ReliableProvisional, event: ReliableEvent) => {
-    const taken: Step<ReliableState, ReliableEffect> = step(reliable, provisional.state, event, provisional.context)
-    provisional.state = taken.state
-    for (const effect of taken.effects) {
-      if (effect.type === 'startTimer') {
-        provisional.cancelTimers.push(
-          clock.after(effect.delayMs, () => driveReliable(session, provisional, { type: effect.timer }))
-        )
-      } else if (effect.type === 'stopTimers') {
-        for (const cancel of provisional.cancelTimers) cancel()
-        provisional.cancelTimers = []
-      } else if (effect.type === 'sendResponse') {
-        counters.retransmissionsSent++
-        const invite = session.inviteServer
-        if (invite !== null)
-          core.transport.reply(
-            invite.received.flow,
-            invite.received.fallback,
-            provisional.bytes,
-            () => counters.transportErrors++
-          )
-      } else {
-        const shown = session.inviteServer === null ? undefined : pending.get(session.inviteServer.id)
-        if (shown !== undefined) settleWith(shown, 504, 'PRACK Timeout')
-      }
-    }
-  }
-
-  /** Matches a PRACK to the reliable response on the wire, and lets the next one go out. */
-  const prack = (session: Session, message: SipRequest): boolean => {
-    const rack = parseRAck(header(message, 'rack') ?? '')
-    const first = session.reliable[0]
-    if (rack === undefined || first === undefined) return false
-    if (rack.rseq !== first.rseq || rack.cseq.number !== first.cseq || rack.cseq.method !== 'INVITE') return false
-    driveReliable(session, first, { type: 'prack' })
-    session.reliable.shift()
-    const next = session.reliable[0]
-    if (next !== undefined && session.inviteServer !== null) sendReliable(session, session.inviteServer, next)
-    return true
-  }
-
-  const sendReliable = (session: Session, transaction: ServerTransaction, provisional: ReliableProvisional) => {
-    transactions.respond(transaction, provisional.status, provisional.bytes)
-    driveReliable(session, provisional, { type: 'sent' })
   }
 
   const respond = (application: Application, message: Extract<ClientMessage, { kind: 'response' }>) => {
@@ -463,26 +398,15 @@ export function createUas(core: Core): UserAgentServer {
     )
 
     if (isReliable && session !== null) {
-      const provisional: ReliableProvisional = {
-        state: 'initial',
-        context: { t1Ms: timers.t1Ms, intervalMs: timers.t1Ms },
-        rseq,
-        cseq: received.cseq.number,
-        status,
-        bytes,
-        cancelTimers: []
-      }
-      session.reliable.push(provisional)
-      if (session.reliable.length === 1) sendReliable(session, transaction, provisional)
+      acknowledgements.provide(session, transaction, { rseq, status, bytes })
       return
     }
-    if (session !== null && status >= 200 && method === 'INVITE') {
-      for (const provisional of session.reliable.splice(0)) driveReliable(session, provisional, { type: 'ended' })
-    }
+    if (session !== null && status >= 200 && method === 'INVITE') acknowledgements.endReliable(session)
     transactions.respond(transaction, status, bytes)
+    if (success && (method === 'REGISTER' || method === 'SUBSCRIBE')) registerFlow(core, received, bytes)
     if (session === null || session.state === 'ended') return
     if (success) {
-      if (method === 'INVITE') acceptInvite(session, transaction, bytes)
+      if (method === 'INVITE') acknowledgements.accept(session, transaction, bytes)
       if ((method === 'INVITE' || method === 'UPDATE') && draft.body.length > 0 && type !== null) {
         session.localBody = { type, body: Buffer.from(draft.body) }
       }
@@ -490,27 +414,6 @@ export function createUas(core: Core): UserAgentServer {
       if (timer !== undefined) armSessionTimer(core, session, armedBy(timer, false))
       else if (method === 'INVITE' || method === 'UPDATE') disarmSessionTimer(session)
     } else if (status >= 300 && shown.creating) endSession(session)
-  }
-
-  const acceptInvite = (session: Session, transaction: ServerTransaction, bytes: Buffer) => {
-    if (session.accepted !== null) driveAccepted(session, session.accepted, { type: 'ended' })
-    const { received } = transaction
-    const waiting: AcceptedInvite = {
-      state: 'initial',
-      context: {
-        t1Ms: timers.t1Ms,
-        t2Ms: timers.t2Ms,
-        reliable: received.flow.listener.transport !== 'udp',
-        intervalMs: timers.t1Ms
-      },
-      transactionId: transaction.id,
-      cseq: received.cseq.number,
-      received,
-      bytes,
-      cancelTimers: []
-    }
-    session.accepted = waiting
-    driveAccepted(session, waiting, { type: 'answered' })
   }
 
   return {
@@ -529,6 +432,21 @@ export function createUas(core: Core): UserAgentServer {
       for (const shown of pending.values()) shown.cancelTimer?.()
       pending.clear()
     }
+  }
+}
+
+/**
+ * Remembers the connection of a REGISTER or SUBSCRIBE that was accepted, for as long as it was accepted: requests to that contact go over it,
+ * since a peer behind NAT or a browser can be reached in no other way (RFC 5626 §1).
+ */
+function registerFlow(core: Core, received: ReceivedRequest, response: Buffer): void {
+  if (received.flow.listener.transport === 'udp') return
+  const granted = header(parseMessage(response), 'expires')
+  for (const contact of parseAddressList(headerLines(received.message, 'contact')) ?? []) {
+    const uri = parseSipUri(contact.uri)
+    const asked = contact.params.get('expires') ?? header(received.message, 'expires')
+    const expiresS = Number(granted ?? asked ?? 3600)
+    if (uri !== undefined && Number.isFinite(expiresS)) core.paths.register(uri, received.flow, Math.min(expiresS, 86_400))
   }
 }
 

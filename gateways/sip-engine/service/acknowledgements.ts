@@ -1,0 +1,135 @@
+/** Answers to INVITE that must be acknowledged: 2xx until their ACK, reliable provisional responses until their PRACK. */
+import { type Step, step } from '#kernel'
+import { parseRAck } from '../codec/cseq.ts'
+import { header, type SipRequest } from '../codec/message.ts'
+import { type AcceptedEffect, type AcceptedEvent, type AcceptedState, accepted } from '../dialog/accepted.ts'
+import { type ReliableEffect, type ReliableEvent, type ReliableState, reliable } from '../dialog/reliable.ts'
+import type { Core } from './core.ts'
+import type { AcceptedInvite, ReliableProvisional, Session } from './sessions.ts'
+import type { ServerTransaction } from './transactions.ts'
+
+export interface Acknowledgements {
+  /** A 2xx was sent to an INVITE: it is repeated until its ACK, without which the session is ended. */
+  readonly accept: (session: Session, transaction: ServerTransaction, bytes: Buffer) => void
+  /** An ACK came; true for the first one of the 2xx it belongs to. */
+  readonly acknowledge: (session: Session, cseq: number) => boolean
+  /** Nobody waits for an ACK any more. */
+  readonly endAccepted: (session: Session) => void
+  /** Sends a provisional response reliably, as soon as the ones before it are acknowledged (RFC 3262 §3). */
+  readonly provide: (
+    session: Session,
+    transaction: ServerTransaction,
+    response: Pick<ReliableProvisional, 'rseq' | 'status' | 'bytes'>
+  ) => void
+  /** Whether a PRACK is for the reliable response on the wire; the next one then goes out. */
+  readonly prack: (session: Session, message: SipRequest) => boolean
+  /** A final response was sent: no PRACK is needed any more. */
+  readonly endReliable: (session: Session) => void
+}
+
+/** @param unacknowledged called when the PRACK of an INVITE's reliable response did not come in 64·T1. */
+export function createAcknowledgements(core: Core, unacknowledged: (invite: ServerTransaction) => void): Acknowledgements {
+  const { transactions, clock, counters, timers, transport } = core
+
+  const driveAccepted = (session: Session, waiting: AcceptedInvite, event: AcceptedEvent) => {
+    const taken: Step<AcceptedState, AcceptedEffect> = step(accepted, waiting.state, event, waiting.context)
+    waiting.state = taken.state
+    for (const effect of taken.effects) {
+      if (effect.type === 'startTimer') {
+        waiting.cancelTimers.push(clock.after(effect.delayMs, () => driveAccepted(session, waiting, { type: effect.timer })))
+      } else if (effect.type === 'stopTimers') {
+        for (const cancel of waiting.cancelTimers) cancel()
+        waiting.cancelTimers = []
+      } else if (effect.type === 'sendResponse') {
+        counters.retransmissionsSent++
+        const { flow, fallback } = waiting.received
+        transport.reply(flow, fallback, waiting.bytes, () => counters.transportErrors++)
+      } else if (effect.what === 'ackTimeout') {
+        counters.ackTimeouts++
+        core.uac.bye(session, 'SIP;cause=200;text="ACK timeout"')
+      }
+    }
+  }
+
+  const driveReliable = (provisional: ReliableProvisional, event: ReliableEvent) => {
+    const taken: Step<ReliableState, ReliableEffect> = step(reliable, provisional.state, event, provisional.context)
+    provisional.state = taken.state
+    for (const effect of taken.effects) {
+      if (effect.type === 'startTimer') {
+        provisional.cancelTimers.push(clock.after(effect.delayMs, () => driveReliable(provisional, { type: effect.timer })))
+      } else if (effect.type === 'stopTimers') {
+        for (const cancel of provisional.cancelTimers) cancel()
+        provisional.cancelTimers = []
+      } else if (effect.type === 'sendResponse') {
+        counters.retransmissionsSent++
+        const { flow, fallback } = provisional.invite.received
+        transport.reply(flow, fallback, provisional.bytes, () => counters.transportErrors++)
+      } else unacknowledged(provisional.invite)
+    }
+  }
+
+  const sendReliable = (provisional: ReliableProvisional) => {
+    transactions.respond(provisional.invite, provisional.status, provisional.bytes)
+    driveReliable(provisional, { type: 'sent' })
+  }
+
+  const endAccepted = (session: Session) => {
+    if (session.accepted !== null) driveAccepted(session, session.accepted, { type: 'ended' })
+  }
+
+  return {
+    accept: (session, transaction, bytes) => {
+      endAccepted(session)
+      const { received } = transaction
+      const waiting: AcceptedInvite = {
+        state: 'initial',
+        context: {
+          t1Ms: timers.t1Ms,
+          t2Ms: timers.t2Ms,
+          reliable: received.flow.listener.transport !== 'udp',
+          intervalMs: timers.t1Ms
+        },
+        transactionId: transaction.id,
+        cseq: received.cseq.number,
+        received,
+        bytes,
+        cancelTimers: []
+      }
+      session.accepted = waiting
+      driveAccepted(session, waiting, { type: 'answered' })
+    },
+    acknowledge: (session, cseq) => {
+      const waiting = session.accepted
+      if (waiting === null || waiting.cseq !== cseq || waiting.state !== 'awaitingAck') return false
+      driveAccepted(session, waiting, { type: 'ack' })
+      return true
+    },
+    endAccepted,
+    provide: (session, invite, response) => {
+      const provisional: ReliableProvisional = {
+        ...response,
+        state: 'initial',
+        context: { t1Ms: timers.t1Ms, intervalMs: timers.t1Ms },
+        cseq: invite.received.cseq.number,
+        invite,
+        cancelTimers: []
+      }
+      session.reliable.push(provisional)
+      if (session.reliable.length === 1) sendReliable(provisional)
+    },
+    prack: (session, message) => {
+      const rack = parseRAck(header(message, 'rack') ?? '')
+      const first = session.reliable[0]
+      if (rack === undefined || first === undefined) return false
+      if (rack.rseq !== first.rseq || rack.cseq.number !== first.cseq || rack.cseq.method !== 'INVITE') return false
+      driveReliable(first, { type: 'prack' })
+      session.reliable.shift()
+      const next = session.reliable[0]
+      if (next !== undefined) sendReliable(next)
+      return true
+    },
+    endReliable: (session) => {
+      for (const provisional of session.reliable.splice(0)) driveReliable(provisional, { type: 'ended' })
+    }
+  }
+}
