@@ -1,11 +1,12 @@
-import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
+import { z } from 'zod'
 import { ConfigError, errorCode, silentLog } from '#kernel'
-import { loadSuiteConfig, resolveSuiteConfig } from './config.ts'
+import { loadSuiteConfig, resolveSuiteConfig, suiteSchema } from './config.ts'
 import { digestSecret, ensureCredentials, readCredentials } from './credentials.ts'
-import { settingsFromEnvironment } from './environment.ts'
+import { environmentVariables, settingsFromEnvironment } from './environment.ts'
 import { createSequence } from './sequence.ts'
 
 const folders: string[] = []
@@ -128,4 +129,22 @@ test('parts stop in the reverse order, and one that fails to start takes those b
   t.deepEqual(order, ['start a', 'start b', 'stop b', 'stop a'])
   await sequence.stop()
   t.is(order.length, 4)
+})
+
+test('the README shows every setting with its default and every variable', async (t) => {
+  const readme = await readFile(new URL('./README.md', import.meta.url), 'utf8')
+  interface Node {
+    readonly properties?: Readonly<Record<string, Node>>
+    readonly anyOf?: unknown
+    readonly default?: unknown
+    readonly description?: string
+  }
+  const rows = (node: Node, path: string): string[] =>
+    Object.entries(node.properties ?? {}).flatMap(([key, value]) => {
+      const at = path === '' ? key : `${path}.${key}`
+      if (value.properties !== undefined && value.anyOf === undefined) return rows(value, at)
+      return `| \`${at}\` | ${value.default === undefined ? '' : `\`${JSON.stringify(value.default)}\``} | ${value.description} |`
+    })
+  for (const row of rows(z.toJSONSchema(suiteSchema, { io: 'input' }) as Node, '')) t.true(readme.includes(row), row)
+  for (const name of Object.keys(environmentVariables)) t.true(readme.includes(`\`${name}\``), name)
 })
