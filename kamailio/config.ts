@@ -1,0 +1,140 @@
+import { isIPv4 } from 'node:net'
+import { ConfigError } from '#kernel'
+
+export interface EdgeEndpoint {
+  /** IPv4. */
+  readonly address: string
+  readonly port: number
+}
+
+/** A user of the edge. An account kept for one algorithm only is offered that one: some phones give up at the sight of another. */
+export interface EdgeCredential {
+  readonly user: string
+  /** MD5 of `user:realm:password`, 32 hex digits. @see RFC 3261 §22.4 */
+  readonly ha1Md5: string | null
+  /** SHA-256 of the same, 64 hex digits. @see RFC 8760 */
+  readonly ha1Sha256: string | null
+}
+
+export interface AllowedNetwork {
+  /** IPv4 network, `203.0.113.0/24`. */
+  readonly network: string
+  /** Whose it is; for the reader. */
+  readonly name: string
+}
+
+export interface EdgeLimits {
+  /** Requests of one address in `pikeSeconds` before it is cut off. */
+  readonly pikeRequests: number
+  readonly pikeSeconds: number
+  /** Calls of one user in a minute. */
+  readonly callsPerMinute: number
+  /** Largest SIP message, octets. */
+  readonly messageBytes: number
+  /** Age at which a nonce is stale, seconds. */
+  readonly nonceSeconds: number
+}
+
+export const defaultEdgeLimits: EdgeLimits = {
+  pikeRequests: 30,
+  pikeSeconds: 10,
+  callsPerMinute: 10,
+  messageBytes: 16_384,
+  nonceSeconds: 300
+}
+
+export interface EdgeConfig {
+  readonly profile: 'development' | 'production'
+  /** Where phones come in. UDP and TCP only in development. */
+  readonly listen: { readonly tls: EdgeEndpoint; readonly udp?: EdgeEndpoint | null; readonly tcp?: EdgeEndpoint | null }
+  /** UDP endpoint toward the application servers; no phone should be able to reach it. */
+  readonly inside: EdgeEndpoint
+  /** Application servers, UDP. New calls go to them in turn. */
+  readonly applications: readonly EdgeEndpoint[]
+  /** Gateways for `h323-…`; none when left out. */
+  readonly h323Gateways?: readonly EdgeEndpoint[]
+  readonly tls: {
+    readonly certificate: string
+    readonly key: string
+    /** Authorities of client certificates. */
+    readonly ca: string
+    /** Callers must show a certificate. Default: in production. */
+    readonly requireClientCertificate?: boolean
+  }
+  readonly allowlist: readonly AllowedNetwork[]
+  readonly realm: string
+  readonly credentials: readonly EdgeCredential[]
+  /** Takes digests without qop, MD5 only (RFC 2069). Default false. */
+  readonly allowDigestWithoutQop?: boolean
+  readonly limits?: Partial<EdgeLimits>
+  /** Folder for the rendered files, made when it is not there; private to the edge. */
+  readonly runtimeDir: string
+  /** Keys the nonces; at least 32 characters of `A-Za-z0-9_-`. The same on every edge of one cluster. */
+  readonly nonceSecret: string
+  /** Worker processes for each kind of socket. Default 2. */
+  readonly children?: number
+  /** Seconds between health checks of application servers. Default 5. */
+  readonly probeSeconds?: number
+  /** How long an application server may take to answer at all, in milliseconds. Default 2000. */
+  readonly answerTimeoutMs?: number
+  readonly sharedMemoryMb?: number
+  readonly debug?: boolean
+}
+
+const userForm = /^[-A-Za-z0-9._~+@]{1,128}$/
+const pathForm = /^\/[^\u0000-\u001f"\\]*$/
+
+function isNetwork(text: string): boolean {
+  const [address, prefix, more] = text.split('/')
+  return (
+    more === undefined && isIPv4(address ?? '') && (prefix === undefined || (/^\d{1,2}$/.test(prefix) && Number(prefix) <= 32))
+  )
+}
+
+/**
+ * Checks a configuration as a whole. Values go into Kamailio's own language, so what could end a string there is refused.
+ *
+ * @throws {ConfigError} with every problem
+ */
+export function checkEdgeConfig(config: EdgeConfig): void {
+  const problems: string[] = []
+  const expect = (ok: boolean, path: string, expected: string) => {
+    if (!ok) problems.push(`${path}: expected ${expected}`)
+  }
+  const endpoint = (path: string, { address, port }: EdgeEndpoint) =>
+    expect(isIPv4(address) && Number.isInteger(port) && port > 0 && port < 65_536, path, 'an IPv4 address and a port')
+  const { listen, tls, limits = {} } = config
+  endpoint('listen.tls', listen.tls)
+  if (listen.udp) endpoint('listen.udp', listen.udp)
+  if (listen.tcp) endpoint('listen.tcp', listen.tcp)
+  expect(config.profile === 'development' || (!listen.udp && !listen.tcp), 'listen', 'TLS only in production')
+  endpoint('inside', config.inside)
+  expect(config.applications.length > 0, 'applications', 'at least one')
+  for (const [n, application] of config.applications.entries()) endpoint(`applications[${n}]`, application)
+  for (const [n, gateway] of (config.h323Gateways ?? []).entries()) endpoint(`h323Gateways[${n}]`, gateway)
+  for (const name of ['certificate', 'key', 'ca'] as const) expect(pathForm.test(tls[name]), `tls.${name}`, 'an absolute path')
+  expect(pathForm.test(config.runtimeDir), 'runtimeDir', 'an absolute path')
+  expect(config.allowlist.length > 0, 'allowlist', 'at least one network')
+  for (const [n, { network }] of config.allowlist.entries())
+    expect(isNetwork(network), `allowlist[${n}].network`, 'an IPv4 network such as 203.0.113.0/24')
+  expect(/^[A-Za-z0-9._ -]{1,128}$/.test(config.realm), 'realm', 'letters, digits, blanks and . _ -')
+  for (const [n, { user, ha1Md5, ha1Sha256 }] of config.credentials.entries()) {
+    expect(userForm.test(user), `credentials[${n}].user`, 'letters, digits and - . _ ~ + @')
+    expect(ha1Md5 === null || /^[0-9a-f]{32}$/.test(ha1Md5), `credentials[${n}].ha1Md5`, '32 hex digits')
+    expect(ha1Sha256 === null || /^[0-9a-f]{64}$/.test(ha1Sha256), `credentials[${n}].ha1Sha256`, '64 hex digits')
+    expect(ha1Md5 !== null || ha1Sha256 !== null, `credentials[${n}]`, 'at least one of ha1Md5 and ha1Sha256')
+  }
+  expect(/^[A-Za-z0-9_-]{32,128}$/.test(config.nonceSecret), 'nonceSecret', 'at least 32 characters of A-Z a-z 0-9 _ -')
+  const numbers = {
+    ...limits,
+    children: config.children,
+    probeSeconds: config.probeSeconds,
+    answerTimeoutMs: config.answerTimeoutMs,
+    sharedMemoryMb: config.sharedMemoryMb
+  }
+  for (const [name, value] of Object.entries(numbers)) {
+    expect(value === undefined || (Number.isSafeInteger(value) && value > 0), name, 'a whole number above 0')
+  }
+  expect((limits.messageBytes ?? 1024) <= 65_536, 'limits.messageBytes', 'at most 65536')
+  if (problems.length > 0) throw new ConfigError('edge', problems)
+}

@@ -1,0 +1,291 @@
+/**
+ * The SIP edge: renders Kamailio's configuration, runs it, restarts it when it dies.
+ */
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { type Clock, InfraFabricError, type Log } from '#kernel'
+import { callRpc } from './binrpc.ts'
+import { type CertificateCheck, checkCertificate } from './certificates.ts'
+import type { EdgeConfig, EdgeCredential } from './config.ts'
+import { renderEdge, rpcSocket } from './render.ts'
+
+export {
+  type Authority,
+  type CertificateCheck,
+  type CertificateRequest,
+  checkCertificate,
+  createAuthority,
+  type IssuedCertificate,
+  issueCertificate,
+  warnBelowDays
+} from './certificates.ts'
+export {
+  type AllowedNetwork,
+  checkEdgeConfig,
+  defaultEdgeLimits,
+  type EdgeConfig,
+  type EdgeCredential,
+  type EdgeEndpoint,
+  type EdgeLimits
+} from './config.ts'
+export { renderEdge } from './render.ts'
+
+const run = promisify(execFile)
+
+/** How long a start may take, and an end, before it is given up or forced. */
+const startTimeoutMs = 15_000
+const stopTimeoutMs = 5000
+/** Pauses before restarts: the second death in a row waits longer than the first. Living for a minute begins anew. */
+const restartPausesMs = [100, 500, 2000, 10_000]
+const steadyMs = 60_000
+
+export interface EdgeOptions {
+  readonly log: Log
+  readonly clock: Clock
+  /** The edge died, or runs again after it died. */
+  readonly onState?: (state: 'lost' | 'running', detail: string | null) => void
+}
+
+export interface Edge {
+  /** Of the running main process; null between death and restart. */
+  readonly pid: () => number | null
+  /** Dates of the server certificate now. */
+  readonly certificate: () => CertificateCheck
+  /** Puts other users in place of the present ones, without a restart. Calls under way are not touched. */
+  readonly reloadCredentials: (credentials: readonly EdgeCredential[]) => Promise<void>
+  /** Any RPC of Kamailio, e.g. `dispatcher.list`. @throws {InfraFabricError} `edge.rpc.failed`, `edge.rpc.timeout` */
+  readonly rpc: (method: string, params?: readonly (string | number)[]) => Promise<unknown>
+  /** Ends every process of the edge. Idempotent. */
+  readonly stop: () => Promise<void>
+}
+
+const secretFiles: ReadonlySet<string> = new Set(['kamailio-local.cfg', 'credentials.cfg'])
+
+/** Writes the rendered files and has Kamailio check them. @throws {ConfigError}, {InfraFabricError} `edge.config.refused` with Kamailio's own words */
+export async function writeEdge(config: EdgeConfig): Promise<void> {
+  const files = renderEdge(config)
+  await mkdir(config.runtimeDir, { recursive: true, mode: 0o700 })
+  for (const [name, text] of files)
+    await writeFile(join(config.runtimeDir, name), text, { mode: secretFiles.has(name) ? 0o600 : 0o644 })
+  try {
+    await run('kamailio', ['-c', '-f', 'kamailio.cfg'], { cwd: config.runtimeDir, timeout: startTimeoutMs, maxBuffer: 1 << 20 })
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') {
+      throw new InfraFabricError('edge.kamailio.missing', 'the program kamailio was not found: run scripts/setup.sh', {
+        cause: error
+      })
+    }
+    const words = error instanceof Error && 'stderr' in error ? complaints(String(error.stderr)) : String(error)
+    throw new InfraFabricError('edge.config.refused', `Kamailio refuses its configuration: ${words}`, { cause: error })
+  }
+}
+
+const complaints = (output: string) =>
+  output
+    .split('\n')
+    .filter((line) => /ERROR|CRITICAL/.test(line))
+    .slice(0, 5)
+    .join(' | ') || output.trim().split('\n').slice(-3).join(' | ')
+
+/** Starts the edge and resolves when it takes requests. @throws as {@link writeEdge}; `edge.certificate.*`; `edge.start.failed` */
+export async function startEdge(config: EdgeConfig, { log, clock, onState }: EdgeOptions): Promise<Edge> {
+  const certificate = () => checkCertificate(config.tls.certificate, clock.now())
+  const checked = certificate()
+  if (checked.state === 'expired' || checked.state === 'notYetValid') {
+    throw new InfraFabricError(
+      'edge.certificate.invalid',
+      `the server certificate is ${checked.state === 'expired' ? 'expired' : 'not valid yet'}: ${config.tls.certificate}`
+    )
+  }
+  if (checked.state === 'expiring') log.warn({ daysLeft: checked.daysLeft }, 'server certificate expires soon')
+
+  let credentials = config.credentials
+  let child: ChildProcess | null = null
+  let stopping = false
+  let deaths = 0
+  let cancelRestart: () => void = () => undefined
+  const socket = join(config.runtimeDir, rpcSocket)
+  const pidFile = join(config.runtimeDir, 'kamailio.pid')
+  const rpc: Edge['rpc'] = (method, params = []) => callRpc(socket, method, params)
+
+  const launch = async (): Promise<void> => {
+    await writeEdge({ ...config, credentials })
+    const shared = config.sharedMemoryMb ?? 64
+    const started = spawn(
+      'kamailio',
+      [
+        '-DD',
+        '-E',
+        '-f',
+        'kamailio.cfg',
+        '-m',
+        String(shared),
+        '-M',
+        '16',
+        '-w',
+        config.runtimeDir,
+        '-Y',
+        config.runtimeDir,
+        '-P',
+        pidFile
+      ],
+      {
+        cwd: config.runtimeDir,
+        stdio: ['ignore', 'ignore', 'pipe'],
+        detached: true
+      }
+    )
+    const begunMs = clock.monotonicMs()
+    const output: string[] = []
+    readLines(started.stderr!, (line) => {
+      if (output.length < 200) output.push(line)
+      relay(log, line)
+    })
+    const ended = new Promise<string>((resolve) => {
+      started.once('error', (error) => resolve(error.message))
+      started.once('exit', (code, signal) => resolve(signal ?? `exit status ${code}`))
+    })
+    let up = false
+    void ended.then((how) => {
+      killGroup(started, 'SIGKILL')
+      if (child === started) child = null
+      if (stopping || !up) return
+      if (clock.monotonicMs() - begunMs > steadyMs) deaths = 0
+      log.error({ how }, 'edge died')
+      onState?.('lost', how)
+      restart()
+    })
+    child = started
+    const failed = await Promise.race([ended, ready(clock, rpc).then(() => null)])
+    if (failed !== null) {
+      child = null
+      throw new InfraFabricError('edge.start.failed', `Kamailio did not start (${failed}): ${complaints(output.join('\n'))}`)
+    }
+    up = true
+  }
+
+  const restart = () => {
+    const pauseMs = restartPausesMs[Math.min(deaths++, restartPausesMs.length - 1)]!
+    cancelRestart = clock.after(pauseMs, () => {
+      if (stopping) return
+      launch().then(
+        () => onState?.('running', null),
+        (error: unknown) => {
+          log.error({ error: error instanceof Error ? error.message : String(error) }, 'edge not restarted')
+          if (!stopping) restart()
+        }
+      )
+    })
+  }
+
+  const stop = async (): Promise<void> => {
+    stopping = true
+    cancelRestart()
+    const running = child
+    if (running === null || running.exitCode !== null || running.signalCode !== null) return
+    const ended = new Promise<void>((resolve) => running.once('exit', () => resolve()))
+    running.kill('SIGTERM')
+    const cancel = clock.after(stopTimeoutMs, () => killGroup(running, 'SIGKILL'))
+    await ended
+    cancel()
+  }
+
+  await endStranded(pidFile, config.runtimeDir, clock, log)
+  try {
+    await launch()
+  } catch (error) {
+    await stop()
+    throw error
+  }
+  return {
+    pid: () => child?.pid ?? null,
+    certificate,
+    rpc,
+    reloadCredentials: async (next) => {
+      renderEdge({ ...config, credentials: next })
+      const before = credentials
+      credentials = next
+      if (child === null) return
+      for (const [table, secret] of [
+        ['md5', 'ha1Md5'],
+        ['sha256', 'ha1Sha256']
+      ] as const) {
+        const present = new Map(before.map((credential) => [credential.user, credential[secret]]))
+        for (const credential of next) {
+          const value = credential[secret]
+          if (value !== null && present.get(credential.user) !== value) await rpc('htable.sets', [table, credential.user, value])
+          if (value !== null) present.delete(credential.user)
+        }
+        for (const [user, value] of present) if (value !== null) await rpc('htable.delete', [table, user])
+      }
+    },
+    stop
+  }
+}
+
+/** Resolves when the RPC answers and every worker has begun. */
+async function ready(clock: Clock, rpc: Edge['rpc']): Promise<void> {
+  const deadline = clock.monotonicMs() + startTimeoutMs
+  for (;;) {
+    try {
+      await rpc('core.uptime')
+      return
+    } catch (error) {
+      if (clock.monotonicMs() > deadline) throw error
+      await new Promise<void>((resolve) => clock.after(25, resolve))
+    }
+  }
+}
+
+/** Ends an edge that was left behind by a suite that was killed: it holds our ports, and only its command line says whose it is. */
+async function endStranded(pidFile: string, runtimeDir: string, clock: Clock, log: Log): Promise<void> {
+  const pid = Number(await readFile(pidFile, 'utf8').catch(() => ''))
+  if (!Number.isSafeInteger(pid) || pid <= 1) return
+  const isOurs = async () => {
+    const words = (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).split('\0')
+    return words[0]?.endsWith('kamailio') === true && words.includes(runtimeDir)
+  }
+  if (!(await isOurs())) return
+  log.warn({ pid }, 'ending an edge that an earlier suite left behind')
+  const deadline = clock.monotonicMs() + stopTimeoutMs
+  process.kill(pid, 'SIGTERM')
+  while (await isOurs()) {
+    if (clock.monotonicMs() > deadline) {
+      process.kill(-pid, 'SIGKILL')
+      return
+    }
+    await new Promise<void>((resolve) => clock.after(25, resolve))
+  }
+}
+
+/** Kamailio's processes are one group: what the main process left behind goes with it. */
+function killGroup(child: ChildProcess, signal: NodeJS.Signals): void {
+  if (child.pid === undefined) return
+  try {
+    process.kill(-child.pid, signal)
+  } catch {
+    // the group is gone already
+  }
+}
+
+const longestLine = 2000
+
+function readLines(stream: NodeJS.ReadableStream, take: (line: string) => void): void {
+  let rest = ''
+  stream.setEncoding('utf8')
+  stream.on('data', (chunk: string) => {
+    const lines = (rest + chunk).split('\n')
+    rest = lines.pop()!.slice(0, longestLine)
+    for (const line of lines) take(line.slice(0, longestLine))
+  })
+}
+
+/** Kamailio's log line as one of ours: its level, and its text with control characters shown. */
+function relay(log: Log, line: string): void {
+  const match = /^\s*\d+\(\d+\) (DEBUG|INFO|NOTICE|WARNING|ERROR|CRITICAL|ALERT|BUG): (.*)$/.exec(line)
+  const text = (match?.[2] ?? line).replace(/[\u0000-\u001f\u007f]/g, '?')
+  const serious = ['CRITICAL', 'ALERT', 'BUG', 'ERROR'].includes(match?.[1] ?? '')
+  log[serious ? 'warn' : 'debug']({ kamailio: text }, 'edge')
+}

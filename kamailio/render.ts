@@ -1,0 +1,128 @@
+import { readFileSync } from 'node:fs'
+import { checkEdgeConfig, defaultEdgeLimits, type EdgeConfig, type EdgeCredential, type EdgeEndpoint } from './config.ts'
+
+/** Where Debian and Ubuntu put Kamailio's modules, by processor. */
+const modulePaths: Readonly<Partial<Record<NodeJS.Architecture, string>>> = {
+  x64: '/usr/lib/x86_64-linux-gnu/kamailio/modules/',
+  arm64: '/usr/lib/aarch64-linux-gnu/kamailio/modules/'
+}
+
+const at = ({ address, port }: EdgeEndpoint) => `${address}:${port}`
+const quoted = (text: string) => `"${text}"`
+
+/** TLS 1.2 suites with forward secrecy and authenticated encryption; TLS 1.3 has no others. @see RFC 9325 §4.2 */
+const ciphers = [
+  'ECDHE-ECDSA-AES256-GCM-SHA384',
+  'ECDHE-RSA-AES256-GCM-SHA384',
+  'ECDHE-ECDSA-CHACHA20-POLY1305',
+  'ECDHE-RSA-CHACHA20-POLY1305',
+  'ECDHE-ECDSA-AES128-GCM-SHA256',
+  'ECDHE-RSA-AES128-GCM-SHA256'
+].join(':')
+
+/** Name in the runtime folder of the socket for RPC. */
+export const rpcSocket = 'rpc.sock'
+
+function local(config: EdgeConfig): string {
+  const limits = { ...defaultEdgeLimits, ...config.limits }
+  const { listen } = config
+  const defines = [
+    ...(config.profile === 'development' ? ['WITH_PLAIN'] : []),
+    ...((config.tls.requireClientCertificate ?? config.profile === 'production') ? ['WITH_CLIENT_CERTIFICATE'] : []),
+    ...(config.allowDigestWithoutQop ? ['WITH_DIGEST_WITHOUT_QOP'] : []),
+    ...((config.h323Gateways ?? []).length > 0 ? ['WITH_H323_BRIDGE'] : []),
+    ...(config.debug ? ['WITH_DEBUG'] : [])
+  ]
+  // Names that also stand inside strings are substituted; the others are defined.
+  const substituted: Record<string, number> = {
+    EDGE_NONCE_KEEP: limits.nonceSeconds + 60
+  }
+  const values: Record<string, string | number> = {
+    EDGE_REALM: quoted(config.realm),
+    EDGE_SECRET: quoted(config.nonceSecret),
+    EDGE_CHILDREN: config.children ?? 2,
+    EDGE_MODULE_PATH: quoted(modulePaths[process.arch] ?? modulePaths.x64!),
+    EDGE_RPC_SOCKET: quoted(`unixs:${config.runtimeDir}/${rpcSocket}`),
+    EDGE_FR_TIMER_MS: config.answerTimeoutMs ?? 2000,
+    EDGE_PIKE_SECONDS: limits.pikeSeconds,
+    EDGE_PIKE_REQUESTS: limits.pikeRequests,
+    EDGE_CALLS_PER_MINUTE: limits.callsPerMinute,
+    EDGE_MAX_MESSAGE: limits.messageBytes,
+    EDGE_NONCE_SECONDS: limits.nonceSeconds,
+    EDGE_PROBE_SECONDS: config.probeSeconds ?? 5,
+    EDGE_INSIDE_SOCKET: quoted(`udp:${at(config.inside)}`)
+  }
+  return [
+    ...defines.map((name) => `#!define ${name}`),
+    ...Object.entries(substituted).map(([name, value]) => `#!substdef "!${name}!${value}!g"`),
+    ...Object.entries(values).map(([name, value]) => `#!define ${name} ${value}`),
+    '',
+    `listen=udp:${at(config.inside)}`,
+    `listen=tls:${at(listen.tls)}`,
+    ...(listen.udp ? [`listen=udp:${at(listen.udp)}`] : []),
+    ...(listen.tcp ? [`listen=tcp:${at(listen.tcp)}`] : []),
+    ''
+  ].join('\n')
+}
+
+function tls({ tls: files }: EdgeConfig): string {
+  return [
+    '[server:default]',
+    'method = TLSv1.2+',
+    'verify_client = optional_no_ca',
+    `certificate = ${files.certificate}`,
+    `private_key = ${files.key}`,
+    `ca_list = ${files.ca}`,
+    `cipher_list = ${ciphers}`,
+    '',
+    '[client:default]',
+    'method = TLSv1.2+',
+    'verify_certificate = yes',
+    'require_certificate = yes',
+    `certificate = ${files.certificate}`,
+    `private_key = ${files.key}`,
+    `ca_list = ${files.ca}`,
+    `cipher_list = ${ciphers}`,
+    ''
+  ].join('\n')
+}
+
+function dispatcher({ applications, h323Gateways = [] }: EdgeConfig): string {
+  const line = (set: number) => (endpoint: EdgeEndpoint) => `${set} sip:${at(endpoint)} 0 0`
+  return [...applications.map(line(1)), ...h323Gateways.map(line(2)), ''].join('\n')
+}
+
+function allowlist({ allowlist: networks }: EdgeConfig): string {
+  return networks
+    .map(({ network, name }) => {
+      const [address, prefix = '32'] = network.split('/')
+      return `1 ${address} ${prefix} 0 ${name.replace(/[^A-Za-z0-9]+/g, '-').slice(0, 60)}\n`
+    })
+    .join('')
+}
+
+/** What is set when Kamailio starts, from `credentials.cfg`; by RPC later. */
+function credentials(users: readonly EdgeCredential[]): string {
+  const lines = users.flatMap(({ user, ha1Md5, ha1Sha256 }) => [
+    ...(ha1Md5 === null ? [] : [`\t$sht(md5=>${user}) = "${ha1Md5}";`]),
+    ...(ha1Sha256 === null ? [] : [`\t$sht(sha256=>${user}) = "${ha1Sha256}";`])
+  ])
+  return ['event_route[htable:mod-init] {', ...lines, `\txlog("L_INFO", "${users.length} users\\n");`, '}', ''].join('\n')
+}
+
+/**
+ * The files Kamailio runs on, by name. Both profiles come of the one kamailio.cfg beside this module. Pure.
+ *
+ * @throws {ConfigError}
+ */
+export function renderEdge(config: EdgeConfig): ReadonlyMap<string, string> {
+  checkEdgeConfig(config)
+  return new Map([
+    ['kamailio.cfg', readFileSync(new URL('./kamailio.cfg', import.meta.url), 'utf8')],
+    ['kamailio-local.cfg', local(config)],
+    ['credentials.cfg', credentials(config.credentials)],
+    ['tls.cfg', tls(config)],
+    ['dispatcher.list', dispatcher(config)],
+    ['allowlist', allowlist(config)]
+  ])
+}
