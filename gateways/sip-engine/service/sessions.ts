@@ -1,5 +1,5 @@
 /** The dialogs the engine knows, with what runs in them. */
-import { randomBytes } from 'node:crypto'
+import { randomInt } from 'node:crypto'
 import type { AcceptedContext, AcceptedState } from '../dialog/accepted.ts'
 import { type Dialog, dialogId, withTag } from '../dialog/dialog.ts'
 import type { ReliableContext, ReliableState } from '../dialog/reliable.ts'
@@ -95,7 +95,7 @@ export function newSession(parts: NewSession): Session {
     accepted: null,
     answered: null,
     reliable: [],
-    nextRSeq: 1 + (randomBytes(4).readUInt32BE() & 0x3fff_ffff),
+    nextRSeq: randomInt(1, 0x4000_0000),
     remoteRSeq: 0,
     localBody: null,
     timer: null,
