@@ -81,6 +81,9 @@ export interface EdgeConfig {
   readonly debug?: boolean
 }
 
+/** A local socket's path has at most 107 octets (sun_path), and ours lies in this folder. */
+const longestRuntimeDir = 90
+
 const userForm = /^[-A-Za-z0-9._~+@]{1,128}$/
 const pathForm = /^\/[^\u0000-\u001f"\\]*$/
 
@@ -113,7 +116,11 @@ export function checkEdgeConfig(config: EdgeConfig): void {
   for (const [n, application] of config.applications.entries()) endpoint(`applications[${n}]`, application)
   for (const [n, gateway] of (config.h323Gateways ?? []).entries()) endpoint(`h323Gateways[${n}]`, gateway)
   for (const name of ['certificate', 'key', 'ca'] as const) expect(pathForm.test(tls[name]), `tls.${name}`, 'an absolute path')
-  expect(pathForm.test(config.runtimeDir), 'runtimeDir', 'an absolute path')
+  expect(
+    pathForm.test(config.runtimeDir) && config.runtimeDir.length <= longestRuntimeDir,
+    'runtimeDir',
+    `an absolute path of at most ${longestRuntimeDir} characters`
+  )
   expect(config.allowlist.length > 0, 'allowlist', 'at least one network')
   for (const [n, { network }] of config.allowlist.entries())
     expect(isNetwork(network), `allowlist[${n}].network`, 'an IPv4 network such as 203.0.113.0/24')

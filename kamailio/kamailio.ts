@@ -282,10 +282,13 @@ function readLines(stream: NodeJS.ReadableStream, take: (line: string) => void):
   })
 }
 
+/** What Kamailio calls an error and is none: a caller without a certificate, a connection that a phone closed. */
+const expected = /get_cert\(\): Unable to retrieve peer TLS certificate|tcp_read|tls_err_ret|connection reset/i
+
 /** Kamailio's log line as one of ours: its level, and its text with control characters shown. */
 function relay(log: Log, line: string): void {
   const match = /^\s*\d+\(\d+\) (DEBUG|INFO|NOTICE|WARNING|ERROR|CRITICAL|ALERT|BUG): (.*)$/.exec(line)
   const text = (match?.[2] ?? line).replace(/[\u0000-\u001f\u007f]/g, '?')
-  const serious = ['CRITICAL', 'ALERT', 'BUG', 'ERROR'].includes(match?.[1] ?? '')
+  const serious = ['CRITICAL', 'ALERT', 'BUG', 'ERROR'].includes(match?.[1] ?? '') && !expected.test(text)
   log[serious ? 'warn' : 'debug']({ kamailio: text }, 'edge')
 }

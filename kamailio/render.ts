@@ -34,12 +34,12 @@ function local(config: EdgeConfig): string {
     ...(config.debug ? ['WITH_DEBUG'] : [])
   ]
   // Names that also stand inside strings are substituted; the others are defined.
-  const substituted: Record<string, number> = {
+  const substituted: Record<string, string | number> = {
+    EDGE_REALM: config.realm,
+    EDGE_SECRET: config.nonceSecret,
     EDGE_NONCE_KEEP: limits.nonceSeconds + 60
   }
   const values: Record<string, string | number> = {
-    EDGE_REALM: quoted(config.realm),
-    EDGE_SECRET: quoted(config.nonceSecret),
     EDGE_CHILDREN: config.children ?? 2,
     EDGE_MODULE_PATH: quoted(modulePaths[process.arch] ?? modulePaths.x64!),
     EDGE_RPC_SOCKET: quoted(`unixs:${config.runtimeDir}/${rpcSocket}`),
@@ -70,18 +70,18 @@ function tls({ tls: files }: EdgeConfig): string {
     '[server:default]',
     'method = TLSv1.2+',
     'verify_client = optional_no_ca',
-    `certificate = ${files.certificate}`,
-    `private_key = ${files.key}`,
-    `ca_list = ${files.ca}`,
+    `certificate = "${files.certificate}"`,
+    `private_key = "${files.key}"`,
+    `ca_list = "${files.ca}"`,
     `cipher_list = ${ciphers}`,
     '',
     '[client:default]',
     'method = TLSv1.2+',
     'verify_certificate = yes',
     'require_certificate = yes',
-    `certificate = ${files.certificate}`,
-    `private_key = ${files.key}`,
-    `ca_list = ${files.ca}`,
+    `certificate = "${files.certificate}"`,
+    `private_key = "${files.key}"`,
+    `ca_list = "${files.ca}"`,
     `cipher_list = ${ciphers}`,
     ''
   ].join('\n')

@@ -21,12 +21,20 @@ export const credential = (user: string, password = 'secret') => ({
 
 /** A port that was free a moment ago, for TCP and UDP alike. */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  await once(server, 'close')
-  return port
+  for (;;) {
+    const server = createServer().listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as { port: number }
+    const socket = createSocket('udp4')
+    const free = await new Promise<boolean>((resolve) => {
+      socket.once('error', () => resolve(false))
+      socket.bind(port, '127.0.0.1', () => resolve(true))
+    })
+    socket.close()
+    server.close()
+    await once(server, 'close')
+    if (free) return port
+  }
 }
 
 export interface Message {
@@ -67,7 +75,13 @@ class Inbox {
           reject(new Error(`nothing like it within ${timeoutMs} ms; there: ${this.messages.map(({ startLine }) => startLine)}`)),
         timeoutMs
       )
-      this.#waiting.push({ wanted, take: (message) => (clearTimeout(timer), resolve(message)) })
+      this.#waiting.push({
+        wanted,
+        take: (message) => {
+          clearTimeout(timer)
+          resolve(message)
+        }
+      })
     })
   }
 }
