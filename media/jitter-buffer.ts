@@ -30,7 +30,7 @@ interface Slot {
 }
 
 const largestPayload = 1500
-/** Late packets in a row after which the sender's time is taken to have moved. */
+/** Packets in a row that are new and yet late, after which the sender's time is taken to have moved. */
 const lateBeforeResync = 2
 /** Frames in a row with more in the buffer than it should hold before one is left out. */
 const excessBeforeSkip = 50
@@ -54,6 +54,8 @@ export class JitterBuffer {
   #playing = false
   /** RTP timestamp of the next sample to decode. */
   #next = 0
+  /** Sequence number of the packet decoded last. */
+  #lastPlayed = 0
   #lateInRow = 0
   #concealedInRow = 0
   #excessFrames = 0
@@ -81,7 +83,8 @@ export class JitterBuffer {
     }
     if (this.#playing && timestampDistance(timestamp, this.#next) < 0) {
       this.counts.dropped++
-      if (++this.#lateInRow >= lateBeforeResync) this.reset()
+      const isNew = sequenceDistance(sequenceNumber, this.#lastPlayed) > 0
+      if (isNew && ++this.#lateInRow >= lateBeforeResync) this.reset()
       return
     }
     this.#lateInRow = 0
@@ -157,6 +160,7 @@ export class JitterBuffer {
     if (nowMs - arrivedMs < this.#config.targetDelayMs) return false
     this.#playing = true
     this.#next = first.timestamp
+    this.#lastPlayed = (first.sequenceNumber - 1) & 0xffff
     this.#concealedInRow = 0
     return true
   }
@@ -174,6 +178,7 @@ export class JitterBuffer {
     const slot = this.#earliest()
     if (slot !== undefined && timestampDistance(slot.timestamp, this.#next) <= 0) {
       slot.used = false
+      this.#lastPlayed = slot.sequenceNumber
       const samples = this.#decoder.decode(slot.payload, 0, slot.length, this.#frame)
       this.#push(this.#frame, samples)
       this.#next = (slot.timestamp + samples) >>> 0
@@ -204,8 +209,10 @@ export class JitterBuffer {
     this.#excessFrames = held > target + frameSamples ? this.#excessFrames + 1 : 0
     if (this.#excessFrames < excessBeforeSkip) return
     this.#excessFrames = 0
-    if (!this.#decodeNext(frameSamples)) return
-    this.#readyCount = Math.max(0, this.#readyCount - frameSamples)
+    if (this.#readyCount < frameSamples && !this.#decodeNext(frameSamples)) return
+    const left = Math.min(frameSamples, this.#readyCount)
+    this.#decoded.copyWithin(0, left, this.#readyCount)
+    this.#readyCount -= left
     this.counts.skipped++
   }
 }

@@ -49,8 +49,12 @@ export class Leg {
     received: { packets: 0, bytes: 0, errors: 0, dropped: 0 },
     sent: { packets: 0, bytes: 0, errors: 0, dropped: 0 }
   }
-  readonly #ssrc = randomUint32()
+  #ssrc = randomUint32()
+  /** Sent under an earlier SSRC of ours: not in our reports. */
+  #sentBefore = { packets: 0, bytes: 0 }
   readonly #packets = Array.from({ length: packetsInFlight }, () => Buffer.alloc(rtpHeaderLength + 1500))
+  /** The part of each that was sent last: made anew only when the length changes. */
+  readonly #views = [...this.#packets]
   #packetAt = 0
   #sequence = randomUint32() & 0xffff
   #timestamp = randomUint32()
@@ -62,6 +66,9 @@ export class Leg {
   #digits: DigitCollector | null = null
   #clockRateHz = 8000
   #source: RtpSource | null = null
+  /** Another stream from the peer's address, not yet believed. */
+  readonly #nextSource = { ssrc: 0, sequenceNumber: -1 }
+  #lostBefore = 0
   #bufferDrops = 0
   #lastHeardMs = 0
   #silenceTold = false
@@ -113,15 +120,18 @@ export class Leg {
     const isEvent = header.payloadType === terms.eventPayloadType
     const known = isEvent || header.payloadType === terms.payloadType || header.payloadType === comfortNoisePayloadType
     if (!known || !this.#latch!.accept(source, header.ssrc, header.sequenceNumber, nowMs)) {
-      if (known || !this.#latch!.acceptsControl(source)) this.#stranger()
+      if (known || !this.#latch!.acceptsControl(source)) this.stranger()
       else counts.errors++
       return
     }
-    if (this.#source?.ssrc !== header.ssrc) {
-      this.#source = new RtpSource(header.ssrc, this.#clockRateHz)
-      this.#jitter!.reset()
+    if (header.ssrc === this.#ssrc) this.#collided()
+    if (
+      !this.#isCurrentStream(header.ssrc, header.sequenceNumber) ||
+      !this.#source!.receive(header.sequenceNumber, header.timestamp, nowMs)
+    ) {
+      counts.errors++
+      return
     }
-    if (!this.#source.receive(header.sequenceNumber, header.timestamp, nowMs)) return
     counts.packets++
     counts.bytes += header.payloadEnd - header.payloadStart
     this.#lastHeardMs = nowMs
@@ -130,6 +140,33 @@ export class Leg {
     else if (header.payloadType === terms.payloadType) {
       this.#jitter!.put(header.sequenceNumber, header.timestamp, packet, header.payloadStart, header.payloadEnd, nowMs)
     }
+  }
+
+  /**
+   * Whether a packet belongs to the stream that is heard. Another SSRC from the peer's address takes its place with its second packet in order, so that one
+   * stray packet does not throw away what is buffered.
+   */
+  #isCurrentStream(ssrc: number, sequenceNumber: number): boolean {
+    if (this.#source?.ssrc === ssrc) return true
+    const next = this.#nextSource
+    const follows = next.ssrc === ssrc && sequenceNumber === ((next.sequenceNumber + 1) & 0xffff)
+    next.ssrc = ssrc
+    next.sequenceNumber = sequenceNumber
+    if (this.#source !== null && !follows) return false
+    this.#lostBefore += Math.max(0, this.#source?.cumulativeLost ?? 0)
+    this.#source = new RtpSource(ssrc, this.#clockRateHz)
+    this.#lastSenderReport = { middle: 0, arrivedMs: 0 }
+    this.#jitter!.reset()
+    this.#digits!.reset()
+    return true
+  }
+
+  /** The peer has chosen our SSRC: we take another. @see RFC 3550 §8.2 */
+  #collided(): void {
+    this.#sendControl(encodeReport({ ssrc: this.#ssrc, cname: this.#settings.cname, sender: null, block: null, goodbye: true }))
+    this.#ssrc = randomUint32()
+    this.#sentBefore = { ...this.#counts.sent }
+    this.#roundTripMs = null
   }
 
   #telephoneEvent(packet: Buffer, nowMs: number): void {
@@ -145,10 +182,13 @@ export class Leg {
   }
 
   receiveControl(packet: Buffer, source: Endpoint, nowMs: number, wallMs: number): void {
-    if (this.#latch === null || !this.#latch.acceptsControl(source)) return this.#stranger()
+    if (this.#latch === null || !this.#latch.acceptsControl(source)) {
+      this.stranger()
+      return
+    }
     try {
       for (const report of decodeRtcp(packet, true)) {
-        if (report.type === 'senderReport') {
+        if (report.type === 'senderReport' && report.ssrc === this.#source?.ssrc) {
           const { ntpSeconds, ntpFraction } = report.sender
           this.#lastSenderReport = { middle: ntpMiddle(ntpSeconds, ntpFraction), arrivedMs: nowMs }
         }
@@ -162,7 +202,8 @@ export class Leg {
     }
   }
 
-  #stranger(): void {
+  /** Counts a packet that is not the participant's. */
+  stranger(): void {
     this.#strangersUntold++
     this.#strangersTotal++
   }
@@ -172,7 +213,7 @@ export class Leg {
     if (this.#jitter === null) return false
     this.#digits!.tick(nowMs)
     const sounding = this.#jitter.take(this.frame, nowMs)
-    return sounding && !this.#terms!.held
+    return sounding && this.#terms!.direction === 'sendrecv'
   }
 
   /** Sends one frame, or lets its time pass while the peer wants no sound. */
@@ -183,11 +224,14 @@ export class Leg {
       (terms.direction === 'sendrecv' || terms.direction === 'sendonly') &&
       terms.remote.address !== '0.0.0.0'
     ) {
-      const packet = this.#packets[this.#packetAt]!
-      this.#packetAt = (this.#packetAt + 1) % packetsInFlight
+      const at = this.#packetAt
+      const packet = this.#packets[at]!
+      this.#packetAt = (at + 1) % packetsInFlight
       encodeRtp(packet, this.#marker, terms.payloadType, this.#sequence, this.#timestamp, this.#ssrc)
       const octets = this.#encoder!.encode(samples, packet, rtpHeaderLength)
-      this.#output.sendRtp(packet.subarray(0, rtpHeaderLength + octets), this.#latch!.destination)
+      const length = rtpHeaderLength + octets
+      if (this.#views[at]!.length !== length) this.#views[at] = packet.subarray(0, length)
+      this.#output.sendRtp(this.#views[at]!, this.#latch!.destination)
       this.#sequence = (this.#sequence + 1) & 0xffff
       this.#marker = false
       this.#counts.sent.packets++
@@ -224,29 +268,37 @@ export class Leg {
     const terms = this.#terms
     if (terms === null || terms.remote.address === '0.0.0.0') return
     const { ntpSeconds, ntpFraction } = ntpTime(wallMs)
-    const { packets, bytes } = this.#counts.sent
+    const packets = this.#counts.sent.packets - this.#sentBefore.packets
+    const bytes = this.#counts.sent.bytes - this.#sentBefore.bytes
     const sender: SenderInfo | null =
       packets === 0 ? null : { ntpSeconds, ntpFraction, timestamp: this.#timestamp, packets, octets: bytes }
     const source = this.#source
     const { middle, arrivedMs } = this.#lastSenderReport
-    const packet = encodeReport({
-      ssrc: this.#ssrc,
-      cname: this.#settings.cname,
-      sender,
-      block:
-        source === null
-          ? null
-          : {
-              ssrc: source.ssrc,
-              fractionLost: source.takeFractionLost(),
-              cumulativeLost: source.cumulativeLost,
-              extendedHighest: source.extendedHighest,
-              jitter: source.jitter,
-              lastSenderReport: middle,
-              delaySinceLast: middle === 0 ? 0 : Math.round(((nowMs - arrivedMs) * 65_536) / 1000)
-            },
-      goodbye
-    })
+    this.#sendControl(
+      encodeReport({
+        ssrc: this.#ssrc,
+        cname: this.#settings.cname,
+        sender,
+        block:
+          source === null
+            ? null
+            : {
+                ssrc: source.ssrc,
+                fractionLost: source.takeFractionLost(),
+                cumulativeLost: source.cumulativeLost,
+                extendedHighest: source.extendedHighest,
+                jitter: source.jitter,
+                lastSenderReport: middle,
+                delaySinceLast: middle === 0 ? 0 : Math.round(((nowMs - arrivedMs) * 65_536) / 1000)
+              },
+        goodbye
+      })
+    )
+  }
+
+  /** To the RTP port where control is muxed, else to the port that was signalled, or the one above a source that was latched elsewhere. */
+  #sendControl(packet: Buffer): void {
+    const terms = this.#terms!
     const destination = this.#latch!.destination
     const moved = destination.address !== terms.remote.address || destination.port !== terms.remote.port
     const control = terms.controlMuxed
@@ -254,6 +306,7 @@ export class Leg {
       : moved
         ? { address: destination.address, port: destination.port + 1 }
         : terms.remoteControl
+    if (control === null || control.port > 65_535) return
     this.#output.sendRtcp(packet, control, terms.controlMuxed)
   }
 
@@ -272,7 +325,7 @@ export class Leg {
       received,
       sent: { ...this.#counts.sent },
       jitterMs: Math.round((this.#source?.jitterMs ?? 0) * 100) / 100,
-      lost: Math.max(0, this.#source?.cumulativeLost ?? 0),
+      lost: this.#lostBefore + Math.max(0, this.#source?.cumulativeLost ?? 0),
       roundTripMs: this.#roundTripMs === null ? null : Math.round(this.#roundTripMs * 100) / 100,
       encrypted: false
     }

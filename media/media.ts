@@ -2,12 +2,15 @@
  * The media plane: conferences that carry sound. This thread negotiates and keeps the roster; packets are the worker's (worker.ts).
  */
 import { randomInt } from 'node:crypto'
+import { createSocket } from 'node:dgram'
 import { isIPv4 } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import {
   type ConferenceLeg,
   type ConferencePort,
   ConfigError,
+  errorCode,
   InfraFabricError,
   type JoinRequest,
   type LegEvent,
@@ -17,7 +20,16 @@ import {
   type ParticipantRole
 } from '#kernel'
 import type { FromWorker, ToWorker, WorkerMetrics, WorkerSettings } from './control.ts'
-import { type AudioTerms, type Origin, type ReadOffer, readDescription, writeAnswer, writeOffer } from './sdp.ts'
+import {
+  type AudioTerms,
+  type Origin,
+  offeredEvents,
+  type ReadOffer,
+  readAnswer,
+  readDescription,
+  writeAnswer,
+  writeOffer
+} from './sdp.ts'
 
 export { type MediaDelay, measureMediaDelay } from './delay.ts'
 export { RtpPhone, type RtpPhoneOptions } from './rtp-phone.ts'
@@ -49,10 +61,11 @@ export interface RosterEntry {
   readonly held: boolean
 }
 
+/** `join` throws {@link InfraFabricError} `media.closed`, `media.worker.lost` where no refusal fits; a leg whose thread is lost, or that has left, throws the latter. */
 export interface MediaPlane extends ConferencePort {
   readonly conferences: () => readonly string[]
   readonly roster: (conference: string) => readonly RosterEntry[]
-  /** @throws {InfraFabricError} `media.worker.lost` */
+  /** @throws {InfraFabricError} `media.closed`, `media.worker.lost` */
   readonly metrics: () => Promise<WorkerMetrics>
   /** Ends every leg and the thread. Idempotent. */
   readonly close: () => Promise<void>
@@ -63,6 +76,8 @@ interface Member extends RosterEntry {
 }
 
 const requestTimeoutMs = 5000
+/** Pause before a lost thread is replaced, so that one that cannot live does not eat the machine. */
+const restartPauseMs = 100
 const emptyStats: LegStats = {
   codec: null,
   received: { packets: 0, bytes: 0, errors: 0, dropped: 0 },
@@ -84,7 +99,9 @@ function checkConfig(config: MediaConfig): WorkerSettings {
     latchWindowMs: config.latchWindowMs ?? 5000,
     reportIntervalMs: config.reportIntervalMs ?? 5000
   }
-  if (!isIPv4(config.address)) problems.push(`address: expected an IPv4 address, got ${JSON.stringify(config.address)}`)
+  if (!isIPv4(config.address) || /^(0|22[4-9]|2[345]\d)\./.test(config.address)) {
+    problems.push(`address: expected an IPv4 address of this machine, got ${JSON.stringify(config.address)}`)
+  }
   if (!Number.isInteger(min) || !Number.isInteger(max) || min < 1024 || max > 65_535 || max - min < 1) {
     problems.push(`portRange: expected two ports from 1024 to 65535, the first below the second, got ${min}–${max}`)
   }
@@ -92,37 +109,79 @@ function checkConfig(config: MediaConfig): WorkerSettings {
     if (!Number.isFinite(settings[name]) || settings[name] < 0)
       problems.push(`${name}: expected milliseconds, got ${settings[name]}`)
   }
+  const { maxParticipants = 1 } = config
+  if (!Number.isInteger(maxParticipants) || maxParticipants < 1) {
+    problems.push(`maxParticipants: expected a whole number from 1 on, got ${maxParticipants}`)
+  }
   if (settings.jitterTargetMs > 500) problems.push(`jitterTargetMs: expected at most 500, got ${settings.jitterTargetMs}`)
   if (problems.length > 0) throw new ConfigError('media', problems)
   return settings
 }
 
+/** Whether the address is one of this machine's. @throws {ConfigError} */
+async function checkAddress(address: string): Promise<void> {
+  const socket = createSocket('udp4')
+  try {
+    await new Promise<void>((resolve, reject) => {
+      socket.once('error', reject)
+      socket.bind({ address, port: 0 }, resolve)
+    })
+  } catch (error) {
+    throw new ConfigError('media', [`address: ${address} cannot be used: ${errorCode(error)}`])
+  } finally {
+    socket.close()
+  }
+}
+
+const planeClosed = () => new InfraFabricError('media.closed', 'the media plane is closed')
+const threadLost = () => new InfraFabricError('media.worker.lost', 'the media thread is gone')
+
 /** Starts the media plane. @throws {ConfigError} */
 export async function createMediaPlane(config: MediaConfig): Promise<MediaPlane> {
   const settings = checkConfig(config)
+  await checkAddress(config.address)
   const maxParticipants = config.maxParticipants ?? 100
   const { log } = config
   let nextId = 0
-  let closed = false
-  let thread = await startThread()
+  let closing: Promise<void> | null = null
   const members = new Map<number, Member>()
   const membersOf = (conference: string) => [...members.values()].filter((member) => member.conference === conference)
 
   /** A thread and all that waits for it: when it is lost, both go, and a new one serves new legs. */
-  function startThread(): Promise<Thread> {
-    return Thread.start(settings, (lost) => {
-      if (closed) return
-      log.error({ legs: lost.legs.size }, 'media thread lost')
-      startThread().then(
-        (started) => {
-          thread = started
-        },
-        (error: unknown) => log.fatal({ error: String(error) }, 'media thread cannot be started')
-      )
+  const startThread = () => Thread.start(settings, replace)
+  let thread: Promise<Thread> = startThread()
+  await thread
+
+  function replace(lost: Thread): void {
+    for (const id of lost.legs.keys()) members.delete(id)
+    if (closing !== null) return
+    log.error({ legs: lost.legs.size, cause: String(lost.cause ?? 'it ended') }, 'media thread lost')
+    thread = sleep(restartPauseMs).then(() => {
+      if (closing !== null) throw planeClosed()
+      return startThread()
+    })
+    thread.catch((error: unknown) => {
+      if (closing === null) log.fatal({ code: errorCode(error) }, 'media thread cannot be started')
     })
   }
 
+  /** The thread that serves new legs. One that could not be started is tried again. */
+  async function running(): Promise<Thread> {
+    if (closing !== null) throw planeClosed()
+    const tried = thread
+    try {
+      return await tried
+    } catch (error) {
+      if (closing !== null) throw planeClosed()
+      if (tried !== thread) return running()
+      log.warn({ code: errorCode(error) }, 'media thread started again')
+      thread = startThread()
+      return thread
+    }
+  }
+
   const join = async (request: JoinRequest): Promise<Awaited<ReturnType<ConferencePort['join']>>> => {
+    if (closing !== null) throw planeClosed()
     const { conference, participant, role, offer } = request
     const read = offer === null ? null : readDescription(offer)
     if (read !== null && !read.ok) return read
@@ -130,17 +189,21 @@ export async function createMediaPlane(config: MediaConfig): Promise<MediaPlane>
     if (present.some((member) => member.participant === participant)) {
       return { ok: false, code: 'conference.full', reason: `${participant} is in ${conference} already` }
     }
-    if (present.length >= maxParticipants)
+    if (present.length >= maxParticipants) {
       return { ok: false, code: 'conference.full', reason: `${conference} has ${maxParticipants} participants` }
+    }
     const id = nextId++
-    const of = thread
     members.set(id, { conference, participant, role, codec: null, held: false })
+    let of: Thread
     let port: number
     try {
+      of = await running()
       port = await of.open(id, conference, role !== 'observer')
     } catch (error) {
       members.delete(id)
-      return { ok: false, code: 'conference.no-ports', reason: error instanceof Error ? error.message : String(error) }
+      if (closing !== null) throw planeClosed()
+      if (errorCode(error) !== 'conference.no-ports') throw error
+      return { ok: false, code: 'conference.no-ports', reason: (error as InfraFabricError).message }
     }
     const leg = new PlaneLeg(of, id, port, settings.address, (terms) => {
       const member = members.get(id)
@@ -157,12 +220,13 @@ export async function createMediaPlane(config: MediaConfig): Promise<MediaPlane>
     conferences: () => [...new Set([...members.values()].map(({ conference }) => conference))],
     roster: (conference) =>
       membersOf(conference).map(({ participant, role, codec, held }) => ({ participant, role, codec, held })),
-    metrics: async () =>
-      (await thread.request<Extract<FromWorker, { type: 'metrics' }>>((request) => ({ type: 'metrics', request }))).metrics,
-    close: async () => {
-      if (closed) return
-      closed = true
-      await thread.shutdown()
+    metrics: async () => (await (await running()).request('metrics', (request) => ({ type: 'metrics', request }))).metrics,
+    close: () => {
+      closing ??= thread.then(
+        (last) => last.shutdown(),
+        () => undefined
+      )
+      return closing
     }
   }
 }
@@ -175,6 +239,8 @@ class Thread {
   readonly #requests = new Map<number, PromiseWithResolvers<FromWorker>>()
   #nextRequest = 0
   lost = false
+  /** What ended it, when that was an error. */
+  cause: unknown = null
 
   private constructor(worker: Worker) {
     this.#worker = worker
@@ -191,13 +257,15 @@ class Thread {
         begun.resolve(thread)
       } else thread.#receive(message)
     })
-    worker.on('error', (error) =>
+    worker.on('error', (error) => {
+      thread.cause = error
       begun.reject(new InfraFabricError('media.worker.lost', 'the media thread failed', { cause: error }))
-    )
+    })
     worker.on('exit', () => {
-      thread.#lose()
       begun.reject(new InfraFabricError('media.worker.lost', 'the media thread ended before it was ready'))
+      thread.lost = true
       if (ready) onLost(thread)
+      thread.#lose()
     })
     return begun.promise
   }
@@ -218,17 +286,18 @@ class Thread {
         this.#requests.delete(message.request)
         return
       case 'dtmf':
-        return this.legs.get(message.leg)?.({ type: 'dtmf', digit: message.digit, durationMs: message.durationMs })
+        this.legs.get(message.leg)?.({ type: 'dtmf', digit: message.digit, durationMs: message.durationMs })
+        return
       case 'mediaTimeout':
-        return this.legs.get(message.leg)?.({ type: 'mediaTimeout', silentMs: message.silentMs })
+        this.legs.get(message.leg)?.({ type: 'mediaTimeout', silentMs: message.silentMs })
+        return
       case 'strangers':
-        return this.legs.get(message.leg)?.({ type: 'strangerRejected', packets: message.packets })
+        this.legs.get(message.leg)?.({ type: 'strangerRejected', packets: message.packets })
     }
   }
 
   #lose(): void {
-    this.lost = true
-    const error = new InfraFabricError('media.worker.lost', 'the media thread is gone')
+    const error = threadLost()
     for (const waiting of [...this.#opening.values(), ...this.#requests.values()]) waiting.reject(error)
     this.#opening.clear()
     this.#requests.clear()
@@ -241,7 +310,7 @@ class Thread {
   }
 
   open(leg: number, conference: string, speaks: boolean): Promise<number> {
-    if (this.lost) return Promise.reject(new InfraFabricError('media.worker.lost', 'the media thread is gone'))
+    if (this.lost) return Promise.reject(threadLost())
     const opening = Promise.withResolvers<number>()
     this.#opening.set(leg, opening)
     this.post({ type: 'open', leg, conference, speaks })
@@ -249,8 +318,11 @@ class Thread {
   }
 
   /** @throws {InfraFabricError} `media.worker.lost`, `media.worker.timeout` */
-  request<A extends FromWorker>(message: (request: number) => ToWorker): Promise<A> {
-    if (this.lost) return Promise.reject(new InfraFabricError('media.worker.lost', 'the media thread is gone'))
+  request<T extends 'stats' | 'metrics'>(
+    _answer: T,
+    message: (request: number) => ToWorker
+  ): Promise<Extract<FromWorker, { type: T }>> {
+    if (this.lost) return Promise.reject(threadLost())
     const id = this.#nextRequest++
     const asked = Promise.withResolvers<FromWorker>()
     this.#requests.set(id, asked)
@@ -259,7 +331,7 @@ class Thread {
       asked.reject(new InfraFabricError('media.worker.timeout', `the media thread did not answer within ${requestTimeoutMs} ms`))
     }, requestTimeoutMs)
     this.post(message(id))
-    return asked.promise.finally(() => clearTimeout(timer)) as Promise<A>
+    return asked.promise.finally(() => clearTimeout(timer)) as Promise<Extract<FromWorker, { type: T }>>
   }
 
   /** Asks the thread to end and waits for it; one that does not is ended. */
@@ -281,6 +353,7 @@ class PlaneLeg implements ConferenceLeg {
   readonly #origin: { -readonly [key in keyof Origin]: Origin[key] }
   readonly #changed: (terms: AudioTerms | null) => void
   #listeners: ((event: LegEvent) => void)[] = []
+  #failed: LegEvent | null = null
   #sdp = ''
   #terms: AudioTerms | null = null
   #left: Promise<LegStats> | null = null
@@ -292,6 +365,7 @@ class PlaneLeg implements ConferenceLeg {
     this.#origin = { sessionId: String(randomInt(2 ** 47)), version: 1, address }
     this.#changed = changed
     thread.legs.set(id, (event) => {
+      if (event.type === 'failed') this.#failed = event
       for (const listener of this.#listeners) listener(event)
     })
   }
@@ -309,6 +383,12 @@ class PlaneLeg implements ConferenceLeg {
     return this.#sdp
   }
 
+  /** @throws {InfraFabricError} `media.worker.lost`, `media.leg.left` */
+  #check(): void {
+    if (this.#left !== null) throw new InfraFabricError('media.leg.left', 'the participant has left the conference')
+    if (this.#thread.lost) throw threadLost()
+  }
+
   #agree(terms: AudioTerms): void {
     this.#terms = terms
     this.#thread.post({ type: 'agree', leg: this.#id, terms })
@@ -319,12 +399,14 @@ class PlaneLeg implements ConferenceLeg {
   readonly localSdp = () => this.#sdp
 
   readonly offered = async (sdp: string): Promise<{ ok: true; sdp: string; held: boolean } | MediaRefusal> => {
+    this.#check()
     const read = readDescription(sdp)
     return read.ok ? { ok: true, sdp: this.answer(read), held: read.terms.held } : read
   }
 
   readonly answered = async (sdp: string): Promise<{ ok: true; held: boolean } | MediaRefusal> => {
-    const read = readDescription(sdp)
+    this.#check()
+    const read = readAnswer(sdp, this.#terms === null ? offeredEvents : this.#terms.eventPayloadType)
     if (!read.ok) return read
     this.#agree(read.terms)
     return { ok: true, held: read.terms.held }
@@ -348,9 +430,11 @@ class PlaneLeg implements ConferenceLeg {
 
   readonly onEvent = (listener: (event: LegEvent) => void): void => {
     this.#listeners.push(listener)
+    const failed = this.#failed
+    if (failed !== null && this.#left === null) queueMicrotask(() => listener(failed))
   }
 
-  #ask(type: 'stats' | 'close'): Promise<Extract<FromWorker, { type: 'stats' }>> {
-    return this.#thread.request((request) => ({ type, leg: this.#id, request }))
+  #ask(type: 'stats' | 'close') {
+    return this.#thread.request('stats', (request) => ({ type, leg: this.#id, request }))
   }
 }

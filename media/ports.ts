@@ -39,6 +39,11 @@ export class PortPool {
     throw new InfraFabricError('conference.no-ports', `all ${this.#count} port pairs are taken`)
   }
 
+  /** Whether a port of ours carries a leg: what comes from there has gone in a circle. */
+  holds(port: number): boolean {
+    return this.#inUse.has(port & ~1)
+  }
+
   free({ port, rtp, rtcp }: PortPair): void {
     rtp.close()
     rtcp.close()
@@ -49,14 +54,20 @@ export class PortPool {
 /** A bound socket, or null when the port is not to be had. */
 function bind(address: string, port: number): Promise<Socket | null> {
   return new Promise((resolve) => {
-    const socket = createSocket('udp4')
-    socket.once('error', () => {
+    const socket = createSocket({ type: 'udp4', lookup: literal })
+    const failed = () => {
       socket.close()
       resolve(null)
-    })
+    }
+    socket.once('error', failed)
     socket.bind({ address, port, exclusive: true }, () => {
-      socket.removeAllListeners('error')
+      socket.off('error', failed).on('error', () => undefined)
       resolve(socket)
     })
   })
+}
+
+/** Destinations are IPv4 addresses already: no name is ever looked up, and a packet leaves in the turn in which it is sent. */
+function literal(address: string, _options: unknown, found: (error: null, address: string, family: number) => void): void {
+  found(null, address, 4)
 }

@@ -44,6 +44,7 @@ export class RtpPhone {
   #remote: Endpoint | null = null
   #timer: NodeJS.Timeout | null = null
   #lastSequence: number | null = null
+  #closed = false
   packetsReceived = 0
   packetsLost = 0
 
@@ -178,8 +179,11 @@ export class RtpPhone {
     return all
   }
 
+  /** Idempotent. */
   close(): void {
     if (this.#timer !== null) clearTimeout(this.#timer)
+    if (this.#closed) return
+    this.#closed = true
     this.#socket.close()
   }
 }

@@ -4,13 +4,13 @@
  * @see RFC 8866 (SDP), RFC 3264 (offer/answer), RFC 4733 §7.1.1 (telephone-event), RFC 5761 (rtcp-mux), RFC 3605 (rtcp attribute)
  */
 import { isIPv4 } from 'node:net'
-import { parse } from 'sdp-transform'
+import { type ParsedMedia, parse } from 'sdp-transform'
 import type { MediaRefusal, MediaRefusalCode } from '#kernel'
 import { codecNamed, codecs } from './codec/codecs.ts'
 import type { Endpoint } from './latch.ts'
 
 /** Bounds on what a peer may send: far beyond any phone, far below what could hurt. */
-const limits = { characters: 16_384, lines: 300, lineLength: 2048, media: 16, formats: 64 }
+const limits = { characters: 16_384, lines: 300, lineLength: 2048, media: 16 }
 
 export type Direction = 'sendrecv' | 'sendonly' | 'recvonly' | 'inactive'
 
@@ -21,7 +21,8 @@ export interface AudioTerms {
   /** Payload type of telephone-event; null when the peer has none. */
   readonly eventPayloadType: number | null
   readonly remote: Endpoint
-  readonly remoteControl: Endpoint
+  /** Where control packets go; null when there is no such port. */
+  readonly remoteControl: Endpoint | null
   readonly controlMuxed: boolean
   /** Seen from our side. */
   readonly direction: Direction
@@ -53,59 +54,81 @@ const opposite: Readonly<Record<Direction, Direction>> = {
 
 const unspecifiedAddress = '0.0.0.0'
 
-/** Reads an offer, or an answer to ours: the first audio stream over RTP/AVP with a codec of ours. */
+/** Reads an offer: the first audio stream over RTP/AVP with a codec of ours. */
 export function readDescription(sdp: string): ReadOffer | MediaRefusal {
   const malformed = checkForm(sdp)
   if (malformed !== null) return refuse('sdp.malformed', malformed)
-  let session: ReturnType<typeof parse>
-  try {
-    session = parse(sdp)
-  } catch {
-    return refuse('sdp.malformed', 'it cannot be read')
-  }
-  const audio = session.media.filter(({ type, port }) => type === 'audio' && port !== 0)
+  const session = parse(sdp)
+  const lines = sdp
+    .split(/\r?\n/)
+    .map((line) => mediaLine.exec(line)?.groups)
+    .filter((groups) => groups !== undefined)
+  const media = lines.map(({ type, port, count, protocol, formats }, at) => ({
+    type: type!,
+    port: Number(port),
+    count: Number(count ?? 1),
+    protocol: protocol!,
+    formats: formats!,
+    parsed: session.media[at]!
+  }))
+  const audio = media.filter(({ type, port, count }) => type === 'audio' && port !== 0 && count === 1)
   if (audio.length === 0) return refuse('sdp.no-audio', 'no audio stream is offered')
   const plain = audio.filter(({ protocol }) => protocol === 'RTP/AVP' || protocol === 'RTP/AVPF')
   if (plain.length === 0) {
     return refuse(
       'sdp.unsupported-profile',
-      `audio only over ${audio.map(({ protocol }) => printable(protocol)).join(', ')}; RTP/AVP is spoken here`
+      `audio only over ${audio.map(({ protocol }) => protocol).join(', ')}; RTP/AVP is spoken here`.slice(0, 200)
     )
   }
   for (const stream of plain) {
-    const address = stream.connection?.ip ?? session.connection?.ip
-    if (address === undefined) return refuse('sdp.malformed', 'no connection address for the audio stream')
-    if (!isUnicast(address)) return refuse('sdp.malformed', 'the connection address is no IPv4 unicast address')
-    const { port } = stream
-    if (!Number.isInteger(port) || port < 1 || port > 65_535) return refuse('sdp.malformed', 'the audio port is out of range')
-    const chosen = chooseCodec(stream)
+    const { parsed, port } = stream
+    const address = text(parsed.connection?.ip ?? session.connection?.ip)
+    if (address === '') return refuse('sdp.malformed', 'the audio stream has no connection address')
+    if (!isUnicast(address)) return refuse('sdp.no-audio', 'the audio stream has no IPv4 unicast address')
+    if (port > 65_535) return refuse('sdp.malformed', 'the audio port is out of range')
+    const controlPort = Number(parsed.rtcp?.port ?? port + 1)
+    if (parsed.rtcp !== undefined && (controlPort < 1 || controlPort > 65_535)) {
+      return refuse('sdp.malformed', 'the RTCP port is out of range')
+    }
+    const chosen = chooseCodec(parsed, stream.formats)
     if (chosen === null) continue
-    const theirs = (stream.direction ?? session.direction ?? 'sendrecv') as Direction
+    const theirs = text(parsed.direction ?? session.direction ?? 'sendrecv') as Direction
     const asked =
       address === unspecifiedAddress ? (theirs === 'recvonly' || theirs === 'inactive' ? 'inactive' : 'sendonly') : theirs
-    const controlMuxed = stream.rtcpMux !== undefined
-    const controlPort = controlMuxed ? port : (stream.rtcp?.port ?? Math.min(port + 1, 65_535))
+    const controlMuxed = parsed.rtcpMux !== undefined
     const terms: AudioTerms = {
       ...chosen,
       remote: { address, port },
-      remoteControl: { address, port: controlPort },
+      remoteControl: controlMuxed ? { address, port } : controlPort > 65_535 ? null : { address, port: controlPort },
       controlMuxed,
       direction: opposite[asked],
       held: asked === 'sendonly' || asked === 'inactive'
     }
-    const media = session.media.map((line) => ({
-      type: line.type,
-      protocol: line.protocol,
-      formats: line.payloads ?? '0',
-      chosen: line === stream
-    }))
-    return { ok: true, terms, media }
+    return { ok: true, terms, media: media.map((line) => ({ ...line, chosen: line === stream })) }
   }
   return refuse(
     'sdp.no-common-codec',
     `none of the codecs offered; ${codecs.map(({ name }) => name).join(' and ')} are spoken here`
   )
 }
+
+/**
+ * Reads the answer to an offer of ours.
+ *
+ * @param eventPayloadType under which we offered telephone-event: the peer sends events with our number, whatever its own is.
+ * @see RFC 3264 §6.1
+ */
+export function readAnswer(sdp: string, eventPayloadType: number | null): ReadOffer | MediaRefusal {
+  const read = readDescription(sdp)
+  if (!read.ok) return read
+  const events = read.terms.eventPayloadType === null ? null : eventPayloadType
+  return { ...read, terms: { ...read.terms, eventPayloadType: events } }
+}
+
+const text = (value: string | number | undefined) => String(value ?? '')
+
+const mediaLine =
+  /^m=(?<type>[a-z]+) (?<port>\d{1,5})(?:\/(?<count>\d{1,3}))? (?<protocol>[A-Za-z0-9/]{1,40}) (?<formats>[!-~]+(?: [!-~]+){0,63})$/
 
 /** What is wrong with the outer form, null when nothing is. */
 function checkForm(sdp: string): string | null {
@@ -119,8 +142,7 @@ function checkForm(sdp: string): string | null {
     if (line.length > limits.lineLength) return `line ${at + 1} is longer than ${limits.lineLength} characters`
     if (!/^[a-z]=/.test(line) || /[\u0000-\u0008\u000b-\u001f\u007f]/.test(line)) return `line ${at + 1} is not <type>=<value>`
     if (line.startsWith('m=')) {
-      if (!/^m=[a-z]+ \d{1,5}(?:\/\d{1,3})? [A-Za-z0-9/]{1,40}(?: [!-~]+){1,64}$/.test(line))
-        return `line ${at + 1} is no media description`
+      if (!mediaLine.test(line)) return `line ${at + 1} is no media description`
       if (++streams > limits.media) return `more than ${limits.media} streams`
     }
   }
@@ -133,22 +155,26 @@ function isUnicast(address: string): boolean {
   return address === unspecifiedAddress || (first > 0 && first < 224)
 }
 
-const printable = (text: string) => text.replace(/[^A-Za-z0-9/.-]/g, '?').slice(0, 40)
-
-type AudioLine = ReturnType<typeof parse>['media'][number]
-
 /** The first codec of the offer that we speak, and the event format that goes with its clock. */
-function chooseCodec(stream: AudioLine): Pick<AudioTerms, 'codec' | 'payloadType' | 'eventPayloadType'> | null {
-  const numbers = (stream.payloads ?? '')
+function chooseCodec(
+  stream: ParsedMedia,
+  formats: string
+): Pick<AudioTerms, 'codec' | 'payloadType' | 'eventPayloadType'> | null {
+  const numbers = formats
     .split(' ')
-    .slice(0, limits.formats)
+    .filter((format) => /^\d{1,3}$/.test(format))
     .map(Number)
-    .filter((number) => Number.isInteger(number) && number >= 0 && number <= 127)
-  const mapped = new Map(stream.rtp.map((map) => [map.payload, map]))
+    .filter((number) => number <= 127)
+  const mapped = new Map(
+    stream.rtp.map(({ payload, codec, rate, encoding }) => [
+      Number(payload),
+      { codec: text(codec), rate: Number(rate), channels: Number(encoding ?? 1) }
+    ])
+  )
   for (const number of numbers) {
     const map = mapped.get(number)
     const codec = map === undefined ? codecs.find(({ staticPayloadType }) => staticPayloadType === number) : codecNamed(map.codec)
-    if (codec === undefined || (map?.rate ?? codec.clockRateHz) !== codec.clockRateHz || (map?.encoding ?? 1) !== 1) continue
+    if (codec === undefined || (map?.rate ?? codec.clockRateHz) !== codec.clockRateHz || (map?.channels ?? 1) !== 1) continue
     const events = numbers.find((other) => {
       const event = mapped.get(other)
       return event?.codec.toLowerCase() === 'telephone-event' && event.rate === codec.clockRateHz
@@ -209,7 +235,7 @@ export function writeAnswer(offer: ReadOffer, origin: Origin, port: number): str
 }
 
 /** Payload type under which we offer telephone-event. */
-const offeredEvents = 101
+export const offeredEvents = 101
 
 /** An offer of every codec we speak. @see RFC 3264 §5 */
 export function writeOffer(origin: Origin, port: number): string {

@@ -3,8 +3,9 @@
  */
 import { randomBytes } from 'node:crypto'
 import { parentPort, workerData } from 'node:worker_threads'
-import type { DirectionStats } from '#kernel'
+import { type DirectionStats, InfraFabricError } from '#kernel'
 import type { FromWorker, ToWorker, WorkerMetrics, WorkerSettings } from './control.ts'
+import type { Endpoint } from './latch.ts'
 import { frameMs, Leg } from './leg.ts'
 import { Mix } from './mixer/mixer.ts'
 import { type PortPair, PortPool } from './ports.ts'
@@ -48,17 +49,21 @@ function emptyCounts(): { -readonly [key in keyof DirectionStats]: number } {
 /** Reports go out at random times around the interval, so that participants do not speak at once. @see RFC 3550 §6.3.1 */
 const nextReportMs = (now: number) => now + settings.reportIntervalMs * (0.5 + Math.random())
 
-/** Asks for a leg may be withdrawn while its ports are being bound. */
-const withdrawn = new Set<number>()
+let shuttingDown = false
 
 async function open({ leg: id, conference: name, speaks }: Extract<ToWorker, { type: 'open' }>): Promise<void> {
   let pair: PortPair
   try {
     pair = await pool.take()
   } catch (error) {
-    return tell({ type: 'notOpened', leg: id, reason: error instanceof Error ? error.message : String(error) })
+    if (!(error instanceof InfraFabricError)) throw error
+    tell({ type: 'notOpened', leg: id, reason: error.message })
+    return
   }
-  if (withdrawn.delete(id)) return pool.free(pair)
+  if (shuttingDown) {
+    pool.free(pair)
+    return
+  }
   const { rtp, rtcp } = pair
   const leg = new Leg(
     frameSamples,
@@ -72,13 +77,16 @@ async function open({ leg: id, conference: name, speaks }: Extract<ToWorker, { t
     }
   )
   const opened: OpenLeg = { leg, pair, conference: name, speaks, sounding: false, reportDueMs: nextReportMs(nowMs()) }
+  const loops = (source: Endpoint) => source.address === settings.address && pool.holds(source.port)
   rtp.on('message', (packet, source) => {
-    if (isControl(packet)) leg.receiveControl(packet, source, nowMs(), Date.now())
+    if (loops(source)) leg.stranger()
+    else if (isControl(packet)) leg.receiveControl(packet, source, nowMs(), Date.now())
     else leg.receive(packet, source, nowMs())
   })
-  rtcp.on('message', (packet, source) => leg.receiveControl(packet, source, nowMs(), Date.now()))
-  rtp.on('error', ignore)
-  rtcp.on('error', ignore)
+  rtcp.on('message', (packet, source) => {
+    if (loops(source)) leg.stranger()
+    else leg.receiveControl(packet, source, nowMs(), Date.now())
+  })
   legs.set(id, opened)
   let conference = conferences.get(name)
   if (conference === undefined) {
@@ -99,10 +107,7 @@ function isControl(packet: Buffer): boolean {
 
 function close(id: number): OpenLeg | undefined {
   const opened = legs.get(id)
-  if (opened === undefined) {
-    withdrawn.add(id)
-    return undefined
-  }
+  if (opened === undefined) return undefined
   opened.leg.report(nowMs(), Date.now(), true)
   legs.delete(id)
   const conference = conferences.get(opened.conference)!
@@ -210,12 +215,16 @@ port.on('message', (message: ToWorker) => {
       legs.get(message.leg)?.leg.agree(message.terms, nowMs())
       return
     case 'stats':
-      return tell({ type: 'stats', request: message.request, stats: (legs.get(message.leg)?.leg ?? noStats).stats() })
+      tell({ type: 'stats', request: message.request, stats: (legs.get(message.leg)?.leg ?? noStats).stats() })
+      return
     case 'close':
-      return tell({ type: 'stats', request: message.request, stats: (close(message.leg)?.leg ?? noStats).stats() })
+      tell({ type: 'stats', request: message.request, stats: (close(message.leg)?.leg ?? noStats).stats() })
+      return
     case 'metrics':
-      return tell({ type: 'metrics', request: message.request, metrics: metrics() })
+      tell({ type: 'metrics', request: message.request, metrics: metrics() })
+      return
     case 'shutdown':
+      shuttingDown = true
       clearTimeout(tickTimer)
       for (const id of [...legs.keys()]) close(id)
       setImmediate(() => port.close())

@@ -1,19 +1,23 @@
 /**
  * G.711: 8 bits a sample, 8000 samples a second, by tables.
  *
- * @see ITU-T G.711 (11/1988), tables 1a, 1b (A-law), 2a, 2b (µ-law)
+ * 16-bit samples lose their low bits without rounding, so that the decision values are exactly those of the tables; a negative sample is coded by its ones'
+ * complement, so that one that lies on a decision value goes toward zero, as in the ITU's own software.
+ *
+ * @see ITU-T G.711 (11/1988), tables 1a, 1b (A-law), 2a, 2b (µ-law); ITU-T G.191 (software tool library)
  */
 import type { CodecDefinition, Decoder, Encoder } from './codec.ts'
 
 const bias = 33
 const clip = 8158
 
-/** µ-law octet of a 14-bit sample (−8159…8159). */
+/** µ-law octet of a 14-bit sample (−8192…8191). */
 function compressMu(sample14: number): number {
-  const magnitude = Math.min(Math.abs(sample14), clip) + bias
+  const negative = sample14 < 0
+  const magnitude = Math.min(negative ? ~sample14 : sample14, clip) + bias
   const segment = 31 - Math.clz32(magnitude) - 5
   const octet = (segment << 4) | ((magnitude >> (segment + 1)) & 0x0f)
-  return ~(sample14 < 0 ? octet | 0x80 : octet) & 0xff
+  return ~(negative ? octet | 0x80 : octet) & 0xff
 }
 
 function expandMu(octet: number): number {
@@ -26,7 +30,7 @@ function expandMu(octet: number): number {
 /** A-law octet of a 13-bit sample (−4096…4095). */
 function compressA(sample13: number): number {
   const negative = sample13 < 0
-  const magnitude = negative ? -sample13 - 1 : sample13
+  const magnitude = negative ? ~sample13 : sample13
   const segment = magnitude < 32 ? 0 : 31 - Math.clz32(magnitude) - 4
   const octet = segment === 0 ? magnitude >> 1 : (segment << 4) | ((magnitude >> segment) & 0x0f)
   return (negative ? octet : octet | 0x80) ^ 0x55

@@ -57,14 +57,14 @@ export function ntpMiddle(seconds: number, fraction: number): number {
  * Round trip from a report block about us.
  *
  * @param nowMs wall clock at arrival.
- * @returns milliseconds; null when the block answers no report or the clocks do not make sense of it
+ * @returns milliseconds; null when the block answers no report, or would have answered it before it was sent
  * @see RFC 3550 §6.4.1 (DLSR)
  */
 export function roundTripMs(block: ReportBlock, nowMs: number): number | null {
   if (block.lastSenderReport === 0) return null
   const { ntpSeconds, ntpFraction } = ntpTime(nowMs)
   const elapsed = (ntpMiddle(ntpSeconds, ntpFraction) - block.lastSenderReport - block.delaySinceLast) | 0
-  return elapsed < 0 || elapsed > 0x7fffffff ? null : (elapsed * 1000) / 65_536
+  return elapsed < 0 ? null : (elapsed * 1000) / 65_536
 }
 
 function fault(code: string, message: string, octet: number): DecodeError {

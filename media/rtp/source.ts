@@ -65,7 +65,7 @@ export class RtpSource {
     const transit = (arrival - timestamp) | 0
     if (!Number.isNaN(this.#transit)) {
       const difference = Math.abs(timestampDistance(transit, this.#transit))
-      this.#jitter16 += difference - ((this.#jitter16 + 8) >> 4)
+      this.#jitter16 += difference - Math.floor((this.#jitter16 + 8) / 16)
     }
     this.#transit = transit
   }
@@ -80,7 +80,7 @@ export class RtpSource {
 
   /** In timestamp units. */
   get jitter(): number {
-    return this.#jitter16 >> 4
+    return Math.min(0xffffffff, Math.floor(this.#jitter16 / 16))
   }
 
   get jitterMs(): number {

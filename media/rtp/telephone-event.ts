@@ -1,4 +1,5 @@
 import { DecodeError } from '#kernel'
+import { timestampDistance } from './rtp.ts'
 
 export interface TelephoneEvent {
   /** 0–9, 10 `*`, 11 `#`, 12–15 A–D; others are no DTMF. */
@@ -47,20 +48,26 @@ export function eventOfDigit(digit: string): number {
   return digit.length === 1 ? digits.indexOf(digit.toUpperCase()) : -1
 }
 
+/** Longest duration a packet can tell: a longer event goes on as a segment of its own, with a new timestamp. @see RFC 4733 §2.5.1.3 */
+const longestSegment = 0xffff
+
 /** Longest pause within one event after which it counts as ended although its end was lost, in milliseconds: three packet intervals and some. */
 const lostEndMs = 150
 
 /**
  * Turns the packets of telephone-events into digits: each once, however often its end is repeated, and also when every end packet is lost.
  *
- * @see RFC 4733 §2.5.1.4, §2.5.2.2
+ * A long event in several segments is one digit.
+ *
+ * @see RFC 4733 §2.5.1.3, §2.5.1.4, §2.5.2.2
  */
 export class DigitCollector {
   readonly #clockRateHz: number
   readonly #tell: (digit: string, durationMs: number) => void
-  #timestamp = -1
+  #timestamp: number | null = null
   #event = -1
   #duration = 0
+  #segmentsBefore = 0
   #lastMs = 0
   #told = true
 
@@ -71,8 +78,15 @@ export class DigitCollector {
 
   /** @param timestamp RTP timestamp of the packet: that of the beginning of the event, the same in all its packets. */
   receive(event: TelephoneEvent, timestamp: number, nowMs: number): void {
-    if (timestamp !== this.#timestamp || event.event !== this.#event) {
+    const ahead = this.#timestamp === null ? null : timestampDistance(timestamp, this.#timestamp)
+    if (ahead !== null && ahead < 0 && ahead > -longestSegment) return
+    if (ahead === longestSegment && event.event === this.#event && !this.#told) {
+      this.#timestamp = timestamp
+      this.#segmentsBefore += longestSegment
+      this.#duration = 0
+    } else if (ahead !== 0 || event.event !== this.#event) {
       this.#finish()
+      this.#segmentsBefore = 0
       this.#timestamp = timestamp
       this.#event = event.event
       this.#duration = 0
@@ -88,9 +102,15 @@ export class DigitCollector {
     if (!this.#told && nowMs - this.#lastMs > lostEndMs) this.#finish()
   }
 
+  /** Ends the event that is on: the sender has begun a new stream. */
+  reset(): void {
+    this.#finish()
+    this.#timestamp = null
+  }
+
   #finish(): void {
     if (this.#told) return
     this.#told = true
-    this.#tell(digits[this.#event]!, Math.round((this.#duration * 1000) / this.#clockRateHz))
+    this.#tell(digits[this.#event]!, Math.round(((this.#segmentsBefore + this.#duration) * 1000) / this.#clockRateHz))
   }
 }

@@ -1,0 +1,119 @@
+import test from 'ava'
+import fc from 'fast-check'
+import { pcmu } from './codec/g711.ts'
+import { JitterBuffer } from './jitter-buffer.ts'
+
+const out = new Int16Array(160)
+const buffer = () => new JitterBuffer({ clockRateHz: 8000, frameSamples: 160, targetDelayMs: 20 }, pcmu.createDecoder())
+/** A packet whose samples all say its number. */
+const payload = (n: number) => new Uint8Array(160).fill(n & 0x7f)
+const put = (to: JitterBuffer, n: number, nowMs: number, first = 0) =>
+  to.put((first + n) & 0xffff, (first * 160 + n * 160) >>> 0, payload(n), 0, 160, nowMs)
+const decoded = Int16Array.from({ length: 256 }, (_, octet) => {
+  const one = new Int16Array(1)
+  pcmu.createDecoder().decode(Uint8Array.of(octet), 0, 1, one)
+  return one[0]!
+})
+
+test('plays in order from the target delay on, whatever the order of arrival', (t) => {
+  const jitter = buffer()
+  put(jitter, 2, 0)
+  put(jitter, 1, 1)
+  t.false(jitter.take(out, 19))
+  put(jitter, 3, 19)
+  for (const [n, at] of [
+    [1, 20],
+    [2, 40],
+    [3, 60]
+  ] as const) {
+    t.true(jitter.take(out, at))
+    t.true(out.every((sample) => sample === decoded[n]))
+  }
+  t.is(jitter.counts.dropped, 0)
+})
+
+test('numbers and timestamps wrap around', (t) => {
+  const jitter = buffer()
+  const first = 0xfffe
+  for (let n = 0; n < 6; n++) jitter.put((first + n) & 0xffff, (2 ** 32 - 320 + n * 160) >>> 0, payload(n), 0, 160, n)
+  for (let n = 0; n < 6; n++) {
+    t.true(jitter.take(out, 20 + 20 * n))
+    t.is(out[0], decoded[n]!)
+  }
+  t.deepEqual(jitter.counts, { dropped: 0, concealed: 0, skipped: 0 })
+})
+
+test('a lost packet is made up at half the level, a duplicate and a late one are dropped', (t) => {
+  const jitter = buffer()
+  for (const n of [0, 0, 2]) put(jitter, n, n)
+  t.true(jitter.take(out, 20))
+  t.true(jitter.take(out, 40))
+  t.is(out[0], decoded[0]! >> 1)
+  put(jitter, 1, 41)
+  t.true(jitter.take(out, 60))
+  t.is(out[0], decoded[2]!)
+  t.deepEqual(jitter.counts, { dropped: 2, concealed: 1, skipped: 0 })
+})
+
+test('after a pause, a new talkspurt waits for the target again', (t) => {
+  const jitter = buffer()
+  put(jitter, 0, 0)
+  for (let n = 0; n < 12; n++) jitter.take(out, 20 + 20 * n)
+  t.false(jitter.take(out, 280))
+  put(jitter, 50, 1000)
+  t.false(jitter.take(out, 1010))
+  t.true(jitter.take(out, 1020))
+  t.is(out[0], decoded[50]!)
+})
+
+for (const [name, ppm] of [
+  ['fast', 1000],
+  ['slow', -1000]
+] as const) {
+  test(`ten minutes of a sender whose clock is 0.1 % too ${name}: delay stays bounded, little is lost`, (t) => {
+    const jitter = buffer()
+    const interval = 20 / (1 + ppm / 1e6)
+    let sent = 0
+    let deepest = 0
+    let played = 0
+    for (let tick = 1; tick <= 30_000; tick++) {
+      const now = tick * 20 + 7
+      for (; sent * interval <= now; sent++) put(jitter, sent, sent * interval)
+      if (jitter.take(out, now)) played++
+      deepest = Math.max(deepest, jitter.depth)
+    }
+    t.true(deepest <= 5, `${deepest} held`)
+    t.true(played > 29_800, `${played} played`)
+    t.true(jitter.counts.dropped < 100 && jitter.counts.concealed < 600, JSON.stringify(jitter.counts))
+  })
+}
+
+test('whatever comes, it neither throws nor holds more than its room', (t) => {
+  const packet = fc.record({
+    sequence: fc.nat(0xffff),
+    timestamp: fc.oneof(fc.nat(20_000), fc.nat(0xffffffff)),
+    length: fc.oneof(fc.nat(200), fc.nat(1600)),
+    takes: fc.nat(3)
+  })
+  fc.assert(
+    fc.property(fc.array(packet, { maxLength: 120 }), (packets) => {
+      const jitter = buffer()
+      const bytes = new Uint8Array(1600)
+      let now = 0
+      for (const { sequence, timestamp, length, takes } of packets) {
+        jitter.put(sequence, timestamp, bytes, 0, length, now)
+        for (let n = 0; n < takes; n++, now += 20) jitter.take(out, now)
+      }
+      return jitter.depth <= 50
+    }),
+    { numRuns: 150, seed: 1 }
+  )
+  const jitter = buffer()
+  const long = new Uint8Array(1500)
+  let now = 0
+  for (let n = 0; n < 300; n++) {
+    jitter.put(n, n * 1500, long, 0, 1500, now)
+    for (let take = 0; take < 9; take++, now += 20) jitter.take(out, now)
+  }
+  t.true(jitter.counts.skipped > 0)
+})
