@@ -5,8 +5,8 @@ import type { Clock, Log } from '#kernel'
 import { parseMessage, type SipMessage } from '../codec/message.ts'
 import { nokReply, okReply } from '../protocol/server-message.ts'
 import type { Flow, TransportEvents, TransportPort } from '../transport/port.ts'
-import { createRoutes } from './application.ts'
-import type { ApplicationHandler } from './application-link.ts'
+import { type Application, createRoutes } from './application.ts'
+import type { ApplicationHandler, ApplicationMessage } from './application-link.ts'
 import { createApplicationRequests } from './application-requests.ts'
 import type { EngineLimits, EngineTimers } from './config.ts'
 import { type Core, createTime, hostPort } from './core.ts'
@@ -76,21 +76,56 @@ export function createEngine(parts: EngineParts): Engine {
     }
   }
 
+  const handle = (application: Application, message: ApplicationMessage) => {
+    switch (message.kind) {
+      case 'route':
+        routes.add(application, message.verb)
+        return application.send(okReply(randomUUID(), message.id))
+      case 'removeRoute':
+        routes.remove(application, message.verb)
+        return application.send(okReply(randomUUID(), message.id))
+      case 'response':
+        return core.uas.respond(application, message)
+      case 'dialogRequest':
+        return core.requests.dialogRequest(application, message)
+      case 'cancel':
+        return core.requests.cancel(application, message)
+      case 'proxy':
+        return application.send(nokReply(randomUUID(), message.id, 'this server does not proxy'))
+      case 'newRequest':
+        return core.requests.newRequest(application, message)
+    }
+  }
+
+  /** One message must not take the others down, whatever is wrong with its handling. */
+  const guarded = (handle: () => void): boolean => {
+    try {
+      handle()
+      return true
+    } catch (error) {
+      counters.defects++
+      log.error({ err: error }, 'message dropped by a defect of the engine')
+      return false
+    }
+  }
+
   return {
     transportEvents: {
-      message: (bytes, flow) => {
-        const message = read(bytes, flow)
-        if (message === undefined) return
-        if (message.kind === 'request') core.uas.request(message, flow)
-        else core.uac.response(message, flow)
-      },
-      oversized: (head, flow) => {
-        counters.oversized++
-        const message = read(head, flow)
-        if (message?.kind !== 'request') return
-        if (message.defect?.code === 'sip.content-length.malformed') core.uas.refuse(message, flow, 400, 'Bad Content-Length')
-        else core.uas.refuse(message, flow, 413, 'Request Entity Too Large')
-      },
+      message: (bytes, flow) =>
+        void guarded(() => {
+          const message = read(bytes, flow)
+          if (message === undefined) return
+          if (message.kind === 'request') core.uas.request(message, flow)
+          else core.uac.response(message, flow)
+        }),
+      oversized: (head, flow) =>
+        void guarded(() => {
+          counters.oversized++
+          const message = read(head, flow)
+          if (message?.kind !== 'request') return
+          if (message.defect?.code === 'sip.content-length.malformed') core.uas.refuse(message, flow, 400, 'Bad Content-Length')
+          else core.uas.refuse(message, flow, 413, 'Request Entity Too Large')
+        }),
       dropped: () => {
         counters.connectionsRefused++
       }
@@ -101,24 +136,8 @@ export function createEngine(parts: EngineParts): Engine {
         return [addresses, protocolVersion, addresses]
       },
       message: (application, message) => {
-        switch (message.kind) {
-          case 'route':
-            routes.add(application, message.verb)
-            return application.send(okReply(randomUUID(), message.id))
-          case 'removeRoute':
-            routes.remove(application, message.verb)
-            return application.send(okReply(randomUUID(), message.id))
-          case 'response':
-            return core.uas.respond(application, message)
-          case 'dialogRequest':
-            return core.requests.dialogRequest(application, message)
-          case 'cancel':
-            return core.requests.cancel(application, message)
-          case 'proxy':
-            return application.send(nokReply(randomUUID(), message.id, 'this server does not proxy'))
-          case 'newRequest':
-            return core.requests.newRequest(application, message)
-        }
+        if (guarded(() => handle(application, message))) return
+        application.send(nokReply(randomUUID(), message.id, 'Unknown server error'))
       },
       closed: (application) => {
         routes.removeAll(application)

@@ -22,6 +22,8 @@ export interface EngineCounters {
   connectionsRefused: number
   loginsRefused: number
   framesRefused: number
+  /** Messages whose handling failed for a fault of the engine itself: they are dropped, and everything else goes on. Should stay 0. */
+  defects: number
 }
 
 export interface EngineStats extends Readonly<EngineCounters> {
@@ -50,6 +52,7 @@ export function newCounters(): EngineCounters {
     transportErrors: 0,
     connectionsRefused: 0,
     loginsRefused: 0,
-    framesRefused: 0
+    framesRefused: 0,
+    defects: 0
   }
 }

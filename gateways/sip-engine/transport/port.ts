@@ -45,7 +45,7 @@ export interface TransportEvents {
   readonly dropped: (reason: DropReason) => void
 }
 
-export type DropReason = 'streamFraming' | 'streamStalled' | 'tooManyConnections' | 'tlsHandshake' | 'datagramEmpty'
+export type DropReason = 'streamFraming' | 'streamStalled' | 'tooManyConnections' | 'tlsHandshake' | 'socketError'
 
 export interface TransportLimits {
   /** Header section of a message on a stream, octets. */

@@ -88,7 +88,7 @@ export async function openTransports(
       })
     })
     const listener: Listener = { transport: 'udp', address: config.advertise ?? config.address, port: socket.address().port }
-    socket.on('error', () => events.dropped('datagramEmpty'))
+    socket.on('error', () => events.dropped('socketError'))
     socket.on('message', (bytes, remote) => {
       if (isKeepAlive(bytes)) {
         if (bytes.length >= 4) socket.send(pong, remote.port, remote.address, () => undefined)
@@ -145,7 +145,7 @@ export async function openTransports(
         resolve()
       })
     })
-    server.on('error', () => events.dropped('tooManyConnections'))
+    server.on('error', () => events.dropped('socketError'))
     listener = {
       transport: config.transport,
       address: config.advertise ?? config.address,
