@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import test from 'ava'
 import fc from 'fast-check'
 import { pcma, pcmu } from './g711.ts'
@@ -98,3 +100,68 @@ for (const codec of [pcmu, pcma]) {
     t.true(out.every((sample) => sample === 0))
   })
 }
+
+interface Vectors {
+  readonly decoded: readonly number[]
+  readonly encodedSha256: string
+}
+const sox: Readonly<Record<string, Vectors>> = JSON.parse(
+  readFileSync(new URL('../testdata/g711-sox.json', import.meta.url), 'utf8')
+)
+const everySample = Int16Array.from({ length: 65_536 }, (_, n) => n - 32_768)
+const everyOctet = Array.from({ length: 256 }, (_, octet) => octet)
+const sha256 = (octets: Iterable<number>) => createHash('sha256').update(Uint8Array.from(octets)).digest('hex')
+
+for (const codec of [pcmu, pcma]) {
+  test(`${codec.name}: all 256 octets decode as in SoX`, (t) => {
+    t.deepEqual(decode(codec, ...everyOctet), sox[codec.name]!.decoded)
+  })
+}
+
+test('PCMA: all 65,536 samples encode as in SoX, which rounds to 13 bits first', (t) => {
+  const rounded = everySample.map((sample) => Math.min(32_767, sample + 4))
+  t.is(sha256(encode(pcma, ...rounded)), sox.PCMA!.encodedSha256)
+})
+
+test('PCMU: all 65,536 samples encode as in SoX, which rounds to 14 bits first and codes the amount of a negative sample', (t) => {
+  const coded = [...everySample].map((sample) => {
+    const rounded = Math.min(8191, (sample + 2) >> 2)
+    const [octet] = encode(pcmu, Math.min(8191, Math.abs(rounded)) * 4)
+    return rounded < 0 ? octet! & 0x7f : octet!
+  })
+  t.is(sha256(coded), sox.PCMU!.encodedSha256)
+})
+
+/** Decision values of a positive half, in 16-bit units, from the segments of G.711: steps of a segment are equal, and double from one to the next. */
+function decisionValues(firstSegment: readonly number[], firstStep: number, segments: number, scale: number): number[] {
+  const values = [...firstSegment]
+  for (let segment = 0, step = firstStep; segment < segments; segment++, step *= 2) {
+    for (let n = 0; n < 16; n++) values.push(values.at(-1)! + step)
+  }
+  return values.map((value) => value * scale)
+}
+
+test('decision values are those of G.711: the code changes there and nowhere else', (t) => {
+  const mu = decisionValues([0, ...Array.from({ length: 15 }, (_, n) => 1 + 2 * n), 31], 4, 7, 4)
+  const a = decisionValues(
+    Array.from({ length: 33 }, (_, n) => 2 * n),
+    4,
+    6,
+    8
+  )
+  for (const [codec, values] of [
+    [pcmu, mu],
+    [pcma, a]
+  ] as const) {
+    const codes = encode(codec, ...everySample)
+    const at = (sample: number) => codes[sample + 32_768]!
+    const changes: number[] = []
+    for (let sample = 1; sample < 32_768; sample++) if (at(sample) !== at(sample - 1)) changes.push(sample)
+    t.deepEqual(
+      changes,
+      values.filter((value) => value > 0 && value < (codec === pcmu ? 8159 * 4 : 32_768)),
+      codec.name
+    )
+    for (let sample = 0; sample < 32_768; sample++) if (at(~sample) !== (at(sample) & 0x7f)) t.fail(`${codec.name} ${~sample}`)
+  }
+})
