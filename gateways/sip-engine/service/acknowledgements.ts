@@ -10,7 +10,7 @@ import type { ServerTransaction } from './transactions.ts'
 
 export interface Acknowledgements {
   /** A 2xx was sent to an INVITE: it is repeated until its ACK, without which the session is ended. */
-  readonly accept: (session: Session, transaction: ServerTransaction, bytes: Buffer) => void
+  readonly accept: (session: Session, transaction: ServerTransaction, cseq: number, bytes: Buffer) => void
   /** An ACK came; true for the first one of the 2xx it belongs to. */
   readonly acknowledge: (session: Session, cseq: number) => boolean
   /** Nobody waits for an ACK any more. */
@@ -19,7 +19,7 @@ export interface Acknowledgements {
   readonly provide: (
     session: Session,
     transaction: ServerTransaction,
-    response: Pick<ReliableProvisional, 'rseq' | 'status' | 'bytes'>
+    response: Pick<ReliableProvisional, 'rseq' | 'cseq' | 'status' | 'bytes'>
   ) => void
   /** Whether a PRACK is for the reliable response on the wire; the next one then goes out. */
   readonly prack: (session: Session, message: SipRequest) => boolean
@@ -42,7 +42,7 @@ export function createAcknowledgements(core: Core, unacknowledged: (invite: Serv
         waiting.cancelTimers = []
       } else if (effect.type === 'sendResponse') {
         counters.retransmissionsSent++
-        const { flow, fallback } = waiting.received
+        const { flow, fallback } = waiting.back
         transport.reply(flow, fallback, waiting.bytes, () => counters.transportErrors++)
       } else if (effect.what === 'ackTimeout') {
         counters.ackTimeouts++
@@ -62,7 +62,7 @@ export function createAcknowledgements(core: Core, unacknowledged: (invite: Serv
         provisional.cancelTimers = []
       } else if (effect.type === 'sendResponse') {
         counters.retransmissionsSent++
-        const { flow, fallback } = provisional.invite.received
+        const { flow, fallback } = provisional.invite.back
         transport.reply(flow, fallback, provisional.bytes, () => counters.transportErrors++)
       } else unacknowledged(provisional.invite)
     }
@@ -78,20 +78,19 @@ export function createAcknowledgements(core: Core, unacknowledged: (invite: Serv
   }
 
   return {
-    accept: (session, transaction, bytes) => {
+    accept: (session, transaction, cseq, bytes) => {
       endAccepted(session)
-      const { received } = transaction
       const waiting: AcceptedInvite = {
         state: 'initial',
         context: {
           t1Ms: timers.t1Ms,
           t2Ms: timers.t2Ms,
-          reliable: received.flow.listener.transport !== 'udp',
+          reliable: transaction.back.flow.listener.transport !== 'udp',
           intervalMs: timers.t1Ms
         },
         transactionId: transaction.id,
-        cseq: received.cseq.number,
-        received,
+        cseq,
+        back: transaction.back,
         bytes,
         cancelTimers: []
       }
@@ -110,7 +109,6 @@ export function createAcknowledgements(core: Core, unacknowledged: (invite: Serv
         ...response,
         state: 'initial',
         context: { t1Ms: timers.t1Ms, intervalMs: timers.t1Ms },
-        cseq: invite.received.cseq.number,
         invite,
         cancelTimers: []
       }

@@ -5,12 +5,16 @@ import { firstVia, markReceived, parseVia, type Via } from '../codec/via.ts'
 import { serverKey } from '../transaction/key.ts'
 import type { Endpoint, Flow } from '../transport/port.ts'
 
-/** A request that passed the sanity checks, with what every step needs of it. */
-export interface ReceivedRequest {
-  readonly message: SipRequest
+/** Where the responses to a request go. All that is kept of a request once it is answered. */
+export interface ResponsePath {
   readonly flow: Flow
   /** Where to send a response when the connection of the request is gone (RFC 3261 §18.2.2). */
   readonly fallback: Endpoint
+}
+
+/** A request that passed the sanity checks, with what every step needs of it. */
+export interface ReceivedRequest extends ResponsePath {
+  readonly message: SipRequest
   readonly via: Via
   /** Via header values of responses: as received, the top one marked with the packet's source. */
   readonly vias: readonly string[]

@@ -7,7 +7,7 @@ import type { ArmedTimer } from '../dialog/session-timer.ts'
 import type { Flow, Listener } from '../transport/port.ts'
 import type { Application } from './application.ts'
 import { newToken } from './core.ts'
-import type { ReceivedRequest } from './received.ts'
+import type { ResponsePath } from './received.ts'
 import type { ClientTransaction, ServerTransaction } from './transactions.ts'
 
 /** A 2xx we sent to an INVITE, until its ACK. */
@@ -16,7 +16,7 @@ export interface AcceptedInvite {
   readonly context: AcceptedContext
   readonly transactionId: string
   readonly cseq: number
-  readonly received: ReceivedRequest
+  readonly back: ResponsePath
   readonly bytes: Buffer
   cancelTimers: (() => void)[]
 }

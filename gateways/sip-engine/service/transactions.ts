@@ -10,7 +10,7 @@ import { type NonInviteClientState, nonInviteClient } from '../transaction/non-i
 import { type NonInviteServerState, nonInviteServer } from '../transaction/non-invite-server.ts'
 import type { SendFailed, TransportPort } from '../transport/port.ts'
 import type { EngineTimers } from './config.ts'
-import type { ReceivedRequest } from './received.ts'
+import type { ReceivedRequest, ResponsePath } from './received.ts'
 import type { EngineCounters } from './stats.ts'
 
 export type Told = Extract<Effect, { type: 'tell' }>['what']
@@ -25,14 +25,12 @@ interface Running {
 }
 
 export interface ServerTransaction extends Running {
-  readonly received: ReceivedRequest
+  readonly back: ResponsePath
   state: InviteServerState | NonInviteServerState
   /** Latest response, as sent. */
   response: Buffer | null
   /** Status of the latest response; 0 before the first. */
   status: number
-  /** Told when no ACK came for a failure, or the response could not be sent. */
-  tell: (what: Told) => void
 }
 
 export interface ClientTransaction extends Running {
@@ -118,7 +116,7 @@ export function createTransactions(parts: {
 
   const sendResponse = (transaction: ServerTransaction) => {
     if (transaction.response === null) return
-    const { flow, fallback } = transaction.received
+    const { flow, fallback } = transaction.back
     transport.reply(flow, fallback, transaction.response, (error) => {
       counters.transportErrors++
       log.debug({ transaction: transaction.id, error: error.message }, 'response not sent')
@@ -147,7 +145,7 @@ export function createTransactions(parts: {
       } else if (effect.type === 'startTimer') {
         startTimer(transaction, effect.timer, effect.delayMs, () => driveServer(transaction, { type: effect.timer }))
       } else if (effect.type === 'stopTimer') stopTimer(transaction, effect.timer)
-      else if (effect.type === 'tell') transaction.tell(effect.what)
+      else if (effect.type === 'tell') log.debug({ transaction: transaction.id, reason: effect.what }, 'response not delivered')
     }
   }
 
@@ -201,11 +199,10 @@ export function createTransactions(parts: {
         method: received.message.method,
         context: context(received.flow.listener.transport !== 'udp'),
         timers: new Map(),
-        received,
+        back: { flow: received.flow, fallback: received.fallback },
         state: received.message.method === 'INVITE' ? 'proceeding' : 'trying',
         response: null,
-        status: 0,
-        tell: () => undefined
+        status: 0
       }
       servers.set(transaction.key, transaction)
       return transaction

@@ -40,9 +40,14 @@ export interface UserAgentServer {
   readonly close: () => void
 }
 
-/** A request an application has been shown and has not finally answered. */
-interface Shown {
+/** A request to be answered. */
+interface Asked {
   readonly transaction: ServerTransaction
+  readonly received: ReceivedRequest
+}
+
+/** A request an application has been shown and has not finally answered. */
+interface Shown extends Asked {
   readonly application: Application
   readonly session: Session | null
   /** Whether the request creates its session. */
@@ -84,12 +89,11 @@ export function createUas(core: Core): UserAgentServer {
 
   /** A response the engine makes by itself. */
   const answer = (
-    transaction: ServerTransaction,
+    { transaction, received }: Asked,
     status: number,
     tag: string,
     options: { reason?: string; headers?: readonly HeaderLine[] } = {}
   ) => {
-    const { received } = transaction
     const headers = commonHeaders(received, status === 100 ? '' : tag)
     if (options.headers !== undefined) headers.push(...options.headers)
     if (core.userAgent !== null && status !== 100) headers.push(['Server', core.userAgent])
@@ -143,35 +147,36 @@ export function createUas(core: Core): UserAgentServer {
       counters.unhandled++
       return refuse(message, flow, 503, 'Overloaded')
     }
-    const transaction = transactions.openServer(received)
-    if (message.method === 'INVITE') answer(transaction, 100, '')
+    const asked = { transaction: transactions.openServer(received), received }
+    if (message.method === 'INVITE') answer(asked, 100, '')
     const session = received.toTag === '' ? undefined : sessions.matching(received.callId, received.fromTag, received.toTag)
-    if (session !== undefined) return inDialog(transaction, received, session)
-    outsideDialog(transaction, received)
+    if (session !== undefined) return inDialog(asked, session)
+    outsideDialog(asked)
   }
 
-  const outsideDialog = (transaction: ServerTransaction, received: ReceivedRequest) => {
+  const outsideDialog = (asked: Asked) => {
+    const { transaction, received } = asked
     const { method } = received.message
     const tag = received.toTag === '' ? newToken() : received.toTag
-    if (dialogOnly.has(method) || (received.toTag !== '' && !tagTolerant.has(method))) return answer(transaction, 481, tag)
-    if (!initial.has(method)) return answer(transaction, 405, tag, { headers: [allow] })
+    if (dialogOnly.has(method) || (received.toTag !== '' && !tagTolerant.has(method))) return answer(asked, 481, tag)
+    if (!initial.has(method)) return answer(asked, 405, tag, { headers: [allow] })
     const id = dialogId(received.callId, received.fromTag)
     const creating = method === 'INVITE' || method === 'SUBSCRIBE'
     if (creating) {
       const existing = sessions.get(id)
-      if (existing !== undefined) return answer(transaction, clashStatus(existing, received), tag)
+      if (existing !== undefined) return answer(asked, clashStatus(existing, received), tag)
       const interval = tooShort(received)
-      if (interval !== null) return answer(transaction, 422, tag, { headers: [interval] })
+      if (interval !== null) return answer(asked, 422, tag, { headers: [interval] })
     }
     const application = core.routes.next(method)
     if (application === undefined) {
       counters.unhandled++
-      return answer(transaction, 503, tag)
+      return answer(asked, 503, tag)
     }
     const session = creating ? openSession(received, method as Session['method'], application) : null
     if (session !== null && method === 'INVITE') session.inviteServer = transaction
     const { flow } = received
-    show({ transaction, application, session, creating, dialogId: session === null ? '' : id })
+    show({ ...asked, application, session, creating, dialogId: session === null ? '' : id })
     const bytes = shownBytes(received)
     application.send(newRequest(randomUUID(), wire(received.message.bytes.length, flow), transaction.id, flow.listener), bytes)
   }
@@ -192,13 +197,12 @@ export function createUas(core: Core): UserAgentServer {
     return session
   }
 
-  const show = (what: Pick<Shown, 'transaction' | 'application' | 'session' | 'creating' | 'dialogId'>) => {
-    const { transaction } = what
-    const shown: Shown = { ...what, localTag: transaction.received.toTag, answered: false, cancelTimer: null }
+  const show = (what: Pick<Shown, keyof Asked | 'application' | 'session' | 'creating' | 'dialogId'>) => {
+    const { transaction, received } = what
+    const shown: Shown = { ...what, localTag: received.toTag, answered: false, cancelTimer: null }
     pending.set(transaction.id, shown)
     const invite = transaction.method === 'INVITE'
     shown.cancelTimer = clock.after(invite ? timers.applicationMs : 64 * timers.t1Ms, () => unanswered(shown))
-    transaction.tell = (reason) => log.debug({ transaction: transaction.id, reason }, 'response not delivered')
   }
 
   const settle = (shown: Shown) => {
@@ -214,7 +218,7 @@ export function createUas(core: Core): UserAgentServer {
   /** A final answer by the engine in place of the application. */
   const settleWith = (shown: Shown, status: number, reason?: string) => {
     settle(shown)
-    answer(shown.transaction, status, localTagOf(shown), reason === undefined ? {} : { reason })
+    answer(shown, status, localTagOf(shown), reason === undefined ? {} : { reason })
     if (shown.session !== null && shown.creating) endSession(shown.session)
   }
 
@@ -235,32 +239,33 @@ export function createUas(core: Core): UserAgentServer {
     return shown.localTag
   }
 
-  const inDialog = (transaction: ServerTransaction, received: ReceivedRequest, session: Session) => {
+  const inDialog = (asked: Asked, session: Session) => {
+    const { transaction, received } = asked
     const { message, cseq } = received
     const { method } = message
     const tag = received.toTag
-    if (!inOrder(session.dialog, cseq.number)) return answer(transaction, 500, tag, { reason: 'CSeq Out Of Order' })
+    if (!inOrder(session.dialog, cseq.number)) return answer(asked, 500, tag, { reason: 'CSeq Out Of Order' })
     const { application } = session
     if (application === null || !application.open) {
-      answer(transaction, 481, tag)
+      answer(asked, 481, tag)
       if (method === 'BYE') endSession(session)
       return
     }
     session.dialog = { ...session.dialog, remoteCSeq: cseq.number, remoteTag: session.dialog.remoteTag || received.fromTag }
     if (method === 'INVITE') {
-      if (session.inviteClient !== null) return answer(transaction, 491, tag)
-      if (session.inviteServer !== null) return answer(transaction, 500, tag, { headers: [retryAfter()] })
+      if (session.inviteClient !== null) return answer(asked, 491, tag)
+      if (session.inviteServer !== null) return answer(asked, 500, tag, { headers: [retryAfter()] })
     }
-    if (method === 'UPDATE' && session.updateServer !== null) return answer(transaction, 500, tag, { headers: [retryAfter()] })
+    if (method === 'UPDATE' && session.updateServer !== null) return answer(asked, 500, tag, { headers: [retryAfter()] })
     if (method === 'INVITE' || method === 'UPDATE') {
       const interval = tooShort(received)
-      if (interval !== null) return answer(transaction, 422, tag, { headers: [interval] })
+      if (interval !== null) return answer(asked, 422, tag, { headers: [interval] })
     }
-    if (method === 'PRACK' && !acknowledgements.prack(session, message)) return answer(transaction, 481, tag)
+    if (method === 'PRACK' && !acknowledgements.prack(session, message)) return answer(asked, 481, tag)
     if (isTargetRefresh(method)) session.dialog = refreshedBy(session.dialog, message)
     if (method === 'INVITE') session.inviteServer = transaction
     if (method === 'UPDATE') session.updateServer = transaction
-    show({ transaction, application, session, creating: false, dialogId: session.id })
+    show({ ...asked, application, session, creating: false, dialogId: session.id })
     application.send(
       networkMessage(randomUUID(), wire(message.bytes.length, received.flow), transaction.id, session.id),
       shownBytes(received)
@@ -283,7 +288,7 @@ export function createUas(core: Core): UserAgentServer {
   }
 
   const cancelled = (received: ReceivedRequest) => {
-    const cancel = transactions.openServer(received)
+    const cancel = { transaction: transactions.openServer(received), received }
     const invite = transactions.findServer(serverKey(received.message, received.via, 'INVITE'))
     if (invite === undefined) return answer(cancel, 481, newToken())
     const shown = pending.get(invite.id)
@@ -336,8 +341,7 @@ export function createUas(core: Core): UserAgentServer {
     }
     const shown = pending.get(message.transactionId)
     if (shown === undefined || shown.application !== application) return fail('Response not sent due to unknown transaction')
-    const { transaction, session } = shown
-    const { received } = transaction
+    const { transaction, received, session } = shown
     const { status } = draft.message
     const { method } = received.message
     const { listener } = received.flow
@@ -398,7 +402,7 @@ export function createUas(core: Core): UserAgentServer {
     )
 
     if (isReliable && session !== null) {
-      acknowledgements.provide(session, transaction, { rseq, status, bytes })
+      acknowledgements.provide(session, transaction, { rseq, cseq: received.cseq.number, status, bytes })
       return
     }
     if (session !== null && status >= 200 && method === 'INVITE') acknowledgements.endReliable(session)
@@ -406,7 +410,7 @@ export function createUas(core: Core): UserAgentServer {
     if (success && (method === 'REGISTER' || method === 'SUBSCRIBE')) registerFlow(core, received, bytes)
     if (session === null || session.state === 'ended') return
     if (success) {
-      if (method === 'INVITE') acknowledgements.accept(session, transaction, bytes)
+      if (method === 'INVITE') acknowledgements.accept(session, transaction, received.cseq.number, bytes)
       if ((method === 'INVITE' || method === 'UPDATE') && draft.body.length > 0 && type !== null) {
         session.localBody = { type, body: Buffer.from(draft.body) }
       }
