@@ -193,6 +193,43 @@ test('a B2BUA joins two engines: answer, re-INVITE through, failure through, BYE
   )
 })
 
+test('a caller that cancels at a B2BUA: the CANCEL goes through to the far end', async (t) => {
+  let farCancelled = false
+  const far = await side(t, (srf) =>
+    srf.invite((request, response) => {
+      request.on('cancel', () => {
+        farCancelled = true
+      })
+      response.send(180)
+    })
+  )
+  const middle = await side(t, (srf) =>
+    srf.invite((request, response) => {
+      srf.createB2BUA(request, response, far.uri('far'), { localSdpB: request.body }).catch(() => undefined)
+    })
+  )
+  const near = await side(t)
+  let sent: SrfRequest | undefined
+  const call = near.srf.createUAC(
+    middle.uri('x'),
+    { localSdp: sdp() },
+    {
+      cbRequest: (_, request) => {
+        sent = request
+      },
+      cbProvisional: () => sent!.cancel()
+    }
+  )
+  const error = await t.throwsAsync<Error & { status: number }>(call)
+  t.is(error.status, 487)
+  await until(() => farCancelled && [near, middle, far].every(({ engine }) => engine.stats().dialogs === 0))
+  t.true(farCancelled)
+  t.deepEqual(
+    [near, middle, far].map(({ engine }) => engine.stats().dialogs),
+    [0, 0, 0]
+  )
+})
+
 test('digest: drachtio-srf answers the challenge with the same Call-ID and From tag', async (t) => {
   const seen: { callId: string; from: string; cseq: number }[] = []
   const md5 = (text: string) => createHash('md5').update(text).digest('hex')

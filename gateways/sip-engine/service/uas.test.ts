@@ -174,6 +174,13 @@ test('over TCP nothing is repeated, and a missing ACK still ends the call', (t) 
   t.is(headerOf(s.peer.received[1]!.text, 'Contact'), '<sip:10.0.0.1:5060;transport=tcp>')
 })
 
+test('over TLS the default Contact is a sips URI', (t) => {
+  const s = scene({ transport: 'tls' })
+  s.say(invite({ transport: 'TLS' }))
+  s.answer(200)
+  t.is(headerOf(s.peer.received[1]!.text, 'Contact'), '<sips:10.0.0.1:5060;transport=tls>')
+})
+
 test('a failure is repeated until its ACK, which the application does not see', (t) => {
   const s = scene()
   s.say(invite())
