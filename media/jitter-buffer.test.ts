@@ -117,3 +117,103 @@ test('whatever comes, it neither throws nor holds more than its room', (t) => {
   }
   t.true(jitter.counts.skipped > 0)
 })
+
+test('an hour at ±200 ppm: depth and delay stay bounded, and little is made up or left out', (t) => {
+  for (const ppm of [200, -200]) {
+    const jitter = buffer()
+    const interval = 20 / (1 + ppm / 1e6)
+    let sent = 0
+    let deepest = 0
+    for (let tick = 1; tick <= 180_000; tick++) {
+      const now = tick * 20 + 7
+      for (; sent * interval <= now; sent++) put(jitter, sent, sent * interval)
+      jitter.take(out, now)
+      if (tick % 25 === 0) deepest = Math.max(deepest, jitter.depth)
+    }
+    t.true(deepest <= 4, `${ppm}: ${deepest} held`)
+    const { dropped, concealed, skipped } = jitter.counts
+    // 200 ppm of an hour are 36 frames.
+    if (ppm > 0) t.true(skipped >= 30 && skipped <= 40 && dropped + concealed < 20, JSON.stringify(jitter.counts))
+    else t.true(skipped === 0 && dropped < 120 && concealed < 120, JSON.stringify(jitter.counts))
+  }
+})
+
+for (const ptimeMs of [10, 20, 30, 60]) {
+  test(`packets of ${ptimeMs} ms play without a gap`, (t) => {
+    const jitter = buffer()
+    const samples = ptimeMs * 8
+    let sent = 0
+    let silent = 0
+    const began = 20 + ptimeMs
+    for (let now = 1; now <= 5000; now += 20) {
+      for (; sent * ptimeMs <= now; sent++) {
+        jitter.put(sent, sent * samples, new Uint8Array(samples).fill(sent & 0x7f), 0, samples, sent * ptimeMs)
+      }
+      if (!jitter.take(out, now) && now > began) silent++
+    }
+    t.is(silent, 0)
+    const { dropped, skipped } = jitter.counts
+    t.is(dropped + skipped, 0)
+  })
+}
+
+test('network jitter of up to the target is played out without loss', (t) => {
+  const jitter = buffer()
+  const pending = Array.from({ length: 500 }, (_, n) => ({ n, at: n * 20 + ((n * 7919) % 19) })).sort((a, b) => a.at - b.at)
+  for (let now = 0; now < 10_000; now += 20) {
+    while (pending.length > 0 && pending[0]!.at <= now) {
+      const { n, at } = pending.shift()!
+      put(jitter, n, at)
+    }
+    jitter.take(out, now)
+  }
+  t.is(jitter.counts.dropped, 0)
+  t.true(jitter.counts.concealed <= 12, `${jitter.counts.concealed} made up`)
+})
+
+test('a path that becomes 100 ms longer: some are late, then the buffer follows', (t) => {
+  const jitter = buffer()
+  let heard = 0
+  for (let now = 0; now < 4000; now += 20) {
+    const n = now / 20
+    if (n < 50) put(jitter, n, now)
+    else if (n >= 55) put(jitter, n - 5, now)
+    if (jitter.take(out, now) && n >= 70) heard++
+  }
+  t.true(heard > 125, `${heard} of 130`)
+  t.true(jitter.counts.dropped <= 6, `${jitter.counts.dropped} dropped`)
+})
+
+test('a sender whose time jumps is heard again', (t) => {
+  for (const jump of [0x40000000, 0x90000000]) {
+    const jitter = buffer()
+    let sounding = 0
+    for (let n = 0; n < 100; n++) {
+      const timestamp = (n * 160 + (n < 50 ? 0 : jump)) >>> 0
+      jitter.put(n, timestamp, payload(n), 0, 160, n * 20)
+      if (jitter.take(out, n * 20 + 5) && n >= 70) sounding++
+    }
+    t.true(sounding >= 28, `${jump}: ${sounding} of 30`)
+  }
+})
+
+test('repeats of what was played do not throw away what waits', (t) => {
+  const jitter = buffer()
+  for (let n = 0; n < 4; n++) put(jitter, n, n)
+  t.true(jitter.take(out, 20))
+  t.true(jitter.take(out, 40))
+  for (const n of [0, 1, 0, 1]) put(jitter, n, 41)
+  t.is(jitter.depth, 2)
+  t.true(jitter.take(out, 60))
+  t.is(out[0], decoded[2]!)
+  t.is(jitter.counts.dropped, 4)
+})
+
+test('when there is no more room, the buffer begins anew with what comes', (t) => {
+  const jitter = buffer()
+  for (let n = 0; n < 51; n++) put(jitter, n, 0)
+  t.is(jitter.counts.dropped, 50)
+  t.is(jitter.depth, 1)
+  t.true(jitter.take(out, 20))
+  t.is(out[0], decoded[50]!)
+})

@@ -1,6 +1,6 @@
 import test from 'ava'
 import fc from 'fast-check'
-import { readDescription, writeAnswer, writeOffer } from './sdp.ts'
+import { readAnswer, readDescription, writeAnswer, writeOffer } from './sdp.ts'
 
 const sdp = (...media: string[]) =>
   `${['v=0', 'o=a 1 1 IN IP4 127.0.0.1', 's=-', 'c=IN IP4 127.0.0.1', 't=0 0', ...media].join('\r\n')}\r\n`
@@ -82,4 +82,151 @@ test('no description makes it throw', (t) => {
     { numRuns: 500, seed: 1 }
   )
   t.pass()
+})
+
+test('of two audio streams the first that can be used is taken, the other refused', (t) => {
+  const read = readDescription(
+    sdp('m=audio 4000 RTP/SAVP 0', 'm=audio 4002 RTP/AVP 18', 'm=audio 4004 RTP/AVP 8', 'm=audio 4006 RTP/AVP 0')
+  )
+  t.like(read, { terms: { remote: { port: 4004 }, codec: 'PCMA' } })
+  if (!read.ok) return
+  t.deepEqual(
+    writeAnswer(read, origin, 5000)
+      .split('\r\n')
+      .filter((line) => line.startsWith('m=')),
+    ['m=audio 0 RTP/SAVP 0', 'm=audio 0 RTP/AVP 18', 'm=audio 5000 RTP/AVP 8', 'm=audio 0 RTP/AVP 0']
+  )
+})
+
+test('a direction of the session holds for the stream, one of the stream goes before it', (t) => {
+  const held = sdp('m=audio 4000 RTP/AVP 0').replace('t=0 0\r\n', 't=0 0\r\na=sendonly\r\n')
+  t.like(readDescription(held), { terms: { direction: 'recvonly', held: true } })
+  t.like(readDescription(`${held}a=sendrecv\r\n`), { terms: { direction: 'sendrecv', held: false } })
+})
+
+test('0.0.0.0 with a direction: nothing is sent, and held is held', (t) => {
+  for (const [line, direction] of [
+    ['sendrecv', 'recvonly'],
+    ['sendonly', 'recvonly'],
+    ['recvonly', 'inactive'],
+    ['inactive', 'inactive']
+  ]) {
+    t.like(readDescription(sdp('m=audio 4000 RTP/AVP 0', 'c=IN IP4 0.0.0.0', `a=${line}`)), { terms: { direction, held: true } })
+  }
+})
+
+test('where control packets go', (t) => {
+  const control = (port: number, ...lines: string[]) => {
+    const read = readDescription(sdp(`m=audio ${port} RTP/AVP 0`, ...lines))
+    return read.ok ? read.terms.remoteControl : read.code
+  }
+  const at = (port: number) => ({ address: '127.0.0.1', port })
+  t.deepEqual(control(4000), at(4001))
+  t.deepEqual(control(4000, 'a=rtcp:4711'), at(4711))
+  t.deepEqual(control(4000, 'a=rtcp:4711 IN IP4 192.0.2.1'), at(4711))
+  t.deepEqual(control(4000, 'a=rtcp-mux'), at(4000))
+  t.is(control(65_535), null)
+  t.is(control(4000, 'a=rtcp:0'), 'sdp.malformed')
+})
+
+test('telephone-event counts only at the clock of the codec', (t) => {
+  const events = (rate: number) => readDescription(sdp('m=audio 4000 RTP/AVP 0 101', `a=rtpmap:101 telephone-event/${rate}`))
+  t.like(events(8000), { terms: { eventPayloadType: 101 } })
+  t.like(events(48_000), { terms: { eventPayloadType: null } })
+  t.like(readDescription(sdp('m=audio 4000 RTP/AVP 0', 'a=rtpmap:101 telephone-event/8000')), {
+    terms: { eventPayloadType: null }
+  })
+})
+
+test('a codec at another clock or with two channels is not ours', (t) => {
+  t.is(code(sdp('m=audio 4000 RTP/AVP 96', 'a=rtpmap:96 PCMU/16000')), 'sdp.no-common-codec')
+  t.is(code(sdp('m=audio 4000 RTP/AVP 96', 'a=rtpmap:96 PCMU/8000/2')), 'sdp.no-common-codec')
+  t.is(code(sdp('m=audio 4000 RTP/AVP 0', 'a=rtpmap:0 G726-32/8000')), 'sdp.no-common-codec')
+  t.is(code(sdp('m=audio 4000 RTP/AVP 96', 'a=rtpmap:96 pcmu/8000/1')), 'ok')
+})
+
+test('several ports for one stream are not used', (t) => {
+  t.is(code(sdp('m=audio 4000/2 RTP/AVP 0')), 'sdp.no-audio')
+  const read = readDescription(sdp('m=audio 4000/2 RTP/AVP 0', 'm=audio 4004 RTP/AVP 0'))
+  t.true(read.ok && writeAnswer(read, origin, 5000).includes('m=audio 0 RTP/AVP 0\r\nm=audio 5000 RTP/AVP 0\r\n'))
+})
+
+test('in an answer to ours, events come with the number that we offered', (t) => {
+  const answer = sdp('m=audio 4000 RTP/AVP 8 97', 'a=rtpmap:97 telephone-event/8000')
+  t.like(readAnswer(answer, 101), { terms: { codec: 'PCMA', eventPayloadType: 101 } })
+  t.like(readAnswer(sdp('m=audio 4000 RTP/AVP 8'), 101), { terms: { eventPayloadType: null } })
+  t.like(readAnswer(sdp('m=audio 0 RTP/AVP 8'), 101), { ok: false, code: 'sdp.no-audio' })
+})
+
+test('malformed lines', (t) => {
+  const plain = 'm=audio 4000 RTP/AVP 0'
+  for (const bad of [
+    'nonsense',
+    'm=audio',
+    'm=audio x RTP/AVP 0',
+    'm=audio 4000 RTP/AVP',
+    'a=x\0',
+    `a=${'x'.repeat(2100)}`,
+    'a=x\ry',
+    ''
+  ]) {
+    t.is(code(sdp(plain, bad, 'a=x')), 'sdp.malformed', bad.slice(0, 30))
+  }
+  t.is(code(sdp(plain).replace('o=a', 'x=a')), 'sdp.malformed')
+  t.is(code(sdp(plain).replace('c=IN IP4 127.0.0.1\r\n', '')), 'sdp.malformed')
+  t.is(code(`\r\n${sdp(plain)}`), 'sdp.malformed')
+  t.is(code(sdp(plain).replaceAll('\r\n', '\n')), 'ok')
+  t.is(code(sdp(plain).trimEnd()), 'ok')
+  t.is(code(sdp(`m=audio 4000 RTP/AVP ${Array(65).fill('0').join(' ')}`)), 'sdp.malformed')
+})
+
+test('any string is read or refused, and the answer to what is read can be read', (t) => {
+  const line = fc.oneof(
+    fc.constantFrom(
+      'v=0',
+      'o=- 1 1 IN IP4 127.0.0.1',
+      's=-',
+      'c=IN IP4 127.0.0.1',
+      'c=IN IP4 0',
+      't=0 0',
+      'a=rtpmap:0 PCMU/8000',
+      'a=rtcp-mux'
+    ),
+    fc.constantFrom(
+      'm=audio 4000 RTP/AVP 0',
+      'm=audio 9 RTP/AVP 0 8 101',
+      'm=video 0 RTP/AVP 99',
+      'm=application 7 UDP/BFCP *',
+      'a=inactive'
+    ),
+    fc.constantFrom(
+      'a=rtpmap:101 telephone-event/8000',
+      'a=rtpmap:1 1/1',
+      'a=rtpmap:',
+      'a=rtcp:',
+      'a=rtcp:x',
+      'a=__proto__:1',
+      'm=audio 1/3 a *'
+    ),
+    fc.string({ unit: 'binary', maxLength: 30 })
+  )
+  const description = fc
+    .tuple(fc.constantFrom('c=IN IP4 127.0.0.1', 'a=sendonly'), fc.array(line, { maxLength: 8 }))
+    .map(([second, lines]) => ['v=0', 'o=- 1 1 IN IP4 127.0.0.1', second, 'm=audio 9 RTP/AVP 0', ...lines].join('\r\n'))
+  let readable = 0
+  fc.assert(
+    fc.property(
+      fc.oneof({ weight: 9, arbitrary: description }, { weight: 1, arbitrary: fc.string({ unit: 'binary' }) }),
+      (any) => {
+        const read = readDescription(any)
+        if (!read.ok) return
+        readable++
+        const answer = writeAnswer(read, origin, 5000)
+        t.like(readDescription(answer), { ok: true, terms: { codec: read.terms.codec, payloadType: read.terms.payloadType } })
+        t.is(answer.split('\r\nm=').length, any.split('\r\nm=').length)
+      }
+    ),
+    { numRuns: 2000, seed: 1 }
+  )
+  t.true(readable > 50, `${readable} were readable`)
 })

@@ -1,0 +1,280 @@
+import test from 'ava'
+import type { Endpoint } from './latch.ts'
+import { Leg } from './leg.ts'
+import { decodeRtcp, encodeReport, ntpMiddle, type RtcpPacket } from './rtp/rtcp.ts'
+import { decodeRtp, emptyRtpHeader, encodeRtp } from './rtp/rtp.ts'
+import { encodeTelephoneEvent } from './rtp/telephone-event.ts'
+import type { AudioTerms } from './sdp.ts'
+
+const phone = { address: '198.51.100.7', port: 4000 }
+const terms: AudioTerms = {
+  codec: 'PCMU',
+  payloadType: 0,
+  eventPayloadType: 101,
+  remote: phone,
+  remoteControl: { ...phone, port: 4001 },
+  controlMuxed: false,
+  direction: 'sendrecv',
+  held: false
+}
+const settings = { jitterTargetMs: 20, latchWindowMs: 5000, mediaTimeoutMs: 3000, cname: 'us' }
+const loud = 0x80
+
+function scene(more: Partial<AudioTerms> = {}) {
+  const sent: { packet: Buffer; to: Endpoint }[] = []
+  const control: { packets: RtcpPacket[]; to: Endpoint; muxed: boolean }[] = []
+  const told: string[] = []
+  const leg = new Leg(160, settings, {
+    sendRtp: (packet, to) => sent.push({ packet: Buffer.from(packet), to }),
+    sendRtcp: (packet, to, muxed) => control.push({ packets: decodeRtcp(packet), to, muxed }),
+    digit: (digit, durationMs) => told.push(`digit ${digit} ${durationMs}`),
+    silent: (silentMs) => told.push(`silent ${silentMs}`),
+    strangers: (packets) => told.push(`strangers ${packets}`)
+  })
+  leg.agree({ ...terms, ...more }, 0)
+  const say = (
+    sequence: number,
+    nowMs: number,
+    options: { ssrc?: number; from?: Endpoint; type?: number; octets?: number } = {}
+  ) => {
+    const { ssrc = 5, from = phone, type = 0, octets = 160 } = options
+    const packet = Buffer.alloc(12 + octets, loud)
+    encodeRtp(packet, false, type, sequence & 0xffff, (sequence * 160) >>> 0, ssrc)
+    leg.receive(packet, from, nowMs)
+  }
+  const header = (packet: Buffer) => {
+    const out = emptyRtpHeader()
+    decodeRtp(packet, out)
+    return out
+  }
+  return { leg, sent, control, told, say, header }
+}
+
+test('sends a frame a tick: numbers and RTP timestamps count up, the marker stands on the first', (t) => {
+  const { leg, sent, header } = scene()
+  for (let n = 0; n < 20; n++) leg.push(new Int16Array(160))
+  const headers = sent.map(({ packet }) => header(packet))
+  t.deepEqual(headers.map(({ marker }) => marker).slice(0, 3), [true, false, false])
+  for (const [n, { sequenceNumber, timestamp }] of headers.entries()) {
+    t.is(sequenceNumber, (headers[0]!.sequenceNumber + n) & 0xffff)
+    t.is(timestamp, (headers[0]!.timestamp + 160 * n) >>> 0)
+  }
+  t.true(sent.every(({ packet, to }) => packet.length === 172 && packet[12] === 0xff && to === sent[0]!.to))
+})
+
+test('RTP time passes while nothing is sent, and the next packet has the marker', (t) => {
+  const { leg, sent, header } = scene()
+  leg.push(new Int16Array(160))
+  leg.agree({ ...terms, direction: 'recvonly', held: true }, 20)
+  for (let n = 0; n < 10; n++) leg.push(new Int16Array(160))
+  leg.agree(terms, 240)
+  leg.push(new Int16Array(160))
+  leg.skip(2)
+  leg.push(new Int16Array(160))
+  const headers = sent.map(({ packet }) => header(packet))
+  t.deepEqual(
+    headers.map(({ marker, timestamp }) => [marker, (timestamp - headers[0]!.timestamp) >>> 0]),
+    [
+      [true, 0],
+      [true, 11 * 160],
+      [true, 14 * 160]
+    ]
+  )
+})
+
+test('only a participant that sends and receives is heard', (t) => {
+  for (const direction of ['sendrecv', 'sendonly', 'recvonly', 'inactive'] as const) {
+    const { leg, say } = scene({ direction, held: direction === 'recvonly' || direction === 'inactive' })
+    for (let n = 0; n < 3; n++) say(n, n)
+    t.is(leg.pull(30), direction === 'sendrecv', direction)
+  }
+})
+
+test('before terms are agreed, nothing is taken and nothing is sent', (t) => {
+  const nothing = () => t.fail()
+  const leg = new Leg(160, settings, {
+    sendRtp: nothing,
+    sendRtcp: nothing,
+    digit: nothing,
+    silent: nothing,
+    strangers: nothing
+  })
+  leg.receive(Buffer.alloc(172, 0x80), phone, 0)
+  leg.receiveControl(Buffer.alloc(8), phone, 0, 0)
+  t.false(leg.pull(10))
+  leg.push(new Int16Array(160))
+  leg.report(0, 0, true)
+  leg.watch(60_000)
+  t.like(leg.stats(), { codec: null, received: { packets: 0 }, sent: { packets: 0 }, roundTripMs: null, encrypted: false })
+})
+
+test('packets that are no RTP, of another payload type, or from others are counted, each as what it is', (t) => {
+  const { leg, say, told } = scene()
+  say(0, 0)
+  leg.receive(Buffer.alloc(5), phone, 1)
+  say(1, 2, { type: 18 })
+  say(1, 3, { from: { address: '192.0.2.1', port: 1 } })
+  say(2, 4, { type: 18, from: { address: '192.0.2.1', port: 1 } })
+  leg.receiveControl(Buffer.alloc(8), { address: '192.0.2.1', port: 1 }, 5, 5)
+  leg.receiveControl(Buffer.from('00000000', 'hex'), phone, 5, 5)
+  t.like(leg.stats().received, { packets: 1, bytes: 160, errors: 3 })
+  t.is(leg.strangers, 3)
+  leg.watch(1000)
+  leg.watch(2000)
+  t.deepEqual(told, ['strangers 3'])
+})
+
+test('a stray packet with another SSRC does not end the stream; two in order begin a new one', (t) => {
+  const { leg, say } = scene()
+  for (let n = 0; n < 5; n++) say(n, n * 20)
+  say(900, 101, { ssrc: 66 })
+  say(700, 102, { ssrc: 67 })
+  t.like(leg.stats(), { received: { packets: 5, errors: 2 } })
+  t.true(leg.pull(103))
+  say(2000, 120, { ssrc: 8 })
+  say(2001, 140, { ssrc: 8 })
+  say(2003, 180, { ssrc: 8 })
+  t.like(leg.stats(), { received: { packets: 7, errors: 3 }, lost: 1 })
+})
+
+test('losses of an earlier stream are remembered', (t) => {
+  const { leg, say } = scene()
+  for (const n of [0, 1, 4]) say(n, n * 20)
+  for (const n of [50, 51, 53]) say(n, n * 20, { ssrc: 9 })
+  t.is(leg.stats().lost, 3)
+})
+
+test('a peer that has chosen our SSRC: we say goodbye and take another', (t) => {
+  const { leg, sent, say, control, header } = scene()
+  leg.push(new Int16Array(160))
+  const ours = header(sent[0]!.packet).ssrc
+  say(0, 0, { ssrc: ours })
+  t.deepEqual(control[0]!.packets.at(-1), { type: 'goodbye', ssrcs: [ours] })
+  leg.push(new Int16Array(160))
+  const next = header(sent[1]!.packet).ssrc
+  t.not(next, ours)
+  leg.report(100, 100, false)
+  t.like(control[1]!.packets[0], {
+    type: 'senderReport',
+    ssrc: next,
+    sender: { packets: 1, octets: 160 },
+    blocks: [{ ssrc: ours }]
+  })
+  t.like(leg.stats(), { sent: { packets: 2 }, received: { packets: 1 } })
+})
+
+test('reports by hand: loss, jitter and delay of a peer, the round trip to it', (t) => {
+  const { leg, say, control, header, sent } = scene()
+  leg.push(new Int16Array(160))
+  for (const n of [10, 11, 13, 14]) say(n, n * 20)
+  const peerSender = { ntpSeconds: 0x11112222, ntpFraction: 0x33334444, timestamp: 1, packets: 4, octets: 640 }
+  const from = { ...phone, port: 4001 }
+  leg.receiveControl(encodeReport({ ssrc: 5, cname: 'p', sender: peerSender, block: null, goodbye: false }), from, 1000, 50_000)
+  leg.report(1500, 50_500, false)
+  const { ssrc } = header(sent[0]!.packet)
+  t.deepEqual(control[0]!.to, { ...phone, port: 4001 })
+  t.deepEqual(control[0]!.packets[0], {
+    type: 'senderReport',
+    ssrc,
+    sender: {
+      ntpSeconds: 2_208_988_850,
+      ntpFraction: 0x80000000,
+      timestamp: (header(sent[0]!.packet).timestamp + 160) >>> 0,
+      packets: 1,
+      octets: 160
+    },
+    blocks: [
+      {
+        ssrc: 5,
+        fractionLost: Math.floor(256 / 5),
+        cumulativeLost: 1,
+        extendedHighest: 14,
+        jitter: 0,
+        lastSenderReport: 0x22223333,
+        delaySinceLast: 32_768
+      }
+    ]
+  })
+  const lastSenderReport = ntpMiddle(2_208_988_850, 0x80000000)
+  const block = {
+    ssrc,
+    fractionLost: 0,
+    cumulativeLost: 0,
+    extendedHighest: 1,
+    jitter: 0,
+    lastSenderReport,
+    delaySinceLast: 6554
+  }
+  leg.receiveControl(encodeReport({ ssrc: 5, cname: 'p', sender: null, block, goodbye: false }), from, 1700, 50_700)
+  t.true(Math.abs(leg.stats().roundTripMs! - 100) < 0.1)
+})
+
+test('a sender report of another stream is not answered', (t) => {
+  const { leg, say, control } = scene()
+  say(0, 0)
+  const sender = { ntpSeconds: 1, ntpFraction: 1, timestamp: 1, packets: 4, octets: 640 }
+  leg.receiveControl(encodeReport({ ssrc: 6, cname: 'p', sender, block: null, goodbye: false }), phone, 10, 10)
+  leg.report(100, 100, false)
+  t.like(control[0]!.packets[0], { type: 'receiverReport', blocks: [{ lastSenderReport: 0, delaySinceLast: 0 }] })
+})
+
+test('control goes to the RTP port when muxed, above the port of a latched source, and nowhere without a port', (t) => {
+  const muxed = scene({ controlMuxed: true, remoteControl: phone })
+  muxed.leg.report(0, 0, false)
+  t.like(muxed.control[0], { to: phone, muxed: true })
+  const nat = { address: '203.0.113.9', port: 65_535 }
+  for (const [port, expected] of [
+    [61_000, 61_001],
+    [65_535, null]
+  ] as const) {
+    const moved = scene()
+    for (let n = 0; n < 3; n++) moved.say(n, n, { from: { ...nat, port } })
+    moved.leg.report(10, 10, false)
+    t.is(moved.control[0]?.to.port ?? null, expected)
+  }
+  const none = scene({ remoteControl: null })
+  none.leg.report(0, 0, true)
+  t.is(none.control.length, 0)
+})
+
+test('a key among the sound', (t) => {
+  const { leg, say, told } = scene()
+  say(0, 0)
+  for (let n = 1; n <= 3; n++) {
+    const packet = Buffer.alloc(16)
+    encodeRtp(packet, n === 1, 101, n, 160, 5)
+    encodeTelephoneEvent({ event: 8, end: n === 3, volume: 10, duration: 160 * n }, packet, 12)
+    leg.receive(packet, phone, n * 20)
+  }
+  say(4, 80)
+  leg.receive(Buffer.concat([Buffer.from('8065000500000000000000058a', 'hex').subarray(0, 12), Buffer.of(1)]), phone, 100)
+  t.deepEqual(told, ['digit 8 60'])
+  t.like(leg.stats(), { lost: 0, received: { errors: 1 } })
+})
+
+test('silence is told once, begins anew with sound, and is none while held', (t) => {
+  const { leg, say, told } = scene()
+  leg.watch(2999)
+  leg.watch(3000)
+  leg.watch(4000)
+  say(0, 5000)
+  leg.watch(8000)
+  leg.agree({ ...terms, direction: 'recvonly', held: true }, 8100)
+  leg.watch(20_000)
+  leg.agree(terms, 20_100)
+  leg.watch(23_000)
+  t.deepEqual(told, ['silent 3000', 'silent 3000'])
+})
+
+test('packets of any length: octets, odd, several frames, too long', (t) => {
+  const { leg, say } = scene()
+  let now = 0
+  for (const octets of [0, 1, 3, 159, 161, 480, 1499, 1500, 1501, 4000]) {
+    for (let n = 0; n < 120; n++, now += 20) {
+      say(n, now, { octets, ssrc: octets + 1 })
+      leg.pull(now)
+    }
+  }
+  t.true(leg.stats().received.packets > 1000)
+  t.is(leg.frame.length, 160)
+})
