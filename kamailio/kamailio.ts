@@ -89,6 +89,19 @@ const complaints = (output: string) =>
     .slice(0, 5)
     .join(' | ') || output.trim().split('\n').slice(-3).join(' | ')
 
+/**
+ * Runs Kamailio and ends it when our end of the pipe closes: an edge does not outlive a suite that was killed. Ends with Kamailio's own status.
+ */
+const keeper = `exec 3<&0
+kamailio "$@" </dev/null 3<&- &
+edge=$!
+{ cat <&3 >/dev/null; kill "$edge"; } 2>/dev/null &
+watch=$!
+wait "$edge"
+status=$?
+kill "$watch" 2>/dev/null
+exit "$status"`
+
 /** Starts the edge and resolves when it takes requests. @throws as {@link writeEdge}; `edge.certificate.*`; `edge.start.failed` */
 export async function startEdge(config: EdgeConfig, { log, clock, onState }: EdgeOptions): Promise<Edge> {
   const certificate = () => checkCertificate(config.tls.certificate, clock.now())
@@ -103,6 +116,7 @@ export async function startEdge(config: EdgeConfig, { log, clock, onState }: Edg
 
   let credentials = config.credentials
   let child: ChildProcess | null = null
+  let pid: number | null = null
   let stopping = false
   let deaths = 0
   let cancelRestart: () => void = () => undefined
@@ -113,32 +127,19 @@ export async function startEdge(config: EdgeConfig, { log, clock, onState }: Edg
   const launch = async (): Promise<void> => {
     await writeEdge({ ...config, credentials })
     const shared = config.sharedMemoryMb ?? 64
+    const folders = ['-w', config.runtimeDir, '-Y', config.runtimeDir, '-P', pidFile]
     const started = spawn(
-      'kamailio',
-      [
-        '-DD',
-        '-E',
-        '-f',
-        'kamailio.cfg',
-        '-m',
-        String(shared),
-        '-M',
-        '16',
-        '-w',
-        config.runtimeDir,
-        '-Y',
-        config.runtimeDir,
-        '-P',
-        pidFile
-      ],
+      'sh',
+      ['-c', keeper, 'edge', '-DD', '-E', '-f', 'kamailio.cfg', '-m', String(shared), '-M', '16', ...folders],
       {
         cwd: config.runtimeDir,
-        stdio: ['ignore', 'ignore', 'pipe'],
+        stdio: ['pipe', 'ignore', 'pipe'],
         detached: true
       }
     )
     const begunMs = clock.monotonicMs()
     const output: string[] = []
+    started.stdin!.on('error', () => undefined)
     readLines(started.stderr!, (line) => {
       if (output.length < 200) output.push(line)
       relay(log, line)
@@ -150,7 +151,10 @@ export async function startEdge(config: EdgeConfig, { log, clock, onState }: Edg
     let up = false
     void ended.then((how) => {
       killGroup(started, 'SIGKILL')
-      if (child === started) child = null
+      if (child === started) {
+        child = null
+        pid = null
+      }
       if (stopping || !up) return
       if (clock.monotonicMs() - begunMs > steadyMs) deaths = 0
       log.error({ how }, 'edge died')
@@ -163,6 +167,7 @@ export async function startEdge(config: EdgeConfig, { log, clock, onState }: Edg
       child = null
       throw new InfraFabricError('edge.start.failed', `Kamailio did not start (${failed}): ${complaints(output.join('\n'))}`)
     }
+    pid = Number(await readFile(pidFile, 'utf8'))
     up = true
   }
 
@@ -186,7 +191,7 @@ export async function startEdge(config: EdgeConfig, { log, clock, onState }: Edg
     const running = child
     if (running === null || running.exitCode !== null || running.signalCode !== null) return
     const ended = new Promise<void>((resolve) => running.once('exit', () => resolve()))
-    running.kill('SIGTERM')
+    running.stdin!.end()
     const cancel = clock.after(stopTimeoutMs, () => killGroup(running, 'SIGKILL'))
     await ended
     cancel()
@@ -200,7 +205,7 @@ export async function startEdge(config: EdgeConfig, { log, clock, onState }: Edg
     throw error
   }
   return {
-    pid: () => child?.pid ?? null,
+    pid: () => pid,
     certificate,
     rpc,
     reloadCredentials: async (next) => {
