@@ -4,7 +4,7 @@ import { type CallContext, type ConferenceLeg, type LegEvent, newTraceId, silent
 import { createMediaPlane, type MediaConfig, RtpPhone, type RtpPhoneOptions, sine, toneLevel } from '#media'
 
 const context: CallContext = { traceId: newTraceId(), log: silentLog, signal: new AbortController().signal, now: Date.now }
-let nextPort = 30_000 + (process.pid % 200) * 100
+let nextPort = 12_000 + (process.pid % 20) * 600
 
 async function plane(t: ExecutionContext, more: Partial<MediaConfig> = {}) {
   const min = nextPort
