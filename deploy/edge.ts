@@ -5,7 +5,6 @@ import type { SuiteConfig } from './config.ts'
 import { type Credentials, ensureCredentials, readCredentials } from './credentials.ts'
 import { type DataLayout, ensureSecret } from './data.ts'
 import { freeTcpPort, freeUdpPort } from './free-ports.ts'
-import { endLeftoverEdge } from './leftovers.ts'
 
 /** Kamailio as a part of the suite. */
 export interface EmbeddedEdge {
@@ -38,8 +37,6 @@ const startAttempts = 3
 /** Starts Kamailio between the phones and the application. Its early warning of an expiring certificate goes to `warn`, at once and later. */
 export async function startEmbeddedEdge(options: EmbeddedEdgeOptions): Promise<EmbeddedEdge> {
   const { config, layout, clock, log, warn } = options
-  const leftovers = await endLeftoverEdge(layout.edge)
-  if (leftovers > 0) warn('suite.edge.leftover', `ended ${leftovers} processes of an edge that outlived its suite`)
   const nonceSecret = await ensureSecret(layout.nonceSecret)
   const { credentials } = await credentialsOf(options)
 

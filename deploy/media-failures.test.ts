@@ -14,7 +14,7 @@ test.serial('a phone that vanishes: its call ends with BYE after the media timeo
   const sound = await rtp()
   const call = await (await phone('expert-safety')).invite({ sdp: sound.sdp(), ...asExpert })
   t.is(call.status, 200)
-  t.is(header(await call.ended, 'reason'), 'SIP;cause=408;text="Media timeout"')
+  t.is(header(await call.ended(), 'reason'), 'SIP;cause=408;text="Media timeout"')
   await until(() => suite.status().sip.active === 0)
   t.like(entriesOf('TERMINATED')[0], { payload: { hungUpBy: 'conference', reason: 'media-timeout' } })
   t.deepEqual(suite.inside.media.conferences(), [])
@@ -33,7 +33,7 @@ test.serial('the media thread dies: its calls end with BYE and a reason, and new
   await until(() => events.some((event) => event.type === 'established'))
   const [, mediaThread] = workers
   await mediaThread!.terminate()
-  t.is(header(await call.ended, 'reason'), 'SIP;cause=500;text="Media failure"')
+  t.is(header(await call.ended(), 'reason'), 'SIP;cause=500;text="Media failure"')
   await until(() => suite.status().sip.active === 0)
   t.like(entriesOf('TERMINATED')[0], { payload: { reason: 'media-failed' } })
   t.true(entriesOf('BRIDGE_STATE_CHANGED').some(({ payload }) => payload.state === 'ERROR'))

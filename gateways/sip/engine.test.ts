@@ -92,7 +92,7 @@ test('we end a call with BYE, and the reason goes with it', async (t) => {
   const { phone, conference, application } = await start(t)
   const call = await (await phone()).invite({ sdp, headers: () => edge })
   conference.legs[0]!.emit({ type: 'mediaTimeout', silentMs: 30_000 })
-  const bye = await call.ended
+  const bye = await call.ended()
   t.is(header(bye, 'reason'), 'SIP;cause=408;text="Media timeout"')
   await until(() => application.stats().active === 0)
 })
@@ -135,7 +135,7 @@ test('many CANCELs, each racing its 200: nothing is left over', async (t) => {
       onSent: (cancel) => void setTimeout(cancel, i % 10)
     })
     statuses.push(call.status)
-    if (call.status === 200) await Promise.race([call.ended, call.bye().catch(() => undefined)])
+    if (call.status === 200) await Promise.race([call.ended(), call.bye().catch(() => undefined)])
   }
   await until(() => application.stats().active === 0)
   t.true(statuses.every((status) => status === 200 || status === 487))
@@ -146,7 +146,7 @@ test('a caller that never sends the ACK is hung up on', async (t) => {
   const { phone, witness, application } = await start(t, {}, { t1Ms: 10, t2Ms: 40 })
   const call = await (await phone()).invite({ sdp, headers: () => edge, withoutAck: true })
   t.is(call.status, 200)
-  await call.ended
+  await call.ended()
   await until(() => application.stats().active === 0)
   t.like(witness.payload('TERMINATED'), { hungUpBy: 'sip-server', reason: 'ack-timeout' })
 })
@@ -204,7 +204,7 @@ test('an application that shuts down hangs up on its calls', async (t) => {
   const { phone, application, witness } = await start(t)
   const call = await (await phone()).invite({ sdp, headers: () => edge })
   const closed = application.close()
-  t.is(header(await call.ended, 'reason'), 'SIP;cause=503;text="Service shutting down"')
+  t.is(header(await call.ended(), 'reason'), 'SIP;cause=503;text="Service shutting down"')
   await closed
   t.like(witness.payload('TERMINATED'), { hungUpBy: 'application', reason: 'draining' })
 })

@@ -56,8 +56,8 @@ export interface PhoneCall {
   /** Milliseconds from the INVITE with credentials to its final response. */
   readonly setupMs: number
   readonly provisional: readonly number[]
-  /** Resolves with the BYE of the far end. */
-  readonly ended: Promise<Message>
+  /** Resolves with the BYE of the far end; rejects when none comes in time. */
+  readonly ended: (timeoutMs?: number) => Promise<Message>
   readonly request: (method: string, options?: { headers?: Record<string, string>; body?: string }) => Promise<Message>
   readonly bye: () => Promise<Message>
   /** Goes on with the call over another connection: a phone whose connection was lost. */
@@ -325,7 +325,14 @@ async function call(link: Link, options: PhoneOptions, invite: InviteOptions): P
       callId,
       setupMs,
       provisional: transaction.provisional,
-      ended: ended.promise,
+      ended: (timeoutMs = 10_000) =>
+        new Promise((resolve, reject) => {
+          const timer = setTimeout(() => reject(new Error(`no BYE within ${timeoutMs} ms`)), timeoutMs)
+          void ended.promise.then((bye) => {
+            clearTimeout(timer)
+            resolve(bye)
+          })
+        }),
       request,
       bye: () => request('BYE'),
       moveTo: (phone) => {
