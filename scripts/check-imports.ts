@@ -3,7 +3,8 @@
  *
  *     kernel ← {ledger, media, guard, sip-engine, kamailio} ← gateways/sip ← deploy ← cli ← scripts (tests and tools)
  *
- * A part is reached from outside only through its subpath import (`#media`); tests and `scripts/` may reach the parts they test.
+ * A part is reached from outside only through its subpath import (`#media`); tests, what lies in a `testing/` folder and `scripts/` may
+ * reach the parts they test.
  */
 import { readFileSync } from 'node:fs'
 import { glob } from 'node:fs/promises'
@@ -38,6 +39,10 @@ function target(file: string, specifier: string): string | undefined {
   return wildcard === undefined ? specifier : normalize(subpaths[wildcard]!.replace('*', specifier.slice(wildcard.length - 1)))
 }
 
+/** `import … from '…'`, `export … from '…'`, `import '…'`, `import('…')`. */
+const importPattern =
+  /^(?:import|export)\b[^'";]*?\bfrom\s*['"]([^'"]+)['"]|^import\s*['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]/gm
+
 const problems: string[] = []
 let files = 0
 for await (const file of glob('{gateways,plugins,media,ledger,kamailio,cli,deploy,scripts,sipp-scenarios}/**/*.{ts,js}')) {
@@ -47,16 +52,14 @@ for await (const file of glob('{gateways,plugins,media,ledger,kamailio,cli,deplo
     continue
   }
   files++
-  for (const match of readFileSync(file, 'utf8').matchAll(
-    /^(?:import|export)\s[^'"]*?['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]/gm
-  )) {
-    const specifier = match[1] ?? match[2]!
+  for (const match of readFileSync(file, 'utf8').matchAll(importPattern)) {
+    const specifier = match[1] ?? match[2] ?? match[3]!
     const path = target(file, specifier)
     if (path === undefined) continue
     const to = partOf(path)
     if (to === undefined) problems.push(`${file} → ${specifier}: names no part of the project`)
     else if (to === from) continue
-    else if (file.endsWith('.test.ts')) continue
+    else if (file.endsWith('.test.ts') || file.includes('/testing/')) continue
     else if (!allowed[from]!.includes('*') && !allowed[from]!.includes(to))
       problems.push(`${file} → ${path}: ${from} may not import ${to}`)
     else if (!specifier.startsWith('#'))
