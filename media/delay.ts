@@ -22,11 +22,16 @@ export interface MediaDelay {
 }
 
 /** Frames between two clicks: far more than any delay measured. */
-const clickEvery = 15
+const clickEvery = 10
 const clickLevel = 20_000
+/** Clicks of one talker: the next one's frames begin at another moment between two ticks of the mixer. */
+const clicksPerTalker = 50
+/** The golden section spreads any number of talkers evenly over a frame. */
+const phaseStep = 0.618
 
 /**
- * Measures delay through a running plane: one participant clicks, another listens, the rest send silence.
+ * Measures delay through a running plane: one participant clicks, another listens, the rest send silence. Talkers take turns, each at another phase against the
+ * mixer's tick, because what the mixer adds lies between nothing and a frame depending on that.
  *
  * @param participants at least 2
  * @param clicks how many to measure
@@ -39,24 +44,17 @@ export async function measureMediaDelay(
   jitterTargetMs: number
 ): Promise<MediaDelay> {
   const conference = `delay-${newTraceId().slice(0, 8)}`
-  const abort = new AbortController()
-  const context: CallContext = { traceId: newTraceId(), log: silentLog, signal: abort.signal, now: Date.now }
+  const context: CallContext = { traceId: newTraceId(), log: silentLog, signal: new AbortController().signal, now: Date.now }
   let sentMs = Number.NaN
   let frameBeganMs = Number.NaN
-  let previousSendMs = performance.now()
   const added: number[] = []
   const mouthToEar: number[] = []
-  const talker = await RtpPhone.open({
-    onSend: (samples, frame) => {
-      const now = performance.now()
-      if (frame > clickEvery && frame % clickEvery === 0) {
-        samples.fill(clickLevel)
-        sentMs = now
-        frameBeganMs = previousSendMs
-      }
-      previousSendMs = now
-    }
-  })
+  const join = async (participant: string, phone: RtpPhone) => {
+    const joined = await plane.join(context, { conference, participant, role: 'expert', offer: phone.sdp() })
+    if (!joined.ok) throw new TypeError(joined.reason)
+    phone.talkTo(joined.sdp)
+    return joined.leg
+  }
   const listener = await RtpPhone.open({
     onReceive: (samples) => {
       if (Number.isNaN(sentMs) || samples[samples.length >> 1]! < clickLevel / 2) return
@@ -66,18 +64,30 @@ export async function measureMediaDelay(
       sentMs = Number.NaN
     }
   })
-  const others = await Promise.all(Array.from({ length: participants - 2 }, () => RtpPhone.open()))
-  const phones = [talker, listener, ...others]
-  const legs = await Promise.all(
-    phones.map(async (phone, n) => {
-      const joined = await plane.join(context, { conference, participant: `p${n}`, role: 'expert', offer: phone.sdp() })
-      if (!joined.ok) throw new TypeError(joined.reason)
-      phone.talkTo(joined.sdp)
-      return joined.leg
+  const phones = [listener, ...(await Promise.all(Array.from({ length: participants - 2 }, () => RtpPhone.open())))]
+  const legs = await Promise.all(phones.map((phone, n) => join(`p${n}`, phone)))
+  for (let turn = 0; added.length < clicks && turn < 2 * Math.ceil(clicks / clicksPerTalker); turn++) {
+    const enough = Math.min(clicks, added.length + clicksPerTalker)
+    let previousSendMs = performance.now()
+    const talker = await RtpPhone.open({
+      onSend: (samples, frame) => {
+        const now = performance.now()
+        if (frame > clickEvery && frame % clickEvery === 0 && added.length < enough) {
+          samples.fill(clickLevel)
+          sentMs = now
+          frameBeganMs = previousSendMs
+        }
+        previousSendMs = now
+      }
     })
-  )
-  const deadline = performance.now() + clicks * clickEvery * frameMs * 1.5 + 5000
-  while (added.length < clicks && performance.now() < deadline) await sleep(50)
+    await sleep(frameMs * ((turn * phaseStep) % 1))
+    const leg = await join(`talker${turn}`, talker)
+    const deadline = performance.now() + clicksPerTalker * clickEvery * frameMs * 1.5 + 1000
+    while (added.length < enough && performance.now() < deadline) await sleep(50)
+    await leg.leave()
+    talker.close()
+    sentMs = Number.NaN
+  }
   await Promise.all(legs.map((leg) => leg.leave()))
   for (const phone of phones) phone.close()
   const quantile = (values: readonly number[], q: number) =>

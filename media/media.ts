@@ -247,7 +247,10 @@ class Thread {
   }
 
   static start(settings: WorkerSettings, onLost: (thread: Thread) => void): Promise<Thread> {
-    const worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData: settings })
+    const worker = new Worker(new URL('./worker.ts', import.meta.url), {
+      workerData: settings,
+      execArgv: ['--disable-warning=ExperimentalWarning']
+    })
     const thread = new Thread(worker)
     const begun = Promise.withResolvers<Thread>()
     let ready = false
