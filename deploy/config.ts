@@ -96,6 +96,10 @@ export const suiteSchema = z.strictObject({
     .default(null)
     .describe('Whether callers must show a certificate; null for the rule of the profile: in production'),
   allowDigestWithoutQop: z.boolean().default(false).describe('Takes digests of old phones that know no qop (MD5 only)'),
+  md5OnlyUsers: z
+    .array(z.string().min(1).max(128))
+    .default([])
+    .describe('Users whose phones give up at the sight of SHA-256: they are challenged for MD5 only'),
   limits: z
     .strictObject({
       callsPerMinute: positive(10_000).default(10).describe('Calls a minute of one expert, at the edge and in IF.guard'),

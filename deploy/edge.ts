@@ -133,10 +133,10 @@ async function credentialsOf({
   const missing = users.filter((user) => !usable.includes(user))
   if (missing.length > 0)
     warn('suite.credentials.missing', `registered, but without credentials in this realm: ${missing.join(', ')}`)
-  return { credentials: usable.map((user) => edgeCredential(user, credentials)), added }
+  return { credentials: usable.map((user) => edgeCredential(user, credentials, config.md5OnlyUsers)), added }
 }
 
-function edgeCredential(user: string, { users }: Credentials): EdgeCredential {
+function edgeCredential(user: string, { users }: Credentials, md5Only: readonly string[]): EdgeCredential {
   const { ha1Md5, ha1Sha256 } = users[user]!
-  return { user, ha1Md5, ha1Sha256 }
+  return { user, ha1Md5, ha1Sha256: md5Only.includes(user) ? null : ha1Sha256 }
 }

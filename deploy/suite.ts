@@ -100,7 +100,13 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
   const listeners = new Set<(event: SuiteEvent) => void>()
   if (options.onEvent !== undefined) listeners.add(options.onEvent)
   const emit = (event: SuiteEvent) => {
-    for (const listener of listeners) listener(event)
+    for (const listener of listeners) {
+      try {
+        listener(event)
+      } catch (error) {
+        log.error({ error: String(error) }, 'a listener failed')
+      }
+    }
   }
   const tellPart = (part: Part, state: 'started' | 'stopped' | 'lost' | 'restarted', detail: string | null = null) =>
     emit({ type: 'part', at: clock.now(), part, state, detail })

@@ -20,7 +20,7 @@ export const edgeHeaders = (user: string): Record<string, string> => ({
 
 /** A new empty folder that goes with the test. */
 export async function temporaryFolder(t: ExecutionContext): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'suite-'))
+  const folder = await mkdtemp(join(tmpdir(), 'suite '))
   t.teardown(() => rm(folder, { recursive: true, force: true }))
   return folder
 }

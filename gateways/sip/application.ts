@@ -124,7 +124,13 @@ export async function runSipApplication(
     else if (event.type === 'established') counters.established++
     else if (event.type === 'ended') counters.ended++
     else if (event.type === 'rejected') event.security ? counters.securityRejected++ : counters.rejected++
-    for (const listener of listeners) listener(event)
+    for (const listener of listeners) {
+      try {
+        listener(event)
+      } catch (error) {
+        log.error({ code: errorCode(error) }, 'a listener failed')
+      }
+    }
   }
 
   /** Entry that belongs to no call of ours. */
