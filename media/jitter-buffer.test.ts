@@ -217,3 +217,30 @@ test('when there is no more room, the buffer begins anew with what comes', (t) =
   t.true(jitter.take(out, 20))
   t.is(out[0], decoded[50]!)
 })
+
+test('after a stall of the mixer, frames never asked for do not lengthen the delay', (t) => {
+  const jitter = buffer()
+  let n = 0
+  const sendUntil = (nowMs: number) => {
+    for (; n * 20 <= nowMs; n++) put(jitter, n, n * 20)
+  }
+  for (let now = 5; now < 1000; now += 20) {
+    sendUntil(now)
+    jitter.take(out, now)
+  }
+  const before = jitter.depth
+  sendUntil(1205)
+  jitter.skip(10)
+  jitter.take(out, 1205)
+  t.true(jitter.depth <= before + 1, `${jitter.depth} held`)
+})
+
+test('a burst that leaves several frames too many is worked off within a second, but for one', (t) => {
+  const jitter = buffer()
+  for (let n = 0; n < 8; n++) put(jitter, n, 0)
+  for (let n = 8; n < 50; n++) {
+    jitter.take(out, (n - 7) * 20)
+    put(jitter, n, (n - 7) * 20)
+  }
+  t.true(jitter.depth <= 4, `${jitter.depth} held`)
+})

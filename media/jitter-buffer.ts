@@ -32,8 +32,9 @@ interface Slot {
 const largestPayload = 1500
 /** Packets in a row that are new and yet late, after which the sender's time is taken to have moved. */
 const lateBeforeResync = 2
-/** Frames in a row with more in the buffer than it should hold before one is left out. */
+/** Frames in a row with more in the buffer than it should hold before one is left out: long for one frame too many, short for two and more. */
 const excessBeforeSkip = 50
+const largeExcessBeforeSkip = 5
 /** Frames made up in a row before the stream counts as paused: what comes next begins a talkspurt. */
 const concealedBeforePause = 10
 
@@ -135,6 +136,11 @@ export class JitterBuffer {
     return true
   }
 
+  /** Lets the time of frames pass that were never asked for. */
+  skip(frames: number): void {
+    for (let n = 0; n < frames && this.#playing; n++) this.#leaveOut(this.#config.frameSamples)
+  }
+
   /** Forgets what is held: the next packet begins anew. */
   reset(): void {
     for (const slot of this.#slots) slot.used = false
@@ -200,15 +206,21 @@ export class JitterBuffer {
     this.#readyCount += count
   }
 
-  /** Leaves out a frame when more than the target has been waiting for a second: the sender's clock runs faster, or a burst has passed. */
+  /** Leaves out a frame when more than the target has been waiting for a while: the sender's clock runs faster, or a burst has passed. */
   #trim(frameSamples: number): void {
     let newest = this.#next
     for (const slot of this.#slots) if (slot.used && timestampDistance(slot.timestamp, newest) > 0) newest = slot.timestamp
     const held = timestampDistance(newest, this.#next) + this.#readyCount
     const target = (this.#config.targetDelayMs * this.#config.clockRateHz) / 1000
-    this.#excessFrames = held > target + frameSamples ? this.#excessFrames + 1 : 0
-    if (this.#excessFrames < excessBeforeSkip) return
+    const excess = held - target - frameSamples
+    this.#excessFrames = excess > 0 ? this.#excessFrames + 1 : 0
+    if (this.#excessFrames < (excess >= frameSamples ? largeExcessBeforeSkip : excessBeforeSkip)) return
     this.#excessFrames = 0
+    this.#leaveOut(frameSamples)
+  }
+
+  /** Lets the time of one frame pass that nobody will hear. */
+  #leaveOut(frameSamples: number): void {
     if (this.#readyCount < frameSamples && !this.#decodeNext(frameSamples)) return
     const left = Math.min(frameSamples, this.#readyCount)
     this.#decoded.copyWithin(0, left, this.#readyCount)

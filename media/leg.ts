@@ -244,6 +244,7 @@ export class Leg {
   skip(frames: number): void {
     this.#timestamp = (this.#timestamp + frames * this.frame.length) >>> 0
     this.#marker = true
+    this.#jitter?.skip(frames)
   }
 
   /** To be called about once a second: tells of silence and of strangers. */

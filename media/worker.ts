@@ -149,7 +149,14 @@ let overruns = 0
 let dueMs = nowMs() + frameMs
 let tickTimer: NodeJS.Timeout
 
+/** After a stall the packets that waited in the sockets are read before their time is mixed. */
 function tick(): void {
+  if (nowMs() - dueMs < frameMs) mixDue()
+  else setImmediate(mixDue)
+}
+
+function mixDue(): void {
+  if (shuttingDown) return
   const begun = nowMs()
   const lateMs = begun - dueMs
   lateness[ticks % lateness.length] = Math.max(0, lateMs)
