@@ -247,3 +247,46 @@ test.serial('an expert added to the registry can call without a restart', async 
   t.is(suite.status().registry.parties, 6)
   t.true(suite.status().registry.problems.length > 0)
 })
+
+test.serial('late offer, CANCEL, forged and escaped edge headers, and garbage, each through the edge', async (t) => {
+  const running = await runSuite(t)
+  const { phone, entriesOf, suite } = running
+  const caller = await phone('expert-safety')
+  const late = await caller.invite({ answer: () => sdp })
+  t.is(late.status, 200)
+  t.regex(late.response.body, /^v=0/)
+  await until(() => entriesOf('CONNECTED').length === 1)
+  await late.bye()
+
+  const cancelled = await caller.invite({ sdp, onSent: (cancel) => void setTimeout(cancel, 2) })
+  t.true(cancelled.status === 487 || cancelled.status === 200)
+  await until(() => suite.status().sip.active === 0 || cancelled.status === 200)
+  if (cancelled.status === 200) await cancelled.bye()
+
+  const forged = await caller.invite({
+    sdp,
+    headers: () => ({ 'X-IF-Edge-User': 'guardian-1', 'x-if-edge-certificate': 'sip:ceo@x' })
+  })
+  t.is(forged.status, 200, 'the edge removes what callers claim in its name')
+  t.like(entriesOf('INVITE').at(-1)!.payload, { edge: { authenticatedUser: 'expert-safety', certificateIdentity: null } })
+  await forged.bye()
+  const escaped = caller.invite({ sdp, headers: () => ({ '%58-IF-Edge-Certificate': 'sip:ceo@x' }) }).then(
+    ({ status }) => status,
+    () => 'silence'
+  )
+  const outcome = await Promise.race([escaped, new Promise((resolve) => setTimeout(resolve, 1000, 'silence'))])
+  t.not(outcome, 200, 'a name that another reader would unescape is refused or dropped')
+  t.is(
+    entriesOf('INVITE').filter(({ payload }) => (payload.edge as { certificateIdentity?: string })?.certificateIdentity).length,
+    0
+  )
+
+  const vandal = await phone('expert-safety')
+  vandal.sendRaw('\u0000\u0001\u0002 nonsense\r\n\r\n')
+  vandal.sendRaw(`INVITE sip:council@x SIP/2.0\r\nContent-Length: 999999999\r\n\r\n${'A'.repeat(100_000)}`)
+  const after = await (await phone('expert-safety')).invite({ sdp })
+  t.is(after.status, 200)
+  await after.bye()
+  await until(() => suite.status().sip.active === 0)
+  t.is(running.verify().verdict, 'valid')
+})

@@ -4,7 +4,7 @@
 
 import { mkdir } from 'node:fs/promises'
 import { createGuard, type RunningGuard } from '#guard'
-import { type Clock, createLog, errorCode, type Log, newTraceId, systemClock } from '#kernel'
+import { type Clock, createLog, errorCode, type Guard, type Log, newTraceId, systemClock, type Witness } from '#kernel'
 import { createWitness, type LocalWitness, openLedger } from '#ledger'
 import { createMediaPlane, type MediaPlane } from '#media'
 import { type CallSnapshot, type SipApplicationStats, startSipApplication } from '#sip'
@@ -74,11 +74,19 @@ export interface Suite {
   readonly stop: () => Promise<void>
 }
 
+/** What the application asks for every call. */
+export interface CallPorts {
+  readonly witness: Witness
+  readonly guard: Guard
+}
+
 export interface SuiteOptions {
   readonly log?: Log
   readonly clock?: Clock
   /** Told from the first part on, which {@link Suite.onEvent} is too late for. */
   readonly onEvent?: (event: SuiteEvent) => void
+  /** What the application is given in place of ledger and guard, for benchmarks that take their cost away. They run all the same. */
+  readonly callPorts?: (real: CallPorts) => CallPorts
 }
 
 const loopback = '127.0.0.1'
@@ -218,8 +226,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
           maxCalls: config.limits.maxCalls
         },
         {
-          witness,
-          guard,
+          ...(options.callPorts?.({ witness, guard }) ?? { witness, guard }),
           conference: media,
           log: log.child({ part: 'application' }),
           clock,

@@ -219,6 +219,7 @@ function transact(link: Link, method: string, uri: string, headers: Record<strin
       link.pending.delete(key)
       reject(new Error(`no final response to ${method}`))
     }, timeoutMs)
+    timer.unref()
     link.pending.set(key, (message) => {
       if (statusOf(message) < 200) return void provisional.push(statusOf(message))
       clearTimeout(timer)
