@@ -1,0 +1,198 @@
+/**
+ * A telephone that makes many calls over one TLS connection and keeps the time of each. It reads of an answer only what the next request needs, so that
+ * what is measured is the suite and not the phone.
+ */
+import { createHash, randomBytes } from 'node:crypto'
+import { connect } from 'node:tls'
+
+export interface LoadUser {
+  readonly name: string
+  readonly password: string
+  readonly algorithm: 'MD5' | 'SHA-256'
+}
+
+export interface CallOrder {
+  readonly user: LoadUser
+  /** User part that is dialled: conference and hazard. */
+  readonly dialled: string
+  readonly sdp: string
+  readonly holdMs: number
+  readonly timeoutMs: number
+}
+
+/** Milliseconds, by the phone's clock. */
+export interface CallTimes {
+  /** From the first INVITE to the 407. */
+  readonly challengeMs: number
+  /** From the first INVITE to the 200: 407, ACK and the second INVITE are in it. */
+  readonly setupMs: number
+  /** From the INVITE with credentials to its 200. */
+  readonly authenticatedMs: number
+}
+
+export type CallOutcome = ({ readonly ok: true } & CallTimes) | { readonly ok: false; readonly reason: string }
+
+export interface LoadPhone {
+  /** Makes a call and ends it after its hold. Resolves when its BYE is answered; never rejects. */
+  readonly call: (order: CallOrder) => Promise<CallOutcome>
+  readonly close: () => void
+}
+
+interface Answer {
+  readonly status: number
+  readonly cseq: string
+  readonly text: string
+}
+
+const token = (): string => randomBytes(9).toString('base64url')
+
+const headersOf = (text: string, name: string): string[] =>
+  [...text.matchAll(new RegExp(`^${name}\\s*:\\s*(.*?)\\r$`, 'gim'))].map((match) => match[1]!)
+
+/** A Proxy-Authorization that answers the challenge for `algorithm`. @see RFC 7616 §3.4 */
+function credentialsFor(answer: Answer, { name, password, algorithm }: LoadUser, uri: string): string {
+  const challenge = headersOf(answer.text, 'Proxy-Authenticate').find((each) => each.includes(`algorithm=${algorithm}`))
+  if (challenge === undefined) throw new TypeError(`no challenge for ${algorithm}`)
+  const hash = (text: string) =>
+    createHash(algorithm === 'MD5' ? 'md5' : 'sha256')
+      .update(text)
+      .digest('hex')
+  const field = (key: string) => new RegExp(`${key}="([^"]*)"`).exec(challenge)?.[1] ?? ''
+  const [realm, nonce, cnonce] = [field('realm'), field('nonce'), token()]
+  const response = hash(`${hash(`${name}:${realm}:${password}`)}:${nonce}:00000001:${cnonce}:auth:${hash(`INVITE:${uri}`)}`)
+  return `Digest username="${name}", realm="${realm}", nonce="${nonce}", uri="${uri}", response="${response}", algorithm=${algorithm}, cnonce="${cnonce}", qop=auth, nc=00000001`
+}
+
+/**
+ * Opens the connection.
+ *
+ * @param ca PEM of the authority that the edge's certificate must come from
+ */
+export async function openLoadPhone(port: number, ca: string): Promise<LoadPhone> {
+  const socket = connect({ host: '127.0.0.1', port, ca })
+  await new Promise<void>((resolve, reject) => {
+    socket.once('secureConnect', resolve).once('error', reject)
+    socket.setTimeout(10_000, () => reject(new Error('no TLS connection within 10 s')))
+  })
+  socket.setTimeout(0)
+  socket.setNoDelay(true)
+  socket.setEncoding('latin1')
+  const calls = new Map<string, { answered: (answer: Answer) => void; fail: (reason: string) => void }>()
+  const lost = (reason: string) => {
+    for (const { fail } of [...calls.values()]) fail(reason)
+  }
+  socket.on('error', (error) => lost(error.message))
+  socket.on('close', () => lost('connection closed'))
+
+  const received = (text: string) => {
+    const callId = headersOf(text, 'Call-ID')[0]!
+    const status = Number(/^SIP\/2\.0 (\d{3}) /.exec(text)?.[1])
+    if (status > 0) return calls.get(callId)?.answered({ status, cseq: headersOf(text, 'CSeq')[0]!, text })
+    if (text.startsWith('ACK ')) return
+    const copied = text.match(/^(?:Via|Record-Route|From|To|Call-ID|CSeq)\s*:.*\r\n/gim)!.join('')
+    socket.write(`SIP/2.0 200 OK\r\n${copied}Content-Length: 0\r\n\r\n`)
+    if (text.startsWith('BYE ')) calls.get(callId)?.fail('ended by the far end')
+  }
+
+  let buffer = ''
+  socket.on('data', (chunk: string) => {
+    buffer += chunk
+    for (let end = buffer.indexOf('\r\n\r\n'); end >= 0; end = buffer.indexOf('\r\n\r\n')) {
+      const whole = end + 4 + Number(/^content-length\s*:\s*(\d+)/im.exec(buffer.slice(0, end))?.[1] ?? 0)
+      if (buffer.length < whole) return
+      const message = buffer.slice(0, whole)
+      buffer = buffer.slice(whole)
+      received(message)
+    }
+  })
+
+  const call = ({ user, dialled, sdp, holdMs, timeoutMs }: CallOrder): Promise<CallOutcome> => {
+    const done = Promise.withResolvers<CallOutcome>()
+    const sentBy = `127.0.0.1:${socket.localPort}`
+    const uri = `sip:${dialled}@127.0.0.1:${port};transport=tls`
+    const [callId, fromTag] = [token(), token()]
+    let branch = ''
+    let to = `<${uri}>`
+    let target = uri
+    let routes: readonly string[] = []
+    const send = (method: string, cseq: number, { more = '', body = '', sameBranch = false } = {}) => {
+      if (!sameBranch) branch = `z9hG4bK${token()}`
+      socket.write(
+        `${method} ${target} SIP/2.0\r\nVia: SIP/2.0/TLS ${sentBy};rport;branch=${branch}\r\n${routes.map((route) => `Route: ${route}\r\n`).join('')}Max-Forwards: 70\r\n` +
+          `From: <sip:${user.name}@external.advisor>;tag=${fromTag}\r\nTo: ${to}\r\nCall-ID: ${callId}\r\nCSeq: ${cseq} ${method}\r\n` +
+          `Contact: <sip:${user.name}@${sentBy};transport=tls>\r\n${more}Content-Length: ${body.length}\r\n\r\n${body}`
+      )
+    }
+    const invite = (cseq: number, more: string) =>
+      send('INVITE', cseq, { more: `${more}Content-Type: application/sdp\r\n`, body: sdp })
+
+    let hold: NodeJS.Timeout | null = null
+    const finish = (outcome: CallOutcome) => {
+      clearTimeout(timeout)
+      if (hold !== null) clearTimeout(hold)
+      calls.delete(callId)
+      done.resolve(outcome)
+    }
+    const fail = (reason: string) => finish({ ok: false, reason })
+    const timeout = setTimeout(() => fail(`not over within ${timeoutMs} ms`), timeoutMs)
+
+    const refusedInvite = (cseq: number, answer: Answer) => {
+      const first = to
+      to = headersOf(answer.text, 'To')[0]!
+      send('ACK', cseq, { sameBranch: true })
+      to = first
+    }
+    const startedMs = performance.now()
+    let challengedMs = Number.NaN
+    let credentialsMs = Number.NaN
+    let times: CallTimes | null = null
+    const answered = (answer: Answer) => {
+      const nowMs = performance.now()
+      const { status, cseq, text } = answer
+      if (status < 200) return
+      switch (cseq) {
+        case '1 INVITE':
+          if (status !== 407) {
+            refusedInvite(1, answer)
+            return fail(`first INVITE got ${status}`)
+          }
+          challengedMs = nowMs
+          refusedInvite(1, answer)
+          credentialsMs = performance.now()
+          return invite(2, `Proxy-Authorization: ${credentialsFor(answer, user, uri)}\r\n`)
+        case '2 INVITE':
+          if (status >= 300) {
+            refusedInvite(2, answer)
+            return fail(`INVITE got ${status}`)
+          }
+          if (times === null) {
+            times = {
+              challengeMs: challengedMs - startedMs,
+              setupMs: nowMs - startedMs,
+              authenticatedMs: nowMs - credentialsMs
+            }
+            to = headersOf(text, 'To')[0]!
+            target = /<([^>]+)>/.exec(headersOf(text, 'Contact')[0] ?? '')?.[1] ?? uri
+            routes = headersOf(text, 'Record-Route').reverse()
+            hold = setTimeout(() => send('BYE', 3), holdMs)
+          }
+          return send('ACK', 2)
+        case '3 BYE':
+          return status === 200 ? finish({ ok: true, ...times! }) : fail(`BYE got ${status}`)
+        default:
+          return fail(`answer to ${cseq}`)
+      }
+    }
+    calls.set(callId, { answered, fail })
+    invite(1, '')
+    return done.promise
+  }
+
+  return {
+    call,
+    close: () => {
+      lost('closed')
+      socket.destroy()
+    }
+  }
+}
