@@ -212,9 +212,9 @@ export class JitterBuffer {
     for (const slot of this.#slots) if (slot.used && timestampDistance(slot.timestamp, newest) > 0) newest = slot.timestamp
     const held = timestampDistance(newest, this.#next) + this.#readyCount
     const target = (this.#config.targetDelayMs * this.#config.clockRateHz) / 1000
-    const excess = held - target - frameSamples
-    this.#excessFrames = excess > 0 ? this.#excessFrames + 1 : 0
-    if (this.#excessFrames < (excess >= frameSamples ? largeExcessBeforeSkip : excessBeforeSkip)) return
+    const excess = held - target
+    this.#excessFrames = excess >= 0 ? this.#excessFrames + 1 : 0
+    if (this.#excessFrames < (excess >= 2 * frameSamples ? largeExcessBeforeSkip : excessBeforeSkip)) return
     this.#excessFrames = 0
     this.#leaveOut(frameSamples)
   }

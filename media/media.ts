@@ -31,6 +31,7 @@ import {
   writeOffer
 } from './sdp.ts'
 
+export { pcma, pcmu } from './codec/g711.ts'
 export { type MediaDelay, measureMediaDelay } from './delay.ts'
 export { RtpPhone, type RtpPhoneOptions } from './rtp-phone.ts'
 export { signalLevel, sine, toneLevel } from './tone.ts'

@@ -28,8 +28,8 @@ export function encodeWav({ sampleRateHz, samples }: Wave): Buffer {
 }
 
 /**
- * Reads a RIFF/WAVE file of 16-bit PCM; of several channels the first is taken. A data chunk that says it is longer than the file (a recorder that was
- * stopped) gives what is there.
+ * Reads a RIFF/WAVE file of 16-bit PCM; of several channels the first is taken. A data chunk that says it is longer than the file or 0 long (a recorder
+ * that was stopped) gives what is there.
  *
  * @throws {DecodeError} `wav.malformed`, `wav.unsupported`
  */
@@ -53,7 +53,7 @@ export function decodeWav(file: Buffer): Wave {
     } else if (id === 'data') {
       if (format === null) throw fault('wav.malformed', 'data before format', at)
       const step = 2 * format.channels
-      const count = Math.floor((Math.min(start + length, file.length) - start) / step)
+      const count = Math.floor(((length === 0 ? file.length : Math.min(start + length, file.length)) - start) / step)
       return {
         sampleRateHz: format.sampleRateHz,
         samples: Int16Array.from({ length: count }, (_, i) => file.readInt16LE(start + i * step))
