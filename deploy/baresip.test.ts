@@ -42,7 +42,7 @@ test('baresip calls over TLS with MD5, is heard and hears, holds, resumes, press
   await until(() => entriesOf('TERMINATED').length === 1)
   const recording = (await expert.recording())!
   t.true(toneLevel(heard.subarray(-4000), 8000, 440) > -30, 'the Guardian hears baresip')
-  t.true(toneLevel(recording.samples.slice(-8000, -2000), recording.clockRateHz, 1000) > -30, 'baresip hears the Guardian')
+  t.true(toneLevel(recording.samples.slice(-8000, -2000), recording.sampleRateHz, 1000) > -30, 'baresip hears the Guardian')
   t.like(entriesOf('INVITE')[1]!.payload, { edge: { transport: 'tls', digestAlgorithm: 'MD5' } })
   t.like(entriesOf('sip_dtmf_received')[0]!.payload, { digit: '5' })
   await guardian.bye()

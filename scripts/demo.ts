@@ -105,11 +105,14 @@ async function sound(phones: readonly Baresip[]): Promise<void> {
       check(false, `${listener.user} recorded nothing`)
       continue
     }
-    const { clockRateHz, samples } = recording
+    const { sampleRateHz, samples } = recording
     // A second from the middle: all three are there and none is dialling or leaving.
-    const middle = samples.subarray(Math.max(0, (samples.length >> 1) - clockRateHz / 2), (samples.length >> 1) + clockRateHz / 2)
+    const middle = samples.subarray(
+      Math.max(0, (samples.length >> 1) - sampleRateHz / 2),
+      (samples.length >> 1) + sampleRateHz / 2
+    )
     for (const speaker of parties) {
-      const level = toneLevel(middle, clockRateHz, speaker.toneHz)
+      const level = toneLevel(middle, sampleRateHz, speaker.toneHz)
       const self = speaker === listener
       const text = `${listener.user.padEnd(14)} ${self ? 'does not hear itself' : `hears ${speaker.user}`.padEnd(20)}  ${speaker.toneHz} Hz at ${level.toFixed(1)} dBFS`
       check(self ? level < absentDbfs : level > heardDbfs, text)

@@ -7,22 +7,15 @@
  * @see ITU-T G.711, table 1
  */
 import { writeFileSync } from 'node:fs'
+import { pcma, sine } from '#media'
 
 const clockRateHz = 8000
 
-/** A-law octet of a 16-bit sample, even bits inverted. */
-export function encodeALaw(sample: number): number {
-  const magnitude = Math.min(4095, (sample < 0 ? -sample - 1 : sample) >> 3)
-  const segment = magnitude < 32 ? 0 : Math.max(0, 27 - Math.clz32(magnitude))
-  const mantissa = (segment < 2 ? magnitude >> 1 : magnitude >> segment) & 0x0f
-  return ((sample < 0 ? 0x00 : 0x80) | (segment << 4) | mantissa) ^ 0x55
-}
-
 /** One second of `frequencyHz` at −6 dB of full scale. */
 export function tone(frequencyHz: number): Uint8Array {
-  return Uint8Array.from({ length: clockRateHz }, (_, index) =>
-    encodeALaw(Math.round(16_384 * Math.sin((2 * Math.PI * frequencyHz * index) / clockRateHz)))
-  )
+  const octets = new Uint8Array(clockRateHz)
+  pcma.createEncoder().encode(sine(clockRateHz, frequencyHz, -6.02, clockRateHz), octets, 0)
+  return octets
 }
 
 if (import.meta.main) {

@@ -14,12 +14,12 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { errorCode, InfraFabricError } from '#kernel'
+import { decodeWav, encodeWav, sine, type Wave } from '#media'
 import { freePort } from '#sipp'
 import { renderBaresip } from './config.ts'
 import { decodeNetstrings, encodeNetstring } from './netstring.ts'
-import { decodeWav, encodeWav, sine, type Wav } from './wav.ts'
 
-export { decodeWav, encodeWav, sine, toneShare, type Wav } from './wav.ts'
+export { toneShare } from './tone-share.ts'
 
 export interface BaresipOptions {
   /** Address of record, `expert-safety@external.advisor`. */
@@ -75,7 +75,7 @@ export interface Baresip {
   /** Waits for the next event of one of `types`, those since the start included unless an earlier call took them. @throws {InfraFabricError} `baresip.timeout`, `baresip.ended` */
   readonly next: (types: string | readonly string[], timeoutMs?: number) => Promise<BaresipEvent>
   /** What was heard in the latest call; complete when the call is over. Null before the first. */
-  readonly recording: () => Promise<Wav | null>
+  readonly recording: () => Promise<Wave | null>
   /** Ends calls and the process, removes its files. */
   readonly stop: () => Promise<void>
   /** Last lines of baresip's own output, for people. */
@@ -187,8 +187,15 @@ export async function startBaresip(options: BaresipOptions): Promise<Baresip> {
 
 const notInstalled = () => new InfraFabricError('baresip.not-installed', 'baresip is not installed (Debian package baresip-core)')
 
-function sourceTone(source: { readonly toneHz: number; readonly lengthMs?: number } | undefined): Wav {
-  return source === undefined ? sine(0, 60_000) : sine(source.toneHz, source.lengthMs ?? 60_000)
+const sourceRateHz = 8000
+const sourceLevelDbfs = -12
+
+function sourceTone(source: { readonly toneHz: number; readonly lengthMs?: number } | undefined): Wave {
+  const samples = ((source?.lengthMs ?? 60_000) * sourceRateHz) / 1000
+  return {
+    sampleRateHz: sourceRateHz,
+    samples: source === undefined ? new Int16Array(samples) : sine(sourceRateHz, source.toneHz, sourceLevelDbfs, samples)
+  }
 }
 
 interface Waiter {
