@@ -210,6 +210,12 @@ test('tampering: the end cut off and an old head put back shows by a published o
   t.like(verify(dir, vkey, [late], false), { verdict: 'truncated', index: 20 })
 })
 
+test('a log checked against the key of another is unwitnessed, whatever it has published', async (t) => {
+  const { dir } = await closedLedger(t)
+  const other = await openTestLedger(t)
+  t.is(verify(dir, other.vkey).verdict, 'unwitnessed')
+})
+
 test('tampering: the whole log computed anew with another key', async (t) => {
   const { dir, vkey, late } = await closedLedger(t)
   const other = await openTestLedger(t)

@@ -128,9 +128,9 @@ function judge(database: DatabaseSync, verifier: NoteVerifier, known: readonly K
   }
   if (longest > entries)
     return verdict('truncated', `${longest - entries} entries are missing from the end: a head of ${longest} is known`, entries)
-  if (spoiled > 0) return verdict('altered', `${spoiled} lines of the published heads are not checkpoints signed by this key`)
   if (entries === 0 && head === undefined) return verdict('valid', 'the log is empty')
   if (own === null || !own.signed) return verdict('unwitnessed', 'the head of the log has no good signature of this key')
+  if (spoiled > 0) return verdict('altered', `${spoiled} lines of the published heads are not checkpoints signed by this key`)
   if (own.checkpoint.size < entries) {
     return verdict('unwitnessed', `no signature covers the last ${entries - own.checkpoint.size} entries`, own.checkpoint.size)
   }

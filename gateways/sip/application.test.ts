@@ -201,6 +201,7 @@ test('requests that cannot be taken are refused with their status, and stand in 
   const { server, witness, guard } = await start()
   const cases: readonly [status: number, code: string, options: RequestOptions][] = [
     [404, 'sip.address.unknown', { uri: 'sip:nobody@x' }],
+    [403, 'sip.address.unsigned', { headers: { 'X-IF-Signature': 'v=1', To: '<sip:elsewhere-safety@127.0.0.1>' } }],
     [400, 'sip.address.malformed', { headers: { From: '<sip:a@b>' } }],
     [400, 'sip.contact.missing', { headers: { Contact: null } }],
     [400, 'sip.trace-id.malformed', { headers: { 'X-IF-Trace-ID': 'a b' } }],

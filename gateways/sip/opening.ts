@@ -50,6 +50,7 @@ export function readOpening(request: SipRequest, conferences: ReadonlySet<string
   const required = readTokens(request.get('Require'))
   const unsupported = [...required].filter((tag) => !understood.has(tag))
   const mediaType = readMediaType(request.get('Content-Type'))
+  const signature = request.get('X-IF-Signature')?.trim() ?? null
   const unsafe = ambiguity(request)
 
   const wrong = (): Refusal | null => {
@@ -72,6 +73,8 @@ export function readOpening(request: SipRequest, conferences: ReadonlySet<string
     if (hazardHeader !== null && !isHazardName(hazardHeader))
       return refusal('sip.hazard.malformed', 'X-IF-Hazard is no hazard name')
     if (dialled === null) return refusal('sip.address.unknown', 'the dialled address names no conference')
+    if (signature !== null && readDialled(to.uri, conferences, hazards)?.conference !== dialled.conference)
+      return refusal('sip.address.unsigned', 'the signature is for the conference in To, the call for that in the Request-URI')
     return null
   }
 
@@ -85,7 +88,7 @@ export function readOpening(request: SipRequest, conferences: ReadonlySet<string
     dialled,
     hazard: hazardHeader !== null && isHazardName(hazardHeader) ? hazardHeader : (dialled?.hazard ?? null),
     claimedTraceId: claimedTraceId !== null && isAcceptableTraceId(claimedTraceId) ? claimedTraceId : null,
-    signature: request.get('X-IF-Signature')?.trim() ?? null,
+    signature,
     peerSessionId: request.get('Session-ID'),
     offer: request.body,
     edge: edge.ok ? edge.facts : null,

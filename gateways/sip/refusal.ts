@@ -49,6 +49,7 @@ const ownOutcomes = {
   'sip.trace-id.malformed': { status: 400 },
   'sip.hazard.malformed': { status: 400 },
   'sip.address.unknown': { status: 404 },
+  'sip.address.unsigned': { status: 403 },
   'sip.body.unsupported': { status: 415, headers: { Accept: 'application/sdp' } },
   'sip.extension.unsupported': { status: 420 },
   'sip.session-interval.too-small': { status: 422 },
@@ -69,6 +70,7 @@ export type OwnRefusalCode = keyof typeof ownOutcomes
 const ownLayer: Partial<Record<OwnRefusalCode, Layer>> = {
   'guard.failed': 'policy',
   'witness.unrecorded': 'witness',
+  'sip.address.unsigned': 'policy',
   'edge.source.untrusted': 'allowlist',
   'edge.facts.missing': 'allowlist',
   'edge.facts.malformed': 'allowlist',
@@ -79,6 +81,7 @@ const ownLayer: Partial<Record<OwnRefusalCode, Layer>> = {
 const attacks: ReadonlySet<string> = new Set<OwnRefusalCode>([
   'sip.header.escaped-name',
   'sip.header.repeated',
+  'sip.address.unsigned',
   'edge.source.untrusted',
   'edge.facts.missing',
   'edge.facts.malformed',
