@@ -74,6 +74,7 @@ install_node_modules() {
   for binary in node_modules/node-linux-*/bin/node; do
     if [ -x "$binary" ]; then ln -sf "../${binary#node_modules/}" node_modules/.bin/node; fi
   done
+  ln -sf ../../cli/ifctl.js node_modules/.bin/ifctl
   printf '%s' "$wanted" >"$stamp"
 }
 
