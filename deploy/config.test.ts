@@ -71,6 +71,15 @@ test('a file is read and overridden; one that cannot be read says so', async (t)
   await t.throwsAsync(loadSuiteConfig(`${file}.absent`), { instanceOf: ConfigError, message: /cannot be read/ })
 })
 
+test('the production example is a configuration that can be used', async (t) => {
+  const config = await loadSuiteConfig(new URL('./production.example.yaml', import.meta.url).pathname)
+  t.is(config.profile, 'production')
+  t.deepEqual(
+    config.allowlist?.map(({ network }) => network),
+    ['203.0.113.0/24', '198.51.100.0/24', '192.0.2.0/24']
+  )
+})
+
 test('the environment sets what it names, and a name that sets nothing is a mistake', (t) => {
   t.deepEqual(settingsFromEnvironment({ IF_DATA: '/data', IF_TLS_PORT: '0', IF_UDP_PORT: 'off', PATH: '/bin', IF_REALM: '' }), {
     data: '/data',
