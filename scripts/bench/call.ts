@@ -90,6 +90,7 @@ async function main(): Promise<number> {
         listen: { tls: 0 },
         registry: registryFile,
         conferences: null,
+        logLevel: 'error',
         media: { jitterTargetMs },
         limits: { requestsPer10s: 100_000, callsPerMinute: 10_000 }
       },
@@ -110,9 +111,10 @@ async function main(): Promise<number> {
       timeoutMs: callTimeoutMs
     })
     const plan: CallPlan = { calls, rate, spacing: even ? 'even' : 'poisson' }
+    const media = samples === 0 ? null : await measureMedia(suite.inside.media, samples, jitterTargetMs, say)
     const found: Found = {
       calls: calls === 0 ? null : await measureCalls(suite, load, ports.use, plan, say),
-      media: samples === 0 ? null : await measureMedia(suite.inside.media, samples, jitterTargetMs, say),
+      media,
       plan,
       setting,
       syncMs: await syncMs(folder),

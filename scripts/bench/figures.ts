@@ -47,7 +47,7 @@ export function metricsOf({ calls, media, plan, setting, syncMs, jitterTargetMs 
       unit: 'ms',
       note:
         `packet out to mixed packet in, less the jitter buffer's ${jitterTargetMs} ms; ${smallConference} participants, ${media.small.samples} clicks at all phases of the mixer's tick; ` +
-        `phones in the suite's process: what holds it up counts; ${machine}`
+        `no calls at the time; phones in the suite's process: what holds it up counts; ${machine}`
     })
   return metrics
 }
