@@ -115,6 +115,7 @@ export async function startEdge(config: EdgeConfig, { log, clock, onState }: Edg
   if (checked.state === 'expiring') log.warn({ daysLeft: checked.daysLeft }, 'server certificate expires soon')
 
   let credentials = config.credentials
+  const relay = logRelay(log, clock)
   let child: ChildProcess | null = null
   let pid: number | null = null
   let stopping = false
@@ -142,7 +143,7 @@ export async function startEdge(config: EdgeConfig, { log, clock, onState }: Edg
     started.stdin!.on('error', () => undefined)
     readLines(started.stderr!, (line) => {
       if (output.length < 200) output.push(line)
-      relay(log, line)
+      relay(line)
     })
     const ended = new Promise<string>((resolve) => {
       started.once('error', (error) => resolve(error.message))
@@ -290,10 +291,31 @@ function readLines(stream: NodeJS.ReadableStream, take: (line: string) => void):
 /** What Kamailio calls an error and is none: a caller without a certificate, a connection that a phone closed. */
 const expected = /get_cert\(\): Unable to retrieve peer TLS certificate|tcp_read|tls_err_ret|connection reset/i
 
-/** Kamailio's log line as one of ours: its level, and its text with control characters shown. */
-function relay(log: Log, line: string): void {
-  const match = /^\s*\d+\(\d+\) (DEBUG|INFO|NOTICE|WARNING|ERROR|CRITICAL|ALERT|BUG): (.*)$/.exec(line)
-  const text = (match?.[2] ?? line).replace(/[\u0000-\u001f\u007f]/g, '?')
-  const serious = ['CRITICAL', 'ALERT', 'BUG', 'ERROR'].includes(match?.[1] ?? '') && !expected.test(text)
-  log[serious ? 'warn' : 'debug']({ kamailio: text }, 'edge')
+/** Warnings passed on in one interval; the rest are counted and told of with the next. A flood at the edge is not to become a flood of log lines. */
+const warningsPerInterval = 20
+const intervalMs = 10_000
+
+/** Gives Kamailio's log lines on as ours: with their level, and with control characters shown. */
+function logRelay(log: Log, clock: Clock): (line: string) => void {
+  let intervalEndsMs = 0
+  let warnings = 0
+  let left = 0
+  return (line) => {
+    const match = /^\s*\d+\(\d+\) (DEBUG|INFO|NOTICE|WARNING|ERROR|CRITICAL|ALERT|BUG): (.*)$/.exec(line)
+    const text = (match?.[2] ?? line).replace(/[\u0000-\u001f\u007f]/g, '?')
+    const serious = ['CRITICAL', 'ALERT', 'BUG', 'ERROR'].includes(match?.[1] ?? '') && !expected.test(text)
+    if (!serious) {
+      log.debug({ kamailio: text }, 'edge')
+      return
+    }
+    const nowMs = clock.monotonicMs()
+    if (nowMs >= intervalEndsMs) {
+      if (left > 0) log.warn({ left }, 'edge: warnings left out')
+      intervalEndsMs = nowMs + intervalMs
+      warnings = 0
+      left = 0
+    }
+    if (++warnings <= warningsPerInterval) log.warn({ kamailio: text }, 'edge')
+    else left++
+  }
 }
