@@ -274,7 +274,7 @@ test.after('uac-expert-hung-up: the suite ends the call as it stops; the ledger 
   await until(() => suite.status().calls[0]!.bridge === 'CONNECTED')
   await suite.stop()
   const callId = await hungUp
-  await connectedAndEnded(t, callId, { hungUpBy: 'sip-server' })
+  await connectedAndEnded(t, callId, { hungUpBy: 'application' })
   const files = ledgerFiles(suite.data.ledger)
   t.is(verifyLedger(files.database, { vkey: suite.vkey, publishedPath: files.published }).verdict, 'valid')
 })
