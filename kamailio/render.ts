@@ -57,6 +57,8 @@ function local(config: EdgeConfig): string {
     ...Object.entries(substituted).map(([name, value]) => `#!substdef "!${name}!${value}!g"`),
     ...Object.entries(values).map(([name, value]) => `#!define ${name} ${value}`),
     '',
+    // One process reads what application servers send: a 200 does not overtake its 180, nor a BYE its ACK.
+    'socket_workers=1',
     `listen=udp:${at(config.inside)}`,
     `listen=tls:${at(listen.tls)}`,
     ...(listen.udp ? [`listen=udp:${at(listen.udp)}`] : []),

@@ -165,8 +165,6 @@ export function createUas(core: Core): UserAgentServer {
     if (creating) {
       const existing = sessions.get(id)
       if (existing !== undefined) return answer(asked, clashStatus(existing, received), tag)
-      const interval = tooShort(received)
-      if (interval !== null) return answer(asked, 422, tag, { headers: [interval] })
     }
     const application = core.routes.next(method)
     if (application === undefined) {
