@@ -65,11 +65,13 @@ interface Call extends Partial<SippOptions> {
   readonly hazard?: string
   readonly credentials?: string
   readonly furtherFields?: readonly string[]
+  /** A failure that is right, too, where two things cross on the wire. */
+  readonly orElse?: RegExp
 }
 
 /** Runs a scenario once and expects it to pass. @returns the Call-ID. */
 async function play(t: ExecutionContext, scenario: string, call: Call = {}): Promise<string> {
-  const { user = 'expert-safety', hazard = 'safety', credentials = digest(user), furtherFields = [], ...options } = call
+  const { user = 'expert-safety', hazard = 'safety', credentials = digest(user), furtherFields = [], orElse, ...options } = call
   const callId = `${t.title.replace(/[^a-z0-9]+/gi, '-')}-${scenario}`
   const csvFile = join(folder, `${callId}.csv`)
   await writeFile(csvFile, `SEQUENTIAL\n${[user, credentials, hazard, ...furtherFields].join(';')}\n`)
@@ -88,7 +90,8 @@ async function play(t: ExecutionContext, scenario: string, call: Call = {}): Pro
     timeoutMs: 30_000,
     ...options
   })
-  t.is(result.outcome, 'passed', `${scenario}: ${failureText(result)}`)
+  if (orElse?.test(failureText(result) ?? '') === true) t.pass()
+  else t.is(result.outcome, 'passed', `${scenario}: ${failureText(result)}`)
   return `${callId}-1@suite.test`
 }
 
@@ -158,7 +161,8 @@ test('uac-header-smuggling: judged by the real facts', async (t) => {
 })
 
 test('uac-expert-cancel', async (t) => {
-  const callId = await play(t, 'uac-expert-cancel')
+  // A 200 that crossed the CANCEL is ended by whichever BYE comes first: SIPp's, or the suite's, which SIPp does not expect.
+  const callId = await play(t, 'uac-expert-cancel', { orElse: /unexpected BYE/ })
   await until(() => eventsOf(callId).some((event) => ['FAILED', 'TERMINATED', 'CANCELLED'].includes(event)), 5000).catch(() =>
     t.fail(`${eventsOf(callId)}`)
   )
