@@ -6,7 +6,7 @@
  */
 import { DecodeError } from '#kernel'
 import { defaultMessageLimits, type MessageLimits } from './limits.ts'
-import { headerKey } from './names.ts'
+import { headerKeyAt, writtenName } from './names.ts'
 
 /** Where the header fields lie in `text`. The arrays run in parallel, in order of appearance. */
 export interface HeaderTable {
@@ -47,10 +47,15 @@ export type SipMessage = SipRequest | SipResponse
 
 const carriageReturn = 13
 const lineFeed = 10
+const space = 32
+const tab = 9
+const slash = 47
 const headEnd = Buffer.from('\r\n\r\n')
 const statusLine = /^(SIP\/\d{1,3}\.\d{1,3})[ \t]+([1-6]\d\d)(?:[ \t](.*))?$/i
-const requestLine = /^([A-Za-z0-9\-.!%*_+`'~]{1,64}) ([^ \t]+) (SIP\/\d{1,3}\.\d{1,3})$/i
-const looseRequestLine = /^([A-Za-z0-9\-.!%*_+`'~]{1,64})[ \t]+(.*?)[ \t]+(SIP\/\d{1,3}\.\d{1,3})[ \t]*$/i
+const looseRequestLine = /^([A-Za-z0-9\-.!%*_+`'~]{1,64})[ \t]+(\S.*?)[ \t]+(SIP\/\d{1,3}\.\d{1,3})[ \t]*$/i
+const versionForm = /^SIP\/\d{1,3}\.\d{1,3}$/i
+const methodForm = /^[A-Za-z0-9\-.!%*_+`'~]{1,64}$/
+const noBody = Buffer.alloc(0)
 
 /** Where the header section ends: the octet behind its empty line, or -1 while that has not come. */
 export function headerSectionEnd(bytes: Buffer, from = 0): number {
@@ -88,82 +93,114 @@ export function parseMessage(
   const text = bytes.toString('latin1', offset, bodyStart - 2)
   const startLineEnd = text.indexOf('\r\n')
   if (startLineEnd > limits.startLine) throw fault('sip.limit.start-line', 'start line is too long', 'start-line', offset)
-  const startLine = text.slice(0, startLineEnd)
-  const { headers, defect } = parseHeaders(text, startLineEnd + 2, offset, limits)
-  const received = bytes.length - bodyStart
-  const lengthText = bodyBounds === 'end' ? undefined : firstValue(headers, 'content-length')
-  let lengthDefect: DecodeError | null = null
-  let bodyLength = received
-  if (lengthText !== undefined) {
-    if (!/^\d{1,10}$/.test(lengthText)) {
-      lengthDefect = fault('sip.content-length.malformed', 'Content-Length is not a number', 'Content-Length', bodyStart)
-    } else if (Number(lengthText) > received) {
-      lengthDefect = fault('sip.body.short', `body has ${received} of ${Number(lengthText)} octets`, 'body', bytes.length)
-    } else bodyLength = Number(lengthText)
+  const keys: string[] = []
+  const starts: number[] = []
+  const ends: number[] = []
+  const headers: HeaderTable = { text, offset, keys, starts, ends }
+  let defect = readHeaders(headers, keys, starts, ends, startLineEnd + 2, limits)
+  let bodyLength = bytes.length - bodyStart
+  if (bodyBounds === 'contentLength') {
+    const announced = announcedLength(headers, bodyLength, bodyStart)
+    if (typeof announced === 'number') bodyLength = announced
+    else defect ??= announced
   }
   if (bodyLength > limits.body) throw fault('sip.limit.body', 'body is too large', 'body', bodyStart)
-  const parts = { bytes, headers, body: bytes.subarray(bodyStart, bodyStart + bodyLength) }
+  const body = bodyLength === 0 ? noBody : bytes.subarray(bodyStart, bodyStart + bodyLength)
 
-  const status = startLine.charCodeAt(3) === 47 ? statusLine.exec(startLine) : null
-  if (status !== null) {
-    return {
-      kind: 'response',
-      status: Number(status[2]),
-      reason: status[3] ?? '',
-      version: status[1]!,
-      ...parts,
-      defect: defect ?? lengthDefect
+  if (text.charCodeAt(3) === slash) {
+    const status = statusLine.exec(text.slice(0, startLineEnd))
+    if (status !== null) {
+      return {
+        kind: 'response',
+        status: Number(status[2]),
+        reason: status[3] ?? '',
+        version: status[1]!,
+        bytes,
+        headers,
+        body,
+        defect
+      }
     }
   }
-  const request = requestLine.exec(startLine)
-  if (request !== null) {
-    return {
-      kind: 'request',
-      method: request[1]!,
-      uri: request[2]!,
-      version: request[3]!,
-      ...parts,
-      defect: defect ?? lengthDefect
-    }
+  const methodEnd = text.indexOf(' ')
+  const uriEnd = text.indexOf(' ', methodEnd + 1)
+  if (methodEnd > 0 && uriEnd > methodEnd + 1 && uriEnd < startLineEnd) {
+    const method = text.slice(0, methodEnd)
+    const version = text.slice(uriEnd + 1, startLineEnd)
+    const uri = text.slice(methodEnd + 1, uriEnd)
+    const known = (version === 'SIP/2.0' || versionForm.test(version)) && (isCommonMethod(method) || methodForm.test(method))
+    if (known && uri.indexOf('\t') < 0) return { kind: 'request', method, uri, version, bytes, headers, body, defect }
   }
-  const loose = looseRequestLine.exec(startLine)
+  const loose = looseRequestLine.exec(text.slice(0, startLineEnd))
   if (loose === null) throw fault('sip.start-line.malformed', 'neither a request nor a status line', 'start-line', offset)
   return {
     kind: 'request',
     method: loose[1]!,
     uri: loose[2]!,
     version: loose[3]!,
-    ...parts,
+    bytes,
+    headers,
+    body,
     defect: fault('sip.start-line.spacing', 'request line has blanks where none belong', 'start-line', offset)
   }
 }
 
-function parseHeaders(
-  text: string,
+const commonMethods = new Set(['INVITE', 'ACK', 'BYE', 'CANCEL', 'OPTIONS', 'REGISTER', 'PRACK', 'UPDATE', 'INFO', 'MESSAGE'])
+const isCommonMethod = (method: string): boolean => commonMethods.has(method)
+
+const decimal = /^\d{1,10}$/
+
+/** Octets of body by Content-Length, all that are there when it is absent, a fault when it cannot be followed. */
+function announcedLength(headers: HeaderTable, received: number, bodyStart: number): number | DecodeError {
+  const text = firstValue(headers, 'content-length')
+  if (text === undefined) return received
+  if (!decimal.test(text)) {
+    return fault(
+      'sip.content-length.malformed',
+      'Content-Length is not a number',
+      'Content-Length',
+      valueOctet(headers, 'content-length')
+    )
+  }
+  const length = Number(text)
+  if (length <= received) return length
+  return fault('sip.body.short', `body has ${received} of ${length} octets`, 'body', bodyStart + received)
+}
+
+/**
+ * Fills the header table from `at` to the end of its text: two searches a line, no slice of a name in usual spelling.
+ *
+ * @returns the first lesser fault.
+ * @throws {DecodeError} `sip.limit.header-count`
+ */
+function readHeaders(
+  { text, offset }: HeaderTable,
+  keys: string[],
+  starts: number[],
+  ends: number[],
   from: number,
-  offset: number,
   limits: MessageLimits
-): { headers: HeaderTable; defect: DecodeError | null } {
-  const keys: string[] = []
-  const starts: number[] = []
-  const ends: number[] = []
+): DecodeError | null {
+  const textEnd = text.length
   let defect: DecodeError | null = null
+  let count = 0
   let at = from
-  while (at < text.length) {
+  while (at < textEnd) {
     const lineStart = at
     let lineEnd: number
     for (;;) {
+      lineEnd = text.indexOf('\r', at)
       const feed = text.indexOf('\n', at)
-      const end = text.indexOf('\r', at)
-      if (feed < 0 || end !== feed - 1) {
-        defect ??= fault('sip.header.bare-line-end', 'CR or LF alone in a header field', 'header', offset + Math.max(0, end))
+      if (feed !== lineEnd + 1) {
+        const bare = feed < lineEnd ? feed : lineEnd
+        defect ??= fault('sip.header.bare-line-end', 'CR or LF alone in a header field', 'header', offset + bare)
+        lineEnd = text.indexOf('\r\n', at)
       }
-      lineEnd = text.indexOf('\r\n', at)
       at = lineEnd + 2
       const next = text.charCodeAt(at)
-      if (next !== 32 && next !== 9) break
+      if (next !== space && next !== tab) break
     }
-    if (keys.length === limits.headerCount) {
+    if (count++ === limits.headerCount) {
       throw fault('sip.limit.header-count', `more than ${limits.headerCount} header fields`, 'header', offset + lineStart)
     }
     const colon = text.indexOf(':', lineStart)
@@ -171,9 +208,7 @@ function parseHeaders(
       defect ??= fault('sip.header.malformed', 'header field without colon', 'header', offset + lineStart)
       continue
     }
-    let nameEnd = colon
-    while (nameEnd > lineStart && isBlank(text.charCodeAt(nameEnd - 1))) nameEnd--
-    const key = headerKey(text.slice(lineStart, nameEnd))
+    const key = headerKeyAt(text, lineStart, colon)
     if (key === undefined) {
       defect ??= fault('sip.header.name', 'header name is not a token', 'header', offset + lineStart)
       continue
@@ -189,19 +224,26 @@ function parseHeaders(
     starts.push(start)
     ends.push(end)
   }
-  return { headers: { text, offset, keys, starts, ends }, defect }
-}
-
-function isBlank(code: number): boolean {
-  return code === 32 || code === 9
+  return defect
 }
 
 function isSpace(code: number): boolean {
-  return code === 32 || code === 9 || code === 13 || code === 10
+  return code === space || code === tab || code === carriageReturn || code === lineFeed
 }
 
 function fault(code: string, message: string, path: string, octet: number): DecodeError {
   return new DecodeError(code, message, { path, bitOffset: octet * 8 })
+}
+
+/** Octet of the message at which the value of the first `key` field begins; 0 when there is none. */
+function valueOctet(headers: HeaderTable, key: string): number {
+  const index = headers.keys.indexOf(key)
+  return index < 0 ? 0 : headers.offset + headers.starts[index]!
+}
+
+/** A fault of a header value, for what reads values: it names the header and the octet at which the value begins. */
+export function headerFault(message: { readonly headers: HeaderTable }, key: string, code: string, text: string): DecodeError {
+  return fault(code, text, writtenName(key), valueOctet(message.headers, key))
 }
 
 const folding = /[ \t]*\r\n[ \t]+/g

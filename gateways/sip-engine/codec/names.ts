@@ -126,6 +126,29 @@ export function headerKey(written: string): string | undefined {
   return compactForms[lower] ?? lower
 }
 
+/** Spelling and key of the names in common use, by a number that two octets and the length of the name give. */
+const usual: ({ readonly spelling: string; readonly key: string } | undefined)[] = new Array(1024).fill(undefined)
+const slot = (length: number, first: number, last: number): number => (length * 97 + first * 7 + last * 31) & 1023
+for (const [spelling, key] of keyOfSpelling) {
+  const at = slot(spelling.length, spelling.charCodeAt(0), spelling.charCodeAt(spelling.length - 1))
+  usual[at] ??= { spelling, key }
+}
+
+/**
+ * As `headerKey`, of the name that stands in `text` before the colon at `colon`.
+ *
+ * @param start where the name begins.
+ * @returns undefined when what stands there is no token.
+ */
+export function headerKeyAt(text: string, start: number, colon: number): string | undefined {
+  const length = colon - start
+  const found = usual[slot(length, text.charCodeAt(start), text.charCodeAt(colon - 1))]
+  if (found !== undefined && found.spelling.length === length && text.startsWith(found.spelling, start)) return found.key
+  let end = colon
+  while (end > start && (text.charCodeAt(end - 1) === 32 || text.charCodeAt(end - 1) === 9)) end--
+  return headerKey(text.slice(start, end))
+}
+
 /** Whether the name belongs to a standard this stack knows. */
 export function isKnownHeader(key: string): boolean {
   return canonicalNames.has(key)
