@@ -103,10 +103,15 @@ const canonicalNames = new Map<string, string>(knownNames.map((name) => [name.to
 /** Spellings seen on nearly every message, so that the common case is one look-up. */
 const keyOfSpelling = new Map<string, string>()
 for (const name of knownNames) {
-  keyOfSpelling.set(name, name.toLowerCase())
-  keyOfSpelling.set(name.toLowerCase(), name.toLowerCase())
+  // Property names are strings the engine keeps once, so that comparing a key with a literal compares two addresses.
+  const key = Object.keys({ [name.toLowerCase()]: name })[0]!
+  keyOfSpelling.set(name, key)
+  keyOfSpelling.set(key, key)
 }
-for (const [compact, key] of Object.entries(compactForms)) keyOfSpelling.set(compact, key)
+for (const [compact, key] of Object.entries(compactForms)) {
+  keyOfSpelling.set(compact, key)
+  keyOfSpelling.set(compact.toUpperCase(), key)
+}
 
 /** RFC 3261 §25.1 `token`. */
 export const tokenPattern = /^[A-Za-z0-9\-.!%*_+`'~]+$/

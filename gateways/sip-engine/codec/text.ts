@@ -1,5 +1,7 @@
 /** Scanning of header values: lists, parameters, quoted strings. Header text is held one character per octet (latin1). */
 
+import { tokenPattern } from './names.ts'
+
 const quote = 34
 const backslash = 92
 const comma = 44
@@ -47,8 +49,36 @@ export function skipQuoted(value: string, start: number): number {
   return -1
 }
 
+/** Whether all of `text` is one RFC 3261 `token`; not the empty text. */
+export function isToken(text: string): boolean {
+  return tokenPattern.test(text)
+}
+
+/** The text inside a quoted string, escapes undone; text without quotes is given back as it is. */
+export function unquoted(value: string): string {
+  if (!value.startsWith('"')) return value
+  const inner = value.endsWith('"') && value.length > 1 ? value.slice(1, -1) : value.slice(1)
+  return inner.includes('\\') ? inner.replace(/\\([\s\S])/g, '$1') : inner
+}
+
+/** `text` as a quoted string. @throws {RangeError} for CR and LF, which no quoting can carry. */
+export function quoted(text: string): string {
+  if (/[\r\n]/.test(text)) throw new RangeError('a quoted string holds no line end')
+  return `"${text.replace(/["\\]/g, '\\$&')}"`
+}
+
+/** `;name=value;flag` as parameters stand behind a value. Values are written as they are: quoted ones bring their quotes. */
+export function formatParameters(parameters: Parameters): string {
+  let text = ''
+  for (const [name, value] of parameters) text += value === null ? `;${name}` : `;${name}=${value}`
+  return text
+}
+
 /** Header or URI parameters; names in lower case, null for a parameter without value. Quotes of quoted values are kept. */
 export type Parameters = ReadonlyMap<string, string | null>
+
+/** Parameters of one value at most; a value with more is malformed. */
+const maxParameters = 128
 
 export const noParameters: Parameters = new Map()
 
@@ -65,6 +95,7 @@ export function parseParameters(text: string, from = 0): Parameters | undefined 
     if (text.charCodeAt(at) !== 59) return undefined
     at = skipBlanks(text, at + 1)
     if (at === text.length) break
+    if (parameters.size === maxParameters) return undefined
     const nameStart = at
     while (at < text.length && !isParameterEnd(text.charCodeAt(at))) at++
     const name = text.slice(nameStart, at).toLowerCase()

@@ -1,5 +1,5 @@
-import { nextComma, type Parameters, parseParameters } from './text.ts'
-import { parseHostPort } from './uri.ts'
+import { formatParameters, isToken, nextComma, noParameters, type Parameters, parseParameters, skipBlanks } from './text.ts'
+import { bracketed, parseHostPort } from './uri.ts'
 
 export interface Via {
   /** `UDP`, `TCP`, `TLS`, `WS`, `WSS` … in upper case. */
@@ -10,8 +10,10 @@ export interface Via {
   readonly params: Parameters
 }
 
-const sentProtocol = /^SIP[ \t]*\/[ \t]*2\.0[ \t]*\/[ \t]*([A-Za-z0-9\-.!%*_+`'~]{1,32})[ \t]+/i
-const sentBy = /^(\[[^\]\s]{2,64}\]|[^\s;:,[\]]{1,253})[ \t]*(?::[ \t]*(\d{1,5}))?/
+const usualProtocol = 'SIP/2.0/'
+const sentProtocol = /^SIP[ \t]*\/[ \t]*2\.0[ \t]*\/[ \t]*/i
+const usualTransports = new Set(['UDP', 'TCP', 'TLS', 'WS', 'WSS', 'SCTP', 'TLS-SCTP'])
+const maxTransport = 32
 
 /** RFC 3261 §8.1.1.7: every branch made by a stack that follows it begins so. */
 export const magicCookie = 'z9hG4bK'
@@ -29,15 +31,52 @@ export function firstVia(line: string): string {
  * @see RFC 3261 §20.42
  */
 export function parseVia(value: string): Via | undefined {
-  const protocol = sentProtocol.exec(value)
-  if (protocol === null) return undefined
-  const rest = value.slice(protocol[0].length)
-  const by = sentBy.exec(rest)
-  if (by === null) return undefined
-  const where = parseHostPort(by[2] === undefined ? by[1]! : `${by[1]}:${by[2]}`)
-  const params = parseParameters(rest, by[0].length)
-  if (where === undefined || params === undefined) return undefined
-  return { transport: protocol[1]!.toUpperCase(), ...where, params }
+  const transportStart = value.startsWith(usualProtocol) ? usualProtocol.length : (sentProtocol.exec(value)?.[0].length ?? 0)
+  if (transportStart === 0) return undefined
+  let transportEnd = transportStart
+  while (transportEnd < value.length && !isBlank(value.charCodeAt(transportEnd))) transportEnd++
+  const sentBy = skipBlanks(value, transportEnd)
+  if (sentBy === transportEnd || transportEnd - transportStart > maxTransport) return undefined
+  const written = value.slice(transportStart, transportEnd)
+  const transport = usualTransports.has(written) ? written : written.toUpperCase()
+  if (transport !== written && !isToken(written)) return undefined
+  if (!usualTransports.has(transport) && !isToken(transport)) return undefined
+  const semicolon = value.indexOf(';', sentBy)
+  const where = parseSentBy(semicolon < 0 ? value.slice(sentBy) : value.slice(sentBy, semicolon))
+  if (where === undefined) return undefined
+  const params = semicolon < 0 ? noParameters : parseParameters(value, semicolon)
+  if (params === undefined) return undefined
+  return { transport, host: where.host, port: where.port, params }
+}
+
+/** Host and port; blanks may stand around the colon between them. */
+function parseSentBy(text: string): ReturnType<typeof parseHostPort> {
+  const plain = text.trimEnd()
+  const where = parseHostPort(plain)
+  if (where !== undefined) return where
+  const colon = plain.lastIndexOf(':')
+  return colon < 0 ? undefined : parseHostPort(`${plain.slice(0, colon).trimEnd()}:${plain.slice(colon + 1).trimStart()}`)
+}
+
+function isBlank(code: number): boolean {
+  return code === 32 || code === 9
+}
+
+export function formatVia(via: Via): string {
+  const port = via.port === null ? '' : `:${via.port}`
+  return `SIP/2.0/${via.transport} ${bracketed(via.host)}${port}${formatParameters(via.params)}`
+}
+
+/**
+ * The address in `received`. IPv6 stands there without brackets by the grammar, but often with them: both are read (RFC 5118 §4.5).
+ *
+ * @returns undefined when there is none, or it is no address.
+ */
+export function receivedAddress(via: Via): string | undefined {
+  const text = via.params.get('received')
+  if (text === undefined || text === null) return undefined
+  const where = parseHostPort(text.includes(':') && !text.startsWith('[') ? `[${text}]` : text)
+  return where === undefined || where.port !== null ? undefined : where.host
 }
 
 /**
