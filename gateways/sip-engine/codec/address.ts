@@ -1,4 +1,4 @@
-import { noParameters, type Parameters, parseParameters, skipQuoted, splitList } from './text.ts'
+import { formatParameters, noParameters, type Parameters, parseParameters, skipQuoted, splitList } from './text.ts'
 import { isUri } from './uri.ts'
 
 /** `name-addr` or `addr-spec` with header parameters: From, To, Contact, Route, Refer-To … */
@@ -9,8 +9,14 @@ export interface NameAddress {
   readonly params: Parameters
 }
 
+const notInDisplay = /[>",]/
+const notInBareUri = /[,?]/
+/** Elements of one header's lists; longer ones are malformed. */
+const maxAddresses = 256
+
 /**
- * Reads one address. Without angle brackets everything from the first semicolon belongs to the header, not to the URI.
+ * Reads one address. Without angle brackets everything from the first semicolon belongs to the header, and the URI may hold neither comma
+ * nor question mark: it would have to stand in brackets. A display name without quotes may be any text but a comma, which ends a value.
  *
  * @returns undefined where the text is not an address.
  * @see RFC 3261 §20, §20.10
@@ -30,24 +36,29 @@ export function parseAddress(value: string): NameAddress | undefined {
     const uri = text.slice(open + 1, close).trim()
     const params = close + 1 === text.length ? noParameters : parseParameters(text, close + 1)
     if (!isUri(uri) || params === undefined) return undefined
-    if (quoted === 0 ? display.includes('>') : text.slice(quoted, open).trim() !== '') return undefined
+    if (quoted === 0 ? notInDisplay.test(display) : display.length !== quoted) return undefined
     return { display: display === '' ? null : display, uri, params }
   }
   if (text.startsWith('"')) return undefined
   const semicolon = text.indexOf(';')
   const uri = (semicolon < 0 ? text : text.slice(0, semicolon)).trim()
   const params = semicolon < 0 ? noParameters : parseParameters(text, semicolon)
-  if (!isUri(uri) || params === undefined) return undefined
+  if (!isUri(uri) || notInBareUri.test(uri) || params === undefined) return undefined
   return { display: null, uri, params }
 }
 
-/** Reads a comma-separated list of addresses; undefined when one of them is malformed. */
+/** `name-addr` form, always with brackets. */
+export function formatAddress({ display, uri, params }: NameAddress): string {
+  return `${display === null ? '' : `${display} `}<${uri}>${formatParameters(params)}`
+}
+
+/** Reads comma-separated lists of addresses (Route, Record-Route, Path …); undefined when one of them is malformed or there are too many. */
 export function parseAddressList(values: readonly string[]): NameAddress[] | undefined {
   const addresses: NameAddress[] = []
   for (const value of values) {
     for (const element of splitList(value)) {
       const address = parseAddress(element)
-      if (address === undefined) return undefined
+      if (address === undefined || addresses.length === maxAddresses) return undefined
       addresses.push(address)
     }
   }

@@ -235,15 +235,19 @@ function fault(code: string, message: string, path: string, octet: number): Deco
   return new DecodeError(code, message, { path, bitOffset: octet * 8 })
 }
 
-/** Octet of the message at which the value of the first `key` field begins; 0 when there is none. */
+/** Octet of the message at which the value of the first `key` field begins; its first octet when there is none. */
 function valueOctet(headers: HeaderTable, key: string): number {
   const index = headers.keys.indexOf(key)
-  return index < 0 ? 0 : headers.offset + headers.starts[index]!
+  return index < 0 ? headers.offset : headers.offset + headers.starts[index]!
 }
 
-/** A fault of a header value, for what reads values: it names the header and the octet at which the value begins. */
+/**
+ * A fault for what reads header values: its path is the name of the header, its offset where the first value of that header begins.
+ *
+ * @param key of a header; `start-line` for the first line.
+ */
 export function headerFault(message: { readonly headers: HeaderTable }, key: string, code: string, text: string): DecodeError {
-  return fault(code, text, writtenName(key), valueOctet(message.headers, key))
+  return fault(code, text, key === 'start-line' ? key : writtenName(key), valueOctet(message.headers, key))
 }
 
 const folding = /[ \t]*\r\n[ \t]+/g
@@ -273,11 +277,6 @@ export function headerLines(message: { readonly headers: HeaderTable }, key: str
   return lines
 }
 
-export function headerCount(message: { readonly headers: HeaderTable }, key: string): number {
-  let count = 0
-  for (const each of message.headers.keys) if (each === key) count++
-  return count
-}
 
 /** Name as written, key and unfolded value of every header field, in order. */
 export function allHeaders(message: { readonly headers: HeaderTable }): { name: string; key: string; value: string }[] {

@@ -1,7 +1,10 @@
-import { DecodeError } from '#kernel'
+import type { DecodeError } from '#kernel'
 import { parseAddress, parseAddressList } from './address.ts'
+import { parseContacts } from './contact.ts'
 import { parseCSeq } from './cseq.ts'
-import { header, headerCount, headerLines, type SipRequest, type SipResponse } from './message.ts'
+import { header, headerFault, headerLines, type SipMessage, type SipRequest, type SipResponse } from './message.ts'
+import { writtenName } from './names.ts'
+import { parseTelUri } from './tel-uri.ts'
 import { isUri, parseSipUri, uriScheme } from './uri.ts'
 import { firstVia, parseVia } from './via.ts'
 
@@ -13,7 +16,12 @@ export interface Insanity {
 }
 
 const required = ['via', 'from', 'to', 'call-id', 'cseq'] as const
+const requiredBits = (1 << required.length) - 1
 const singletons = ['from', 'to', 'call-id', 'cseq', 'max-forwards', 'content-length', 'content-type', 'expires'] as const
+const bitOf = new Map<string, number>([...new Set<string>([...required, ...singletons])].map((key, index) => [key, 1 << index]))
+const singletonBits = singletons.reduce((bits, key) => bits | bitOf.get(key)!, 0)
+const callIdForm = /^[\x21-\x7e]{1,512}$/
+const maxForwardsForm = /^\d{1,10}$/
 
 /**
  * The checks a request must pass before anything acts on it. A missing Max-Forwards or From tag is let pass: old peers leave them out.
@@ -21,8 +29,8 @@ const singletons = ['from', 'to', 'call-id', 'cseq', 'max-forwards', 'content-le
  * @see RFC 3261 §8.2, §16.3
  */
 export function requestInsanity(request: SipRequest): Insanity | undefined {
-  if (request.version.toUpperCase() !== 'SIP/2.0') {
-    return insane(505, 'Version Not Supported', 'sip.version', `version ${request.version}`, 'start-line')
+  if (request.version !== 'SIP/2.0' && request.version.toUpperCase() !== 'SIP/2.0') {
+    return insane(request, 505, 'Version Not Supported', 'start-line', 'sip.version', `version ${request.version}`)
   }
   if (request.defect !== null) {
     if (request.defect.code === 'sip.body.short') return { status: 400, reason: 'Bad Content-Length', error: request.defect }
@@ -30,29 +38,21 @@ export function requestInsanity(request: SipRequest): Insanity | undefined {
   }
   const common = commonInsanity(request)
   if (common !== undefined) return common
-  const cseq = parseCSeq(header(request, 'cseq')!)!
-  if (cseq.method !== request.method) {
-    return insane(400, 'CSeq Method Mismatch', 'sip.cseq.method', 'CSeq names another method', 'CSeq')
+  if (parseCSeq(header(request, 'cseq')!)!.method !== request.method) {
+    return insane(request, 400, 'CSeq Method Mismatch', 'cseq', 'sip.cseq.method', 'CSeq names another method')
   }
-  const scheme = uriScheme(request.uri)
-  if (scheme === 'sip' || scheme === 'sips') {
-    if (parseSipUri(request.uri) === undefined) {
-      return insane(400, 'Bad Request-URI', 'sip.request-uri', 'Request-URI is malformed', 'start-line')
-    }
-  } else if (!isUri(request.uri)) {
-    return insane(400, 'Bad Request-URI', 'sip.request-uri', 'Request-URI is malformed', 'start-line')
-  } else if (scheme !== 'tel' && scheme !== 'urn') {
-    return insane(416, 'Unsupported URI Scheme', 'sip.uri-scheme', `scheme ${scheme}`, 'start-line')
-  }
+  const uri = uriInsanity(request)
+  if (uri !== undefined) return uri
   const hops = header(request, 'max-forwards')
-  if (hops !== undefined && !(/^\d{1,10}$/.test(hops) && Number(hops) <= 255)) {
-    return insane(400, 'Bad Max-Forwards', 'sip.max-forwards', 'Max-Forwards is not a number up to 255', 'Max-Forwards')
+  if (hops !== undefined && !(maxForwardsForm.test(hops) && Number(hops) <= 255)) {
+    return insane(request, 400, 'Bad Max-Forwards', 'max-forwards', 'sip.max-forwards', 'not a number up to 255')
   }
   const contact = contactInsanity(request)
   if (contact !== undefined) return contact
   for (const key of ['route', 'record-route'] as const) {
-    if (parseAddressList(headerLines(request, key)) === undefined) {
-      return insane(400, `Bad ${key === 'route' ? 'Route' : 'Record-Route'}`, `sip.${key}`, 'address list is malformed', key)
+    const lines = headerLines(request, key)
+    if (lines.length > 0 && parseAddressList(lines) === undefined) {
+      return insane(request, 400, `Bad ${writtenName(key)}`, key, `sip.${key}`, 'address list is malformed')
     }
   }
   return undefined
@@ -64,60 +64,67 @@ export function responseInsanity(response: SipResponse): Insanity | undefined {
   return commonInsanity(response)
 }
 
-function commonInsanity(message: SipRequest | SipResponse): Insanity | undefined {
-  for (const key of required) {
-    if (headerCount(message, key) === 0)
-      return insane(400, `Missing ${titles[key]}`, `sip.${key}.missing`, 'header is missing', titles[key])
+function commonInsanity(message: SipMessage): Insanity | undefined {
+  let seen = 0
+  let repeated = 0
+  for (const key of message.headers.keys) {
+    const bit = bitOf.get(key)
+    if (bit === undefined) continue
+    repeated |= seen & bit
+    seen |= bit
   }
-  for (const key of singletons) {
-    if (headerCount(message, key) > 1)
-      return insane(400, `Repeated ${titles[key]}`, `sip.${key}.repeated`, 'header is repeated', titles[key])
+  if ((seen & requiredBits) !== requiredBits) {
+    const key = required.find((each) => (seen & bitOf.get(each)!) === 0)!
+    return insane(message, 400, `Missing ${writtenName(key)}`, key, `sip.${key}.missing`, 'header is missing')
+  }
+  if ((repeated & singletonBits) !== 0) {
+    const key = singletons.find((each) => (repeated & bitOf.get(each)!) !== 0)!
+    return insane(message, 400, `Repeated ${writtenName(key)}`, key, `sip.${key}.repeated`, 'header is repeated')
   }
   if (parseCSeq(header(message, 'cseq')!) === undefined) {
-    return insane(400, 'Bad CSeq', 'sip.cseq.malformed', 'CSeq is malformed', 'CSeq')
+    return insane(message, 400, 'Bad CSeq', 'cseq', 'sip.cseq.malformed', 'CSeq is malformed')
   }
   for (const key of ['from', 'to'] as const) {
     if (parseAddress(header(message, key)!) === undefined) {
-      return insane(400, `Bad ${titles[key]}`, `sip.${key}.malformed`, 'address is malformed', titles[key])
+      return insane(message, 400, `Bad ${writtenName(key)}`, key, `sip.${key}.malformed`, 'address is malformed')
     }
   }
-  if (!/^[\x21-\x7e]{1,512}$/.test(header(message, 'call-id')!)) {
-    return insane(400, 'Bad Call-ID', 'sip.call-id.malformed', 'Call-ID is malformed', 'Call-ID')
+  if (!callIdForm.test(header(message, 'call-id')!)) {
+    return insane(message, 400, 'Bad Call-ID', 'call-id', 'sip.call-id.malformed', 'Call-ID is malformed')
   }
   if (parseVia(firstVia(header(message, 'via')!)) === undefined) {
-    return insane(400, 'Bad Via', 'sip.via.malformed', 'top Via is malformed', 'Via')
+    return insane(message, 400, 'Bad Via', 'via', 'sip.via.malformed', 'top Via is malformed')
   }
   return undefined
+}
+
+/** A Request-URI may not ask for header fields (RFC 3261 §19.1.1, table 1). */
+function uriInsanity(request: SipRequest): Insanity | undefined {
+  const scheme = uriScheme(request.uri)
+  const readable =
+    scheme === 'sip' || scheme === 'sips'
+      ? parseSipUri(request.uri)?.headers === null
+      : scheme === 'tel'
+        ? parseTelUri(request.uri) !== undefined
+        : isUri(request.uri)
+  if (!readable) return insane(request, 400, 'Bad Request-URI', 'start-line', 'sip.request-uri', 'Request-URI is malformed')
+  if (scheme === 'sip' || scheme === 'sips' || scheme === 'tel' || scheme === 'urn') return undefined
+  return insane(request, 416, 'Unsupported URI Scheme', 'start-line', 'sip.uri-scheme', `scheme ${scheme}`)
 }
 
 function contactInsanity(request: SipRequest): Insanity | undefined {
-  const lines = headerLines(request, 'contact')
-  if (request.method === 'REGISTER') {
-    if (lines.some((line) => line === '*')) {
-      if (lines.length > 1 || header(request, 'expires') !== '0') {
-        return insane(400, 'Bad Contact', 'sip.contact.wildcard', 'Contact: * needs Expires: 0', 'Contact')
-      }
-      return undefined
-    }
-  } else if (request.method !== 'INVITE' && request.method !== 'SUBSCRIBE') return undefined
-  if (parseAddressList(lines) === undefined) {
-    return insane(400, 'Bad Contact', 'sip.contact.malformed', 'Contact is malformed', 'Contact')
+  const register = request.method === 'REGISTER'
+  if (!register && request.method !== 'INVITE' && request.method !== 'SUBSCRIBE') return undefined
+  const contacts = parseContacts(headerLines(request, 'contact'))
+  if (contacts === undefined) {
+    return insane(request, 400, 'Bad Contact', 'contact', 'sip.contact.malformed', 'Contact is malformed')
+  }
+  if (contacts === '*' && !(register && header(request, 'expires') === '0')) {
+    return insane(request, 400, 'Bad Contact', 'contact', 'sip.contact.wildcard', 'Contact: * is for REGISTER with Expires: 0')
   }
   return undefined
 }
 
-const titles = {
-  via: 'Via',
-  from: 'From',
-  to: 'To',
-  'call-id': 'Call-ID',
-  cseq: 'CSeq',
-  'max-forwards': 'Max-Forwards',
-  'content-length': 'Content-Length',
-  'content-type': 'Content-Type',
-  expires: 'Expires'
-} as const
-
-function insane(status: number, reason: string, code: string, message: string, path: string): Insanity {
-  return { status, reason, error: new DecodeError(code, message, { path, bitOffset: 0 }) }
+function insane(message: SipMessage, status: number, reason: string, key: string, code: string, text: string): Insanity {
+  return { status, reason, error: headerFault(message, key, code, text) }
 }

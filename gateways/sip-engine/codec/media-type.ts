@@ -1,0 +1,34 @@
+import { formatParameters, isToken, noParameters, type Parameters, parseParameters } from './text.ts'
+
+/** A Content-Type value. Type and subtype are in lower case. */
+export interface MediaType {
+  readonly type: string
+  readonly subtype: string
+  /** Values as written, quotes included. */
+  readonly params: Parameters
+}
+
+/**
+ * Reads `type/subtype;name=value` with blanks around the signs.
+ *
+ * @returns undefined where it is malformed.
+ * @see RFC 3261 §20.15, §25.1 `media-type`
+ */
+export function parseMediaType(value: string): MediaType | undefined {
+  const semicolon = value.indexOf(';')
+  const name = semicolon < 0 ? value : value.slice(0, semicolon)
+  const slash = name.indexOf('/')
+  if (slash < 0) return undefined
+  const type = name.slice(0, slash).trim().toLowerCase()
+  const subtype = name
+    .slice(slash + 1)
+    .trim()
+    .toLowerCase()
+  const params = semicolon < 0 ? noParameters : parseParameters(value, semicolon)
+  if (params === undefined || !isToken(type) || !isToken(subtype)) return undefined
+  return { type, subtype, params }
+}
+
+export function formatMediaType({ type, subtype, params }: MediaType): string {
+  return `${type}/${subtype}${formatParameters(params)}`
+}
