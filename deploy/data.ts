@@ -26,8 +26,6 @@ export interface DataLayout {
   readonly edge: string
   /** Secret between application and SIP server, mode 0600. */
   readonly adminSecret: string
-  /** Key of the edge's nonces, mode 0600. */
-  readonly nonceSecret: string
   /** Names the process that works on this folder. */
   readonly lock: string
 }
@@ -48,7 +46,6 @@ export function layoutOf(config: SuiteConfig): DataLayout {
     spool: resolve(config.spool ?? join(folder, 'spool')),
     edge: join(folder, 'edge'),
     adminSecret: join(folder, 'admin.secret'),
-    nonceSecret: join(folder, 'nonce.secret'),
     lock: join(folder, 'suite.lock')
   }
 }

@@ -3,7 +3,7 @@ import { type AllowedNetwork, type Edge, type EdgeCredential, type EdgeEndpoint,
 import type { Clock, Log } from '#kernel'
 import type { SuiteConfig } from './config.ts'
 import { type Credentials, ensureCredentials, readCredentials } from './credentials.ts'
-import { type DataLayout, ensureSecret } from './data.ts'
+import type { DataLayout } from './data.ts'
 import { freeTcpPort, freeUdpPort } from './free-ports.ts'
 
 /** Kamailio as a part of the suite. */
@@ -37,7 +37,6 @@ const startAttempts = 3
 /** Starts Kamailio between the phones and the application. Its early warning of an expiring certificate goes to `warn`, at once and later. */
 export async function startEmbeddedEdge(options: EmbeddedEdgeOptions): Promise<EmbeddedEdge> {
   const { config, layout, clock, log, warn } = options
-  const nonceSecret = await ensureSecret(layout.nonceSecret)
   const { credentials } = await credentialsOf(options)
 
   const attempt = async (): Promise<{ edge: Edge; listen: EmbeddedEdge['addresses'] }> => {
@@ -72,8 +71,7 @@ export async function startEmbeddedEdge(options: EmbeddedEdgeOptions): Promise<E
           pikeSeconds: 10,
           callsPerMinute: config.limits.callsPerMinute
         },
-        runtimeDir: layout.edge,
-        nonceSecret
+        runtimeDir: layout.edge
       },
       { log, clock, onState: options.onState }
     )

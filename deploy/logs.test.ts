@@ -44,7 +44,6 @@ test('no log line holds a password, a hash of one, a digest answer, a secret of 
     user.ha1Md5!,
     user.ha1Sha256!,
     (await readFile(suite.data.adminSecret, 'utf8')).trim(),
-    (await readFile(suite.data.nonceSecret, 'utf8')).trim(),
     'telling-name',
     'telling-signature',
     'response=\\"'

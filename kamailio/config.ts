@@ -69,15 +69,16 @@ export interface EdgeConfig {
   readonly limits?: Partial<EdgeLimits>
   /** Folder for the rendered files, made when it is not there; private to the edge. */
   readonly runtimeDir: string
-  /** Keys the nonces; at least 32 characters of `A-Za-z0-9_-`. The same on every edge of one cluster. */
-  readonly nonceSecret: string
   /** Worker processes for each kind of socket. Default 2. */
   readonly children?: number
   /** Seconds between health checks of application servers. Default 5. */
   readonly probeSeconds?: number
   /** How long an application server may take to answer at all, in milliseconds. Default 2000. */
   readonly answerTimeoutMs?: number
+  /** Memory of all processes together: calls, connections, tables. Taken from the system as it is used. Default 256. */
   readonly sharedMemoryMb?: number
+  /** Kamailio that will read the files, e.g. `5.8.4`. Default: 5.6; `startEdge` asks the one that is installed. */
+  readonly kamailioVersion?: string
   readonly debug?: boolean
 }
 
@@ -131,7 +132,6 @@ export function checkEdgeConfig(config: EdgeConfig): void {
     expect(ha1Sha256 === null || /^[0-9a-f]{64}$/.test(ha1Sha256), `credentials[${n}].ha1Sha256`, '64 hex digits')
     expect(ha1Md5 !== null || ha1Sha256 !== null, `credentials[${n}]`, 'at least one of ha1Md5 and ha1Sha256')
   }
-  expect(/^[A-Za-z0-9_-]{32,128}$/.test(config.nonceSecret), 'nonceSecret', 'at least 32 characters of A-Z a-z 0-9 _ -')
   const numbers = {
     ...limits,
     children: config.children,

@@ -377,13 +377,34 @@ test('kill -9: the edge is told lost, runs again, and takes calls', async (t) =>
     }
   })
   t.teardown(() => edge.stop())
+  const options = { rejectUnauthorized: false }
+  const early = await Phone.open(t, config.listen.tls.port, options)
+  const challenge = await early.ask()
+  const used = await early.ask({ cseq: 2, headers: [authorize(challenge)] })
+  t.is(used.startLine, 'SIP/2.0 200 OK')
   const before = edge.pid()!
   process.kill(before, 'SIGKILL')
   await again.promise
   t.deepEqual(states, ['lost', 'running'])
   t.not(edge.pid(), before)
-  const phone = await Phone.open(t, config.listen.tls.port, { rejectUnauthorized: false })
+  const phone = await Phone.open(t, config.listen.tls.port, options)
+  const replayed = await phone.ask({ cseq: 2, headers: [authorize(challenge)] })
+  t.is(replayed.startLine, 'SIP/2.0 407 Proxy Authentication Required', 'credentials used before the death are not good after it')
   t.is((await phone.call()).startLine, 'SIP/2.0 200 OK')
+})
+
+test('forked processes do not share what OpenSSL keeps for a thread', async (t) => {
+  const { edge } = await rig(t, certificates)
+  const maps = readFileSync(`/proc/${edge.pid()}/maps`, 'utf8')
+  t.regex(maps, /openssl-fork\.so/, 'run scripts/setup.sh')
+})
+
+test('Kamailio from 5.8 on is told to keep its processes apart by itself', async (t) => {
+  const config = await edgeConfig(t, certificates, [5080])
+  const local = (kamailioVersion: string) => renderEdge({ ...config, kamailioVersion }).get('kamailio-local.cfg')!
+  t.notRegex(local('5.7.6'), /tls_threads_mode/)
+  t.regex(local('5.8.0'), /^tls_threads_mode=2$/m)
+  t.regex(local('6.0.1'), /^tls_threads_mode=2$/m)
 })
 
 test('the edge ends with the process that runs it, even when that is killed', async (t) => {
@@ -409,12 +430,11 @@ test('what cannot be used is said before anything starts', async (t) => {
     renderEdge({
       ...config,
       realm: 'a"b',
-      nonceSecret: 'short',
       allowlist: [{ network: '300.1.1.1/40', name: '' }],
       credentials: [{ user: 'a b', ha1Md5: 'x', ha1Sha256: null }]
     })
   )
-  t.regex(error.message, /allowlist\[0\].*realm.*credentials\[0\]\.user.*ha1Md5.*nonceSecret/)
+  t.regex(error.message, /allowlist\[0\].*realm.*credentials\[0\]\.user.*ha1Md5/)
   const { certificate, key } = await issueCertificate(certificates.authority, {
     name: 'old',
     commonName: 'edge.test',

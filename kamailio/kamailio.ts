@@ -2,14 +2,16 @@
  * The SIP edge: renders Kamailio's configuration, runs it, restarts it when it dies.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { type Clock, InfraFabricError, type Log } from '#kernel'
 import { callRpc } from './binrpc.ts'
 import { type CertificateCheck, checkCertificate } from './certificates.ts'
 import type { EdgeConfig, EdgeCredential } from './config.ts'
-import { renderEdge, rpcSocket } from './render.ts'
+import { hasThreadsMode, renderEdge, rpcSocket } from './render.ts'
 
 export {
   type Authority,
@@ -61,6 +63,27 @@ export interface Edge {
   readonly stop: () => Promise<void>
 }
 
+/** Built by the set-up from the C file of that name, which says what it is for. */
+const forkGuard = fileURLToPath(new URL('./build/openssl-fork.so', import.meta.url))
+
+/** Version of the Kamailio on this machine, e.g. `5.6.3`. @throws {InfraFabricError} `edge.kamailio.missing` */
+async function installedVersion(): Promise<string> {
+  const { stdout } = await kamailio(['-v'])
+  return /^version: kamailio (\d+\.\d+\.\d+)/.exec(stdout)?.[1] ?? '0.0.0'
+}
+
+/** Runs Kamailio to its end. @throws {InfraFabricError} `edge.kamailio.missing`; what execFile throws */
+async function kamailio(args: readonly string[], cwd?: string): Promise<{ stdout: string; stderr: string }> {
+  try {
+    return await run('kamailio', args, { cwd, timeout: startTimeoutMs, maxBuffer: 1 << 20 })
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
+    throw new InfraFabricError('edge.kamailio.missing', 'the program kamailio was not found: run scripts/setup.sh', {
+      cause: error
+    })
+  }
+}
+
 const secretFiles: ReadonlySet<string> = new Set(['kamailio-local.cfg', 'credentials.cfg'])
 
 /** Writes the rendered files and has Kamailio check them. @throws {ConfigError}, {InfraFabricError} `edge.config.refused` with Kamailio's own words */
@@ -70,13 +93,9 @@ export async function writeEdge(config: EdgeConfig): Promise<void> {
   for (const [name, text] of files)
     await writeFile(join(config.runtimeDir, name), text, { mode: secretFiles.has(name) ? 0o600 : 0o644 })
   try {
-    await run('kamailio', ['-c', '-f', 'kamailio.cfg'], { cwd: config.runtimeDir, timeout: startTimeoutMs, maxBuffer: 1 << 20 })
+    await kamailio(['-c', '-f', 'kamailio.cfg'], config.runtimeDir)
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') {
-      throw new InfraFabricError('edge.kamailio.missing', 'the program kamailio was not found: run scripts/setup.sh', {
-        cause: error
-      })
-    }
+    if (error instanceof InfraFabricError) throw error
     const words = error instanceof Error && 'stderr' in error ? complaints(String(error.stderr)) : String(error)
     throw new InfraFabricError('edge.config.refused', `Kamailio refuses its configuration: ${words}`, { cause: error })
   }
@@ -90,10 +109,13 @@ const complaints = (output: string) =>
     .join(' | ') || output.trim().split('\n').slice(-3).join(' | ')
 
 /**
- * Runs Kamailio and ends it when our end of the pipe closes: an edge does not outlive a suite that was killed. Ends with Kamailio's own status.
+ * Runs Kamailio, with the library preloaded that its first argument names, and ends it when our end of the pipe closes: an edge does not outlive a suite
+ * that was killed. Ends with Kamailio's own status.
  */
 const keeper = `exec 3<&0
-kamailio "$@" </dev/null 3<&- &
+preload=$1
+shift
+LD_PRELOAD=$preload kamailio "$@" </dev/null 3<&- &
 edge=$!
 { cat <&3 >/dev/null; kill "$edge"; } 2>/dev/null &
 watch=$!
@@ -125,13 +147,34 @@ export async function startEdge(config: EdgeConfig, { log, clock, onState }: Edg
   const pidFile = join(config.runtimeDir, 'kamailio.pid')
   const rpc: Edge['rpc'] = (method, params = []) => callRpc(socket, method, params)
 
+  const kamailioVersion = config.kamailioVersion ?? (await installedVersion())
+  const guarded = !hasThreadsMode(kamailioVersion) && existsSync(forkGuard)
+  if (!guarded && !hasThreadsMode(kamailioVersion))
+    log.warn({ kamailioVersion }, 'hostile TLS callers may bring this Kamailio down: run scripts/setup.sh, or install 5.8')
+
   const launch = async (): Promise<void> => {
-    await writeEdge({ ...config, credentials })
-    const shared = config.sharedMemoryMb ?? 64
+    await writeEdge({ ...config, kamailioVersion, credentials })
+    // beside Kamailio's files, since a path to preload may have no blanks
+    if (guarded) await copyFile(forkGuard, join(config.runtimeDir, 'openssl-fork.so'))
+    const shared = config.sharedMemoryMb ?? 256
     const folders = ['-w', config.runtimeDir, '-Y', config.runtimeDir, '-P', pidFile]
     const started = spawn(
       'sh',
-      ['-c', keeper, 'edge', '-DD', '-E', '-f', 'kamailio.cfg', '-m', String(shared), '-M', '16', ...folders],
+      [
+        '-c',
+        keeper,
+        'edge',
+        guarded ? './openssl-fork.so' : '',
+        '-DD',
+        '-E',
+        '-f',
+        'kamailio.cfg',
+        '-m',
+        String(shared),
+        '-M',
+        '16',
+        ...folders
+      ],
       {
         cwd: config.runtimeDir,
         stdio: ['pipe', 'ignore', 'pipe'],

@@ -20,6 +20,12 @@ const ciphers = [
   'ECDHE-RSA-AES128-GCM-SHA256'
 ].join(':')
 
+/** Whether this Kamailio can keep the thread-local state of OpenSSL 3 apart in its processes by itself. */
+export function hasThreadsMode(version = '5.6.0'): boolean {
+  const [major = 0, minor = 0] = version.split('.').map(Number)
+  return major > 5 || (major === 5 && minor >= 8)
+}
+
 /** Name in the runtime folder of the socket for RPC. */
 export const rpcSocket = 'rpc.sock'
 
@@ -36,7 +42,6 @@ function local(config: EdgeConfig): string {
   // Names that also stand inside strings are substituted; the others are defined.
   const substituted: Record<string, string | number> = {
     EDGE_REALM: config.realm,
-    EDGE_SECRET: config.nonceSecret,
     EDGE_NONCE_KEEP: limits.nonceSeconds + 60
   }
   const values: Record<string, string | number> = {
@@ -57,6 +62,8 @@ function local(config: EdgeConfig): string {
     ...Object.entries(substituted).map(([name, value]) => `#!substdef "!${name}!${value}!g"`),
     ...Object.entries(values).map(([name, value]) => `#!define ${name} ${value}`),
     '',
+    // Kamailio knows by itself from 5.8 on what openssl-fork.c does for older ones.
+    ...(hasThreadsMode(config.kamailioVersion) ? ['tls_threads_mode=2'] : []),
     // One process reads what application servers send: a 200 does not overtake its 180, nor a BYE its ACK.
     'socket_workers=1',
     `listen=udp:${at(config.inside)}`,
@@ -109,7 +116,8 @@ function credentials(users: readonly EdgeCredential[]): string {
     ...(ha1Md5 === null ? [] : [`\t$sht(md5=>${user}) = "${ha1Md5}";`]),
     ...(ha1Sha256 === null ? [] : [`\t$sht(sha256=>${user}) = "${ha1Sha256}";`])
   ])
-  return ['event_route[htable:mod-init] {', ...lines, `\txlog("L_INFO", "${users.length} users\\n");`, '}', ''].join('\n')
+  const key = '\t$sht(start=>key) = $uuid(g) + $uuid(g);'
+  return ['event_route[htable:mod-init] {', key, ...lines, `\txlog("L_INFO", "${users.length} users\\n");`, '}', ''].join('\n')
 }
 
 /**

@@ -13,8 +13,9 @@ cd "$(dirname "$0")/.."
 #   sip-tester     SIPp, for scenarios
 #   baresip-core   an independent SIP phone, for tests and the demo
 #   openssl        development certificates
+#   gcc, libc6-dev a small library that keeps Kamailio 5.6 and 5.7 apart from a fault with OpenSSL 3
 #   ca-certificates, iproute2, procps, util-linux   used by tests (addresses, process lists, full-disk test)
-packages='kamailio kamailio-tls-modules kamailio-json-modules kamailio-extra-modules kamailio-utils-modules sip-tester baresip-core openssl ca-certificates iproute2 procps util-linux'
+packages='kamailio kamailio-tls-modules kamailio-json-modules kamailio-extra-modules kamailio-utils-modules sip-tester baresip-core openssl gcc libc6-dev ca-certificates iproute2 procps util-linux'
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 fail() { say "$*"; exit 1; }
@@ -78,17 +79,28 @@ install_node_modules() {
   printf '%s' "$wanted" >"$stamp"
 }
 
+build_openssl_fork() {
+  source=kamailio/openssl-fork.c
+  library=kamailio/build/openssl-fork.so
+  if [ -e "$library" ] && [ "$library" -nt "$source" ]; then return 0; fi
+  if $check_only; then say "not built: $library"; return 1; fi
+  say "building $library"
+  mkdir -p kamailio/build
+  cc -O2 -Wall -Werror -shared -fPIC -pthread -o "$library.new" "$source" && mv "$library.new" "$library" || fail "could not build $source"
+}
+
 status=0
 if command -v dpkg-query >/dev/null 2>&1 && command -v apt-get >/dev/null 2>&1; then
   install_packages || status=1
 else
-  for program in kamailio sipp baresip openssl; do
+  for program in kamailio sipp baresip openssl cc; do
     command -v "$program" >/dev/null 2>&1 || { say "not found: $program"; status=1; }
   done
-  [ $status = 0 ] || fail 'this is not Debian or Ubuntu: install Kamailio 5.6 or later with its TLS, JSON and UUID modules, SIPp 3.6 or later, baresip 1.0 or later and OpenSSL by hand, then run this again'
+  [ $status = 0 ] || fail 'this is not Debian or Ubuntu: install Kamailio 5.6 or later with its TLS, JSON and UUID modules, SIPp 3.6 or later, baresip 1.0 or later, OpenSSL and a C compiler by hand, then run this again'
 fi
 command -v npm >/dev/null 2>&1 || fail 'npm was not found: install Node.js with npm (any version), then run this again'
 install_node_modules || status=1
+build_openssl_fork || status=1
 [ $status = 0 ] || exit 1
 
 node=node_modules/.bin/node

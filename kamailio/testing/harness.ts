@@ -295,7 +295,6 @@ export async function edgeConfig(
     credentials: [credential('expert-safety'), { ...credential('old-phone'), ha1Sha256: null }],
     limits: { pikeRequests: 1000 },
     runtimeDir,
-    nonceSecret: 'n'.repeat(40),
     probeSeconds: 1,
     answerTimeoutMs: 500,
     children: 1,
