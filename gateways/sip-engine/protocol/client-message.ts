@@ -10,10 +10,27 @@ export type ClientMessage =
   | { readonly kind: 'cancel'; readonly id: string; readonly transactionId: string; readonly sip: Buffer }
   /** A request outside any dialog; `nextHop` is a URI or `host[:port]`, empty where the Request-URI says it. */
   | { readonly kind: 'newRequest'; readonly id: string; readonly nextHop: string; readonly sip: Buffer }
-  /** A request to proxy the request `transactionId`. */
-  | { readonly kind: 'proxy'; readonly id: string; readonly transactionId: string }
+  | ProxyMessage
   /** Nothing the server knows: it is refused with `text` and the connection is closed. */
   | { readonly kind: 'refused'; readonly id: string; readonly text: string }
+
+/** A request to send the request `transactionId` on to `destinations`. */
+export interface ProxyMessage {
+  readonly kind: 'proxy'
+  readonly id: string
+  readonly transactionId: string
+  readonly remainInDialog: boolean
+  /** Whether the application wants to see each final response. */
+  readonly fullResponse: boolean
+  readonly followRedirects: boolean
+  readonly simultaneous: boolean
+  /** `2s`, `1500ms` or empty. */
+  readonly provisionalTimeout: string
+  readonly finalTimeout: string
+  readonly destinations: readonly string[]
+  /** A request whose header fields are added to the one sent on. */
+  readonly sip: Buffer
+}
 
 const carriageReturn = 13
 const maxTags = 20
@@ -48,7 +65,19 @@ export function parseClientMessage(payload: Buffer): ClientMessage {
       return sipMessage(id, fields[2] ?? '', fields[3] ?? '', fields[4] ?? '', sip)
     case 'proxy':
       if (fields.length < 4) return { kind: 'refused', id, text: 'Invalid proxy request: not enough information provided' }
-      return { kind: 'proxy', id, transactionId: fields[2]! }
+      return {
+        kind: 'proxy',
+        id,
+        transactionId: fields[2]!,
+        remainInDialog: fields[3] === 'remainInDialog',
+        fullResponse: fields[4] === 'fullResponse',
+        followRedirects: fields[5] === 'followRedirects',
+        simultaneous: fields[6] === 'simultaneous',
+        provisionalTimeout: fields[7] ?? '',
+        finalTimeout: fields[8] ?? '',
+        destinations: fields.slice(9).filter((destination) => destination !== ''),
+        sip
+      }
     default:
       return { kind: 'refused', id, text: 'Unknown message type' }
   }

@@ -75,7 +75,27 @@ test('the kinds of application messages are told apart', (t) => {
   t.deepEqual(parsed('1|sip|tx|\r\nCANCEL x'), { kind: 'cancel', id: '1', transactionId: 'tx', sip: sip('CANCEL x') })
   t.deepEqual(parsed('1|sip|||sip:p\r\nINVITE x'), { kind: 'newRequest', id: '1', nextHop: 'sip:p', sip: sip('INVITE x') })
   t.deepEqual(parsed('1|sip||\r\nSIP/2.0 200 OK'), { kind: 'refused', id: '1', text: 'transaction id missing' })
-  t.deepEqual(parsed('1|proxy|tx|remainInDialog|fullResponse||serial|||sip:x'), { kind: 'proxy', id: '1', transactionId: 'tx' })
+  t.like(parsed('1|proxy|tx|remainInDialog|fullResponse||serial|||sip:x|sip:y'), {
+    kind: 'proxy',
+    transactionId: 'tx',
+    remainInDialog: true,
+    fullResponse: true,
+    followRedirects: false,
+    simultaneous: false,
+    provisionalTimeout: '',
+    finalTimeout: '',
+    destinations: ['sip:x', 'sip:y']
+  })
+  t.like(parsed('1|proxy|tx|||followRedirects|simultaneous|2s|1500ms|sip:x\r\nINVITE sip:x SIP/2.0\r\n'), {
+    remainInDialog: false,
+    fullResponse: false,
+    followRedirects: true,
+    simultaneous: true,
+    provisionalTimeout: '2s',
+    finalTimeout: '1500ms',
+    destinations: ['sip:x'],
+    sip: Buffer.from('INVITE sip:x SIP/2.0\r\n')
+  })
   t.is(parsed('1|proxy|tx').kind, 'refused')
   t.deepEqual(parsed('hello'), { kind: 'refused', id: 'hello', text: 'Invalid message format' })
   t.deepEqual(parsed('1|bogus|x'), { kind: 'refused', id: '1', text: 'Unknown message type' })

@@ -30,6 +30,10 @@ export const requestSent = (id: string, requestId: string, wire: WireFacts, tran
 export const responseSent = (id: string, requestId: string, wire: WireFacts, transactionId: string, dialogId: string): string =>
   `${id}|response|${requestId}|OK|application|${facts(wire)}|${transactionId}|${dialogId}||Msg sent:|`
 
+/** A final response to a request that is being proxied; the response as received follows, and more replies do. */
+export const proxyProgress = (id: string, requestId: string, wire: WireFacts): string =>
+  `${id}|response|${requestId}|OK|network|${facts(wire)}|||continue`
+
 /** A request outside any dialog: its dialog id is empty, and it tells the address it came in on. */
 export const newRequest = (
   id: string,

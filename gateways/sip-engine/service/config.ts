@@ -11,6 +11,8 @@ export interface EngineTimers {
   readonly applicationMs: number
   /** A final response to an INVITE must follow so long after the latest provisional one; then the caller gets 480. */
   readonly ringingMs: number
+  /** A proxied INVITE must be answered so long after its latest 101 to 199 (timer C, RFC 3261 §16.6 step 11: more than 3 minutes). */
+  readonly timerCMs: number
   /** Calls whose application went away are ended with BYE after so long, if nothing ended them before. */
   readonly orphanMs: number
   /** An application connection must have logged in so soon. */
@@ -23,6 +25,7 @@ export const defaultTimers: EngineTimers = {
   t4Ms: 5000,
   applicationMs: 64_000,
   ringingMs: 300_000,
+  timerCMs: 185_000,
   orphanMs: 32_000,
   loginMs: 5000
 }

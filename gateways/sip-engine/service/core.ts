@@ -9,6 +9,7 @@ import type { Routes } from './application.ts'
 import type { ApplicationRequests } from './application-requests.ts'
 import type { EngineLimits, EngineTimers } from './config.ts'
 import type { Path, Paths } from './paths.ts'
+import type { SipProxy } from './proxy.ts'
 import type { Session, Sessions } from './sessions.ts'
 import type { EngineCounters } from './stats.ts'
 import type { Transactions } from './transactions.ts'
@@ -29,6 +30,7 @@ export interface Core {
   readonly uas: UserAgentServer
   readonly uac: UserAgentClient
   readonly requests: ApplicationRequests
+  readonly proxy: SipProxy
   /** Current time as the application protocol writes it. */
   readonly time: () => string
   /** Value of User-Agent and Server on messages the engine makes by itself; null for none. */

@@ -11,6 +11,7 @@ import { createApplicationRequests } from './application-requests.ts'
 import type { EngineLimits, EngineTimers } from './config.ts'
 import { type Core, createTime, hostPort } from './core.ts'
 import { createPaths } from './paths.ts'
+import { createProxy } from './proxy.ts'
 import { createResolver, type Lookup } from './resolver.ts'
 import { createSessions } from './sessions.ts'
 import type { EngineCounters } from './stats.ts'
@@ -24,7 +25,7 @@ export const protocolVersion = 'v0.9.10'
 export interface Engine {
   readonly transportEvents: TransportEvents
   readonly applicationHandler: ApplicationHandler
-  readonly counts: () => { dialogs: number; serverTransactions: number; clientTransactions: number }
+  readonly counts: () => { dialogs: number; serverTransactions: number; clientTransactions: number; proxied: number }
   readonly close: () => void
 }
 
@@ -65,6 +66,7 @@ export function createEngine(parts: EngineParts): Engine {
   core.uas = createUas(core)
   core.uac = createUac(core)
   core.requests = createApplicationRequests(core)
+  core.proxy = createProxy(core)
 
   const read = (bytes: Buffer, flow: Flow): SipMessage | undefined => {
     try {
@@ -91,7 +93,7 @@ export function createEngine(parts: EngineParts): Engine {
       case 'cancel':
         return core.requests.cancel(application, message)
       case 'proxy':
-        return application.send(nokReply(randomUUID(), message.id, 'this server does not proxy'))
+        return core.proxy.command(application, message)
       case 'newRequest':
         return core.requests.newRequest(application, message)
     }
@@ -147,11 +149,12 @@ export function createEngine(parts: EngineParts): Engine {
     },
     counts: () => {
       const { server, client } = transactions.counts()
-      return { dialogs: sessions.count(), serverTransactions: server, clientTransactions: client }
+      return { dialogs: sessions.count(), serverTransactions: server, clientTransactions: client, proxied: core.proxy.count() }
     },
     close: () => {
       core.uas.close()
       core.uac.close()
+      core.proxy.close()
       paths.close()
       for (const session of [...sessions.all()]) sessions.end(session)
       transactions.close()

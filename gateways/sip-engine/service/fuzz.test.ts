@@ -110,7 +110,7 @@ test('damaged SIP, in and around dialogs, is taken or refused but never a defect
       app.disconnect()
       clock.advance(400_000)
       t.is(counters.defects, 0)
-      t.deepEqual(engine.counts(), { dialogs: 0, serverTransactions: 0, clientTransactions: 0 })
+      t.deepEqual(engine.counts(), { dialogs: 0, serverTransactions: 0, clientTransactions: 0, proxied: 0 })
       t.is(clock.pending(), 0)
     }),
     { numRuns: 400 }

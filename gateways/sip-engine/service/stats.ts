@@ -32,6 +32,8 @@ export interface EngineStats extends Readonly<EngineCounters> {
   readonly dialogs: number
   readonly serverTransactions: number
   readonly clientTransactions: number
+  /** Requests on their way through the proxy. */
+  readonly proxied: number
 }
 
 export function newCounters(): EngineCounters {

@@ -109,7 +109,7 @@ test('a network that delivers: every call ends as it should', (t) => {
       ['prack', 20]
     ].sort()
   )
-  for (const { engine } of [a, b]) t.deepEqual(engine.counts(), { dialogs: 0, serverTransactions: 0, clientTransactions: 0 })
+  for (const { engine } of [a, b]) t.deepEqual(engine.counts(), { dialogs: 0, serverTransactions: 0, clientTransactions: 0, proxied: 0 })
   t.is(clock.pending(), 0)
   t.is(a.counters.retransmissionsSent + b.counters.retransmissionsSent, 0)
 })
@@ -127,7 +127,7 @@ for (const [name, seed, loss, double, jitterMs] of [
       copies: () => (next() < double ? 2 : 1),
       jitterMs: () => next() * jitterMs
     })
-    for (const { engine } of [a, b]) t.deepEqual(engine.counts(), { dialogs: 0, serverTransactions: 0, clientTransactions: 0 })
+    for (const { engine } of [a, b]) t.deepEqual(engine.counts(), { dialogs: 0, serverTransactions: 0, clientTransactions: 0, proxied: 0 })
     t.is(clock.pending(), 0)
     t.true((outcomes.get('acknowledged') ?? 0) > 200)
     t.is(a.counters.malformed + b.counters.malformed, 0)

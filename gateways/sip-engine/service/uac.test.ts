@@ -139,7 +139,7 @@ test('a failure is acknowledged by the engine; the ACK of the application is ref
   t.deepEqual(s.shapes(), ['INVITE', 'ACK', 'ACK'])
   t.is(s.app.delivered().length, 1)
   s.clock.advance(33_000)
-  t.deepEqual(s.engine.counts(), { dialogs: 0, serverTransactions: 0, clientTransactions: 0 })
+  t.deepEqual(s.engine.counts(), { dialogs: 0, serverTransactions: 0, clientTransactions: 0, proxied: 0 })
   t.is(s.clock.pending(), 0)
 })
 
@@ -291,7 +291,7 @@ test('a cancelled INVITE that never ends is given up after 64*T1 with a made-up 
   s.ask(`sip|${transaction}|`, 'CANCEL sip:bob@10.0.0.2 SIP/2.0\n\n')
   s.clock.advance(32_100)
   t.is(startLine(s.app.delivered().at(-1)!.sip), 'SIP/2.0 487 Request Terminated')
-  t.deepEqual(s.engine.counts(), { dialogs: 0, serverTransactions: 0, clientTransactions: 0 })
+  t.deepEqual(s.engine.counts(), { dialogs: 0, serverTransactions: 0, clientTransactions: 0, proxied: 0 })
 })
 
 test('PRACK of the application goes to the early target; a repeated reliable 180 is not shown again', (t) => {

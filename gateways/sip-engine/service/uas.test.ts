@@ -352,7 +352,7 @@ test('an application that never answers: INVITE 480 after 64 s; a non-INVITE get
   t.is(s.shapes().at(-1), '480 INVITE')
   t.is(s.counters.unanswered, 2)
   s.clock.advance(60_000)
-  t.deepEqual(s.engine.counts(), { dialogs: 0, serverTransactions: 0, clientTransactions: 0 })
+  t.deepEqual(s.engine.counts(), { dialogs: 0, serverTransactions: 0, clientTransactions: 0, proxied: 0 })
   t.is(s.clock.pending(), 0)
 })
 
@@ -522,12 +522,4 @@ test('requests to a contact that registered over a connection go over that conne
   s.answer(200)
   options()
   t.is(startLine(s.app.delivered().at(-1)!.sip), 'SIP/2.0 503 DNS Error')
-})
-
-test('proxy requests are refused and the request can still be answered', (t) => {
-  const s = scene()
-  s.say(invite())
-  const transaction = s.shown()
-  t.is(s.app.send(`proxy|${transaction}||fullResponse||serial|||sip:x`, 'INVITE sip:x SIP/2.0\n\n')!.fields[3], 'NOK')
-  t.is(s.answer(500, '', transaction)[3], 'OK')
 })

@@ -35,13 +35,24 @@ export interface UserAgentServer {
   readonly refuse: (message: SipRequest, flow: Flow, status: number, reason: string) => void
   readonly respond: (application: Application, message: Extract<ClientMessage, { kind: 'response' }>) => void
   readonly applicationGone: (application: Application) => void
+  /** A response the engine makes by itself. */
+  readonly answer: (
+    asked: Asked,
+    status: number,
+    tag: string,
+    options?: { reason?: string; headers?: readonly HeaderLine[] }
+  ) => void
+  /** An unanswered request that this application was shown. */
+  readonly find: (transactionId: string, application: Application) => Asked | undefined
+  /** Takes such a request away from its application: the proxy answers it. */
+  readonly release: (transactionId: string) => void
   /** Answers the peer's unanswered INVITE of a session that ends. */
   readonly terminateInvite: (session: Session) => void
   readonly close: () => void
 }
 
 /** A request to be answered. */
-interface Asked {
+export interface Asked {
   readonly transaction: ServerTransaction
   readonly received: ReceivedRequest
 }
@@ -150,6 +161,7 @@ export function createUas(core: Core): UserAgentServer {
     const asked = { transaction: transactions.openServer(received), received }
     if (message.method === 'INVITE') answer(asked, 100, '')
     const session = received.toTag === '' ? undefined : sessions.matching(received.callId, received.fromTag, received.toTag)
+    if (core.proxy.onward(asked, session !== undefined)) return
     if (session !== undefined) return inDialog(asked, session)
     outsideDialog(asked)
   }
@@ -289,6 +301,7 @@ export function createUas(core: Core): UserAgentServer {
     const cancel = { transaction: transactions.openServer(received), received }
     const invite = transactions.findServer(serverKey(received.message, received.via, 'INVITE'))
     if (invite === undefined) return answer(cancel, 481, newToken())
+    if (core.proxy.cancel(invite.id, received.message)) return answer(cancel, 200, newToken())
     const shown = pending.get(invite.id)
     if (shown !== undefined) {
       const tag = localTagOf(shown)
@@ -313,6 +326,7 @@ export function createUas(core: Core): UserAgentServer {
     const transaction = transactions.findServer(received.key)
     if (transaction !== undefined && transaction.status >= 300) return transactions.acknowledge(transaction)
     const session = sessions.matching(received.callId, received.fromTag, received.toTag)
+    if (core.proxy.acknowledged(received, session !== undefined)) return
     const waiting = session?.accepted
     if (session === undefined || !waiting || waiting.cseq !== received.cseq.number) {
       counters.stray++
@@ -422,6 +436,17 @@ export function createUas(core: Core): UserAgentServer {
     request,
     refuse,
     respond,
+    answer,
+    find: (transactionId, application) => {
+      const shown = pending.get(transactionId)
+      return shown?.application === application ? shown : undefined
+    },
+    release: (transactionId) => {
+      const shown = pending.get(transactionId)
+      if (shown === undefined) return
+      settle(shown)
+      if (shown.session !== null && shown.creating) endSession(shown.session)
+    },
     terminateInvite,
     applicationGone: (application) => {
       for (const shown of [...pending.values()]) {
