@@ -7,6 +7,7 @@
 import { DecodeError } from '#kernel'
 import { defaultMessageLimits, type MessageLimits } from './limits.ts'
 import { headerKeyAt, writtenName } from './names.ts'
+import type { CommonHeaders } from './sanity.ts'
 
 /** Where the header fields lie in `text`. The arrays run in parallel, in order of appearance. */
 export interface HeaderTable {
@@ -27,6 +28,8 @@ interface MessageParts {
   readonly body: Buffer
   /** First thing found that a tolerant reading could step over, but which forbids to act on the message. */
   readonly defect: DecodeError | null
+  /** Kept by `commonHeaders` when it has read them; not to be touched by others. */
+  common: CommonHeaders | null
 }
 
 export interface SipRequest extends MessageParts {
@@ -118,7 +121,8 @@ export function parseMessage(
         bytes,
         headers,
         body,
-        defect
+        defect,
+        common: null
       }
     }
   }
@@ -129,7 +133,8 @@ export function parseMessage(
     const version = text.slice(uriEnd + 1, startLineEnd)
     const uri = text.slice(methodEnd + 1, uriEnd)
     const known = (version === 'SIP/2.0' || versionForm.test(version)) && (isCommonMethod(method) || methodForm.test(method))
-    if (known && uri.indexOf('\t') < 0) return { kind: 'request', method, uri, version, bytes, headers, body, defect }
+    if (known && uri.indexOf('\t') < 0)
+      return { kind: 'request', method, uri, version, bytes, headers, body, defect, common: null }
   }
   const loose = looseRequestLine.exec(text.slice(0, startLineEnd))
   if (loose === null) throw fault('sip.start-line.malformed', 'neither a request nor a status line', 'start-line', offset)
@@ -141,7 +146,8 @@ export function parseMessage(
     bytes,
     headers,
     body,
-    defect: fault('sip.start-line.spacing', 'request line has blanks where none belong', 'start-line', offset)
+    defect: fault('sip.start-line.spacing', 'request line has blanks where none belong', 'start-line', offset),
+    common: null
   }
 }
 
@@ -276,7 +282,6 @@ export function headerLines(message: { readonly headers: HeaderTable }, key: str
   }
   return lines
 }
-
 
 /** Name as written, key and unfolded value of every header field, in order. */
 export function allHeaders(message: { readonly headers: HeaderTable }): { name: string; key: string; value: string }[] {

@@ -104,10 +104,9 @@ const canonicalNames = new Map<string, string>(knownNames.map((name) => [name.to
 const keyOfSpelling = new Map<string, string>()
 for (const name of knownNames) {
   // Property names are strings the engine keeps once, so that comparing a key with a literal compares two addresses.
-  const key = Object.keys({ [name.toLowerCase()]: name })[0]!
-  keyOfSpelling.set(name, key)
-  keyOfSpelling.set(key, key)
+  keyOfSpelling.set(name, Object.keys({ [name.toLowerCase()]: name })[0]!)
 }
+for (const key of [...keyOfSpelling.values()]) keyOfSpelling.set(key, key)
 for (const [compact, key] of Object.entries(compactForms)) {
   keyOfSpelling.set(compact, key)
   keyOfSpelling.set(compact.toUpperCase(), key)
@@ -132,8 +131,8 @@ export function headerKey(written: string): string | undefined {
 }
 
 /** Spelling and key of the names in common use, by a number that two octets and the length of the name give. */
-const usual: ({ readonly spelling: string; readonly key: string } | undefined)[] = new Array(1024).fill(undefined)
-const slot = (length: number, first: number, last: number): number => (length * 97 + first * 7 + last * 31) & 1023
+const usual: ({ readonly spelling: string; readonly key: string } | undefined)[] = new Array(2048).fill(undefined)
+const slot = (length: number, first: number, last: number): number => (length * 64 + first * 5 + last * 131) & 2047
 for (const [spelling, key] of keyOfSpelling) {
   const at = slot(spelling.length, spelling.charCodeAt(0), spelling.charCodeAt(spelling.length - 1))
   usual[at] ??= { spelling, key }

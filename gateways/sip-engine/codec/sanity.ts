@@ -1,18 +1,28 @@
 import type { DecodeError } from '#kernel'
-import { parseAddress, parseAddressList } from './address.ts'
+import { type NameAddress, parseAddress, parseAddressList } from './address.ts'
 import { parseContacts } from './contact.ts'
-import { parseCSeq } from './cseq.ts'
+import { type CSeq, parseCSeq } from './cseq.ts'
 import { header, headerFault, headerLines, type SipMessage, type SipRequest, type SipResponse } from './message.ts'
 import { writtenName } from './names.ts'
 import { parseTelUri } from './tel-uri.ts'
 import { isUri, parseSipUri, uriScheme } from './uri.ts'
-import { firstVia, parseVia } from './via.ts'
+import { firstVia, parseVia, type Via } from './via.ts'
 
 /** What is wrong with a message, and the status that tells the sender. */
 export interface Insanity {
   readonly status: number
   readonly reason: string
   readonly error: DecodeError
+}
+
+/** What every message must have, read. */
+export interface CommonHeaders {
+  /** The topmost. */
+  readonly via: Via
+  readonly from: NameAddress
+  readonly to: NameAddress
+  readonly callId: string
+  readonly cseq: CSeq
 }
 
 const required = ['via', 'from', 'to', 'call-id', 'cseq'] as const
@@ -38,7 +48,7 @@ export function requestInsanity(request: SipRequest): Insanity | undefined {
   }
   const common = commonInsanity(request)
   if (common !== undefined) return common
-  if (parseCSeq(header(request, 'cseq')!)!.method !== request.method) {
+  if (commonHeaders(request).cseq.method !== request.method) {
     return insane(request, 400, 'CSeq Method Mismatch', 'cseq', 'sip.cseq.method', 'CSeq names another method')
   }
   const uri = uriInsanity(request)
@@ -64,6 +74,19 @@ export function responseInsanity(response: SipResponse): Insanity | undefined {
   return commonInsanity(response)
 }
 
+/**
+ * What every message must have. Read once and kept with the message.
+ *
+ * @throws {DecodeError} what `requestInsanity` or `responseInsanity` says of a message that lacks it.
+ */
+export function commonHeaders(message: SipMessage): CommonHeaders {
+  if (message.common === null) {
+    const insanity = commonInsanity(message)
+    if (insanity !== undefined) throw insanity.error
+  }
+  return message.common!
+}
+
 function commonInsanity(message: SipMessage): Insanity | undefined {
   let seen = 0
   let repeated = 0
@@ -81,20 +104,19 @@ function commonInsanity(message: SipMessage): Insanity | undefined {
     const key = singletons.find((each) => (repeated & bitOf.get(each)!) !== 0)!
     return insane(message, 400, `Repeated ${writtenName(key)}`, key, `sip.${key}.repeated`, 'header is repeated')
   }
-  if (parseCSeq(header(message, 'cseq')!) === undefined) {
-    return insane(message, 400, 'Bad CSeq', 'cseq', 'sip.cseq.malformed', 'CSeq is malformed')
-  }
-  for (const key of ['from', 'to'] as const) {
-    if (parseAddress(header(message, key)!) === undefined) {
-      return insane(message, 400, `Bad ${writtenName(key)}`, key, `sip.${key}.malformed`, 'address is malformed')
-    }
-  }
-  if (!callIdForm.test(header(message, 'call-id')!)) {
-    return insane(message, 400, 'Bad Call-ID', 'call-id', 'sip.call-id.malformed', 'Call-ID is malformed')
-  }
-  if (parseVia(firstVia(header(message, 'via')!)) === undefined) {
-    return insane(message, 400, 'Bad Via', 'via', 'sip.via.malformed', 'top Via is malformed')
-  }
+  const malformed = (key: (typeof required)[number]): Insanity =>
+    insane(message, 400, `Bad ${writtenName(key)}`, key, `sip.${key}.malformed`, 'value is malformed')
+  const cseq = parseCSeq(header(message, 'cseq')!)
+  if (cseq === undefined) return malformed('cseq')
+  const from = parseAddress(header(message, 'from')!)
+  if (from === undefined) return malformed('from')
+  const to = parseAddress(header(message, 'to')!)
+  if (to === undefined) return malformed('to')
+  const callId = header(message, 'call-id')!
+  if (!callIdForm.test(callId)) return malformed('call-id')
+  const via = parseVia(firstVia(header(message, 'via')!))
+  if (via === undefined) return malformed('via')
+  message.common = { via, from, to, callId, cseq }
   return undefined
 }
 

@@ -1,7 +1,8 @@
-import { type NameAddress, parseAddress, tagOf } from '../codec/address.ts'
-import { type CSeq, parseCSeq } from '../codec/cseq.ts'
-import { header, headerLines, type SipRequest, withHeaderValue } from '../codec/message.ts'
-import { firstVia, markReceived, parseVia, type Via } from '../codec/via.ts'
+import { type NameAddress, tagOf } from '../codec/address.ts'
+import type { CSeq } from '../codec/cseq.ts'
+import { headerLines, type SipRequest, withHeaderValue } from '../codec/message.ts'
+import { commonHeaders } from '../codec/sanity.ts'
+import { markReceived, type Via } from '../codec/via.ts'
 import { serverKey } from '../transaction/key.ts'
 import type { Endpoint, Flow } from '../transport/port.ts'
 
@@ -32,9 +33,8 @@ const defaultPort = { udp: 5060, tcp: 5060, tls: 5061 } as const
 /** @param message must have passed `requestInsanity`. */
 export function receivedRequest(message: SipRequest, flow: Flow): ReceivedRequest {
   const lines = headerLines(message, 'via')
-  const via = parseVia(firstVia(lines[0]!))!
+  const { via, from, to, callId, cseq } = commonHeaders(message)
   lines[0] = markReceived(lines[0]!, via, flow.remote.address, flow.remote.port)
-  const from = parseAddress(header(message, 'from')!)!
   return {
     message,
     flow,
@@ -42,11 +42,11 @@ export function receivedRequest(message: SipRequest, flow: Flow): ReceivedReques
     via,
     vias: lines,
     key: serverKey(message, via, message.method),
-    callId: header(message, 'call-id')!,
-    cseq: parseCSeq(header(message, 'cseq')!)!,
+    callId,
+    cseq,
     from,
     fromTag: tagOf(from),
-    toTag: tagOf(parseAddress(header(message, 'to')!)!)
+    toTag: tagOf(to)
   }
 }
 

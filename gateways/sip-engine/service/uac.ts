@@ -1,14 +1,13 @@
 /** Client side: requests on their way, what comes of them, and the requests the engine makes by itself. */
 import { randomUUID } from 'node:crypto'
-import { parseAddress, tagOf } from '../codec/address.ts'
-import { parseCSeq } from '../codec/cseq.ts'
-import { header, headerLines, type SipResponse } from '../codec/message.ts'
+import { tagOf } from '../codec/address.ts'
+import { header, type SipResponse } from '../codec/message.ts'
 import { reasonPhrases } from '../codec/reasons.ts'
-import { responseInsanity } from '../codec/sanity.ts'
+import { commonHeaders, responseInsanity } from '../codec/sanity.ts'
 import { emptyBody, encodeRequest, type HeaderLine, type OutgoingRequest } from '../codec/serialize.ts'
-import { firstVia, parseVia } from '../codec/via.ts'
-import { formedBy, isTargetRefresh, refreshedBy, requestTarget } from '../dialog/dialog.ts'
-import { armedBy, minimumSessionS, parseSessionExpires } from '../dialog/session-timer.ts'
+import { parseVia } from '../codec/via.ts'
+import { type Dialog, formedBy, isTargetRefresh, refreshedBy, requestTarget } from '../dialog/dialog.ts'
+import { armedBy, expireAfterMs, minimumSessionS, parseSessionExpires } from '../dialog/session-timer.ts'
 import { contentType, type Draft, wireOthers } from '../protocol/header-rules.ts'
 import { networkMessage, unsolicited, type WireFacts } from '../protocol/server-message.ts'
 import type { Flow } from '../transport/port.ts'
@@ -16,8 +15,9 @@ import type { Application } from './application.ts'
 import { type Core, hostPort, newBranch, nextCSeq, sentFacts } from './core.ts'
 import { ackFor, cancelFor, dialogLines, madeUpResponse } from './outgoing-messages.ts'
 import type { Path } from './paths.ts'
-import { armSessionTimer } from './session-timers.ts'
-import type { AnsweredInvite, Session } from './sessions.ts'
+import { armSessionTimer, disarmSessionTimer } from './session-timers.ts'
+import { type AnsweredInvite, type Fork, maxForks, newSession, type Session, setAside, turnTo } from './sessions.ts'
+import type { ReadHeader } from './subscriptions.ts'
 import type { ClientTransaction, Told } from './transactions.ts'
 
 export interface UserAgentClient {
@@ -39,6 +39,8 @@ export interface UserAgentClient {
   readonly response: (response: SipResponse, flow: Flow) => void
   /** Ends a session from this side: BYE with that Reason, shown to its application as unsolicited. */
   readonly bye: (session: Session, reason: string) => void
+  /** Tells the application that its call is gone where there is no dialog yet to send BYE in: with a BYE that no peer gets. */
+  readonly tellGone: (session: Session, reason: string) => void
   /** Refreshes a session that this side must refresh. */
   readonly refresh: (session: Session) => void
   readonly applicationGone: (application: Application) => void
@@ -69,11 +71,16 @@ export interface Outgoing extends Omit<NewOutgoing, 'branch' | 'application' | '
   cancel: 'none' | 'held' | 'sent'
   cancelBytes: Buffer | null
   cancelTimer: (() => void) | null
+  /** The 2xx of an INVITE by the tag in To, and the ACK of each: every one comes again until its ACK arrives. */
+  answers: Map<string, AnsweredInvite> | null
+  /** The early dialogs that were there when the INVITE was answered. */
+  forks: Map<string, Fork> | null
   readonly done: ((response: SipResponse | null) => void) | null
 }
 
 export function createUac(core: Core): UserAgentClient {
   const { transactions, sessions, paths, clock, counters, log, timers, transport } = core
+  const { subscriptions } = core
   const outgoing = new Map<string, Outgoing>()
   const waits = new Set<() => void>()
   let currentFlow: Flow | null = null
@@ -111,10 +118,19 @@ export function createUac(core: Core): UserAgentClient {
       cancel: 'none',
       cancelBytes: null,
       cancelTimer: null,
+      answers: null,
+      forks: null,
       done: parts.done ?? null
     }
     outgoing.set(transaction.id, item)
-    if (request.method === 'INVITE' && item.session !== null) item.session.inviteClient = transaction
+    const { session } = item
+    if (session !== null && (request.method === 'INVITE' || request.method === 'UPDATE')) {
+      if (request.method === 'INVITE') {
+        session.inviteClient = transaction
+        session.remoteRSeq = 0
+      } else session.updateClient = transaction
+      if (request.body.length > 0) session.offer = 'local'
+    }
     return item
   }
 
@@ -163,19 +179,50 @@ export function createUac(core: Core): UserAgentClient {
     const { session } = item
     if (item.cancel === 'held') sendCancel(item)
     if (response.status === 100) return
-    if (session !== null && item.creating && session.state === 'early') {
-      const tag = tagOf(parseAddress(header(response, 'to')!)!)
-      const rseq = Number(header(response, 'rseq') ?? 0)
-      const newFork = tag !== '' && tag !== session.dialog.remoteTag
-      if (rseq > 0 && !newFork && rseq <= session.remoteRSeq) {
-        counters.retransmissionsReceived++
-        return
-      }
-      if (newFork || (tag !== '' && rseq > 0)) session.dialog = formedBy(session.dialog, response)
-      if (rseq > 0) session.remoteRSeq = rseq
-      else if (newFork) session.remoteRSeq = 0
-    }
+    if (session !== null && item.request.method === 'INVITE' && session.state !== 'ended' && !heard(item, session, response)) return
     show(item, response)
+  }
+
+  /** Takes early dialog and RSeq from a provisional response; false when it is to be dropped: a repeated one, or one out of turn. */
+  const heard = (item: Outgoing, session: Session, response: SipResponse): boolean => {
+    const tag = tagOf(parseAddress(header(response, 'to')!)!)
+    const rseq = Number(header(response, 'rseq') ?? 0)
+    if (item.creating && tag !== '') {
+      if (!turnTo(session, tag)) {
+        if ((session.forks?.size ?? 0) >= maxForks) {
+          counters.stray++
+          return false
+        }
+        setAside(session)
+        session.dialog = formedBy(branchOf(item, session), response)
+        session.remoteRSeq = 0
+        session.peerFlow = directFlow(session, currentFlow)
+      } else if (rseq > session.remoteRSeq) session.dialog = formedBy(session.dialog, response)
+    }
+    learn(session, response)
+    if (rseq > 0) {
+      // RFC 3262 §4: the first may have any number, each later one must follow its predecessor.
+      if (session.remoteRSeq !== 0 && rseq !== session.remoteRSeq + 1) {
+        if (rseq <= session.remoteRSeq) counters.retransmissionsReceived++
+        else counters.stray++
+        return false
+      }
+      session.remoteRSeq = rseq
+    }
+    // A description in a provisional response is the answer, reliable or not (RFC 3261 §13.2.1).
+    if (session.offer === 'local' && response.body.length > 0) session.offer = 'none'
+    return true
+  }
+
+  /** State of a new branch of a forked INVITE: what the INVITE itself said. */
+  const branchOf = (item: Outgoing, session: Session): Dialog => {
+    const cseq = parseCSeq(item.request.headers.find(([name]) => name === 'CSeq')![1])!.number
+    return { ...session.dialog, localCSeq: cseq, remoteCSeq: null, remoteTarget: item.request.uri }
+  }
+
+  const learn = (session: Session, response: SipResponse) => {
+    const allow = headerLines(response, 'allow')
+    if (allow.length > 0) session.peerUpdates = allow.some((line) => /\bUPDATE\b/.test(line))
   }
 
   /** A 2xx to INVITE. It can come again until timer M, and from more than one fork. */
@@ -184,30 +231,48 @@ export function createUac(core: Core): UserAgentClient {
     if (session === null) return
     const tag = tagOf(parseAddress(header(response, 'to')!)!)
     const cseq = parseCSeq(header(response, 'cseq')!)!.number
-    if (session.answered?.transactionId === item.transaction.id) {
+    const known = item.answers?.get(tag)
+    if (known !== undefined) {
       counters.retransmissionsReceived++
-      if (item.creating && tag !== session.dialog.remoteTag) return dismissFork(item, response, cseq)
-      session.answered.transmitAck?.()
+      known.transmitAck?.()
       return
     }
-    if (session.state === 'ended') return dismissFork(item, response, cseq)
+    item.answers ??= new Map()
+    if (item.answers.size > maxForks || (item.answers.size > 0 && !item.creating)) {
+      counters.stray++
+      return
+    }
+    const cancelled = item.cancel !== 'none'
+    const waiting: AnsweredInvite = { cseq, transactionId: item.transaction.id, ack: null, transmitAck: null, cancelled }
+    const first = item.answers.size === 0
+    item.answers.set(tag, waiting)
+    if (!first) return dismissFork(item, session, response, waiting)
     item.cancelTimer?.()
     item.cancelTimer = null
+    outgoing.delete(item.transaction.id)
     if (session.inviteClient === item.transaction) session.inviteClient = null
-    session.dialog = item.creating ? formedBy(session.dialog, response) : refreshedBy(session.dialog, response)
-    if (item.creating) session.peerFlow = directFlow(session, currentFlow)
-    const waiting: AnsweredInvite = {
-      cseq,
-      transactionId: item.transaction.id,
-      ack: null,
-      transmitAck: null,
-      cancelled: item.cancel !== 'none'
+    if (session.state === 'ended' || !session.call) {
+      if (item.creating) dismissFork(item, session, response, waiting)
+      else sendAck(session, waiting, null)
+      show(item, response)
+      return
     }
+    if (item.creating) {
+      if (!turnTo(session, tag)) {
+        setAside(session)
+        session.dialog = branchOf(item, session)
+      }
+      session.dialog = formedBy(session.dialog, response)
+      session.peerFlow = directFlow(session, currentFlow)
+      item.forks = session.forks
+      session.forks = null
+    } else session.dialog = refreshedBy(session.dialog, response)
+    learn(session, response)
+    session.offer = 'none'
     session.answered = waiting
     if (item.creating) sessions.confirm(session)
     rememberBody(session, item.request)
     armFrom(session, response)
-    outgoing.delete(item.transaction.id)
     if (item.done !== null) {
       sendAck(session, waiting, null)
       item.done(response)
@@ -228,24 +293,20 @@ export function createUac(core: Core): UserAgentClient {
   const armFrom = (session: Session, response: SipResponse) => {
     const agreed = parseSessionExpires(header(response, 'session-expires') ?? '')
     if (agreed !== undefined && agreed.intervalS >= minimumSessionS) armSessionTimer(core, session, armedBy(agreed, true))
+    // A peer that was to refresh and no longer agrees to a timer will not (RFC 4028 §7.2); refreshing on from this side does no harm.
+    else if (session.timer?.refresher === 'remote') disarmSessionTimer(session)
   }
 
-  /** A second fork answered: the application has its call, so this one is acknowledged and ended (RFC 3261 §13.2.2.4). */
-  const dismissFork = (item: Outgoing, response: SipResponse, cseq: number) => {
-    if (item.session === null) return
+  /** A fork answered that is not wanted: another did before, or the call is over. It is acknowledged and ended (RFC 3261 §13.2.2.4). */
+  const dismissFork = (item: Outgoing, session: Session, response: SipResponse, waiting: AnsweredInvite) => {
+    const known = item.forks?.get(tagOf(parseAddress(header(response, 'to')!)!))
+    const dialog = formedBy(known?.dialog ?? branchOf(item, session), response)
     const fork: Session = {
-      ...item.session,
-      dialog: formedBy(item.session.dialog, response),
-      state: 'confirmed',
-      application: null,
-      inviteClient: null,
-      inviteServer: null,
-      answered: { cseq, transactionId: '', ack: null, transmitAck: null, cancelled: false },
-      reliable: [],
-      accepted: null,
-      cancelTimer: null
+      ...newSession({ ...session, dialog, creatorTag: session.dialog.localTag, application: null }),
+      state: 'confirmed'
     }
-    sendAck(fork, fork.answered!, null)
+    fork.peerFlow = directFlow(fork, currentFlow)
+    sendAck(fork, waiting, null)
     bye(fork, 'SIP ;cause=200 ;text="answered elsewhere"')
   }
 
@@ -255,18 +316,24 @@ export function createUac(core: Core): UserAgentClient {
     settle(item)
     if (session !== null && session.state !== 'ended') {
       if (status < 300) {
-        if (isTargetRefresh(request.method)) session.dialog = refreshedBy(session.dialog, response)
         if (item.creating) {
           session.dialog = formedBy(session.dialog, response)
           session.peerFlow = directFlow(session, currentFlow)
           sessions.confirm(session)
-        }
+        } else if (isTargetRefresh(request.method)) session.dialog = refreshedBy(session.dialog, response)
         if (request.method === 'UPDATE') {
           rememberBody(session, request)
           armFrom(session, response)
         }
+        if (request.method === 'SUBSCRIBE' || request.method === 'REFER') {
+          subscriptions.accepted(session, 'remote', request.method, sentHeader(request), receivedHeader(response))
+        } else if (request.method === 'NOTIFY') subscriptions.notified(session, 'local', sentHeader(request))
       } else if (item.creating) sessions.end(session)
-      if (ends(item, status)) sessions.end(session)
+      else if (endsSubscription(status)) {
+        if (request.method === 'NOTIFY') subscriptions.failed(session, 'local', sentHeader(request))
+        else if (request.method === 'SUBSCRIBE') subscriptions.failed(session, 'remote', sentHeader(request))
+      }
+      if (request.method === 'BYE' && status !== 401 && status !== 407) sessions.endCall(session)
     }
     show(item, response)
     item.done?.(response)
@@ -275,7 +342,12 @@ export function createUac(core: Core): UserAgentClient {
   /** No response will come. */
   const failed = (item: Outgoing, status: number, reason: string) => {
     settle(item)
-    if (item.session !== null && (item.creating || item.request.method === 'BYE')) sessions.end(item.session)
+    const { session, request } = item
+    if (session !== null && session.state !== 'ended') {
+      if (item.creating) sessions.end(session)
+      else if (request.method === 'BYE') sessions.endCall(session)
+      else if (request.method === 'NOTIFY') subscriptions.failed(session, 'local', sentHeader(request))
+    }
     showMadeUp(item, status, reason)
     item.done?.(null)
   }
@@ -284,16 +356,13 @@ export function createUac(core: Core): UserAgentClient {
     outgoing.delete(item.transaction.id)
     item.cancelTimer?.()
     item.cancelTimer = null
-    if (item.session?.inviteClient === item.transaction) item.session.inviteClient = null
-  }
-
-  /** Whether a final response ends the session its request was sent in. */
-  const ends = (item: Outgoing, status: number): boolean => {
-    if (item.request.method === 'BYE') return status !== 401 && status !== 407
-    if (item.request.method !== 'NOTIFY' || item.session?.method !== 'SUBSCRIBE') return false
-    if (status === 401 || status === 407) return false
-    const state = item.request.headers.find(([name]) => name === 'Subscription-State')?.[1] ?? ''
-    return /^terminated\b/i.test(state)
+    const { session } = item
+    if (session === null) return
+    const invite = session.inviteClient === item.transaction
+    if (!invite && session.updateClient !== item.transaction) return
+    if (invite) session.inviteClient = null
+    else session.updateClient = null
+    if (session.offer === 'local') session.offer = 'none'
   }
 
   // ACK for 2xx
@@ -406,7 +475,8 @@ export function createUac(core: Core): UserAgentClient {
     const { application } = session
     if (session.inviteClient !== null) cancelOwn(session.inviteClient)
     core.uas.terminateInvite(session)
-    sessions.end(session)
+    session.heldBye = null
+    sessions.endCall(session)
     send(
       session,
       'BYE',
@@ -419,12 +489,32 @@ export function createUac(core: Core): UserAgentClient {
     )
   }
 
+  const tellGone = (session: Session, reason: string) => {
+    const { application, dialog } = session
+    if (!application?.open) return
+    const cseq = { number: nextCSeq(session), method: 'BYE' }
+    const headers = dialogLines(dialog, session.listener, newBranch(), cseq, [])
+    headers.push(['Reason', reason])
+    const bytes = encodeRequest({ method: 'BYE', uri: dialog.remoteTarget, headers, body: emptyBody })
+    const facts: WireFacts = {
+      octets: 0,
+      transport: session.listener.transport,
+      address: session.listener.address,
+      port: session.listener.port,
+      time: core.time()
+    }
+    application.send(unsolicited(randomUUID(), facts, session.id), bytes)
+  }
+
+  /** UPDATE where the peer takes it, since that cannot disturb the media (RFC 4028 §7.4); else a re-INVITE with the latest description. */
   const refresh = (session: Session) => {
     const { timer, localBody } = session
     if (session.state !== 'confirmed' || timer === null) return
-    if (session.inviteClient !== null || session.inviteServer !== null) {
-      session.cancelTimer = clock.after(2000, () => refresh(session))
-      return
+    const again = (waitMs: number) => {
+      session.cancelTimer = clock.after(waitMs, () => refresh(session))
+    }
+    if (session.inviteClient !== null || session.inviteServer !== null || session.updateClient !== null || session.updateServer !== null) {
+      return again(2000)
     }
     const extra: HeaderLine[] = [
       ['Contact', session.contact],
@@ -432,19 +522,31 @@ export function createUac(core: Core): UserAgentClient {
       ['Session-Expires', `${timer.intervalS};refresher=uac`],
       ['Min-SE', `${minimumSessionS}`]
     ]
-    const method = localBody === null ? 'UPDATE' : 'INVITE'
-    if (localBody !== null) extra.push(['Content-Type', localBody.type])
-    send(session, method, extra, localBody?.body ?? emptyBody, (response) => {
-      if (session.state === 'ended') return
+    const method = localBody === null || session.peerUpdates === true ? 'UPDATE' : 'INVITE'
+    if (method === 'INVITE' && localBody !== null) extra.push(['Content-Type', localBody.type])
+    send(session, method, extra, (method === 'INVITE' && localBody?.body) || emptyBody, (response) => {
+      if (session.state === 'ended' || !session.call) return
       if (response !== null && response.status < 300) {
         // A peer that leaves Session-Expires out of its 2xx does no timers any more; refreshing on keeps the session alive all the same.
         if (header(response, 'session-expires') === undefined) armSessionTimer(core, session, timer)
         return
       }
-      if (response?.status === 491) {
-        const waitMs = session.side === 'uac' ? 2100 + Math.random() * 1900 : Math.random() * 2000
-        session.cancelTimer = clock.after(waitMs, () => refresh(session))
-        return
+      // RFC 3261 §14.1: the side that owns the Call-ID waits longer, so that the two do not meet again.
+      if (response?.status === 491) return again(session.side === 'uac' ? 2100 + Math.random() * 1900 : Math.random() * 2000)
+      const retryAfterS = Number(/^\s*(\d{1,3})\b/.exec((response && header(response, 'retry-after')) ?? '')?.[1] ?? Number.NaN)
+      if ((response?.status === 500 || response?.status === 503) && retryAfterS * 1000 < expireAfterMs(timer.intervalS) / 2) {
+        return again(Math.max(1000, retryAfterS * 1000))
+      }
+      if (response?.status === 422) {
+        const least = Number(/^\s*(\d{1,9})\b/.exec(header(response, 'min-se') ?? '')?.[1] ?? 0)
+        if (least > timer.intervalS) {
+          session.timer = { ...timer, intervalS: least }
+          return again(0)
+        }
+      }
+      if (method === 'UPDATE' && localBody !== null && (response?.status === 405 || response?.status === 501)) {
+        session.peerUpdates = false
+        return again(0)
       }
       counters.sessionsExpired++
       bye(session, 'SIP ;cause=200 ;text="Session refresh failed"')
@@ -458,6 +560,7 @@ export function createUac(core: Core): UserAgentClient {
     startCancel,
     cancelOwn,
     bye,
+    tellGone,
     refresh,
     response: (response, flow) => {
       counters.responsesReceived++
@@ -467,11 +570,11 @@ export function createUac(core: Core): UserAgentClient {
         log.debug({ code: insanity.error.code, error: insanity.error.message }, 'response dropped as malformed')
         return
       }
-      const top = parseVia(firstVia(headerLines(response, 'via')[0]!))!
+      const top = commonHeaders(response).via
       const branch = top.params.get('branch') ?? ''
       const ours = transport.listeners.some((each) => each.address.toLowerCase() === top.host && each.port === (top.port ?? 5060))
       currentFlow = flow
-      if (!ours || !transactions.response(response, branch, parseCSeq(header(response, 'cseq')!)!.method)) counters.stray++
+      if (!ours || !transactions.response(response, branch, commonHeaders(response).cseq.method)) counters.stray++
       currentFlow = null
     },
     applicationGone: (application) => {
@@ -484,13 +587,14 @@ export function createUac(core: Core): UserAgentClient {
       for (const session of sessions.all()) {
         if (session.application !== application) continue
         session.application = null
+        session.heldBye = null
         if (session.answered?.ack === null) sendAck(session, session.answered, null)
         if (session.state === 'confirmed') orphans.push(session)
       }
       if (orphans.length === 0) return
       after(timers.orphanMs, () => {
         for (const session of orphans) {
-          if (session.method === 'INVITE') bye(session, 'SIP ;cause=200 ;text="application gone"')
+          if (session.call) bye(session, 'SIP ;cause=200 ;text="application gone"')
           else sessions.end(session)
         }
       })
@@ -508,3 +612,18 @@ export function createUac(core: Core): UserAgentClient {
 function directFlow(session: Session, flow: Flow | null): Flow | null {
   return session.dialog.routeSet.length === 0 ? flow : null
 }
+
+/** RFC 5057 §5.1: of the failures of a request in a dialog, those that say there is no such subscription, or nobody who has it. */
+function endsSubscription(status: number): boolean {
+  return [404, 405, 408, 410, 416, 480, 481, 482, 483, 484, 485, 489, 501, 502, 604].includes(status)
+}
+
+const sentHeader =
+  (request: OutgoingRequest): ReadHeader =>
+  (name) =>
+    request.headers.find(([each]) => each === name)?.[1]
+
+const receivedHeader =
+  (message: SipResponse): ReadHeader =>
+  (name) =>
+    header(message, name.toLowerCase())
