@@ -23,6 +23,8 @@ export interface Forwarding {
   readonly record: readonly HeaderLine[]
   /** What the application adds. */
   readonly extra: readonly HeaderLine[]
+  /** RAck in place of the one received. */
+  readonly rack?: string
 }
 
 /** Request fields that are written anew. */
@@ -38,7 +40,9 @@ export function forwardedRequest(forwarding: Forwarding): Buffer {
     ['Max-Forwards', hops === undefined ? '70' : `${Math.max(0, Number(hops) - 1)}`],
     ['Max-Breadth', `${forwarding.breadth}`]
   )
-  for (const { name, key, value } of allHeaders(request)) if (!replaced.has(key)) lines.push([name, value])
+  for (const { name, key, value } of allHeaders(request)) {
+    if (!replaced.has(key)) lines.push([name, key === 'rack' ? (forwarding.rack ?? value) : value])
+  }
   lines.push(...forwarding.extra)
   return encoded(`${request.method} ${forwarding.requestUri} SIP/2.0`, lines, request.body)
 }
@@ -99,8 +103,16 @@ function companion(
   return encoded(`${method} ${requestUri} SIP/2.0`, lines, emptyBody)
 }
 
-/** A response for the hop before: without its top Via, which is ours. @param extra challenges of other branches. */
-export function forwardedResponse(response: SipResponse, extra: readonly HeaderLine[] = []): Buffer {
+/**
+ * A response for the hop before: without its top Via, which is ours.
+ *
+ * @param changes `extra`: challenges of other branches; `rseq`: RSeq in place of the one received.
+ */
+export function forwardedResponse(
+  response: SipResponse,
+  changes: { readonly extra?: readonly HeaderLine[]; readonly rseq?: number } = {}
+): Buffer {
+  const { extra = [], rseq } = changes
   const lines: HeaderLine[] = []
   let viaSeen = false
   for (const { name, key, value } of allHeaders(response)) {
@@ -109,7 +121,7 @@ export function forwardedResponse(response: SipResponse, extra: readonly HeaderL
       viaSeen = true
       const comma = nextComma(value)
       if (comma >= 0) lines.push([name, value.slice(comma + 1).trim()])
-    } else lines.push([name, value])
+    } else lines.push([name, key === 'rseq' ? `${rseq ?? value}` : value])
   }
   return encoded(`${response.version} ${response.status} ${response.reason}`, [...lines, ...extra], response.body)
 }

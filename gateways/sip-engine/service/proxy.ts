@@ -4,7 +4,9 @@
  * @see RFC 3261 §16
  */
 import { hash, randomUUID } from 'node:crypto'
-import { headerLines, type SipRequest, type SipResponse } from '../codec/message.ts'
+import { parseAddress, tagOf } from '../codec/address.ts'
+import { parseRAck } from '../codec/cseq.ts'
+import { header, headerLines, type SipRequest, type SipResponse } from '../codec/message.ts'
 import { emptyBody, type HeaderLine } from '../codec/serialize.ts'
 import { uriScheme } from '../codec/uri.ts'
 import type { ProxyMessage } from '../protocol/client-message.ts'
@@ -14,6 +16,7 @@ import { bestFailure, isChallenge, otherChallenges } from '../proxy/best-respons
 import type { BranchTimer } from '../proxy/branch.ts'
 import { branchAck, branchCancel, forwardedRequest, forwardedResponse, recordLines, type SentBranch } from '../proxy/forward.ts'
 import { isLooped, loopBranch, routeHash } from '../proxy/loop.ts'
+import { createMemory } from '../proxy/memory.ts'
 import { breadthOf, refusalOf } from '../proxy/refusal.ts'
 import {
   type Branch,
@@ -25,6 +28,7 @@ import {
   react
 } from '../proxy/response-context.ts'
 import { isOwnUri, type Routing, routedThroughUs } from '../proxy/routing.ts'
+import { createRSeqNumbering, numberThrough, type RSeqNumbering } from '../proxy/rseq.ts'
 import { bareUri, redirectTargets, type Target, targetKey } from '../proxy/targets.ts'
 import type { Application } from './application.ts'
 import { type Core, hostPort, newToken } from './core.ts'
@@ -32,7 +36,7 @@ import { viaLine } from './outgoing-messages.ts'
 import type { Path, PathFound } from './paths.ts'
 import type { ReceivedRequest } from './received.ts'
 import type { ClientTransaction, Told } from './transactions.ts'
-import type { Asked } from './uas.ts'
+import { type Asked, registerFlow } from './uas.ts'
 
 export interface SipProxy {
   /** What an application asks for with `proxy|…`. */
@@ -93,6 +97,7 @@ interface Running {
   readonly sent: Map<number, Sent>
   readonly timers: Map<string, () => void>
   readonly inputs: ContextInput[]
+  readonly numbering: RSeqNumbering
   readonly sinceMs: number
   busy: boolean
   told: boolean
@@ -104,18 +109,19 @@ interface Running {
 interface Challenger {
   readonly uri: string
   readonly path: Path
-  readonly untilMs: number
 }
 
 const challengeMs = 2000
-const maxChallengers = 10_000
+const maxRemembered = 10_000
 const ignoring: ProxyObserver = { finalResponse: () => undefined, done: () => undefined, failed: () => undefined }
 
 export function createProxy(core: Core): SipProxy {
   const { transactions, paths, clock, timers, counters, log, transport, uas } = core
   const active = new Map<string, Running>()
   const waits = new Set<() => void>()
-  const challengers = new Map<string, Challenger>()
+  const challengers = createMemory<Challenger>(challengeMs, maxRemembered)
+  /** RSeq of a fork by the number its response went back with. RFC 3262 §3: it waits for its PRACK for 64·T1. */
+  const renumbered = createMemory<number>(64 * timers.t1Ms, maxRemembered)
 
   // Inputs and effects
 
@@ -209,7 +215,8 @@ export function createProxy(core: Core): SipProxy {
         vias,
         breadth: branch.breadth,
         record: running.order.remainInDialog ? recordLines(request, requestUri, inbound, path.listener) : [],
-        extra: running.order.extra
+        extra: running.order.extra,
+        rack: rackFor(running.asked.received)
       })
       const transaction = transactions.openClient({
         method: request.method,
@@ -278,23 +285,43 @@ export function createProxy(core: Core): SipProxy {
 
   const forward = (running: Running, branch: Branch, response: SipResponse, late: boolean) => {
     const { transaction } = running.asked
-    const bytes = forwardedResponse(response)
+    const bytes = forwardedResponse(response, { rseq: rseqFor(running, response) })
     if (late) {
       counters.responsesSent++
       transport.reply(transaction.back.flow, transaction.back.fallback, bytes, () => counters.transportErrors++)
       return
     }
     transactions.respond(transaction, response.status, bytes)
+    if (transaction.method === 'REGISTER') registerFlow(core, running.asked.received, bytes)
     if (response.status < 200 || running.told) return
     running.observer.finalResponse(response, running.sent.get(branch.id)!.path)
     tellDone(running)
+  }
+
+  /** Where we stay in the path and the INVITE may fork, reliable provisional responses are numbered through. */
+  const rseqFor = ({ asked, order, numbering }: Running, response: SipResponse): number | undefined => {
+    const rseq = Number(header(response, 'rseq') ?? 0)
+    const mayFork = order.destinations.length > 1 || order.followRedirects
+    if (response.status >= 200 || !(rseq > 0) || !order.remainInDialog || !mayFork) return undefined
+    const toTag = tagOf(parseAddress(header(response, 'to')!)!)
+    const number = numberThrough(numbering, toTag, rseq)
+    if (number !== rseq) renumbered.keep(rackKey(asked.received.callId, toTag, number), rseq, clock.monotonicMs())
+    return number
+  }
+
+  /** RAck of a PRACK as the fork knows it. */
+  const rackFor = ({ message, callId, toTag }: ReceivedRequest): string | undefined => {
+    const rack = message.method === 'PRACK' ? parseRAck(header(message, 'rack') ?? '') : undefined
+    if (rack === undefined) return undefined
+    const rseq = renumbered.recall(rackKey(callId, toTag, rack.rseq), clock.monotonicMs())
+    return rseq === undefined ? undefined : `${rseq} ${rack.cseq.number} ${rack.cseq.method}`
   }
 
   const refuse = (running: Running) => {
     const { asked, context } = running
     const best = bestFailure(context.failures, context.cancelled)
     if (best.response !== null) {
-      const bytes = forwardedResponse(best.response, otherChallenges(context.failures, best))
+      const bytes = forwardedResponse(best.response, { extra: otherChallenges(context.failures, best) })
       return transactions.respond(asked.transaction, best.status, bytes)
     }
     const unsent = !context.cancelled && context.failures.every(({ status, response }) => status === 503 && response === null)
@@ -321,23 +348,17 @@ export function createProxy(core: Core): SipProxy {
   // Challenges
 
   const rememberChallenge = (response: SipResponse, uri: string, path: Path) => {
-    const nowMs = clock.monotonicMs()
-    for (const [nonce, { untilMs }] of challengers) {
-      if (untilMs > nowMs && challengers.size < maxChallengers) break
-      challengers.delete(nonce)
-    }
     for (const nonce of noncesOf(response, ['www-authenticate', 'proxy-authenticate'])) {
-      challengers.set(nonce, { uri, path, untilMs: nowMs + challengeMs })
+      challengers.keep(nonce, { uri, path }, clock.monotonicMs())
     }
   }
 
   /** Who asked for the credentials in a request. */
   const challengersOf = (request: SipRequest): Challenger[] => {
-    if (challengers.size === 0) return []
-    const nowMs = clock.monotonicMs()
+    if (challengers.size() === 0) return []
     return noncesOf(request, ['authorization', 'proxy-authorization'])
-      .map((nonce) => challengers.get(nonce))
-      .filter((each) => each !== undefined && each.untilMs > nowMs) as Challenger[]
+      .map((nonce) => challengers.recall(nonce, clock.monotonicMs()))
+      .filter((each) => each !== undefined)
   }
 
   // Requests
@@ -370,6 +391,7 @@ export function createProxy(core: Core): SipProxy {
       sent: new Map(),
       timers: new Map(),
       inputs: [],
+      numbering: createRSeqNumbering(),
       sinceMs: clock.monotonicMs(),
       busy: false,
       told: false,
@@ -453,7 +475,10 @@ export function createProxy(core: Core): SipProxy {
       const routing = onwardRouting(request, local)
       if (routing === undefined) return false
       const routed = routeHash(request)
-      if (refusalOf(request, isLooped(request, transport.listeners, routed)) !== undefined) return true
+      if (refusalOf(request, isLooped(request, transport.listeners, routed)) !== undefined) {
+        counters.stray++
+        return true
+      }
       pathTo(noPins, { uri: routing.nextHop, replaces: false }, (path) => {
         if (path === undefined) return void log.debug({ callId: received.callId }, 'no way to send ACK on')
         // RFC 3261 §16.11: the same ACK gets the same branch when it comes again.
@@ -477,8 +502,13 @@ export function createProxy(core: Core): SipProxy {
       waits.clear()
       active.clear()
       challengers.clear()
+      renumbered.clear()
     }
   }
+}
+
+function rackKey(callId: string, toTag: string, rseq: number): string {
+  return `${callId} ${toTag} ${rseq}`
 }
 
 const alongRoute = {
@@ -509,5 +539,5 @@ function noncesOf(message: SipRequest | SipResponse, keys: readonly string[]): s
   return keys
     .flatMap((key) => headerLines(message, key))
     .map((value) => /(?:^|[\s,])nonce[ \t]*=[ \t]*"([^"]+)"/i.exec(value)?.[1])
-    .filter((nonce) => nonce !== undefined) as string[]
+    .filter((nonce) => nonce !== undefined)
 }

@@ -466,7 +466,7 @@ export function createUas(core: Core): UserAgentServer {
  * Remembers the connection of a REGISTER or SUBSCRIBE that was accepted, for as long as it was accepted: requests to that contact go over it,
  * since a peer behind NAT or a browser can be reached in no other way (RFC 5626 §1).
  */
-function registerFlow(core: Core, received: ReceivedRequest, response: Buffer): void {
+export function registerFlow(core: Core, received: ReceivedRequest, response: Buffer): void {
   if (received.flow.listener.transport === 'udp') return
   const granted = header(parseMessage(response), 'expires')
   for (const contact of parseAddressList(headerLines(received.message, 'contact')) ?? []) {
