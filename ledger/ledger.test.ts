@@ -5,8 +5,8 @@ import { DatabaseSync } from 'node:sqlite'
 import test from 'ava'
 import { errorCode, type JsonObject, newTraceId, silentLog } from '#kernel'
 import { ledgerFiles, openLedger, openLedgerReader } from '#ledger'
-import { maxDepth } from './canonical.ts'
-import { checkEvent, noPrevious, openEntry, sealEntry } from './entry.ts'
+import { maxDepth } from './log/canonical.ts'
+import { checkEvent, noPrevious, openEntry, sealEntry } from './log/entry.ts'
 import { eventNumber, items, openTestLedger, origin, scratch, verify } from './testing/fixtures.ts'
 
 test('what is appended is in the log, in order, chained, and verifies', async (t) => {
@@ -197,7 +197,7 @@ test('tampering: the end cut off', async (t) => {
 
 test('tampering: the end cut off and an old head put back shows by a published or a kept checkpoint, and by nothing else', async (t) => {
   const { dir, vkey, database, early, late } = await closedLedger(t)
-  const { Frontier } = await import('./merkle.ts')
+  const { Frontier } = await import('./log/merkle.ts')
   const frontier = new Frontier()
   const rows = database.prepare('SELECT hash FROM entry WHERE idx < 20 ORDER BY idx').all() as { hash: Uint8Array }[]
   for (const { hash } of rows) frontier.append(Buffer.from(hash))

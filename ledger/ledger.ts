@@ -5,20 +5,20 @@ import { chmodSync, existsSync, linkSync, mkdirSync, readFileSync, rmSync, write
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { errorCode, InfraFabricError, type Log } from '#kernel'
-import { checkEvent } from './entry.ts'
-import { formatVerifierKey, generateSigningKey, readSigner } from './note.ts'
-import { type LedgerReader, openLedgerReader } from './reader.ts'
-import type { AppendItem, Place } from './store.ts'
-import type { WorkerAnswer, WorkerRequest, WorkerSettings } from './worker.ts'
+import { checkEvent } from './log/entry.ts'
+import { formatVerifierKey, generateSigningKey, readSigner } from './log/note.ts'
+import { type LedgerReader, openLedgerReader } from './read/reader.ts'
+import type { AppendItem, Place } from './store/store.ts'
+import type { WorkerAnswer, WorkerRequest, WorkerSettings } from './store/worker.ts'
 
-export { type LedgerEntry, maxEntryBytes } from './entry.ts'
-export { describeVerdict, entryLine } from './format.ts'
-export { formatVerifierKey, openCheckpoint, parseVerifierKey } from './note.ts'
-export { checkConsistency, checkInclusion, consistencyProof, inclusionProof } from './proof.ts'
-export { type LedgerFilter, type LedgerReader, openLedgerReader } from './reader.ts'
-export type { AppendItem, Head, Place } from './store.ts'
-export { type Verdict, type Verification, verifyLedger } from './verify.ts'
-export { createWitness, type LocalWitness, type WitnessConfig } from './witness.ts'
+export { createWitness, type LocalWitness, type WitnessConfig } from './client/witness.ts'
+export { type LedgerEntry, maxEntryBytes } from './log/entry.ts'
+export { formatVerifierKey, openCheckpoint, parseVerifierKey } from './log/note.ts'
+export { checkConsistency, checkInclusion, consistencyProof, inclusionProof } from './log/proof.ts'
+export { describeVerdict, entryLine } from './read/lines.ts'
+export { type LedgerFilter, type LedgerReader, openLedgerReader } from './read/reader.ts'
+export type { AppendItem, Head, Place } from './store/store.ts'
+export { type Verdict, type Verification, verifyLedger } from './verify/verify.ts'
 
 /** What lies where in the ledger's folder. */
 export const ledgerFiles = (dir: string) => ({
@@ -104,7 +104,7 @@ export async function openLedger(config: LedgerConfig): Promise<Ledger> {
 
   const start = (): Promise<void> => {
     const begun = Promise.withResolvers<void>()
-    const thread = new Worker(new URL('./worker.ts', import.meta.url), {
+    const thread = new Worker(new URL('./store/worker.ts', import.meta.url), {
       workerData: settings,
       execArgv: ['--disable-warning=ExperimentalWarning']
     })

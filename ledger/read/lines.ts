@@ -1,5 +1,5 @@
+import type { Verification } from '../verify/verify.ts'
 import type { StoredEntry } from './reader.ts'
-import type { Verification } from './verify.ts'
 
 /** One entry as a line for people: leaf number, time of day, component, event and the payload, cut at `width` characters. */
 export function entryLine({ entry }: StoredEntry, width = 160): string {

@@ -1,8 +1,8 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { errorCode, InfraFabricError } from '#kernel'
-import { noPrevious, sealEntry } from './entry.ts'
-import { Frontier } from './merkle.ts'
-import { type NoteSigner, signCheckpoint } from './note.ts'
+import { noPrevious, sealEntry } from '../log/entry.ts'
+import { Frontier } from '../log/merkle.ts'
+import { type NoteSigner, signCheckpoint } from '../log/note.ts'
 import type { AppendItem, Head, LedgerStore, Place } from './store.ts'
 
 /**

@@ -10,10 +10,10 @@ import {
   type WitnessEvent,
   type WitnessReceipt
 } from '#kernel'
-import { checkEvent } from './entry.ts'
-import type { Ledger } from './ledger.ts'
+import type { Ledger } from '../ledger.ts'
+import { checkEvent } from '../log/entry.ts'
+import type { AppendItem, Place } from '../store/store.ts'
 import { abandonedSpools, keepSpoiled, ownSpoolPath, type SpoiledLine, SpoolFile } from './spool.ts'
-import type { AppendItem, Place } from './store.ts'
 
 export interface WitnessConfig {
   readonly ledger: Pick<Ledger, 'append'>

@@ -1,6 +1,6 @@
 import type { SQLInputValue } from 'node:sqlite'
-import { type LedgerEntry, openEntry } from './entry.ts'
-import { openForReading } from './read-only.ts'
+import { type LedgerEntry, openEntry } from '../log/entry.ts'
+import { openForReading } from '../store/read-only.ts'
 
 /** Which entries are wanted; conditions add up. */
 export interface LedgerFilter {

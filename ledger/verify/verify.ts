@@ -1,11 +1,11 @@
 /** Checks a ledger from its bytes, trusting nobody who keeps it. */
 import type { DatabaseSync } from 'node:sqlite'
 import { errorCode, InfraFabricError } from '#kernel'
-import { type LedgerEntry, noPrevious, openEntry } from './entry.ts'
-import { Frontier, leafHash } from './merkle.ts'
-import { type Checkpoint, type NoteVerifier, openCheckpoint, parseVerifierKey } from './note.ts'
-import { readPublished } from './published.ts'
-import { isDamage, openForReading } from './read-only.ts'
+import { type LedgerEntry, noPrevious, openEntry } from '../log/entry.ts'
+import { Frontier, leafHash } from '../log/merkle.ts'
+import { type Checkpoint, type NoteVerifier, openCheckpoint, parseVerifierKey } from '../log/note.ts'
+import { readPublished } from '../store/published.ts'
+import { isDamage, openForReading } from '../store/read-only.ts'
 
 /**
  * What became of the log:

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } 
 import { type FileHandle, open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errorCode } from '#kernel'
-import type { AppendItem } from './store.ts'
+import type { AppendItem } from '../store/store.ts'
 
 /** A line that cannot be read: where, and the hash of what stands there. */
 export interface SpoiledLine {

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import test from 'ava'
 import { InfraFabricError, silentLog, systemClock } from '#kernel'
 import { type AppendItem, createWitness, type Ledger, type Place } from '#ledger'
+import { eventNumber, openTestLedger, openTestWitness, scratch, verify } from '../testing/fixtures.ts'
 import { abandonedSpools } from './spool.ts'
-import { eventNumber, openTestLedger, openTestWitness, scratch, verify } from './testing/fixtures.ts'
 
 /** A real ledger behind a door that can be shut. */
 function door(ledger: Pick<Ledger, 'append'>) {

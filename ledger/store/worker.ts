@@ -5,7 +5,7 @@
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { errorCode, InfraFabricError } from '#kernel'
-import { readSigner } from './note.ts'
+import { readSigner } from '../log/note.ts'
 import { openPublished } from './published.ts'
 import { openSqliteStore } from './sqlite-store.ts'
 import type { AppendItem, Place } from './store.ts'
