@@ -8,7 +8,7 @@ import { type Clock, createLog, errorCode, type Guard, type Log, newTraceId, sys
 import { createWitness, type LocalWitness, openLedger } from '#ledger'
 import { createMediaPlane, type MediaPlane } from '#media'
 import { type CallSnapshot, type SipApplicationStats, startSipApplication } from '#sip'
-import { startSipEngine } from '#sip-engine'
+import { createSipServer } from '#sip-engine'
 import { resolveSuiteConfig, type SuiteConfig, type SuiteSettings } from './config.ts'
 import { type DataLayout, layoutOf } from './data.ts'
 import { type EmbeddedEdge, startEmbeddedEdge } from './edge.ts'
@@ -196,7 +196,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
   const engine = await start(
     'sip-engine',
     () =>
-      startSipEngine({
+      createSipServer({
         listen: [
           { transport: 'udp', address: config.sip.address, port: config.sip.udp },
           { transport: 'tcp', address: config.sip.address, port: config.sip.tcp }

@@ -3,7 +3,7 @@ import { connect, type Socket } from 'node:net'
 import test, { type ExecutionContext } from 'ava'
 import { ConfigError, silentLog } from '#kernel'
 import { encodeFrame } from './protocol/framing.ts'
-import { type SipEngine, type SipEngineConfig, startSipEngine } from './sip-engine.ts'
+import { createSipServer, type SipServer, type SipServerConfig } from './sip-engine.ts'
 import { connectSrf, type SrfDialog, type SrfMessage, type SrfRequest, type SrfResponse, type TestSrf } from './testing/srf.ts'
 
 type Transport = 'udp' | 'tcp'
@@ -12,13 +12,13 @@ const sdp = (version = 1, direction = 'sendrecv'): string =>
   `v=0\r\no=- 1 ${version} IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\na=${direction}\r\n`
 
 interface Side {
-  readonly engine: SipEngine
+  readonly engine: SipServer
   readonly srf: TestSrf
   readonly uri: (user: string) => string
 }
 
-async function start(t: ExecutionContext, change: Partial<SipEngineConfig> = {}): Promise<SipEngine> {
-  const engine = await startSipEngine({
+async function start(t: ExecutionContext, change: Partial<SipServerConfig> = {}): Promise<SipServer> {
+  const engine = await createSipServer({
     listen: [
       { transport: 'udp', address: '127.0.0.1', port: 0 },
       { transport: 'tcp', address: '127.0.0.1', port: 0 }
@@ -36,7 +36,7 @@ async function side(
   t: ExecutionContext,
   setup?: (srf: TestSrf) => void,
   transport: Transport = 'udp',
-  change: Partial<SipEngineConfig> = {}
+  change: Partial<SipServerConfig> = {}
 ): Promise<Side> {
   const engine = await start(t, change)
   const { srf } = await connectSrf(engine.adminPort, setup)
@@ -384,7 +384,7 @@ test('the link: ping, frames cut anywhere, a frame of 1 MiB, refusals that close
 
 test('a configuration that cannot work: every problem at once', async (t) => {
   const error = await t.throwsAsync<ConfigError>(
-    startSipEngine({
+    createSipServer({
       listen: [
         { transport: 'udp', address: '0.0.0.0', port: 70_000 },
         { transport: 'tls', address: '127.0.0.1', port: 0 }

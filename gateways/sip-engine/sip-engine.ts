@@ -26,7 +26,7 @@ export type { EngineStats } from './service/stats.ts'
 export type { Listener, TransportLimits, TransportName } from './transport/port.ts'
 export type { ListenConfig, TlsConfig } from './transport/transports.ts'
 
-export interface SipEngineConfig {
+export interface SipServerConfig {
   /** At least one. */
   readonly listen: readonly ListenConfig[]
   /** Where applications connect. */
@@ -48,7 +48,7 @@ export interface SipEngineConfig {
   readonly userAgent?: string
 }
 
-export interface SipEngine {
+export interface SipServer {
   /** One for each entry of `listen`, in its order, with the ports really taken. */
   readonly addresses: readonly Listener[]
   readonly adminPort: number
@@ -63,7 +63,7 @@ export interface SipEngine {
  * @throws {ConfigError} for a configuration that cannot work.
  * @throws {InfraFabricError} `sip-engine.listen` when an address or port cannot be taken; nothing stays open then.
  */
-export async function startSipEngine(config: SipEngineConfig): Promise<SipEngine> {
+export async function createSipServer(config: SipServerConfig): Promise<SipServer> {
   const problems = configProblems(config)
   if (problems.length > 0) throw new ConfigError('sip-engine', problems)
   const clock = config.clock ?? systemClock
@@ -129,7 +129,7 @@ export async function startSipEngine(config: SipEngineConfig): Promise<SipEngine
   }
 }
 
-function configProblems(config: SipEngineConfig): string[] {
+function configProblems(config: SipServerConfig): string[] {
   const problems: string[] = []
   if (config.listen.length === 0) problems.push('listen: at least one listener is needed')
   for (const [index, each] of config.listen.entries()) {

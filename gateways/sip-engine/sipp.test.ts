@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { silentLog } from '#kernel'
-import { startSipEngine } from './sip-engine.ts'
+import { createSipServer } from './sip-engine.ts'
 import { connectSrf, type TestSrf } from './testing/srf.ts'
 
 /** SIPp as an independent peer, in both directions. */
@@ -61,7 +61,7 @@ async function sipp(
 }
 
 async function engineWith(t: ExecutionContext, setup: (srf: TestSrf) => void) {
-  const engine = await startSipEngine({
+  const engine = await createSipServer({
     listen: [
       { transport: 'udp', address: '127.0.0.1', port: 0 },
       { transport: 'tcp', address: '127.0.0.1', port: 0 }

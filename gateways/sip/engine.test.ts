@@ -2,7 +2,7 @@
 import { Writable } from 'node:stream'
 import test, { type ExecutionContext } from 'ava'
 import { createLog, errorCode, silentLog } from '#kernel'
-import { startSipEngine } from '#sip-engine'
+import { createSipServer } from '#sip-engine'
 import { type SipApplicationConfig, startSipApplication } from './sip.ts'
 import { fakeConference, memoryWitness, scriptedGuard } from './testing/fake-ports.ts'
 import { header, openPhone, type PhoneOptions, statusOf } from './testing/phone.ts'
@@ -25,7 +25,7 @@ async function start(t: ExecutionContext, config: Partial<SipApplicationConfig> 
       done()
     }
   })
-  const engine = await startSipEngine({
+  const engine = await createSipServer({
     listen: [{ transport: 'tcp', address: '127.0.0.1', port: 0 }],
     admin: { address: '127.0.0.1', port: 0, secret },
     log: silentLog,
@@ -210,7 +210,7 @@ test('an application that shuts down hangs up on its calls', async (t) => {
 })
 
 test('a server that goes away ends the calls in the record, and the application comes back to a new one', async (t) => {
-  const first = await startSipEngine({
+  const first = await createSipServer({
     listen: [{ transport: 'tcp', address: '127.0.0.1', port: 0 }],
     admin: { address: '127.0.0.1', port: 0, secret },
     log: silentLog
@@ -227,7 +227,7 @@ test('a server that goes away ends the calls in the record, and the application 
   await first.close()
   await until(() => application.stats().active === 0)
   t.like(witness.payload('TERMINATED'), { hungUpBy: 'sip-server', reason: 'signalling-lost' })
-  const second = await startSipEngine({
+  const second = await createSipServer({
     listen: [{ transport: 'tcp', address: '127.0.0.1', port: 0 }],
     admin: { address: '127.0.0.1', port: first.adminPort, secret },
     log: silentLog
@@ -244,7 +244,7 @@ test('a server that goes away ends the calls in the record, and the application 
 })
 
 test('a wrong secret fails the start', async (t) => {
-  const engine = await startSipEngine({
+  const engine = await createSipServer({
     listen: [{ transport: 'tcp', address: '127.0.0.1', port: 0 }],
     admin: { address: '127.0.0.1', port: 0, secret },
     log: silentLog
