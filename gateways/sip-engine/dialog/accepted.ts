@@ -1,6 +1,6 @@
 import type { Table } from '#kernel'
 
-/** Server side of an INVITE that was answered with 2xx, until its ACK: retransmission is the task of the UAS core, on every transport's clock. */
+/** Server side of an INVITE that was answered with 2xx, until its ACK: retransmission is the task of the UAS core. */
 export type AcceptedState = 'initial' | 'awaitingAck' | 'confirmed' | 'failed'
 
 export type AcceptedEvent =
@@ -10,8 +10,6 @@ export type AcceptedEvent =
   | { readonly type: 'retransmit' }
   /** 64·T1 without an ACK. */
   | { readonly type: 'ackTimeout' }
-  /** The dialog ended otherwise. */
-  | { readonly type: 'ended' }
 
 export type AcceptedEffect =
   | { readonly type: 'startTimer'; readonly timer: 'retransmit' | 'ackTimeout'; readonly delayMs: number }
@@ -22,26 +20,22 @@ export type AcceptedEffect =
 export interface AcceptedContext {
   readonly t1Ms: number
   readonly t2Ms: number
-  readonly reliable: boolean
   intervalMs: number
 }
 
-/**
- * Departure from RFC 3261 §13.3.1.4, which retransmits over reliable transports too: no hop loses a message there, and drachtio-server
- * does not do it either.
- */
+/** Over reliable transports too, since a hop further on may be none (RFC 3261 §13.3.1.4). */
 export const accepted = {
   initial: {
     answered: [
       'awaitingAck',
       (_, context) => {
         context.intervalMs = context.t1Ms
-        const timers: AcceptedEffect[] = [{ type: 'startTimer', timer: 'ackTimeout', delayMs: 64 * context.t1Ms }]
-        if (!context.reliable) timers.push({ type: 'startTimer', timer: 'retransmit', delayMs: context.t1Ms })
-        return timers
+        return [
+          { type: 'startTimer', timer: 'ackTimeout', delayMs: 64 * context.t1Ms },
+          { type: 'startTimer', timer: 'retransmit', delayMs: context.t1Ms }
+        ]
       }
-    ],
-    ended: ['failed']
+    ]
   },
   awaitingAck: {
     ack: ['confirmed', () => [{ type: 'stopTimers' }, { type: 'tell', what: 'ack' }]],
@@ -52,9 +46,8 @@ export const accepted = {
         return [{ type: 'sendResponse' }, { type: 'startTimer', timer: 'retransmit', delayMs: context.intervalMs }]
       }
     ],
-    ackTimeout: ['failed', () => [{ type: 'stopTimers' }, { type: 'tell', what: 'ackTimeout' }]],
-    ended: ['failed', () => [{ type: 'stopTimers' }]]
+    ackTimeout: ['failed', () => [{ type: 'stopTimers' }, { type: 'tell', what: 'ackTimeout' }]]
   },
-  confirmed: { ended: ['failed'] },
+  confirmed: {},
   failed: {}
 } satisfies Table<AcceptedState, AcceptedEvent, AcceptedEffect, AcceptedContext>

@@ -1,11 +1,8 @@
 import test from 'ava'
 import fc from 'fast-check'
-import { step, type Table, type TypedEvent } from '#kernel'
 import { parseMessage, type SipRequest, type SipResponse } from '../codec/message.ts'
 import { requestText } from '../testing/sip-text.ts'
-import { accepted } from './accepted.ts'
 import { clientDialog, formedBy, inOrder, refreshedBy, requestTarget, serverDialog, withTag } from './dialog.ts'
-import { reliable } from './reliable.ts'
 import { answerTo, armedBy, expireAfterMs, formatSessionExpires, parseSessionExpires, refreshAfterMs } from './session-timer.ts'
 
 const request = (extra: readonly string[]) =>
@@ -52,44 +49,6 @@ test('CSeq must grow; a tag is added once', (t) => {
   t.is(dialog.localAddress, '<sip:bob@10.0.0.1>;tag=lt')
 })
 
-test('the accepted and reliable machines: every state × event', (t) => {
-  type Loose = Table<string, TypedEvent, unknown, { t1Ms: number; t2Ms: number; reliable: boolean; intervalMs: number }>
-  const drawn: [Loose, readonly string[], Record<string, string>][] = [
-    [
-      accepted as Loose,
-      ['answered', 'ack', 'retransmit', 'ackTimeout', 'ended'],
-      {
-        'initial answered': 'awaitingAck',
-        'initial ended': 'failed',
-        'awaitingAck ack': 'confirmed',
-        'awaitingAck retransmit': 'awaitingAck',
-        'awaitingAck ackTimeout': 'failed',
-        'awaitingAck ended': 'failed',
-        'confirmed ended': 'failed'
-      }
-    ],
-    [
-      reliable as Loose,
-      ['sent', 'prack', 'retransmit', 'prackTimeout', 'ended'],
-      {
-        'initial sent': 'awaitingPrack',
-        'awaitingPrack prack': 'acknowledged',
-        'awaitingPrack retransmit': 'awaitingPrack',
-        'awaitingPrack prackTimeout': 'failed',
-        'awaitingPrack ended': 'failed'
-      }
-    ]
-  ]
-  for (const [table, events, transitions] of drawn) {
-    for (const state of Object.keys(table)) {
-      for (const type of events) {
-        const taken = step(table, state, { type }, { t1Ms: 500, t2Ms: 4000, reliable: false, intervalMs: 500 })
-        t.is(taken.allowed ? taken.state : undefined, transitions[`${state} ${type}`], `${state} ${type}`)
-      }
-    }
-  }
-})
-
 test('Session-Expires is read and written', (t) => {
   t.deepEqual(parseSessionExpires('1800'), { intervalS: 1800, refresher: null })
   t.deepEqual(parseSessionExpires('1800 ; Refresher=UAS;x'), { intervalS: 1800, refresher: 'uas' })
@@ -106,9 +65,30 @@ test('who refreshes, and when', (t) => {
   t.is(armedBy({ intervalS: 90, refresher: 'uas' }, true).refresher, 'remote')
   t.is(armedBy({ intervalS: 90, refresher: 'uac' }, false).refresher, 'remote')
   t.is(armedBy({ intervalS: 90, refresher: null }, true).refresher, 'local')
-  t.deepEqual(answerTo({ intervalS: 1800, refresher: 'uas' }, undefined), { intervalS: 1800, refresher: 'uas' })
-  t.is(answerTo({ intervalS: 1800, refresher: null }, undefined), undefined)
-  t.deepEqual(answerTo(undefined, { intervalS: 30, refresher: 'uac' }), { intervalS: 90, refresher: 'uac' })
   t.deepEqual([refreshAfterMs(100, 0), refreshAfterMs(100, 0.5), refreshAfterMs(100, 1)], [45_000, 50_000, 55_000])
-  t.is(expireAfterMs(100), 100_000)
+  t.deepEqual([expireAfterMs(90), expireAfterMs(96), expireAfterMs(1800)], [60_000, 64_000, 1_768_000])
+})
+
+test('the 2xx answers the session timer by RFC 4028 Table 2', (t) => {
+  const known = { peerSupports: true, peerMinimumS: 0 }
+  const uac = { intervalS: 1800, refresher: 'uac' } as const
+  const open = { intervalS: 1800, refresher: null }
+  t.deepEqual(answerTo({ ...known, offered: uac, wished: undefined }), uac)
+  t.is(answerTo({ ...known, offered: open, wished: undefined }), undefined)
+  t.is(answerTo({ ...known, offered: undefined, wished: undefined }), undefined)
+  t.deepEqual(answerTo({ ...known, offered: undefined, wished: { ...uac, intervalS: 30 } }), { ...uac, intervalS: 90 })
+  t.deepEqual(
+    answerTo({ ...known, offered: uac, wished: { intervalS: 3600, refresher: 'uas' } }),
+    uac,
+    'not longer, and uac stays'
+  )
+  t.deepEqual(answerTo({ ...known, offered: open, wished: { intervalS: 600, refresher: 'uas' } }), {
+    intervalS: 600,
+    refresher: 'uas'
+  })
+  t.deepEqual(answerTo({ ...known, peerMinimumS: 700, offered: open, wished: { intervalS: 600, refresher: null } }), {
+    intervalS: 700,
+    refresher: 'uac'
+  })
+  t.deepEqual(answerTo({ ...known, peerSupports: false, offered: undefined, wished: uac }), { intervalS: 1800, refresher: 'uas' })
 })

@@ -36,14 +36,33 @@ export function armedBy(agreed: SessionExpires, weSentRequest: boolean): ArmedTi
   return { intervalS: agreed.intervalS, refresher: (refresher === 'uac') === uacIsLocal ? 'local' : 'remote' }
 }
 
+export interface TimerAnswer {
+  /** What the request asked for. */
+  readonly offered: SessionExpires | undefined
+  /** What the application put into its response. */
+  readonly wished: SessionExpires | undefined
+  /** Whether the peer lists the option `timer`. */
+  readonly peerSupports: boolean
+  /** Min-SE of the request; 0 where it has none. */
+  readonly peerMinimumS: number
+}
+
 /**
  * What the server side puts into its 2xx: the application's wish; else what the peer asked for, when it also named the refresher; else nothing.
- * An interval below the minimum is raised to it.
+ * The refresher a peer names stands, a peer without session timers does not refresh, and an interval is shortened only down to the minimum
+ * and never made longer than asked.
+ *
+ * @see RFC 4028 §9, Table 2
  */
-export function answerTo(offered: SessionExpires | undefined, wished: SessionExpires | undefined): SessionExpires | undefined {
-  if (wished !== undefined) return { ...wished, intervalS: Math.max(wished.intervalS, minimumSessionS) }
+export function answerTo({ offered, wished, peerSupports, peerMinimumS }: TimerAnswer): SessionExpires | undefined {
+  const least = Math.max(minimumSessionS, peerMinimumS)
+  if (wished !== undefined) {
+    const refresher = peerSupports ? (offered?.refresher ?? wished.refresher ?? 'uac') : 'uas'
+    const most = offered === undefined ? wished.intervalS : Math.min(wished.intervalS, offered.intervalS)
+    return { refresher, intervalS: Math.max(most, least) }
+  }
   if (offered === undefined || offered.refresher === null) return undefined
-  return { ...offered, intervalS: Math.max(offered.intervalS, minimumSessionS) }
+  return { ...offered, intervalS: Math.max(offered.intervalS, least) }
 }
 
 export function formatSessionExpires(timer: SessionExpires): string {
@@ -55,7 +74,12 @@ export function refreshAfterMs(intervalS: number, spread: number): number {
   return intervalS * 500 + (spread * 2 - 1) * 5000
 }
 
-/** When a session that the peer should have refreshed is given up: the full interval. */
+/**
+ * When a session that the peer should have refreshed is given up: before the interval is over by a third of it, but at most by 32 s, so that
+ * proxies still know the call when BYE passes.
+ *
+ * @see RFC 4028 §10
+ */
 export function expireAfterMs(intervalS: number): number {
-  return intervalS * 1000
+  return (intervalS - Math.min(32, intervalS / 3)) * 1000
 }

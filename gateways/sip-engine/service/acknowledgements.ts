@@ -10,18 +10,23 @@ import type { ServerTransaction } from './transactions.ts'
 
 export interface Acknowledgements {
   /** A 2xx was sent to an INVITE: it is repeated until its ACK, without which the session is ended. */
-  readonly accept: (session: Session, transaction: ServerTransaction, cseq: number, bytes: Buffer) => void
-  /** An ACK came; true for the first one of the 2xx it belongs to. */
-  readonly acknowledge: (session: Session, cseq: number) => boolean
-  /** Nobody waits for an ACK any more. */
-  readonly endAccepted: (session: Session) => void
+  readonly accept: (
+    session: Session,
+    transaction: ServerTransaction,
+    answer: Pick<AcceptedInvite, 'cseq' | 'bytes' | 'creating'>
+  ) => void
+  /** An ACK came: the 2xx it is for, when it is the first one; a BYE that waited for it then goes out. */
+  readonly acknowledge: (session: Session, cseq: number) => AcceptedInvite | undefined
   /** Sends a provisional response reliably, as soon as the ones before it are acknowledged (RFC 3262 §3). */
   readonly provide: (
     session: Session,
     transaction: ServerTransaction,
-    response: Pick<ReliableProvisional, 'rseq' | 'cseq' | 'status' | 'bytes'>
+    response: Pick<ReliableProvisional, 'rseq' | 'cseq' | 'status' | 'bytes' | 'described'>
   ) => void
-  /** Whether a PRACK is for the reliable response on the wire; the next one then goes out. */
+  /**
+   * Whether a PRACK is for the reliable response on the wire; the next one then goes out, or the 2xx that waited. The PRACK of a response that
+   * a final one overtook is for it too.
+   */
   readonly prack: (session: Session, message: SipRequest) => boolean
   /** A final response was sent: no PRACK is needed any more. */
   readonly endReliable: (session: Session) => void
@@ -44,9 +49,15 @@ export function createAcknowledgements(core: Core, unacknowledged: (invite: Serv
         counters.retransmissionsSent++
         const { flow, fallback } = waiting.back
         transport.reply(flow, fallback, waiting.bytes, () => counters.transportErrors++)
-      } else if (effect.what === 'ackTimeout') {
-        counters.ackTimeouts++
-        core.uac.bye(session, 'SIP;cause=200;text="ACK timeout"')
+      } else {
+        session.accepted.splice(session.accepted.indexOf(waiting), 1)
+        const held = session.heldBye
+        session.heldBye = null
+        if (effect.what === 'ackTimeout') {
+          counters.ackTimeouts++
+          if (held === null) core.uac.bye(session, 'SIP;cause=200;text="ACK timeout"')
+        }
+        held?.()
       }
     }
   }
@@ -73,37 +84,24 @@ export function createAcknowledgements(core: Core, unacknowledged: (invite: Serv
     driveReliable(provisional, { type: 'sent' })
   }
 
-  const endAccepted = (session: Session) => {
-    if (session.accepted !== null) driveAccepted(session, session.accepted, { type: 'ended' })
-  }
-
   return {
-    accept: (session, transaction, cseq, bytes) => {
-      endAccepted(session)
+    accept: (session, transaction, answer) => {
       const waiting: AcceptedInvite = {
+        ...answer,
         state: 'initial',
-        context: {
-          t1Ms: timers.t1Ms,
-          t2Ms: timers.t2Ms,
-          reliable: transaction.back.flow.listener.transport !== 'udp',
-          intervalMs: timers.t1Ms
-        },
+        context: { t1Ms: timers.t1Ms, t2Ms: timers.t2Ms, intervalMs: timers.t1Ms },
         transactionId: transaction.id,
-        cseq,
         back: transaction.back,
-        bytes,
         cancelTimers: []
       }
-      session.accepted = waiting
+      session.accepted.push(waiting)
       driveAccepted(session, waiting, { type: 'answered' })
     },
     acknowledge: (session, cseq) => {
-      const waiting = session.accepted
-      if (waiting === null || waiting.cseq !== cseq || waiting.state !== 'awaitingAck') return false
-      driveAccepted(session, waiting, { type: 'ack' })
-      return true
+      const waiting = session.accepted.find((each) => each.cseq === cseq)
+      if (waiting !== undefined) driveAccepted(session, waiting, { type: 'ack' })
+      return waiting
     },
-    endAccepted,
     provide: (session, invite, response) => {
       const provisional: ReliableProvisional = {
         ...response,
@@ -117,16 +115,28 @@ export function createAcknowledgements(core: Core, unacknowledged: (invite: Serv
     },
     prack: (session, message) => {
       const rack = parseRAck(header(message, 'rack') ?? '')
+      if (rack === undefined || rack.cseq.method !== 'INVITE') return false
+      const meant = (each: Pick<ReliableProvisional, 'rseq' | 'cseq'> | null | undefined): boolean =>
+        each?.rseq === rack.rseq && each.cseq === rack.cseq.number
+      if (meant(session.overtaken)) {
+        session.overtaken = null
+        return true
+      }
       const first = session.reliable[0]
-      if (rack === undefined || first === undefined) return false
-      if (rack.rseq !== first.rseq || rack.cseq.number !== first.cseq || rack.cseq.method !== 'INVITE') return false
+      if (first === undefined || !meant(first)) return false
       driveReliable(first, { type: 'prack' })
       session.reliable.shift()
       const next = session.reliable[0]
       if (next !== undefined) sendReliable(next)
+      const { heldAnswer } = session
+      if (heldAnswer !== null && !session.reliable.some(({ described }) => described)) {
+        session.heldAnswer = null
+        heldAnswer()
+      }
       return true
     },
     endReliable: (session) => {
+      session.overtaken = session.reliable[0] ?? null
       for (const provisional of session.reliable.splice(0)) driveReliable(provisional, { type: 'ended' })
     }
   }

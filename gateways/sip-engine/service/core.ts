@@ -12,6 +12,7 @@ import type { Path, Paths } from './paths.ts'
 import type { SipProxy } from './proxy.ts'
 import type { Session, Sessions } from './sessions.ts'
 import type { EngineCounters } from './stats.ts'
+import type { Subscriptions } from './subscriptions.ts'
 import type { Transactions } from './transactions.ts'
 import type { UserAgentClient } from './uac.ts'
 import type { UserAgentServer } from './uas.ts'
@@ -27,6 +28,7 @@ export interface Core {
   readonly routes: Routes
   readonly paths: Paths
   readonly sessions: Sessions
+  readonly subscriptions: Subscriptions
   readonly uas: UserAgentServer
   readonly uac: UserAgentClient
   readonly requests: ApplicationRequests
@@ -53,6 +55,19 @@ export function newToken(): string {
   const token = pool.toString('hex', poolAt, poolAt + tokenBytes)
   poolAt += tokenBytes
   return token
+}
+
+const steadySeed = randomInt(2 ** 32)
+
+/** The same 64 bits in hex whenever the same text is given, different in each process (FNV-1a, twice). */
+export function steadyToken(text: string): string {
+  let [high, low] = [steadySeed, ~steadySeed]
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    high = Math.imul(high ^ code, 0x01000193)
+    low = Math.imul(low ^ code ^ (high >>> 16), 0x01000193)
+  }
+  return (high >>> 0).toString(16).padStart(8, '0') + (low >>> 0).toString(16).padStart(8, '0')
 }
 
 export function newBranch(): string {

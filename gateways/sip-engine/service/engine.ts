@@ -15,6 +15,7 @@ import { createProxy } from './proxy.ts'
 import { createResolver, type Lookup } from './resolver.ts'
 import { createSessions } from './sessions.ts'
 import type { EngineCounters } from './stats.ts'
+import { createSubscriptions } from './subscriptions.ts'
 import { createTransactions } from './transactions.ts'
 import { createUac } from './uac.ts'
 import { createUas } from './uas.ts'
@@ -59,6 +60,7 @@ export function createEngine(parts: EngineParts): Engine {
     transactions,
     routes,
     sessions,
+    subscriptions: createSubscriptions({ clock, timers, sessions }),
     paths,
     time: createTime(clock),
     userAgent: parts.userAgent

@@ -20,13 +20,13 @@ function scene(inviteExtra: readonly string[], answerExtra: string) {
   return { ...bench, peer, app, answer, to, shapes }
 }
 
-test('an offer that names the refresher is echoed; a peer that does not refresh loses the call after the interval', (t) => {
+test('an offer that names the refresher is echoed; a peer that does not refresh loses the call before the interval is over', (t) => {
   const s = scene(['Session-Expires: 100;refresher=uac', 'Supported: timer'], '')
   t.is(headerOf(s.answer, 'Session-Expires'), '100;refresher=uac')
   t.is(headerOf(s.answer, 'Require'), 'timer')
-  s.clock.advance(99_000)
+  s.clock.advance(67_900)
   t.false(s.shapes().includes('BYE'))
-  s.clock.advance(2000)
+  s.clock.advance(200)
   const bye = s.peer.received.find(({ text }) => text.startsWith('BYE'))!.text
   t.is(headerOf(bye, 'Reason'), 'SIP ;cause=200 ;text="Session timer expired"')
   t.is(s.app.delivered().at(-1)!.fields[8], 'unsolicited')
@@ -39,7 +39,7 @@ test('a refresh of the peer keeps the call, also when it leaves the refresher ou
   s.peer.send(requestText({ method: 'UPDATE', branch: 'u1', cseq: 2, to: s.to, extra: ['Session-Expires: 100'] }), s.at)
   s.clock.advance(5)
   s.app.send(`sip|${s.app.delivered().at(-1)!.fields[8]}|`, 'SIP/2.0 200 OK\n\n')
-  s.clock.advance(80_000)
+  s.clock.advance(65_000)
   t.is(headerOf(s.peer.received.at(-1)!.text, 'Session-Expires'), '100;refresher=uac')
   t.is(s.engine.counts().dialogs, 1)
   s.clock.advance(25_000)

@@ -8,6 +8,7 @@ import type { Flow, Listener } from '../transport/port.ts'
 import type { Application } from './application.ts'
 import { newToken } from './core.ts'
 import type { ResponsePath } from './received.ts'
+import type { Subscription } from './subscriptions.ts'
 import type { ClientTransaction, ServerTransaction } from './transactions.ts'
 
 /** A 2xx we sent to an INVITE, until its ACK. */
@@ -16,6 +17,8 @@ export interface AcceptedInvite {
   readonly context: AcceptedContext
   readonly transactionId: string
   readonly cseq: number
+  /** Whether it made the dialog. */
+  readonly creating: boolean
   readonly back: ResponsePath
   readonly bytes: Buffer
   cancelTimers: (() => void)[]
@@ -30,8 +33,13 @@ export interface ReliableProvisional {
   readonly invite: ServerTransaction
   readonly status: number
   readonly bytes: Buffer
+  /** Whether it has a session description: a 2xx must then wait for its PRACK (RFC 3262 §3). */
+  readonly described: boolean
   cancelTimers: (() => void)[]
 }
+
+/** An early dialog of a forked INVITE that is not the one at hand. */
+export type Fork = Pick<Session, 'dialog' | 'remoteRSeq' | 'peerFlow'>
 
 /** A 2xx we got to an INVITE, and the ACK for it. */
 export interface AnsweredInvite {
@@ -49,9 +57,15 @@ export interface Session {
   readonly id: string
   readonly side: 'uas' | 'uac'
   /** Method that creates the dialog. */
-  readonly method: 'INVITE' | 'SUBSCRIBE'
+  readonly method: 'INVITE' | 'SUBSCRIBE' | 'REFER'
+  /** Of a forked INVITE: the early dialog at hand, which is the one that was last heard of. */
   dialog: Dialog
+  /** The other early dialogs of a forked INVITE, by the peer's tag; null where there are none. */
+  forks: Map<string, Fork> | null
   state: 'early' | 'confirmed' | 'ended'
+  /** Whether there is, or may be, a call in the dialog. BYE ends it; subscriptions can outlive it. */
+  call: boolean
+  readonly subscriptions: Map<string, Subscription>
   /** Owner; null once its connection is gone. */
   application: Application | null
   readonly listener: Listener
@@ -65,16 +79,29 @@ export interface Session {
   updateServer: ServerTransaction | null
   /** Our INVITE without a final response. */
   inviteClient: ClientTransaction | null
-  accepted: AcceptedInvite | null
+  /** Our UPDATE without a final response. */
+  updateClient: ClientTransaction | null
+  /** An offer in an INVITE or UPDATE that has no answer yet, by the side that made it (RFC 3264). */
+  offer: 'none' | 'local' | 'remote'
+  /** Waiting for their ACK. More than one: the peer may send a re-INVITE whose predecessor's ACK was lost. */
+  readonly accepted: AcceptedInvite[]
   answered: AnsweredInvite | null
+  /** Our BYE, which must not go out before the ACK (RFC 3261 §15), as what sends it. */
+  heldBye: (() => void) | null
+  /** A 2xx that waits for the PRACK of a session description, as what sends it. */
+  heldAnswer: (() => void) | null
   readonly reliable: ReliableProvisional[]
+  /** The reliable response that a final one overtook: its PRACK is still welcome (RFC 3262 §3). */
+  overtaken: Pick<ReliableProvisional, 'rseq' | 'cseq'> | null
   nextRSeq: number
-  /** Highest RSeq received, so that a repeated reliable response is not shown twice. */
+  /** Latest RSeq received in the INVITE at hand; 0 before the first. */
   remoteRSeq: number
   /** Our latest session description and its type, for session refreshes. */
   localBody: { readonly type: string; readonly body: Buffer } | null
   timer: ArmedTimer | null
   cancelTimer: (() => void) | null
+  /** Whether the peer's Allow names UPDATE; null before it told. */
+  peerUpdates: boolean | null
 }
 
 export interface NewSession
@@ -89,18 +116,49 @@ export function newSession(parts: NewSession): Session {
     ...known,
     id: dialogId(known.dialog.callId, creatorTag),
     state: 'early',
+    forks: null,
+    call: known.method === 'INVITE',
+    subscriptions: new Map(),
     inviteServer: null,
     updateServer: null,
     inviteClient: null,
-    accepted: null,
+    updateClient: null,
+    offer: 'none',
+    accepted: [],
     answered: null,
+    heldBye: null,
+    heldAnswer: null,
     reliable: [],
+    overtaken: null,
     nextRSeq: randomInt(1, 0x4000_0000),
     remoteRSeq: 0,
     localBody: null,
     timer: null,
-    cancelTimer: null
+    cancelTimer: null,
+    peerUpdates: null
   }
+}
+
+/** An INVITE of ours has at most so many early dialogs. */
+export const maxForks = 32
+
+/** Makes the early dialog with that tag of the peer the one at hand; false where there is none with that tag. */
+export function turnTo(session: Session, remoteTag: string): boolean {
+  if (session.dialog.remoteTag === remoteTag) return true
+  const fork = session.forks?.get(remoteTag)
+  if (fork === undefined) return false
+  setAside(session)
+  session.forks!.delete(remoteTag)
+  Object.assign(session, fork)
+  return true
+}
+
+/** Keeps the early dialog at hand for later, before another takes its place. */
+export function setAside(session: Session): void {
+  const { dialog, remoteRSeq, peerFlow } = session
+  if (dialog.remoteTag === '') return
+  session.forks ??= new Map()
+  session.forks.set(dialog.remoteTag, { dialog, remoteRSeq, peerFlow })
 }
 
 /** Gives the session its local tag: the application's wish in its first response, else a new one. */
@@ -122,6 +180,10 @@ export interface Sessions {
   readonly confirm: (session: Session) => void
   /** Stops everything that runs in the session and forgets it. */
   readonly end: (session: Session) => void
+  /** The call is over, if there was one: forgets the session unless a subscription keeps it. */
+  readonly endCall: (session: Session) => void
+  /** Forgets the session when nothing keeps it any more. */
+  readonly release: (session: Session) => void
   readonly all: () => Iterable<Session>
   readonly count: () => number
 }
@@ -133,7 +195,32 @@ export function createSessions(): Sessions {
   const matches = (session: Session | undefined, localTag: string, remoteTag: string): session is Session =>
     session !== undefined &&
     session.dialog.localTag === localTag &&
-    (session.dialog.remoteTag === remoteTag || session.dialog.remoteTag === '')
+    (session.dialog.remoteTag === remoteTag || session.dialog.remoteTag === '' || session.forks?.has(remoteTag) === true)
+
+  const stopCall = (session: Session): void => {
+    session.call = false
+    session.cancelTimer?.()
+    session.cancelTimer = null
+    session.timer = null
+    for (const waiting of [...session.accepted, ...session.reliable])
+      for (const cancel of waiting.cancelTimers.splice(0)) cancel()
+    session.accepted.length = 0
+    session.reliable.length = 0
+    session.heldAnswer = null
+    const held = session.heldBye
+    session.heldBye = null
+    held?.()
+  }
+
+  const end = (session: Session): void => {
+    if (session.state === 'ended') return
+    session.state = 'ended'
+    if (byId.get(session.id) === session) byId.delete(session.id)
+    if (confirmed.get(session.dialog.callId) === session) confirmed.delete(session.dialog.callId)
+    for (const { cancelTimers } of session.subscriptions.values()) for (const cancel of cancelTimers.splice(0)) cancel()
+    session.subscriptions.clear()
+    stopCall(session)
+  }
 
   return {
     add: (session) => void byId.set(session.id, session),
@@ -149,14 +236,14 @@ export function createSessions(): Sessions {
       session.state = 'confirmed'
       confirmed.set(session.dialog.callId, session)
     },
-    end: (session) => {
+    end,
+    endCall: (session) => {
       if (session.state === 'ended') return
-      session.state = 'ended'
-      if (byId.get(session.id) === session) byId.delete(session.id)
-      if (confirmed.get(session.dialog.callId) === session) confirmed.delete(session.dialog.callId)
-      session.cancelTimer?.()
-      session.cancelTimer = null
-      for (const waiting of [session.accepted, ...session.reliable]) for (const cancel of waiting?.cancelTimers ?? []) cancel()
+      if (session.subscriptions.size === 0) end(session)
+      else stopCall(session)
+    },
+    release: (session) => {
+      if (session.state === 'confirmed' && !session.call && session.subscriptions.size === 0) end(session)
     },
     all: () => byId.values(),
     count: () => byId.size

@@ -1,7 +1,8 @@
 /** Client side: requests on their way, what comes of them, and the requests the engine makes by itself. */
 import { randomUUID } from 'node:crypto'
 import { tagOf } from '../codec/address.ts'
-import { header, type SipResponse } from '../codec/message.ts'
+import { parseCSeq } from '../codec/cseq.ts'
+import { header, headerLines, type SipResponse } from '../codec/message.ts'
 import { reasonPhrases } from '../codec/reasons.ts'
 import { commonHeaders, responseInsanity } from '../codec/sanity.ts'
 import { emptyBody, encodeRequest, type HeaderLine, type OutgoingRequest } from '../codec/serialize.ts'
@@ -179,13 +180,14 @@ export function createUac(core: Core): UserAgentClient {
     const { session } = item
     if (item.cancel === 'held') sendCancel(item)
     if (response.status === 100) return
-    if (session !== null && item.request.method === 'INVITE' && session.state !== 'ended' && !heard(item, session, response)) return
+    if (session !== null && item.request.method === 'INVITE' && session.state !== 'ended' && !heard(item, session, response))
+      return
     show(item, response)
   }
 
   /** Takes early dialog and RSeq from a provisional response; false when it is to be dropped: a repeated one, or one out of turn. */
   const heard = (item: Outgoing, session: Session, response: SipResponse): boolean => {
-    const tag = tagOf(parseAddress(header(response, 'to')!)!)
+    const tag = tagOf(commonHeaders(response).to)
     const rseq = Number(header(response, 'rseq') ?? 0)
     if (item.creating && tag !== '') {
       if (!turnTo(session, tag)) {
@@ -229,8 +231,8 @@ export function createUac(core: Core): UserAgentClient {
   const answered = (item: Outgoing, response: SipResponse) => {
     const { session } = item
     if (session === null) return
-    const tag = tagOf(parseAddress(header(response, 'to')!)!)
-    const cseq = parseCSeq(header(response, 'cseq')!)!.number
+    const tag = tagOf(commonHeaders(response).to)
+    const cseq = commonHeaders(response).cseq.number
     const known = item.answers?.get(tag)
     if (known !== undefined) {
       counters.retransmissionsReceived++
@@ -254,7 +256,8 @@ export function createUac(core: Core): UserAgentClient {
     if (session.state === 'ended' || !session.call) {
       if (item.creating) dismissFork(item, session, response, waiting)
       else sendAck(session, waiting, null)
-      show(item, response)
+      showMadeUp(item, 487, reasonPhrases[487]!)
+      item.done?.(null)
       return
     }
     if (item.creating) {
@@ -299,7 +302,7 @@ export function createUac(core: Core): UserAgentClient {
 
   /** A fork answered that is not wanted: another did before, or the call is over. It is acknowledged and ended (RFC 3261 §13.2.2.4). */
   const dismissFork = (item: Outgoing, session: Session, response: SipResponse, waiting: AnsweredInvite) => {
-    const known = item.forks?.get(tagOf(parseAddress(header(response, 'to')!)!))
+    const known = item.forks?.get(tagOf(commonHeaders(response).to))
     const dialog = formedBy(known?.dialog ?? branchOf(item, session), response)
     const fork: Session = {
       ...newSession({ ...session, dialog, creatorTag: session.dialog.localTag, application: null }),
@@ -513,7 +516,12 @@ export function createUac(core: Core): UserAgentClient {
     const again = (waitMs: number) => {
       session.cancelTimer = clock.after(waitMs, () => refresh(session))
     }
-    if (session.inviteClient !== null || session.inviteServer !== null || session.updateClient !== null || session.updateServer !== null) {
+    if (
+      session.inviteClient !== null ||
+      session.inviteServer !== null ||
+      session.updateClient !== null ||
+      session.updateServer !== null
+    ) {
       return again(2000)
     }
     const extra: HeaderLine[] = [

@@ -20,13 +20,15 @@ import type { ClientMessage } from '../protocol/client-message.ts'
 import { contentType, type Draft, readDraft, wireContact, wireOthers } from '../protocol/header-rules.ts'
 import { networkMessage, newRequest, nokReply, responseSent, type WireFacts } from '../protocol/server-message.ts'
 import { serverKey } from '../transaction/key.ts'
+import { tryingDelayMs } from '../transaction/non-invite-server.ts'
 import type { Flow } from '../transport/port.ts'
 import { createAcknowledgements } from './acknowledgements.ts'
 import type { Application } from './application.ts'
-import { type Core, hostPort, newToken, ownContact } from './core.ts'
+import { type Core, hostPort, newToken, ownContact, steadyToken } from './core.ts'
 import { type ReceivedRequest, receivedRequest, shownBytes } from './received.ts'
 import { armSessionTimer, disarmSessionTimer } from './session-timers.ts'
-import { ensureLocalTag, newSession, type Session } from './sessions.ts'
+import { ensureLocalTag, newSession, type Session, turnTo } from './sessions.ts'
+import type { ReadHeader } from './subscriptions.ts'
 import type { ServerTransaction } from './transactions.ts'
 
 export interface UserAgentServer {
@@ -67,27 +69,35 @@ interface Shown extends Asked {
   localTag: string
   /** Whether the application has sent any response. */
   answered: boolean
+  /** Its 2xx waits for a PRACK: the application has nothing more to say. */
+  held: boolean
   cancelTimer: (() => void) | null
 }
 
 /** Methods that may begin something. */
-const initialMethods = ['INVITE', 'REGISTER', 'MESSAGE', 'OPTIONS', 'INFO', 'NOTIFY', 'SUBSCRIBE', 'PUBLISH'] as const
+const initialMethods = ['INVITE', 'REGISTER', 'MESSAGE', 'OPTIONS', 'INFO', 'NOTIFY', 'SUBSCRIBE', 'PUBLISH', 'REFER'] as const
 const initial = new Set<string>(initialMethods)
 /** Methods that mean nothing without a dialog. */
 const dialogOnly = new Set(['BYE', 'UPDATE', 'PRACK'])
+/** Methods that mean nothing in a dialog without a call. */
+const callOnly = new Set(['INVITE', 'BYE', 'UPDATE', 'PRACK', 'INFO'])
+const dialogMakers = new Set<string>(['INVITE', 'SUBSCRIBE', 'REFER'])
 /** With an unknown To tag these are delivered as new requests: some peers put a tag where none belongs. */
 const tagTolerant = new Set(['INFO', 'OPTIONS', 'NOTIFY', 'MESSAGE', 'REGISTER', 'PUBLISH'])
+const cancelAfterAnswer = 'SIP ;cause=200 ;text="CANCEL after 200 OK"'
 const allow: HeaderLine = [
   'Allow',
   'INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, MESSAGE, NOTIFY, PRACK, PUBLISH, REFER, REGISTER, SUBSCRIBE, UPDATE'
 ]
 
 export function createUas(core: Core): UserAgentServer {
-  const { transactions, sessions, clock, counters, log, timers } = core
+  const { transactions, sessions, subscriptions, clock, counters, log, timers } = core
   const pending = new Map<string, Shown>()
   const acknowledgements = createAcknowledgements(core, (invite) => {
     const shown = pending.get(invite.id)
-    if (shown !== undefined) settleWith(shown, 504, 'PRACK Timeout')
+    if (shown === undefined) return
+    if (shown.held) core.uac.tellGone(shown.session!, 'SIP ;cause=504 ;text="PRACK timeout"')
+    settleWith(shown, 504, 'PRACK Timeout')
   })
 
   const wire = (octets: number, flow: Flow): WireFacts => ({
@@ -129,7 +139,7 @@ export function createUas(core: Core): UserAgentServer {
       ['CSeq', 'cseq']
     ] as const) {
       const value = header(message, key)
-      if (value !== undefined) headers.push([name, key === 'to' ? withTag(value, newToken()) : value])
+      if (value !== undefined) headers.push([name, key === 'to' ? withTag(value, statelessTag(message)) : value])
     }
     counters.responsesSent++
     const fallback = { address: flow.remote.address, port: via.port ?? flow.remote.port }
@@ -172,19 +182,26 @@ export function createUas(core: Core): UserAgentServer {
     const tag = received.toTag === '' ? newToken() : received.toTag
     if (dialogOnly.has(method) || (received.toTag !== '' && !tagTolerant.has(method))) return answer(asked, 481, tag)
     if (!initial.has(method)) return answer(asked, 405, tag, { headers: [allow] })
+    // RFC 6665 §4.1.2.4: a NOTIFY of another fork of a SUBSCRIBE than the one that made the dialog.
+    if (method === 'NOTIFY' && sessions.get(dialogId(received.callId, received.toTag))?.side === 'uac')
+      return answer(asked, 481, tag)
     const id = dialogId(received.callId, received.fromTag)
-    const creating = method === 'INVITE' || method === 'SUBSCRIBE'
+    const creating = dialogMakers.has(method)
     if (creating) {
       const existing = sessions.get(id)
       if (existing !== undefined) return answer(asked, clashStatus(existing, received), tag)
     }
     const application = core.routes.next(method)
     if (application === undefined) {
+      if (method === 'REFER') return answer(asked, 405, tag, { headers: [allow] })
       counters.unhandled++
       return answer(asked, 503, tag)
     }
     const session = creating ? openSession(received, method as Session['method'], application) : null
-    if (session !== null && method === 'INVITE') session.inviteServer = transaction
+    if (session !== null && method === 'INVITE') {
+      session.inviteServer = transaction
+      if (received.message.body.length > 0) session.offer = 'remote'
+    }
     const { flow } = received
     show({ ...asked, application, session, creating, dialogId: session === null ? '' : id })
     const bytes = shownBytes(received)
@@ -209,10 +226,17 @@ export function createUas(core: Core): UserAgentServer {
 
   const show = (what: Pick<Shown, keyof Asked | 'application' | 'session' | 'creating' | 'dialogId'>) => {
     const { transaction, received } = what
-    const shown: Shown = { ...what, localTag: received.toTag, answered: false, cancelTimer: null }
+    const shown: Shown = { ...what, localTag: received.toTag, answered: false, held: false, cancelTimer: null }
     pending.set(transaction.id, shown)
-    const invite = transaction.method === 'INVITE'
-    shown.cancelTimer = clock.after(invite ? timers.applicationMs : 64 * timers.t1Ms, () => unanswered(shown))
+    if (transaction.method === 'INVITE') {
+      shown.cancelTimer = clock.after(timers.applicationMs, () => unanswered(shown))
+      return
+    }
+    const tryingMs = tryingDelayMs(timers)
+    shown.cancelTimer = clock.after(tryingMs, () => {
+      if (transaction.state === 'trying') answer(shown, 100, '')
+      shown.cancelTimer = clock.after(64 * timers.t1Ms - tryingMs, () => unanswered(shown))
+    })
   }
 
   const settle = (shown: Shown) => {
@@ -221,8 +245,13 @@ export function createUas(core: Core): UserAgentServer {
     shown.cancelTimer = null
     const { session, transaction } = shown
     if (session === null) return
-    if (session.inviteServer === transaction) session.inviteServer = null
-    if (session.updateServer === transaction) session.updateServer = null
+    const invite = session.inviteServer === transaction
+    if (!invite && session.updateServer !== transaction) return
+    if (invite) {
+      session.inviteServer = null
+      session.heldAnswer = null
+    } else session.updateServer = null
+    if (session.offer === 'remote') session.offer = 'none'
   }
 
   /** A final answer by the engine in place of the application. */
@@ -254,27 +283,34 @@ export function createUas(core: Core): UserAgentServer {
     const { message, cseq } = received
     const { method } = message
     const tag = received.toTag
+    if (session.dialog.remoteTag !== '') turnTo(session, received.fromTag)
     if (!inOrder(session.dialog, cseq.number)) return answer(asked, 500, tag, { reason: 'CSeq Out Of Order' })
     const { application } = session
     if (application === null || !application.open) {
       answer(asked, 481, tag)
-      if (method === 'BYE') endSession(session)
+      if (method === 'BYE') endCall(session)
       return
     }
     session.dialog = { ...session.dialog, remoteCSeq: cseq.number, remoteTag: session.dialog.remoteTag || received.fromTag }
-    if (method === 'INVITE') {
-      if (session.inviteClient !== null) return answer(asked, 491, tag)
-      if (session.inviteServer !== null) return answer(asked, 500, tag, { headers: [retryAfter()] })
-    }
-    if (method === 'UPDATE' && session.updateServer !== null) return answer(asked, 500, tag, { headers: [retryAfter()] })
+    if (!session.call && callOnly.has(method)) return answer(asked, 481, tag)
+    if (method === 'BYE' && session.side === 'uac' && session.state === 'early') return earlyBye(asked, session)
+    const described = message.body.length > 0
     if (method === 'INVITE' || method === 'UPDATE') {
+      const status = clashInDialog(session, method, described)
+      if (status === 491) return answer(asked, 491, tag)
+      if (status === 500) return answer(asked, 500, tag, { headers: [retryAfter()] })
       const interval = tooShort(received)
       if (interval !== null) return answer(asked, 422, tag, { headers: [interval] })
+      const allowed = headerLines(message, 'allow')
+      if (allowed.length > 0) session.peerUpdates = allowed.some((line) => hasOption(line, 'update'))
     }
-    if (method === 'PRACK' && !acknowledgements.prack(session, message)) return answer(asked, 481, tag)
-    if (isTargetRefresh(method)) session.dialog = refreshedBy(session.dialog, message)
+    if (method === 'PRACK') {
+      if (!acknowledgements.prack(session, message)) return answer(asked, 481, tag)
+      if (described && session.offer === 'local') session.offer = 'none'
+    }
     if (method === 'INVITE') session.inviteServer = transaction
     if (method === 'UPDATE') session.updateServer = transaction
+    if (described && (method === 'INVITE' || method === 'UPDATE')) session.offer = 'remote'
     show({ ...asked, application, session, creating: false, dialogId: session.id })
     application.send(
       networkMessage(randomUUID(), wire(message.bytes.length, received.flow), transaction.id, session.id),
@@ -282,8 +318,24 @@ export function createUas(core: Core): UserAgentServer {
     )
     if (method === 'BYE') {
       terminateInvite(session)
-      endSession(session)
-    } else if (method === 'NOTIFY' && session.method === 'SUBSCRIBE' && isTerminated(message)) endSession(session)
+      endCall(session)
+    } else if (method === 'NOTIFY') subscriptions.notified(session, 'remote', receivedHeader(message))
+  }
+
+  /**
+   * BYE of a callee whose 2xx never arrived: RFC 3261 §15 forbids it in an early dialog, but it says that this fork is gone. The INVITE is
+   * cancelled when there is no other.
+   */
+  const earlyBye = (asked: Asked, session: Session) => {
+    answer(asked, 200, asked.received.toTag)
+    const other = session.forks?.keys().next().value
+    if (other === undefined) {
+      if (session.inviteClient !== null) core.uac.cancelOwn(session.inviteClient)
+      return
+    }
+    const gone = session.dialog.remoteTag
+    turnTo(session, other)
+    session.forks!.delete(gone)
   }
 
   const terminateInvite = (session: Session) => {
@@ -292,9 +344,13 @@ export function createUas(core: Core): UserAgentServer {
   }
 
   const endSession = (session: Session) => {
-    acknowledgements.endAccepted(session)
     acknowledgements.endReliable(session)
     sessions.end(session)
+  }
+
+  const endCall = (session: Session) => {
+    acknowledgements.endReliable(session)
+    sessions.endCall(session)
   }
 
   const cancelled = (received: ReceivedRequest) => {
@@ -307,6 +363,10 @@ export function createUas(core: Core): UserAgentServer {
       const tag = localTagOf(shown)
       const shownDialog = shown.answered ? shown.dialogId : ''
       answer(cancel, 200, tag)
+      if (shown.held) {
+        core.uac.tellGone(shown.session!, cancelAfterAnswer)
+        return settleWith(shown, 487)
+      }
       settleWith(shown, 487)
       shown.application.send(
         networkMessage(randomUUID(), wire(received.message.bytes.length, received.flow), invite.id, shownDialog),
@@ -315,11 +375,11 @@ export function createUas(core: Core): UserAgentServer {
       return
     }
     const session = sessions.get(dialogId(received.callId, received.fromTag))
-    const awaitsAck = session?.accepted?.transactionId === invite.id && session.accepted.state === 'awaitingAck'
-    if (session === undefined || !awaitsAck) return answer(cancel, 200, received.toTag || newToken())
+    const answered = session?.accepted.some(({ transactionId, creating }) => creating && transactionId === invite.id)
+    if (session === undefined || !answered) return answer(cancel, 200, received.toTag || newToken())
     // Departure from RFC 3261 §9.2 and §15 as drachtio-server does it: the caller gave up, so the call is ended without waiting for its ACK.
     answer(cancel, 481, session.dialog.localTag)
-    core.uac.bye(session, 'SIP ;cause=200 ;text="CANCEL after 200 OK"')
+    core.uac.bye(session, cancelAfterAnswer)
   }
 
   const acknowledged = (received: ReceivedRequest) => {
@@ -327,12 +387,13 @@ export function createUas(core: Core): UserAgentServer {
     if (transaction !== undefined && transaction.status >= 300) return transactions.acknowledge(transaction)
     const session = sessions.matching(received.callId, received.fromTag, received.toTag)
     if (core.proxy.acknowledged(received, session !== undefined)) return
-    const waiting = session?.accepted
-    if (session === undefined || !waiting || waiting.cseq !== received.cseq.number) {
+    if (session === undefined) {
       counters.stray++
       return
     }
-    if (!acknowledgements.acknowledge(session, received.cseq.number)) return
+    const waiting = acknowledgements.acknowledge(session, received.cseq.number)
+    if (waiting === undefined) return
+    if (session.offer === 'local') session.offer = 'none'
     session.application?.send(
       networkMessage(randomUUID(), wire(received.message.bytes.length, received.flow), waiting.transactionId, session.id),
       shownBytes(received)
@@ -352,7 +413,9 @@ export function createUas(core: Core): UserAgentServer {
       return fail('200 OK to incoming CANCEL is automatically generated by the stack')
     }
     const shown = pending.get(message.transactionId)
-    if (shown === undefined || shown.application !== application) return fail('Response not sent due to unknown transaction')
+    if (shown === undefined || shown.application !== application || shown.held) {
+      return fail('Response not sent due to unknown transaction')
+    }
     const { transaction, received, session } = shown
     const { status } = draft.message
     const { method } = received.message
@@ -360,8 +423,16 @@ export function createUas(core: Core): UserAgentServer {
     const type = contentType(draft)
     if (type === undefined) return fail('missing content-type')
 
-    const isReliable = method === 'INVITE' && status > 100 && status < 200 && draft.others.some(lists('Require', '100rel'))
-    if (isReliable && !supports100rel(received.message)) return fail('Remote endpoint does not support 100rel')
+    if (method !== 'INVITE' && ((status > 100 && status < 200) || status === 408)) {
+      // RFC 4320 §4.1, §4.2: neither says anything to the sender of a non-INVITE request; one that must not be answered is let go.
+      if (status === 408) unanswered(shown)
+      return fail(`${status} is no response to a ${method} request`)
+    }
+    // RFC 3262 §3: what the peer requires is done, whether the application asks for it or not.
+    const required = headerLines(received.message, 'require').some((value) => hasOption(value, '100rel'))
+    const asksReliable = draft.others.some(lists('Require', '100rel'))
+    const isReliable = method === 'INVITE' && status > 100 && status < 200 && (asksReliable || required)
+    if (isReliable && !supports(received.message, '100rel')) return fail('Remote endpoint does not support 100rel')
 
     const wanted = parseAddress(draft.placed.get('to') ?? '')
     const wantedTag = wanted === undefined ? '' : tagOf(wanted)
@@ -384,14 +455,17 @@ export function createUas(core: Core): UserAgentServer {
     if (isReliable && session !== null) {
       rseq = session.nextRSeq++
       headers.push(['RSeq', `${rseq}`])
+      if (!asksReliable) headers.push(['Require', '100rel'])
     }
     const success = status >= 200 && status < 300
     const timer =
       success && (method === 'INVITE' || method === 'UPDATE') && session !== null
-        ? answerTo(
-            offeredTimer(session, received),
-            parseSessionExpires(draft.others.find(([name]) => name === 'Session-Expires')?.[1] ?? '')
-          )
+        ? answerTo({
+            offered: offeredTimer(session, received),
+            wished: parseSessionExpires(draft.others.find(([name]) => name === 'Session-Expires')?.[1] ?? ''),
+            peerSupports: supports(received.message, 'timer'),
+            peerMinimumS: Number(/^\d{1,9}/.exec(header(received.message, 'min-se') ?? '')?.[0] ?? 0)
+          })
         : undefined
     for (const [name, value] of wireOthers(draft, hostPort(listener)))
       if (timer === undefined || name !== 'Session-Expires') headers.push([name, value])
@@ -403,10 +477,16 @@ export function createUas(core: Core): UserAgentServer {
     const bytes = encodeResponse({ status, reason: draft.message.reason, headers, body: draft.body })
 
     shown.answered = true
-    if (status >= 200) settle(shown)
+    if (session !== null && draft.body.length > 0 && method === 'INVITE') {
+      const offers = received.message.body.length === 0 && (success || isReliable)
+      if (session.offer === 'remote') session.offer = 'none'
+      else if (offers && session.offer === 'none') session.offer = 'local'
+    }
+    shown.held = success && method === 'INVITE' && session?.reliable.some(({ described }) => described) === true
+    if (status >= 200 && !shown.held) settle(shown)
     else if (method === 'INVITE') {
       shown.cancelTimer?.()
-      shown.cancelTimer = clock.after(timers.ringingMs, () => unanswered(shown))
+      shown.cancelTimer = shown.held ? null : clock.after(timers.ringingMs, () => unanswered(shown))
     }
     application.send(
       responseSent(randomUUID(), message.id, wire(bytes.length, received.flow), transaction.id, shown.dialogId),
@@ -414,22 +494,37 @@ export function createUas(core: Core): UserAgentServer {
     )
 
     if (isReliable && session !== null) {
-      acknowledgements.provide(session, transaction, { rseq, cseq: received.cseq.number, status, bytes })
+      const described = draft.body.length > 0
+      acknowledgements.provide(session, transaction, { rseq, cseq: received.cseq.number, status, bytes, described })
       return
     }
-    if (session !== null && status >= 200 && method === 'INVITE') acknowledgements.endReliable(session)
-    transactions.respond(transaction, status, bytes)
-    if (success && (method === 'REGISTER' || method === 'SUBSCRIBE')) registerFlow(core, received, bytes)
-    if (session === null || session.state === 'ended') return
-    if (success) {
-      if (method === 'INVITE') acknowledgements.accept(session, transaction, received.cseq.number, bytes)
-      if ((method === 'INVITE' || method === 'UPDATE') && draft.body.length > 0 && type !== null) {
-        session.localBody = { type, body: Buffer.from(draft.body) }
-      }
-      if (shown.creating) sessions.confirm(session)
-      if (timer !== undefined) armSessionTimer(core, session, armedBy(timer, false))
-      else if (method === 'INVITE' || method === 'UPDATE') disarmSessionTimer(session)
-    } else if (status >= 300 && shown.creating) endSession(session)
+    const send = () => {
+      if (session !== null && status >= 200 && method === 'INVITE') acknowledgements.endReliable(session)
+      transactions.respond(transaction, status, bytes)
+      if (success && (method === 'REGISTER' || method === 'SUBSCRIBE')) registerFlow(core, received, bytes)
+      if (session === null || session.state === 'ended') return
+      if (success) {
+        if (!shown.creating && isTargetRefresh(method)) session.dialog = refreshedBy(session.dialog, received.message)
+        if (shown.creating) sessions.confirm(session)
+        if (method === 'INVITE' || method === 'UPDATE') {
+          if (!session.call) return
+          if (draft.body.length > 0 && type !== null) session.localBody = { type, body: Buffer.from(draft.body) }
+          if (timer === undefined) disarmSessionTimer(session)
+          else armSessionTimer(core, session, armedBy(timer, false))
+        }
+        if (method === 'INVITE') {
+          acknowledgements.accept(session, transaction, { cseq: received.cseq.number, bytes, creating: shown.creating })
+        } else if (method === 'SUBSCRIBE' || method === 'REFER') {
+          const ours: ReadHeader = (wanted) => headers.find(([name]) => name === wanted)?.[1]
+          subscriptions.accepted(session, 'local', method, receivedHeader(received.message), ours)
+        }
+      } else if (status >= 300 && shown.creating) endSession(session)
+    }
+    if (!shown.held || session === null) return send()
+    session.heldAnswer = () => {
+      settle(shown)
+      send()
+    }
   }
 
   return {
@@ -511,12 +606,8 @@ function retryAfter(): HeaderLine {
   return ['Retry-After', `${randomBytes(1)[0]! % 11}`]
 }
 
-function isTerminated(message: SipRequest): boolean {
-  return /^terminated\b/i.test(header(message, 'subscription-state') ?? '')
-}
-
 function needsContact(method: string): boolean {
-  return method === 'INVITE' || method === 'SUBSCRIBE' || method === 'UPDATE'
+  return method === 'INVITE' || method === 'SUBSCRIBE' || method === 'UPDATE' || method === 'REFER'
 }
 
 function lists(name: string, option: string): (line: HeaderLine) => boolean {
@@ -527,6 +618,32 @@ function hasOption(value: string, option: string): boolean {
   return value.split(',').some((each) => each.trim().toLowerCase() === option)
 }
 
-function supports100rel(message: SipRequest): boolean {
-  return [...headerLines(message, 'supported'), ...headerLines(message, 'require')].some((value) => hasOption(value, '100rel'))
+function supports(message: SipRequest, option: string): boolean {
+  return [...headerLines(message, 'supported'), ...headerLines(message, 'require')].some((value) => hasOption(value, option))
+}
+
+/**
+ * Status for a re-INVITE or UPDATE in the way of an exchange that is not over, or null: 491 where ours is under way, 500 where the peer's
+ * earlier one is unanswered.
+ *
+ * @see RFC 3261 §14.2, RFC 3311 §5.2, RFC 5407 §3.1.4
+ */
+function clashInDialog(session: Session, method: string, described: boolean): 491 | 500 | null {
+  if (method === 'INVITE' && session.inviteClient !== null) return 491
+  if ((method === 'INVITE' || described) && session.offer === 'local') return 491
+  if (session.updateServer !== null || (method === 'INVITE' && session.inviteServer !== null)) return 500
+  return described && session.offer === 'remote' ? 500 : null
+}
+
+/** Reads header fields by the names that subscriptions use. */
+const receivedHeader =
+  (message: SipRequest): ReadHeader =>
+  (name) =>
+    header(message, name.toLowerCase())
+
+/** RFC 3261 §8.2.7: a response without a transaction has the same tag whenever the same request comes again. */
+function statelessTag(message: SipRequest): string {
+  return steadyToken(
+    `${header(message, 'via')}|${header(message, 'call-id')}|${header(message, 'from')}|${header(message, 'cseq')}`
+  )
 }

@@ -37,3 +37,14 @@ export const nonInviteServer = {
   },
   terminated: {}
 } satisfies Table<NonInviteServerState, NonInviteServerEvent, Effect, TransactionContext>
+
+/**
+ * When a request that has no answer yet gets its 100: as soon as the repeats of its sender have slowed down to T2, and not before.
+ *
+ * @see RFC 4320 §4.1
+ */
+export function tryingDelayMs({ t1Ms, t2Ms }: Pick<TransactionContext, 't1Ms' | 't2Ms'>): number {
+  let waited = 0
+  for (let intervalMs = t1Ms; intervalMs < t2Ms; intervalMs *= 2) waited += intervalMs
+  return Math.min(waited, 32 * t1Ms)
+}
