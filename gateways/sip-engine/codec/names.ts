@@ -153,9 +153,9 @@ export function headerKeyAt(text: string, start: number, colon: number): string 
   return headerKey(text.slice(start, end))
 }
 
-/** Whether the name belongs to a standard this stack knows. */
-export function isKnownHeader(key: string): boolean {
-  return canonicalNames.has(key)
+/** Whether a name, in any spelling, belongs to a standard this stack knows. */
+export function isKnownHeader(written: string): boolean {
+  return keyOfSpelling.has(written) || canonicalNames.has(written.toLowerCase())
 }
 
 /**

@@ -33,7 +33,7 @@ function encode(startLine: string, headers: readonly HeaderLine[], body: Buffer)
   let text = startLine
   let unknown = ''
   for (const [name, value] of headers) {
-    if (isKnownHeader(name.toLowerCase())) text += `${name}: ${value}\r\n`
+    if (isKnownHeader(name)) text += `${name}: ${value}\r\n`
     else unknown += `${name}: ${value}\r\n`
   }
   text += `Content-Length: ${body.length}\r\n${unknown}\r\n`
