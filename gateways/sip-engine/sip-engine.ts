@@ -3,12 +3,14 @@
  *
  * @see README.md
  */
+import { randomUUID } from 'node:crypto'
 import { type Clock, ConfigError, type Log, systemClock } from '#kernel'
 import { defaultMessageLimits, type MessageLimits } from './codec/limits.ts'
 import { maxFrame } from './protocol/framing.ts'
 import { type AdminConfig, openApplicationLink } from './service/application-link.ts'
 import { defaultTimers, type EngineLimits, type EngineTimers } from './service/config.ts'
 import { createEngine } from './service/engine.ts'
+import { type InProcessApplication, joinInProcess } from './service/in-process.ts'
 import { type EngineStats, newCounters } from './service/stats.ts'
 import {
   defaultTransportLimits,
@@ -22,6 +24,7 @@ import { type ListenConfig, openTransports } from './transport/transports.ts'
 export type { MessageLimits } from './codec/limits.ts'
 export type { AdminConfig } from './service/application-link.ts'
 export type { EngineTimers } from './service/config.ts'
+export type { InProcessApplication } from './service/in-process.ts'
 export type { EngineStats } from './service/stats.ts'
 export type { Listener, TransportLimits, TransportName } from './transport/port.ts'
 export type { ListenConfig, TlsConfig } from './transport/transports.ts'
@@ -29,8 +32,8 @@ export type { ListenConfig, TlsConfig } from './transport/transports.ts'
 export interface SipServerConfig {
   /** At least one. */
   readonly listen: readonly ListenConfig[]
-  /** Where applications connect. */
-  readonly admin: AdminConfig
+  /** Where applications of other processes connect. Without it only `connect` joins applications. */
+  readonly admin?: AdminConfig
   readonly timers?: Partial<EngineTimers>
   readonly limits?: {
     readonly message?: Partial<MessageLimits>
@@ -51,9 +54,16 @@ export interface SipServerConfig {
 export interface SipServer {
   /** One for each entry of `listen`, in its order, with the ports really taken. */
   readonly addresses: readonly Listener[]
+  /** 0 without `admin`. */
   readonly adminPort: number
+  /**
+   * Joins a drachtio-srf instance of this process with no socket between. It behaves as after `srf.connect`: login, routes, `connect` event.
+   *
+   * @throws {InfraFabricError} `sip-engine.in-process` for what is no drachtio-srf instance.
+   */
+  readonly connect: (srf: InProcessApplication) => void
   readonly stats: () => EngineStats
-  /** Closes every socket and timer. Calls are not ended: their peers see silence. */
+  /** Closes every socket and timer, once. Calls are not ended: their peers see silence. */
   readonly close: () => Promise<void>
 }
 
@@ -103,8 +113,10 @@ export async function createSipServer(config: SipServerConfig): Promise<SipServe
   }
   const transports = await openTransports(config.listen, limits.transport, clock, events)
   transport = transports
+  const secret = config.admin?.secret ?? randomUUID()
   const link = await openApplicationLink({
-    config: config.admin,
+    config: config.admin ?? null,
+    secret,
     limits: { frame: limits.frame, applications: limits.applications, loginMs: timers.loginMs },
     clock,
     log,
@@ -117,14 +129,20 @@ export async function createSipServer(config: SipServerConfig): Promise<SipServe
   })
   log.info({ listen: transports.listeners, admin: link.port }, 'sip engine listens')
 
+  const close = async (): Promise<void> => {
+    await link.close()
+    engine.close()
+    await transports.close()
+  }
+  let closed: Promise<void> | undefined
   return {
     addresses: transports.listeners,
-    adminPort: link.port,
+    adminPort: link.port ?? 0,
+    connect: (srf) => link.serve(joinInProcess(srf, secret)),
     stats: () => ({ ...counters, ...engine.counts(), applications: link.applications(), connections: transports.connections() }),
-    close: async () => {
-      await link.close()
-      engine.close()
-      await transports.close()
+    close: () => {
+      closed ??= close()
+      return closed
     }
   }
 }
@@ -143,8 +161,8 @@ function configProblems(config: SipServerConfig): string[] {
       problems.push(`${path}.tls: key and cert are needed`)
     }
   }
-  if (!isPort(config.admin.port)) problems.push('admin.port: 0 to 65535')
-  if (config.admin.secret === '') problems.push('admin.secret: must not be empty')
+  if (config.admin !== undefined && !isPort(config.admin.port)) problems.push('admin.port: 0 to 65535')
+  if (config.admin?.secret === '') problems.push('admin.secret: must not be empty')
   for (const [name, value] of Object.entries(config.timers ?? {})) {
     if (!Number.isFinite(value) || value <= 0) problems.push(`timers.${name}: a positive number of milliseconds`)
   }

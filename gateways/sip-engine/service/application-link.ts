@@ -1,6 +1,6 @@
 /** The admin port: logins, frames in, frames out. */
 import { createHash, randomUUID, timingSafeEqual } from 'node:crypto'
-import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { type Clock, InfraFabricError, type Log } from '#kernel'
 import { type ClientMessage, parseClientMessage } from '../protocol/client-message.ts'
 import { encodeFrame, frameHead } from '../protocol/framing.ts'
@@ -26,7 +26,10 @@ export interface ApplicationHandler {
 }
 
 export interface ApplicationLink {
-  readonly port: number
+  /** Null where applications of this process alone are served. */
+  readonly port: number | null
+  /** Serves an application over a connection that exists. */
+  readonly serve: (socket: Socket) => void
   readonly applications: () => number
   readonly close: () => Promise<void>
 }
@@ -46,7 +49,9 @@ const digest = (text: string): Buffer => createHash('sha256').update(text).diges
 
 /** @throws {InfraFabricError} `sip-engine.listen` */
 export async function openApplicationLink(parts: {
-  readonly config: AdminConfig
+  /** Null: no port is opened. */
+  readonly config: AdminConfig | null
+  readonly secret: string
   readonly limits: LinkLimits
   readonly clock: Clock
   readonly log: Log
@@ -54,7 +59,7 @@ export async function openApplicationLink(parts: {
   readonly handler: ApplicationHandler
 }): Promise<ApplicationLink> {
   const { config, limits, clock, counters, handler } = parts
-  const secret = digest(config.secret)
+  const secret = digest(parts.secret)
   const sockets = new Map<Socket, Application | null>()
   let nextId = 1
 
@@ -170,8 +175,23 @@ export async function openApplicationLink(parts: {
     })
   }
 
+  const server = config === null ? null : await listen(config, limits.applications, serve)
+
+  return {
+    port: server === null ? null : (server.address() as AddressInfo).port,
+    serve,
+    applications: () => [...sockets.values()].filter((application) => application !== null).length,
+    close: async () => {
+      const closed = server === null ? undefined : new Promise<void>((resolve) => server.close(() => resolve()))
+      for (const socket of sockets.keys()) socket.destroy()
+      await closed
+    }
+  }
+}
+
+async function listen(config: AdminConfig, applications: number, serve: (socket: Socket) => void): Promise<Server> {
   const server = createServer({ noDelay: true }, serve)
-  server.maxConnections = limits.applications
+  server.maxConnections = applications
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen(config.port, config.address, () => {
@@ -181,14 +201,5 @@ export async function openApplicationLink(parts: {
   }).catch((error: Error) => {
     throw new InfraFabricError('sip-engine.listen', `cannot listen for applications: ${error.message}`, { cause: error })
   })
-
-  return {
-    port: (server.address() as AddressInfo).port,
-    applications: () => [...sockets.values()].filter((application) => application !== null).length,
-    close: () =>
-      new Promise<void>((resolve) => {
-        server.close(() => resolve())
-        for (const socket of sockets.keys()) socket.destroy()
-      })
-  }
+  return server
 }
