@@ -129,8 +129,9 @@ export function createUas(core: Core): UserAgentServer {
     if (message.method === 'ACK' || message.defect?.code === 'sip.header.bare-line-end') return
     const vias = headerLines(message, 'via')
     const via = vias[0] === undefined ? undefined : parseVia(firstVia(vias[0]))
-    if (via === undefined) return
-    vias[0] = markReceived(vias[0]!, via, flow.remote.address, flow.remote.port)
+    if (vias[0] === undefined) return
+    // A Via that cannot be read goes back as it is: the answer still finds the peer, by the source of its packet.
+    if (via !== undefined) vias[0] = markReceived(vias[0], via, flow.remote.address, flow.remote.port)
     const headers: HeaderLine[] = vias.map((value) => ['Via', value])
     for (const [name, key] of [
       ['From', 'from'],
@@ -142,7 +143,7 @@ export function createUas(core: Core): UserAgentServer {
       if (value !== undefined) headers.push([name, key === 'to' ? withTag(value, statelessTag(message)) : value])
     }
     counters.responsesSent++
-    const fallback = { address: flow.remote.address, port: via.port ?? flow.remote.port }
+    const fallback = { address: flow.remote.address, port: via?.port ?? flow.remote.port }
     core.transport.reply(
       flow,
       fallback,
