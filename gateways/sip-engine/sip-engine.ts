@@ -12,6 +12,7 @@ import { defaultTimers, type EngineLimits, type EngineTimers } from './service/c
 import { createEngine } from './service/engine.ts'
 import { type InProcessApplication, joinInProcess } from './service/in-process.ts'
 import { type EngineStats, newCounters } from './service/stats.ts'
+import { isPort, type ListenConfig, listenProblems } from './transport/listen-config.ts'
 import {
   defaultTransportLimits,
   type Listener,
@@ -19,15 +20,16 @@ import {
   type TransportLimits,
   type TransportPort
 } from './transport/port.ts'
-import { type ListenConfig, openTransports } from './transport/transports.ts'
+import { openTransports } from './transport/transports.ts'
 
 export type { MessageLimits } from './codec/limits.ts'
 export type { AdminConfig } from './service/application-link.ts'
 export type { EngineTimers } from './service/config.ts'
 export type { InProcessApplication } from './service/in-process.ts'
 export type { EngineStats } from './service/stats.ts'
+export type { ListenConfig, WebSocketConfig } from './transport/listen-config.ts'
 export type { Listener, TransportLimits, TransportName } from './transport/port.ts'
-export type { ListenConfig, TlsConfig } from './transport/transports.ts'
+export type { TlsConfig, TlsCredentials, TlsSource } from './transport/tls-contexts.ts'
 
 export interface SipServerConfig {
   /** At least one. */
@@ -63,6 +65,12 @@ export interface SipServer {
    */
   readonly connect: (srf: InProcessApplication) => void
   readonly stats: () => EngineStats
+  /**
+   * Reads the keys and certificates of all TLS listeners again, where `tls` is a function. Open connections live on with the old ones.
+   *
+   * @throws {InfraFabricError} `sip-engine.tls` when one cannot be used: nothing changes then.
+   */
+  readonly reloadTls: () => void
   /** Closes every socket and timer, once. Calls are not ended: their peers see silence. */
   readonly close: () => Promise<void>
 }
@@ -101,7 +109,10 @@ export async function createSipServer(config: SipServerConfig): Promise<SipServe
         return opened().listeners
       },
       reply: (...args) => opened().reply(...args),
-      send: (...args) => opened().send(...args)
+      send: (...args) => opened().send(...args),
+      sendOnFlow: (...args) => opened().sendOnFlow(...args),
+      isOpen: (flow) => opened().isOpen(flow),
+      alias: (flow, port) => opened().alias(flow, port)
     },
     userAgent: config.userAgent ?? null
   })
@@ -139,6 +150,10 @@ export async function createSipServer(config: SipServerConfig): Promise<SipServe
     addresses: transports.listeners,
     adminPort: link.port ?? 0,
     connect: (srf) => link.serve(joinInProcess(srf, secret)),
+    reloadTls: () => {
+      transports.reloadTls()
+      log.info({}, 'keys and certificates read again')
+    },
     stats: () => ({ ...counters, ...engine.counts(), applications: link.applications(), connections: transports.connections() }),
     close: () => {
       closed ??= close()
@@ -148,27 +163,14 @@ export async function createSipServer(config: SipServerConfig): Promise<SipServe
 }
 
 function configProblems(config: SipServerConfig): string[] {
-  const problems: string[] = []
-  if (config.listen.length === 0) problems.push('listen: at least one listener is needed')
-  for (const [index, each] of config.listen.entries()) {
-    const path = `listen[${index}]`
-    if (!['udp', 'tcp', 'tls'].includes(each.transport)) problems.push(`${path}.transport: udp, tcp or tls`)
-    if (!isPort(each.port)) problems.push(`${path}.port: 0 to 65535`)
-    if ((each.address === '0.0.0.0' || each.address === '::') && each.advertise === undefined) {
-      problems.push(`${path}.advertise: needed with a wildcard address, for Via and Contact`)
-    }
-    if (each.transport === 'tls' && (each.tls?.key === undefined || each.tls.cert === undefined)) {
-      problems.push(`${path}.tls: key and cert are needed`)
-    }
-  }
+  const problems = listenProblems(config.listen)
   if (config.admin !== undefined && !isPort(config.admin.port)) problems.push('admin.port: 0 to 65535')
   if (config.admin?.secret === '') problems.push('admin.secret: must not be empty')
   for (const [name, value] of Object.entries(config.timers ?? {})) {
     if (!Number.isFinite(value) || value <= 0) problems.push(`timers.${name}: a positive number of milliseconds`)
   }
+  for (const [name, value] of Object.entries(config.limits?.transport ?? {})) {
+    if (!Number.isFinite(value) || value <= 0) problems.push(`limits.transport.${name}: a positive number`)
+  }
   return problems
-}
-
-function isPort(value: number): boolean {
-  return Number.isInteger(value) && value >= 0 && value <= 65_535
 }

@@ -2,7 +2,7 @@
 
 import { randomUUID } from 'node:crypto'
 import type { Clock, Log } from '#kernel'
-import { parseMessage, type SipMessage } from '../codec/message.ts'
+import { header, parseMessage, type SipMessage } from '../codec/message.ts'
 import { nokReply, okReply } from '../protocol/server-message.ts'
 import type { Flow, TransportEvents, TransportPort } from '../transport/port.ts'
 import { type Application, createRoutes } from './application.ts'
@@ -127,7 +127,9 @@ export function createEngine(parts: EngineParts): Engine {
           counters.oversized++
           const message = read(head, flow)
           if (message?.kind !== 'request') return
-          if (message.defect?.code === 'sip.content-length.malformed') core.uas.refuse(message, flow, 400, 'Bad Content-Length')
+          if (header(message, 'content-length') === undefined) core.uas.refuse(message, flow, 400, 'Missing Content-Length')
+          else if (message.defect?.code === 'sip.content-length.malformed')
+            core.uas.refuse(message, flow, 400, 'Bad Content-Length')
           else core.uas.refuse(message, flow, 413, 'Request Entity Too Large')
         }),
       dropped: () => {

@@ -4,7 +4,7 @@ import { headerLines, type SipRequest, withHeaderValue } from '../codec/message.
 import { commonHeaders } from '../codec/sanity.ts'
 import { markReceived, type Via } from '../codec/via.ts'
 import { serverKey } from '../transaction/key.ts'
-import type { Endpoint, Flow } from '../transport/port.ts'
+import { type Endpoint, type Flow, transportTraits } from '../transport/port.ts'
 
 /** Where the responses to a request go. All that is kept of a request once it is answered. */
 export interface ResponsePath {
@@ -28,8 +28,6 @@ export interface ReceivedRequest extends ResponsePath {
   readonly toTag: string
 }
 
-const defaultPort = { udp: 5060, tcp: 5060, tls: 5061 } as const
-
 /** @param message must have passed `requestInsanity`. */
 export function receivedRequest(message: SipRequest, flow: Flow): ReceivedRequest {
   const lines = headerLines(message, 'via')
@@ -38,7 +36,7 @@ export function receivedRequest(message: SipRequest, flow: Flow): ReceivedReques
   return {
     message,
     flow,
-    fallback: { address: flow.remote.address, port: via.port ?? defaultPort[flow.listener.transport] },
+    fallback: { address: flow.remote.address, port: via.port ?? transportTraits[flow.listener.transport].defaultPort },
     via,
     vias: lines,
     key: serverKey(message, via, message.method),

@@ -71,7 +71,10 @@ export function createMemoryNetwork(clock: Clock, options: NetworkOptions = {}):
         listeners: [listener],
         reply: (flow, _fallback, bytes, failed) => carry(listener.transport, listener, flow.remote, bytes, failed),
         send: (_listener, destination: Destination, bytes, failed) =>
-          carry(destination.transport, listener, destination, bytes, failed)
+          carry(destination.transport, listener, destination, bytes, failed),
+        sendOnFlow: (flow, bytes, failed) => carry(listener.transport, listener, flow.remote, bytes, failed),
+        isOpen: (flow) => listener.transport === 'udp' || hosts.has(key(listener.transport, flow.remote)),
+        alias: () => undefined
       }
     },
     peer: (transport, address, port, arrived) => {

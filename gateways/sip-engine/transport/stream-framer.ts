@@ -5,6 +5,7 @@ export type StreamItem =
   | { readonly type: 'message'; readonly bytes: Buffer }
   /** Double CRLF: the peer wants a single CRLF back. */
   | { readonly type: 'ping' }
+  /** A message that is too large, or whose Content-Length is missing, malformed or contradictory: its header section. */
   | { readonly type: 'oversized'; readonly head: Buffer }
   /** The stream cannot be read on. */
   | { readonly type: 'broken' }
@@ -12,8 +13,8 @@ export type StreamItem =
 export interface StreamFramer {
   /** Takes the next octets and gives what they complete, in order. After `oversized` or `broken` it takes no more. */
   readonly push: (chunk: Buffer) => StreamItem[]
-  /** Whether a message has begun and is not whole. */
-  readonly midMessage: () => boolean
+  /** Octets of the message that has begun and is not whole; 0 between messages. */
+  readonly unfinished: () => number
 }
 
 export interface StreamLimits {
@@ -23,9 +24,10 @@ export interface StreamLimits {
 
 const carriageReturn = 13
 const lineFeed = 10
+const pingOctets = 4
 const contentLength = /\r\n(?:content-length|l)[ \t]*:[ \t\r\n]*([^\r\n]*)/gi
 
-/** Value of Content-Length in a header section: 0 when absent, undefined when malformed or contradictory. */
+/** Value of Content-Length in a header section; undefined when absent, malformed or contradictory: the stream has no next message then. */
 function bodyLength(head: string): number | undefined {
   let length: number | undefined
   contentLength.lastIndex = 0
@@ -35,7 +37,7 @@ function bodyLength(head: string): number | undefined {
     if (length !== undefined && length !== Number(text)) return undefined
     length = Number(text)
   }
-  return length ?? 0
+  return length
 }
 
 export function createStreamFramer(limits: StreamLimits): StreamFramer {
@@ -43,6 +45,8 @@ export function createStreamFramer(limits: StreamLimits): StreamFramer {
   let filled = 0
   let scanned = 0
   let needed = 0
+  /** Octets of line ends seen in a row between messages. */
+  let lineEnds = 0
   let closed = false
 
   const append = (chunk: Buffer): void => {
@@ -61,18 +65,19 @@ export function createStreamFramer(limits: StreamLimits): StreamFramer {
     filled = length
   }
 
+  /** Line ends between messages are taken at once; four of them in a row are a ping, fewer are nothing or a pong. */
   const next = (): StreamItem | undefined => {
     let start = 0
-    while (start < filled && (pending[start] === carriageReturn || pending[start] === lineFeed)) {
-      if (filled - start >= 4 && pending.toString('latin1', start, start + 4) === '\r\n\r\n') {
-        consume(start + 4)
-        return { type: 'ping' }
-      }
-      if (filled - start < 4) return undefined
+    while (start < filled && isLineEnd(pending[start]!) && needed === 0) {
       start++
+      if (++lineEnds < pingOctets) continue
+      lineEnds = 0
+      consume(start)
+      return { type: 'ping' }
     }
-    if (filled === 0) return undefined
     if (start > 0) consume(start)
+    if (filled === 0) return undefined
+    lineEnds = 0
     if (needed === 0) {
       const window = pending.subarray(0, filled)
       const end = headerSectionEnd(window, Math.max(0, scanned - 3))
@@ -83,8 +88,9 @@ export function createStreamFramer(limits: StreamLimits): StreamFramer {
       }
       if (end > limits.headerSection) return stop({ type: 'broken' })
       const length = bodyLength(window.toString('latin1', 0, end))
-      if (length === undefined) return stop({ type: 'oversized', head: Buffer.from(window.subarray(0, end)) })
-      if (length > limits.body) return stop({ type: 'oversized', head: Buffer.from(window.subarray(0, end)) })
+      if (length === undefined || length > limits.body) {
+        return stop({ type: 'oversized', head: Buffer.from(window.subarray(0, end)) })
+      }
       needed = end + length
     }
     if (filled < needed) return undefined
@@ -118,6 +124,10 @@ export function createStreamFramer(limits: StreamLimits): StreamFramer {
       }
       return items
     },
-    midMessage: () => filled > 0
+    unfinished: () => filled
   }
+}
+
+function isLineEnd(octet: number): boolean {
+  return octet === carriageReturn || octet === lineFeed
 }
