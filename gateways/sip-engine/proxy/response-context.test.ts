@@ -22,7 +22,10 @@ const targets = (...names: string[]): Target[] => names.map(target)
 const response = (status: number): SipResponse =>
   parseMessage(Buffer.from(`SIP/2.0 ${status} X\r\nTo: <sip:b@x>;tag=1\r\nContent-Length: 0\r\n\r\n`)) as SipResponse
 
-const context = (names: string[], options: { invite?: boolean; simultaneous?: boolean; breadth?: number } = {}): ResponseContext =>
+const context = (
+  names: string[],
+  options: { invite?: boolean; simultaneous?: boolean; breadth?: number } = {}
+): ResponseContext =>
   createResponseContext({ invite: true, simultaneous: false, breadth: 60, targets: targets(...names), ...options })
 
 const written = (effect: ProxyEffect): string => {
@@ -240,7 +243,24 @@ test('other methods: one 2xx, no CANCEL', (t) => {
 })
 
 /** What a random run may do next; the branch is picked among those that can still be heard. */
-const moves = ['100', '180', '183', '200', '302', '401', '407', '404', '486', '503', '603', 'timeout', 'unsendable', 'timer', 'cancel', '200 again'] as const
+const moves = [
+  '100',
+  '180',
+  '183',
+  '200',
+  '302',
+  '401',
+  '407',
+  '404',
+  '486',
+  '503',
+  '603',
+  'timeout',
+  'unsendable',
+  'timer',
+  'cancel',
+  '200 again'
+] as const
 
 test('any order of responses, timeouts and CANCEL: one outcome, every branch at its end, no timer left', (t) => {
   fc.assert(

@@ -325,7 +325,7 @@ export function createProxy(core: Core): SipProxy {
       return transactions.respond(asked.transaction, best.status, bytes)
     }
     const unsent = !context.cancelled && context.failures.every(({ status, response }) => status === 503 && response === null)
-    refuseWith(running, best.status)
+    refuseWith(running, unsent ? 500 : best.status)
     if (!unsent || running.told) return
     running.told = true
     running.observer.failed('error proxying request to ')

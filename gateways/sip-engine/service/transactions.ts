@@ -142,6 +142,7 @@ export function createTransactions(parts: {
       if (effect.type === 'sendResponse') {
         if (event.type.length === 1 || event.type === 'request') counters.retransmissionsSent++
         sendResponse(transaction)
+        if (transaction.state !== state) return // sending failed at once, and with it the transaction
       } else if (effect.type === 'startTimer') {
         startTimer(transaction, effect.timer, effect.delayMs, () => driveServer(transaction, { type: effect.timer }))
       } else if (effect.type === 'stopTimer') stopTimer(transaction, effect.timer)
@@ -173,6 +174,7 @@ export function createTransactions(parts: {
         case 'sendRequest':
           if (event.type !== 'start') counters.retransmissionsSent++
           transaction.transmit(transaction.bytes, failed)
+          if (transaction.state !== state) return // sending failed at once, and with it the transaction
           break
         case 'sendAck':
           if (response !== null) transaction.ack ??= transaction.makeAck(response)
