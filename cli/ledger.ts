@@ -5,7 +5,7 @@ import { type Arguments, CommandError } from './arguments.ts'
 import { dataFolder } from './command.ts'
 
 /** An entry with its stored bytes and hash. */
-export type StoredEntry = ReturnType<LedgerReader['query']>[number]
+export type StoredEntry = Awaited<ReturnType<LedgerReader['query']>>[number]
 
 /** Folder of the ledger. */
 export function ledgerFolder(args: Arguments): string {
@@ -34,7 +34,7 @@ export async function withReader<T>(folder: string, use: (reader: LedgerReader) 
   let reader: LedgerReader
   try {
     reader = openLedgerReader(database)
-    reader.size()
+    await reader.size()
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause)
     throw new CommandError('cli.ledger.unreadable', `${database} cannot be read: ${why}`, { cause })
@@ -42,7 +42,7 @@ export async function withReader<T>(folder: string, use: (reader: LedgerReader) 
   try {
     return await use(reader)
   } finally {
-    reader.close()
+    await reader.close()
   }
 }
 

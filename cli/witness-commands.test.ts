@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline'
 import { DatabaseSync } from 'node:sqlite'
 import test from 'ava'
 import { silentLog, type WitnessEvent } from '#kernel'
-import { openLedger } from '#ledger'
+import { draftEntry, openLedger } from '#ledger'
 import { finished, ifctl, start, withFolder } from './testing/run.ts'
 
 const callId = 'call-1@192.0.2.4'
@@ -15,8 +15,10 @@ const trace = '0af7651916cd43dd8448eb211c80319c'
 async function fill(data: string, events: readonly Partial<WitnessEvent>[]): Promise<void> {
   const ledger = await openLedger({ dir: join(data, 'ledger'), origin: 'test.example/witness', log: silentLog })
   const items = events.map((event, at) => ({
-    event: { event: 'INVITE', component: 'IF.proxy', traceId: trace, payload: { callId }, ...event },
-    timeMs: Date.UTC(2026, 0, 1) + at * 1_000,
+    draft: draftEntry(
+      { event: 'INVITE', component: 'IF.proxy', traceId: trace, payload: { callId }, ...event },
+      Date.UTC(2026, 0, 1) + at * 1_000
+    ),
     key: `${Math.random()}`
   }))
   await ledger.append(items, 1)
@@ -152,13 +154,12 @@ test('each verdict of verify has its exit code', async (t) => {
       await cp(ledger, folder, { recursive: true })
       return folder
     }
-    const change = (folder: string, sql: string): void => {
-      const database = new DatabaseSync(join(folder, 'ledger.db'))
-      database.exec(sql)
-      database.close()
-    }
     const altered = await copy('altered')
-    change(altered, `UPDATE entry SET bytes = CAST(replace(CAST(bytes AS TEXT), 'INVITE', 'INVITX') AS BLOB) WHERE idx = 1`)
+    const database = new DatabaseSync(join(altered, 'ledger.db'))
+    const { data: entries } = database.prepare('SELECT data FROM segment WHERE first = 0').get() as { data: Uint8Array }
+    entries.set(Buffer.from('INVITX'), Buffer.from(entries).indexOf('INVITE'))
+    database.prepare('UPDATE segment SET data = ? WHERE first = 0').run(entries)
+    database.close()
     t.is((await verify(altered)).code, 11)
 
     const younger = join(data, 'younger')

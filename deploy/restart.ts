@@ -13,25 +13,22 @@ const page = 2000
 /**
  * Calls that an earlier run of `application` left open in the ledger. Every start closes them, so what stands before the last start is not looked at.
  */
-export function openCallsInLedger(reader: Pick<LedgerReader, 'query'>, application: string): readonly OpenCall[] {
+export async function openCallsInLedger(reader: Pick<LedgerReader, 'query'>, application: string): Promise<readonly OpenCall[]> {
   let from = -1
-  for (const { index, payload } of entriesOf(reader, suiteStarted, -1)) if (payload.application === application) from = index
-  return findOpenCalls(
-    (function* () {
-      yield* entriesOf(reader, 'INVITE', from)
-      for (const event of finalEvents) yield* entriesOf(reader, event, from)
-    })(),
-    application
-  )
+  for await (const { index, payload } of entriesOf(reader, suiteStarted, -1))
+    if (payload.application === application) from = index
+  const told: RecordedEvent[] = []
+  for (const event of ['INVITE', ...finalEvents]) for await (const each of entriesOf(reader, event, from)) told.push(each)
+  return findOpenCalls(told, application)
 }
 
-function* entriesOf(
+async function* entriesOf(
   reader: Pick<LedgerReader, 'query'>,
   event: string,
   after: number
-): Generator<RecordedEvent & { readonly index: number; readonly payload: JsonObject }> {
+): AsyncGenerator<RecordedEvent & { readonly index: number; readonly payload: JsonObject }> {
   for (let afterIndex = after; ; ) {
-    const found = reader.query({ event, afterIndex, limit: page })
+    const found = await reader.query({ event, afterIndex, limit: page })
     for (const { entry } of found) {
       yield {
         index: entry.index,

@@ -235,7 +235,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
             try {
               await witness.flush(spoolDeliveryMs)
               complete = true
-              return openCallsInLedger(ledger.reader, name)
+              return await openCallsInLedger(ledger.reader, name)
             } catch (error) {
               warn(
                 'suite.open-calls.unknown',
@@ -328,7 +328,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
       parts: Object.fromEntries(parts.map((part) => [part, down.has(part) ? 'down' : 'running'])) as SuiteStatus['parts'],
       calls: application.calls(),
       sip: application.stats(),
-      ledger: { size: ledger.reader.size(), pending: witness.pending(), state: witness.state() },
+      ledger: { size: ledger.size(), pending: witness.pending(), state: witness.state() },
       registry: { parties: guard.registry().parties.length, problems: guard.registryProblems() },
       certificateDaysLeft: edge?.certificateDaysLeft() ?? null
     }),

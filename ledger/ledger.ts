@@ -5,19 +5,20 @@ import { chmodSync, existsSync, linkSync, mkdirSync, readFileSync, rmSync, write
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { errorCode, InfraFabricError, type Log } from '#kernel'
-import { checkEvent } from './log/entry.ts'
 import { formatVerifierKey, generateSigningKey, readSigner } from './log/note.ts'
-import { type LedgerReader, openLedgerReader } from './read/reader.ts'
+import { indexPathOf, type LedgerReader, openLedgerReader } from './read/reader.ts'
 import type { AppendItem, Place } from './store/store.ts'
-import type { WorkerAnswer, WorkerRequest, WorkerSettings } from './store/worker.ts'
+import type { AppendRequest, WorkerAnswer, WorkerRequest, WorkerSettings } from './store/worker.ts'
 
 export { createWitness, type LocalWitness, type WitnessConfig } from './client/witness.ts'
-export { type LedgerEntry, maxEntryBytes } from './log/entry.ts'
+export { draftEntry, type LedgerEntry, maxPayloadOctets } from './log/entry.ts'
 export { formatVerifierKey, openCheckpoint, parseVerifierKey } from './log/note.ts'
 export { checkConsistency, checkInclusion, consistencyProof, inclusionProof } from './log/proof.ts'
+export type { LedgerFilter } from './read/entry-index.ts'
 export { describeVerdict, entryLine } from './read/lines.ts'
-export { type LedgerFilter, type LedgerReader, openLedgerReader } from './read/reader.ts'
-export type { AppendItem, Head, Place } from './store/store.ts'
+export { type LedgerReader, openLedgerReader } from './read/reader.ts'
+export { readEntries } from './store/sqlite-store.ts'
+export type { AppendItem, Head, LogReader, LogStore, Place, Segment } from './store/store.ts'
 export { type Verdict, type Verification, verifyLedger } from './verify/verify.ts'
 
 /** What lies where in the ledger's folder. */
@@ -50,6 +51,8 @@ export interface Ledger {
    */
   readonly append: (items: readonly AppendItem[], epoch: number) => Promise<readonly Place[]>
   readonly reader: LedgerReader
+  /** Entries in the log after the latest commit of this process. */
+  readonly size: () => number
   /** Public key, in the form others keep. */
   readonly vkey: string
   /** Commits what was appended, publishes the head, ends the thread. Idempotent. */
@@ -91,6 +94,7 @@ export async function openLedger(config: LedgerConfig): Promise<Ledger> {
   const files = ledgerFiles(config.dir)
   const settings: WorkerSettings = {
     databasePath: files.database,
+    indexPath: indexPathOf(files.database),
     publishedPath: files.published,
     origin: config.origin,
     keyPem,
@@ -98,9 +102,15 @@ export async function openLedger(config: LedgerConfig): Promise<Ledger> {
     publishIntervalMs: config.publishIntervalMs ?? 1000
   }
   let closed = false
-  let nextId = 0
-  let worker: Worker | null = null
   const waiting = new Map<number, PromiseWithResolvers<readonly Place[]>>()
+  let nextId = 0
+  let size = 0
+  const take = (id: number) => {
+    const waiter = waiting.get(id)!
+    waiting.delete(id)
+    return waiter
+  }
+  let worker: Worker | null = null
 
   const start = (): Promise<void> => {
     const begun = Promise.withResolvers<void>()
@@ -111,16 +121,18 @@ export async function openLedger(config: LedgerConfig): Promise<Ledger> {
     worker = thread
     let failure: InfraFabricError | null = null
     thread.on('message', (answer: WorkerAnswer) => {
-      if (answer.type === 'ready') return begun.resolve()
+      if (answer.type === 'ready') {
+        size = answer.size
+        return begun.resolve()
+      }
       if (answer.type === 'unpublished') return config.log.warn({ code: answer.code }, 'checkpoint not published')
       if (answer.type === 'failed') {
         failure = new InfraFabricError(answer.code, answer.message)
         return
       }
-      const waiter = waiting.get(answer.id)!
-      waiting.delete(answer.id)
-      if (answer.type === 'appended') waiter.resolve(answer.places)
-      else waiter.reject(new InfraFabricError(answer.code, answer.message))
+      if (answer.type === 'refused') return take(answer.id).reject(new InfraFabricError(answer.code, answer.message))
+      size = answer.size
+      for (const [number, id] of answer.ids.entries()) take(id).resolve(answer.places[number]!)
     })
     thread.on('error', (error) => {
       failure = new InfraFabricError('ledger.worker.exited', 'the ledger thread failed', { cause: error })
@@ -137,6 +149,17 @@ export async function openLedger(config: LedgerConfig): Promise<Ledger> {
 
   await start()
   const request = (message: WorkerRequest) => worker!.postMessage(message)
+  /** Appends of one turn of the event loop go to the thread in one message. */
+  let outgoing: AppendRequest[] = []
+  const send = () => {
+    const requests = outgoing
+    outgoing = []
+    if (requests.length === 0) return
+    if (worker === null) {
+      start().catch((error: unknown) => config.log.error({ code: errorCode(error) }, 'ledger thread not started'))
+    }
+    request({ type: 'append', requests })
+  }
   let reader: LedgerReader
   try {
     reader = openLedgerReader(files.database)
@@ -147,21 +170,22 @@ export async function openLedger(config: LedgerConfig): Promise<Ledger> {
   return {
     vkey,
     reader,
+    size: () => size,
     append: async (items, epoch) => {
       if (closed) throw new InfraFabricError('ledger.closed', 'the ledger is closed')
-      for (const { event } of items) checkEvent(event)
-      if (worker === null)
-        start().catch((error: unknown) => config.log.error({ code: errorCode(error) }, 'ledger thread not started'))
       const waiter = Promise.withResolvers<readonly Place[]>()
       const id = nextId++
       waiting.set(id, waiter)
-      request({ type: 'append', id, epoch, items })
+      let octets = 0
+      for (const { draft } of items) octets += draft[0].length + draft[1].length + draft[2].length
+      if (outgoing.push({ id, epoch, items, octets }) === 1) setImmediate(send)
       return waiter.promise
     },
     close: async () => {
       if (closed) return
       closed = true
-      reader.close()
+      send()
+      await reader.close()
       if (worker === null) return
       const ended = new Promise((resolve) => worker!.once('exit', resolve))
       request({ type: 'close' })

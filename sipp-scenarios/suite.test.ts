@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
 import { explain, generateKeyPair, readSigningKey, type SignedFields, signRequest } from '#guard'
 import { silentLog } from '#kernel'
-import { type LedgerEntry, ledgerFiles, openLedgerReader, verifyLedger } from '#ledger'
+import { type LedgerEntry, ledgerFiles, readEntries, verifyLedger } from '#ledger'
 import { failureText, runSipp, type SippOptions, sentHeader } from '#sipp'
 import { readCredentials, type Suite, startSuite } from '#suite'
 import { freeUdpPort } from '../deploy/free-ports.ts'
@@ -96,15 +96,7 @@ async function play(t: ExecutionContext, scenario: string, call: Call = {}): Pro
 }
 
 function entriesOf(callId: string): LedgerEntry[] {
-  const reader = openLedgerReader(ledgerFiles(suite.data.ledger).database)
-  try {
-    return reader
-      .query({ limit: 100_000 })
-      .map(({ entry }) => entry)
-      .filter(({ payload }) => payload.callId === callId)
-  } finally {
-    reader.close()
-  }
+  return readEntries(ledgerFiles(suite.data.ledger).database).filter(({ payload }) => payload.callId === callId)
 }
 
 const eventsOf = (callId: string) => entriesOf(callId).map(({ event }) => event)

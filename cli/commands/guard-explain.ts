@@ -24,11 +24,12 @@ export const run: Run = async (args, output) => {
 }
 
 /** Entries of every call of a trace, or of the call with this Call-ID. What the edge refused before is of the same Call-ID, though of another trace. */
-function callsOf(reader: LedgerReader, id: string): readonly (readonly CallEntry[])[] {
-  const read = (filter: Parameters<LedgerReader['query']>[0]): CallEntry[] =>
-    reader.query(filter).map(({ entry }) => ({ ...entry, traceId: entry.trace_id }))
-  const callIds = [...groupByCall(read({ trace: id })).keys()]
-  return (callIds.length > 0 ? callIds : [id]).map((callId) => read({ callId })).filter((entries) => entries.length > 0)
+async function callsOf(reader: LedgerReader, id: string): Promise<readonly (readonly CallEntry[])[]> {
+  const read = async (filter: Parameters<LedgerReader['query']>[0]): Promise<CallEntry[]> =>
+    (await reader.query(filter)).map(({ entry }) => ({ ...entry, traceId: entry.trace_id }))
+  const callIds = [...groupByCall(await read({ trace: id })).keys()]
+  const calls = await Promise.all((callIds.length > 0 ? callIds : [id]).map((callId) => read({ callId })))
+  return calls.filter((entries) => entries.length > 0)
 }
 
 const verdictColour = {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { newTraceId, silentLog, type WitnessEvent } from '#kernel'
-import { ledgerFiles, openLedger } from '#ledger'
+import { draftEntry, ledgerFiles, openLedger } from '#ledger'
 import { type Arguments, CommandError, UsageError } from '../arguments.ts'
 import type { Run } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
@@ -20,7 +20,7 @@ export const run: Run = async (args, output) => {
   const origin = existsSync(vkey) ? readFileSync(vkey, 'utf8').split('+')[0]! : (args.value('origin') ?? newOrigin)
   const ledger = await openLedger({ dir, origin, log: silentLog })
   try {
-    const [place] = await ledger.append([{ event, timeMs: Date.now(), key: args.value('key') ?? randomUUID() }], 1)
+    const [place] = await ledger.append([{ draft: draftEntry(event, Date.now()), key: args.value('key') ?? randomUUID() }], 1)
     if (output.json) await output.document({ ...place, traceId: event.traceId })
     else await output.line(`entry ${place!.index} of trace ${event.traceId}, hash ${place!.hash}`)
   } finally {

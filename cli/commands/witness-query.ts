@@ -41,7 +41,7 @@ async function* pages(
 ): AsyncGenerator<StoredEntry> {
   let afterIndex = filter.afterIndex ?? -1
   while (!signal.aborted) {
-    const page = reader.query({ ...filter, afterIndex, limit: pageSize })
+    const page = await reader.query({ ...filter, afterIndex, limit: pageSize })
     yield* page
     if (page.length < pageSize) return
     afterIndex = page.at(-1)!.entry.index

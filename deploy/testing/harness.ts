@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import { silentLog } from '#kernel'
-import { type LedgerEntry, ledgerFiles, openLedgerReader, type Verification, verifyLedger } from '#ledger'
+import { type LedgerEntry, ledgerFiles, readEntries, type Verification, verifyLedger } from '#ledger'
 import { RtpPhone, type RtpPhoneOptions, sine } from '#media'
 import { readCredentials, type Suite, type SuiteEvent, type SuiteSettings, startSuite } from '#suite'
 import { openPhone, type Phone, type PhoneOptions } from '../../gateways/sip/testing/phone.ts'
@@ -52,14 +52,7 @@ export async function runSuite(t: ExecutionContext, settings: SuiteSettings = {}
   )
   t.teardown(() => suite.stop())
   const files = ledgerFiles(suite.data.ledger)
-  const entries = () => {
-    const reader = openLedgerReader(files.database)
-    try {
-      return reader.query({ limit: 100_000 }).map(({ entry }) => entry)
-    } finally {
-      reader.close()
-    }
-  }
+  const entries = () => readEntries(files.database)
   return {
     suite,
     events,

@@ -11,7 +11,7 @@ import {
   type WitnessReceipt
 } from '#kernel'
 import type { Ledger } from '../ledger.ts'
-import { checkEvent } from '../log/entry.ts'
+import { draftEntry, type EntryDraft } from '../log/entry.ts'
 import type { AppendItem, Place } from '../store/store.ts'
 import { abandonedSpools, keepSpoiled, ownSpoolPath, type SpoiledLine, SpoolFile } from './spool.ts'
 
@@ -187,8 +187,7 @@ export async function createWitness(config: WitnessConfig): Promise<LocalWitness
     const { items, spoiled, end } = await file.read(at)
     for (const line of spoiled) log.error({ ...line }, 'a line of the spool is spoiled')
     const reports = spoiled.map((line) => ({
-      event: spoiledEvent(line),
-      timeMs: clock.now(),
+      draft: draftEntry(spoiledEvent(line), clock.now()),
       key: `spoiled:${line.sha256}:${line.offset}`
     }))
     return (await persist([...items, ...reports])) ? { end, entries: items.length, spoiled: spoiled.length } : null
@@ -251,14 +250,15 @@ export async function createWitness(config: WitnessConfig): Promise<LocalWitness
   return {
     record: (event) => {
       const receipt = Promise.withResolvers<WitnessReceipt>()
+      let draft: EntryDraft
       try {
         if (closed) throw new InfraFabricError('witness.unrecorded', 'the witness is closed')
-        checkEvent(event)
+        draft = draftEntry(event, clock.now())
       } catch (error) {
         receipt.reject(error)
         return receipt.promise
       }
-      const entry: Told = { item: { event, timeMs: clock.now(), key: `${instance}:${told++}` }, receipt }
+      const entry: Told = { item: { draft, key: `${instance}:${told++}` }, receipt }
       if (state === 'direct') append(entry)
       else spool([entry])
       return receipt.promise

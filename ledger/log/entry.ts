@@ -1,12 +1,9 @@
-import { InfraFabricError, type Json, type JsonObject, type WitnessEvent } from '#kernel'
+import { InfraFabricError, type JsonObject, type WitnessEvent } from '#kernel'
 import { canonicalize } from './canonical.ts'
-import { leafHash } from './merkle.ts'
+import { maxEntryOctets } from './segment.ts'
 
-/** Largest entry, in octets of its canonical form. */
-export const maxEntryBytes = 262_144
-
-/** Largest payload: leaves room for the other fields. */
-const maxPayloadBytes = maxEntryBytes - 4096
+/** Largest payload, in octets of its canonical form: leaves room for the other fields. */
+export const maxPayloadOctets = maxEntryOctets - 4095
 
 /** `prev` of the first entry. */
 export const noPrevious = '0'.repeat(64)
@@ -33,81 +30,55 @@ export interface LedgerEntry {
 }
 
 const name = /^[A-Za-z][A-Za-z0-9_.:-]{0,127}$/
+const traceId = /^[\x21-\x7e]{1,128}$/
 const decimal = /^(?:0|[1-9]\d{0,17})(?:\.\d{1,18})?$/
 
+const isName = (text: unknown): boolean => typeof text === 'string' && name.test(text)
+const isTraceId = (text: unknown): boolean => typeof text === 'string' && traceId.test(text)
 const isModel = (model: unknown): boolean =>
   typeof model === 'string' && model.length > 0 && model.length <= 128 && model.isWellFormed()
+const isCount = (count: unknown): boolean => Number.isSafeInteger(count) && (count as number) >= 0
 
-/**
- * Checks what a producer gives: an event that passes can be sealed. The payload is measured and its depth counted as it stands in the entry.
- *
- * @throws {InfraFabricError} `ledger.entry.invalid`, naming the field and what was expected; `ledger.entry.too-large`
- */
-export function checkEvent(event: WitnessEvent): void {
-  const expect = (ok: boolean, field: string, expected: string) => {
-    if (!ok) throw new InfraFabricError('ledger.entry.invalid', `${field}: expected ${expected}`)
-  }
-  expect(name.test(event.event), 'event', 'a name of letters, digits and _ . : -, at most 128')
-  expect(name.test(event.component), 'component', 'a name of letters, digits and _ . : -, at most 128')
-  for (const [field, id] of [
-    ['traceId', event.traceId],
-    ['parentTraceId', event.parentTraceId ?? 'none']
-  ] as const) {
-    expect(typeof id === 'string' && /^[\x21-\x7e]{1,128}$/.test(id), field, '1 to 128 printable ASCII characters')
-  }
-  for (const [field, count] of [
-    ['tokensIn', event.tokensIn ?? 0],
-    ['tokensOut', event.tokensOut ?? 0]
-  ] as const) {
-    expect(Number.isSafeInteger(count) && count >= 0, field, 'a whole number, not negative')
-  }
-  expect(
-    event.cost === undefined || (typeof event.cost === 'string' && decimal.test(event.cost)),
-    'cost',
-    'a decimal such as 0.09095, as text'
-  )
-  expect(event.model === undefined || isModel(event.model), 'model', '1 to 128 characters, without unpaired surrogates')
-  expect(typeof event.payload === 'object' && event.payload !== null && !Array.isArray(event.payload), 'payload', 'an object')
-  const payloadBytes = Buffer.byteLength(canonicalize({ payload: event.payload }))
-  if (payloadBytes > maxPayloadBytes) {
-    throw new InfraFabricError(
-      'ledger.entry.too-large',
-      `a payload has at most ${maxPayloadBytes} octets, this one ${payloadBytes}`
-    )
-  }
-}
+/** Canonical JSON of an entry, cut where its leaf number and the hash before it will stand. Those are known when it is sequenced; the rest is not touched again. */
+export type EntryDraft = readonly [beforeIndex: string, betweenIndexAndPrev: string, afterPrev: string]
 
-export interface SealedEntry {
-  /** Canonical JSON (RFC 8785), UTF-8: what is stored, hashed and exported. */
-  readonly bytes: Buffer
-  /** RFC 6962 leaf hash of `bytes`; the next entry's `prev`. */
-  readonly hash: Buffer
+const expect = (ok: boolean, field: string, expected: string): void => {
+  if (!ok) throw new InfraFabricError('ledger.entry.invalid', `${field}: expected ${expected}`)
 }
 
 /**
- * Puts an event, checked by {@link checkEvent}, in its place in the log.
+ * Checks what a producer gives and writes down all of it that does not depend on its place in the log.
  *
  * @param timeMs when the event was told, milliseconds since 1970
- * @param prev hash of the entry before it, 64 hex digits
+ * @throws {InfraFabricError} `ledger.entry.invalid`, naming the field and what was expected; `ledger.entry.too-large`
  */
-export function sealEntry(event: WitnessEvent, timeMs: number, index: number, prev: string): SealedEntry {
-  const entry: Record<string, Json> = {
-    v: 1,
-    index,
-    time: new Date(timeMs).toISOString(),
-    event: event.event,
-    component: event.component,
-    trace_id: event.traceId,
-    payload: event.payload,
-    prev
+export function draftEntry(told: WitnessEvent, timeMs: number): EntryDraft {
+  const { event, component, parentTraceId, payload, tokensIn, tokensOut, cost, model } = told
+  expect(isName(event), 'event', 'a name of letters, digits and _ . : -, at most 128')
+  expect(isName(component), 'component', 'a name of letters, digits and _ . : -, at most 128')
+  expect(isTraceId(told.traceId), 'traceId', '1 to 128 printable ASCII characters')
+  expect(parentTraceId === undefined || isTraceId(parentTraceId), 'parentTraceId', '1 to 128 printable ASCII characters')
+  expect(tokensIn === undefined || isCount(tokensIn), 'tokensIn', 'a whole number, not negative')
+  expect(tokensOut === undefined || isCount(tokensOut), 'tokensOut', 'a whole number, not negative')
+  expect(cost === undefined || (typeof cost === 'string' && decimal.test(cost)), 'cost', 'a decimal such as 0.09095, as text')
+  expect(model === undefined || isModel(model), 'model', '1 to 128 characters, without unpaired surrogates')
+  expect(typeof payload === 'object' && payload !== null && !Array.isArray(payload), 'payload', 'an object')
+  const payloadText = canonicalize(payload)
+  const octets = payloadText.length * 3 <= maxPayloadOctets ? 0 : Buffer.byteLength(payloadText)
+  if (octets > maxPayloadOctets) {
+    throw new InfraFabricError('ledger.entry.too-large', `a payload has at most ${maxPayloadOctets} octets, this one ${octets}`)
   }
-  if (event.parentTraceId !== undefined) entry.parent_trace_id = event.parentTraceId
-  if (event.tokensIn !== undefined) entry.tokens_in = event.tokensIn
-  if (event.tokensOut !== undefined) entry.tokens_out = event.tokensOut
-  if (event.cost !== undefined) entry.cost = event.cost
-  if (event.model !== undefined) entry.model = event.model
-  const bytes = Buffer.from(canonicalize(entry), 'utf8')
-  return { bytes, hash: leafHash(bytes) }
+  // members in the order RFC 8785 §3.2.3 puts them in
+  return [
+    `{"component":"${component}"${cost === undefined ? '' : `,"cost":"${cost}"`},"event":"${event}","index":`,
+    `${model === undefined ? '' : `,"model":${JSON.stringify(model)}`}${parentTraceId === undefined ? '' : `,"parent_trace_id":${JSON.stringify(parentTraceId)}`},"payload":${payloadText},"prev":"`,
+    `","time":"${new Date(timeMs).toISOString()}"${tokensIn === undefined ? '' : `,"tokens_in":${tokensIn}`}${tokensOut === undefined ? '' : `,"tokens_out":${tokensOut}`},"trace_id":${JSON.stringify(told.traceId)},"v":1}`
+  ]
+}
+
+/** The entry that a draft becomes at `index`, behind the entry with hash `prev`. */
+export function finishDraft(draft: EntryDraft, index: number, prev: string): string {
+  return `${draft[0]}${index}${draft[1]}${prev}${draft[2]}`
 }
 
 /** Reads a stored entry. @throws {InfraFabricError} `ledger.entry.malformed` when it is not the JSON of an entry */

@@ -1,23 +1,10 @@
-import type { SQLInputValue } from 'node:sqlite'
+import { dirname, join } from 'node:path'
 import { type LedgerEntry, openEntry } from '../log/entry.ts'
-import { openForReading } from '../store/read-only.ts'
-
-/** Which entries are wanted; conditions add up. */
-export interface LedgerFilter {
-  /** Entries of this trace and of every trace that hangs under it. */
-  readonly trace?: string
-  readonly component?: string
-  readonly event?: string
-  readonly callId?: string
-  /** Milliseconds since 1970, inclusive. */
-  readonly since?: number
-  /** Milliseconds since 1970, exclusive. */
-  readonly until?: number
-  /** Only entries behind this leaf number. */
-  readonly afterIndex?: number
-  /** Default 10,000. */
-  readonly limit?: number
-}
+import { leafHash } from '../log/merkle.ts'
+import { entriesOf } from '../log/segment.ts'
+import { openSqliteReader } from '../store/sqlite-store.ts'
+import type { LogReader, Segment } from '../store/store.ts'
+import { type EntryIndex, type LedgerFilter, openEntryIndex } from './entry-index.ts'
 
 /** An entry and how it is proved. */
 export interface StoredEntry {
@@ -29,76 +16,81 @@ export interface StoredEntry {
 }
 
 export interface LedgerReader {
-  /** Entries in the order of the log. */
-  readonly query: (filter: LedgerFilter) => StoredEntry[]
+  /** Entries in the order of the log, up to the newest. */
+  readonly query: (filter: LedgerFilter) => Promise<StoredEntry[]>
   /** Entries as they come, from `filter.afterIndex` on, until `signal` is aborted. */
   readonly follow: (filter: LedgerFilter, signal: AbortSignal, pollMs?: number) => AsyncGenerator<StoredEntry>
-  readonly size: () => number
+  readonly size: () => Promise<number>
   /** The latest signed checkpoint; null while the log is empty. */
-  readonly checkpoint: () => string | null
-  readonly close: () => void
+  readonly checkpoint: () => Promise<string | null>
+  /** The log itself: its segments and tiles. */
+  readonly log: LogReader
+  readonly close: () => Promise<void>
 }
 
-const traceTree = `WITH RECURSIVE tree(id) AS (SELECT ? UNION SELECT entry.trace FROM entry JOIN tree ON entry.parent = tree.id) `
+/** A log of any store with an index of its entries. */
+export function createLedgerReader(log: LogReader, index: EntryIndex): LedgerReader {
+  /** Entries with these leaf numbers, in order. Many of them share a segment. */
+  const read = async (numbers: readonly number[]): Promise<StoredEntry[]> => {
+    const found: StoredEntry[] = []
+    let segment: Segment | null = null
+    let entries: Uint8Array[] = []
+    for (const number of numbers) {
+      if (segment === null || number >= segment.first + segment.count) {
+        segment = null
+        for await (const next of log.segments(number, number + 1)) segment = next
+        if (segment === null) break
+        entries = entriesOf(segment.data)
+      }
+      const bytes = entries[number - segment.first]!
+      found.push({ entry: openEntry(bytes), bytes, hash: leafHash(bytes).toString('hex') })
+    }
+    return found
+  }
 
-function build(filter: LedgerFilter): { sql: string; values: SQLInputValue[] } {
-  const values: SQLInputValue[] = []
-  const conditions: string[] = []
-  const when = (condition: string, value: SQLInputValue | undefined) => {
-    if (value === undefined) return
-    conditions.push(condition)
-    values.push(value)
+  const query = async (filter: LedgerFilter): Promise<StoredEntry[]> => {
+    while (!(await index.catchUp()));
+    return read(index.find(filter))
   }
-  when('trace IN (SELECT id FROM tree)', filter.trace)
-  when('component = ?', filter.component)
-  when('event = ?', filter.event)
-  when('call_id = ?', filter.callId)
-  when('time_ms >= ?', filter.since)
-  when('time_ms < ?', filter.until)
-  when('idx > ?', filter.afterIndex)
-  const where = conditions.length === 0 ? '' : ` WHERE ${conditions.join(' AND ')}`
-  return {
-    sql: `${filter.trace === undefined ? '' : traceTree}SELECT bytes, hash FROM entry${where} ORDER BY idx LIMIT ?`,
-    values: [...values, filter.limit ?? 10_000]
-  }
-}
 
-/**
- * Opens a ledger's database for reading, beside whoever writes to it.
- *
- * @throws {Error} `ERR_SQLITE_ERROR` when the file is not there or is no database
- */
-export function openLedgerReader(databasePath: string): LedgerReader {
-  const database = openForReading(databasePath)
-  const query = (filter: LedgerFilter): StoredEntry[] => {
-    const { sql, values } = build(filter)
-    return (database.prepare(sql).all(...values) as { bytes: Uint8Array; hash: Uint8Array }[]).map(({ bytes, hash }) => ({
-      entry: openEntry(bytes),
-      bytes,
-      hash: Buffer.from(hash).toString('hex')
-    }))
-  }
-  const head = () =>
-    database.prepare('SELECT size, checkpoint FROM head WHERE id = 0').get() as { size: number; checkpoint: string } | undefined
   return {
+    log,
     query,
     follow: async function* (filter, signal, pollMs = 100) {
       let afterIndex = filter.afterIndex ?? -1
+      let size = -1
       while (!signal.aborted) {
-        const found = query({ ...filter, afterIndex, limit: 500 })
+        const now = (await log.head()).size
+        const found = now === size ? [] : await query({ ...filter, afterIndex, limit: 500 })
         for (const stored of found) {
           yield stored
           afterIndex = stored.entry.index
         }
-        if (found.length === 0) await pause(pollMs, signal)
+        if (found.length > 0) continue
+        size = now
+        await pause(pollMs, signal)
       }
     },
-    size: () => head()?.size ?? 0,
-    checkpoint: () => head()?.checkpoint ?? null,
-    close: () => {
-      if (database.isOpen) database.close()
+    size: async () => (await log.head()).size,
+    checkpoint: async () => (await log.head()).checkpoint,
+    close: async () => {
+      index.close()
+      await log.close()
     }
   }
+}
+
+/** Where the index of an embedded ledger lies: beside its database. */
+export const indexPathOf = (databasePath: string): string => join(dirname(databasePath), 'index.db')
+
+/**
+ * Opens an embedded ledger for reading, beside whoever writes to it.
+ *
+ * @throws {Error} `ERR_SQLITE_ERROR` when the file is not there or is no database
+ */
+export function openLedgerReader(databasePath: string): LedgerReader {
+  const log = openSqliteReader(databasePath)
+  return createLedgerReader(log, openEntryIndex(indexPathOf(databasePath), log))
 }
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {

@@ -1,36 +1,21 @@
-import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import { DatabaseSync } from 'node:sqlite'
 import { errorCode, InfraFabricError } from '#kernel'
-import { noPrevious, sealEntry } from '../log/entry.ts'
-import { Frontier } from '../log/merkle.ts'
-import { type NoteSigner, signCheckpoint } from '../log/note.ts'
-import type { AppendItem, Head, LedgerStore, Place } from './store.ts'
+import { type LedgerEntry, noPrevious, openEntry } from '../log/entry.ts'
+import { entriesOf } from '../log/segment.ts'
+import { openForReading } from './read-only.ts'
+import type { Head, LogReader, LogStore, Place, Segment } from './store.ts'
 
-/**
- * `idx` is the leaf number. `trace` to `call_id` repeat what stands in `bytes`, for look-ups; the verifier holds them against each other.
- * `head` has one row: what it says and the entries change in one transaction.
- */
+/** `head` has one row: what it says and the segments change in one transaction. */
 const schema = `
-  CREATE TABLE IF NOT EXISTS entry (
-    idx INTEGER PRIMARY KEY, bytes BLOB NOT NULL, hash BLOB NOT NULL, idem TEXT NOT NULL UNIQUE,
-    trace TEXT NOT NULL, parent TEXT, component TEXT NOT NULL, event TEXT NOT NULL, time_ms INTEGER NOT NULL, call_id TEXT
-  ) STRICT;
-  CREATE INDEX IF NOT EXISTS entry_trace ON entry (trace);
-  CREATE INDEX IF NOT EXISTS entry_parent ON entry (parent) WHERE parent IS NOT NULL;
-  CREATE INDEX IF NOT EXISTS entry_call ON entry (call_id) WHERE call_id IS NOT NULL;
-  CREATE INDEX IF NOT EXISTS entry_event ON entry (event, idx);
-  CREATE INDEX IF NOT EXISTS entry_component ON entry (component, idx);
-  CREATE INDEX IF NOT EXISTS entry_time ON entry (time_ms);
+  CREATE TABLE IF NOT EXISTS segment (first INTEGER PRIMARY KEY, count INTEGER NOT NULL, data BLOB NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS tile (level INTEGER NOT NULL, position INTEGER NOT NULL, hashes BLOB NOT NULL, PRIMARY KEY (level, position)) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS idempotency (key TEXT PRIMARY KEY, idx INTEGER NOT NULL, hash BLOB NOT NULL) STRICT, WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS head (
-    id INTEGER PRIMARY KEY CHECK (id = 0), size INTEGER NOT NULL, last_hash BLOB NOT NULL, peaks BLOB NOT NULL, checkpoint TEXT NOT NULL
+    id INTEGER PRIMARY KEY CHECK (id = 0), size INTEGER NOT NULL, last_hash TEXT NOT NULL, checkpoint TEXT NOT NULL
   ) STRICT;
 `
 
-interface HeadRow {
-  size: number
-  last_hash: Uint8Array
-  peaks: Uint8Array
-  checkpoint: string
-}
+const emptyHead: Head = { size: 0, lastHash: noPrevious, checkpoint: null }
 
 const primaryCode = (errcode: number): number => errcode & 0xff
 
@@ -55,89 +40,127 @@ function storeError(error: unknown): InfraFabricError {
   }
 }
 
-const callIdOf = ({ event }: AppendItem): string | null =>
-  typeof event.payload.callId === 'string' ? event.payload.callId.slice(0, 256) : null
+/** Segments read in one go: bounds memory, and the time for which a reader holds the log back from being cleaned up. */
+const readAhead = 64
+
+function readerOf(database: DatabaseSync): LogReader {
+  const readHead = database.prepare('SELECT size, last_hash AS lastHash, checkpoint FROM head WHERE id = 0')
+  const readFirst = database.prepare('SELECT max(first) AS first FROM segment WHERE first <= ?')
+  const readSegments = database.prepare('SELECT first, count, data FROM segment WHERE first >= ? ORDER BY first LIMIT ?')
+  const readTile = database.prepare('SELECT hashes FROM tile WHERE level = ? AND position = ?')
+  const reading = <T>(read: () => T): T => {
+    try {
+      return read()
+    } catch (error) {
+      throw storeError(error)
+    }
+  }
+  return {
+    head: async () => reading(() => (readHead.get() as Head | undefined) ?? emptyHead),
+    segments: async function* (from, to) {
+      let at = reading(() => (readFirst.get(from) as { first: number | null }).first ?? from)
+      while (at < to) {
+        const found = reading(() => readSegments.all(at, readAhead) as unknown as Segment[])
+        for (const segment of found) {
+          if (segment.first >= to) return
+          if (segment.first + segment.count > from) yield segment
+          at = segment.first + segment.count
+        }
+        if (found.length < readAhead) return
+      }
+    },
+    tile: async (level, index) =>
+      reading(() => (readTile.get(level, index) as { hashes: Uint8Array } | undefined)?.hashes ?? null),
+    close: async () => {
+      if (database.isOpen) database.close()
+    }
+  }
+}
 
 /**
- * The embedded store: one SQLite file in WAL mode with synchronous=FULL, so that a commit is on disk before it is acknowledged.
+ * Opens an embedded log for reading, beside whoever writes to it.
+ *
+ * @throws {Error} `ERR_SQLITE_ERROR` when the file is not there or is no database
+ */
+export function openSqliteReader(path: string): LogReader {
+  const database = openForReading(path)
+  try {
+    return readerOf(database)
+  } catch (error) {
+    database.close()
+    throw error
+  }
+}
+
+/** Every entry of an embedded log, in one go. @throws {Error} `ERR_SQLITE_ERROR` when the file is not there or is no database */
+export function readEntries(path: string): LedgerEntry[] {
+  const database = openForReading(path)
+  try {
+    const rows = database.prepare('SELECT data FROM segment ORDER BY first').all() as unknown as Pick<Segment, 'data'>[]
+    return rows.flatMap(({ data }) => entriesOf(data).map(openEntry))
+  } finally {
+    database.close()
+  }
+}
+
+/**
+ * The embedded store: one SQLite file in WAL mode with synchronous=FULL, so that a commit is on disk before it is acknowledged. SQLite's write lock is the
+ * lease: the system frees it when its holder dies, and what fences a writer that was overtaken is the head that its commit names.
  *
  * @param busyTimeoutMs how long to wait for another writer
- * @throws {InfraFabricError} as {@link LedgerStore.append}
+ * @throws {InfraFabricError} as {@link LogStore.commit}
  */
-export function openSqliteStore(path: string, signer: NoteSigner, busyTimeoutMs = 2000): LedgerStore {
+export function openSqliteStore(path: string, busyTimeoutMs = 2000): LogStore {
   let database: DatabaseSync
   try {
     database = new DatabaseSync(path, { timeout: busyTimeoutMs })
-    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000;')
+    database.exec(
+      'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -65536;'
+    )
     database.exec(schema)
   } catch (error) {
     throw storeError(error)
   }
-  const readHead = database.prepare('SELECT size, last_hash, peaks, checkpoint FROM head WHERE id = 0')
-  const readKey = database.prepare('SELECT idx, hash FROM entry WHERE idem = ?')
-  const insert = database.prepare('INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)')
-  const writeHead = database.prepare('INSERT OR REPLACE INTO head VALUES (0, ?, ?, ?, ?)')
-
-  const headRow = (): HeadRow | undefined => readHead.get() as HeadRow | undefined
-
-  const transact = (items: readonly AppendItem[]): Place[] => {
-    const row = headRow()
-    const frontier = row === undefined ? new Frontier() : openFrontier(row)
-    let prev = row === undefined ? noPrevious : Buffer.from(row.last_hash).toString('hex')
-    const places = items.map((item) => {
-      const before = readKey.get(item.key) as { idx: number; hash: Uint8Array } | undefined
-      if (before !== undefined) return { index: before.idx, hash: Buffer.from(before.hash).toString('hex') }
-      const { event, timeMs } = item
-      const index = frontier.size
-      const { bytes, hash } = sealEntry(event, timeMs, index, prev)
-      insertEntry(insert, index, bytes, hash, item)
-      frontier.append(hash)
-      prev = hash.toString('hex')
-      return { index, hash: prev }
-    })
-    const size = frontier.size
-    if (size !== (row?.size ?? 0)) {
-      const checkpoint = signCheckpoint({ origin: signer.name, size, root: frontier.root() }, signer)
-      writeHead.run(size, Buffer.from(prev, 'hex'), frontier.toBytes(), checkpoint)
-    }
-    return places
-  }
+  const reader = readerOf(database)
+  const headNow = database.prepare('SELECT size, last_hash AS lastHash FROM head WHERE id = 0')
+  const insertSegment = database.prepare('INSERT INTO segment VALUES (?, ?, ?)')
+  const insertTile = database.prepare('INSERT OR REPLACE INTO tile VALUES (?, ?, ?)')
+  const insertKey = database.prepare('INSERT INTO idempotency VALUES (?, ?, ?)')
+  const readKey = database.prepare('SELECT idx, hash FROM idempotency WHERE key = ?')
+  const writeHead = database.prepare('INSERT OR REPLACE INTO head VALUES (0, ?, ?, ?)')
 
   return {
-    append: (items) => {
+    ...reader,
+    commit: async ({ after, segment, tiles, keys, hashes, head }) => {
       try {
         database.exec('BEGIN IMMEDIATE')
-        const places = transact(items)
+        const now = (headNow.get() as { size: number; lastHash: string } | undefined) ?? emptyHead
+        if (now.size !== after.size || now.lastHash !== after.lastHash) {
+          database.exec('ROLLBACK')
+          return false
+        }
+        insertSegment.run(segment.first, segment.count, segment.data)
+        for (const { level, index, hashes: tile } of tiles) insertTile.run(level, index, tile)
+        for (let number = 0; number < keys.length; number++) insertKey.run(keys[number]!, segment.first + number, hashes[number]!)
+        writeHead.run(head.size, head.lastHash, head.checkpoint)
         database.exec('COMMIT')
-        return places
+        return true
       } catch (error) {
         if (database.isTransaction) database.exec('ROLLBACK')
         throw storeError(error)
       }
     },
-    head: () => {
-      const row = headRow()
-      return row === undefined
-        ? { size: 0, lastHash: noPrevious, checkpoint: null }
-        : ({ size: row.size, lastHash: Buffer.from(row.last_hash).toString('hex'), checkpoint: row.checkpoint } satisfies Head)
-    },
-    close: () => database.close()
+    places: async (keys) => {
+      const found = new Map<string, Place>()
+      try {
+        for (const key of keys) {
+          const row = readKey.get(key) as { idx: number; hash: Uint8Array } | undefined
+          if (row !== undefined) found.set(key, { index: row.idx, hash: Buffer.from(row.hash).toString('hex') })
+        }
+        return found
+      } catch (error) {
+        throw storeError(error)
+      }
+    }
   }
-}
-
-/** The tree as the head row has it, once its root is the one in the row's checkpoint: nothing is built, and signed, on a spoiled head. */
-function openFrontier({ size, peaks, checkpoint }: HeadRow): Frontier {
-  const [, signedSize, signedRoot] = checkpoint.split('\n')
-  try {
-    const frontier = new Frontier(size, peaks)
-    if (signedSize === String(size) && signedRoot === frontier.root().toString('base64')) return frontier
-  } catch (error) {
-    throw new InfraFabricError('ledger.store.damaged', 'the head of the log is spoiled', { cause: error })
-  }
-  throw new InfraFabricError('ledger.store.damaged', 'the head of the log does not have the root of its own checkpoint')
-}
-
-function insertEntry(insert: StatementSync, index: number, bytes: Buffer, hash: Buffer, item: AppendItem): void {
-  const { traceId, parentTraceId, component, event } = item.event
-  insert.run(index, bytes, hash, item.key, traceId, parentTraceId ?? null, component, event, item.timeMs, callIdOf(item))
 }

@@ -1,11 +1,10 @@
-import type { WitnessEvent } from '#kernel'
+import type { EntryDraft } from '../log/entry.ts'
+import type { Tile } from '../log/tree.ts'
 
 /** An event on its way into the log. */
 export interface AppendItem {
-  readonly event: WitnessEvent
-  /** When it was told, milliseconds since 1970. */
-  readonly timeMs: number
-  /** Idempotency key: of several appends with one key the first is kept, and each is answered with its place. */
+  readonly draft: EntryDraft
+  /** Idempotency key, at most 128 characters: of several appends with one key the first is kept, and each is answered with its place. */
   readonly key: string
 }
 
@@ -24,26 +23,57 @@ export interface Head {
   readonly checkpoint: string | null
 }
 
+/** Entries of one commit, as they are stored. */
+export interface Segment {
+  /** Leaf number of its first entry. */
+  readonly first: number
+  readonly count: number
+  /** As log/segment.ts lays them out. */
+  readonly data: Uint8Array
+}
+
+/** One step of the log. */
+export interface Commit {
+  /** The head it was made for. */
+  readonly after: Head
+  readonly segment: Segment
+  /** Tiles that were filled, and unfinished ones above the leaves that have grown; the latter replace what is stored under their place. */
+  readonly tiles: readonly Tile[]
+  /** Idempotency keys of the segment's entries, in their order, and the entries' hashes. */
+  readonly keys: readonly string[]
+  readonly hashes: readonly Uint8Array[]
+  readonly head: Head & { readonly checkpoint: string }
+}
+
+/** Reads a log while others append to it. What is given may be a moment old, and always belongs to one head. */
+export interface LogReader {
+  readonly head: () => Promise<Head>
+  /** Segments in order, from the one that holds entry `from` on, until entry `to` (exclusive) has been given or the log ends. */
+  readonly segments: (from: number, to: number) => AsyncIterable<Segment>
+  /** A stored tile: full, or unfinished as of the newest head. Null where none is stored, as for the unfinished tile of leaves. */
+  readonly tile: (level: number, index: number) => Promise<Uint8Array | null>
+  readonly close: () => Promise<void>
+}
+
 /**
  * Where the log is kept.
  *
- * Durability: when `append` returns, its entries and the checkpoint that covers them survive `kill -9` and, where the disk keeps its promises, a power
- * cut. When it throws, none of them is in the log, save after a crash of the machine in between: then all are, and their keys tell.
+ * Durability: when `commit` resolves to true, its entries, keys, tiles, head and checkpoint survive `kill -9` and, where the disk keeps its promises, a power
+ * cut. When it rejects, either all of it is in the log or nothing is, and the keys tell which.
  *
- * Concurrency: any number of processes may append. Each append reads the head and replaces it in one step (compare-and-swap); a writer whose idea of
- * the head is old goes on from the new one. The log never forks.
+ * Concurrency: any number of processes may commit. Each commit names the head it was made for and is taken only on that head, in one step
+ * (compare-and-swap): the log never forks. A writer that was overtaken reads the head and makes its commit anew. Stores whose writers sit on several
+ * machines also hold a lease with a fencing token, so that the writers do not get in each other's way: see `lease`.
  *
- * Crash order: entries, head and checkpoint become durable together. Published copies of the checkpoint come after, so a published head is never
- * ahead of the log.
+ * Crash order: everything of a commit becomes durable together. Published copies of the checkpoint come after, so a published head is never ahead of the log.
  */
-export interface LedgerStore {
+export interface LogStore extends LogReader {
   /**
-   * Appends all items, in order, or none.
+   * Takes a step. False when the log has another head than the step was made for: nothing was written then.
    *
-   * @throws {InfraFabricError} `ledger.entry.invalid`, `ledger.entry.too-large` (nothing can be done with the item); `ledger.store.full`,
-   * `ledger.store.busy`, `ledger.store.io`, `ledger.store.damaged` (try again later, or look at the disk)
+   * @throws {InfraFabricError} `ledger.store.full`, `ledger.store.busy`, `ledger.store.io`, `ledger.store.damaged`, `ledger.store.not-leader`
    */
-  readonly append: (items: readonly AppendItem[]) => readonly Place[]
-  readonly head: () => Head
-  readonly close: () => void
+  readonly commit: (commit: Commit) => Promise<boolean>
+  /** Places of those keys that are in the log. */
+  readonly places: (keys: readonly string[]) => Promise<ReadonlyMap<string, Place>>
 }

@@ -1,17 +1,16 @@
-/**
- * The ledger's thread. It owns the database: an fsync here delays no packet and no SIP message.
- *
- * Group commit: what has arrived while one commit was under way goes into the next as one transaction. Answers come in the order of the requests.
- */
+/** The ledger's thread. It owns the store: an fsync here delays no packet and no SIP message. What it does is said in sequencer.ts. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { errorCode, InfraFabricError } from '#kernel'
 import { readSigner } from '../log/note.ts'
+import { type EntryIndex, openEntryIndex } from '../read/entry-index.ts'
 import { openPublished } from './published.ts'
+import { groupSize, openSequencer } from './sequencer.ts'
 import { openSqliteStore } from './sqlite-store.ts'
 import type { AppendItem, Place } from './store.ts'
 
 export interface WorkerSettings {
   readonly databasePath: string
+  readonly indexPath: string
   readonly publishedPath: string
   readonly origin: string
   readonly keyPem: string
@@ -19,31 +18,52 @@ export interface WorkerSettings {
   readonly publishIntervalMs: number
 }
 
-export type WorkerRequest =
-  /** `epoch`: after a failure everything of the same epoch is refused, so that nothing overtakes what failed. */
-  | { readonly type: 'append'; readonly id: number; readonly epoch: number; readonly items: readonly AppendItem[] }
-  | { readonly type: 'close' }
+/** One call of `append`. */
+export interface AppendRequest {
+  readonly id: number
+  /** After a failure everything of the same epoch is refused, so that nothing overtakes what failed. */
+  readonly epoch: number
+  readonly items: readonly AppendItem[]
+  /** Length of the items' text, for grouping. */
+  readonly octets: number
+}
+
+export type WorkerRequest = { readonly type: 'append'; readonly requests: readonly AppendRequest[] } | { readonly type: 'close' }
 
 export type WorkerAnswer =
-  | { readonly type: 'ready' }
-  | { readonly type: 'appended'; readonly id: number; readonly places: readonly Place[] }
+  | { readonly type: 'ready'; readonly size: number }
+  | {
+      readonly type: 'appended'
+      readonly ids: readonly number[]
+      readonly places: readonly (readonly Place[])[]
+      readonly size: number
+    }
   | { readonly type: 'refused'; readonly id: number; readonly code: string; readonly message: string }
   | { readonly type: 'unpublished'; readonly code: string }
   /** The store cannot be opened; the thread ends. */
   | { readonly type: 'failed'; readonly code: string; readonly message: string }
 
-/** Entries in one transaction at most: bounds how long a commit can take. */
-const largestGroup = 1000
+/** How long the log must have been quiet before entries are indexed, and the entries taken at a time: appends wait for no more than those. */
+const indexAfterMs = 20
+const indexAtOnce = 1024
 
 const settings = workerData as WorkerSettings
 const port = parentPort!
 const answer = (message: WorkerAnswer) => port.postMessage(message)
-const { store, published } = open()
+const wordsOf = (error: unknown): { code: string; message: string } => ({
+  code: errorCode(error),
+  message: error instanceof Error ? error.message : String(error)
+})
 
-function open() {
+const { store, sequencer, published } = await open()
+let index: EntryIndex | null = null
+
+async function open() {
   try {
+    const opened = openSqliteStore(settings.databasePath, settings.busyTimeoutMs)
     return {
-      store: openSqliteStore(settings.databasePath, readSigner(settings.origin, settings.keyPem), settings.busyTimeoutMs),
+      store: opened,
+      sequencer: await openSequencer(opened, readSigner(settings.origin, settings.keyPem)),
       published: openPublished(settings.publishedPath)
     }
   } catch (error) {
@@ -52,83 +72,105 @@ function open() {
   }
 }
 
-function wordsOf(error: unknown): { code: string; message: string } {
-  return { code: errorCode(error), message: error instanceof Error ? error.message : String(error) }
-}
-
-type Append = Extract<WorkerRequest, { type: 'append' }>
-let queue: Append[] = []
+let queue: AppendRequest[] = []
 let failedEpoch = -1
-let commitScheduled = false
+let committing = false
+let closing = false
 let publishTimer: NodeJS.Timeout | null = null
+let indexTimer: NodeJS.Timeout | null = null
 
 const publish = () => {
   publishTimer = null
   try {
-    const { checkpoint } = store.head()
+    const { checkpoint } = sequencer.head()
     if (checkpoint !== null) published.publish(checkpoint)
   } catch (error) {
     answer({ type: 'unpublished', code: errorCode(error) })
   }
 }
 
-const refuse = ({ id, epoch }: Append, error: unknown) => {
+const refuse = ({ id, epoch }: AppendRequest, error: unknown) => {
   failedEpoch = Math.max(failedEpoch, epoch)
   answer({ type: 'refused', id, ...wordsOf(error) })
 }
 
-const takeGroup = (): Append[] => {
-  let entries = 0
-  let count = 0
-  while (count < queue.length && (count === 0 || entries + queue[count]!.items.length <= largestGroup)) {
-    entries += queue[count]!.items.length
-    count++
-  }
+const takeGroup = (): AppendRequest[] => {
+  const count = groupSize(queue.map(({ items, octets }) => ({ entries: items.length, octets })))
   const group = queue.slice(0, count)
   queue = queue.slice(count)
-  return group
-}
-
-const commit = () => {
-  commitScheduled = false
-  const group = takeGroup().filter((request) => {
+  return group.filter((request) => {
     if (request.epoch > failedEpoch) return true
     refuse(request, new InfraFabricError('ledger.store.after-failure', 'an append before this one failed'))
     return false
   })
+}
+
+const commitGroup = async (group: readonly AppendRequest[]): Promise<void> => {
+  if (group.length === 0) return
   try {
-    const places = store.append(group.flatMap(({ items }) => items))
+    const places = await sequencer.append(group.flatMap(({ items }) => items))
     let at = 0
-    for (const { id, items } of group) {
-      answer({ type: 'appended', id, places: places.slice(at, at + items.length) })
-      at += items.length
-    }
+    answer({
+      type: 'appended',
+      ids: group.map(({ id }) => id),
+      places: group.map(({ items }) => {
+        const own = places.slice(at, at + items.length)
+        at += items.length
+        return own
+      }),
+      size: sequencer.head().size
+    })
     publishTimer ??= setTimeout(publish, settings.publishIntervalMs)
   } catch (error) {
     for (const request of group) refuse(request, error)
   }
-  scheduleCommit()
 }
 
-const scheduleCommit = () => {
-  if (commitScheduled || queue.length === 0) return
-  commitScheduled = true
-  setImmediate(commit)
+const drain = async (): Promise<void> => {
+  if (committing) return
+  committing = true
+  while (queue.length > 0) {
+    await commitGroup(takeGroup())
+    if (!closing) await new Promise<void>((resolve) => setImmediate(resolve))
+  }
+  committing = false
+  if (closing) return end()
+  indexTimer ??= setTimeout(keepIndex, indexAfterMs)
+}
+
+/** Keeps the index near the head in quiet moments, so that whoever asks finds it done. It may fail: whoever asks builds what is missing. */
+const keepIndex = async (): Promise<void> => {
+  indexTimer = null
+  if (committing || closing) return
+  try {
+    index ??= openEntryIndex(settings.indexPath, store)
+    if (await index.catchUp(indexAtOnce)) return
+    indexTimer = setTimeout(keepIndex, 0)
+  } catch {
+    index?.close()
+    index = null
+  }
+}
+
+const end = async (): Promise<void> => {
+  if (publishTimer !== null) clearTimeout(publishTimer)
+  if (indexTimer !== null) clearTimeout(indexTimer)
+  publish()
+  published.close()
+  index?.close()
+  await store.close()
+  port.close()
 }
 
 port.on('message', (request: WorkerRequest) => {
-  if (request.type === 'close') {
-    while (queue.length > 0) commit()
-    if (publishTimer !== null) clearTimeout(publishTimer)
-    publish()
-    published.close()
-    store.close()
-    port.close()
+  if (request.type === 'append') {
+    for (const each of request.requests) queue.push(each)
+    void drain()
     return
   }
-  queue.push(request)
-  scheduleCommit()
+  closing = true
+  if (!committing) void drain()
 })
 
 publish()
-answer({ type: 'ready' })
+answer({ type: 'ready', size: sequencer.head().size })

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import { newTraceId, silentLog, systemClock, type WitnessEvent } from '#kernel'
-import { createWitness, type Ledger, ledgerFiles, openLedger, verifyLedger } from '#ledger'
+import { createWitness, draftEntry, type Ledger, ledgerFiles, openLedger, verifyLedger } from '#ledger'
 
 export const origin = 'test.example/witness'
 
@@ -37,7 +37,6 @@ export function verify(dir: string, vkey: string, pinned: readonly string[] = []
 
 export const items = (from: number, count: number) =>
   Array.from({ length: count }, (_, i) => ({
-    event: eventNumber(from + i),
-    timeMs: 1_767_225_600_000 + from + i,
+    draft: draftEntry(eventNumber(from + i), 1_767_225_600_000 + from + i),
     key: `k${from + i}`
   }))

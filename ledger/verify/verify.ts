@@ -4,8 +4,10 @@ import { errorCode, InfraFabricError } from '#kernel'
 import { type LedgerEntry, noPrevious, openEntry } from '../log/entry.ts'
 import { Frontier, leafHash } from '../log/merkle.ts'
 import { type Checkpoint, type NoteVerifier, openCheckpoint, parseVerifierKey } from '../log/note.ts'
+import { eachEntry } from '../log/segment.ts'
 import { readPublished } from '../store/published.ts'
 import { isDamage, openForReading } from '../store/read-only.ts'
+import type { Segment } from '../store/store.ts'
 
 /**
  * What became of the log:
@@ -82,8 +84,8 @@ export function verifyLedger(databasePath: string, options: VerifyOptions): Veri
 }
 
 function judge(database: DatabaseSync, verifier: NoteVerifier, known: readonly KnownHead[], spoiled: number): Verification {
-  const head = database.prepare('SELECT size, last_hash, peaks, checkpoint FROM head WHERE id = 0').get() as
-    | { size: number; last_hash: Uint8Array; peaks: Uint8Array; checkpoint: string }
+  const head = database.prepare('SELECT size, last_hash, checkpoint FROM head WHERE id = 0').get() as
+    | { size: number; last_hash: string; checkpoint: string }
     | undefined
   const own = head === undefined ? null : tryOpen(head.checkpoint, verifier)
   const heads = own?.signed ? [...known, { from: 'the head of the log', checkpoint: own.checkpoint }] : [...known]
@@ -92,17 +94,22 @@ function judge(database: DatabaseSync, verifier: NoteVerifier, known: readonly K
 
   const frontier = new Frontier()
   let prev = noPrevious
-  const rows = database
-    .prepare('SELECT idx, bytes, hash, trace, parent, component, event, time_ms, call_id FROM entry ORDER BY idx')
-    .iterate()
-  for (const row of rows as Iterable<EntryRow>) {
-    const index = frontier.size
-    const problem = faultOf(row, index, prev)
-    if (problem !== null) return failure('altered', problem, index, index, heads.length)
-    const hash = Buffer.from(row.hash)
-    frontier.append(hash)
-    prev = hash.toString('hex')
-    if (sizes.has(frontier.size)) roots.set(frontier.size, frontier.root())
+  const segments = database.prepare('SELECT first, count, data FROM segment ORDER BY first').iterate()
+  for (const { first, count, data } of segments as Iterable<Segment>) {
+    if (first !== frontier.size)
+      return failure('altered', `entry ${frontier.size} is missing`, frontier.size, frontier.size, heads.length)
+    let problem: string | null = null
+    const found = eachEntry(data, (_, start, end) => {
+      const index = frontier.size
+      problem ??= faultOf(data.subarray(start, end), index, prev)
+      if (problem !== null) return
+      const hash = leafHash(data.subarray(start, end))
+      frontier.append(hash)
+      prev = hash.toString('hex')
+      if (sizes.has(frontier.size)) roots.set(frontier.size, frontier.root())
+    })
+    if (problem === null && found !== count) problem = `a segment of ${count} entries holds ${found}`
+    if (problem !== null) return failure('altered', problem, frontier.size, frontier.size, heads.length)
   }
 
   const entries = frontier.size
@@ -134,45 +141,22 @@ function judge(database: DatabaseSync, verifier: NoteVerifier, known: readonly K
   if (own.checkpoint.size < entries) {
     return verdict('unwitnessed', `no signature covers the last ${entries - own.checkpoint.size} entries`, own.checkpoint.size)
   }
-  if (prev !== Buffer.from(head!.last_hash).toString('hex') || !frontier.toBytes().equals(head!.peaks)) {
+  if (prev !== head!.last_hash || head!.size !== entries) {
     return verdict('altered', 'what the head keeps of the tree is not what the entries give: the next append would build on it')
   }
   return verdict('valid', `${entries} entries, each in its place, all under one signed root`)
 }
 
-interface EntryRow {
-  idx: number
-  bytes: Uint8Array
-  hash: Uint8Array
-  trace: string
-  parent: string | null
-  component: string
-  event: string
-  time_ms: number
-  call_id: string | null
-}
-
-/** What is wrong with a row that should be the entry `index` behind the entry with hash `prev`; null when nothing is. */
-function faultOf(row: EntryRow, index: number, prev: string): string | null {
-  if (row.idx !== index) return `entry ${index} is missing`
-  if (!leafHash(row.bytes).equals(row.hash)) return `entry ${index} does not have the hash it is stored with`
+/** What is wrong with what should be the entry `index` behind the entry with hash `prev`; null when nothing is. */
+function faultOf(bytes: Uint8Array, index: number, prev: string): string | null {
   let entry: LedgerEntry
   try {
-    entry = openEntry(row.bytes)
+    entry = openEntry(bytes)
   } catch {
     return `entry ${index} is not an entry`
   }
   if (entry.index !== index) return `entry ${index} says of itself that it is entry ${String(entry.index)}`
-  if (entry.prev !== prev) return `entry ${index} does not follow from the entry before it`
-  const callId = typeof entry.payload.callId === 'string' ? entry.payload.callId.slice(0, 256) : null
-  const agrees =
-    row.trace === entry.trace_id &&
-    row.parent === (entry.parent_trace_id ?? null) &&
-    row.component === entry.component &&
-    row.event === entry.event &&
-    row.call_id === callId &&
-    new Date(row.time_ms).toISOString() === entry.time
-  return agrees ? null : `entry ${index} is filed under other names than it bears: queries would miss it`
+  return entry.prev === prev ? null : `entry ${index} does not follow from the entry before it`
 }
 
 function tryOpen(note: string, verifier: NoteVerifier) {

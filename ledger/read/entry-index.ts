@@ -1,0 +1,195 @@
+/**
+ * Finds entries by what they are about. The index follows from the log and is thrown away and built anew when it does not fit it; nobody need trust it,
+ * since what it names is read from the log, and `verify` never looks at it.
+ */
+import { rmSync } from 'node:fs'
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
+import { type LedgerEntry, noPrevious, openEntry } from '../log/entry.ts'
+import { leafHash } from '../log/merkle.ts'
+import { entriesOf } from '../log/segment.ts'
+import type { LogReader, Segment } from '../store/store.ts'
+
+/** Which entries are wanted; conditions add up. */
+export interface LedgerFilter {
+  /** Entries of this trace and of every trace that hangs under it. */
+  readonly trace?: string
+  readonly component?: string
+  readonly event?: string
+  readonly callId?: string
+  /** Milliseconds since 1970, inclusive. */
+  readonly since?: number
+  /** Milliseconds since 1970, exclusive. */
+  readonly until?: number
+  /** Only entries behind this leaf number. */
+  readonly afterIndex?: number
+  /** Default 10,000. */
+  readonly limit?: number
+}
+
+export interface EntryIndex {
+  /** Takes in entries the log has beyond the index, about `most` of them. @returns whether the index has reached the head */
+  readonly catchUp: (most?: number) => Promise<boolean>
+  /** Leaf numbers in order. Knows of no entry beyond what was taken in. */
+  readonly find: (filter: LedgerFilter) => number[]
+  readonly close: () => void
+}
+
+const form = 1
+const schema = `
+  PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA user_version = ${form};
+  CREATE TABLE IF NOT EXISTS entry (
+    idx INTEGER PRIMARY KEY, time_ms INTEGER NOT NULL, trace TEXT NOT NULL, parent TEXT, component TEXT NOT NULL, event TEXT NOT NULL, call_id TEXT
+  ) STRICT;
+  CREATE INDEX IF NOT EXISTS entry_trace ON entry (trace);
+  CREATE INDEX IF NOT EXISTS entry_parent ON entry (parent) WHERE parent IS NOT NULL;
+  CREATE INDEX IF NOT EXISTS entry_call ON entry (call_id) WHERE call_id IS NOT NULL;
+  CREATE INDEX IF NOT EXISTS entry_event ON entry (event, idx);
+  CREATE INDEX IF NOT EXISTS entry_component ON entry (component, idx);
+  CREATE INDEX IF NOT EXISTS entry_time ON entry (time_ms);
+  CREATE TABLE IF NOT EXISTS progress (id INTEGER PRIMARY KEY CHECK (id = 0), size INTEGER NOT NULL, last_hash TEXT NOT NULL) STRICT;
+`
+
+/** The facts by which an entry is found. */
+export const callIdOf = ({ payload }: LedgerEntry): string | null =>
+  typeof payload.callId === 'string' ? payload.callId.slice(0, 256) : null
+
+const traceTree = `WITH RECURSIVE tree(id) AS (SELECT ? UNION SELECT entry.trace FROM entry JOIN tree ON entry.parent = tree.id) `
+
+function build(filter: LedgerFilter): { sql: string; values: SQLInputValue[] } {
+  const values: SQLInputValue[] = []
+  const conditions: string[] = []
+  const when = (condition: string, value: SQLInputValue | undefined) => {
+    if (value === undefined) return
+    conditions.push(condition)
+    values.push(value)
+  }
+  when('trace IN (SELECT id FROM tree)', filter.trace)
+  when('component = ?', filter.component)
+  when('event = ?', filter.event)
+  when('call_id = ?', filter.callId)
+  when('time_ms >= ?', filter.since)
+  when('time_ms < ?', filter.until)
+  when('idx > ?', filter.afterIndex)
+  const where = conditions.length === 0 ? '' : ` WHERE ${conditions.join(' AND ')}`
+  return {
+    sql: `${filter.trace === undefined ? '' : traceTree}SELECT idx FROM entry${where} ORDER BY idx LIMIT ?`,
+    values: [...values, filter.limit ?? 10_000]
+  }
+}
+
+function openDatabase(path: string): DatabaseSync {
+  const open = () => {
+    const database = new DatabaseSync(path, { timeout: 2000 })
+    try {
+      const { user_version: version } = database.prepare('PRAGMA user_version').get() as { user_version: number }
+      if (version !== 0 && version !== form) throw new Error(`an index of form ${version}`)
+      database.exec(schema)
+      return database
+    } catch (error) {
+      database.close()
+      throw error
+    }
+  }
+  try {
+    return open()
+  } catch {
+    // spoiled, or of another time: it follows from the log
+    for (const suffix of ['', '-wal', '-shm']) rmSync(path + suffix, { force: true })
+    return open()
+  }
+}
+
+/**
+ * Opens the index of a log, or makes an empty one. Where none can be kept (a copy of a log on read-only media) it is kept in memory.
+ *
+ * @param path file of the index; null for one in memory
+ */
+export function openEntryIndex(path: string | null, log: LogReader): EntryIndex {
+  let database: DatabaseSync
+  try {
+    database = openDatabase(path ?? ':memory:')
+  } catch {
+    database = openDatabase(':memory:')
+  }
+  const readProgress = database.prepare('SELECT size, last_hash AS lastHash FROM progress WHERE id = 0')
+  const writeProgress = database.prepare('INSERT OR REPLACE INTO progress VALUES (0, ?, ?)')
+  const insert = database.prepare('INSERT OR REPLACE INTO entry VALUES (?, ?, ?, ?, ?, ?, ?)')
+  const progress = () =>
+    (readProgress.get() as { size: number; lastHash: string } | undefined) ?? { size: 0, lastHash: noPrevious }
+
+  /** Takes in what the segments hold behind the present progress; false when they belong to another log than the index. */
+  const takeIn = (segments: readonly Segment[]): boolean => {
+    database.exec('BEGIN IMMEDIATE')
+    try {
+      let { size, lastHash } = progress()
+      for (const { first, data } of segments) {
+        for (const [number, bytes] of entriesOf(data).entries()) {
+          const index = first + number
+          if (index < size) continue
+          const entry = openEntry(bytes)
+          if (index > size || entry.prev !== lastHash) {
+            database.exec('ROLLBACK')
+            return false
+          }
+          insertEntry(insert, index, entry)
+          lastHash = leafHash(bytes).toString('hex')
+          size++
+        }
+      }
+      writeProgress.run(size, lastHash)
+      database.exec('COMMIT')
+      return true
+    } catch (error) {
+      if (database.isTransaction) database.exec('ROLLBACK')
+      throw error
+    }
+  }
+
+  const forget = () => database.exec('BEGIN IMMEDIATE; DELETE FROM entry; DELETE FROM progress; COMMIT')
+
+  return {
+    catchUp: async (most = Number.POSITIVE_INFINITY) => {
+      const { size } = await log.head()
+      if (progress().size > size) forget()
+      const from = progress().size
+      let batch: Segment[] = []
+      let taken = 0
+      let held = 0
+      for await (const segment of log.segments(from, size)) {
+        batch.push(segment)
+        held += segment.count
+        if (held < 4096 && taken + held < most) continue
+        if (!takeIn(batch)) return rebuilt()
+        taken += held
+        batch = []
+        held = 0
+        if (taken >= most) return progress().size >= size
+      }
+      return takeIn(batch) ? true : rebuilt()
+    },
+    find: (filter) => {
+      const { sql, values } = build(filter)
+      return (database.prepare(sql).all(...values) as { idx: number }[]).map(({ idx }) => idx)
+    },
+    close: () => {
+      if (database.isOpen) database.close()
+    }
+  }
+
+  function rebuilt(): false {
+    forget()
+    return false
+  }
+}
+
+function insertEntry(insert: StatementSync, index: number, entry: LedgerEntry): void {
+  insert.run(
+    index,
+    Date.parse(entry.time),
+    entry.trace_id,
+    entry.parent_trace_id ?? null,
+    entry.component,
+    entry.event,
+    callIdOf(entry)
+  )
+}
