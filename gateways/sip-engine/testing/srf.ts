@@ -42,6 +42,17 @@ export interface SrfDialog extends Pick<EventEmitter, 'on' | 'once'> {
 
 export type SrfHandler = (request: SrfRequest, response: SrfResponse) => void
 
+/** What became of a proxied request, by target. */
+export interface ProxyResults {
+  readonly connected: boolean
+  readonly finalStatus: number
+  readonly responses: readonly {
+    readonly address: string
+    readonly port: number
+    readonly msgs: readonly { readonly status: number; readonly time: string }[]
+  }[]
+}
+
 export interface TestSrf extends Pick<EventEmitter, 'on' | 'once'> {
   readonly invite: (handler: SrfHandler) => void
   readonly use: (method: string, handler: SrfHandler) => void
@@ -75,6 +86,18 @@ export interface TestSrf extends Pick<EventEmitter, 'on' | 'once'> {
     options: { method: string; headers?: Record<string, string>; body?: string; auth?: { username: string; password: string } },
     callback: (error: Error | null, request: SrfRequest) => void
   ) => void
+  readonly proxyRequest: (
+    request: SrfRequest,
+    destination: string | readonly string[],
+    options?: {
+      remainInDialog?: boolean
+      followRedirects?: boolean
+      forking?: 'sequential' | 'simultaneous'
+      provisionalTimeout?: string
+      finalTimeout?: string
+      headers?: Record<string, string>
+    }
+  ) => Promise<ProxyResults>
   readonly disconnect: () => void
 }
 
