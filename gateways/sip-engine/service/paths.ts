@@ -1,5 +1,5 @@
 /** How requests of this side reach their next hop. */
-import { isIP } from 'node:net'
+import { BlockList, isIP } from 'node:net'
 import { parseSipUri, type SipUri } from '../codec/uri.ts'
 import type { Destination, Flow, Listener, SendFailed, TransportPort } from '../transport/port.ts'
 import { listenerFor, type NextHop, nextHopOf, type Resolver } from './resolver.ts'
@@ -130,6 +130,26 @@ export function createPaths(parts: {
       closed = true
     }
   }
+}
+
+const privateAddresses = new BlockList()
+for (const [net, prefix] of [
+  ['10.0.0.0', 8],
+  ['172.16.0.0', 12],
+  ['192.168.0.0', 16],
+  ['100.64.0.0', 10],
+  ['169.254.0.0', 16],
+  ['127.0.0.0', 8]
+] as const)
+  privateAddresses.addSubnet(net, prefix, 'ipv4')
+privateAddresses.addSubnet('fc00::', 7, 'ipv6')
+privateAddresses.addSubnet('fe80::', 10, 'ipv6')
+
+const isPrivate = (address: string): boolean => privateAddresses.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4')
+
+/** Whether an address a peer tells can only be its own side's: private, while its packets come from a public one. */
+export function isBehindNat(told: string, source: string): boolean {
+  return isPrivate(told) && !isPrivate(source)
 }
 
 function registrationKey(contact: SipUri): string {

@@ -1,11 +1,13 @@
 /** Client side: requests on their way, what comes of them, and the requests the engine makes by itself. */
 import { randomUUID } from 'node:crypto'
+import { isIP } from 'node:net'
 import { tagOf } from '../codec/address.ts'
 import { parseCSeq } from '../codec/cseq.ts'
 import { header, headerLines, type SipResponse } from '../codec/message.ts'
 import { reasonPhrases } from '../codec/reasons.ts'
 import { commonHeaders, responseInsanity } from '../codec/sanity.ts'
 import { emptyBody, encodeRequest, type HeaderLine, type OutgoingRequest } from '../codec/serialize.ts'
+import { parseSipUri } from '../codec/uri.ts'
 import { parseVia } from '../codec/via.ts'
 import { type Dialog, formedBy, isTargetRefresh, refreshedBy, requestTarget } from '../dialog/dialog.ts'
 import { armedBy, expireAfterMs, minimumSessionS, parseSessionExpires } from '../dialog/session-timer.ts'
@@ -15,7 +17,7 @@ import type { Flow } from '../transport/port.ts'
 import type { Application } from './application.ts'
 import { type Core, hostPort, newBranch, nextCSeq, sentFacts } from './core.ts'
 import { ackFor, cancelFor, dialogLines, madeUpResponse } from './outgoing-messages.ts'
-import type { Path } from './paths.ts'
+import { isBehindNat, type Path } from './paths.ts'
 import { armSessionTimer, disarmSessionTimer } from './session-timers.ts'
 import { type AnsweredInvite, type Fork, maxForks, newSession, type Session, setAside, turnTo } from './sessions.ts'
 import type { ReadHeader } from './subscriptions.ts'
@@ -616,9 +618,15 @@ export function createUac(core: Core): UserAgentClient {
   }
 }
 
-/** The flow of the message at hand where the peer sends without a proxy that stays in the path; else null. */
+/**
+ * The flow of the response at hand, for a peer that is better reached there than at its Contact; else null. Not where a proxy stays in the
+ * path, and not where another host than the Contact's sent the response, which is what a proxy does that leaves the path (RFC 3261 §16.6
+ * step 4) — unless the Contact cannot be reached from where the response came.
+ */
 function directFlow(session: Session, flow: Flow | null): Flow | null {
-  return session.dialog.routeSet.length === 0 ? flow : null
+  if (session.dialog.routeSet.length > 0 || flow === null) return null
+  const host = parseSipUri(session.dialog.remoteTarget)?.host ?? ''
+  return isIP(host) === 0 || host === flow.remote.address || isBehindNat(host, flow.remote.address) ? flow : null
 }
 
 /** RFC 5057 §5.1: of the failures of a request in a dialog, those that say there is no such subscription, or nobody who has it. */

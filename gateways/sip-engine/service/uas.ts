@@ -219,7 +219,8 @@ export function createUas(core: Core): UserAgentServer {
       application,
       listener: received.flow.listener,
       contact: ownContact(received.flow.listener),
-      peerFlow: dialog.routeSet.length === 0 ? received.flow : null
+      // More than one Via: a proxy that leaves the path was in between, and the flow is the proxy's.
+      peerFlow: dialog.routeSet.length === 0 && isDirect(received) ? received.flow : null
     })
     sessions.add(session)
     return session
@@ -605,6 +606,10 @@ function tooShort(received: ReceivedRequest): HeaderLine | null {
 /** RFC 3261 §14.2: a random wait of 0 to 10 s. */
 function retryAfter(): HeaderLine {
   return ['Retry-After', `${randomBytes(1)[0]! % 11}`]
+}
+
+function isDirect({ vias }: ReceivedRequest): boolean {
+  return vias.length === 1 && !vias[0]!.includes(',')
 }
 
 function needsContact(method: string): boolean {
