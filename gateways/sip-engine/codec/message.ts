@@ -59,6 +59,7 @@ const looseRequestLine = /^([A-Za-z0-9\-.!%*_+`'~]{1,64})[ \t]+(\S.*?)[ \t]+(SIP
 const versionForm = /^SIP\/\d{1,3}\.\d{1,3}$/i
 const methodForm = /^[A-Za-z0-9\-.!%*_+`'~]{1,64}$/
 const noBody = Buffer.alloc(0)
+const bareLineEnd = 'sip.header.bare-line-end'
 
 /** Where the header section ends: the octet behind its empty line, or -1 while that has not come. */
 export function headerSectionEnd(bytes: Buffer, from = 0): number {
@@ -146,7 +147,10 @@ export function parseMessage(
     bytes,
     headers,
     body,
-    defect: fault('sip.start-line.spacing', 'request line has blanks where none belong', 'start-line', offset),
+    defect:
+      defect?.code === bareLineEnd
+        ? defect
+        : fault('sip.start-line.spacing', 'request line has blanks where none belong', 'start-line', offset),
     common: null
   }
 }
@@ -199,7 +203,8 @@ function readHeaders(
       const feed = text.indexOf('\n', at)
       if (feed !== lineEnd + 1) {
         const bare = feed < lineEnd ? feed : lineEnd
-        defect ??= fault('sip.header.bare-line-end', 'CR or LF alone in a header field', 'header', offset + bare)
+        // Ahead of every other fault: whoever sees this one must not repeat a value of the message.
+        if (defect?.code !== bareLineEnd) defect = fault(bareLineEnd, 'CR or LF alone in a header field', 'header', offset + bare)
         lineEnd = text.indexOf('\r\n', at)
       }
       at = lineEnd + 2

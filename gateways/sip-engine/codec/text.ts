@@ -97,7 +97,10 @@ export function parseParameters(text: string, from = 0): Parameters | undefined 
     if (at === text.length) break
     if (parameters.size === maxParameters) return undefined
     const nameStart = at
-    while (at < text.length && !isParameterEnd(text.charCodeAt(at))) at++
+    while (at < text.length && !isParameterEnd(text.charCodeAt(at))) {
+      if (isDelimiter(text.charCodeAt(at))) return undefined
+      at++
+    }
     const name = text.slice(nameStart, at).toLowerCase()
     if (name === '') return undefined
     at = skipBlanks(text, at)
@@ -110,15 +113,55 @@ export function parseParameters(text: string, from = 0): Parameters | undefined 
     if (text.charCodeAt(at) === quote) {
       at = skipQuoted(text, at)
       if (at < 0) return undefined
-    } else while (at < text.length && text.charCodeAt(at) !== 59 && !isBlank(text.charCodeAt(at))) at++
+    } else {
+      while (at < text.length && text.charCodeAt(at) !== 59 && !isBlank(text.charCodeAt(at))) {
+        if (isDelimiter(text.charCodeAt(at))) return undefined
+        at++
+      }
+    }
     if (!parameters.has(name)) parameters.set(name, text.slice(valueStart, at))
     at = skipBlanks(text, at)
   }
   return parameters
 }
 
+/**
+ * Where a parameter of `text` stands: from its semicolon to behind its value, in text that `parseParameters` reads.
+ *
+ * @param name in lower case.
+ * @param from index of the first semicolon.
+ */
+export function parameterSpan(
+  text: string,
+  name: string,
+  from: number
+): { readonly start: number; readonly end: number } | undefined {
+  let start = from
+  while (start >= 0 && start < text.length) {
+    let end = start + 1
+    while (end < text.length && text.charCodeAt(end) !== 59) {
+      end = text.charCodeAt(end) === quote ? skipQuoted(text, end) : end + 1
+      if (end < 0) return undefined
+    }
+    const nameStart = skipBlanks(text, start + 1)
+    let nameEnd = nameStart
+    while (nameEnd < end && !isParameterEnd(text.charCodeAt(nameEnd))) nameEnd++
+    if (nameEnd - nameStart === name.length && text.slice(nameStart, nameEnd).toLowerCase() === name) {
+      while (isBlank(text.charCodeAt(end - 1))) end--
+      return { start, end }
+    }
+    start = end
+  }
+  return undefined
+}
+
 function isBlank(code: number): boolean {
   return code === 32 || code === 9
+}
+
+/** What bounds values and lists, and so stands in a parameter only inside quotes. */
+function isDelimiter(code: number): boolean {
+  return code === quote || code === comma || code === lessThan || code === greaterThan
 }
 
 function isParameterEnd(code: number): boolean {

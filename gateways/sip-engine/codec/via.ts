@@ -1,4 +1,13 @@
-import { formatParameters, isToken, nextComma, noParameters, type Parameters, parseParameters, skipBlanks } from './text.ts'
+import {
+  formatParameters,
+  isToken,
+  nextComma,
+  noParameters,
+  type Parameters,
+  parameterSpan,
+  parseParameters,
+  skipBlanks
+} from './text.ts'
 import { bracketed, parseHostPort } from './uri.ts'
 
 export interface Via {
@@ -90,9 +99,13 @@ export function markReceived(line: string, via: Via, address: string, port: numb
   const comma = nextComma(line)
   let first = (comma < 0 ? line : line.slice(0, comma)).trimEnd()
   const rest = comma < 0 ? '' : line.slice(comma)
-  if (via.params.has('rport')) first = first.replace(/;[ \t]*rport(?:[ \t]*=[ \t]*[^;\s]*)?(?=[ \t]*(?:;|$))/i, `;rport=${port}`)
-  else first += `;rport=${port}`
-  if (via.params.has('received')) first = first.replace(/;[ \t]*received[ \t]*=[ \t]*[^;\s]*/i, '')
-  if (via.host !== address) first += `;received=${address}`
+  while (first.endsWith(';')) first = first.slice(0, -1).trimEnd()
+  const put = (name: string, text: string, append: boolean): void => {
+    const span = via.params.has(name) ? parameterSpan(first, name, first.indexOf(';')) : undefined
+    if (span !== undefined) first = first.slice(0, span.start) + (append ? '' : text) + first.slice(span.end)
+    if (span === undefined || append) first += text
+  }
+  put('rport', `;rport=${port}`, false)
+  put('received', via.host === address ? '' : `;received=${address}`, true)
   return first + rest
 }
