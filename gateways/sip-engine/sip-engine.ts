@@ -5,9 +5,12 @@
  */
 import { randomUUID } from 'node:crypto'
 import { type Clock, ConfigError, type Log, systemClock } from '#kernel'
+import { type CaptureConfig, type CaptureCounters, captureProblems, createHepSender } from './capture/hep-sender.ts'
+import { createWireTap, type WireObserver } from './capture/wire.ts'
 import { defaultMessageLimits, type MessageLimits } from './codec/limits.ts'
+import type { MetricsConfig } from './metrics/http.ts'
 import { maxFrame } from './protocol/framing.ts'
-import { type AdminConfig, openApplicationLink } from './service/application-link.ts'
+import { type AdminConfig, type ApplicationLink, openApplicationLink } from './service/application-link.ts'
 import { defaultTimers, type EngineLimits, type EngineTimers } from './service/config.ts'
 import { createEngine } from './service/engine.ts'
 import { type InProcessApplication, joinInProcess } from './service/in-process.ts'
@@ -20,9 +23,12 @@ import {
   type TransportLimits,
   type TransportPort
 } from './transport/port.ts'
-import { openTransports } from './transport/transports.ts'
+import { openTransports, type Transports } from './transport/transports.ts'
 
+export type { CaptureConfig, CaptureCounters } from './capture/hep-sender.ts'
+export type { WireEvent, WireObserver } from './capture/wire.ts'
 export type { MessageLimits } from './codec/limits.ts'
+export type { MetricsConfig } from './metrics/http.ts'
 export type { AdminConfig } from './service/application-link.ts'
 export type { EngineTimers } from './service/config.ts'
 export type { InProcessApplication } from './service/in-process.ts'
@@ -51,6 +57,12 @@ export interface SipServerConfig {
   readonly clock?: Clock
   /** Server and User-Agent of messages the engine makes by itself. Default: none. */
   readonly userAgent?: string
+  /** Shown every message on the wire, both ways, retransmissions included. One that throws harms no call. */
+  readonly onWire?: WireObserver
+  /** Where Prometheus fetches `/metrics`. Default: nowhere. */
+  readonly metrics?: MetricsConfig
+  /** HEP3 collector (Homer) that is sent a copy of every message. Default: none. */
+  readonly capture?: CaptureConfig
 }
 
 export interface SipServer {
@@ -65,6 +77,10 @@ export interface SipServer {
    */
   readonly connect: (srf: InProcessApplication) => void
   readonly stats: () => EngineStats
+  /** Port of `metrics`; 0 without it. */
+  readonly metricsPort: number
+  /** What became of the copies for `capture`; null without it. */
+  readonly captured: () => Readonly<CaptureCounters> | null
   /**
    * Reads the keys and certificates of all TLS listeners again, where `tls` is a function. Open connections live on with the old ones.
    *
@@ -96,8 +112,25 @@ export async function createSipServer(config: SipServerConfig): Promise<SipServe
   const counters = newCounters()
   const { log } = config
 
-  let transport: TransportPort | undefined
-  const opened = (): TransportPort => transport!
+  const capture = config.capture === undefined ? null : createHepSender(config.capture, clock, log)
+  const metrics =
+    config.metrics === undefined
+      ? null
+      : (await import('./metrics/metrics.ts')).createMetrics({
+          stats: () => stats(),
+          connections: () => transport?.connectionsByTransport() ?? {},
+          capture: capture?.counters ?? null
+        })
+  const observers = [config.onWire, capture?.observe, metrics?.onWire].filter((each) => each !== undefined)
+  const tap = observers.length === 0 ? null : createWireTap(observers, clock, log)
+
+  let transport: Transports | undefined
+  const opened = (): Transports => transport!
+  const sending: Pick<TransportPort, 'reply' | 'send' | 'sendOnFlow'> = {
+    reply: (...args) => opened().reply(...args),
+    send: (...args) => opened().send(...args),
+    sendOnFlow: (...args) => opened().sendOnFlow(...args)
+  }
   const engine = createEngine({
     clock,
     log,
@@ -108,53 +141,76 @@ export async function createSipServer(config: SipServerConfig): Promise<SipServe
       get listeners() {
         return opened().listeners
       },
-      reply: (...args) => opened().reply(...args),
-      send: (...args) => opened().send(...args),
-      sendOnFlow: (...args) => opened().sendOnFlow(...args),
+      ...(tap === null ? sending : tap.sent(sending)),
       isOpen: (flow) => opened().isOpen(flow),
       alias: (flow, port) => opened().alias(flow, port)
     },
-    userAgent: config.userAgent ?? null
+    userAgent: config.userAgent ?? null,
+    transactionEnded: metrics?.onTransaction
   })
+  const received = tap === null ? engine.transportEvents : tap.received(engine.transportEvents)
   const events: TransportEvents = {
     ...engine.transportEvents,
+    ...received,
     message: (bytes, flow) => {
-      if (transport !== undefined) engine.transportEvents.message(bytes, flow)
+      if (transport !== undefined) received.message(bytes, flow)
     }
   }
-  const transports = await openTransports(config.listen, limits.transport, clock, events)
-  transport = transports
-  const secret = config.admin?.secret ?? randomUUID()
-  const link = await openApplicationLink({
-    config: config.admin ?? null,
-    secret,
-    limits: { frame: limits.frame, applications: limits.applications, loginMs: timers.loginMs },
-    clock,
-    log,
-    counters,
-    handler: engine.applicationHandler
-  }).catch(async (error: unknown) => {
-    engine.close()
-    await transports.close()
-    throw error
+  const stats = (): EngineStats => ({
+    ...counters,
+    ...engine.counts(),
+    applications: link?.applications() ?? 0,
+    connections: transport?.connections() ?? 0
   })
-  log.info({ listen: transports.listeners, admin: link.port }, 'sip engine listens')
-
+  let link: ApplicationLink | undefined
+  let metricsPort = 0
+  const secret = config.admin?.secret ?? randomUUID()
+  /** What is open, in the order of opening. */
+  const closers: (() => Promise<void> | void)[] = []
+  if (capture !== null) closers.push(capture.close)
+  if (metrics !== null) closers.push(metrics.close)
   const close = async (): Promise<void> => {
-    await link.close()
-    engine.close()
-    await transports.close()
+    for (const each of closers.reverse()) await each()
   }
+  try {
+    if (config.metrics !== undefined && metrics !== null) {
+      const { serveMetrics } = await import('./metrics/http.ts')
+      const server = await serveMetrics(config.metrics, metrics, log)
+      metricsPort = server.port
+      closers.push(server.close)
+    }
+    const transports = await openTransports(config.listen, limits.transport, clock, events)
+    closers.push(transports.close, engine.close)
+    transport = transports
+    link = await openApplicationLink({
+      config: config.admin ?? null,
+      secret,
+      limits: { frame: limits.frame, applications: limits.applications, loginMs: timers.loginMs },
+      clock,
+      log,
+      counters,
+      handler: engine.applicationHandler
+    })
+    closers.push(link.close)
+  } catch (error) {
+    await close()
+    throw error
+  }
+  log.info({ listen: transport.listeners, admin: link.port, metrics: metricsPort }, 'sip engine listens')
+
+  const joined = link
   let closed: Promise<void> | undefined
   return {
-    addresses: transports.listeners,
+    addresses: transport.listeners,
     adminPort: link.port ?? 0,
-    connect: (srf) => link.serve(joinInProcess(srf, secret)),
+    connect: (srf) => joined.serve(joinInProcess(srf, secret)),
     reloadTls: () => {
-      transports.reloadTls()
+      opened().reloadTls()
       log.info({}, 'keys and certificates read again')
     },
-    stats: () => ({ ...counters, ...engine.counts(), applications: link.applications(), connections: transports.connections() }),
+    stats,
+    metricsPort,
+    captured: () => capture?.counters ?? null,
     close: () => {
       closed ??= close()
       return closed
@@ -165,6 +221,8 @@ export async function createSipServer(config: SipServerConfig): Promise<SipServe
 function configProblems(config: SipServerConfig): string[] {
   const problems = listenProblems(config.listen)
   if (config.admin !== undefined && !isPort(config.admin.port)) problems.push('admin.port: 0 to 65535')
+  if (config.metrics !== undefined && !isPort(config.metrics.port)) problems.push('metrics.port: 0 to 65535')
+  problems.push(...captureProblems(config.capture))
   if (config.admin?.secret === '') problems.push('admin.secret: must not be empty')
   for (const [name, value] of Object.entries(config.timers ?? {})) {
     if (!Number.isFinite(value) || value <= 0) problems.push(`timers.${name}: a positive number of milliseconds`)

@@ -16,7 +16,7 @@ import { createResolver, type Lookup } from './resolver.ts'
 import { createSessions } from './sessions.ts'
 import type { EngineCounters } from './stats.ts'
 import { createSubscriptions } from './subscriptions.ts'
-import { createTransactions } from './transactions.ts'
+import { createTransactions, type TransactionEnded } from './transactions.ts'
 import { createUac } from './uac.ts'
 import { createUas } from './uas.ts'
 
@@ -39,13 +39,14 @@ export interface EngineParts {
   /** May be opened later: nothing is sent before the first event. */
   readonly transport: TransportPort
   readonly userAgent: string | null
+  readonly transactionEnded?: ((transaction: TransactionEnded) => void) | undefined
   /** Looks up host names; the system's way by default. */
   readonly lookup?: Lookup
 }
 
 export function createEngine(parts: EngineParts): Engine {
   const { clock, log, timers, limits, counters, transport } = parts
-  const transactions = createTransactions({ clock, transport, timers, counters, log })
+  const transactions = createTransactions({ clock, transport, timers, counters, log, ended: parts.transactionEnded })
   const sessions = createSessions()
   const routes = createRoutes()
   const nowMs = (): number => clock.monotonicMs()

@@ -22,6 +22,17 @@ interface Running {
   readonly method: string
   readonly context: TransactionContext
   readonly timers: Map<TimerName, () => void>
+  /** When it began, monotonic; null where nobody asks, and once its end was told. */
+  startedMs: number | null
+}
+
+/** Of a transaction that had its final response, or the timeout or transport error that stands for one. */
+export interface TransactionEnded {
+  readonly role: 'client' | 'server'
+  readonly method: string
+  /** 0 without a response. */
+  readonly status: number
+  readonly durationMs: number
 }
 
 export interface ServerTransaction extends Running {
@@ -77,8 +88,10 @@ export function createTransactions(parts: {
   readonly timers: EngineTimers
   readonly counters: EngineCounters
   readonly log: Log
+  /** Told once for each transaction. */
+  readonly ended?: ((transaction: TransactionEnded) => void) | undefined
 }): Transactions {
-  const { clock, transport, timers, counters, log } = parts
+  const { clock, transport, timers, counters, log, ended } = parts
   const servers = new Map<string, ServerTransaction>()
   const clients = new Map<string, ClientTransaction>()
 
@@ -89,6 +102,15 @@ export function createTransactions(parts: {
     reliable,
     intervalMs: timers.t1Ms
   })
+
+  const startedMs = (): number | null => (ended === undefined ? null : clock.monotonicMs())
+
+  const tellEnd = (role: TransactionEnded['role'], running: Running, status: number): void => {
+    if (ended === undefined || running.startedMs === null) return
+    const durationMs = clock.monotonicMs() - running.startedMs
+    running.startedMs = null
+    ended({ role, method: running.method, status, durationMs })
+  }
 
   const startTimer = (running: Running, timer: TimerName, delayMs: number, expired: () => void) => {
     running.timers.get(timer)?.()
@@ -187,6 +209,7 @@ export function createTransactions(parts: {
           stopTimer(transaction, effect.timer)
           break
         case 'tell':
+          if (effect.what !== 'provisional') tellEnd('client', transaction, response?.status ?? 0)
           transaction.tell(effect.what, response)
           break
       }
@@ -201,6 +224,7 @@ export function createTransactions(parts: {
         method: received.message.method,
         context: context(received.flow.listener.transport !== 'udp'),
         timers: new Map(),
+        startedMs: startedMs(),
         back: { flow: received.flow, fallback: received.fallback },
         state: received.message.method === 'INVITE' ? 'proceeding' : 'trying',
         response: null,
@@ -219,6 +243,7 @@ export function createTransactions(parts: {
       transaction.response = bytes
       transaction.status = status
       counters.responsesSent++
+      if (status >= 200) tellEnd('server', transaction, status)
       if (status < 200) driveServer(transaction, { type: 'sendProvisional' })
       else if (transaction.method !== 'INVITE') driveServer(transaction, { type: 'sendFinal' })
       else driveServer(transaction, { type: status < 300 ? 'sendSuccess' : 'sendFailure' })
@@ -235,6 +260,7 @@ export function createTransactions(parts: {
         method: request.method,
         context: context(request.reliable),
         timers: new Map(),
+        startedMs: startedMs(),
         state: 'initial',
         bytes: request.bytes,
         transmit: request.transmit,

@@ -24,6 +24,8 @@ import { webSocketChannel } from './web-socket.ts'
 export interface Transports extends TransportPort {
   /** Open stream connections. */
   readonly connections: () => number
+  /** The same by transport; every stream transport that is listened on has its entry. */
+  readonly connectionsByTransport: () => Readonly<Record<string, number>>
   /**
    * Reads keys and certificates again; connections made from now on use them.
    *
@@ -190,6 +192,15 @@ export async function openTransports(
   return {
     listeners,
     connections: () => connections.size(),
+    connectionsByTransport: () => {
+      const counts: Record<string, number> = {}
+      for (const { transport } of listeners) if (transport !== 'udp') counts[transport] = 0
+      for (const { flow } of connections.all()) {
+        const { transport } = flow.listener
+        counts[transport] = (counts[transport] ?? 0) + 1
+      }
+      return counts
+    },
     reply: (flow, fallback, bytes, failed) => {
       const datagram = datagrams.get(flow.listener)
       if (datagram !== undefined && !closing) return datagram.send(bytes, flow.remote, failed)
