@@ -1,6 +1,6 @@
 import test from 'ava'
 import fc from 'fast-check'
-import { step, type Table, type TypedEvent } from '#kernel'
+import { type Step, step, type Table, type TypedEvent } from '#kernel'
 import { accepted } from './accepted.ts'
 import { reliable } from './reliable.ts'
 import { notifiedState, subscription, subscriptionKey } from './subscription.ts'
@@ -103,7 +103,7 @@ for (const [name, { table, events, first, last, drawn }] of Object.entries(machi
           const isTimer = ['retransmit', 'ackTimeout', 'prackTimeout', 'N', 'expired'].includes(event.type)
           if (isTimer && !running.delete(event.type)) continue
           const before = state
-          const taken = step(table, state, event, at)
+          const taken: Step<string, Effect> = step(table, state, event, at)
           state = taken.state
           if (last.includes(before)) {
             if (taken.effects.length > 0 || state !== before) return false

@@ -10,7 +10,7 @@ import type { ClientMessage } from '../protocol/client-message.ts'
 import { contentType, type Draft, readDraft, wireAddress, wireContact, wireOthers } from '../protocol/header-rules.ts'
 import { nokReply, requestSent } from '../protocol/server-message.ts'
 import type { Application } from './application.ts'
-import { type Core, hostPort, newBranch, newCSeq, newToken, nextCSeq, ownContact, sentFacts } from './core.ts'
+import { type Core, hostPort, newBranch, newCSeq, newDialogTag, newToken, nextCSeq, ownContact, sentFacts } from './core.ts'
 import { cancelFor, dialogLines, viaLine } from './outgoing-messages.ts'
 import type { Path, PathFound } from './paths.ts'
 import { ensureLocalTag, newSession, type Session, turnTo } from './sessions.ts'
@@ -99,7 +99,8 @@ export function createApplicationRequests(core: Core): ApplicationRequests {
     const contact = givenContact === undefined ? ownContact(listener) : wireContact(givenContact, here)
     if (from === undefined || to === undefined || cseq === undefined || contact === undefined) return fail(unsendable)
     if (!/^[\x21-\x7e]{1,512}$/.test(callId)) return fail(unsendable)
-    const tagged = withTag(from, newToken())
+    const creating = method === 'INVITE' || method === 'SUBSCRIBE' || method === 'REFER'
+    const tagged = withTag(from, creating ? newDialogTag() : newToken())
     const localTag = tagOf(parseAddress(tagged)!)
     const branch = newBranch()
     const headers: HeaderLine[] = [
@@ -110,11 +111,9 @@ export function createApplicationRequests(core: Core): ApplicationRequests {
       ['Call-ID', callId],
       ['CSeq', `${cseq} ${method}`]
     ]
-    if (givenContact !== undefined || method === 'INVITE' || method === 'SUBSCRIBE' || method === 'REFER')
-      headers.push(['Contact', contact])
+    if (givenContact !== undefined || creating) headers.push(['Contact', contact])
     headers.push(...wireOthers(draft, here))
     if (type !== null) headers.push(['Content-Type', type])
-    const creating = method === 'INVITE' || method === 'SUBSCRIBE' || method === 'REFER'
     const id = dialogId(callId, localTag)
     if (creating && sessions.get(id) !== undefined) return fail('dialog already exists, rejecting this request')
     const dialog = clientDialog({ callId, from: tagged, to, localTag, cseq, target: uri })

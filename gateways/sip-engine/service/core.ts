@@ -70,6 +70,16 @@ export function steadyToken(text: string): string {
   return (high >>> 0).toString(16).padStart(8, '0') + (low >>> 0).toString(16).padStart(8, '0')
 }
 
+/** Tag of a dialog of ours: a token and a check that tells it from the tags of others, also when the dialog is long gone. */
+export function newDialogTag(): string {
+  const token = newToken()
+  return token + steadyToken(token).slice(0, 4)
+}
+
+export function isDialogTag(tag: string): boolean {
+  return tag.length === 2 * tokenBytes + 4 && steadyToken(tag.slice(0, 2 * tokenBytes)).startsWith(tag.slice(2 * tokenBytes))
+}
+
 export function newBranch(): string {
   return magicCookie + newToken()
 }

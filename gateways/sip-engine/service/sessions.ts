@@ -6,7 +6,7 @@ import type { ReliableContext, ReliableState } from '../dialog/reliable.ts'
 import type { ArmedTimer } from '../dialog/session-timer.ts'
 import type { Flow, Listener } from '../transport/port.ts'
 import type { Application } from './application.ts'
-import { newToken } from './core.ts'
+import { newDialogTag } from './core.ts'
 import type { ResponsePath } from './received.ts'
 import type { Subscription } from './subscriptions.ts'
 import type { ClientTransaction, ServerTransaction } from './transactions.ts'
@@ -164,7 +164,7 @@ export function setAside(session: Session): void {
 /** Gives the session its local tag: the application's wish in its first response, else a new one. */
 export function ensureLocalTag(session: Session, wanted: string): string {
   if (session.dialog.localTag === '') {
-    const localTag = /^[A-Za-z0-9\-.!%*_+`'~]{1,128}$/.test(wanted) ? wanted : newToken()
+    const localTag = /^[A-Za-z0-9\-.!%*_+`'~]{1,128}$/.test(wanted) ? wanted : newDialogTag()
     session.dialog = { ...session.dialog, localTag, localAddress: withTag(session.dialog.localAddress, localTag) }
   }
   return session.dialog.localTag

@@ -338,10 +338,16 @@ export function createUac(core: Core): UserAgentClient {
         if (request.method === 'NOTIFY') subscriptions.failed(session, 'local', sentHeader(request))
         else if (request.method === 'SUBSCRIBE') subscriptions.failed(session, 'remote', sentHeader(request))
       }
-      if (request.method === 'BYE' && status !== 401 && status !== 407) sessions.endCall(session)
+      if (request.method === 'BYE' && status !== 401 && status !== 407) hungUp(session)
     }
     show(item, response)
     item.done?.(response)
+  }
+
+  /** RFC 3261 §15.1.1: with the BYE answered, a re-INVITE of the peer has nothing left to be about. */
+  const hungUp = (session: Session) => {
+    core.uas.terminateInvite(session)
+    sessions.endCall(session)
   }
 
   /** No response will come. */
@@ -350,7 +356,7 @@ export function createUac(core: Core): UserAgentClient {
     const { session, request } = item
     if (session !== null && session.state !== 'ended') {
       if (item.creating) sessions.end(session)
-      else if (request.method === 'BYE') sessions.endCall(session)
+      else if (request.method === 'BYE') hungUp(session)
       else if (request.method === 'NOTIFY') subscriptions.failed(session, 'local', sentHeader(request))
     }
     showMadeUp(item, status, reason)

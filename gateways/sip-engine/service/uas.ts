@@ -24,7 +24,7 @@ import { tryingDelayMs } from '../transaction/non-invite-server.ts'
 import type { Flow } from '../transport/port.ts'
 import { createAcknowledgements } from './acknowledgements.ts'
 import type { Application } from './application.ts'
-import { type Core, hostPort, newToken, ownContact, steadyToken } from './core.ts'
+import { type Core, hostPort, isDialogTag, newToken, ownContact, steadyToken } from './core.ts'
 import { type ReceivedRequest, receivedRequest, shownBytes } from './received.ts'
 import { armSessionTimer, disarmSessionTimer } from './session-timers.ts'
 import { ensureLocalTag, newSession, type Session, turnTo } from './sessions.ts'
@@ -181,11 +181,10 @@ export function createUas(core: Core): UserAgentServer {
     const { transaction, received } = asked
     const { method } = received.message
     const tag = received.toTag === '' ? newToken() : received.toTag
-    if (dialogOnly.has(method) || (received.toTag !== '' && !tagTolerant.has(method))) return answer(asked, 481, tag)
+    // A tag of ours: the dialog is over, or a NOTIFY comes from another fork of a SUBSCRIBE than the one that made it (RFC 6665 §4.1.2.4).
+    const strayed = received.toTag !== '' && (!tagTolerant.has(method) || isDialogTag(received.toTag))
+    if (dialogOnly.has(method) || strayed) return answer(asked, 481, tag)
     if (!initial.has(method)) return answer(asked, 405, tag, { headers: [allow] })
-    // RFC 6665 §4.1.2.4: a NOTIFY of another fork of a SUBSCRIBE than the one that made the dialog.
-    if (method === 'NOTIFY' && sessions.get(dialogId(received.callId, received.toTag))?.side === 'uac')
-      return answer(asked, 481, tag)
     const id = dialogId(received.callId, received.fromTag)
     const creating = dialogMakers.has(method)
     if (creating) {
@@ -363,7 +362,7 @@ export function createUas(core: Core): UserAgentServer {
     const shown = pending.get(invite.id)
     if (shown !== undefined) {
       const tag = localTagOf(shown)
-      const shownDialog = shown.answered ? shown.dialogId : ''
+      const shownDialog = shown.answered || !shown.creating ? shown.dialogId : ''
       answer(cancel, 200, tag)
       if (shown.held) {
         core.uac.tellGone(shown.session!, cancelAfterAnswer)
@@ -564,13 +563,11 @@ export function createUas(core: Core): UserAgentServer {
  * since a peer behind NAT or a browser can be reached in no other way (RFC 5626 §1).
  */
 export function registerFlow(core: Core, received: ReceivedRequest, response: Buffer): void {
-  if (received.flow.listener.transport === 'udp') return
   const granted = header(parseMessage(response), 'expires')
   for (const contact of parseAddressList(headerLines(received.message, 'contact')) ?? []) {
-    const uri = parseSipUri(contact.uri)
     const asked = contact.params.get('expires') ?? header(received.message, 'expires')
     const expiresS = Number(granted ?? asked ?? 3600)
-    if (uri !== undefined && Number.isFinite(expiresS)) core.paths.register(uri, received.flow, Math.min(expiresS, 86_400))
+    if (Number.isFinite(expiresS)) core.paths.register(contact, received.flow, Math.min(expiresS, 86_400))
   }
 }
 

@@ -85,6 +85,7 @@ export function createPlayers(stage: Stage, calls: ReadonlyMap<string, Call>): P
     if (leg.state === 'ended') return
     leg.state = 'ended'
     leg.end = why
+    leg.asked.clear()
     note(call, `${leg.user.address} ${leg.role} ended: ${why}`)
   }
 
@@ -416,8 +417,10 @@ export function createPlayers(stage: Stage, calls: ReadonlyMap<string, Call>): P
         if (leg.role === 'callee' && call.plan.kind === 'call' && leg.state === 'confirmed') established(call, call.plan, leg)
         return
       case 'CANCEL':
-        if (leg.answered) return stage.violation(call, `${user.address} is shown CANCEL behind its answer`)
-        leg.asked.clear()
+        if (!leg.asked.delete(incoming.transactionId))
+          return stage.violation(call, `${user.address}: CANCEL of an answered INVITE`)
+        // Of a re-INVITE.
+        if (leg.answered) return
         return end(call, leg, 'cancelled')
       case 'PRACK':
         return user.respond(incoming, ['SIP/2.0 200 OK'])
@@ -426,7 +429,6 @@ export function createPlayers(stage: Stage, calls: ReadonlyMap<string, Call>): P
         later(random.pick([0, 0, 20, 800]), () => {
           // Answered by the engine where the call ended meanwhile.
           if (!leg.asked.delete(incoming.transactionId)) return
-          if (leg.state === 'ended') return stage.violation(call, `${user.address}: a re-INVITE outlived its call`)
           if (random.chance(0.1)) user.respond(incoming, ['SIP/2.0 488 Not Acceptable Here'])
           else user.respond(incoming, ['SIP/2.0 200 OK'], { body: description(3) })
         })
