@@ -67,7 +67,9 @@ function sameSide(left: Listener, right: Listener): boolean {
 function ownRoute({ transport, address, port }: Listener, secure: boolean): string {
   const where = `${bracketed(address)}:${port}`
   if (secure && transport === 'tls') return `<sips:${where};lr>`
-  return `<sip:${where}${transport === 'udp' ? '' : `;transport=${transport}`};lr>`
+  if (transport === 'udp') return `<sip:${where};lr>`
+  // RFC 7118 §5.2.3 knows one name for both kinds of WebSocket.
+  return `<sip:${where};transport=${transport === 'wss' ? 'ws' : transport};lr>`
 }
 
 /** Where ACK and CANCEL of a branch must agree with the request it sent. */

@@ -778,7 +778,7 @@ test('any behaviour of three callees and a lossy network: one failure or some an
           s.clock.after(run.cancelAtMs, () => s.caller.send(requestText({ method: 'CANCEL', branch: 'p' }), engineAt))
         }
         let heard = 0
-        for (let step = 0; step < 4000 && s.clock.pending() > 0; step++) {
+        for (let step = 0; step < 10_000 && s.clock.pending() > 0; step++) {
           s.clock.advance(100)
           const failed = s.caller.received.map(({ text }) => shape(text)).filter((each) => /^[3-6]\d\d INVITE/.test(each))
           if (failed.length > heard) acknowledge(s, Number(failed[0]!.slice(0, 3)), 'p')
