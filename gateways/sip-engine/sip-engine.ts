@@ -13,7 +13,9 @@ import { maxFrame } from './protocol/framing.ts'
 import { type AdminConfig, type ApplicationLink, openApplicationLink } from './service/application-link.ts'
 import { defaultTimers, type EngineLimits, type EngineTimers } from './service/config.ts'
 import { createEngine } from './service/engine.ts'
+import { createHosts } from './service/hosts-file.ts'
 import { type InProcessApplication, joinInProcess } from './service/in-process.ts'
+import { createNameService, type NameServiceConfig, nameServiceProblems } from './service/name-service.ts'
 import { type EngineStats, newCounters } from './service/stats.ts'
 import { isPort, type ListenConfig, listenProblems } from './transport/listen-config.ts'
 import {
@@ -55,6 +57,8 @@ export interface SipServerConfig {
   }
   readonly log: Log
   readonly clock?: Clock
+  /** How names of next hops are found: the hosts file, then name servers. Default: those of the system. */
+  readonly dns?: DnsConfig
   /** Server and User-Agent of messages the engine makes by itself. Default: none. */
   readonly userAgent?: string
   /** Shown every message on the wire, both ways, retransmissions included. One that throws harms no call. */
@@ -63,6 +67,11 @@ export interface SipServerConfig {
   readonly metrics?: MetricsConfig
   /** HEP3 collector (Homer) that is sent a copy of every message. Default: none. */
   readonly capture?: CaptureConfig
+}
+
+export interface DnsConfig extends NameServiceConfig {
+  /** Default `/etc/hosts`. */
+  readonly hostsFile?: string
 }
 
 export interface SipServer {
@@ -146,6 +155,8 @@ export async function createSipServer(config: SipServerConfig): Promise<SipServe
       alias: (flow, port) => opened().alias(flow, port)
     },
     userAgent: config.userAgent ?? null,
+    names: createNameService(config.dns),
+    hosts: createHosts(config.dns?.hostsFile ?? '/etc/hosts', () => clock.monotonicMs()),
     transactionEnded: metrics?.onTransaction
   })
   const received = tap === null ? engine.transportEvents : tap.received(engine.transportEvents)
@@ -227,6 +238,7 @@ function configProblems(config: SipServerConfig): string[] {
   for (const [name, value] of Object.entries(config.timers ?? {})) {
     if (!Number.isFinite(value) || value <= 0) problems.push(`timers.${name}: a positive number of milliseconds`)
   }
+  problems.push(...nameServiceProblems(config.dns ?? {}).map((problem) => `dns.${problem}`))
   for (const [name, value] of Object.entries(config.limits?.transport ?? {})) {
     if (!Number.isFinite(value) || value <= 0) problems.push(`limits.transport.${name}: a positive number`)
   }

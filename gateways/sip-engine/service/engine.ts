@@ -10,9 +10,11 @@ import type { ApplicationHandler, ApplicationMessage } from './application-link.
 import { createApplicationRequests } from './application-requests.ts'
 import type { EngineLimits, EngineTimers } from './config.ts'
 import { type Core, createTime, hostPort } from './core.ts'
+import type { Hosts } from './hosts-file.ts'
+import type { NameService } from './name-service.ts'
 import { createPaths } from './paths.ts'
 import { createProxy } from './proxy.ts'
-import { createResolver, type Lookup } from './resolver.ts'
+import { createResolver } from './resolver.ts'
 import { createSessions } from './sessions.ts'
 import type { EngineCounters } from './stats.ts'
 import { createSubscriptions } from './subscriptions.ts'
@@ -40,8 +42,8 @@ export interface EngineParts {
   readonly transport: TransportPort
   readonly userAgent: string | null
   readonly transactionEnded?: ((transaction: TransactionEnded) => void) | undefined
-  /** Looks up host names; the system's way by default. */
-  readonly lookup?: Lookup
+  readonly names: NameService
+  readonly hosts: Hosts
 }
 
 export function createEngine(parts: EngineParts): Engine {
@@ -50,7 +52,8 @@ export function createEngine(parts: EngineParts): Engine {
   const sessions = createSessions()
   const routes = createRoutes()
   const nowMs = (): number => clock.monotonicMs()
-  const paths = createPaths({ transport, resolver: createResolver(nowMs, parts.lookup), nowMs })
+  const resolver = createResolver({ clock, names: parts.names, hosts: parts.hosts, listeners: () => transport.listeners })
+  const paths = createPaths({ transport, resolver, datagram: limits.transport.datagram, nowMs })
   const core = {
     clock,
     log,

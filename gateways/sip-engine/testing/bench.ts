@@ -6,6 +6,7 @@ import { createEngine, type Engine } from '../service/engine.ts'
 import { type EngineCounters, newCounters } from '../service/stats.ts'
 import { defaultTransportLimits, type Listener, type TransportName } from '../transport/port.ts'
 import { createMemoryNetwork, type MemoryNetwork, type NetworkOptions } from './memory-network.ts'
+import { createNames } from './names.ts'
 
 export interface TestEngine {
   readonly engine: Engine
@@ -51,7 +52,8 @@ export function createTestEngine(
     counters,
     transport,
     userAgent: null,
-    lookup: (host, found) => found(host === 'peer.example' ? '10.0.0.2' : null)
+    names: createNames(),
+    hosts: (name) => (name === 'peer.example' ? ['10.0.0.2'] : undefined)
   })
   return { engine, counters, at }
 }
