@@ -8,6 +8,7 @@ import { DecodeError } from '#kernel'
 import { defaultMessageLimits, type MessageLimits } from './limits.ts'
 import { headerKeyAt, writtenName } from './names.ts'
 import type { CommonHeaders } from './sanity.ts'
+import { unfolded } from './text.ts'
 
 /** Where the header fields lie in `text`. The arrays run in parallel, in order of appearance. */
 export interface HeaderTable {
@@ -55,7 +56,6 @@ const tab = 9
 const slash = 47
 const headEnd = Buffer.from('\r\n\r\n')
 const statusLine = /^(SIP\/\d{1,3}\.\d{1,3})[ \t]+([1-6]\d\d)(?:[ \t](.*))?$/i
-const looseRequestLine = /^([A-Za-z0-9\-.!%*_+`'~]{1,64})[ \t]+(\S.*?)[ \t]+(SIP\/\d{1,3}\.\d{1,3})[ \t]*$/i
 const versionForm = /^SIP\/\d{1,3}\.\d{1,3}$/i
 const methodForm = /^[A-Za-z0-9\-.!%*_+`'~]{1,64}$/
 const noBody = Buffer.alloc(0)
@@ -137,13 +137,11 @@ export function parseMessage(
     if (known && uri.indexOf('\t') < 0)
       return { kind: 'request', method, uri, version, bytes, headers, body, defect, common: null }
   }
-  const loose = looseRequestLine.exec(text.slice(0, startLineEnd))
-  if (loose === null) throw fault('sip.start-line.malformed', 'neither a request nor a status line', 'start-line', offset)
+  const spaced = spacedRequestLine(text.slice(0, startLineEnd))
+  if (spaced === undefined) throw fault('sip.start-line.malformed', 'neither a request nor a status line', 'start-line', offset)
   return {
     kind: 'request',
-    method: loose[1]!,
-    uri: loose[2]!,
-    version: loose[3]!,
+    ...spaced,
     bytes,
     headers,
     body,
@@ -153,6 +151,17 @@ export function parseMessage(
         : fault('sip.start-line.spacing', 'request line has blanks where none belong', 'start-line', offset),
     common: null
   }
+}
+
+/** A request line with more blanks than two: method up to the first, version behind the last, all between is the URI. */
+function spacedRequestLine(line: string): { method: string; uri: string; version: string } | undefined {
+  const trimmed = line.trimEnd()
+  const methodEnd = trimmed.search(/[ \t]/)
+  const versionStart = Math.max(trimmed.lastIndexOf(' '), trimmed.lastIndexOf('\t')) + 1
+  const method = trimmed.slice(0, Math.max(methodEnd, 0))
+  const version = trimmed.slice(versionStart)
+  const uri = trimmed.slice(methodEnd, versionStart).trim()
+  return uri !== '' && methodForm.test(method) && versionForm.test(version) ? { method, uri, version } : undefined
 }
 
 const commonMethods = new Set(['INVITE', 'ACK', 'BYE', 'CANCEL', 'OPTIONS', 'REGISTER', 'PRACK', 'UPDATE', 'INFO', 'MESSAGE'])
@@ -261,11 +270,9 @@ export function headerFault(message: { readonly headers: HeaderTable }, key: str
   return fault(code, text, key === 'start-line' ? key : writtenName(key), valueOctet(message.headers, key))
 }
 
-const folding = /[ \t]*\r\n[ \t]+/g
-
 function valueAt(headers: HeaderTable, index: number): string {
   const value = headers.text.slice(headers.starts[index], headers.ends[index])
-  return value.includes('\r') ? value.replace(folding, ' ') : value
+  return value.includes('\r') ? unfolded(value) : value
 }
 
 function firstValue(headers: HeaderTable, key: string): string | undefined {

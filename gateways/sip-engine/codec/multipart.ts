@@ -7,7 +7,7 @@
  */
 import { DecodeError } from '#kernel'
 import { formatMediaType, type MediaType, parseMediaType } from './media-type.ts'
-import { unquoted } from './text.ts'
+import { unfolded, unquoted } from './text.ts'
 
 export interface BodyPart {
   /** Header fields in order, folding undone; names in lower case. */
@@ -29,7 +29,6 @@ export const defaultMultipartLimits: MultipartLimits = { parts: 64, depth: 4, he
 const boundaryForm = /^[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\-./:=?]$/
 const lineEnd = Buffer.from('\r\n')
 const headEnd = Buffer.from('\r\n\r\n')
-const folding = /[ \t]*\r\n[ \t]+/g
 const fieldName = /^[\x21-\x39\x3b-\x7e]+$/
 const hyphen = 45
 
@@ -96,7 +95,7 @@ function readPart(body: Buffer, start: number, end: number, limits: MultipartLim
     throw fault('sip.multipart.limit', 'header fields of a part are too large', start)
   const headEndAt = found < 0 ? part.length : found
   const headers: (readonly [string, string])[] = []
-  const text = part.toString('latin1', 0, headEndAt).replace(folding, ' ')
+  const text = unfolded(part.toString('latin1', 0, headEndAt))
   for (const line of text === '' ? [] : text.split('\r\n')) {
     const colon = line.indexOf(':')
     const name = line.slice(0, Math.max(colon, 0)).trimEnd().toLowerCase()

@@ -8,6 +8,20 @@ const comma = 44
 const lessThan = 60
 const greaterThan = 62
 
+/** Text with folding undone: a line end with blanks behind it becomes one blank, blanks before it go too (RFC 3261 §7.3.1). */
+export function unfolded(text: string): string {
+  let out = ''
+  let from = 0
+  for (let end = text.indexOf('\r\n'); end >= 0; end = text.indexOf('\r\n', end + 2)) {
+    if (!isBlank(text.charCodeAt(end + 2))) continue
+    let trimmed = end
+    while (trimmed > from && isBlank(text.charCodeAt(trimmed - 1))) trimmed--
+    out += `${text.slice(from, trimmed)} `
+    from = skipBlanks(text, end + 2)
+  }
+  return from === 0 ? text : out + text.slice(from)
+}
+
 /** Index of the first comma of `value` from `from` that stands outside quotes and angle brackets, or -1. */
 export function nextComma(value: string, from = 0): number {
   if (value.indexOf(',', from) < 0) return -1

@@ -113,8 +113,10 @@ export function damaged(random: Random, original: Buffer, other: Buffer): Buffer
         octets = Buffer.concat([before, run, run, rest])
         break
       case 3: {
-        const many: Buffer[] = new Array(1 + random.below(random.below(16) === 0 ? 600 : 8)).fill(random.pick(pieces))
-        octets = Buffer.concat([before, ...many, octets.subarray(at)])
+        const piece = random.pick(pieces)
+        const many = random.below(16) === 0 ? Math.ceil(maxInput / piece.length) : 8
+        const repeated = Buffer.alloc(piece.length * (1 + random.below(many)), piece)
+        octets = Buffer.concat([before, repeated, octets.subarray(at)])
         break
       }
       case 4:
