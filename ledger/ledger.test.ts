@@ -173,7 +173,7 @@ function rewrite(database: DatabaseSync, change: (entries: Buffer[]) => Buffer[]
   for (let first = 0; first < entries.length; first += 10) {
     const ten = entries.slice(first, first + 10)
     const data = Buffer.concat(ten.flatMap((entry) => [Buffer.of(entry.length >> 8, entry.length & 255), entry]))
-    database.prepare('INSERT INTO segment VALUES (?, ?, ?)').run(first, ten.length, data)
+    database.prepare("INSERT INTO segment VALUES (?, ?, ?, '')").run(first, ten.length, data)
   }
 }
 

@@ -6,7 +6,9 @@ import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { errorCode, InfraFabricError, type Log } from '#kernel'
 import { formatVerifierKey, generateSigningKey, readSigner } from './log/note.ts'
+import type { IndexerSettings } from './read/indexer.ts'
 import { indexPathOf, type LedgerReader, openLedgerReader } from './read/reader.ts'
+import { isKey } from './store/keys.ts'
 import type { AppendItem, Place } from './store/store.ts'
 import type { AppendRequest, WorkerAnswer, WorkerRequest, WorkerSettings } from './store/worker.ts'
 
@@ -88,13 +90,28 @@ function prepare({ dir, origin }: LedgerConfig): { keyPem: string; vkey: string 
   return { keyPem, vkey }
 }
 
+const threadOptions = { execArgv: ['--disable-warning=ExperimentalWarning'] }
+
+function startIndexer(settings: IndexerSettings, log: Log): Worker {
+  const thread = new Worker(new URL('./read/indexer.ts', import.meta.url), { workerData: settings, ...threadOptions })
+  thread.unref()
+  return thread.on('error', (error) => log.warn({ code: errorCode(error) }, 'the ledger is not indexed ahead of queries'))
+}
+
+/** Asks a thread to end, and waits until it has. */
+async function stop(thread: Worker): Promise<void> {
+  if (thread.threadId === -1) return
+  const ended = new Promise((resolve) => thread.once('exit', resolve))
+  thread.postMessage({ type: 'close' } satisfies WorkerRequest)
+  await ended
+}
+
 /** Opens the ledger in `config.dir` for appending. @throws {InfraFabricError} `ledger.key.*`, `ledger.store.*` */
 export async function openLedger(config: LedgerConfig): Promise<Ledger> {
   const { keyPem, vkey } = prepare(config)
   const files = ledgerFiles(config.dir)
   const settings: WorkerSettings = {
     databasePath: files.database,
-    indexPath: indexPathOf(files.database),
     publishedPath: files.published,
     origin: config.origin,
     keyPem,
@@ -116,7 +133,7 @@ export async function openLedger(config: LedgerConfig): Promise<Ledger> {
     const begun = Promise.withResolvers<void>()
     const thread = new Worker(new URL('./store/worker.ts', import.meta.url), {
       workerData: settings,
-      execArgv: ['--disable-warning=ExperimentalWarning']
+      ...threadOptions
     })
     worker = thread
     let failure: InfraFabricError | null = null
@@ -167,17 +184,22 @@ export async function openLedger(config: LedgerConfig): Promise<Ledger> {
     request({ type: 'close' })
     throw new InfraFabricError('ledger.store.io', `${files.database} cannot be read`, { cause: error })
   }
+  const indexer = startIndexer({ databasePath: files.database, indexPath: indexPathOf(files.database) }, config.log)
   return {
     vkey,
     reader,
     size: () => size,
     append: async (items, epoch) => {
       if (closed) throw new InfraFabricError('ledger.closed', 'the ledger is closed')
+      let octets = 0
+      for (const { draft, key } of items) {
+        if (!isKey(key))
+          throw new InfraFabricError('ledger.key.invalid', 'idempotency key: expected 1 to 128 printable ASCII characters')
+        octets += draft[0].length + draft[1].length + draft[2].length
+      }
       const waiter = Promise.withResolvers<readonly Place[]>()
       const id = nextId++
       waiting.set(id, waiter)
-      let octets = 0
-      for (const { draft } of items) octets += draft[0].length + draft[1].length + draft[2].length
       if (outgoing.push({ id, epoch, items, octets }) === 1) setImmediate(send)
       return waiter.promise
     },
@@ -186,10 +208,9 @@ export async function openLedger(config: LedgerConfig): Promise<Ledger> {
       closed = true
       send()
       await reader.close()
+      await stop(indexer)
       if (worker === null) return
-      const ended = new Promise((resolve) => worker!.once('exit', resolve))
-      request({ type: 'close' })
-      await ended
+      await stop(worker)
     }
   }
 }

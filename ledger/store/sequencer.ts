@@ -12,6 +12,7 @@ import { hashLength, leafHash } from '../log/merkle.ts'
 import { type NoteSigner, signCheckpoint } from '../log/note.ts'
 import { entriesOf, maxEntryOctets } from '../log/segment.ts'
 import { GrowingTree, tileHashes, tileWidth } from '../log/tree.ts'
+import { keyChanges, numberedKey, type Producer } from './keys.ts'
 import type { AppendItem, Commit, Head, LogStore, Place } from './store.ts'
 
 /** Entries in one commit at most: bounds how long it can take. */
@@ -20,6 +21,8 @@ export const largestGroup = 2048
 const largestGroupOctets = 4 << 20
 /** A head that somebody else moved on: times to begin anew before the writer is told that the log is busy. */
 const attempts = 16
+/** Producers remembered; when there are more, those in use are read again. */
+const mostProducers = 10_000
 
 export interface Sequencer {
   /** Appends all items, in order, or none. One call at a time. @throws {InfraFabricError} as {@link LogStore}; `ledger.entry.too-large` */
@@ -82,13 +85,60 @@ export async function openSequencer(store: LogStore, signer: NoteSigner): Promis
   let position: Position | null = await readPosition(store)
   let known: Head = position.head
 
+  /** Producers as they are at the position's head, as far as they have been asked for. */
+  let producers = new Map<string, Producer>()
+
+  const learn = async (keys: readonly string[]): Promise<void> => {
+    const ids = new Set<string>()
+    for (const key of keys) {
+      const id = numberedKey(key)?.producer
+      if (id !== undefined && !producers.has(id)) ids.add(id)
+    }
+    if (ids.size === 0) return
+    if (producers.size > mostProducers) producers = new Map()
+    for (const [id, producer] of await store.producers([...ids])) producers.set(id, producer)
+  }
+
+  /** Places of those keys that are in the log. Keys that a producer has gone past are looked for among those it has used. */
+  const placesOf = async (keys: readonly string[]): Promise<Map<string, Place | null>> => {
+    await learn(keys)
+    const single: string[] = []
+    const used = new Map<string, Producer>()
+    for (const key of keys) {
+      const id = numberedKey(key)
+      if (id === null) single.push(key)
+      else {
+        const producer = producers.get(id.producer)
+        if (producer !== undefined && id.number <= producer.last) used.set(key, producer)
+      }
+    }
+    const found = new Map<string, Place | null>(single.length === 0 ? [] : await store.singleKeys(single))
+    if (used.size === 0) return found
+    const from = Math.min(...[...used.values()].map(({ firstIndex }) => firstIndex))
+    const to = Math.max(...[...used.values()].map(({ lastIndex }) => lastIndex)) + 1
+    let missing = used.size
+    for await (const { segment, keys: stored } of store.keysBackward(from, to)) {
+      let entries: Uint8Array[] | null = null
+      for (const [number, key] of stored.entries()) {
+        if (!used.has(key) || found.has(key)) continue
+        entries ??= entriesOf(segment.data)
+        found.set(key, { index: segment.first + number, hash: leafHash(entries[number]!).toString('hex') })
+        missing--
+      }
+      if (missing === 0) break
+    }
+    return found
+  }
+
   /** One attempt. Null when somebody else moved the head. */
   const attempt = async (items: readonly AppendItem[]): Promise<readonly Place[] | null> => {
-    position ??= await readPosition(store)
+    if (position === null) {
+      producers.clear()
+      position = await readPosition(store)
+    }
     const { head, tree } = position
-    const before = await store.places(items.map(({ key }) => key))
+    const placed = await placesOf(items.map(({ key }) => key))
     const fresh: AppendItem[] = []
-    const placed = new Map<string, Place | null>(before)
     for (const item of items) {
       if (placed.has(item.key)) continue
       placed.set(item.key, null)
@@ -97,10 +147,11 @@ export async function openSequencer(store: LogStore, signer: NoteSigner): Promis
     if (fresh.length > 0) {
       // the tree is the position's own: until the commit is known to have been taken, there is no position
       position = null
-      const { commit, places } = seal(fresh, head, tree, signer)
+      const { commit, places } = seal(fresh, head, tree, signer, producers)
       if (!(await store.commit(commit))) return null
       position = { head: commit.head, tree }
       known = commit.head
+      for (const producer of commit.keyChanges.producers) producers.set(producer.id, producer)
       fresh.forEach(({ key }, number) => {
         placed.set(key, places[number]!)
       })
@@ -125,13 +176,13 @@ function seal(
   items: readonly AppendItem[],
   head: Head,
   tree: GrowingTree,
-  signer: NoteSigner
+  signer: NoteSigner,
+  producers: ReadonlyMap<string, Producer>
 ): { commit: Commit; places: Place[] } {
   let room = 0
   for (const { draft } of items) room += 2 + 3 * (draft[0].length + draft[1].length + draft[2].length) + 96
   const data = Buffer.allocUnsafe(room)
   const places: Place[] = []
-  const hashes: Buffer[] = []
   const first = tree.size
   let prev = head.lastHash
   let at = 0
@@ -147,10 +198,10 @@ function seal(
     data.writeUInt16BE(octets, at)
     prev = leaf.toString('hex')
     places.push({ index: tree.size, hash: prev })
-    hashes.push(leaf)
     tree.append(leaf)
     at = end
   }
+  const keys = items.map(({ key }) => key)
   const checkpoint = signCheckpoint({ origin: signer.name, size: tree.size, root: tree.root() }, signer)
   return {
     places,
@@ -158,8 +209,8 @@ function seal(
       after: head,
       segment: { first, count: items.length, data: data.subarray(0, at) },
       tiles: tree.takeTiles(),
-      keys: items.map(({ key }) => key),
-      hashes,
+      keys,
+      keyChanges: keyChanges(keys, places, producers),
       head: { size: tree.size, lastHash: prev, checkpoint }
     }
   }

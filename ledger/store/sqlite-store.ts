@@ -2,14 +2,18 @@ import { DatabaseSync } from 'node:sqlite'
 import { errorCode, InfraFabricError } from '#kernel'
 import { type LedgerEntry, noPrevious, openEntry } from '../log/entry.ts'
 import { entriesOf } from '../log/segment.ts'
+import { joinKeys, type Producer, splitKeys } from './keys.ts'
 import { openForReading } from './read-only.ts'
 import type { Head, LogReader, LogStore, Place, Segment } from './store.ts'
 
 /** `head` has one row: what it says and the segments change in one transaction. */
 const schema = `
-  CREATE TABLE IF NOT EXISTS segment (first INTEGER PRIMARY KEY, count INTEGER NOT NULL, data BLOB NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS segment (first INTEGER PRIMARY KEY, count INTEGER NOT NULL, data BLOB NOT NULL, keys TEXT NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS tile (level INTEGER NOT NULL, position INTEGER NOT NULL, hashes BLOB NOT NULL, PRIMARY KEY (level, position)) STRICT, WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS idempotency (key TEXT PRIMARY KEY, idx INTEGER NOT NULL, hash BLOB NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS producer (
+    id TEXT PRIMARY KEY, last INTEGER NOT NULL, first_idx INTEGER NOT NULL, last_idx INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS single_key (key TEXT PRIMARY KEY, idx INTEGER NOT NULL, hash TEXT NOT NULL) STRICT, WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS head (
     id INTEGER PRIMARY KEY CHECK (id = 0), size INTEGER NOT NULL, last_hash TEXT NOT NULL, checkpoint TEXT NOT NULL
   ) STRICT;
@@ -48,13 +52,6 @@ function readerOf(database: DatabaseSync): LogReader {
   const readFirst = database.prepare('SELECT max(first) AS first FROM segment WHERE first <= ?')
   const readSegments = database.prepare('SELECT first, count, data FROM segment WHERE first >= ? ORDER BY first LIMIT ?')
   const readTile = database.prepare('SELECT hashes FROM tile WHERE level = ? AND position = ?')
-  const reading = <T>(read: () => T): T => {
-    try {
-      return read()
-    } catch (error) {
-      throw storeError(error)
-    }
-  }
   return {
     head: async () => reading(() => (readHead.get() as Head | undefined) ?? emptyHead),
     segments: async function* (from, to) {
@@ -123,15 +120,20 @@ export function openSqliteStore(path: string, busyTimeoutMs = 2000): LogStore {
   }
   const reader = readerOf(database)
   const headNow = database.prepare('SELECT size, last_hash AS lastHash FROM head WHERE id = 0')
-  const insertSegment = database.prepare('INSERT INTO segment VALUES (?, ?, ?)')
+  const insertSegment = database.prepare('INSERT INTO segment VALUES (?, ?, ?, ?)')
   const insertTile = database.prepare('INSERT OR REPLACE INTO tile VALUES (?, ?, ?)')
-  const insertKey = database.prepare('INSERT INTO idempotency VALUES (?, ?, ?)')
-  const readKey = database.prepare('SELECT idx, hash FROM idempotency WHERE key = ?')
+  const insertProducer = database.prepare('INSERT OR REPLACE INTO producer VALUES (?, ?, ?, ?)')
+  const readProducer = database.prepare(
+    'SELECT id, last, first_idx AS firstIndex, last_idx AS lastIndex FROM producer WHERE id = ?'
+  )
+  const insertKey = database.prepare('INSERT INTO single_key VALUES (?, ?, ?)')
+  const readKey = database.prepare('SELECT idx AS "index", hash FROM single_key WHERE key = ?')
+  const readKeys = database.prepare('SELECT first, count, data, keys FROM segment WHERE first < ? ORDER BY first DESC LIMIT 1')
   const writeHead = database.prepare('INSERT OR REPLACE INTO head VALUES (0, ?, ?, ?)')
 
   return {
     ...reader,
-    commit: async ({ after, segment, tiles, keys, hashes, head }) => {
+    commit: async ({ after, segment, tiles, keys, keyChanges, head }) => {
       try {
         database.exec('BEGIN IMMEDIATE')
         const now = (headNow.get() as { size: number; lastHash: string } | undefined) ?? emptyHead
@@ -139,9 +141,11 @@ export function openSqliteStore(path: string, busyTimeoutMs = 2000): LogStore {
           database.exec('ROLLBACK')
           return false
         }
-        insertSegment.run(segment.first, segment.count, segment.data)
+        insertSegment.run(segment.first, segment.count, segment.data, joinKeys(keys))
         for (const { level, index, hashes: tile } of tiles) insertTile.run(level, index, tile)
-        for (let number = 0; number < keys.length; number++) insertKey.run(keys[number]!, segment.first + number, hashes[number]!)
+        for (const { id, last, firstIndex, lastIndex } of keyChanges.producers)
+          insertProducer.run(id, last, firstIndex, lastIndex)
+        for (const { key, place } of keyChanges.single) insertKey.run(key, place.index, place.hash)
         writeHead.run(head.size, head.lastHash, head.checkpoint)
         database.exec('COMMIT')
         return true
@@ -150,17 +154,34 @@ export function openSqliteStore(path: string, busyTimeoutMs = 2000): LogStore {
         throw storeError(error)
       }
     },
-    places: async (keys) => {
-      const found = new Map<string, Place>()
-      try {
-        for (const key of keys) {
-          const row = readKey.get(key) as { idx: number; hash: Uint8Array } | undefined
-          if (row !== undefined) found.set(key, { index: row.idx, hash: Buffer.from(row.hash).toString('hex') })
-        }
-        return found
-      } catch (error) {
-        throw storeError(error)
+    producers: async (ids) => lookUp(ids, (id) => readProducer.get(id) as Producer | undefined),
+    singleKeys: async (keys) => lookUp(keys, (key) => readKey.get(key) as Place | undefined),
+    keysBackward: async function* (from, to) {
+      for (let before = to; before > from; ) {
+        const row = reading(() => readKeys.get(before) as (Segment & { readonly keys: string }) | undefined)
+        if (row === undefined || row.first + row.count <= from) return
+        yield { segment: row, keys: splitKeys(row.keys) }
+        before = row.first
       }
     }
   }
+}
+
+function reading<T>(read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    throw storeError(error)
+  }
+}
+
+function lookUp<T extends object>(names: readonly string[], read: (name: string) => T | undefined): Map<string, T> {
+  const found = new Map<string, T>()
+  reading(() => {
+    for (const name of names) {
+      const row = read(name)
+      if (row !== undefined) found.set(name, { ...row })
+    }
+  })
+  return found
 }

@@ -1,10 +1,11 @@
 import type { EntryDraft } from '../log/entry.ts'
 import type { Tile } from '../log/tree.ts'
+import type { KeyChanges, Producer } from './keys.ts'
 
 /** An event on its way into the log. */
 export interface AppendItem {
   readonly draft: EntryDraft
-  /** Idempotency key, at most 128 characters: of several appends with one key the first is kept, and each is answered with its place. */
+  /** Idempotency key, 1 to 128 printable ASCII characters, best `<producer>:<number>` with numbers that grow: of several appends with one key the first is kept, and each is answered with its place. */
   readonly key: string
 }
 
@@ -39,9 +40,9 @@ export interface Commit {
   readonly segment: Segment
   /** Tiles that were filled, and unfinished ones above the leaves that have grown; the latter replace what is stored under their place. */
   readonly tiles: readonly Tile[]
-  /** Idempotency keys of the segment's entries, in their order, and the entries' hashes. */
+  /** Idempotency keys of the segment's entries, in their order, and what they change. */
   readonly keys: readonly string[]
-  readonly hashes: readonly Uint8Array[]
+  readonly keyChanges: KeyChanges
   readonly head: Head & { readonly checkpoint: string }
 }
 
@@ -74,6 +75,13 @@ export interface LogStore extends LogReader {
    * @throws {InfraFabricError} `ledger.store.full`, `ledger.store.busy`, `ledger.store.io`, `ledger.store.damaged`, `ledger.store.not-leader`
    */
   readonly commit: (commit: Commit) => Promise<boolean>
-  /** Places of those keys that are in the log. */
-  readonly places: (keys: readonly string[]) => Promise<ReadonlyMap<string, Place>>
+  /** Those of these producers that have entries in the log. */
+  readonly producers: (ids: readonly string[]) => Promise<ReadonlyMap<string, Producer>>
+  /** Places of those keys with a row of their own that are in the log. */
+  readonly singleKeys: (keys: readonly string[]) => Promise<ReadonlyMap<string, Place>>
+  /** Keys of the segments that hold entries `from` to `to` (exclusive), the newest segment first. */
+  readonly keysBackward: (
+    from: number,
+    to: number
+  ) => AsyncIterable<{ readonly segment: Segment; readonly keys: readonly string[] }>
 }

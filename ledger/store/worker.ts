@@ -2,7 +2,6 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { errorCode, InfraFabricError } from '#kernel'
 import { readSigner } from '../log/note.ts'
-import { type EntryIndex, openEntryIndex } from '../read/entry-index.ts'
 import { openPublished } from './published.ts'
 import { groupSize, openSequencer } from './sequencer.ts'
 import { openSqliteStore } from './sqlite-store.ts'
@@ -10,7 +9,6 @@ import type { AppendItem, Place } from './store.ts'
 
 export interface WorkerSettings {
   readonly databasePath: string
-  readonly indexPath: string
   readonly publishedPath: string
   readonly origin: string
   readonly keyPem: string
@@ -43,10 +41,6 @@ export type WorkerAnswer =
   /** The store cannot be opened; the thread ends. */
   | { readonly type: 'failed'; readonly code: string; readonly message: string }
 
-/** How long the log must have been quiet before entries are indexed, and the entries taken at a time: appends wait for no more than those. */
-const indexAfterMs = 20
-const indexAtOnce = 1024
-
 const settings = workerData as WorkerSettings
 const port = parentPort!
 const answer = (message: WorkerAnswer) => port.postMessage(message)
@@ -56,7 +50,6 @@ const wordsOf = (error: unknown): { code: string; message: string } => ({
 })
 
 const { store, sequencer, published } = await open()
-let index: EntryIndex | null = null
 
 async function open() {
   try {
@@ -77,7 +70,6 @@ let failedEpoch = -1
 let committing = false
 let closing = false
 let publishTimer: NodeJS.Timeout | null = null
-let indexTimer: NodeJS.Timeout | null = null
 
 const publish = () => {
   publishTimer = null
@@ -134,30 +126,13 @@ const drain = async (): Promise<void> => {
     if (!closing) await new Promise<void>((resolve) => setImmediate(resolve))
   }
   committing = false
-  if (closing) return end()
-  indexTimer ??= setTimeout(keepIndex, indexAfterMs)
-}
-
-/** Keeps the index near the head in quiet moments, so that whoever asks finds it done. It may fail: whoever asks builds what is missing. */
-const keepIndex = async (): Promise<void> => {
-  indexTimer = null
-  if (committing || closing) return
-  try {
-    index ??= openEntryIndex(settings.indexPath, store)
-    if (await index.catchUp(indexAtOnce)) return
-    indexTimer = setTimeout(keepIndex, 0)
-  } catch {
-    index?.close()
-    index = null
-  }
+  if (closing) await end()
 }
 
 const end = async (): Promise<void> => {
   if (publishTimer !== null) clearTimeout(publishTimer)
-  if (indexTimer !== null) clearTimeout(indexTimer)
   publish()
   published.close()
-  index?.close()
   await store.close()
   port.close()
 }
