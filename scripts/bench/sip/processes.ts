@@ -1,0 +1,105 @@
+/** The measured processes: the server, and the application where it has a process of its own. Each tells what it used. */
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { InfraFabricError } from '#kernel'
+import type { EngineStats } from '#sip-engine'
+
+/** What a process has used since its start. */
+export interface Usage {
+  readonly cpuMs: number
+  readonly residentBytes: number
+  /** Live heap, behind a full collection. */
+  readonly heapBytes: number
+  readonly stats: EngineStats | null
+}
+
+export interface Ports {
+  readonly udp: number
+  readonly tcp: number
+  readonly tls: number
+  readonly admin: number
+}
+
+export interface ServerSettings {
+  /** The application shares the server's process, with no socket between. */
+  readonly inProcess: boolean
+  readonly tls: { readonly key: string; readonly cert: string }
+}
+
+export interface Measured {
+  readonly usage: (collect?: boolean) => Promise<Usage>
+  readonly stop: () => Promise<void>
+}
+
+export interface Topology {
+  readonly ports: Ports
+  readonly server: Measured
+  /** Null where it is in the server's process. */
+  readonly application: Measured | null
+  readonly stop: () => Promise<void>
+}
+
+const startTimeoutMs = 15_000
+
+async function start<T>(file: string, settings: unknown): Promise<{ told: T; measured: Measured }> {
+  const child: ChildProcess = fork(new URL(file, import.meta.url), {
+    execArgv: ['--disable-warning=ExperimentalWarning', '--expose-gc', ...(process.env.SIP_BENCH_NODE?.split(' ') ?? [])],
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc']
+  })
+  const told = async (): Promise<unknown> => {
+    const end = new AbortController()
+    const timer = setTimeout(() => end.abort(), startTimeoutMs)
+    try {
+      const gone = once(child, 'exit', { signal: end.signal }).then(() => {
+        throw new InfraFabricError('bench.process', `${file} ended`)
+      })
+      const message = once(child, 'message', { signal: end.signal }).then(([value]) => value as unknown)
+      return await Promise.race([message, gone])
+    } finally {
+      clearTimeout(timer)
+      end.abort()
+    }
+  }
+  child.send({ start: settings })
+  const first = await told().catch((error: unknown) => {
+    child.kill('SIGKILL')
+    throw error
+  })
+  return {
+    told: first as T,
+    measured: {
+      usage: (collect = false) => {
+        child.send({ usage: collect })
+        return told() as Promise<Usage>
+      },
+      stop: async () => {
+        if (child.exitCode !== null || child.signalCode !== null) return
+        const gone = once(child, 'exit')
+        child.disconnect()
+        const timer = setTimeout(() => child.kill('SIGKILL'), 5000)
+        await gone
+        clearTimeout(timer)
+      }
+    }
+  }
+}
+
+/** @throws {InfraFabricError} `bench.process` when a process does not start. */
+export async function startTopology(settings: ServerSettings): Promise<Topology> {
+  const server = await start<Ports>('server.ts', settings)
+  const application = settings.inProcess
+    ? null
+    : await start('application.ts', { port: server.told.admin }).catch(async (error: unknown) => {
+        await server.measured.stop()
+        throw error
+      })
+  return {
+    ports: server.told,
+    server: server.measured,
+    application: application?.measured ?? null,
+    stop: async () => {
+      await application?.measured.stop()
+      await server.measured.stop()
+    }
+  }
+}
