@@ -127,8 +127,8 @@ export function createApplicationRequests(core: Core): ApplicationRequests {
 
   /** The reply goes before the request, so that it goes before every response. */
   const launch = (replyTo: string, request: NewOutgoing & { readonly application: Application }) => {
-    const { transaction } = uac.open(request)
-    const facts = sentFacts(core, transaction.bytes, request.path)
+    const { transaction, path } = uac.open(request)
+    const facts = sentFacts(core, transaction.bytes, path)
     request.application.send(requestSent(randomUUID(), replyTo, facts, transaction.id), transaction.bytes)
     transactions.start(transaction)
   }

@@ -2,9 +2,10 @@
 
 import { randomUUID } from 'node:crypto'
 import type { Clock, Log } from '#kernel'
-import { header, parseMessage, type SipMessage } from '../codec/message.ts'
+import { header, headerLines, parseMessage, type SipMessage } from '../codec/message.ts'
+import { firstVia, parseVia } from '../codec/via.ts'
 import { nokReply, okReply } from '../protocol/server-message.ts'
-import type { Flow, TransportEvents, TransportPort } from '../transport/port.ts'
+import { type Flow, type TransportEvents, type TransportPort, transportTraits } from '../transport/port.ts'
 import { type Application, createRoutes } from './application.ts'
 import type { ApplicationHandler, ApplicationMessage } from './application-link.ts'
 import { createApplicationRequests } from './application-requests.ts'
@@ -84,6 +85,13 @@ export function createEngine(parts: EngineParts): Engine {
     }
   }
 
+  /** RFC 5923 §8.1: a peer that TLS knows offers its connection for our requests to the port it names. */
+  const noteAlias = (message: SipMessage, flow: Flow): void => {
+    const line = message.kind === 'request' ? headerLines(message, 'via')[0] : undefined
+    const via = line === undefined ? undefined : parseVia(firstVia(line))
+    if (via?.params.has('alias')) transport.alias(flow, via.port ?? transportTraits.tls.defaultPort)
+  }
+
   const handle = (application: Application, message: ApplicationMessage) => {
     switch (message.kind) {
       case 'route':
@@ -123,6 +131,7 @@ export function createEngine(parts: EngineParts): Engine {
         void guarded(() => {
           const message = read(bytes, flow)
           if (message === undefined) return
+          if (flow.identity?.authorized) noteAlias(message, flow)
           if (message.kind === 'request') core.uas.request(message, flow)
           else core.uac.response(message, flow)
         }),

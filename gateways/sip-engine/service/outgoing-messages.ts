@@ -5,9 +5,17 @@ import { type Dialog, withTag } from '../dialog/dialog.ts'
 import type { Listener } from '../transport/port.ts'
 import { hostPort, newToken } from './core.ts'
 
-/** RFC 3581 §3: `rport` is always asked for. */
+/** RFC 3581 §3: `rport` is always asked for. RFC 5923 §7.1: over TLS the peer may send its own requests on our connection. */
 export function viaLine(listener: Listener, branch: string): HeaderLine {
-  return ['Via', `SIP/2.0/${listener.transport.toUpperCase()} ${hostPort(listener)};rport;branch=${branch}`]
+  const alias = listener.transport === 'tls' ? ';alias' : ''
+  return ['Via', `SIP/2.0/${listener.transport.toUpperCase()} ${hostPort(listener)};rport;branch=${branch}${alias}`]
+}
+
+/** The request as it goes out from another listener, as a transaction of its own. */
+export function readdressed(request: OutgoingRequest, listener: Listener, branch: string): OutgoingRequest {
+  const headers = [...request.headers]
+  headers[headers.findIndex(([name]) => name === 'Via')] = viaLine(listener, branch)
+  return { ...request, headers }
 }
 
 /** The header fields every request in a dialog has. @see RFC 3261 §12.2.1.1 */

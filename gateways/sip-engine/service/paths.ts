@@ -30,6 +30,9 @@ export interface Path {
   readonly small: Path | null
 }
 
+/** Why a request is not answered on a path. */
+export type PathFailure = 'transportError' | 'timeout' | 'unavailable'
+
 export type PathFound = (path: Path | undefined) => void
 
 export interface Paths {
@@ -48,7 +51,7 @@ export interface Paths {
    * The path to try when a request got no answer on this one; null when there is none left. Its destination is tried last by later requests
    * for a time.
    */
-  readonly after: (path: Path, cause: 'transportError' | 'timeout' | 'unavailable') => Path | null
+  readonly after: (path: Path, cause: PathFailure) => Path | null
   /** Whether a destination is one of our own listeners. */
   readonly isOwn: (destination: Destination) => boolean
   /** Remembers that a registered contact is reached on the flow it registered on; `expiresS` 0 forgets it. */

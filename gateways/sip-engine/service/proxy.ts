@@ -33,7 +33,7 @@ import { bareUri, redirectTargets, type Target, targetKey } from '../proxy/targe
 import type { Application } from './application.ts'
 import { type Core, hostPort, newToken } from './core.ts'
 import { viaLine } from './outgoing-messages.ts'
-import type { Path, PathFound } from './paths.ts'
+import type { Path, PathFailure, PathFound } from './paths.ts'
 import type { ReceivedRequest } from './received.ts'
 import type { ClientTransaction, Told } from './transactions.ts'
 import { type Asked, registerFlow } from './uas.ts'
@@ -205,31 +205,48 @@ export function createProxy(core: Core): SipProxy {
   const send = (running: Running, branch: Branch) =>
     pathTo(running, branch.target, (path) => {
       if (path === undefined || branch.state !== 'trying') return feed(running, { type: 'unsendable', branch: branch.id })
-      const { request, vias, requestUri, routes } = requestOf(running, branch.target)
-      const branchId = loopBranch(newToken(), running.routed)
-      const via = viaLine(path.listener, branchId)
-      const inbound = running.asked.received.flow.listener
-      const parts: SentBranch = { request, requestUri, via, routes }
+      sendOn(running, branch, path)
+    })
+
+  const sendOn = (running: Running, branch: Branch, wanted: Path) => {
+    const { request, vias, requestUri, routes } = requestOf(running, branch.target)
+    const branchId = loopBranch(newToken(), running.routed)
+    const inbound = running.asked.received.flow.listener
+    const encode = ({ listener }: Path) => {
+      const parts: SentBranch = { request, requestUri, via: viaLine(listener, branchId), routes }
       const bytes = forwardedRequest({
         ...parts,
         vias,
         breadth: branch.breadth,
-        record: running.order.remainInDialog ? recordLines(request, requestUri, inbound, path.listener) : [],
+        record: running.order.remainInDialog ? recordLines(request, requestUri, inbound, listener) : [],
         extra: running.order.extra,
         rack: rackFor(running.asked.received)
       })
-      const transaction = transactions.openClient({
-        method: request.method,
-        branch: branchId,
-        bytes,
-        reliable: path.listener.transport !== 'udp',
-        transmit: path.transmit,
-        makeAck: (response) => branchAck(parts, response),
-        tell: (what, response) => told(running, branch, what, response)
-      })
-      running.sent.set(branch.id, { ...parts, path, branchId, transaction })
-      transactions.start(transaction)
+      return { parts, bytes }
+    }
+    const small = encode(wanted)
+    const path = paths.fitting(wanted, small.bytes.length)
+    const { parts, bytes } = path === wanted ? small : encode(path)
+    const transaction = transactions.openClient({
+      method: request.method,
+      branch: branchId,
+      bytes,
+      reliable: path.listener.transport !== 'udp',
+      transmit: path.transmit,
+      makeAck: (response) => branchAck(parts, response),
+      tell: (what, response) => told(running, branch, what, response)
     })
+    running.sent.set(branch.id, { ...parts, path, branchId, transaction })
+    transactions.start(transaction)
+  }
+
+  /** Sends a request that failed to the next address of its target. @see RFC 3263 §4.3 */
+  const again = (running: Running, branch: Branch, cause: PathFailure): boolean => {
+    if (running.context.branches[branch.id]!.state !== 'trying') return false
+    const path = paths.after(running.sent.get(branch.id)!.path, cause)
+    if (path !== null) sendOn(running, branch, path)
+    return path !== null
+  }
 
   const requestOf = ({ asked, routing }: Running, target: Target) => {
     const { message: request, vias } = asked.received
@@ -245,10 +262,13 @@ export function createProxy(core: Core): SipProxy {
       case 'success':
         return feed(running, { type: what, branch: id, response: response! })
       case 'failure':
+        if (response!.status === 503 && again(running, branch, 'unavailable')) return
         return failed(running, id, response!)
       case 'timeout':
+        if (again(running, branch, 'timeout')) return
         return feed(running, { type: 'timeout', branch: id })
       case 'transportError':
+        if (again(running, branch, 'transportError')) return
         return feed(running, { type: 'unsendable', branch: id })
       case 'unacknowledged':
         return

@@ -55,6 +55,8 @@ export interface ClientTransaction extends Running {
 }
 
 export interface ClientRequest {
+  /** That of the transaction it follows at another address, so that the application sees one. */
+  readonly id?: string
   readonly method: string
   readonly branch: string
   readonly bytes: Buffer
@@ -255,7 +257,7 @@ export function createTransactions(parts: {
     },
     openClient: (request) => {
       const transaction: ClientTransaction = {
-        id: randomUUID(),
+        id: request.id ?? randomUUID(),
         key: clientKey(request.branch, request.method),
         method: request.method,
         context: context(request.reliable),

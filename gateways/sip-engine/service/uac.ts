@@ -16,8 +16,8 @@ import { networkMessage, unsolicited, type WireFacts } from '../protocol/server-
 import type { Flow } from '../transport/port.ts'
 import type { Application } from './application.ts'
 import { type Core, hostPort, newBranch, nextCSeq, sentFacts } from './core.ts'
-import { ackFor, cancelFor, dialogLines, madeUpResponse } from './outgoing-messages.ts'
-import { isBehindNat, type Path } from './paths.ts'
+import { ackFor, cancelFor, dialogLines, madeUpResponse, readdressed } from './outgoing-messages.ts'
+import { isBehindNat, type Path, type PathFailure } from './paths.ts'
 import { armSessionTimer, disarmSessionTimer } from './session-timers.ts'
 import { type AnsweredInvite, type Fork, maxForks, newSession, type Session, setAside, turnTo } from './sessions.ts'
 import type { ReadHeader } from './subscriptions.ts'
@@ -39,6 +39,8 @@ export interface UserAgentClient {
   readonly startCancel: (item: Outgoing) => void
   /** Cancels an INVITE for the engine's own reasons. */
   readonly cancelOwn: (transaction: ClientTransaction) => void
+  /** The call of a re-INVITE is over: its final response must come soon. */
+  readonly outlive: (transaction: ClientTransaction) => void
   readonly response: (response: SipResponse, flow: Flow) => void
   /** Ends a session from this side: BYE with that Reason, shown to its application as unsolicited. */
   readonly bye: (session: Session, reason: string) => void
@@ -66,8 +68,11 @@ export interface NewOutgoing {
 }
 
 /** A request on its way, until its final response. */
-export interface Outgoing extends Omit<NewOutgoing, 'branch' | 'application' | 'done'> {
-  readonly transaction: ClientTransaction
+export interface Outgoing extends Omit<NewOutgoing, 'branch' | 'application' | 'done' | 'request' | 'path'> {
+  /** These three change when the request goes to another address. */
+  request: OutgoingRequest
+  path: Path
+  transaction: ClientTransaction
   /** Null for requests of the engine, and once the application is gone. */
   application: Application | null
   /** `held`: waits for the first provisional response (RFC 3261 §9.1). */
@@ -99,21 +104,8 @@ export function createUac(core: Core): UserAgentClient {
   // Transactions
 
   const open = (parts: NewOutgoing): Outgoing => {
-    const { request, path } = parts
-    const bytes = encodeRequest(request)
-    const transaction = transactions.openClient({
-      method: request.method,
-      branch: parts.branch,
-      bytes,
-      reliable: path.listener.transport !== 'udp',
-      transmit: path.transmit,
-      makeAck: (response) => ackFor(request, response),
-      tell: (what, response) => told(item, what, response)
-    })
     const item: Outgoing = {
-      request,
-      transaction,
-      path,
+      ...attempt(parts, (what, response) => told(item, what, response)),
       application: parts.application,
       session: parts.session,
       creating: parts.creating,
@@ -125,8 +117,8 @@ export function createUac(core: Core): UserAgentClient {
       forks: null,
       done: parts.done ?? null
     }
+    const { session, request, transaction } = item
     outgoing.set(transaction.id, item)
-    const { session } = item
     if (session !== null && (request.method === 'INVITE' || request.method === 'UPDATE')) {
       if (request.method === 'INVITE') {
         session.inviteClient = transaction
@@ -135,6 +127,50 @@ export function createUac(core: Core): UserAgentClient {
       if (request.body.length > 0) session.offer = 'local'
     }
     return item
+  }
+
+  /** One transaction of a request, on its path or, where the request is too large for that, on the one beside it. */
+  const attempt = (
+    { request: asked, path: wanted, branch, id }: Pick<NewOutgoing, 'request' | 'path' | 'branch'> & { readonly id?: string },
+    tell: (what: Told, response: SipResponse | null) => void
+  ) => {
+    const small = encodeRequest(asked)
+    const path = paths.fitting(wanted, small.length)
+    const request = path === wanted ? asked : readdressed(asked, path.listener, branch)
+    const transaction = transactions.openClient({
+      ...(id === undefined ? {} : { id }),
+      method: request.method,
+      branch,
+      bytes: path === wanted ? small : encodeRequest(request),
+      reliable: path.listener.transport !== 'udp',
+      transmit: path.transmit,
+      makeAck: (response) => ackFor(request, response),
+      tell
+    })
+    return { request, path, transaction }
+  }
+
+  /**
+   * Sends a request that failed to the next address of its next hop, as a new transaction that the application knows by the same id.
+   *
+   * @returns false when there is none, or the request is not wanted any more.
+   * @see RFC 3263 §4.3
+   */
+  const again = (item: Outgoing, cause: PathFailure): boolean => {
+    const { session, transaction: before } = item
+    if (item.cancel !== 'none' || (session !== null && item.creating && session.dialog.remoteTag !== '')) return false
+    const path = paths.after(item.path, cause)
+    if (path === null) return false
+    const branch = newBranch()
+    const request = readdressed(item.request, path.listener, branch)
+    Object.assign(
+      item,
+      attempt({ request, path, branch, id: before.id }, (what, response) => told(item, what, response))
+    )
+    if (session?.inviteClient === before) session.inviteClient = item.transaction
+    if (session?.updateClient === before) session.updateClient = item.transaction
+    transactions.start(item.transaction)
+    return true
   }
 
   const show = (item: Outgoing, response: SipResponse) => {
@@ -165,14 +201,17 @@ export function createUac(core: Core): UserAgentClient {
       case 'success':
         return item.request.method === 'INVITE' ? answered(item, response!) : finished(item, response!)
       case 'failure':
+        if (response!.status === 503 && again(item, 'unavailable')) return
         return finished(item, response!)
       case 'timeout': {
+        if (again(item, 'timeout')) return
         const abandoned = item.cancel === 'sent'
         failed(item, abandoned ? 487 : 408, reasonPhrases[abandoned ? 487 : 408]!)
         return
       }
       case 'transportError':
-        return failed(item, 503, item.path.destination === null ? 'DNS Error' : reasonPhrases[503]!)
+        if (again(item, 'transportError')) return
+        return failed(item, item.path.failure.status, item.path.failure.reason)
       case 'unacknowledged':
         return
     }
@@ -200,8 +239,8 @@ export function createUac(core: Core): UserAgentClient {
         setAside(session)
         session.dialog = formedBy(branchOf(item, session), response)
         session.remoteRSeq = 0
-        session.peerFlow = directFlow(session, currentFlow)
       } else if (rseq > session.remoteRSeq) session.dialog = formedBy(session.dialog, response)
+      session.peerFlow = directFlow(session, currentFlow)
     }
     learn(session, response)
     if (rseq > 0) {
@@ -399,14 +438,25 @@ export function createUac(core: Core): UserAgentClient {
       if (type !== null) headers.push(['Content-Type', type])
       const body = draft?.body ?? emptyBody
       if (body.length > 0 && type !== null) session.localBody = { type, body: Buffer.from(body) }
-      const bytes = encodeRequest({ method: 'ACK', uri: target.requestUri, headers, body })
-      waiting.ack = bytes
-      waiting.transmitAck = () => {
-        counters.requestsSent++
-        path.transmit(bytes, () => counters.transportErrors++)
+      const request: OutgoingRequest = { method: 'ACK', uri: target.requestUri, headers, body }
+      const transmit = (on: Path, bytes: Buffer) => {
+        waiting.ack = bytes
+        waiting.transmitAck = () => {
+          counters.requestsSent++
+          on.transmit(bytes, () => {
+            counters.transportErrors++
+            const next = paths.after(on, 'transportError')
+            if (next !== null && waiting.ack === bytes)
+              transmit(next, encodeRequest(readdressed(request, next.listener, newBranch())))
+          })
+        }
+        waiting.transmitAck()
       }
-      sent?.(bytes, path)
-      waiting.transmitAck()
+      const small = encodeRequest(request)
+      const fit = paths.fitting(path, small.length)
+      const bytes = fit === path ? small : encodeRequest(readdressed(request, fit.listener, newBranch()))
+      sent?.(bytes, fit)
+      transmit(fit, bytes)
     })
   }
 
@@ -439,10 +489,20 @@ export function createUac(core: Core): UserAgentClient {
       tell: () => undefined
     })
     transactions.start(transaction)
-    item.cancelTimer = clock.after(64 * timers.t1Ms, () => {
+    abandonLater(item)
+  }
+
+  /** An INVITE that has a provisional response waits for the final one as long as it takes, unless it has no meaning any more. */
+  const abandonLater = (item: Outgoing) => {
+    item.cancelTimer ??= clock.after(64 * timers.t1Ms, () => {
       item.cancelTimer = null
       transactions.abandon(item.transaction)
     })
+  }
+
+  const outlive = (transaction: ClientTransaction) => {
+    const item = outgoing.get(transaction.id)
+    if (item !== undefined) abandonLater(item)
   }
 
   // The engine's own requests
@@ -476,7 +536,7 @@ export function createUac(core: Core): UserAgentClient {
         dialogId: session.id,
         done
       })
-      sent?.(item.transaction.bytes, path)
+      sent?.(item.transaction.bytes, item.path)
       transactions.start(item.transaction)
     })
   }
@@ -575,6 +635,7 @@ export function createUac(core: Core): UserAgentClient {
     sendAck,
     startCancel,
     cancelOwn,
+    outlive,
     bye,
     tellGone,
     refresh,
