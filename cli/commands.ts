@@ -10,6 +10,26 @@ export const commands: readonly Command[] = [
     load: () => import('./commands/up.ts')
   },
   {
+    words: ['sip-server'],
+    operands: [],
+    summary: 'run the SIP server alone in the foreground, for drachtio-srf applications, until SIGINT or SIGTERM',
+    options: [
+      { name: 'config', value: 'FILE', summary: 'settings, YAML; SIGHUP reads them again' },
+      { name: 'listen', value: 'LIST', summary: 'where SIP is taken, by comma, in place of the file: udp:127.0.0.1:5060' },
+      { name: 'admin', value: 'ADDR:PORT', summary: 'where applications connect, in place of the file: 127.0.0.1:9022' },
+      { name: 'secret-file', value: 'FILE', summary: 'file with the secret of applications in its first line' },
+      { name: 'check', summary: 'only tell every problem of the settings' }
+    ],
+    load: () => import('./commands/sip-server.ts')
+  },
+  {
+    words: ['sip-server', 'import'],
+    operands: ['<drachtio.conf.xml>'],
+    summary: 'settings made of the configuration of a drachtio-server, with a note on everything not taken over',
+    options: [{ name: 'address', value: 'ADDR', summary: 'address of this host, where the file listens on *' }],
+    load: () => import('./commands/sip-server-import.ts')
+  },
+  {
     words: ['guard', 'explain'],
     operands: ['<trace-or-call-id>'],
     summary: 'which of the seven layers decided about a call, and why',

@@ -62,7 +62,7 @@ test('every ifctl command that a page names is known to ifctl', (t) => {
   const named = new Set<string>()
   for (const page of pages) {
     for (const [, words] of readFileSync(page, 'utf8').matchAll(
-      /\bifctl ((?:up|guard|witness)(?: (?:explain|registry|check\b|list|sign|keygen|log|query|trace|verify|key|checkpoint)\b)*)/g
+      /\bifctl ((?:up|sip-server|guard|witness)(?: (?:import|explain|registry|check\b|list|sign|keygen|log|query|trace|verify|key|checkpoint)\b)*)/g
     )) {
       named.add(words!)
     }

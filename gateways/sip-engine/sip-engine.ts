@@ -8,6 +8,8 @@ import { type Clock, ConfigError, type Log, systemClock } from '#kernel'
 import { type CaptureConfig, type CaptureCounters, captureProblems, createHepSender } from './capture/hep-sender.ts'
 import { createWireTap, type WireObserver } from './capture/wire.ts'
 import { defaultMessageLimits, type MessageLimits } from './codec/limits.ts'
+import type { Imported } from './configuration/drachtio-conf.ts'
+import type { LoadedServer, SettingsOverrides } from './configuration/settings.ts'
 import type { MetricsConfig } from './metrics/http.ts'
 import { maxFrame } from './protocol/framing.ts'
 import { type AdminConfig, type ApplicationLink, openApplicationLink } from './service/application-link.ts'
@@ -30,6 +32,8 @@ import { openTransports, type Transports } from './transport/transports.ts'
 export type { CaptureConfig, CaptureCounters } from './capture/hep-sender.ts'
 export type { WireEvent, WireObserver } from './capture/wire.ts'
 export type { MessageLimits } from './codec/limits.ts'
+export type { Imported, ImportNote } from './configuration/drachtio-conf.ts'
+export type { LoadedServer, SettingsOverrides } from './configuration/settings.ts'
 export type { MetricsConfig } from './metrics/http.ts'
 export type { AdminConfig } from './service/application-link.ts'
 export type { EngineTimers } from './service/config.ts'
@@ -227,6 +231,33 @@ export async function createSipServer(config: SipServerConfig): Promise<SipServe
       return closed
     }
   }
+}
+
+/**
+ * Reads a settings file (YAML) for a server that runs alone.
+ *
+ * @param file null for none: `overrides` say everything then.
+ * @throws {ConfigError} naming every problem at once, each with the path of its setting.
+ */
+export async function loadSipServer(file: string | null, overrides?: SettingsOverrides): Promise<LoadedServer> {
+  return (await import('./configuration/settings.ts')).loadServer(file, overrides)
+}
+
+/**
+ * Turns the text of a drachtio.conf.xml into a settings file.
+ *
+ * @param options.source name of the file, for the comment in front.
+ * @param options.anyAddress stands where the file listens on `*`.
+ * @returns `yaml`, and `notes` on everything that was not taken over, which stand in it as comments too.
+ * @throws {InfraFabricError} `sip-engine.xml` with the line.
+ */
+export async function importDrachtioConf(
+  text: string,
+  options: { readonly source: string; readonly anyAddress?: string | undefined }
+): Promise<Imported & { readonly yaml: string }> {
+  const { importConf, importedYaml } = await import('./configuration/drachtio-conf.ts')
+  const imported = importConf(text, options.anyAddress)
+  return { ...imported, yaml: importedYaml(options.source, imported) }
 }
 
 function configProblems(config: SipServerConfig): string[] {

@@ -16,7 +16,7 @@ const callIdLine = /\r\n(?:call-id|i)[ \t]*:[ \t]*([^\r\n]*?)[ \t]*\r\n/i
 
 /** Undefined for octets that do not begin like SIP. */
 export function glance(bytes: Buffer): Glance | undefined {
-  const text = bytes.latin1Slice(0, Math.min(bytes.length, reach))
+  const text = bytes.toString('latin1', 0, reach)
   const status = statusLine.exec(text)
   if (status !== null) return { method: cseqLine.exec(text)?.[1] ?? '', status: Number(status[1]) }
   const request = requestLine.exec(text)
@@ -25,6 +25,6 @@ export function glance(bytes: Buffer): Glance | undefined {
 
 /** Value of the first Call-ID field. */
 export function callIdOf(bytes: Buffer): string | undefined {
-  const value = callIdLine.exec(bytes.latin1Slice(0, Math.min(bytes.length, reach)))?.[1]
+  const value = callIdLine.exec(bytes.toString('latin1', 0, reach))?.[1]
   return value === '' ? undefined : value
 }
