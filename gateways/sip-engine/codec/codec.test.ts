@@ -3,11 +3,17 @@ import fc from 'fast-check'
 import { DecodeError } from '#kernel'
 import { parseAddress, parseAddressList } from './address.ts'
 import { parseCSeq, parseRAck } from './cseq.ts'
+import { parseAuthSchemes } from './digest.ts'
+import { parseSubscriptionState } from './event.ts'
 import { defaultMessageLimits } from './limits.ts'
+import { parseMediaType } from './media-type.ts'
 import { allHeaders, header, headerLines, parseMessage, type SipMessage, type SipRequest, withHeaderValue } from './message.ts'
+import { splitMultipart } from './multipart.ts'
 import { headerKey, writtenName } from './names.ts'
+import { parseReasons } from './reason.ts'
 import { requestInsanity } from './sanity.ts'
 import { encodeRequest, encodeResponse } from './serialize.ts'
+import { parseTelUri } from './tel-uri.ts'
 import { nextComma, parseParameters, splitList } from './text.ts'
 import { parseHostPort, parseSipUri } from './uri.ts'
 import { firstVia, markReceived, parseVia } from './via.ts'
@@ -81,6 +87,11 @@ test('lesser faults are told by defect', (t) => {
   ]
   for (const [lines, code] of defects) t.is(message(...lines).defect?.code, code, code)
   t.regex(message('OPTIONS sip:h SIP/2.0', 'a: b', 'no colon').defect!.message, /octet 29/)
+  t.is(
+    message('OPTIONS  sip:h SIP/2.0', 'no colon', 'a: b\nVia: c').defect?.code,
+    'sip.header.bare-line-end',
+    'ahead of all others'
+  )
 })
 
 test('any octets are read or refused with a DecodeError, never otherwise', (t) => {
@@ -250,23 +261,44 @@ test('lists and parameters outside quotes', (t) => {
   for (const bad of ['x', ';=1', ';a="x', ';;a']) t.is(parseParameters(bad), undefined, bad)
 })
 
-test('long values are read in linear time', (t) => {
-  const hostile = [
+test('hostile input is read in linear time', (t) => {
+  const blanks = ' '.repeat(15_000)
+  const values = [
     `sip:${'a'.repeat(15_000)}@${'b.'.repeat(100)}`,
     `"${'\\'.repeat(15_000)}`,
     `<${'<'.repeat(15_000)}`,
     ';a'.repeat(5000),
-    ' '.repeat(15_000)
+    blanks,
+    `a${blanks}b`,
+    `Digest a=${',a='.repeat(4000)}`,
+    `a${blanks}:${blanks}b`
   ]
+  const messages = [
+    message('OPTIONS sip:h SIP/2.0', `From: a${blanks}b`, ' c', `X: ${`${' '.repeat(60)}\r\n `.repeat(500)}x`),
+    message(`OPTIONS${' '.repeat(4000)}x SIP/2.0`, 'a: b'),
+    message('OPTIONS sip:h SIP/2.0', ...Array.from({ length: 255 }, () => 'x'.repeat(250)))
+  ]
+  const parts = Buffer.from(`--b\r\n${`A: x${' '.repeat(8000)}y\r\n z\r\n\r\n\r\n--b\r\n`.repeat(60)}\r\n\r\n--b--`)
   const start = performance.now()
   for (let round = 0; round < 20; round++) {
-    for (const text of hostile) {
+    for (const text of values) {
       parseSipUri(text)
+      parseTelUri(`tel:+${text}`)
       parseAddress(text)
       parseVia(`SIP/2.0/UDP ${text}`)
+      parseVia(`SIP${text}`)
       splitList(text)
       parseParameters(text)
+      parseAuthSchemes(text)
+      parseReasons(text)
+      parseSubscriptionState(text)
+      parseMediaType(text)
     }
+    for (const each of messages) {
+      parseMessage(each.bytes)
+      allHeaders(each)
+    }
+    splitMultipart(parts, 'b')
   }
   t.true(performance.now() - start < 2000)
 })
