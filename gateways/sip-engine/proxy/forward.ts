@@ -5,7 +5,6 @@
  */
 import { allHeaders, header, headerLines, type SipRequest, type SipResponse } from '../codec/message.ts'
 import { emptyBody, type HeaderLine } from '../codec/serialize.ts'
-import { nextComma } from '../codec/text.ts'
 import { bracketed, uriScheme } from '../codec/uri.ts'
 import type { Listener } from '../transport/port.ts'
 
@@ -105,27 +104,26 @@ function companion(
   return encoded(`${method} ${requestUri} SIP/2.0`, lines, emptyBody)
 }
 
+export interface ResponseChanges {
+  /** Challenges of other branches. */
+  readonly extra?: readonly HeaderLine[]
+  /** RSeq in place of the one received. */
+  readonly rseq?: number | undefined
+}
+
 /**
- * A response for the hop before: without its top Via, which is ours.
+ * A response for the hop before. It gets the Via values that its request came with, whatever the callee has made of them.
  *
- * @param changes `extra`: challenges of other branches; `rseq`: RSeq in place of the one received.
+ * @param vias as received, the top one marked with the packet's source.
  */
-export function forwardedResponse(
-  response: SipResponse,
-  changes: { readonly extra?: readonly HeaderLine[]; readonly rseq?: number } = {}
-): Buffer {
+export function forwardedResponse(response: SipResponse, vias: readonly string[], changes: ResponseChanges = {}): Buffer {
   const { extra = [], rseq } = changes
-  const lines: HeaderLine[] = []
-  let viaSeen = false
+  const lines = vias.map((value): HeaderLine => ['Via', value])
   for (const { name, key, value } of allHeaders(response)) {
-    if (key === 'content-length') continue
-    if (key === 'via' && !viaSeen) {
-      viaSeen = true
-      const comma = nextComma(value)
-      if (comma >= 0) lines.push([name, value.slice(comma + 1).trim()])
-    } else lines.push([name, key === 'rseq' ? `${rseq ?? value}` : value])
+    if (key === 'rseq') lines.push([name, `${rseq ?? value}`])
+    else if (key !== 'via' && key !== 'content-length') lines.push([name, value])
   }
-  return encoded(`${response.version} ${response.status} ${response.reason}`, [...lines, ...extra], response.body)
+  return encoded(`SIP/2.0 ${response.status} ${response.reason}`, [...lines, ...extra], response.body)
 }
 
 function encoded(startLine: string, lines: readonly HeaderLine[], body: Buffer): Buffer {

@@ -130,10 +130,13 @@ export function createProxy(core: Core): SipProxy {
     running.inputs.push(input)
     if (running.busy) return
     running.busy = true
-    for (let next = running.inputs.shift(); next !== undefined; next = running.inputs.shift()) {
-      for (const effect of react(running.context, next)) perform(running, effect)
+    try {
+      for (let next = running.inputs.shift(); next !== undefined; next = running.inputs.shift()) {
+        for (const effect of react(running.context, next)) perform(running, effect)
+      }
+    } finally {
+      running.busy = false
     }
-    running.busy = false
   }
 
   const perform = (running: Running, effect: ProxyEffect) => {
@@ -305,7 +308,7 @@ export function createProxy(core: Core): SipProxy {
 
   const forward = (running: Running, branch: Branch, response: SipResponse, late: boolean) => {
     const { transaction } = running.asked
-    const bytes = forwardedResponse(response, { rseq: rseqFor(running, response) })
+    const bytes = forwardedResponse(response, running.asked.received.vias, { rseq: rseqFor(running, response) })
     if (late) {
       counters.responsesSent++
       transport.reply(transaction.back.flow, transaction.back.fallback, bytes, () => counters.transportErrors++)
@@ -341,7 +344,8 @@ export function createProxy(core: Core): SipProxy {
     const { asked, context } = running
     const best = bestFailure(context.failures, context.cancelled)
     if (best.response !== null) {
-      const bytes = forwardedResponse(best.response, { extra: otherChallenges(context.failures, best) })
+      const extra = otherChallenges(context.failures, best)
+      const bytes = forwardedResponse(best.response, asked.received.vias, { extra })
       return transactions.respond(asked.transaction, best.status, bytes)
     }
     const unsent = !context.cancelled && context.failures.every(({ status, response }) => status === 503 && response === null)
