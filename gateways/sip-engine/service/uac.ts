@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { isIP } from 'node:net'
 import { tagOf } from '../codec/address.ts'
-import { parseCSeq } from '../codec/cseq.ts'
+import { parseCSeq, parseRAck } from '../codec/cseq.ts'
 import { header, headerLines, type SipResponse } from '../codec/message.ts'
 import { reasonPhrases } from '../codec/reasons.ts'
 import { commonHeaders, responseInsanity } from '../codec/sanity.ts'
@@ -377,10 +377,17 @@ export function createUac(core: Core): UserAgentClient {
         if (request.method === 'NOTIFY') subscriptions.failed(session, 'local', sentHeader(request))
         else if (request.method === 'SUBSCRIBE') subscriptions.failed(session, 'remote', sentHeader(request))
       }
+      else if (request.method === 'PRACK' && status !== 481) pracked(session, request, response)
       if (request.method === 'BYE' && status !== 401 && status !== 407) hungUp(session)
     }
     show(item, response)
     item.done?.(response)
+  }
+
+  /** A PRACK that a later request overtook is refused as out of order: the reliable response is shown when it comes again. */
+  const pracked = (session: Session, request: OutgoingRequest, response: SipResponse) => {
+    const rack = parseRAck(request.headers.find(([name]) => name === 'RAck')?.[1] ?? '')
+    if (rack !== undefined && turnTo(session, tagOf(commonHeaders(response).to)) && session.remoteRSeq === rack.rseq) session.remoteRSeq--
   }
 
   /** RFC 3261 §15.1.1: with the BYE answered, a re-INVITE of the peer has nothing left to be about. */

@@ -4,7 +4,7 @@ import { parseAddress, parseAddressList, tagOf } from '../codec/address.ts'
 import { header, headerLines, parseMessage, type SipRequest } from '../codec/message.ts'
 import { reasonPhrases } from '../codec/reasons.ts'
 import { requestInsanity } from '../codec/sanity.ts'
-import { emptyBody, encodeResponse, type HeaderLine } from '../codec/serialize.ts'
+import { emptyBody, encodeRequest, encodeResponse, type HeaderLine } from '../codec/serialize.ts'
 import { parseSipUri } from '../codec/uri.ts'
 import { firstVia, markReceived, parseVia } from '../codec/via.ts'
 import { dialogId, inOrder, isTargetRefresh, refreshedBy, serverDialog, withTag } from '../dialog/dialog.ts'
@@ -97,6 +97,7 @@ export function createUas(core: Core): UserAgentServer {
     const shown = pending.get(invite.id)
     if (shown === undefined) return
     if (shown.held) core.uac.tellGone(shown.session!, 'SIP ;cause=504 ;text="PRACK timeout"')
+    else tellCancelled(shown, 504, 'PRACK timeout')
     settleWith(shown, 504, 'PRACK Timeout')
   })
 
@@ -262,12 +263,23 @@ export function createUas(core: Core): UserAgentServer {
     if (shown.session !== null && shown.creating) endSession(shown.session)
   }
 
+  /** Tells the application that its INVITE was answered without it, in the way it knows: by a CANCEL that no peer sent. */
+  const tellCancelled = ({ application, transaction, received, creating, answered, dialogId }: Shown, cause: number, why: string) => {
+    const headers = commonHeaders(received, '').filter(([name]) => name !== 'CSeq')
+    headers.push(['CSeq', `${received.cseq.number} CANCEL`], ['Reason', `SIP ;cause=${cause} ;text="${why}"`])
+    const cancel = encodeRequest({ method: 'CANCEL', uri: received.message.uri, headers, body: emptyBody })
+    application.send(networkMessage(randomUUID(), wire(0, received.flow), transaction.id, answered || !creating ? dialogId : ''), cancel)
+  }
+
   /** RFC 4320 §4.2: a non-INVITE request that was not answered in time gets no answer, its sender has given up. */
   const unanswered = (shown: Shown) => {
     shown.cancelTimer = null
     counters.unanswered++
     log.warn({ transaction: shown.transaction.id, method: shown.transaction.method }, 'application did not answer')
-    if (shown.transaction.method === 'INVITE') return settleWith(shown, 480)
+    if (shown.transaction.method === 'INVITE') {
+      tellCancelled(shown, 480, 'no answer')
+      return settleWith(shown, 480)
+    }
     settle(shown)
     transactions.forget(shown.transaction)
     if (shown.session !== null && shown.creating) endSession(shown.session)
@@ -319,6 +331,7 @@ export function createUas(core: Core): UserAgentServer {
     )
     if (method === 'BYE') {
       terminateInvite(session)
+      if (session.inviteClient !== null) core.uac.outlive(session.inviteClient)
       endCall(session)
     } else if (method === 'NOTIFY') subscriptions.notified(session, 'remote', receivedHeader(message))
   }
@@ -449,7 +462,7 @@ export function createUas(core: Core): UserAgentServer {
       if (contact === undefined) return fail('Unknown server error sending response')
       headers.push(['Contact', contact])
       if (session !== null && status > 100 && status < 300) session.contact = contact
-    } else if (session !== null && needsContact(method) && ((status >= 200 && status < 300) || isReliable)) {
+    } else if (session !== null && needsContact(method) && status > 100 && status < 300) {
       headers.push(['Contact', session.contact])
     }
     let rseq = 0
