@@ -272,11 +272,9 @@ export function createPlayers(stage: Stage, calls: ReadonlyMap<string, Call>): P
       end(call, leg, status)
     })
     // An answer that comes too late: without any response the engine has answered by then.
-    later(70_000, () => {
-      if (leg.state !== 'early' || mine.provisional.length > 0) return
-      user.respond(shown, ['SIP/2.0 200 OK'], { refusable: noTransaction })
-      end(call, leg, 'never answered')
-    })
+    if (mine.final === 'none' && mine.provisional.length === 0) {
+      later(70_000, () => user.respond(shown, ['SIP/2.0 200 OK'], { refusable: noTransaction }))
+    }
   }
 
   const answer = (call: Call, plan: CallPlan, leg: Leg, incoming: Incoming) => {
