@@ -3,6 +3,7 @@ import { type ManualClock, manualClock, silentLog } from '#kernel'
 import { defaultMessageLimits } from '../codec/limits.ts'
 import { defaultTimers, type EngineTimers } from '../service/config.ts'
 import { createEngine, type Engine } from '../service/engine.ts'
+import type { NameService } from '../service/name-service.ts'
 import { type EngineCounters, newCounters } from '../service/stats.ts'
 import { defaultTransportLimits, type Listener, type TransportName } from '../transport/port.ts'
 import { createMemoryNetwork, type MemoryNetwork, type NetworkOptions } from './memory-network.ts'
@@ -28,6 +29,7 @@ export function createTestEngine(
     transport?: TransportName
     timers?: Partial<EngineTimers>
     serverTransactions?: number
+    names?: NameService
   } = {}
 ): TestEngine {
   const at: Listener = {
@@ -52,7 +54,7 @@ export function createTestEngine(
     counters,
     transport,
     userAgent: null,
-    names: createNames(),
+    names: options.names ?? createNames(),
     hosts: (name) => (name === 'peer.example' ? ['10.0.0.2'] : undefined)
   })
   return { engine, counters, at }
@@ -64,6 +66,7 @@ export function createBench(
     network?: NetworkOptions
     timers?: Partial<EngineTimers>
     serverTransactions?: number
+    names?: NameService
   } = {}
 ): Bench {
   const clock = manualClock()
