@@ -1,4 +1,4 @@
-import { formatParameters, noParameters, type Parameters, parseParameters, skipQuoted, splitList } from './text.ts'
+import { formatParameters, noParameters, type Parameters, parseParameters, skipQuoted, splitList, trimmed } from './text.ts'
 import { isUri } from './uri.ts'
 
 /** `name-addr` or `addr-spec` with header parameters: From, To, Contact, Route, Refer-To … */
@@ -22,7 +22,7 @@ const maxAddresses = 256
  * @see RFC 3261 §20, §20.10
  */
 export function parseAddress(value: string): NameAddress | undefined {
-  const text = value.trim()
+  const text = trimmed(value)
   let quoted = 0
   if (text.startsWith('"')) {
     quoted = skipQuoted(text, 0)
@@ -32,8 +32,8 @@ export function parseAddress(value: string): NameAddress | undefined {
   if (open >= 0) {
     const close = text.indexOf('>', open)
     if (close < 0) return undefined
-    const display = text.slice(0, open).trim()
-    const uri = text.slice(open + 1, close).trim()
+    const display = trimmed(text, 0, open)
+    const uri = trimmed(text, open + 1, close)
     const params = close + 1 === text.length ? noParameters : parseParameters(text, close + 1)
     if (!isUri(uri) || params === undefined) return undefined
     if (quoted === 0 ? notInDisplay.test(display) : display.length !== quoted) return undefined
@@ -41,7 +41,7 @@ export function parseAddress(value: string): NameAddress | undefined {
   }
   if (text.startsWith('"')) return undefined
   const semicolon = text.indexOf(';')
-  const uri = (semicolon < 0 ? text : text.slice(0, semicolon)).trim()
+  const uri = trimmed(text, 0, semicolon < 0 ? text.length : semicolon)
   const params = semicolon < 0 ? noParameters : parseParameters(text, semicolon)
   if (!isUri(uri) || notInBareUri.test(uri) || params === undefined) return undefined
   return { display: null, uri, params }

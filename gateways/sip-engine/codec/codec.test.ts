@@ -219,6 +219,7 @@ test('addresses: display names, quotes, brackets, parameters outside and inside'
   })
   t.deepEqual(parseAddress('sip:a@h;tag=x'), { display: null, uri: 'sip:a@h', params: new Map([['tag', 'x']]) })
   t.is(parseAddress('Bob Smith <tel:+1>')!.display, 'Bob Smith')
+  t.is(parseAddress('Piet\xc3\xa0 <tel:+1>')!.display, 'Piet\xc3\xa0', 'the last octet of UTF-8 is no blank')
   t.is(parseAddress('<sip:a> ; Tag = y')!.params.get('tag'), 'y')
   for (const bad of ['', '<sip:a', 'sip a', '"x <sip:a>', '<>', '<sip:a>x', '"a" sip:b']) t.is(parseAddress(bad), undefined, bad)
   t.deepEqual(

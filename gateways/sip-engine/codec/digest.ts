@@ -6,7 +6,7 @@
  *
  * @see RFC 3261 §20.44, RFC 7616 §3, RFC 8760
  */
-import { isToken, quoted, skipBlanks, skipQuoted, splitList, unquoted } from './text.ts'
+import { isToken, quoted, skipBlanks, skipQuoted, splitList, trimmed, unquoted } from './text.ts'
 
 /** One challenge, or the credentials that answer one. */
 export interface AuthScheme {
@@ -56,8 +56,8 @@ export function parseAuthSchemes(value: string): AuthScheme[] | undefined {
 function parseParameter(text: string): [string, string] | undefined {
   const equals = text.indexOf('=')
   if (equals < 0) return undefined
-  const name = text.slice(0, equals).trimEnd()
-  const value = text.slice(equals + 1).trim()
+  const name = trimmed(text, 0, equals)
+  const value = trimmed(text, equals + 1)
   if (!isToken(name)) return undefined
   if (value.startsWith('"') ? skipQuoted(value, 0) !== value.length : !isToken(value)) return undefined
   return [name.toLowerCase(), unquoted(value)]

@@ -1,5 +1,5 @@
 /** Event and Subscription-State (RFC 6665 §8.2). */
-import { formatParameters, isToken, noParameters, type Parameters, parseParameters } from './text.ts'
+import { formatParameters, isToken, noParameters, type Parameters, parseParameters, trimmed } from './text.ts'
 
 export interface EventType {
   /** Package with its templates, as written: `presence`, `presence.winfo`. */
@@ -23,7 +23,7 @@ const seconds = /^\d{1,10}$/
 
 function tokenWithParameters(value: string): { token: string; params: Parameters } | undefined {
   const semicolon = value.indexOf(';')
-  const token = (semicolon < 0 ? value : value.slice(0, semicolon)).trim()
+  const token = trimmed(value, 0, semicolon < 0 ? value.length : semicolon)
   const params = semicolon < 0 ? noParameters : parseParameters(value, semicolon)
   return params === undefined || !isToken(token) ? undefined : { token, params }
 }

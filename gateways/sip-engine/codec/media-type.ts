@@ -1,4 +1,4 @@
-import { formatParameters, isToken, noParameters, type Parameters, parseParameters } from './text.ts'
+import { formatParameters, isToken, noParameters, type Parameters, parseParameters, trimmed } from './text.ts'
 
 /** A Content-Type value. Type and subtype are in lower case. */
 export interface MediaType {
@@ -16,14 +16,11 @@ export interface MediaType {
  */
 export function parseMediaType(value: string): MediaType | undefined {
   const semicolon = value.indexOf(';')
-  const name = semicolon < 0 ? value : value.slice(0, semicolon)
-  const slash = name.indexOf('/')
-  if (slash < 0) return undefined
-  const type = name.slice(0, slash).trim().toLowerCase()
-  const subtype = name
-    .slice(slash + 1)
-    .trim()
-    .toLowerCase()
+  const nameEnd = semicolon < 0 ? value.length : semicolon
+  const slash = value.indexOf('/')
+  if (slash < 0 || slash > nameEnd) return undefined
+  const type = trimmed(value, 0, slash).toLowerCase()
+  const subtype = trimmed(value, slash + 1, nameEnd).toLowerCase()
   const params = semicolon < 0 ? noParameters : parseParameters(value, semicolon)
   if (params === undefined || !isToken(type) || !isToken(subtype)) return undefined
   return { type, subtype, params }

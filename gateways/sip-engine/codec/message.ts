@@ -8,7 +8,7 @@ import { DecodeError } from '#kernel'
 import { defaultMessageLimits, type MessageLimits } from './limits.ts'
 import { headerKeyAt, writtenName } from './names.ts'
 import type { CommonHeaders } from './sanity.ts'
-import { unfolded } from './text.ts'
+import { trimmed, unfolded } from './text.ts'
 
 /** Where the header fields lie in `text`. The arrays run in parallel, in order of appearance. */
 export interface HeaderTable {
@@ -155,12 +155,13 @@ export function parseMessage(
 
 /** A request line with more blanks than two: method up to the first, version behind the last, all between is the URI. */
 function spacedRequestLine(line: string): { method: string; uri: string; version: string } | undefined {
-  const trimmed = line.trimEnd()
-  const methodEnd = trimmed.search(/[ \t]/)
-  const versionStart = Math.max(trimmed.lastIndexOf(' '), trimmed.lastIndexOf('\t')) + 1
-  const method = trimmed.slice(0, Math.max(methodEnd, 0))
-  const version = trimmed.slice(versionStart)
-  const uri = trimmed.slice(methodEnd, versionStart).trim()
+  const text = trimmed(line)
+  const methodEnd = text.search(/[ \t]/)
+  if (methodEnd < 0) return undefined
+  const versionStart = Math.max(text.lastIndexOf(' '), text.lastIndexOf('\t')) + 1
+  const method = text.slice(0, methodEnd)
+  const version = text.slice(versionStart)
+  const uri = trimmed(text, methodEnd, versionStart)
   return uri !== '' && methodForm.test(method) && versionForm.test(version) ? { method, uri, version } : undefined
 }
 
@@ -301,7 +302,7 @@ export function allHeaders(message: { readonly headers: HeaderTable }): { name: 
   return keys.map((key, index) => {
     const colon = text.lastIndexOf(':', starts[index]! - 1)
     const line = text.lastIndexOf('\n', colon) + 1
-    return { name: text.slice(line, colon).trimEnd(), key, value: valueAt(message.headers, index) }
+    return { name: trimmed(text, line, colon), key, value: valueAt(message.headers, index) }
   })
 }
 

@@ -7,7 +7,7 @@
  */
 import { DecodeError } from '#kernel'
 import { formatMediaType, type MediaType, parseMediaType } from './media-type.ts'
-import { unfolded, unquoted } from './text.ts'
+import { trimmed, unfolded, unquoted } from './text.ts'
 
 export interface BodyPart {
   /** Header fields in order, folding undone; names in lower case. */
@@ -98,9 +98,9 @@ function readPart(body: Buffer, start: number, end: number, limits: MultipartLim
   const text = unfolded(part.toString('latin1', 0, headEndAt))
   for (const line of text === '' ? [] : text.split('\r\n')) {
     const colon = line.indexOf(':')
-    const name = line.slice(0, Math.max(colon, 0)).trimEnd().toLowerCase()
+    const name = trimmed(line, 0, Math.max(colon, 0)).toLowerCase()
     if (!fieldName.test(name)) throw fault('sip.multipart.header', 'a part has a malformed header field', start)
-    headers.push([name, line.slice(colon + 1).trim()])
+    headers.push([name, trimmed(line, colon + 1)])
   }
   return { headers, body: found < 0 ? part.subarray(part.length) : part.subarray(found + headEnd.length) }
 }

@@ -1,4 +1,13 @@
-import { formatParameters, isToken, noParameters, type Parameters, parseParameters, splitList, unquoted } from './text.ts'
+import {
+  formatParameters,
+  isToken,
+  noParameters,
+  type Parameters,
+  parseParameters,
+  splitList,
+  trimmed,
+  unquoted
+} from './text.ts'
 
 /** Why a request was sent: `SIP;cause=200;text="Call completed elsewhere"`. */
 export interface Reason {
@@ -24,7 +33,7 @@ export function parseReasons(value: string): Reason[] | undefined {
   const reasons: Reason[] = []
   for (const element of splitList(value)) {
     const semicolon = element.indexOf(';')
-    const protocol = (semicolon < 0 ? element : element.slice(0, semicolon)).trim()
+    const protocol = trimmed(element, 0, semicolon < 0 ? element.length : semicolon)
     const params = semicolon < 0 ? noParameters : parseParameters(element, semicolon)
     if (params === undefined || !isToken(protocol) || reasons.length === maxReasons) return undefined
     const cause = params.get('cause')

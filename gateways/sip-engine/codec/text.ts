@@ -14,12 +14,22 @@ export function unfolded(text: string): string {
   let from = 0
   for (let end = text.indexOf('\r\n'); end >= 0; end = text.indexOf('\r\n', end + 2)) {
     if (!isBlank(text.charCodeAt(end + 2))) continue
-    let trimmed = end
-    while (trimmed > from && isBlank(text.charCodeAt(trimmed - 1))) trimmed--
-    out += `${text.slice(from, trimmed)} `
+    out += `${text.slice(from, endWithoutBlanks(text, from, end))} `
     from = skipBlanks(text, end + 2)
   }
   return from === 0 ? text : out + text.slice(from)
+}
+
+function endWithoutBlanks(text: string, from: number, end: number): number {
+  let at = end
+  while (at > from && isBlank(text.charCodeAt(at - 1))) at--
+  return at
+}
+
+/** A part of `text` without the blanks around it. Blanks are space and tab: other octets that count as space elsewhere are text here. */
+export function trimmed(text: string, from = 0, end = text.length): string {
+  const start = Math.min(skipBlanks(text, from), end)
+  return text.slice(start, endWithoutBlanks(text, start, end))
 }
 
 /** Index of the first comma of `value` from `from` that stands outside quotes and angle brackets, or -1. */
@@ -46,7 +56,7 @@ export function splitList(value: string): string[] {
   let start = 0
   for (;;) {
     const end = nextComma(value, start)
-    const element = (end < 0 ? value.slice(start) : value.slice(start, end)).trim()
+    const element = trimmed(value, start, end < 0 ? value.length : end)
     if (element !== '') elements.push(element)
     if (end < 0) return elements
     start = end + 1

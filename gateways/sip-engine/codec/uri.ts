@@ -15,7 +15,7 @@ export interface SipUri {
 
 const hostname = /^[a-z0-9_](?:[a-z0-9\-_.]*[a-z0-9_])?\.?$/
 const uriBytes = /^[\x21\x23-\x3b\x3d\x3f-\x7e\x80-\xff]+$/
-const genericUri = /^[A-Za-z][A-Za-z0-9+.-]*:[^\s<>"]+$/
+const genericUri = /^[A-Za-z][A-Za-z0-9+.-]*:[^\x00-\x20<>"\x7f]+$/
 const portForm = /^:\d{1,5}$/
 const maxHostname = 253
 const maxIpv6 = 45

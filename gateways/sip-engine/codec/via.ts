@@ -6,7 +6,8 @@ import {
   type Parameters,
   parameterSpan,
   parseParameters,
-  skipBlanks
+  skipBlanks,
+  trimmed
 } from './text.ts'
 import { bracketed, parseHostPort } from './uri.ts'
 
@@ -30,7 +31,7 @@ export const magicCookie = 'z9hG4bK'
 /** The first element of a Via header line. */
 export function firstVia(line: string): string {
   const comma = nextComma(line)
-  return (comma < 0 ? line : line.slice(0, comma)).trim()
+  return trimmed(line, 0, comma < 0 ? line.length : comma)
 }
 
 /**
@@ -60,11 +61,11 @@ export function parseVia(value: string): Via | undefined {
 
 /** Host and port; blanks may stand around the colon between them. */
 function parseSentBy(text: string): ReturnType<typeof parseHostPort> {
-  const plain = text.trimEnd()
+  const plain = trimmed(text)
   const where = parseHostPort(plain)
   if (where !== undefined) return where
   const colon = plain.lastIndexOf(':')
-  return colon < 0 ? undefined : parseHostPort(`${plain.slice(0, colon).trimEnd()}:${plain.slice(colon + 1).trimStart()}`)
+  return colon < 0 ? undefined : parseHostPort(`${trimmed(plain, 0, colon)}:${trimmed(plain, colon + 1)}`)
 }
 
 function isBlank(code: number): boolean {
@@ -97,9 +98,9 @@ export function receivedAddress(via: Via): string | undefined {
  */
 export function markReceived(line: string, via: Via, address: string, port: number): string {
   const comma = nextComma(line)
-  let first = (comma < 0 ? line : line.slice(0, comma)).trimEnd()
+  let first = trimmed(line, 0, comma < 0 ? line.length : comma)
   const rest = comma < 0 ? '' : line.slice(comma)
-  while (first.endsWith(';')) first = first.slice(0, -1).trimEnd()
+  while (first.endsWith(';')) first = trimmed(first, 0, first.length - 1)
   const put = (name: string, text: string, append: boolean): void => {
     const span = via.params.has(name) ? parameterSpan(first, name, first.indexOf(';')) : undefined
     if (span !== undefined) first = first.slice(0, span.start) + (append ? '' : text) + first.slice(span.end)
