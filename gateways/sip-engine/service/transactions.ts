@@ -1,5 +1,4 @@
 /** Runs the transaction machines: owns their timers, matches messages to them, sends and repeats what they ask for. */
-import { randomUUID } from 'node:crypto'
 import { type Clock, type Log, step, type Table, type TypedEvent } from '#kernel'
 import type { SipResponse } from '../codec/message.ts'
 import type { Effect, TimerName, TransactionContext } from '../transaction/effects.ts'
@@ -10,8 +9,11 @@ import { type NonInviteClientState, nonInviteClient } from '../transaction/non-i
 import { type NonInviteServerState, nonInviteServer } from '../transaction/non-invite-server.ts'
 import type { SendFailed, TransportPort } from '../transport/port.ts'
 import type { EngineTimers } from './config.ts'
+import { newId } from './ids.ts'
 import type { ReceivedRequest, ResponsePath } from './received.ts'
+import { retain } from './retained.ts'
 import type { EngineCounters } from './stats.ts'
+import { createTimerQueue, type QueuedTimer } from './timer-queue.ts'
 
 export type Told = Extract<Effect, { type: 'tell' }>['what']
 
@@ -21,7 +23,8 @@ interface Running {
   readonly key: string
   readonly method: string
   readonly context: TransactionContext
-  readonly timers: Map<TimerName, () => void>
+  /** Running timers: two at most. */
+  timers: readonly QueuedTimer<ServerTransaction | ClientTransaction, TimerName>[]
   /** When it began, monotonic; null where nobody asks, and once its end was told. */
   startedMs: number | null
 }
@@ -84,6 +87,8 @@ export interface Transactions {
   readonly close: () => void
 }
 
+const none: Running['timers'] = []
+
 export function createTransactions(parts: {
   readonly clock: Clock
   readonly transport: TransportPort
@@ -114,25 +119,28 @@ export function createTransactions(parts: {
     ended({ role, method: running.method, status, durationMs })
   }
 
-  const startTimer = (running: Running, timer: TimerName, delayMs: number, expired: () => void) => {
-    running.timers.get(timer)?.()
-    running.timers.set(
-      timer,
-      clock.after(delayMs, () => {
-        running.timers.delete(timer)
-        expired()
-      })
-    )
+  const queue = createTimerQueue<ServerTransaction | ClientTransaction, TimerName>(clock, (transaction, name) => {
+    transaction.timers = transaction.timers.filter((each) => each.queue !== null)
+    if ('back' in transaction) driveServer(transaction, { type: name })
+    else driveClient(transaction, { type: name }, null)
+  })
+
+  const startTimer = (transaction: ServerTransaction | ClientTransaction, name: TimerName, delayMs: number) => {
+    stopTimer(transaction, name)
+    const started = queue.start(transaction, name, delayMs)
+    transaction.timers = transaction.timers.length === 0 ? [started] : [...transaction.timers, started]
   }
 
-  const stopTimer = (running: Running, timer: TimerName) => {
-    running.timers.get(timer)?.()
-    running.timers.delete(timer)
+  const stopTimer = (running: Running, name: TimerName) => {
+    const timer = running.timers.find((each) => each.name === name)
+    if (timer === undefined) return
+    queue.stop(timer)
+    running.timers = running.timers.filter((each) => each !== timer)
   }
 
   const stopAll = (running: Running) => {
-    for (const cancel of running.timers.values()) cancel()
-    running.timers.clear()
+    for (const timer of running.timers) queue.stop(timer)
+    running.timers = none
   }
 
   const ignored = (running: Running, state: string, event: string): void =>
@@ -168,7 +176,7 @@ export function createTransactions(parts: {
         sendResponse(transaction)
         if (transaction.state !== state) return // sending failed at once, and with it the transaction
       } else if (effect.type === 'startTimer') {
-        startTimer(transaction, effect.timer, effect.delayMs, () => driveServer(transaction, { type: effect.timer }))
+        startTimer(transaction, effect.timer, effect.delayMs)
       } else if (effect.type === 'stopTimer') stopTimer(transaction, effect.timer)
       else if (effect.type === 'tell') log.debug({ transaction: transaction.id, reason: effect.what }, 'response not delivered')
     }
@@ -205,7 +213,7 @@ export function createTransactions(parts: {
           if (transaction.ack !== null) transaction.transmit(transaction.ack, failed)
           break
         case 'startTimer':
-          startTimer(transaction, effect.timer, effect.delayMs, () => driveClient(transaction, { type: effect.timer }, null))
+          startTimer(transaction, effect.timer, effect.delayMs)
           break
         case 'stopTimer':
           stopTimer(transaction, effect.timer)
@@ -221,11 +229,11 @@ export function createTransactions(parts: {
   return {
     openServer: (received) => {
       const transaction: ServerTransaction = {
-        id: randomUUID(),
+        id: newId(),
         key: received.key,
         method: received.message.method,
         context: context(received.flow.listener.transport !== 'udp'),
-        timers: new Map(),
+        timers: none,
         startedMs: startedMs(),
         back: { flow: received.flow, fallback: received.fallback },
         state: received.message.method === 'INVITE' ? 'proceeding' : 'trying',
@@ -249,6 +257,9 @@ export function createTransactions(parts: {
       if (status < 200) driveServer(transaction, { type: 'sendProvisional' })
       else if (transaction.method !== 'INVITE') driveServer(transaction, { type: 'sendFinal' })
       else driveServer(transaction, { type: status < 300 ? 'sendSuccess' : 'sendFailure' })
+      if (status < 200) return
+      // What stays until timer L, J or H is kept small: the 2xx to an INVITE is repeated by others, and never from here.
+      transaction.response = transaction.state === 'accepted' || transaction.state === 'terminated' ? null : retain(bytes)
     },
     forget: (transaction) => {
       stopAll(transaction)
@@ -257,11 +268,11 @@ export function createTransactions(parts: {
     },
     openClient: (request) => {
       const transaction: ClientTransaction = {
-        id: request.id ?? randomUUID(),
+        id: request.id ?? newId(),
         key: clientKey(request.branch, request.method),
         method: request.method,
         context: context(request.reliable),
-        timers: new Map(),
+        timers: none,
         startedMs: startedMs(),
         state: 'initial',
         bytes: request.bytes,
