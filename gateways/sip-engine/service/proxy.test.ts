@@ -4,6 +4,8 @@ import { createBench } from '../testing/bench.ts'
 import { createFakeApplication, type FakeApplication, type ServerPayload } from '../testing/fake-application.ts'
 import type { PeerSocket } from '../testing/memory-network.ts'
 import { headerOf, headersOf, type RequestText, requestText, responseText, shape, startLine } from '../testing/sip-text.ts'
+import type { NameService } from './name-service.ts'
+import { noRecords } from './resolution.ts'
 
 const engineAt = { address: '10.0.0.1', port: 5060 }
 
@@ -704,6 +706,127 @@ test('closing leaves nothing behind', (t) => {
   s.engine.close()
   s.clock.advance(5)
   t.is(s.clock.pending(), 0)
+})
+
+test('CANCEL while a name is looked up: nothing is sent there', (t) => {
+  const answers: (() => void)[] = []
+  const names: NameService = {
+    ask: (_, answered) => {
+      answers.push(() => answered({ records: { ...noRecords, addresses: ['10.0.0.2'] }, ttlS: null }))
+    },
+    close: () => undefined
+  }
+  const s = stage(t, { names })
+  const callee = s.callee(2)
+  s.ask({ branch: 'x' })
+  const told = s.proxy(['sip:slow.example:5060'])
+  s.caller.send(requestText({ method: 'CANCEL', branch: 'x' }), engineAt)
+  s.clock.advance(5)
+  t.deepEqual(shapes(s.caller), ['100 INVITE', '200 CANCEL'])
+  t.true(answers.length > 0)
+  for (let next = answers.shift(); next !== undefined; next = answers.shift()) next()
+  s.clock.advance(5)
+  t.is(callee.received.length, 0)
+  t.is(shapes(s.caller)[2], '487 INVITE')
+  t.deepEqual(told(), ['done'])
+  s.over()
+})
+
+test('a dialog of ours that was routed through us too: what has further to go goes on, the rest is shown', (t) => {
+  const s = stage(t)
+  const next = s.callee(3)
+  s.ask()
+  s.app.send(`sip|${s.app.delivered()[0]!.fields[8]}|`, 'SIP/2.0 200 OK\n\n')
+  s.clock.advance(5)
+  const answer = texts(s.caller, '200 INVITE')[0]!
+  const dialog = { uri: 'sip:10.0.0.1:5060', to: headerOf(answer, 'To')!, branch: 'z' }
+  s.ask({ ...dialog, method: 'ACK', branch: 'ack', extra: ['Route: <sip:10.0.0.1;lr>'] })
+  s.ask({ ...dialog, method: 'INFO', cseq: 2, extra: ['Route: <sip:10.0.0.1;lr>'] })
+  t.deepEqual(
+    s.app.delivered().map(({ sip }) => shape(sip)),
+    ['INVITE', 'ACK', 'INFO']
+  )
+  s.ask({ ...dialog, method: 'INFO', branch: 'z2', cseq: 3, extra: ['Route: <sip:10.0.0.1;lr>, <sip:10.0.0.3;lr>'] })
+  t.is(s.app.delivered().length, 3)
+  t.deepEqual(shapes(next), ['INFO'])
+})
+
+/** Cuts a text, doubles a piece of it or puts one in its place. */
+function damaged(text: string, at: number, length: number, piece: string): string {
+  const from = Math.floor(at * text.length)
+  return text.slice(0, from) + piece + text.slice(from + length)
+}
+
+test('damaged commands, requests and responses are taken or refused, but never a defect; everything ends', (t) => {
+  const damage = fc.tuple(
+    fc.double({ min: 0, max: 1, noNaN: true }),
+    fc.nat({ max: 30 }),
+    fc.constantFrom(
+      '',
+      '\r\n',
+      ' ',
+      ';',
+      ',',
+      '"',
+      '<',
+      '>',
+      '@',
+      '|',
+      '\0',
+      '\xff',
+      '9'.repeat(20),
+      'sip:',
+      'tag=',
+      'z9hG4bK',
+      'SIP/2.0'
+    )
+  )
+  fc.assert(
+    fc.property(fc.array(damage, { minLength: 3, maxLength: 3 }), fc.boolean(), ([first, second, third], harmless) => {
+      const s = stage(t)
+      const callee = s.callee(2, (text, self) => {
+        if (text.startsWith('INVITE')) {
+          const extra = [
+            'Require: 100rel',
+            'RSeq: 4',
+            'Contact: <sip:x@10.0.0.3>;q=0.5, <sip:y@10.0.0.4>',
+            'WWW-Authenticate: Digest nonce="n"'
+          ]
+          for (const status of [183, 302]) self.send(damaged(responseText(text, status, { extra }), ...first!), engineAt)
+        }
+      })
+      s.ask()
+      const command = `proxy|${s.app.delivered()[0]!.fields[8]}|remainInDialog|fullResponse|followRedirects|simultaneous|2s|30s|sip:10.0.0.2|sip:10.0.0.5`
+      const sip = 'INVITE sip:10.0.0.2 SIP/2.0\nX-Extra: 1\nFrom: <sip:x@y>\n\n'
+      const meta = harmless ? command : damaged(command, ...second!)
+      if (meta.startsWith('proxy|') && !/[\r\n]/.test(meta) && meta.split('|').length > 3)
+        s.app.send(meta, damaged(sip, ...third!))
+      s.clock.advance(20)
+      const route = ['Route: <sip:10.0.0.1;lr>, <sip:10.0.0.2;lr>', 'RAck: 4 1 INVITE', 'Max-Breadth: 3']
+      for (const method of ['PRACK', 'ACK', 'INVITE', 'BYE']) {
+        const text = requestText({
+          method,
+          uri: 'sip:bob@10.0.0.2',
+          to: '<sip:b@x>;tag=rt',
+          branch: method,
+          cseq: 2,
+          extra: route
+        })
+        s.caller.send(damaged(text, ...second!), engineAt)
+        s.clock.advance(5)
+      }
+      for (const { text } of [...callee.received]) {
+        if (!text.startsWith('SIP/') && !text.startsWith('ACK'))
+          callee.send(damaged(responseText(text, 200), ...third!), engineAt)
+      }
+      s.app.disconnect()
+      s.clock.advance(500_000)
+      t.is(s.counters.defects, 0)
+      t.deepEqual(s.engine.counts(), { dialogs: 0, serverTransactions: 0, clientTransactions: 0, proxied: 0 })
+      t.is(s.clock.pending(), 0)
+    }),
+    { numRuns: 150 }
+  )
 })
 
 test('any behaviour of three callees and a lossy network: one failure or some answers, every failure acknowledged, nothing left', (t) => {
