@@ -3,7 +3,7 @@
  *
  * @see RFC 3261 §16
  */
-import { hash, randomUUID } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { parseAddress, tagOf } from '../codec/address.ts'
 import { parseRAck } from '../codec/cseq.ts'
 import { header, headerLines, type SipRequest, type SipResponse } from '../codec/message.ts'
@@ -32,6 +32,7 @@ import { createRSeqNumbering, numberThrough, type RSeqNumbering } from '../proxy
 import { bareUri, redirectTargets, type Target, targetKey } from '../proxy/targets.ts'
 import type { Application } from './application.ts'
 import { type Core, hostPort, newToken } from './core.ts'
+import { newId } from './ids.ts'
 import { viaLine } from './outgoing-messages.ts'
 import type { Path, PathFailure, PathFound } from './paths.ts'
 import type { ReceivedRequest } from './received.ts'
@@ -426,7 +427,7 @@ export function createProxy(core: Core): SipProxy {
   }
 
   const command = (application: Application, message: ProxyMessage) => {
-    const fail = (text: string): void => application.send(nokReply(randomUUID(), message.id, text))
+    const fail = (text: string): void => application.send(nokReply(newId(), message.id, text))
     const asked = uas.find(message.transactionId, application)
     if (asked === undefined) return fail(`Unknown transaction id: ${message.transactionId}`)
     const { listener } = asked.received.flow
@@ -463,10 +464,10 @@ export function createProxy(core: Core): SipProxy {
       {
         finalResponse: (response, path) => {
           if (!message.fullResponse || !application.open) return
-          application.send(proxyProgress(randomUUID(), message.id, wire(response, path)), response.bytes)
+          application.send(proxyProgress(newId(), message.id, wire(response, path)), response.bytes)
         },
         done: () => {
-          if (application.open) application.send(okReply(randomUUID(), message.id, 'done'))
+          if (application.open) application.send(okReply(newId(), message.id, 'done'))
         },
         failed: (text) => {
           if (application.open) fail(text)
