@@ -13,11 +13,13 @@ import type { LoadedServer, SettingsOverrides } from './configuration/settings.t
 import type { MetricsConfig } from './metrics/http.ts'
 import { maxFrame } from './protocol/framing.ts'
 import { type AdminConfig, type ApplicationLink, openApplicationLink } from './service/application-link.ts'
-import { defaultTimers, type EngineLimits, type EngineTimers } from './service/config.ts'
+import { defaultTimers, type EngineLimits, type EngineOptions, type EngineTimers } from './service/config.ts'
 import { createEngine } from './service/engine.ts'
 import { createHosts } from './service/hosts-file.ts'
+import { askHttp } from './service/http-routing.ts'
 import { type InProcessApplication, joinInProcess } from './service/in-process.ts'
 import { createNameService, type NameServiceConfig, nameServiceProblems } from './service/name-service.ts'
+import { outboundProblems } from './service/outbound.ts'
 import { type EngineStats, newCounters } from './service/stats.ts'
 import { isPort, type ListenConfig, listenProblems } from './transport/listen-config.ts'
 import {
@@ -36,7 +38,7 @@ export type { Imported, ImportNote } from './configuration/drachtio-conf.ts'
 export type { LoadedServer, SettingsOverrides } from './configuration/settings.ts'
 export type { MetricsConfig } from './metrics/http.ts'
 export type { AdminConfig } from './service/application-link.ts'
-export type { EngineTimers } from './service/config.ts'
+export type { EngineOptions, EngineTimers } from './service/config.ts'
 export type { InProcessApplication } from './service/in-process.ts'
 export type { EngineStats } from './service/stats.ts'
 export type { ListenConfig, WebSocketConfig } from './transport/listen-config.ts'
@@ -54,11 +56,14 @@ export interface SipServerConfig {
     readonly transport?: Partial<TransportLimits>
     /** Octets of one frame from an application. Default 1 MiB. */
     readonly frame?: number
+    /** Octets an application may leave unread before it is disconnected. Default 64 MiB. */
+    readonly sendQueue?: number
     /** Connected applications at once. Default 256. */
     readonly applications?: number
     /** Requests at once; more are refused with 503. Default 200,000. */
     readonly serverTransactions?: number
   }
+  readonly options?: Partial<EngineOptions>
   readonly log: Log
   readonly clock?: Clock
   /** How names of next hops are found: the hosts file, then name servers. Default: those of the system. */
@@ -83,6 +88,8 @@ export interface SipServer {
   readonly addresses: readonly Listener[]
   /** 0 without `admin`. */
   readonly adminPort: number
+  /** 0 without `admin.tls`. */
+  readonly adminTlsPort: number
   /**
    * Joins a drachtio-srf instance of this process with no socket between. It behaves as after `srf.connect`: login, routes, `connect` event.
    *
@@ -159,6 +166,8 @@ export async function createSipServer(config: SipServerConfig): Promise<SipServe
       alias: (flow, port) => opened().alias(flow, port)
     },
     userAgent: config.userAgent ?? null,
+    options: config.options ?? {},
+    outbound: { ask: askHttp, dial: (...args) => link?.dial(...args) ?? (() => undefined) },
     names: createNameService(config.dns),
     hosts: createHosts(config.dns?.hostsFile ?? '/etc/hosts', () => clock.monotonicMs()),
     transactionEnded: metrics?.onTransaction
@@ -200,7 +209,12 @@ export async function createSipServer(config: SipServerConfig): Promise<SipServe
     link = await openApplicationLink({
       config: config.admin ?? null,
       secret,
-      limits: { frame: limits.frame, applications: limits.applications, loginMs: timers.loginMs },
+      limits: {
+        frame: limits.frame,
+        applications: limits.applications,
+        loginMs: timers.loginMs,
+        sendQueue: config.limits?.sendQueue ?? 67_108_864
+      },
       clock,
       log,
       counters,
@@ -218,6 +232,7 @@ export async function createSipServer(config: SipServerConfig): Promise<SipServe
   return {
     addresses: transport.listeners,
     adminPort: link.port ?? 0,
+    adminTlsPort: link.tlsPort ?? 0,
     connect: (srf) => joined.serve(joinInProcess(srf, secret)),
     reloadTls: () => {
       opened().reloadTls()
@@ -265,6 +280,11 @@ function configProblems(config: SipServerConfig): string[] {
   if (config.admin !== undefined && !isPort(config.admin.port)) problems.push('admin.port: 0 to 65535')
   if (config.metrics !== undefined && !isPort(config.metrics.port)) problems.push('metrics.port: 0 to 65535')
   problems.push(...captureProblems(config.capture))
+  if (config.admin?.tls !== undefined && !isPort(config.admin.tls.port)) problems.push('admin.tls.port: 0 to 65535')
+  problems.push(...outboundProblems(config.options?.outbound ?? []))
+  if (config.options?.outbound?.length && config.admin === undefined) {
+    problems.push('options.outbound: needs admin.secret, with which applications log in')
+  }
   if (config.admin?.secret === '') problems.push('admin.secret: must not be empty')
   for (const [name, value] of Object.entries(config.timers ?? {})) {
     if (!Number.isFinite(value) || value <= 0) problems.push(`timers.${name}: a positive number of milliseconds`)

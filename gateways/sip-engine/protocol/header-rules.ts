@@ -2,6 +2,7 @@
 import { parseAddress } from '../codec/address.ts'
 import { defaultMessageLimits, type MessageLimits } from '../codec/limits.ts'
 import { allHeaders, headerSectionEnd, parseMessage, type SipMessage } from '../codec/message.ts'
+import { isKnownHeader } from '../codec/names.ts'
 import { type HeaderLine, headerLine } from '../codec/serialize.ts'
 import { splitList } from '../codec/text.ts'
 
@@ -20,14 +21,20 @@ export interface Draft {
 
 const immutable = new Set(['via', 'route', 'record-route', 'rseq', 'content-length'])
 const placedKeys = new Set(['from', 'to', 'call-id', 'cseq', 'contact', 'content-type', 'max-forwards'])
+const noNames: ReadonlySet<string> = new Set()
 const headEnd = Buffer.from('\r\n\r\n')
 
 /**
  * Reads an application's SIP text. Its Content-Length is not looked at: the frame says where it ends. Lines that are no header field are left out.
  *
+ * @param preserved names in lower case that keep their spelling; those of the standards are written as the standards do.
  * @throws {DecodeError} as `parseMessage`, and where a header value would break the message apart.
  */
-export function readDraft(sip: Buffer, limits: MessageLimits = defaultMessageLimits): Draft {
+export function readDraft(
+  sip: Buffer,
+  limits: MessageLimits = defaultMessageLimits,
+  preserved: ReadonlySet<string> = noNames
+): Draft {
   const bytes = headerSectionEnd(sip) < 0 ? Buffer.concat([sip, headEnd]) : sip
   const message = parseMessage(bytes, limits, 'end')
   if (message.defect?.code === 'sip.header.bare-line-end') throw message.defect
@@ -43,7 +50,7 @@ export function readDraft(sip: Buffer, limits: MessageLimits = defaultMessageLim
       continue
     }
     keys.add(key)
-    others.push(headerLine(name, value))
+    others.push(preserved.has(key) && !isKnownHeader(name) ? [name, value] : headerLine(name, value))
   }
   return { message, placed, others, has: (key) => keys.has(key), body: message.body }
 }

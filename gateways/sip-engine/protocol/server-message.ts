@@ -61,3 +61,12 @@ export function wireTime(wallMs: number): string {
 function two(value: number): string {
   return value < 10 ? `0${value}` : `${value}`
 }
+
+/** A call record; the message it is about follows. @param detail role or reason; an attempt has none. */
+export const callRecord = (
+  id: string,
+  kind: 'attempt' | 'start' | 'stop',
+  source: string,
+  time: string,
+  detail: string | null
+): string => `${id}|cdr:${kind}|${source}|${time}${detail === null ? '' : `|${detail}`}`

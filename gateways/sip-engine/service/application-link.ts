@@ -1,11 +1,15 @@
-/** The admin port: logins, frames in, frames out. */
-import { createHash, randomUUID, timingSafeEqual } from 'node:crypto'
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+/** The admin ports: logins, frames in, frames out. Connections to applications that listen are served the same way. */
+import { createHash, timingSafeEqual } from 'node:crypto'
+import { type AddressInfo, connect as connectTcp, createServer, isIP, type Server, type Socket } from 'node:net'
+import { connect as connectTls, createServer as createTlsServer } from 'node:tls'
 import { type Clock, InfraFabricError, type Log } from '#kernel'
 import { type ClientMessage, parseClientMessage } from '../protocol/client-message.ts'
 import { encodeFrame, frameHead } from '../protocol/framing.ts'
 import { noReply, okReply } from '../protocol/server-message.ts'
+import type { TlsCredentials } from '../transport/tls-contexts.ts'
 import type { Application } from './application.ts'
+import { newId } from './ids.ts'
+import type { Dial } from './outbound.ts'
 import type { EngineCounters } from './stats.ts'
 
 export interface AdminConfig {
@@ -13,6 +17,13 @@ export interface AdminConfig {
   /** 0: any free port. */
   readonly port: number
   readonly secret: string
+  /** A second port that speaks TLS. Client certificates are not asked for. */
+  readonly tls?: AdminTlsConfig
+}
+
+export interface AdminTlsConfig extends TlsCredentials {
+  /** 0: any free port. */
+  readonly port: number
 }
 
 /** What a logged-in application says. */
@@ -21,6 +32,8 @@ export type ApplicationMessage = Exclude<ClientMessage, { kind: 'authenticate' |
 export interface ApplicationHandler {
   /** Fields of the login reply: SIP addresses, version, local SIP addresses. */
   readonly greeting: () => readonly string[]
+  /** It has logged in. Called before any message of it. */
+  readonly joined: (application: Application) => void
   readonly message: (application: Application, message: ApplicationMessage) => void
   readonly closed: (application: Application) => void
 }
@@ -28,8 +41,12 @@ export interface ApplicationHandler {
 export interface ApplicationLink {
   /** Null where applications of this process alone are served. */
   readonly port: number | null
+  /** Null without TLS. */
+  readonly tlsPort: number | null
   /** Serves an application over a connection that exists. */
   readonly serve: (socket: Socket) => void
+  /** Connects to an application that listens. */
+  readonly dial: Dial
   readonly applications: () => number
   readonly close: () => Promise<void>
 }
@@ -38,12 +55,14 @@ export interface LinkLimits {
   readonly frame: number
   readonly applications: number
   readonly loginMs: number
+  /** Octets an application may leave unread before it is disconnected. */
+  readonly sendQueue: number
 }
 
 /** Before login nothing longer than this is read. */
 const loginFrame = 4096
-/** Octets an application may leave unread before it is given up. */
-const sendQueue = 67_108_864
+/** Until a connection to an application that listens is there. */
+const dialMs = 2000
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
 
@@ -63,7 +82,8 @@ export async function openApplicationLink(parts: {
   const sockets = new Map<Socket, Application | null>()
   let nextId = 1
 
-  const serve = (socket: Socket) => {
+  /** @param dialled told once whether the application of a connection we opened has logged in; says whether it is kept. */
+  const serve = (socket: Socket, dialled: ((application: Application | null) => boolean) | null = null) => {
     const log = parts.log.child({ application: nextId })
     const application: Application = { id: nextId++, tags: [], open: true, send: (meta, message) => write(meta, message) }
     let loggedIn: Application | null = null
@@ -77,14 +97,15 @@ export async function openApplicationLink(parts: {
 
     const write = (meta: string, message?: Uint8Array): void => {
       if (socket.destroyed || socket.writableEnded) return
-      if (socket.writableLength > sendQueue) {
+      if (socket.writableLength > limits.sendQueue) {
         log.error({ queued: socket.writableLength }, 'application does not read')
         return void socket.destroy()
       }
       if (!corked) {
         corked = true
         socket.cork()
-        process.nextTick(() => {
+        // Everything that one round of the event loop brings goes out at once.
+        setImmediate(() => {
           corked = false
           socket.uncork()
         })
@@ -94,7 +115,7 @@ export async function openApplicationLink(parts: {
 
     const refuse = (id: string, text: string): void => {
       ended = true
-      write(noReply(randomUUID(), id, text))
+      write(noReply(newId(), id, text))
       socket.end()
     }
 
@@ -109,11 +130,19 @@ export async function openApplicationLink(parts: {
         log.warn('application refused: incorrect secret')
         return refuse(message.id, 'incorrect secret')
       }
+      // Said again it changes nothing: tags stay as they were.
+      if (loggedIn !== null) return write(okReply(newId(), message.id, ...handler.greeting()))
       cancelLogin()
       loggedIn = Object.assign(application, { tags: message.tags })
       sockets.set(socket, loggedIn)
       log.info({ tags: message.tags }, 'application connected')
-      write(okReply(randomUUID(), message.id, ...handler.greeting()))
+      write(okReply(newId(), message.id, ...handler.greeting()))
+      handler.joined(loggedIn)
+      const kept = dialled?.(loggedIn) ?? true
+      dialled = null
+      if (kept) return
+      ended = true
+      socket.end()
     }
 
     const take = (message: ClientMessage) => {
@@ -124,7 +153,7 @@ export async function openApplicationLink(parts: {
       else if (loggedIn === null) {
         counters.loginsRefused++
         refuse(message.id, 'not authenticated')
-      } else if (message.kind === 'ping') write(okReply(randomUUID(), message.id, 'pong'))
+      } else if (message.kind === 'ping') write(okReply(newId(), message.id, 'pong'))
       else handler.message(loggedIn, message)
     }
 
@@ -169,32 +198,77 @@ export async function openApplicationLink(parts: {
       cancelLogin()
       sockets.delete(socket)
       application.open = false
-      if (loggedIn === null) return
+      if (loggedIn === null) return void dialled?.(null)
       log.info('application gone')
       handler.closed(loggedIn)
     })
   }
 
-  const server = config === null ? null : await listen(config, limits.applications, serve)
+  const accept = (socket: Socket) => {
+    if (sockets.size < limits.applications) return serve(socket)
+    counters.loginsRefused++
+    socket.destroy()
+  }
+
+  const dial: Dial = (address, verify, joined) => {
+    const { host, port } = address
+    let given: typeof joined | null = joined
+    const socket = address.tls
+      ? connectTls({ host, port, rejectUnauthorized: verify, ...(isIP(host) === 0 ? { servername: host } : {}) })
+      : connectTcp({ host, port })
+    const cancelDial = clock.after(dialMs, () => socket.destroy())
+    socket.once(address.tls ? 'secureConnect' : 'connect', cancelDial)
+    socket.once('close', cancelDial)
+    serve(socket, (application) => given?.(application) ?? false)
+    return () => {
+      given = null
+      if (sockets.get(socket) === null) socket.destroy()
+    }
+  }
+
+  const servers: Server[] = []
+  /** Connections under TLS, from before their handshake on. */
+  const handshakes = new Set<Socket>()
+  if (config !== null) {
+    servers.push(await listen(config, createServer({ noDelay: true }, accept)))
+    if (config.tls !== undefined) {
+      const { port, key, cert } = config.tls
+      // The handshake is part of the login: it has the same time.
+      const tls = createTlsServer({ noDelay: true, key, cert, minVersion: 'TLSv1.2', handshakeTimeout: limits.loginMs }, accept)
+      tls.on('tlsClientError', () => counters.loginsRefused++)
+      tls.maxConnections = limits.applications
+      tls.on('connection', (socket: Socket) => {
+        handshakes.add(socket)
+        socket.once('close', () => handshakes.delete(socket))
+      })
+      await listen({ address: config.address, port }, tls).catch((error) => {
+        for (const server of servers) server.close()
+        throw error
+      })
+      servers.push(tls)
+    }
+  }
+  const portOf = (server: Server | undefined): number | null =>
+    server === undefined ? null : (server.address() as AddressInfo).port
 
   return {
-    port: server === null ? null : (server.address() as AddressInfo).port,
-    serve,
+    port: portOf(servers[0]),
+    tlsPort: portOf(servers[1]),
+    serve: (socket) => serve(socket),
+    dial,
     applications: () => [...sockets.values()].filter((application) => application !== null).length,
     close: async () => {
-      const closed = server === null ? undefined : new Promise<void>((resolve) => server.close(() => resolve()))
-      for (const socket of sockets.keys()) socket.destroy()
-      await closed
+      const closed = servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())))
+      for (const socket of [...sockets.keys(), ...handshakes]) socket.destroy()
+      await Promise.all(closed)
     }
   }
 }
 
-async function listen(config: AdminConfig, applications: number, serve: (socket: Socket) => void): Promise<Server> {
-  const server = createServer({ noDelay: true }, serve)
-  server.maxConnections = applications
+async function listen(at: { readonly address: string; readonly port: number }, server: Server): Promise<Server> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
-    server.listen(config.port, config.address, () => {
+    server.listen(at.port, at.address, () => {
       server.off('error', reject)
       resolve()
     })

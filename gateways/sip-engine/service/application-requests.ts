@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { parseAddress, tagOf } from '../codec/address.ts'
 import { parseCSeq, parseRAck } from '../codec/cseq.ts'
+import { defaultMessageLimits } from '../codec/limits.ts'
 import type { HeaderLine, OutgoingRequest } from '../codec/serialize.ts'
 import { isUri, parseSipUri, uriScheme } from '../codec/uri.ts'
 import { clientDialog, dialogId, isTargetRefresh, requestTarget, withTag } from '../dialog/dialog.ts'
@@ -11,6 +12,7 @@ import { contentType, type Draft, readDraft, wireAddress, wireContact, wireOther
 import { nokReply, requestSent } from '../protocol/server-message.ts'
 import type { Application } from './application.ts'
 import { type Core, hostPort, newBranch, newCSeq, newDialogTag, newToken, nextCSeq, ownContact, sentFacts } from './core.ts'
+import { newId } from './ids.ts'
 import { cancelFor, dialogLines, viaLine } from './outgoing-messages.ts'
 import type { Path, PathFound } from './paths.ts'
 import { ensureLocalTag, newSession, type Session, turnTo } from './sessions.ts'
@@ -49,9 +51,9 @@ export function createApplicationRequests(core: Core): ApplicationRequests {
   const { transactions, sessions, paths, uac } = core
 
   const newRequest = (application: Application, message: Extract<ClientMessage, { kind: 'newRequest' }>) => {
-    const fail = (text: string): void => application.send(nokReply(randomUUID(), message.id, text))
+    const fail = (text: string): void => application.send(nokReply(newId(), message.id, text))
     const startLine = message.sip.toString('latin1', 0, Math.min(512, Math.max(0, message.sip.indexOf('\r'))))
-    const draft = readable(message.sip)
+    const draft = readable(message.sip, core.preserved)
     if (draft === undefined || draft.message.kind !== 'request') return fail(`invalid request-uri: ${printable(startLine)}`)
     const { method, uri } = draft.message
     const scheme = uriScheme(uri)
@@ -129,13 +131,16 @@ export function createApplicationRequests(core: Core): ApplicationRequests {
   const launch = (replyTo: string, request: NewOutgoing & { readonly application: Application }) => {
     const { transaction, path } = uac.open(request)
     const facts = sentFacts(core, transaction.bytes, path)
-    request.application.send(requestSent(randomUUID(), replyTo, facts, transaction.id), transaction.bytes)
+    const { method } = request.request
+    if (method === 'BYE') core.records.stop('application', 'normal-release', transaction.bytes)
+    else if (method === 'INVITE' && request.creating) core.records.attempt('application', transaction.bytes)
+    request.application.send(requestSent(newId(), replyTo, facts, transaction.id), transaction.bytes)
     transactions.start(transaction)
   }
 
   const dialogRequest = (application: Application, message: Extract<ClientMessage, { kind: 'dialogRequest' }>) => {
-    const fail = (text: string): void => application.send(nokReply(randomUUID(), message.id, text))
-    const draft = readable(message.sip)
+    const fail = (text: string): void => application.send(nokReply(newId(), message.id, text))
+    const draft = readable(message.sip, core.preserved)
     if (draft === undefined || draft.message.kind !== 'request') return fail(unsendable)
     const session = sessions.get(message.dialogId)
     const isAck = draft.message.method === 'ACK'
@@ -145,7 +150,7 @@ export function createApplicationRequests(core: Core): ApplicationRequests {
   }
 
   const inDialog = (application: Application, replyTo: string, session: Session, draft: Draft) => {
-    const fail = (text: string): void => application.send(nokReply(randomUUID(), replyTo, text))
+    const fail = (text: string): void => application.send(nokReply(newId(), replyTo, text))
     if (draft.message.kind !== 'request') return
     const { method, uri } = draft.message
     if (!methods.has(method)) return fail(unsendable)
@@ -195,37 +200,37 @@ export function createApplicationRequests(core: Core): ApplicationRequests {
   }
 
   const acknowledge = (application: Application, replyTo: string, session: Session, draft: Draft) => {
-    const fail = (text: string): void => application.send(nokReply(randomUUID(), replyTo, text))
+    const fail = (text: string): void => application.send(nokReply(newId(), replyTo, text))
     const waiting = session.answered
     if (waiting === null || waiting.ack !== null) return fail(ackNotNeeded)
     const type = contentType(draft)
     if (type === undefined) return fail('Server error: missing content-type')
     uac.sendAck(session, waiting, draft, (bytes, path) => {
-      application.send(requestSent(randomUUID(), replyTo, sentFacts(core, bytes, path), randomUUID()), bytes)
+      application.send(requestSent(newId(), replyTo, sentFacts(core, bytes, path), newId()), bytes)
     })
     if (waiting.cancelled) uac.bye(session, 'SIP;cause=200;text="ACK-BYE due to cancel race condition"')
   }
 
   const cancel = (application: Application, message: Extract<ClientMessage, { kind: 'cancel' }>) => {
-    const fail = (text: string): void => application.send(nokReply(randomUUID(), message.id, text))
+    const fail = (text: string): void => application.send(nokReply(newId(), message.id, text))
     const item = uac.find(message.transactionId)
     if (item === undefined || item.application !== application || item.request.method !== 'INVITE') {
       return fail(`unable to cancel unknown transaction id: ${printable(message.transactionId.slice(0, 64))}`)
     }
-    const draft = readable(message.sip)
+    const draft = readable(message.sip, core.preserved)
     const extra = draft === undefined ? [] : draft.others.filter(([name]) => !cancelIgnores.has(name))
     const bytes = item.cancelBytes ?? cancelFor(item.request, extra)
     item.cancelBytes = bytes
-    application.send(requestSent(randomUUID(), message.id, sentFacts(core, bytes, item.path), randomUUID()), bytes)
+    application.send(requestSent(newId(), message.id, sentFacts(core, bytes, item.path), newId()), bytes)
     uac.startCancel(item)
   }
 
   return { newRequest, dialogRequest, cancel }
 }
 
-function readable(sip: Buffer): Draft | undefined {
+function readable(sip: Buffer, preserved: ReadonlySet<string>): Draft | undefined {
   try {
-    return readDraft(sip)
+    return readDraft(sip, defaultMessageLimits, preserved)
   } catch {
     return undefined
   }

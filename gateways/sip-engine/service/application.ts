@@ -14,8 +14,8 @@ export interface Routes {
   readonly add: (application: Application, verb: string) => void
   readonly remove: (application: Application, verb: string) => void
   readonly removeAll: (application: Application) => void
-  /** The next application in turn for new requests of that method (any case). */
-  readonly next: (method: string) => Application | undefined
+  /** The next application in turn for that method or record (any case); where a tag is given, of those that have it. */
+  readonly next: (verb: string, tag?: string) => Application | undefined
 }
 
 export function createRoutes(): Routes {
@@ -41,13 +41,19 @@ export function createRoutes(): Routes {
     removeAll: (application) => {
       for (const verb of [...takers.keys()]) remove(application, verb)
     },
-    next: (method) => {
-      const verb = method.toLowerCase()
+    next: (wanted, tag) => {
+      const verb = wanted.toLowerCase()
       const list = takers.get(verb)
       if (list === undefined) return undefined
-      const turn = (turns.get(verb) ?? 0) % list.length
-      turns.set(verb, turn + 1)
-      return list[turn]
+      const turn = turns.get(verb) ?? 0
+      for (let step = 0; step < list.length; step++) {
+        const at = (turn + step) % list.length
+        const application = list[at]!
+        if (!application.open || (tag !== undefined && !application.tags.includes(tag))) continue
+        turns.set(verb, at + 1)
+        return application
+      }
+      return undefined
     }
   }
 }

@@ -7,9 +7,13 @@ import { type WireFacts, wireTime } from '../protocol/server-message.ts'
 import type { Listener, TransportPort } from '../transport/port.ts'
 import type { Routes } from './application.ts'
 import type { ApplicationRequests } from './application-requests.ts'
+import type { CallRecords } from './cdr.ts'
 import type { EngineLimits, EngineTimers } from './config.ts'
+import type { Orphans } from './orphans.ts'
+import type { Outbound } from './outbound.ts'
 import type { Path, Paths } from './paths.ts'
 import type { SipProxy } from './proxy.ts'
+import type { Screening } from './screening.ts'
 import type { Session, Sessions } from './sessions.ts'
 import type { EngineCounters } from './stats.ts'
 import type { Subscriptions } from './subscriptions.ts'
@@ -33,6 +37,12 @@ export interface Core {
   readonly uac: UserAgentClient
   readonly requests: ApplicationRequests
   readonly proxy: SipProxy
+  readonly outbound: Outbound
+  readonly orphans: Orphans
+  readonly records: CallRecords
+  readonly screening: Screening
+  /** Lower case; spelt on the wire as the application does. */
+  readonly preserved: ReadonlySet<string>
   /** Current time as the application protocol writes it. */
   readonly time: () => string
   /** Value of User-Agent and Server on messages the engine makes by itself; null for none. */

@@ -1,6 +1,5 @@
 /** Puts the parts together: octets and application messages in, octets and application messages out. Knows no socket. */
 
-import { randomUUID } from 'node:crypto'
 import type { Clock, Log } from '#kernel'
 import { header, headerLines, parseMessage, type SipMessage } from '../codec/message.ts'
 import { firstVia, parseVia } from '../codec/via.ts'
@@ -9,13 +8,18 @@ import { type Flow, type TransportEvents, type TransportPort, transportTraits } 
 import { type Application, createRoutes } from './application.ts'
 import type { ApplicationHandler, ApplicationMessage } from './application-link.ts'
 import { createApplicationRequests } from './application-requests.ts'
-import type { EngineLimits, EngineTimers } from './config.ts'
+import { createCallRecords } from './cdr.ts'
+import { defaultOptions, type EngineLimits, type EngineOptions, type EngineTimers } from './config.ts'
 import { type Core, createTime, hostPort } from './core.ts'
 import type { Hosts } from './hosts-file.ts'
+import { newId } from './ids.ts'
 import type { NameService } from './name-service.ts'
+import { createOrphans } from './orphans.ts'
+import { createOutbound, type OutboundPorts } from './outbound.ts'
 import { createPaths } from './paths.ts'
 import { createProxy } from './proxy.ts'
 import { createResolver } from './resolver.ts'
+import { createScreening } from './screening.ts'
 import { createSessions } from './sessions.ts'
 import type { EngineCounters } from './stats.ts'
 import { createSubscriptions } from './subscriptions.ts'
@@ -42,6 +46,9 @@ export interface EngineParts {
   /** May be opened later: nothing is sent before the first event. */
   readonly transport: TransportPort
   readonly userAgent: string | null
+  readonly options?: Partial<EngineOptions>
+  /** Null: `options.outbound` is not used. */
+  readonly outbound?: OutboundPorts | null
   readonly transactionEnded?: ((transaction: TransactionEnded) => void) | undefined
   readonly names: NameService
   readonly hosts: Hosts
@@ -52,6 +59,8 @@ export function createEngine(parts: EngineParts): Engine {
   const transactions = createTransactions({ clock, transport, timers, counters, log, ended: parts.transactionEnded })
   const sessions = createSessions()
   const routes = createRoutes()
+  const options: EngineOptions = { ...defaultOptions, ...parts.options }
+  const time = createTime(clock)
   const nowMs = (): number => clock.monotonicMs()
   const resolver = createResolver({ clock, names: parts.names, hosts: parts.hosts, listeners: () => transport.listeners })
   const paths = createPaths({ transport, resolver, datagram: limits.transport.datagram, nowMs })
@@ -67,13 +76,18 @@ export function createEngine(parts: EngineParts): Engine {
     sessions,
     subscriptions: createSubscriptions({ clock, timers, sessions }),
     paths,
-    time: createTime(clock),
-    userAgent: parts.userAgent
-  } as { -readonly [key in keyof Core]: Core[key] }
+    time,
+    userAgent: parts.userAgent,
+    records: createCallRecords(options.cdrs, routes, time),
+    screening: createScreening(options.spam, options.answerOptionsOf),
+    preserved: new Set(options.preserveNames.map((name) => name.toLowerCase()))
+  } as Partial<Core> as { -readonly [key in keyof Core]: Core[key] }
   core.uas = createUas(core)
   core.uac = createUac(core)
   core.requests = createApplicationRequests(core)
   core.proxy = createProxy(core)
+  core.outbound = createOutbound(core, options.outbound, parts.outbound ?? null, protocolVersion)
+  core.orphans = createOrphans(clock, timers.orphanMs, core.uac.orphaned)
 
   const read = (bytes: Buffer, flow: Flow): SipMessage | undefined => {
     try {
@@ -96,10 +110,10 @@ export function createEngine(parts: EngineParts): Engine {
     switch (message.kind) {
       case 'route':
         routes.add(application, message.verb)
-        return application.send(okReply(randomUUID(), message.id))
+        return application.send(okReply(newId(), message.id))
       case 'removeRoute':
         routes.remove(application, message.verb)
-        return application.send(okReply(randomUUID(), message.id))
+        return application.send(okReply(newId(), message.id))
       case 'response':
         return core.uas.respond(application, message)
       case 'dialogRequest':
@@ -154,14 +168,18 @@ export function createEngine(parts: EngineParts): Engine {
         const addresses = transport.listeners.map((each) => `${each.transport}/${hostPort(each)}`).join(',')
         return [addresses, protocolVersion, addresses]
       },
+      joined: (application) => {
+        const dialogs = core.orphans.adopt(application)
+        if (dialogs > 0) log.info({ application: application.id, dialogs }, 'dialogs taken over')
+      },
       message: (application, message) => {
         if (guarded(() => handle(application, message))) return
-        application.send(nokReply(randomUUID(), message.id, 'Unknown server error'))
+        application.send(nokReply(newId(), message.id, 'Unknown server error'))
       },
       closed: (application) => {
         routes.removeAll(application)
         core.uas.applicationGone(application)
-        core.uac.applicationGone(application)
+        core.orphans.leave(application, core.uac.applicationGone(application))
       }
     },
     counts: () => {
@@ -172,6 +190,7 @@ export function createEngine(parts: EngineParts): Engine {
       core.uas.close()
       core.uac.close()
       core.proxy.close()
+      core.orphans.close()
       paths.close()
       for (const session of [...sessions.all()]) sessions.end(session)
       transactions.close()

@@ -1,5 +1,4 @@
 /** Client side: requests on their way, what comes of them, and the requests the engine makes by itself. */
-import { randomUUID } from 'node:crypto'
 import { isIP } from 'node:net'
 import { tagOf } from '../codec/address.ts'
 import { parseCSeq, parseRAck } from '../codec/cseq.ts'
@@ -15,7 +14,9 @@ import { contentType, type Draft, wireOthers } from '../protocol/header-rules.ts
 import { networkMessage, unsolicited, type WireFacts } from '../protocol/server-message.ts'
 import type { Flow } from '../transport/port.ts'
 import type { Application } from './application.ts'
+import { refusalReason, type StopReason } from './cdr.ts'
 import { type Core, hostPort, newBranch, nextCSeq, sentFacts } from './core.ts'
+import { newId } from './ids.ts'
 import { ackFor, cancelFor, dialogLines, madeUpResponse, readdressed } from './outgoing-messages.ts'
 import { isBehindNat, type Path, type PathFailure } from './paths.ts'
 import { armSessionTimer, disarmSessionTimer } from './session-timers.ts'
@@ -48,7 +49,10 @@ export interface UserAgentClient {
   readonly tellGone: (session: Session, reason: string) => void
   /** Refreshes a session that this side must refresh. */
   readonly refresh: (session: Session) => void
-  readonly applicationGone: (application: Application) => void
+  /** @returns the confirmed dialogs it leaves behind. */
+  readonly applicationGone: (application: Application) => readonly Session[]
+  /** Ends a dialog that no application has taken over. */
+  readonly orphaned: (session: Session) => void
   readonly close: () => void
 }
 
@@ -88,18 +92,9 @@ export interface Outgoing extends Omit<NewOutgoing, 'branch' | 'application' | '
 
 export function createUac(core: Core): UserAgentClient {
   const { transactions, sessions, paths, clock, counters, log, timers, transport } = core
-  const { subscriptions } = core
+  const { subscriptions, records } = core
   const outgoing = new Map<string, Outgoing>()
-  const waits = new Set<() => void>()
   let currentFlow: Flow | null = null
-
-  const after = (delayMs: number, expired: () => void) => {
-    const cancel = clock.after(delayMs, () => {
-      waits.delete(cancel)
-      expired()
-    })
-    waits.add(cancel)
-  }
 
   // Transactions
 
@@ -183,13 +178,13 @@ export function createUac(core: Core): UserAgentClient {
       port: flow?.remote.port ?? 0,
       time: core.time()
     }
-    item.application.send(networkMessage(randomUUID(), facts, item.transaction.id, item.dialogId), response.bytes)
+    item.application.send(networkMessage(newId(), facts, item.transaction.id, item.dialogId), response.bytes)
   }
 
   const showMadeUp = (item: Outgoing, status: number, reason: string) => {
     const madeUp: WireFacts = { octets: 0, transport: item.path.listener.transport, address: '', port: 0, time: core.time() }
     item.application?.send(
-      networkMessage(randomUUID(), madeUp, item.transaction.id, item.dialogId),
+      networkMessage(newId(), madeUp, item.transaction.id, item.dialogId),
       madeUpResponse(item.request, status, reason)
     )
   }
@@ -322,6 +317,7 @@ export function createUac(core: Core): UserAgentClient {
       item.done(response)
       return
     }
+    if (item.creating) records.start('network', 'uac', response.bytes)
     if (item.application === null) {
       sendAck(session, waiting, null)
       return bye(session, 'SIP ;cause=200 ;text="application gone"')
@@ -376,9 +372,11 @@ export function createUac(core: Core): UserAgentClient {
       else if (endsSubscription(status)) {
         if (request.method === 'NOTIFY') subscriptions.failed(session, 'local', sentHeader(request))
         else if (request.method === 'SUBSCRIBE') subscriptions.failed(session, 'remote', sentHeader(request))
-      }
-      else if (request.method === 'PRACK' && status !== 481) pracked(session, request, response)
+      } else if (request.method === 'PRACK' && status !== 481) pracked(session, request, response)
       if (request.method === 'BYE' && status !== 401 && status !== 407) hungUp(session)
+    }
+    if (item.creating && request.method === 'INVITE') {
+      records.stop('network', item.cancel === 'none' ? 'call-rejected' : refusalReason(status), response.bytes)
     }
     show(item, response)
     item.done?.(response)
@@ -387,7 +385,8 @@ export function createUac(core: Core): UserAgentClient {
   /** A PRACK that a later request overtook is refused as out of order: the reliable response is shown when it comes again. */
   const pracked = (session: Session, request: OutgoingRequest, response: SipResponse) => {
     const rack = parseRAck(request.headers.find(([name]) => name === 'RAck')?.[1] ?? '')
-    if (rack !== undefined && turnTo(session, tagOf(commonHeaders(response).to)) && session.remoteRSeq === rack.rseq) session.remoteRSeq--
+    if (rack !== undefined && turnTo(session, tagOf(commonHeaders(response).to)) && session.remoteRSeq === rack.rseq)
+      session.remoteRSeq--
   }
 
   /** RFC 3261 §15.1.1: with the BYE answered, a re-INVITE of the peer has nothing left to be about. */
@@ -404,6 +403,9 @@ export function createUac(core: Core): UserAgentClient {
       if (item.creating) sessions.end(session)
       else if (request.method === 'BYE') hungUp(session)
       else if (request.method === 'NOTIFY') subscriptions.failed(session, 'local', sentHeader(request))
+    }
+    if (item.creating && request.method === 'INVITE' && records.on) {
+      records.stop('application', refusalReason(status), madeUpResponse(request, status, reason))
     }
     showMadeUp(item, status, reason)
     item.done?.(null)
@@ -551,6 +553,7 @@ export function createUac(core: Core): UserAgentClient {
   const bye = (session: Session, reason: string) => {
     if (session.state === 'ended') return
     const { application } = session
+    const recorded = session.call && sessions.get(session.id) === session
     if (session.inviteClient !== null) cancelOwn(session.inviteClient)
     core.uas.terminateInvite(session)
     session.heldBye = null
@@ -562,7 +565,8 @@ export function createUac(core: Core): UserAgentClient {
       emptyBody,
       () => undefined,
       (bytes, path) => {
-        if (application?.open) application.send(unsolicited(randomUUID(), sentFacts(core, bytes, path), session.id), bytes)
+        if (recorded) records.stop('application', byeReason(reason), bytes)
+        if (application?.open) application.send(unsolicited(newId(), sentFacts(core, bytes, path), session.id), bytes)
       }
     )
   }
@@ -581,7 +585,7 @@ export function createUac(core: Core): UserAgentClient {
       port: session.listener.port,
       time: core.time()
     }
-    application.send(unsolicited(randomUUID(), facts, session.id), bytes)
+    application.send(unsolicited(newId(), facts, session.id), bytes)
   }
 
   /** UPDATE where the peer takes it, since that cannot disturb the media (RFC 4028 §7.4); else a re-INVITE with the latest description. */
@@ -675,17 +679,13 @@ export function createUac(core: Core): UserAgentClient {
         if (session.answered?.ack === null) sendAck(session, session.answered, null)
         if (session.state === 'confirmed') orphans.push(session)
       }
-      if (orphans.length === 0) return
-      after(timers.orphanMs, () => {
-        for (const session of orphans) {
-          if (session.call) bye(session, 'SIP ;cause=200 ;text="application gone"')
-          else sessions.end(session)
-        }
-      })
+      return orphans
+    },
+    orphaned: (session) => {
+      if (session.call) bye(session, 'SIP ;cause=200 ;text="application gone"')
+      else sessions.end(session)
     },
     close: () => {
-      for (const cancelWait of waits) cancelWait()
-      waits.clear()
       for (const item of outgoing.values()) item.cancelTimer?.()
       outgoing.clear()
     }
@@ -701,6 +701,10 @@ function directFlow(session: Session, flow: Flow | null): Flow | null {
   if (session.dialog.routeSet.length > 0 || flow === null) return null
   const host = parseSipUri(session.dialog.remoteTarget)?.host ?? ''
   return isIP(host) === 0 || host === flow.remote.address || isBehindNat(host, flow.remote.address) ? flow : null
+}
+
+function byeReason(reason: string): StopReason {
+  return /text="Session (?:timer|refresh) /.test(reason) ? 'session-expired' : 'system-initiated-termination'
 }
 
 /** RFC 5057 §5.1: of the failures of a request in a dialog, those that say there is no such subscription, or nobody who has it. */

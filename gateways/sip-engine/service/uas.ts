@@ -1,11 +1,10 @@
 /** Server side: requests off the wire, what the engine answers by itself, and the responses of applications. */
-import { randomBytes, randomUUID } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { parseAddress, parseAddressList, tagOf } from '../codec/address.ts'
 import { header, headerLines, parseMessage, type SipRequest } from '../codec/message.ts'
 import { reasonPhrases } from '../codec/reasons.ts'
 import { requestInsanity } from '../codec/sanity.ts'
 import { emptyBody, encodeRequest, encodeResponse, type HeaderLine } from '../codec/serialize.ts'
-import { parseSipUri } from '../codec/uri.ts'
 import { firstVia, markReceived, parseVia } from '../codec/via.ts'
 import { dialogId, inOrder, isTargetRefresh, refreshedBy, serverDialog, withTag } from '../dialog/dialog.ts'
 import {
@@ -24,7 +23,9 @@ import { tryingDelayMs } from '../transaction/non-invite-server.ts'
 import type { Flow } from '../transport/port.ts'
 import { createAcknowledgements } from './acknowledgements.ts'
 import type { Application } from './application.ts'
+import { refusalReason } from './cdr.ts'
 import { type Core, hostPort, isDialogTag, newToken, ownContact, steadyToken } from './core.ts'
+import { newId } from './ids.ts'
 import { type ReceivedRequest, receivedRequest, shownBytes } from './received.ts'
 import { armSessionTimer, disarmSessionTimer } from './session-timers.ts'
 import { ensureLocalTag, newSession, type Session, turnTo } from './sessions.ts'
@@ -38,19 +39,23 @@ export interface UserAgentServer {
   readonly respond: (application: Application, message: Extract<ClientMessage, { kind: 'response' }>) => void
   readonly applicationGone: (application: Application) => void
   /** A response the engine makes by itself. */
-  readonly answer: (
-    asked: Asked,
-    status: number,
-    tag: string,
-    options?: { reason?: string; headers?: readonly HeaderLine[] }
-  ) => void
+  readonly answer: (asked: Asked, status: number, tag: string, options?: AnswerOptions) => void
   /** An unanswered request that this application was shown. */
   readonly find: (transactionId: string, application: Application) => Asked | undefined
+  /** Gives such a request to another application, which is shown it. @returns false when it is not there any more. */
+  readonly handOver: (transactionId: string, from: Application, to: Application) => boolean
+  /** Refuses such a request in place of its application. */
+  readonly refuseShown: (transactionId: string, application: Application, status: number, options?: AnswerOptions) => void
   /** Takes such a request away from its application: the proxy answers it. */
   readonly release: (transactionId: string) => void
   /** Answers the peer's unanswered INVITE of a session that ends. */
   readonly terminateInvite: (session: Session) => void
   readonly close: () => void
+}
+
+export interface AnswerOptions {
+  readonly reason?: string
+  readonly headers?: readonly HeaderLine[]
 }
 
 /** A request to be answered. */
@@ -61,7 +66,7 @@ export interface Asked {
 
 /** A request an application has been shown and has not finally answered. */
 interface Shown extends Asked {
-  readonly application: Application
+  application: Application
   readonly session: Session | null
   /** Whether the request creates its session. */
   readonly creating: boolean
@@ -98,7 +103,7 @@ export function createUas(core: Core): UserAgentServer {
     if (shown === undefined) return
     if (shown.held) core.uac.tellGone(shown.session!, 'SIP ;cause=504 ;text="PRACK timeout"')
     else tellCancelled(shown, 504, 'PRACK timeout')
-    settleWith(shown, 504, 'PRACK Timeout')
+    settleWith(shown, 504, { reason: 'PRACK Timeout' })
   })
 
   const wire = (octets: number, flow: Flow): WireFacts => ({
@@ -109,22 +114,17 @@ export function createUas(core: Core): UserAgentServer {
     time: core.time()
   })
 
-  /** A response the engine makes by itself. */
-  const answer = (
-    { transaction, received }: Asked,
-    status: number,
-    tag: string,
-    options: { reason?: string; headers?: readonly HeaderLine[] } = {}
-  ) => {
+  /** A response the engine makes by itself. @returns it, as sent. */
+  const made = ({ transaction, received }: Asked, status: number, tag: string, options: AnswerOptions = {}): Buffer => {
     const headers = commonHeaders(received, status === 100 ? '' : tag)
     if (options.headers !== undefined) headers.push(...options.headers)
     if (core.userAgent !== null && status !== 100) headers.push(['Server', core.userAgent])
-    transactions.respond(
-      transaction,
-      status,
-      encodeResponse({ status, reason: options.reason ?? reasonPhrases[status] ?? '', headers, body: emptyBody })
-    )
+    const bytes = encodeResponse({ status, reason: options.reason ?? reasonPhrases[status] ?? '', headers, body: emptyBody })
+    transactions.respond(transaction, status, bytes)
+    return bytes
   }
+
+  const answer: UserAgentServer['answer'] = (...args) => void made(...args)
 
   const refuse = (message: SipRequest, flow: Flow, status: number, reason: string) => {
     if (message.method === 'ACK' || message.defect?.code === 'sip.header.bare-line-end') return
@@ -182,6 +182,8 @@ export function createUas(core: Core): UserAgentServer {
     const { transaction, received } = asked
     const { method } = received.message
     const tag = received.toTag === '' ? newToken() : received.toTag
+    const verdict = core.screening.verdict(received.message)
+    if (verdict !== null) return answer(asked, verdict, tag)
     // A tag of ours: the dialog is over, or a NOTIFY comes from another fork of a SUBSCRIBE than the one that made it (RFC 6665 §4.1.2.4).
     const strayed = received.toTag !== '' && (!tagTolerant.has(method) || isDialogTag(received.toTag))
     if (dialogOnly.has(method) || strayed) return answer(asked, 481, tag)
@@ -192,7 +194,8 @@ export function createUas(core: Core): UserAgentServer {
       const existing = sessions.get(id)
       if (existing !== undefined) return answer(asked, clashStatus(existing, received), tag)
     }
-    const application = core.routes.next(method)
+    const holder = core.outbound.holder(method)
+    const application = holder ?? core.routes.next(method)
     if (application === undefined) {
       if (method === 'REFER') return answer(asked, 405, tag, { headers: [allow] })
       counters.unhandled++
@@ -203,10 +206,15 @@ export function createUas(core: Core): UserAgentServer {
       session.inviteServer = transaction
       if (received.message.body.length > 0) session.offer = 'remote'
     }
-    const { flow } = received
     show({ ...asked, application, session, creating, dialogId: session === null ? '' : id })
-    const bytes = shownBytes(received)
-    application.send(newRequest(randomUUID(), wire(received.message.bytes.length, flow), transaction.id, flow.listener), bytes)
+    if (method === 'INVITE' && core.records.on) core.records.attempt('network', shownBytes(received))
+    if (holder === undefined) showNew(asked, application)
+    else core.outbound.decide(asked, holder)
+  }
+
+  const showNew = ({ transaction, received }: Asked, application: Application) => {
+    const { flow, message } = received
+    application.send(newRequest(newId(), wire(message.bytes.length, flow), transaction.id, flow.listener), shownBytes(received))
   }
 
   const openSession = (received: ReceivedRequest, method: Session['method'], application: Application): Session => {
@@ -257,18 +265,26 @@ export function createUas(core: Core): UserAgentServer {
   }
 
   /** A final answer by the engine in place of the application. */
-  const settleWith = (shown: Shown, status: number, reason?: string) => {
+  const settleWith = (shown: Shown, status: number, options: AnswerOptions = {}) => {
     settle(shown)
-    answer(shown, status, localTagOf(shown), reason === undefined ? {} : { reason })
+    const bytes = made(shown, status, localTagOf(shown), options)
+    if (shown.creating && shown.transaction.method === 'INVITE') core.records.stop('application', refusalReason(status), bytes)
     if (shown.session !== null && shown.creating) endSession(shown.session)
   }
 
   /** Tells the application that its INVITE was answered without it, in the way it knows: by a CANCEL that no peer sent. */
-  const tellCancelled = ({ application, transaction, received, creating, answered, dialogId }: Shown, cause: number, why: string) => {
+  const tellCancelled = (
+    { application, transaction, received, creating, answered, dialogId }: Shown,
+    cause: number,
+    why: string
+  ) => {
     const headers = commonHeaders(received, '').filter(([name]) => name !== 'CSeq')
     headers.push(['CSeq', `${received.cseq.number} CANCEL`], ['Reason', `SIP ;cause=${cause} ;text="${why}"`])
     const cancel = encodeRequest({ method: 'CANCEL', uri: received.message.uri, headers, body: emptyBody })
-    application.send(networkMessage(randomUUID(), wire(0, received.flow), transaction.id, answered || !creating ? dialogId : ''), cancel)
+    application.send(
+      networkMessage(newId(), wire(0, received.flow), transaction.id, answered || !creating ? dialogId : ''),
+      cancel
+    )
   }
 
   /** RFC 4320 §4.2: a non-INVITE request that was not answered in time gets no answer, its sender has given up. */
@@ -326,10 +342,11 @@ export function createUas(core: Core): UserAgentServer {
     if (described && (method === 'INVITE' || method === 'UPDATE')) session.offer = 'remote'
     show({ ...asked, application, session, creating: false, dialogId: session.id })
     application.send(
-      networkMessage(randomUUID(), wire(message.bytes.length, received.flow), transaction.id, session.id),
+      networkMessage(newId(), wire(message.bytes.length, received.flow), transaction.id, session.id),
       shownBytes(received)
     )
     if (method === 'BYE') {
+      if (session.call && core.records.on) core.records.stop('network', 'normal-release', shownBytes(received))
       terminateInvite(session)
       if (session.inviteClient !== null) core.uac.outlive(session.inviteClient)
       endCall(session)
@@ -383,7 +400,7 @@ export function createUas(core: Core): UserAgentServer {
       }
       settleWith(shown, 487)
       shown.application.send(
-        networkMessage(randomUUID(), wire(received.message.bytes.length, received.flow), invite.id, shownDialog),
+        networkMessage(newId(), wire(received.message.bytes.length, received.flow), invite.id, shownDialog),
         shownBytes(received)
       )
       return
@@ -409,16 +426,16 @@ export function createUas(core: Core): UserAgentServer {
     if (waiting === undefined) return
     if (session.offer === 'local') session.offer = 'none'
     session.application?.send(
-      networkMessage(randomUUID(), wire(received.message.bytes.length, received.flow), waiting.transactionId, session.id),
+      networkMessage(newId(), wire(received.message.bytes.length, received.flow), waiting.transactionId, session.id),
       shownBytes(received)
     )
   }
 
   const respond = (application: Application, message: Extract<ClientMessage, { kind: 'response' }>) => {
-    const fail = (text: string): void => application.send(nokReply(randomUUID(), message.id, text))
+    const fail = (text: string): void => application.send(nokReply(newId(), message.id, text))
     let draft: Draft
     try {
-      draft = readDraft(message.sip)
+      draft = readDraft(message.sip, core.limits.message, core.preserved)
     } catch {
       return fail('Unknown server error sending response')
     }
@@ -502,10 +519,7 @@ export function createUas(core: Core): UserAgentServer {
       shown.cancelTimer?.()
       shown.cancelTimer = shown.held ? null : clock.after(timers.ringingMs, () => unanswered(shown))
     }
-    application.send(
-      responseSent(randomUUID(), message.id, wire(bytes.length, received.flow), transaction.id, shown.dialogId),
-      bytes
-    )
+    application.send(responseSent(newId(), message.id, wire(bytes.length, received.flow), transaction.id, shown.dialogId), bytes)
 
     if (isReliable && session !== null) {
       const described = draft.body.length > 0
@@ -532,7 +546,11 @@ export function createUas(core: Core): UserAgentServer {
           const ours: ReadHeader = (wanted) => headers.find(([name]) => name === wanted)?.[1]
           subscriptions.accepted(session, 'local', method, receivedHeader(received.message), ours)
         }
-      } else if (status >= 300 && shown.creating) endSession(session)
+        if (shown.creating && method === 'INVITE') core.records.start('application', 'uas', bytes)
+      } else if (status >= 300 && shown.creating) {
+        if (method === 'INVITE') core.records.stop('application', 'call-rejected', bytes)
+        endSession(session)
+      }
     }
     if (!shown.held || session === null) return send()
     session.heldAnswer = () => {
@@ -549,6 +567,18 @@ export function createUas(core: Core): UserAgentServer {
     find: (transactionId, application) => {
       const shown = pending.get(transactionId)
       return shown?.application === application ? shown : undefined
+    },
+    handOver: (transactionId, from, to) => {
+      const shown = pending.get(transactionId)
+      if (shown?.application !== from) return false
+      shown.application = to
+      if (shown.session !== null) shown.session.application = to
+      showNew(shown, to)
+      return true
+    },
+    refuseShown: (transactionId, application, status, options) => {
+      const shown = pending.get(transactionId)
+      if (shown?.application === application) settleWith(shown, status, options)
     },
     release: (transactionId) => {
       const shown = pending.get(transactionId)
