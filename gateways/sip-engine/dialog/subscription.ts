@@ -1,4 +1,5 @@
 import type { Table } from '#kernel'
+import { parseEvent, parseSubscriptionState } from '../codec/event.ts'
 
 /**
  * One subscription of a dialog, as this side keeps track of it, whichever side subscribed: a SUBSCRIBE, or a REFER that was not answered with
@@ -98,9 +99,8 @@ export const subscription = {
  *     Event: refer;id=93809823        refer;93809823
  */
 export function subscriptionKey(eventHeader: string): string {
-  const [name = '', ...params] = eventHeader.split(';')
-  const id = params.map((each) => /^[ \t]*id[ \t]*=[ \t]*(\S+)[ \t]*$/i.exec(each)?.[1]).find((each) => each !== undefined)
-  return `${name.trim().toLowerCase()};${id ?? ''}`
+  const event = parseEvent(eventHeader)
+  return event === undefined ? ';' : `${event.type.toLowerCase()};${event.params.get('id') ?? ''}`
 }
 
 export interface NotifiedState {
@@ -109,8 +109,9 @@ export interface NotifiedState {
   readonly expiresMs: number | null
 }
 
-/** Reads a Subscription-State header field; a NOTIFY without one counts as active. @see RFC 6665 §8.2.3 */
+/** Reads a Subscription-State header field; a NOTIFY without one, or with one that is malformed, counts as active. @see RFC 6665 §8.2.3 */
 export function notifiedState(header: string): NotifiedState {
-  const expires = /;[ \t]*expires[ \t]*=[ \t]*(\d{1,9})/i.exec(header)?.[1]
-  return { terminated: /^[ \t]*terminated\b/i.test(header), expiresMs: expires === undefined ? null : Number(expires) * 1000 }
+  const read = parseSubscriptionState(header)
+  const expiresS = read?.expiresS ?? null
+  return { terminated: read?.state === 'terminated', expiresMs: expiresS === null ? null : expiresS * 1000 }
 }

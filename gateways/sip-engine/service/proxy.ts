@@ -6,6 +6,7 @@
 import { hash } from 'node:crypto'
 import { parseAddress, tagOf } from '../codec/address.ts'
 import { parseRAck } from '../codec/cseq.ts'
+import { parseAuthSchemes } from '../codec/digest.ts'
 import { header, headerLines, type SipRequest, type SipResponse } from '../codec/message.ts'
 import { emptyBody, type HeaderLine } from '../codec/serialize.ts'
 import { uriScheme } from '../codec/uri.ts'
@@ -563,6 +564,7 @@ function durationMs(text: string): number | null | undefined {
 function noncesOf(message: SipRequest | SipResponse, keys: readonly string[]): string[] {
   return keys
     .flatMap((key) => headerLines(message, key))
-    .map((value) => /(?:^|[\s,])nonce[ \t]*=[ \t]*"([^"]+)"/i.exec(value)?.[1])
+    .flatMap((value) => parseAuthSchemes(value) ?? [])
+    .map(({ params }) => params.get('nonce'))
     .filter((nonce) => nonce !== undefined)
 }
