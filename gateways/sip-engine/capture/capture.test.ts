@@ -10,8 +10,8 @@ import { decodeHep, encodeHep, type HepPacket } from './hep.ts'
 import { createHepSender } from './hep-sender.ts'
 import { createWireTap, type WireEvent } from './wire.ts'
 
-/** The packet worked out octet by octet in the HEP3 specification: 212.202.0.1:12010 to 82.116.0.211:5060, agent 228. */
-const specified = Buffer.from(
+/** A packet laid out chunk by chunk by the tables of the HEP3 specification: 212.202.0.1:12010 to 82.116.0.211:5060, agent 228. */
+const sampleOctets = Buffer.from(
   [
     '48455033 0071',
     '0000 0001 0007 02',
@@ -31,7 +31,7 @@ const specified = Buffer.from(
   'hex'
 )
 
-const ofSpecification: HepPacket = {
+const sample: HepPacket = {
   protocol: 17,
   source: { address: '212.202.0.1', port: 12_010 },
   destination: { address: '82.116.0.211', port: 5060 },
@@ -73,19 +73,19 @@ async function collector(t: ExecutionContext): Promise<{ port: number; packets: 
   return { port: socket.address().port, packets, socket }
 }
 
-test('HEP3: the packet of the specification, both ways', (t) => {
-  t.is(encodeHep(ofSpecification).toString('hex'), specified.toString('hex'))
-  t.deepEqual(decodeHep(specified), ofSpecification)
+test('HEP3: every fixed chunk at its octet, both ways', (t) => {
+  t.is(encodeHep(sample).toString('hex'), sampleOctets.toString('hex'))
+  t.deepEqual(decodeHep(sampleOctets), sample)
 })
 
 test('HEP3: chunks of key, correlation and node stand before the payload', (t) => {
-  const hex = encodeHep({ ...ofSpecification, authKey: 'k1', correlationId: 'a@b', nodeName: 'n' }).toString('hex')
+  const hex = encodeHep({ ...sample, authKey: 'k1', correlationId: 'a@b', nodeName: 'n' }).toString('hex')
   t.true(hex.includes('0000000e00086b31' + '000000110009614062' + '0000001300076e' + '0000000f0014'))
 })
 
 test('HEP3: IPv6 addresses', (t) => {
   const packet = {
-    ...ofSpecification,
+    ...sample,
     source: { address: '2001:db8::1:0:0:2', port: 1 },
     destination: { address: '::ffff:192.0.2.1', port: 2 }
   }
@@ -132,11 +132,11 @@ test('HEP3: decode(encode(m)) is m', (t) => {
 
 test('HEP3: any octets are read or refused with a DecodeError', (t) => {
   const mutated = fc
-    .tuple(fc.nat(specified.length - 1), fc.integer({ min: 0, max: 255 }), fc.nat(specified.length))
+    .tuple(fc.nat(sampleOctets.length - 1), fc.integer({ min: 0, max: 255 }), fc.nat(sampleOctets.length))
     .map(([at, octet, length]) => {
-      const bytes = Buffer.from(specified)
+      const bytes = Buffer.from(sampleOctets)
       bytes[at] = octet
-      return bytes.subarray(0, length === 0 ? specified.length : length)
+      return bytes.subarray(0, length === 0 ? sampleOctets.length : length)
     })
   let refused = 0
   fc.assert(
@@ -153,17 +153,17 @@ test('HEP3: any octets are read or refused with a DecodeError', (t) => {
   )
   t.true(refused > 100)
   t.throws(() => decodeHep(Buffer.from('HEP2')), { code: 'hep.magic' })
-  t.throws(() => decodeHep(specified.subarray(0, 112)), { code: 'hep.length' })
-  const short = Buffer.from(specified)
+  t.throws(() => decodeHep(sampleOctets.subarray(0, 112)), { code: 'hep.length' })
+  const short = Buffer.from(sampleOctets)
   short.writeUInt16BE(5, 10)
   t.throws(() => decodeHep(short), { code: 'hep.chunk' })
   t.throws(() => decodeHep(Buffer.from('484550330006', 'hex')), { code: 'hep.missing' })
 })
 
 test('HEP3: what no packet can hold is refused', (t) => {
-  t.throws(() => encodeHep({ ...ofSpecification, payload: Buffer.alloc(65_500) }), { instanceOf: RangeError })
-  t.throws(() => encodeHep({ ...ofSpecification, source: { address: '::1', port: 1 } }), { instanceOf: RangeError })
-  t.throws(() => encodeHep({ ...ofSpecification, source: { address: 'name', port: 1 } }), { instanceOf: RangeError })
+  t.throws(() => encodeHep({ ...sample, payload: Buffer.alloc(65_500) }), { instanceOf: RangeError })
+  t.throws(() => encodeHep({ ...sample, source: { address: '::1', port: 1 } }), { instanceOf: RangeError })
+  t.throws(() => encodeHep({ ...sample, source: { address: 'name', port: 1 } }), { instanceOf: RangeError })
 })
 
 test('a glance: method, status and Call-ID in every spelling; nothing of what is no SIP', (t) => {
