@@ -32,11 +32,12 @@ import { isOwnUri, type Routing, routedThroughUs } from '../proxy/routing.ts'
 import { createRSeqNumbering, numberThrough, type RSeqNumbering } from '../proxy/rseq.ts'
 import { bareUri, redirectTargets, type Target, targetKey } from '../proxy/targets.ts'
 import type { Application } from './application.ts'
+import { refusalReason } from './cdr.ts'
 import { type Core, hostPort, newToken } from './core.ts'
 import { newId } from './ids.ts'
 import { viaLine } from './outgoing-messages.ts'
 import type { Path, PathFailure, PathFound } from './paths.ts'
-import type { ReceivedRequest } from './received.ts'
+import { type ReceivedRequest, shownBytes } from './received.ts'
 import type { ClientTransaction, Told } from './transactions.ts'
 import { type Asked, registerFlow } from './uas.ts'
 
@@ -118,7 +119,7 @@ const maxRemembered = 10_000
 const ignoring: ProxyObserver = { finalResponse: () => undefined, done: () => undefined, failed: () => undefined }
 
 export function createProxy(core: Core): SipProxy {
-  const { transactions, paths, clock, timers, counters, log, transport, uas } = core
+  const { transactions, paths, clock, timers, counters, log, transport, uas, records } = core
   const active = new Map<string, Running>()
   const waits = new Set<() => void>()
   const challengers = createMemory<Challenger>(challengeMs, maxRemembered)
@@ -242,6 +243,7 @@ export function createProxy(core: Core): SipProxy {
       tell: (what, response) => told(running, branch, what, response)
     })
     running.sent.set(branch.id, { ...parts, path, branchId, transaction })
+    if (isCall(running.asked.received)) records.attempt('application', bytes)
     transactions.start(transaction)
   }
 
@@ -309,7 +311,7 @@ export function createProxy(core: Core): SipProxy {
   // Responses
 
   const forward = (running: Running, branch: Branch, response: SipResponse, late: boolean) => {
-    const { transaction } = running.asked
+    const { transaction, received } = running.asked
     const bytes = forwardedResponse(response, running.asked.received.vias, { rseq: rseqFor(running, response) })
     if (late) {
       counters.responsesSent++
@@ -317,6 +319,11 @@ export function createProxy(core: Core): SipProxy {
       return
     }
     transactions.respond(transaction, response.status, bytes)
+    if (isCall(received) && response.status >= 300) records.stop('application', refusalReason(response.status), bytes)
+    else if (isCall(received) && response.status >= 200) {
+      records.start('network', 'proxy-uac', response.bytes)
+      records.start('application', 'proxy-uas', bytes)
+    }
     if (transaction.method === 'REGISTER') registerFlow(core, running.asked.received, bytes)
     if (response.status < 200 || running.told) return
     running.observer.finalResponse(response, running.sent.get(branch.id)!.path)
@@ -348,6 +355,7 @@ export function createProxy(core: Core): SipProxy {
     if (best.response !== null) {
       const extra = otherChallenges(context.failures, best)
       const bytes = forwardedResponse(best.response, asked.received.vias, { extra })
+      if (isCall(asked.received)) records.stop('application', refusalReason(best.status), bytes)
       return transactions.respond(asked.transaction, best.status, bytes)
     }
     const unsent = !context.cancelled && context.failures.every(({ status, response }) => status === 503 && response === null)
@@ -362,7 +370,8 @@ export function createProxy(core: Core): SipProxy {
     const { transaction, received } = asked
     const silent = status === 408 && transaction.method !== 'INVITE'
     if (silent && clock.monotonicMs() - sinceMs >= 64 * timers.t1Ms) return transactions.forget(transaction)
-    uas.answer(asked, silent ? 504 : status, received.toTag || newToken())
+    const bytes = uas.answer(asked, silent ? 504 : status, received.toTag || newToken())
+    if (isCall(received)) records.stop('application', refusalReason(status), bytes)
   }
 
   const tellDone = (running: Running) => {
@@ -493,6 +502,7 @@ export function createProxy(core: Core): SipProxy {
       if (asked.received.toTag === '') return false
       const routing = onwardRouting(asked.received.message, local)
       if (routing === undefined) return false
+      if (asked.transaction.method === 'BYE' && records.on) records.stop('network', 'normal-release', shownBytes(asked.received))
       begin(asked, { ...alongRoute, destinations: [routing.nextHop] }, routing, ignoring)
       return true
     },
@@ -531,6 +541,11 @@ export function createProxy(core: Core): SipProxy {
       renumbered.clear()
     }
   }
+}
+
+/** Whether a request is to set up a call, which call records are about. */
+function isCall({ message, toTag }: ReceivedRequest): boolean {
+  return message.method === 'INVITE' && toTag === ''
 }
 
 function rackKey(callId: string, toTag: string, rseq: number): string {

@@ -38,7 +38,7 @@ export interface UserAgentServer {
   readonly refuse: (message: SipRequest, flow: Flow, status: number, reason: string) => void
   readonly respond: (application: Application, message: Extract<ClientMessage, { kind: 'response' }>) => void
   readonly applicationGone: (application: Application) => void
-  /** A response the engine makes by itself. */
+  /** Sends a response the engine makes by itself. @returns it. */
   readonly answer: (asked: Asked, status: number, tag: string, options?: AnswerOptions) => void
   /** An unanswered request that this application was shown. */
   readonly find: (transactionId: string, application: Application) => Asked | undefined
@@ -124,7 +124,7 @@ export function createUas(core: Core): UserAgentServer {
     return bytes
   }
 
-  const answer: UserAgentServer['answer'] = (...args) => void made(...args)
+  const answer = (...args: Parameters<typeof made>) => void made(...args)
 
   const refuse = (message: SipRequest, flow: Flow, status: number, reason: string) => {
     if (message.method === 'ACK' || message.defect?.code === 'sip.header.bare-line-end') return
@@ -563,7 +563,7 @@ export function createUas(core: Core): UserAgentServer {
     request,
     refuse,
     respond,
-    answer,
+    answer: made,
     find: (transactionId, application) => {
       const shown = pending.get(transactionId)
       return shown?.application === application ? shown : undefined

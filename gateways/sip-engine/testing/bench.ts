@@ -1,9 +1,10 @@
 /** An engine on a network in memory, ready for a test to play both its caller and its application. */
 import { type ManualClock, manualClock, silentLog } from '#kernel'
 import { defaultMessageLimits } from '../codec/limits.ts'
-import { defaultTimers, type EngineTimers } from '../service/config.ts'
+import { defaultTimers, type EngineOptions, type EngineTimers } from '../service/config.ts'
 import { createEngine, type Engine } from '../service/engine.ts'
 import type { NameService } from '../service/name-service.ts'
+import type { OutboundPorts } from '../service/outbound.ts'
 import { type EngineCounters, newCounters } from '../service/stats.ts'
 import { defaultTransportLimits, type Listener, type TransportName } from '../transport/port.ts'
 import { createMemoryNetwork, type MemoryNetwork, type NetworkOptions } from './memory-network.ts'
@@ -29,6 +30,8 @@ export function createTestEngine(
     transport?: TransportName
     timers?: Partial<EngineTimers>
     serverTransactions?: number
+    options?: Partial<EngineOptions>
+    outbound?: OutboundPorts
     names?: NameService
   } = {}
 ): TestEngine {
@@ -54,6 +57,8 @@ export function createTestEngine(
     counters,
     transport,
     userAgent: null,
+    options: options.options ?? {},
+    outbound: options.outbound ?? null,
     names: options.names ?? createNames(),
     hosts: (name) => (name === 'peer.example' ? ['10.0.0.2'] : undefined)
   })
@@ -66,6 +71,8 @@ export function createBench(
     network?: NetworkOptions
     timers?: Partial<EngineTimers>
     serverTransactions?: number
+    options?: Partial<EngineOptions>
+    outbound?: OutboundPorts
     names?: NameService
   } = {}
 ): Bench {
