@@ -6,15 +6,21 @@ export interface Clock {
   readonly now: () => number
   /** Monotonic milliseconds from an arbitrary start, with fractions. Never steps back. */
   readonly monotonicMs: () => number
-  /** Calls `expired` once after `delayMs`; the returned function cancels it. A pending timer does not keep the process alive. */
+  /**
+   * Calls `expired` once after `delayMs`, or after 2^31−1 ms (24.8 days) when that is less; the returned function cancels it. A pending timer
+   * does not keep the process alive.
+   */
   readonly after: (delayMs: number, expired: () => void) => () => void
 }
+
+const maxDelayMs = 0x7fff_ffff
 
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonicMs: () => performance.now(),
   after: (delayMs, expired) => {
-    const timer = setTimeout(expired, delayMs)
+    // A longer delay would be taken as 1 ms.
+    const timer = setTimeout(expired, Math.min(delayMs, maxDelayMs))
     timer.unref()
     return () => clearTimeout(timer)
   }

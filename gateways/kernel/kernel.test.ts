@@ -1,5 +1,15 @@
 import test from 'ava'
-import { DecodeError, errorCode, isAcceptableTraceId, isTraceId, manualClock, newTraceId, step, type Table } from '#kernel'
+import {
+  DecodeError,
+  errorCode,
+  isAcceptableTraceId,
+  isTraceId,
+  manualClock,
+  newTraceId,
+  step,
+  systemClock,
+  type Table
+} from '#kernel'
 
 test('a manual clock fires timers in order of expiry, then of creation, and never a cancelled one', (t) => {
   const clock = manualClock()
@@ -48,4 +58,14 @@ test('errors carry a code, and decoding errors the place', (t) => {
   t.is(errorCode(error), 'rtp.header.short')
   t.regex(error.message, /octet 11/)
   t.is(errorCode(new Error('plain')), 'unknown')
+})
+
+test('a delay beyond 24.8 days does not expire at once', async (t) => {
+  let expired = false
+  const cancel = systemClock.after(5_000_000_000, () => {
+    expired = true
+  })
+  await new Promise((resolve) => setTimeout(resolve, 20))
+  cancel()
+  t.false(expired)
 })
