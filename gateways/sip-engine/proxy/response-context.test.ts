@@ -209,6 +209,17 @@ test('redirections become targets once each; the 3xx itself is forgotten unless 
   )
 })
 
+test('a redirection that comes when the search is over is a failure like others', (t) => {
+  const c = context(['a', 'b'])
+  did(c, { type: 'begin' })
+  did(c, { type: 'cancel' })
+  t.deepEqual(did(c, failure(0, 302, targets('c'))), ['refuse', 'release'])
+  t.deepEqual(
+    c.failures.map(({ status }) => status),
+    [302]
+  )
+})
+
 test('a redirection that never ends stops at the limit of targets', (t) => {
   const c = context(['t0'])
   did(c, { type: 'begin' })

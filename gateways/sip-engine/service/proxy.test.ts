@@ -351,6 +351,7 @@ test('simultaneous: two answers; both 2xx go back, the third target is cancelled
   third.send(responseText(third.received[0]!.text, 487), engineAt)
   third.send(responseText(texts(third, 'CANCEL')[0]!, 200), engineAt)
   s.over()
+  t.is(told().length, 2)
   t.is(texts(third, 'ACK').length, 1)
   const after = s.caller.received.length
   second.send(responseText(second.received[0]!.text, 200, { tag: 't10.0.0.3' }), engineAt)
@@ -499,6 +500,15 @@ test('redirections are followed in the order of q, each place once', (t) => {
   t.deepEqual(told(), ['continue 302', 'continue 404', 'continue 200', 'done'])
   t.is(shapes(s.caller).at(-1), '200 INVITE')
   s.over()
+})
+
+test('the Contact of a failure is no redirection', (t) => {
+  const s = stage(t)
+  const callee = s.callee(2, answers(486))
+  s.ask()
+  s.proxy(['sip:bob@10.0.0.2'], { redirects: true })
+  s.clock.advance(5)
+  t.deepEqual(shapes(callee), ['INVITE', 'ACK'])
 })
 
 test('a redirection that is not to be followed goes back', (t) => {
@@ -652,13 +662,14 @@ test('the same ACK has the same branch when it comes again', (t) => {
   t.is(s.engine.counts().serverTransactions, 0)
 })
 
+const reliable = (rseq: number) => (text: string, self: PeerSocket) => {
+  const extra = ['Require: 100rel', `RSeq: ${rseq}`, `Contact: <sip:${self.address}>`]
+  if (text.startsWith('INVITE')) self.send(responseText(text, 183, { tag: self.address, extra }), engineAt)
+  if (text.startsWith('PRACK')) self.send(responseText(text, 200), engineAt)
+}
+
 test('reliable provisional responses of two forks are numbered through, and each fork gets its PRACK', (t) => {
   const s = stage(t)
-  const reliable = (rseq: number) => (text: string, self: PeerSocket) => {
-    const extra = ['Require: 100rel', `RSeq: ${rseq}`, `Contact: <sip:${self.address}>`]
-    if (text.startsWith('INVITE')) self.send(responseText(text, 183, { tag: self.address, extra }), engineAt)
-    if (text.startsWith('PRACK')) self.send(responseText(text, 200), engineAt)
-  }
   const first = s.callee(2, reliable(500))
   const second = s.callee(3, reliable(70))
   s.ask({ extra: ['Supported: 100rel'] })
@@ -678,6 +689,19 @@ test('reliable provisional responses of two forks are numbered through, and each
   t.is(headerOf(texts(first, 'PRACK')[0]!, 'RAck'), '500 1 INVITE')
   t.is(headerOf(texts(second, 'PRACK')[0]!, 'RAck'), '70 1 INVITE')
   t.is(texts(s.caller, '200 PRACK').length, 2)
+})
+
+test('out of the path, forks keep their RSeq: the PRACK does not come this way', (t) => {
+  const s = stage(t)
+  s.callee(2, reliable(500))
+  s.callee(3, reliable(70))
+  s.ask({ extra: ['Supported: 100rel'] })
+  s.proxy(['sip:10.0.0.2', 'sip:10.0.0.3'], { simultaneous: true })
+  s.clock.advance(5)
+  t.deepEqual(
+    texts(s.caller, '183 INVITE').map((text) => headerOf(text, 'RSeq')),
+    ['500', '70']
+  )
 })
 
 test('repeats: the INVITE is answered from here, the lost ACK of a failure made up for', (t) => {

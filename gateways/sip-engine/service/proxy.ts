@@ -330,11 +330,10 @@ export function createProxy(core: Core): SipProxy {
     tellDone(running)
   }
 
-  /** Where we stay in the path and the INVITE may fork, reliable provisional responses are numbered through. */
+  /** Where we stay in the path, reliable provisional responses are numbered through; elsewhere the PRACK may not come this way. */
   const rseqFor = ({ asked, order, numbering }: Running, response: SipResponse): number | undefined => {
     const rseq = Number(header(response, 'rseq') ?? 0)
-    const mayFork = order.destinations.length > 1 || order.followRedirects
-    if (response.status >= 200 || !(rseq > 0) || !order.remainInDialog || !mayFork) return undefined
+    if (response.status >= 200 || !(rseq > 0) || !order.remainInDialog) return undefined
     const toTag = tagOf(parseAddress(header(response, 'to')!)!)
     const number = numberThrough(numbering, toTag, rseq)
     if (number !== rseq) renumbered.keep(rackKey(asked.received.callId, toTag, number), rseq, clock.monotonicMs())
