@@ -39,7 +39,7 @@ export interface UserAgentServer {
   readonly respond: (application: Application, message: Extract<ClientMessage, { kind: 'response' }>) => void
   readonly applicationGone: (application: Application) => void
   /** Sends a response the engine makes by itself. @returns it. */
-  readonly answer: (asked: Asked, status: number, tag: string, options?: AnswerOptions) => void
+  readonly answer: (asked: Asked, status: number, tag: string, options?: AnswerOptions) => Buffer
   /** An unanswered request that this application was shown. */
   readonly find: (transactionId: string, application: Application) => Asked | undefined
   /** Gives such a request to another application, which is shown it. @returns false when it is not there any more. */
