@@ -5,7 +5,7 @@ import { header, type SipRequest } from '../codec/message.ts'
 import { type AcceptedEffect, type AcceptedEvent, type AcceptedState, accepted } from '../dialog/accepted.ts'
 import { type ReliableEffect, type ReliableEvent, type ReliableState, reliable } from '../dialog/reliable.ts'
 import type { Core } from './core.ts'
-import type { AcceptedInvite, ReliableProvisional, Session } from './sessions.ts'
+import { type AcceptedInvite, type ReliableProvisional, type Session, sendHeldBye } from './sessions.ts'
 import type { ServerTransaction } from './transactions.ts'
 
 export interface Acknowledgements {
@@ -15,7 +15,7 @@ export interface Acknowledgements {
     transaction: ServerTransaction,
     answer: Pick<AcceptedInvite, 'cseq' | 'bytes' | 'creating'>
   ) => void
-  /** An ACK came: the 2xx it is for, when it is the first one; a BYE that waited for it then goes out. */
+  /** An ACK came: the 2xx it is for, when it is the first one. */
   readonly acknowledge: (session: Session, cseq: number) => AcceptedInvite | undefined
   /** Sends a provisional response reliably, as soon as the ones before it are acknowledged (RFC 3262 §3). */
   readonly provide: (
@@ -51,13 +51,9 @@ export function createAcknowledgements(core: Core, unacknowledged: (invite: Serv
         transport.reply(flow, fallback, waiting.bytes, () => counters.transportErrors++)
       } else {
         session.accepted.splice(session.accepted.indexOf(waiting), 1)
-        const held = session.heldBye
-        session.heldBye = null
-        if (effect.what === 'ackTimeout') {
-          counters.ackTimeouts++
-          if (held === null) core.uac.bye(session, 'SIP;cause=200;text="ACK timeout"')
-        }
-        held?.()
+        if (effect.what === 'ack') return
+        counters.ackTimeouts++
+        if (!sendHeldBye(session)) core.uac.bye(session, 'SIP;cause=200;text="ACK timeout"')
       }
     }
   }

@@ -161,6 +161,14 @@ export function setAside(session: Session): void {
   session.forks.set(dialog.remoteTag, { dialog, remoteRSeq, peerFlow })
 }
 
+/** Lets a BYE go that waited for the ACK; false when there is none. In a session that is over it finds so. */
+export function sendHeldBye(session: Session): boolean {
+  const held = session.heldBye
+  session.heldBye = null
+  held?.()
+  return held !== null
+}
+
 /** Gives the session its local tag: the application's wish in its first response, else a new one. */
 export function ensureLocalTag(session: Session, wanted: string): string {
   if (session.dialog.localTag === '') {
@@ -207,9 +215,7 @@ export function createSessions(): Sessions {
     session.accepted.length = 0
     session.reliable.length = 0
     session.heldAnswer = null
-    const held = session.heldBye
-    session.heldBye = null
-    held?.()
+    sendHeldBye(session)
   }
 
   const end = (session: Session): void => {

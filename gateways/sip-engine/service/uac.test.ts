@@ -59,7 +59,7 @@ test('a new INVITE is completed by the engine and echoed in the reply', (t) => {
   t.deepEqual(reply.fields.slice(5, 9), [`${text.length}`, 'udp', '10.0.0.1', '5060'])
   t.is(reply.fields[11], 'Msg sent:')
   t.regex(headerOf(text, 'Via')!, /^SIP\/2\.0\/UDP 10\.0\.0\.1:5060;rport;branch=z9hG4bK[0-9a-f]{16}$/)
-  t.regex(headerOf(text, 'From')!, /^<sip:me@10\.0\.0\.1:5060>;tag=[0-9a-f]{16}$/)
+  t.regex(headerOf(text, 'From')!, /^<sip:me@10\.0\.0\.1:5060>;tag=[0-9a-f]{20}$/)
   t.is(headerOf(text, 'To'), '<sip:bob@10.0.0.2>')
   t.is(headerOf(text, 'Max-Forwards'), '70')
   t.regex(headerOf(text, 'CSeq')!, /^\d+ INVITE$/)

@@ -81,7 +81,7 @@ test('received is added where sent-by is not the source, and the other Vias stay
   t.is(headersOf(s.peer.received[1]!.text, 'Via').join(), headerOf(sip, 'Via')!)
 })
 
-test('180, 200, ACK: one To tag, default Contact on the 2xx, Record-Route copied, ACK shown with the INVITE transaction', (t) => {
+test('180, 200, ACK: one To tag, default Contact, Record-Route copied, ACK shown with the INVITE transaction', (t) => {
   const s = scene()
   s.say(invite({ extra: ['Record-Route: <sip:10.0.0.7;lr>', 'Record-Route: <sip:10.0.0.8;lr>'] }))
   const transaction = s.shown()
@@ -89,11 +89,11 @@ test('180, 200, ACK: one To tag, default Contact on the 2xx, Record-Route copied
   t.deepEqual(ringing.slice(3, 5), ['OK', 'application'])
   t.deepEqual(ringing.slice(6, 9), ['udp', '10.0.0.9', '5090'])
   t.deepEqual(ringing.slice(10), [transaction, dialog, '', 'Msg sent:', ''])
-  t.is(headerOf(s.peer.received[1]!.text, 'Contact'), undefined)
+  t.is(headerOf(s.peer.received[1]!.text, 'Contact'), '<sip:10.0.0.1:5060>')
   s.answer(200)
   const [, first, second] = s.peer.received
   t.is(headerOf(first!.text, 'To'), headerOf(second!.text, 'To'))
-  t.regex(headerOf(second!.text, 'To')!, /;tag=[0-9a-f]{16}$/)
+  t.regex(headerOf(second!.text, 'To')!, /;tag=[0-9a-f]{20}$/)
   t.is(headerOf(second!.text, 'Contact'), '<sip:10.0.0.1:5060>')
   t.deepEqual(headersOf(second!.text, 'Record-Route'), ['<sip:10.0.0.7;lr>', '<sip:10.0.0.8;lr>'])
   s.say(requestText({ method: 'ACK', branch: 'a1', to: toOf(s) }))

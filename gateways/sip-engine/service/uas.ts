@@ -28,7 +28,7 @@ import { type Core, hostPort, isDialogTag, newToken, ownContact, steadyToken } f
 import { newId } from './ids.ts'
 import { type ReceivedRequest, receivedRequest, shownBytes } from './received.ts'
 import { armSessionTimer, disarmSessionTimer } from './session-timers.ts'
-import { ensureLocalTag, newSession, type Session, turnTo } from './sessions.ts'
+import { ensureLocalTag, newSession, type Session, sendHeldBye, turnTo } from './sessions.ts'
 import type { ReadHeader } from './subscriptions.ts'
 import type { ServerTransaction } from './transactions.ts'
 
@@ -429,6 +429,7 @@ export function createUas(core: Core): UserAgentServer {
       networkMessage(newId(), wire(received.message.bytes.length, received.flow), waiting.transactionId, session.id),
       shownBytes(received)
     )
+    sendHeldBye(session)
   }
 
   const respond = (application: Application, message: Extract<ClientMessage, { kind: 'response' }>) => {
