@@ -312,20 +312,19 @@ export function createProxy(core: Core): SipProxy {
 
   const forward = (running: Running, branch: Branch, response: SipResponse, late: boolean) => {
     const { transaction, received } = running.asked
-    const bytes = forwardedResponse(response, running.asked.received.vias, { rseq: rseqFor(running, response) })
+    const bytes = forwardedResponse(response, received.vias, { rseq: rseqFor(running, response) })
     if (late) {
       counters.responsesSent++
       transport.reply(transaction.back.flow, transaction.back.fallback, bytes, () => counters.transportErrors++)
       return
     }
     transactions.respond(transaction, response.status, bytes)
-    if (isCall(received) && response.status >= 300) records.stop('application', refusalReason(response.status), bytes)
-    else if (isCall(received) && response.status >= 200) {
+    if (transaction.method === 'REGISTER') registerFlow(core, received, bytes)
+    if (response.status < 200 || running.told) return
+    if (isCall(received)) {
       records.start('network', 'proxy-uac', response.bytes)
       records.start('application', 'proxy-uas', bytes)
     }
-    if (transaction.method === 'REGISTER') registerFlow(core, running.asked.received, bytes)
-    if (response.status < 200 || running.told) return
     running.observer.finalResponse(response, running.sent.get(branch.id)!.path)
     tellDone(running)
   }
