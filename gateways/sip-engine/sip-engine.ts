@@ -33,6 +33,7 @@ import { openTransports, type Transports } from './transport/transports.ts'
 
 export type { CaptureConfig, CaptureCounters } from './capture/hep-sender.ts'
 export type { WireEvent, WireObserver } from './capture/wire.ts'
+export * as codec from './codec/codec.ts'
 export type { MessageLimits } from './codec/limits.ts'
 export type { Imported, ImportNote } from './configuration/drachtio-conf.ts'
 export type { LoadedServer, SettingsOverrides } from './configuration/settings.ts'
@@ -255,7 +256,7 @@ export async function createSipServer(config: SipServerConfig): Promise<SipServe
  * @throws {ConfigError} naming every problem at once, each with the path of its setting.
  */
 export async function loadSipServer(file: string | null, overrides?: SettingsOverrides): Promise<LoadedServer> {
-  return (await import('./configuration/settings.ts')).loadServer(file, overrides)
+  return (await import('./configuration/settings.ts')).loadServer(file, configProblems, overrides)
 }
 
 /**
@@ -275,13 +276,13 @@ export async function importDrachtioConf(
   return { ...imported, yaml: importedYaml(options.source, imported) }
 }
 
-function configProblems(config: SipServerConfig): string[] {
+function configProblems(config: Omit<SipServerConfig, 'log'>): string[] {
   const problems = listenProblems(config.listen)
   if (config.admin !== undefined && !isPort(config.admin.port)) problems.push('admin.port: 0 to 65535')
   if (config.metrics !== undefined && !isPort(config.metrics.port)) problems.push('metrics.port: 0 to 65535')
   problems.push(...captureProblems(config.capture))
   if (config.admin?.tls !== undefined && !isPort(config.admin.tls.port)) problems.push('admin.tls.port: 0 to 65535')
-  problems.push(...outboundProblems(config.options?.outbound ?? []))
+  problems.push(...outboundProblems(config.options?.outbound ?? []).map((problem) => `options.${problem}`))
   if (config.options?.outbound?.length && config.admin === undefined) {
     problems.push('options.outbound: needs admin.secret, with which applications log in')
   }
