@@ -12,6 +12,7 @@ import { hashLength, leafHash } from '../log/merkle.ts'
 import { type NoteSigner, signCheckpoint } from '../log/note.ts'
 import { entriesOf, maxEntryOctets } from '../log/segment.ts'
 import { GrowingTree, tileHashes, tileWidth } from '../log/tree.ts'
+import { leafHashes } from '../read/tiles.ts'
 import { keyChanges, numberedKey, type Producer } from './keys.ts'
 import type { AppendItem, Commit, Head, LogStore, Place } from './store.ts'
 
@@ -53,7 +54,7 @@ async function readPosition(store: LogStore): Promise<Position> {
         hashes % tileWidth === 0
           ? new Uint8Array()
           : level === 0
-            ? await leavesOf(store, index * tileWidth, head.size)
+            ? await leafHashes(store, index * tileWidth, head.size)
             : ((await store.tile(level, index)) ?? new Uint8Array()).subarray(0, (hashes % tileWidth) * hashLength)
     }
     const tree = GrowingTree.of(head.size, (level) => lastTiles[level]!)
@@ -67,18 +68,6 @@ async function readPosition(store: LogStore): Promise<Position> {
     if (error instanceof InfraFabricError && error.code !== 'ledger.segment.malformed') throw error
     throw damaged('the head of the log is spoiled', error)
   }
-}
-
-/** Leaf hashes of entries `from` to `to`, from the entries themselves. */
-async function leavesOf(store: LogStore, from: number, to: number): Promise<Buffer> {
-  const leaves = Buffer.alloc((to - from) * hashLength)
-  for await (const { first, data } of store.segments(from, to)) {
-    for (const [number, entry] of entriesOf(data).entries()) {
-      const index = first + number
-      if (index >= from && index < to) leaves.set(leafHash(entry), (index - from) * hashLength)
-    }
-  }
-  return leaves
 }
 
 export async function openSequencer(store: LogStore, signer: NoteSigner): Promise<Sequencer> {
