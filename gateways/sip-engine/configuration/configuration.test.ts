@@ -38,6 +38,8 @@ listen:
 admin: { secretFile: secret }
 timers: { t1Ms: 250 }
 limits: { transport: { datagram: 4096 }, applications: 4 }
+options: { cdrs: true, spam: { userAgents: [scanner] }, outbound: [{ url: 'http://127.0.0.1:8080/' }] }
+dns: { servers: [127.0.0.53] }
 metrics: { port: 9090 }
 capture: { address: 127.0.0.1, agentId: 7 }
 `,
@@ -59,6 +61,12 @@ capture: { address: 127.0.0.1, agentId: 7 }
     admin: { address: '127.0.0.1', port: 9022, secret: 'cymru' },
     timers: { t1Ms: 250 },
     limits: { transport: { datagram: 4096 }, applications: 4 },
+    options: {
+      cdrs: true,
+      spam: { userAgents: ['scanner'], toUsers: [], fromUsers: [] },
+      outbound: [{ method: '*', url: 'http://127.0.0.1:8080/' }]
+    },
+    dns: { servers: ['127.0.0.53'] },
     metrics: { address: '127.0.0.1', port: 9090 },
     capture: { address: '127.0.0.1', port: 9060, transport: 'udp', agentId: 7 }
   })
@@ -92,7 +100,9 @@ listen:
   - udp:0.0.0.0:5060
   - tls:127.0.0.1:5061
   - { transport: tcp, address: localhost, port: 5060, tls: { key: no.pem, cert: [no.pem] } }
-admin: { secret: a, secretFile: nowhere }
+admin: { secret: a, secretFile: nowhere, tls: { port: 1, key: no.pem, cert: no.pem } }
+options: { outbound: [{ url: nowhere }] }
+dns: { servers: [name] }
 `,
     'broken.yaml': 'listen: [\nadmin: }\n',
     'list.yaml': '- a\n',
@@ -113,10 +123,13 @@ admin: { secret: a, secretFile: nowhere }
   ])
   t.deepEqual(await paths('values.yaml'), [
     'admin.secret',
+    'admin.tls',
+    'dns.servers[0]',
     'listen[0].advertise',
     'listen[1].tls',
     'listen[2].address',
-    'listen[2].tls'
+    'listen[2].tls',
+    'options.outbound[0].url'
   ])
   t.regex((await problems(at('broken.yaml')))[0]!, /line 2/)
   t.deepEqual(await paths('list.yaml'), ['expected settings by name'])
@@ -147,7 +160,7 @@ test('short listeners', (t) => {
 const conf = `<?xml version="1.0"?>
 <drachtio>
   <!-- comment -->
-  <admin port="9022" tcp-keepalive="45" secret="cymru">127.0.0.1</admin>
+  <admin port="9022" tls-port="9023" tcp-keepalive="45" secret="cymru">127.0.0.1</admin>
   <sip>
     <contacts>
       <contact external-ip="198.51.100.7" local-net="10.0.0.0/8">sip:*;transport=udp,tcp</contact>
@@ -169,7 +182,20 @@ const conf = `<?xml version="1.0"?>
     <outbound-proxy>sip:10.10.10.1</outbound-proxy>
     <capture-server port="9061" hep-version="2" id="101">10.9.9.9</capture-server>
     <unheard-of colour="red"><deeper/></unheard-of>
+    <spammers action="reject">
+      <header name="User-Agent"><value>sipcli</value><value>scanner</value></header>
+      <header name="To"><value>sipvicious</value></header>
+      <header name="Subject"><value>x</value></header>
+      <header><value>y</value></header>
+    </spammers>
+    <user-agent-options-auto-respond>JsSIP</user-agent-options-auto-respond>
   </sip>
+  <request-handlers>
+    <request-handler sip-method="invite" http-method="post" verify-peer="true">https://example.com/route</request-handler>
+    <request-handler>tls://10.1.1.2:3000</request-handler>
+    <request-handler>ftp://example.com</request-handler>
+  </request-handlers>
+  <cdrs>true</cdrs>
   <monitoring><prometheus port="9090">127.0.0.1</prometheus></monitoring>
   <logging>
     <console/>
@@ -191,7 +217,16 @@ test('drachtio.conf.xml: what has a counterpart is taken over', (t) => {
       'udp:10.1.1.1:5070',
       'tcp:10.1.1.1:5070'
     ],
-    admin: { address: '127.0.0.1', port: 9022, secret: 'cymru' },
+    admin: { address: '127.0.0.1', port: 9022, secret: 'cymru', tls: { port: 9023, key: '/k', cert: ['/c', '/ch'] } },
+    options: {
+      spam: { userAgents: ['sipcli', 'scanner'], toUsers: ['sipvicious'], fromUsers: [] },
+      answerOptionsOf: ['JsSIP'],
+      outbound: [
+        { method: 'INVITE', url: 'https://example.com/route', httpMethod: 'POST', verify: true },
+        { method: '*', url: 'tls://10.1.1.2:3000', verify: false }
+      ],
+      cdrs: true
+    },
     tls: { key: '/k', cert: ['/c', '/ch'], verifyServer: false },
     timers: { t1Ms: 100 },
     limits: { transport: { datagram: 4096 } },
@@ -220,7 +255,11 @@ test('drachtio.conf.xml: everything else is named with its line, nothing is drop
       '23 sip/outbound-proxy',
       '24 sip/capture-server@hep-version',
       '25 sip/unheard-of',
-      '30 logging/syslog'
+      '26 sip/spammers@tcp-action',
+      '29 sip/spammers/header@name',
+      '30 sip/spammers/header',
+      '37 request-handlers/request-handler',
+      '43 logging/syslog'
     ]
   )
   const bare = importConf('<drachtio><sip><contact>sip:*</contact></sip></drachtio>')

@@ -66,9 +66,6 @@ function readAdmin(element: XmlElement, draft: Draft): void {
   admin.secret = attributes.secret ?? 'admin'
   if (attributes.secret === undefined)
     draft.note(element, 'no secret: drachtio-server takes "admin" then, written out here', 'secret')
-  if (attributes['tls-port'] !== undefined) {
-    draft.note(element, 'not taken over: the settings file has no admin port with TLS', 'tls-port')
-  }
   if (attributes.tls !== undefined) draft.note(element, 'not taken over: drachtio-server does not heed it either', 'tls')
   if (attributes['tcp-keepalive'] !== undefined) {
     draft.note(element, 'not taken over: connections of applications are probed when silent for a second', 'tcp-keepalive')
@@ -166,6 +163,64 @@ function readMinTls(element: XmlElement, draft: Draft): void {
   else if (version < 1.2) draft.note(element, 'TLS 1.2 is the least version here')
 }
 
+/** `tls-port` of the admin element: its key and certificate are those of SIP. */
+function readAdminTls(element: XmlElement, draft: Draft): void {
+  const { 'tls-port': text } = element.attributes
+  if (text === undefined) return
+  const port = numberOf(draft, element, text, 'tls-port')
+  const { tls, admin } = draft.settings
+  if (port === 0 || port === undefined) return
+  if (tls === undefined) draft.note(element, 'not taken over: needs key-file and cert-file', 'tls-port')
+  else draft.settings.admin = { ...admin, tls: { port, key: tls.key, cert: tls.cert } }
+}
+
+function options(draft: Draft): Writable<NonNullable<SettingsInput['options']>> {
+  draft.settings.options ??= {}
+  return draft.settings.options
+}
+
+function readHandler(element: XmlElement, draft: Draft): void {
+  const { 'sip-method': method = '*', 'http-method': httpMethod, 'verify-peer': verify = 'false' } = element.attributes
+  const web = /^https?:/i.test(element.text)
+  if (!web && !/^(?:tcp|tls):\/\//i.test(element.text)) {
+    draft.note(element, `not taken over: ${JSON.stringify(element.text)} is no http, https, tcp or tls address`)
+    return
+  }
+  const asked = httpMethod?.toUpperCase()
+  if (web && asked !== undefined && asked !== 'GET' && asked !== 'POST') {
+    draft.note(element, 'GET is used: the method is GET or POST', 'http-method')
+  }
+  options(draft).outbound = [
+    ...(options(draft).outbound ?? []),
+    {
+      method: method.toUpperCase(),
+      url: element.text,
+      ...(web && asked === 'POST' ? { httpMethod: 'POST' as const } : {}),
+      verify: isTrue(verify)
+    }
+  ]
+}
+
+const spamLists = { 'user-agent': 'userAgents', to: 'toUsers', from: 'fromUsers' } as const
+
+function readSpammers(element: XmlElement, draft: Draft): void {
+  const spam: Record<'userAgents' | 'toUsers' | 'fromUsers', string[]> = { userAgents: [], toUsers: [], fromUsers: [] }
+  for (const header of element.children) {
+    if (header.name !== 'header') continue
+    const name = header.attributes.name?.toLowerCase() ?? ''
+    if (Object.hasOwn(spamLists, name)) {
+      spam[spamLists[name as keyof typeof spamLists]].push(
+        ...header.children.map((each) => each.text).filter((text) => text !== '')
+      )
+    } else if (name === '') draft.note(header, 'not taken over: no name, and drachtio-server does not heed it either')
+    else draft.note(header, 'not taken over: User-Agent, To and From are looked at', 'name')
+  }
+  const { action = 'discard', 'tcp-action': tcpAction = 'discard' } = element.attributes
+  if (action !== 'reject') draft.note(element, 'such requests get 603 Decline: they are not discarded', 'action')
+  if (tcpAction !== 'reject') draft.note(element, 'such requests get 603 Decline over TCP too', 'tcp-action')
+  options(draft).spam = spam
+}
+
 function readCapture(element: XmlElement, draft: Draft): void {
   const { attributes, text } = element
   const port = attributes.port === undefined ? 9060 : numberOf(draft, element, attributes.port, 'port')
@@ -219,9 +274,7 @@ const oneLog = 'the log goes to standard error'
 const rules: Rule = group({
   admin: { attributes: ['port', 'secret', 'tls-port', 'tls', 'tcp-keepalive'], read: readAdmin },
   'request-handlers': group({
-    'request-handler': without('applications connect to the admin port', {
-      attributes: ['sip-method', 'http-method', 'verify-peer']
-    })
+    'request-handler': { attributes: ['sip-method', 'http-method', 'verify-peer'], read: readHandler }
   }),
   sip: group({
     contact,
@@ -246,11 +299,16 @@ const rules: Rule = group({
     'outbound-proxy': without('requests go where the application or DNS says'),
     'udp-mtu': { read: readMtu },
     'capture-server': { attributes: ['port', 'id', 'hep-version'], read: readCapture },
-    'user-agent-options-auto-respond': without('OPTIONS goes to the application'),
-    spammers: without('unwanted requests are refused in front of this server, or by the application', {
+    'user-agent-options-auto-respond': {
+      read: (element, draft) => {
+        if (element.text !== '') options(draft).answerOptionsOf = [element.text]
+      }
+    },
+    spammers: {
       attributes: ['action', 'tcp-action'],
-      children: { header: { attributes: ['name'], children: { value: part } } }
-    }),
+      children: { header: { attributes: ['name'], children: { value: part } } },
+      read: readSpammers
+    },
     blacklist: without('addresses are refused in front of this server', {
       children: { 'redis-address': part, 'redis-port': part, 'redis-key': part, 'refresh-secs': part }
     }),
@@ -259,8 +317,8 @@ const rules: Rule = group({
     'session-timers': without('an interval without refresher is not armed', { attributes: ['default-refresher'] })
   }),
   cdrs: {
-    read: (element, { note }) => {
-      if (isTrue(element.text)) note(element, 'not taken over: no call records are sent to applications')
+    read: (element, draft) => {
+      if (isTrue(element.text)) options(draft).cdrs = true
     }
   },
   monitoring: group({ prometheus: { attributes: ['port'], read: readPrometheus } }),
@@ -310,7 +368,9 @@ export function importConf(source: string, anyAddress?: string): Imported {
   }
   if (root.name === 'drachtio') walk(root, rules)
   else draft.note(root, 'unknown element: the file should begin with <drachtio>')
-  if (child(root, 'admin') === undefined) draft.note(root, 'no admin element: applications have no secret to log in with')
+  const admin = child(root, 'admin')
+  if (admin !== undefined) readAdminTls(admin, draft)
+  else draft.note(root, 'no admin element: applications have no secret to log in with')
   if (draft.listen.length === 0) draft.note(root, 'no contact: nothing to listen on')
   draft.settings.listen = draft.listen.map(shortest)
   return { settings: draft.settings, notes: notes.sort((a, b) => a.line - b.line) }
@@ -330,5 +390,5 @@ export function importedYaml(source: string, { settings, notes }: Imported): str
     ...(notes.length === 0 ? [] : ['#', '# To look at:']),
     ...notes.map(({ line, path, text }) => oneLine(`#   line ${line}, ${path}: ${text}`))
   ]
-  return `${head.join('\n')}\n\n${stringify(settings, { lineWidth: 0 })}`
+  return `${head.join('\n')}\n\n${stringify(settings, { lineWidth: 0, aliasDuplicateObjects: false })}`
 }

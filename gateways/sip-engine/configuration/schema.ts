@@ -7,6 +7,7 @@ import { defaultTransportLimits } from '../transport/port.ts'
 const port = z.number().int().min(0).max(65_535)
 const file = z.string().min(1)
 const positive = z.number().positive()
+const texts = z.array(z.string().min(1))
 const whole = (least: number, most: number) => z.number().int().min(least).max(most)
 
 /** An object of numbers with the names of `defaults`, all optional. */
@@ -64,7 +65,11 @@ export const settingsSchema = z.strictObject({
       address: z.string().min(1).default('127.0.0.1').describe('Address for applications'),
       port: port.default(9022).describe('Port for applications; 0 takes any free one'),
       secret: z.string().min(1).optional().describe('What applications log in with'),
-      secretFile: file.optional().describe('File with the secret in its first line, in place of `secret`')
+      secretFile: file.optional().describe('File with the secret in its first line, in place of `secret`'),
+      tls: z
+        .strictObject({ port: port.describe('0 takes any free port'), ...credentials })
+        .optional()
+        .describe('A second port, with TLS')
     })
     .prefault({})
     .describe('Where applications connect'),
@@ -76,11 +81,43 @@ export const settingsSchema = z.strictObject({
         .optional()
         .describe('Connections, octets, milliseconds; `transport/port.ts`'),
       frame: whole(1024, 1_073_741_824).optional().describe('Octets of one frame from an application. Default 1 MiB'),
+      sendQueue: whole(1024, 1_073_741_824).optional().describe('Octets an application may leave unread. Default 64 MiB'),
       applications: whole(1, 100_000).optional().describe('Connected applications. Default 256'),
       serverTransactions: whole(1, 10_000_000).optional().describe('Requests at once, then 503. Default 200,000')
     })
     .optional()
     .describe('Bounds'),
+  options: z
+    .strictObject({
+      outbound: z
+        .array(
+          z.strictObject({
+            method: z.string().default('*').describe('SIP method; * for all others'),
+            url: z.string().describe('`http(s)://…`: a service that is asked; `tcp://` or `tls://host:port`: the application'),
+            httpMethod: z.enum(['GET', 'POST']).optional().describe('How the service is asked. Default GET'),
+            verify: z.boolean().optional().describe('Check the certificate of an https or tls peer. Default true')
+          })
+        )
+        .optional()
+        .describe('Asked or connected to for new requests, before applications that connected'),
+      cdrs: z.boolean().optional().describe('Call records for applications that route `cdr:…`. Default false'),
+      spam: z
+        .strictObject({ userAgents: texts.default([]), toUsers: texts.default([]), fromUsers: texts.default([]) })
+        .optional()
+        .describe('Requests with one of these texts in User-Agent, or the user of To or From, get 603'),
+      answerOptionsOf: texts.optional().describe('OPTIONS with one of these texts in User-Agent get 200 from the server'),
+      preserveNames: texts.optional().describe('Header names that go out in the spelling the application used')
+    })
+    .optional()
+    .describe('What is off by default'),
+  dns: z
+    .strictObject({
+      servers: texts.optional().describe('Name servers. Default: those of the system'),
+      timeoutMs: whole(1, 60_000).optional().describe('For each of two tries. Default 1500'),
+      hostsFile: file.optional().describe('Default /etc/hosts')
+    })
+    .optional()
+    .describe('How names of next hops are found'),
   userAgent: z.string().min(1).optional().describe('Server and User-Agent of messages the server makes by itself. Default: none'),
   metrics: z
     .strictObject({

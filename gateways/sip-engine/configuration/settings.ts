@@ -3,8 +3,9 @@ import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { parseDocument } from 'yaml'
 import { ConfigError, errorCode } from '#kernel'
+import type { AdminTlsConfig } from '../service/application-link.ts'
 import type { SipServerConfig } from '../sip-engine.ts'
-import { type ListenConfig, listenProblems } from '../transport/listen-config.ts'
+import type { ListenConfig } from '../transport/listen-config.ts'
 import type { TlsConfig, TlsCredentials } from '../transport/tls-contexts.ts'
 import { parseListen, type Settings, settingsSchema, type TlsSettings } from './schema.ts'
 
@@ -26,14 +27,21 @@ export interface LoadedServer {
 }
 
 const mostOctets = 1_048_576
+/** Stands for a secret whose absence is told already; no server starts with it. */
+const unknownSecret = '-'
 
 /**
  * Reads a settings file, lays the overrides over it and reads the files it names: keys are read now, to be checked, and at every `reloadTls`.
  *
+ * @param configProblems what the server has against a configuration.
  * @param file YAML; null for none. Files it names lie relative to it, those of the overrides relative to the working directory.
  * @throws {ConfigError} naming every problem at once, each with the path of its setting.
  */
-export function loadServer(file: string | null, overrides: SettingsOverrides = {}): LoadedServer {
+export function loadServer(
+  file: string | null,
+  configProblems: (config: LoadedServer['config']) => string[],
+  overrides: SettingsOverrides = {}
+): LoadedServer {
   const source = file ?? 'command line'
   const problems: string[] = []
   const tree = file === null ? {} : parseYaml(file)
@@ -46,23 +54,26 @@ export function loadServer(file: string | null, overrides: SettingsOverrides = {
   const settings = parsed.data
   const folder = file === null ? process.cwd() : dirname(resolve(file))
   const secret = readSecret(settings, overrides, folder, problems)
-  const listen = settings.listen.map((each) => listenConfig(each, settings.tls, folder))
-  problems.push(...listenProblems(listen))
+  const { admin, limits, options, timers, dns, userAgent, metrics, capture } = settings
+  const config = withoutUndefined({
+    listen: settings.listen.map((each) => listenConfig(each, settings.tls, folder)),
+    admin: {
+      address: admin.address,
+      port: admin.port,
+      secret,
+      tls: adminTls(admin.tls, folder, problems)
+    },
+    options,
+    timers,
+    limits,
+    dns,
+    userAgent,
+    metrics,
+    capture
+  }) as unknown as LoadedServer['config']
+  problems.push(...configProblems(config))
   if (problems.length > 0) throw new ConfigError(source, problems)
-  const { admin, timers, limits, userAgent, metrics, capture } = settings
-  return {
-    settings,
-    config: withoutUndefined({
-      listen,
-      admin: { address: admin.address, port: admin.port, secret },
-      timers,
-      limits,
-      userAgent,
-      metrics,
-      capture
-    }) as unknown as LoadedServer['config'],
-    needRestart: (later) => differing(settings, later.settings)
-  }
+  return { settings, config, needRestart: (later) => differing(settings, later.settings) }
 }
 
 function differing(before: Settings, after: Settings): string[] {
@@ -109,17 +120,17 @@ function readSecret({ admin }: Settings, overrides: SettingsOverrides, folder: s
   if (secret !== undefined) return secret
   if (secretFile === undefined) {
     problems.push('admin.secret: needed, or secretFile')
-    return ''
+    return unknownSecret
   }
   const name = overrides.secretFile === undefined ? 'admin.secretFile' : '--secret-file'
   const text = readText(resolve(folder, secretFile))
   if (text instanceof Error) {
     problems.push(`${name}: ${secretFile} cannot be read (${errorCode(text)})`)
-    return ''
+    return unknownSecret
   }
   const line = text.split('\n', 1)[0]!.trim()
   if (line === '') problems.push(`${name}: ${secretFile} has an empty first line`)
-  return line
+  return line === '' ? unknownSecret : line
 }
 
 function listenConfig(each: Settings['listen'][number], shared: TlsSettings | undefined, folder: string): ListenConfig {
@@ -133,22 +144,34 @@ function listenConfig(each: Settings['listen'][number], shared: TlsSettings | un
   }) as unknown as ListenConfig
 }
 
-/** @throws of what cannot be read. */
-function readTls(tls: TlsSettings, folder: string): TlsConfig {
-  const read = (file: string): string => {
-    const text = readText(resolve(folder, file))
-    if (text instanceof Error) throw new Error(`${file} cannot be read (${errorCode(text)})`)
-    return text
+function adminTls(tls: Settings['admin']['tls'], folder: string, problems: string[]): AdminTlsConfig | undefined {
+  if (tls === undefined) return undefined
+  try {
+    return { port: tls.port, ...readCredentials(tls, folder) }
+  } catch (error) {
+    problems.push(`admin.tls: ${(error as Error).message}`)
+    return undefined
   }
-  const credentials = ({ key, cert }: { key: string; cert: string | string[] }): TlsCredentials => ({
-    key: read(key),
-    cert: [cert].flat().map(read).join('\n')
-  })
+}
+
+/** @throws of a file that cannot be read. */
+function readPem(file: string, folder: string): string {
+  const text = readText(resolve(folder, file))
+  if (text instanceof Error) throw new Error(`${file} cannot be read (${errorCode(text)})`)
+  return text
+}
+
+function readCredentials({ key, cert }: { key: string; cert: string | string[] }, folder: string): TlsCredentials {
+  const certificates = [cert].flat().map((file) => readPem(file, folder))
+  return { key: readPem(key, folder), cert: certificates.join('\n') }
+}
+
+function readTls(tls: TlsSettings, folder: string): TlsConfig {
   const { ca, names, verifyServer, clientCertificate } = tls
   return withoutUndefined({
-    ...credentials(tls),
-    ca: ca === undefined ? undefined : read(ca),
-    names: names?.map((each) => ({ host: each.host, ...credentials(each) })),
+    ...readCredentials(tls, folder),
+    ca: ca === undefined ? undefined : readPem(ca, folder),
+    names: names?.map((each) => ({ host: each.host, ...readCredentials(each, folder) })),
     verifyServer,
     clientCertificate
   }) as unknown as TlsConfig
