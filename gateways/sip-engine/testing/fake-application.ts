@@ -27,12 +27,13 @@ let nextId = 1
 export function createFakeApplication(
   engine: Engine,
   verbs: readonly string[],
-  arrived?: (payload: ServerPayload, self: FakeApplication) => void
+  arrived?: (payload: ServerPayload, self: FakeApplication) => void,
+  tags: readonly string[] = []
 ): FakeApplication {
   const payloads: ServerPayload[] = []
   const application: Application = {
     id: nextId++,
-    tags: [],
+    tags,
     open: true,
     send: (meta, message) => {
       const payload = { fields: meta.split('|'), sip: message === undefined ? '' : Buffer.from(message).toString('latin1') }
@@ -58,6 +59,7 @@ export function createFakeApplication(
       engine.applicationHandler.closed(application)
     }
   }
+  engine.applicationHandler.joined(application)
   for (const verb of verbs) self.send(`route|${verb}`)
   return self
 }
