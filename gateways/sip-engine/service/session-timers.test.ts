@@ -114,3 +114,67 @@ test('client side: a 200 with Session-Expires and no refresher makes this side r
   bench.engine.close()
   t.is(bench.clock.pending(), 0)
 })
+
+const refreshes = (s: ReturnType<typeof scene>) =>
+  s.peer.received.filter(({ text }) => text.includes('refresher=uac')).map(({ text }) => text)
+
+test('a peer that allows UPDATE is refreshed with UPDATE; where it then refuses the method, with re-INVITE', (t) => {
+  const s = scene(['Supported: timer'], 'Session-Expires: 200;refresher=uas\n')
+  s.peer.send(
+    requestText({
+      method: 'UPDATE',
+      branch: 'u1',
+      cseq: 2,
+      to: s.to,
+      extra: ['Allow: INVITE, UPDATE', 'Session-Expires: 200;refresher=uas']
+    }),
+    s.at
+  )
+  s.clock.advance(5)
+  s.app.send(`sip|${s.app.delivered().at(-1)!.fields[8]}|`, 'SIP/2.0 200 OK\n\n')
+  s.clock.advance(105_100)
+  const update = refreshes(s).at(-1)!
+  t.is(shape(update), 'UPDATE')
+  t.true(update.endsWith('\r\n\r\n'))
+  s.peer.send(responseText(update, 501), s.at)
+  s.clock.advance(5)
+  t.is(shape(refreshes(s).at(-1)!), 'INVITE')
+  t.is(s.counters.sessionsExpired, 0)
+})
+
+test('a refresh refused with 422 is tried with the interval it names; with 500 and Retry-After, after that time', (t) => {
+  const s = scene(['Supported: timer'], 'Session-Expires: 200;refresher=uas\n')
+  s.clock.advance(105_100)
+  s.peer.send(responseText(refreshes(s).at(-1)!, 422, { extra: ['Min-SE: 300'] }), s.at)
+  s.clock.advance(5)
+  t.is(headerOf(refreshes(s).at(-1)!, 'Session-Expires'), '300;refresher=uac')
+  const tries = refreshes(s).length
+  s.peer.send(responseText(refreshes(s).at(-1)!, 500, { extra: ['Retry-After: 7'] }), s.at)
+  s.clock.advance(6900)
+  t.is(refreshes(s).length, tries)
+  s.clock.advance(200)
+  t.is(refreshes(s).length, tries + 1)
+  t.is(s.counters.sessionsExpired, 0)
+})
+
+test('a re-INVITE or UPDATE of the application keeps the session timer it does not know of', (t) => {
+  const s = scene(['Session-Expires: 100;refresher=uac', 'Supported: timer'], '')
+  s.app.send('sip||call-1;from-tag=ft', 'UPDATE sip:placeholder SIP/2.0\nSupported: replaces\n\n')
+  s.clock.advance(5)
+  const update = s.peer.received.at(-1)!.text
+  t.is(headerOf(update, 'Session-Expires'), '100;refresher=uas')
+  t.is(headerOf(update, 'Supported'), 'replaces, timer')
+  // A 2xx without it: the peer will not refresh any more, and is not waited for.
+  s.peer.send(responseText(update, 200), s.at)
+  s.clock.advance(200_000)
+  t.is(s.engine.counts().dialogs, 1)
+  t.is(s.counters.sessionsExpired, 0)
+})
+
+test('a peer that knows no session timers does not have to refresh', (t) => {
+  const s = scene([], 'Session-Expires: 200;refresher=uac\n')
+  t.is(headerOf(s.answer, 'Session-Expires'), '200;refresher=uas')
+  t.is(headerOf(s.answer, 'Require'), undefined)
+  s.clock.advance(105_100)
+  t.is(refreshes(s).length >= 1, true)
+})
