@@ -1,0 +1,178 @@
+import { createSocket, type Socket as DatagramSocket } from 'node:dgram'
+import { once } from 'node:events'
+import { createServer, isIPv6, type Server, type Socket } from 'node:net'
+import test, { type ExecutionContext } from 'ava'
+import { WebSocket } from 'ws'
+import { ConfigError, silentLog } from '#kernel'
+import { createSipServer } from './sip-engine.ts'
+import { headerOf, requestText, responseText, startLine } from './testing/sip-text.ts'
+import { connectSrf, type SrfMessage, type TestSrf } from './testing/srf.ts'
+import { until } from './transport/testing/harness.ts'
+
+async function start(
+  t: ExecutionContext,
+  listen: readonly ('udp' | 'tcp' | 'ws')[],
+  setup?: (srf: TestSrf) => void,
+  address = '127.0.0.1'
+) {
+  const engine = await createSipServer({
+    listen: listen.map((transport) => ({ transport, address, port: 0 })),
+    admin: { address: '127.0.0.1', port: 0, secret: 'cymru' },
+    log: silentLog
+  })
+  t.teardown(() => engine.close())
+  const { srf } = await connectSrf(engine.adminPort, setup)
+  t.teardown(() => srf.disconnect())
+  const request = (uri: string, body = '', method = 'MESSAGE'): Promise<SrfMessage> =>
+    new Promise((resolve, reject) => {
+      const headers: Record<string, string> = body === '' ? {} : { 'Content-Type': 'text/plain' }
+      srf.request(uri, { method, headers, body }, (error, sent) => {
+        if (error) reject(error)
+        else sent.on('response', resolve)
+      })
+    })
+  return { engine, request }
+}
+
+/** Answers every request with 200, over UDP and, if wanted, over TCP on the same port. */
+async function peer(t: ExecutionContext, overTcp: boolean, address = '127.0.0.1') {
+  const received: string[] = []
+  const answer = (text: string, send: (response: string) => void): void => {
+    received.push(text)
+    send(responseText(text, 200))
+  }
+  const udp: DatagramSocket = createSocket(isIPv6(address) ? 'udp6' : 'udp4')
+  udp.on('message', (bytes, from) => answer(bytes.toString(), (response) => udp.send(response, from.port, from.address)))
+  await new Promise<void>((resolve) => udp.bind(0, address, resolve))
+  t.teardown(() => udp.close())
+  const { port } = udp.address()
+  if (overTcp) {
+    const open: Socket[] = []
+    const server: Server = createServer((socket) => {
+      open.push(socket)
+      let text = ''
+      socket.on('data', (chunk) => {
+        text += chunk
+        if (!text.endsWith('end')) return
+        answer(text, (response) => socket.write(response))
+        text = ''
+      })
+    }).listen(port, address)
+    await once(server, 'listening')
+    t.teardown(() => {
+      for (const socket of open) socket.destroy()
+      server.close()
+    })
+  }
+  return { port, received }
+}
+
+const large = `${'x'.repeat(1400)}end`
+
+test('a request of more than 1300 octets goes over TCP, Via and all; a smaller one over UDP', async (t) => {
+  const { engine, request } = await start(t, ['udp', 'tcp'])
+  const { port, received } = await peer(t, true)
+  t.is((await request(`sip:bob@127.0.0.1:${port}`, large)).status, 200)
+  t.is((await request(`sip:bob@127.0.0.1:${port}`, 'small')).status, 200)
+  const [udp, tcp] = engine.addresses
+  t.regex(headerOf(received[0]!, 'Via')!, new RegExp(`^SIP/2\\.0/TCP 127\\.0\\.0\\.1:${tcp!.port};`))
+  t.regex(headerOf(received[1]!, 'Via')!, new RegExp(`^SIP/2\\.0/UDP 127\\.0\\.0\\.1:${udp!.port};`))
+})
+
+test('where TCP is refused, or we have none, it goes over UDP all the same', async (t) => {
+  for (const listen of [['udp', 'tcp'], ['udp']] as const) {
+    const { request } = await start(t, listen)
+    const { port, received } = await peer(t, false)
+    t.is((await request(`sip:bob@127.0.0.1:${port}`, large)).status, 200)
+    t.is(received.length, 1)
+    t.regex(headerOf(received[0]!, 'Via')!, /^SIP\/2\.0\/UDP /)
+  }
+})
+
+test('IPv6: addresses stand in brackets, in Via and Contact, and are told without', async (t) => {
+  const { engine, request } = await start(t, ['udp', 'tcp'], undefined, '::1')
+  const { port, received } = await peer(t, true, '::1')
+  for (const [index, transport] of ['UDP', 'TCP'].entries()) {
+    const answer = await request(`sip:bob@[::1]:${port};transport=${transport}`, 'end', 'SUBSCRIBE')
+    t.deepEqual([answer.status, answer.source_address, answer.source_port], [200, '::1', port])
+    const ours = `\\[::1\\]:${engine.addresses[index]!.port}`
+    t.regex(headerOf(received[index]!, 'Via')!, new RegExp(`^SIP/2\\.0/${transport} ${ours};rport;`))
+    t.regex(headerOf(received[index]!, 'Contact')!, new RegExp(`^<sip:${ours}(;transport=tcp)?>$`))
+  }
+})
+
+test('everything that is wrong with listeners and name servers is told at once', async (t) => {
+  const error = await t.throwsAsync(
+    createSipServer({
+      listen: [
+        { transport: 'sctp' as 'udp', address: '127.0.0.1', port: 5060 },
+        { transport: 'udp', address: '0.0.0.0', port: -1, receiveBuffer: 1 },
+        { transport: 'tls', address: '127.0.0.1', port: 0 },
+        { transport: 'tls', address: '127.0.0.1', port: 0, tls: { key: 'x', cert: 'y' } },
+        { transport: 'tcp', address: '[::1]', port: 0, webSocket: {}, advertise: 'a b' },
+        { transport: 'ws', address: '127.0.0.1', port: 8080, webSocket: { origins: ['https://a.example/path'] } },
+        { transport: 'tcp', address: '127.0.0.1', port: 8080, tls: { key: 'x', cert: 'y' } }
+      ],
+      limits: { transport: { connections: 0 } },
+      dns: { servers: ['ns.example'] },
+      log: silentLog
+    }),
+    { instanceOf: ConfigError }
+  )
+  const problems = error!.problems.map((problem) => problem.split(':', 1)[0])
+  t.deepEqual(problems, [
+    'listen[0].transport',
+    'listen[1].port',
+    'listen[1].advertise',
+    'listen[1].receiveBuffer',
+    'listen[2].tls',
+    'listen[3].tls',
+    'listen[4].address',
+    'listen[4].advertise',
+    'listen[4].webSocket',
+    'listen[5].webSocket.origins[0]',
+    'listen[6].port',
+    'listen[6].tls',
+    'dns.servers[0]',
+    'limits.transport.connections'
+  ])
+})
+
+test('a browser is reached on the WebSocket it registered on, by its latest; one that is gone gets 430', async (t) => {
+  const { engine, request } = await start(t, ['udp', 'ws'], (srf) =>
+    srf.register((_request, response) => response.send(200, { headers: { Expires: '600' } }))
+  )
+  const port = engine.addresses[1]!.port
+  const contact = '<sip:alice@df7jal23ls0d.invalid;transport=ws>;reg-id=1;+sip.instance="<urn:uuid:1>"'
+  const browser = async (branch: string) => {
+    const socket = new WebSocket(`ws://127.0.0.1:${port}`, 'sip')
+    t.teardown(() => socket.terminate())
+    const received: string[] = []
+    socket.on('message', (data) => {
+      const text = String(data)
+      received.push(text)
+      if (!text.startsWith('SIP/2.0')) socket.send(responseText(text, 200))
+    })
+    await once(socket, 'open')
+    const address = 'df7jal23ls0d.invalid'
+    socket.send(
+      requestText({ method: 'REGISTER', branch, callId: branch, address, transport: 'WS', extra: [`Contact: ${contact}`] })
+    )
+    await until(() => received.length > 0)
+    t.is(startLine(received[0]!), 'SIP/2.0 200 OK')
+    return { socket, received }
+  }
+  const uri = 'sip:alice@df7jal23ls0d.invalid;transport=ws'
+  const first = await browser('1')
+  t.is((await request(uri, '', 'OPTIONS')).status, 200)
+  t.regex(first.received[1]!, /^OPTIONS sip:alice@df7jal23ls0d\.invalid;transport=ws SIP\/2\.0\r\nVia: SIP\/2\.0\/WS /)
+  const second = await browser('2')
+  t.is((await request(uri, '', 'OPTIONS')).status, 200)
+  t.is(second.received.length, 2)
+  t.is(first.received.length, 2)
+  second.socket.close()
+  await until(() => engine.stats().connections === 1)
+  const failed = await request(uri, '', 'OPTIONS')
+  t.is(failed.status, 430)
+  t.is(startLine(failed.raw), 'SIP/2.0 430 Flow Failed')
+})
