@@ -18,8 +18,10 @@ import { createEngine } from './service/engine.ts'
 import { createHosts } from './service/hosts-file.ts'
 import { askHttp } from './service/http-routing.ts'
 import { type InProcessApplication, joinInProcess } from './service/in-process.ts'
+import { startLoadMeter } from './service/load-meter.ts'
 import { createNameService, type NameServiceConfig, nameServiceProblems } from './service/name-service.ts'
 import { outboundProblems } from './service/outbound.ts'
+import { defaultOverloadLimits, type OverloadLimits } from './service/overload.ts'
 import { type EngineStats, newCounters } from './service/stats.ts'
 import { isPort, type ListenConfig, listenProblems } from './transport/listen-config.ts'
 import {
@@ -41,6 +43,7 @@ export type { MetricsConfig } from './metrics/http.ts'
 export type { AdminConfig } from './service/application-link.ts'
 export type { EngineOptions, EngineTimers } from './service/config.ts'
 export type { InProcessApplication } from './service/in-process.ts'
+export type { OverloadLimits } from './service/overload.ts'
 export type { EngineStats } from './service/stats.ts'
 export type { ListenConfig, WebSocketConfig } from './transport/listen-config.ts'
 export type { Listener, TransportLimits, TransportName } from './transport/port.ts'
@@ -63,6 +66,8 @@ export interface SipServerConfig {
     readonly applications?: number
     /** Requests at once; more are refused with 503. Default 200,000. */
     readonly serverTransactions?: number
+    /** From where on new requests are refused, so that calls go on. */
+    readonly overload?: Partial<OverloadLimits>
   }
   readonly options?: Partial<EngineOptions>
   readonly log: Log
@@ -128,7 +133,8 @@ export async function createSipServer(config: SipServerConfig): Promise<SipServe
     transport: { ...defaultTransportLimits, ...config.limits?.transport },
     frame: config.limits?.frame ?? maxFrame,
     applications: config.limits?.applications ?? 256,
-    serverTransactions: config.limits?.serverTransactions ?? 200_000
+    serverTransactions: config.limits?.serverTransactions ?? 200_000,
+    overload: { ...defaultOverloadLimits, ...config.limits?.overload }
   }
   const counters = newCounters()
   const { log } = config
@@ -205,7 +211,7 @@ export async function createSipServer(config: SipServerConfig): Promise<SipServe
       closers.push(server.close)
     }
     const transports = await openTransports(config.listen, limits.transport, clock, events)
-    closers.push(transports.close, engine.close)
+    closers.push(transports.close, engine.close, startLoadMeter(engine.loadSampled))
     transport = transports
     link = await openApplicationLink({
       config: config.admin ?? null,

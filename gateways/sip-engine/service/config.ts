@@ -1,6 +1,7 @@
 import type { MessageLimits } from '../codec/limits.ts'
 import type { TransportLimits } from '../transport/port.ts'
 import type { OutboundRoute } from './outbound.ts'
+import type { OverloadLimits } from './overload.ts'
 import type { SpamFilter } from './screening.ts'
 
 /** SIP timers in milliseconds, and the waits of this engine. */
@@ -40,6 +41,7 @@ export interface EngineLimits {
   readonly applications: number
   /** Requests at once, shown or being answered; more are refused with 503. */
   readonly serverTransactions: number
+  readonly overload: OverloadLimits
 }
 
 /** What the engine does beside routing to applications that connected. Everything is off by default. */

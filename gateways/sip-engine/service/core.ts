@@ -11,6 +11,7 @@ import type { CallRecords } from './cdr.ts'
 import type { EngineLimits, EngineTimers } from './config.ts'
 import type { Orphans } from './orphans.ts'
 import type { Outbound } from './outbound.ts'
+import type { Overload } from './overload.ts'
 import type { Path, Paths } from './paths.ts'
 import type { SipProxy } from './proxy.ts'
 import type { Screening } from './screening.ts'
@@ -32,6 +33,7 @@ export interface Core {
   readonly routes: Routes
   readonly paths: Paths
   readonly sessions: Sessions
+  readonly overload: Overload
   readonly subscriptions: Subscriptions
   readonly uas: UserAgentServer
   readonly uac: UserAgentClient

@@ -16,6 +16,7 @@ import { newId } from './ids.ts'
 import type { NameService } from './name-service.ts'
 import { createOrphans } from './orphans.ts'
 import { createOutbound, type OutboundPorts } from './outbound.ts'
+import { createOverload, type LoadSample } from './overload.ts'
 import { createPaths } from './paths.ts'
 import { createProxy } from './proxy.ts'
 import { createResolver } from './resolver.ts'
@@ -33,6 +34,8 @@ export const protocolVersion = 'v0.9.10'
 export interface Engine {
   readonly transportEvents: TransportEvents
   readonly applicationHandler: ApplicationHandler
+  /** How busy the process was: the fewer new requests are taken. */
+  readonly loadSampled: (sample: LoadSample) => void
   readonly counts: () => { dialogs: number; serverTransactions: number; clientTransactions: number; proxied: number }
   readonly close: () => void
 }
@@ -76,6 +79,7 @@ export function createEngine(parts: EngineParts): Engine {
     sessions,
     subscriptions: createSubscriptions({ clock, timers, sessions }),
     paths,
+    overload: createOverload(limits.overload),
     time,
     userAgent: parts.userAgent,
     records: createCallRecords(options.cdrs, routes, time),
@@ -143,6 +147,10 @@ export function createEngine(parts: EngineParts): Engine {
     transportEvents: {
       message: (bytes, flow) =>
         void guarded(() => {
+          if (core.overload.hopeless() && flow.connection === 0 && beginsInvite(bytes)) {
+            counters.shed++
+            return
+          }
           const message = read(bytes, flow)
           if (message === undefined) return
           if (flow.identity?.authorized) noteAlias(message, flow)
@@ -182,6 +190,7 @@ export function createEngine(parts: EngineParts): Engine {
         core.orphans.leave(application, core.uac.applicationGone(application))
       }
     },
+    loadSampled: core.overload.sampled,
     counts: () => {
       const { server, client } = transactions.counts()
       return { dialogs: sessions.count(), serverTransactions: server, clientTransactions: client, proxied: core.proxy.count() }
@@ -196,4 +205,10 @@ export function createEngine(parts: EngineParts): Engine {
       transactions.close()
     }
   }
+}
+
+const inviteStart = Buffer.from('INVITE ')
+
+function beginsInvite(bytes: Buffer): boolean {
+  return bytes[0] === inviteStart[0] && bytes.subarray(0, inviteStart.length).equals(inviteStart)
 }

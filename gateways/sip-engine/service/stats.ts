@@ -13,6 +13,8 @@ export interface EngineCounters {
   stray: number
   /** Requests answered 503 because no application handles the method. */
   unhandled: number
+  /** New requests refused with 503, or not read, because of too much load. */
+  shed: number
   /** Requests whose application did not answer, or went away before it did. */
   unanswered: number
   ackTimeouts: number
@@ -48,6 +50,7 @@ export function newCounters(): EngineCounters {
     oversized: 0,
     stray: 0,
     unhandled: 0,
+    shed: 0,
     unanswered: 0,
     ackTimeouts: 0,
     sessionsExpired: 0,

@@ -74,6 +74,8 @@ interface Shown extends Asked {
   localTag: string
   /** Whether the application has sent any response. */
   answered: boolean
+  /** Whether it is counted as waiting for the application. */
+  waits: boolean
   /** Its 2xx waits for a PRACK: the application has nothing more to say. */
   held: boolean
   cancelTimer: (() => void) | null
@@ -98,6 +100,8 @@ const allow: HeaderLine = [
 export function createUas(core: Core): UserAgentServer {
   const { transactions, sessions, subscriptions, clock, counters, log, timers } = core
   const pending = new Map<string, Shown>()
+  /** Those of them to which no application has said anything. */
+  let waiting = 0
   const acknowledgements = createAcknowledgements(core, (invite) => {
     const shown = pending.get(invite.id)
     if (shown === undefined) return
@@ -126,7 +130,7 @@ export function createUas(core: Core): UserAgentServer {
 
   const answer = (...args: Parameters<typeof made>) => void made(...args)
 
-  const refuse = (message: SipRequest, flow: Flow, status: number, reason: string) => {
+  const refuse = (message: SipRequest, flow: Flow, status: number, reason: string, more: readonly HeaderLine[] = []) => {
     if (message.method === 'ACK' || message.defect?.code === 'sip.header.bare-line-end') return
     const vias = headerLines(message, 'via')
     const via = vias[0] === undefined ? undefined : parseVia(firstVia(vias[0]))
@@ -143,6 +147,7 @@ export function createUas(core: Core): UserAgentServer {
       const value = header(message, key)
       if (value !== undefined) headers.push([name, key === 'to' ? withTag(value, statelessTag(message)) : value])
     }
+    headers.push(...more)
     counters.responsesSent++
     const fallback = { address: flow.remote.address, port: via?.port ?? flow.remote.port }
     core.transport.reply(
@@ -166,9 +171,10 @@ export function createUas(core: Core): UserAgentServer {
     const again = transactions.findServer(received.key)
     if (again !== undefined) return transactions.requestAgain(again)
     if (message.method === 'CANCEL') return cancelled(received)
-    if (transactions.counts().server >= core.limits.serverTransactions) {
-      counters.unhandled++
-      return refuse(message, flow, 503, 'Overloaded')
+    const full = transactions.counts().server >= core.limits.serverTransactions
+    if (full || (received.toTag === '' && !core.overload.admits(received.key, waiting))) {
+      counters.shed++
+      return refuse(message, flow, 503, 'Overloaded', [overloadRetryAfter(received.key)])
     }
     const asked = { transaction: transactions.openServer(received), received }
     if (message.method === 'INVITE') answer(asked, 100, '')
@@ -236,8 +242,9 @@ export function createUas(core: Core): UserAgentServer {
 
   const show = (what: Pick<Shown, keyof Asked | 'application' | 'session' | 'creating' | 'dialogId'>) => {
     const { transaction, received } = what
-    const shown: Shown = { ...what, localTag: received.toTag, answered: false, held: false, cancelTimer: null }
+    const shown: Shown = { ...what, localTag: received.toTag, answered: false, waits: true, held: false, cancelTimer: null }
     pending.set(transaction.id, shown)
+    waiting++
     if (transaction.method === 'INVITE') {
       shown.cancelTimer = clock.after(timers.applicationMs, () => unanswered(shown))
       return
@@ -249,7 +256,14 @@ export function createUas(core: Core): UserAgentServer {
     })
   }
 
+  /** The application has said something, or will not. */
+  const noted = (shown: Shown) => {
+    if (shown.waits) waiting--
+    shown.waits = false
+  }
+
   const settle = (shown: Shown) => {
+    noted(shown)
     pending.delete(shown.transaction.id)
     shown.cancelTimer?.()
     shown.cancelTimer = null
@@ -509,6 +523,7 @@ export function createUas(core: Core): UserAgentServer {
     const bytes = encodeResponse({ status, reason: draft.message.reason, headers, body: draft.body })
 
     shown.answered = true
+    noted(shown)
     if (session !== null && draft.body.length > 0 && method === 'INVITE') {
       const offers = received.message.body.length === 0 && (success || isReliable)
       if (session.offer === 'remote') session.offer = 'none'
@@ -647,6 +662,11 @@ function tooShort(received: ReceivedRequest): HeaderLine | null {
 /** RFC 3261 §14.2: a random wait of 0 to 10 s. */
 function retryAfter(): HeaderLine {
   return ['Retry-After', `${randomBytes(1)[0]! % 11}`]
+}
+
+/** Waits that differ from call to call and not from copy to copy, so that those refused do not come back all at once. */
+function overloadRetryAfter(key: string): HeaderLine {
+  return ['Retry-After', `${1 + ((key.length + key.charCodeAt(key.length >> 1)) % 10)}`]
 }
 
 function isDirect({ vias }: ReceivedRequest): boolean {

@@ -5,6 +5,7 @@ import { defaultTimers, type EngineOptions, type EngineTimers } from '../service
 import { createEngine, type Engine } from '../service/engine.ts'
 import type { NameService } from '../service/name-service.ts'
 import type { OutboundPorts } from '../service/outbound.ts'
+import { defaultOverloadLimits, type OverloadLimits } from '../service/overload.ts'
 import { type EngineCounters, newCounters } from '../service/stats.ts'
 import { defaultTransportLimits, type Listener, type TransportName } from '../transport/port.ts'
 import { createMemoryNetwork, type MemoryNetwork, type NetworkOptions } from './memory-network.ts'
@@ -30,6 +31,7 @@ export function createTestEngine(
     transport?: TransportName
     timers?: Partial<EngineTimers>
     serverTransactions?: number
+    overload?: Partial<OverloadLimits>
     options?: Partial<EngineOptions>
     outbound?: OutboundPorts
     names?: NameService
@@ -52,7 +54,8 @@ export function createTestEngine(
       transport: defaultTransportLimits,
       frame: 1_048_576,
       applications: 8,
-      serverTransactions: options.serverTransactions ?? 10_000
+      serverTransactions: options.serverTransactions ?? 10_000,
+      overload: { ...defaultOverloadLimits, ...options.overload }
     },
     counters,
     transport,
@@ -71,6 +74,7 @@ export function createBench(
     network?: NetworkOptions
     timers?: Partial<EngineTimers>
     serverTransactions?: number
+    overload?: Partial<OverloadLimits>
     options?: Partial<EngineOptions>
     outbound?: OutboundPorts
     names?: NameService
