@@ -38,6 +38,7 @@ const knownNames = [
   'Contact',
   'Content-Disposition',
   'Content-Encoding',
+  'Content-ID',
   'Content-Language',
   'Content-Length',
   'Content-Type',
@@ -93,6 +94,7 @@ const knownNames = [
   'To',
   'Unsupported',
   'User-Agent',
+  'User-to-User',
   'Via',
   'Warning',
   'WWW-Authenticate'

@@ -92,6 +92,7 @@ const bad: [string, Buffer, number][] = [
   ['a line feed alone in a value', build(invite, { Subject: 'a\nVia: evil' }), 400],
   ['a Via of another protocol version', build(invite, { Via: 'SIP/1.0/UDP h' }), 400],
   ['a response with an overlarge CSeq', build('SIP/2.0 200 OK', { CSeq: '4294967301 INVITE' }), -1],
+  ['a response of another version', build('SIP/3.0 200 OK'), -1],
   ['a response without To', build('SIP/2.0 200 OK', { To: undefined }), -1]
 ]
 

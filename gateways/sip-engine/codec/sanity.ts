@@ -39,7 +39,7 @@ const maxForwardsForm = /^\d{1,10}$/
  * @see RFC 3261 §8.2, §16.3
  */
 export function requestInsanity(request: SipRequest): Insanity | undefined {
-  if (request.version !== 'SIP/2.0' && request.version.toUpperCase() !== 'SIP/2.0') {
+  if (!isVersion2(request)) {
     return insane(request, 505, 'Version Not Supported', 'start-line', 'sip.version', `version ${request.version}`)
   }
   if (request.defect !== null) {
@@ -68,9 +68,14 @@ export function requestInsanity(request: SipRequest): Insanity | undefined {
   return undefined
 }
 
+function isVersion2({ version }: SipMessage): boolean {
+  return version === 'SIP/2.0' || version.toUpperCase() === 'SIP/2.0'
+}
+
 /** The same for a response; the status is of no use there, a bad response is dropped. */
 export function responseInsanity(response: SipResponse): Insanity | undefined {
   if (response.defect !== null) return { status: 0, reason: '', error: response.defect }
+  if (!isVersion2(response)) return insane(response, 0, '', 'start-line', 'sip.version', `version ${response.version}`)
   return commonInsanity(response)
 }
 

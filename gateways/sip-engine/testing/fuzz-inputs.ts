@@ -243,29 +243,51 @@ function value(random: Random, name: string): string {
 
 const bodies = ['', 'v=0\r\n', '--x\r\n\r\na\r\n--x--', '--x\r\nA: b\r\n\r\n--x\r\n\r\n\r\n--x--\r\n', '\0\r\n\r\n']
 
-/** A message of header fields drawn from the grammar and its edges; about half are well-formed. */
+const onlyOnce = new Set([
+  'From',
+  'f',
+  'To',
+  't',
+  'Call-ID',
+  'i',
+  'CSeq',
+  'Max-Forwards',
+  'Expires',
+  'Content-Type',
+  'Content-Length'
+])
+const repeatable = headerNames.filter((name) => !onlyOnce.has(name))
+const methods = ['INVITE', 'REGISTER', 'SUBSCRIBE', 'NOTIFY', 'MESSAGE', 'A']
+const soundUris = [
+  'sip:a@h',
+  'sips:b:pw@[2001:db8::1]:5061;lr',
+  'tel:+1-201-555-0123',
+  'urn:service:sos',
+  'sip:%41;x=1@h;transport=tcp'
+]
+
+/** A message of header fields drawn from the grammar and its edges. Three of four have what every message must have, once and in order. */
 export function composed(random: Random): Buffer {
-  const method = random.pick(['INVITE', 'REGISTER', 'SUBSCRIBE', 'NOTIFY', 'MESSAGE', 'A'])
-  const start =
-    random.below(4) === 0
-      ? `SIP/2.0 ${random.pick(['100', '200', '999', '486'])} ${text(random)}`
-      : `${method} ${uri(random)} SIP/2.0`
-  const lines = [start]
-  if (random.below(2) === 0) {
+  const sound = random.below(4) > 0
+  const method = random.pick(methods)
+  const body = random.pick(bodies)
+  const status = `SIP/2.0 ${random.pick(['100', '200', '999', '486'])} ${text(random)}`
+  const lines = [random.below(4) === 0 ? status : `${method} ${sound ? random.pick(soundUris) : uri(random)} SIP/2.0`]
+  if (sound) {
     lines.push(
-      'Via: SIP/2.0/UDP h;branch=z9hG4bK1',
-      'From: <sip:a@b>;tag=1',
+      `Via: SIP/2.0/UDP h;branch=z9hG4bK1${parameters(random)}`,
+      `From: ${random.pick(['<sip:a@b>', '"A \\" B" <sips:a@[::1]>', 'tel:+1'])};tag=${random.pick(tokens)}`,
       'To: <sip:c@d>',
       `Call-ID: ${random.below(1000)}`,
-      `CSeq: 1 ${method}`
+      `CSeq: ${random.below(1000)} ${method}`,
+      `l: ${body.length}`
     )
   }
   for (let count = random.below(12); count > 0; count--) {
-    const name = random.pick(headerNames)
+    const name = random.pick(sound ? repeatable : headerNames)
     lines.push(`${name}${random.pick([':', ': ', ' : ', ':\r\n '])}${value(random, name)}`)
   }
-  const body = random.pick(bodies)
-  if (random.below(3) > 0) lines.push(`Content-Length: ${random.below(8) === 0 ? random.below(2000) : body.length}`)
+  if (sound && random.below(2) === 0) lines.push(`Content-Type: ${value(random, 'Content-Type')}`)
   return Buffer.from(`${lines.join('\r\n')}\r\n\r\n${body}`, 'latin1')
 }
 

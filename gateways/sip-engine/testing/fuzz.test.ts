@@ -57,5 +57,5 @@ test('what is kept shows as growth', (t) => {
     }
   }
   t.true(fuzz(leaking, 4000, seed).heapGrowthMb > 20)
-  t.is(kept.length, 4000)
+  t.true(kept.length >= 4000)
 })
