@@ -7,7 +7,7 @@ import { digestChallenge, digestCredentials, formatAuthScheme, parseAuthSchemes 
 import { formatEvent, formatSubscriptionState, parseEvent, parseSubscriptionState } from '../codec/event.ts'
 import { defaultMessageLimits } from '../codec/limits.ts'
 import { formatMediaType, parseMediaType } from '../codec/media-type.ts'
-import { allHeaders, parseMessage, type SipMessage, withHeaderValue } from '../codec/message.ts'
+import { allHeaders, headerSectionEnd, parseMessage, type SipMessage, withHeaderValue } from '../codec/message.ts'
 import { leafParts } from '../codec/multipart.ts'
 import { formatReason, parseReasons } from '../codec/reason.ts'
 import { requestInsanity, responseInsanity } from '../codec/sanity.ts'
@@ -192,7 +192,14 @@ const stream: Target = {
     const octets = items.reduce((sum, item) => sum + (item.type === 'message' ? item.bytes.length : 0), 0)
     holds(octets <= input.length, 'a stream gives no more than it took')
     const limit = streamLimits.headerSection + streamLimits.body
-    for (const item of items) holds(item.type !== 'message' || item.bytes.length <= limit, 'limits hold')
+    for (const item of items) {
+      if (item.type !== 'message') continue
+      holds(item.bytes.length <= limit, 'limits hold')
+      const message = unlessRefused(() => parseMessage(item.bytes))
+      if (message === undefined || message.defect !== null) continue
+      const end = headerSectionEnd(item.bytes)
+      holds(message.body.length === item.bytes.length - end, 'framing and parser see one Content-Length')
+    }
     holds(framer.unfinished() <= limit + step, 'what waits is bounded')
     const shape = shapeOf(items)
     holds(shape === shapeOf(whole), 'the cut into segments makes no difference')
