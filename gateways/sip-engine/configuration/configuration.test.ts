@@ -1,13 +1,14 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import fc from 'fast-check'
 import { parse } from 'yaml'
+import { z } from 'zod'
 import { ConfigError, InfraFabricError, silentLog } from '#kernel'
 import { createSipServer, importDrachtioConf, loadSipServer, type SettingsOverrides } from '../sip-engine.ts'
 import { importConf } from './drachtio-conf.ts'
-import { parseListen } from './schema.ts'
+import { parseListen, settingsSchema } from './schema.ts'
 import { parseXml } from './xml.ts'
 
 /** A folder with these files; gone after the test. */
@@ -148,6 +149,21 @@ test('what a reload does not take over is named', async (t) => {
   const before = await loadSipServer(at('a'))
   t.deepEqual(before.needRestart(await loadSipServer(at('b'))).sort(), ['listen', 'userAgent'])
   t.deepEqual(before.needRestart(await loadSipServer(at('a'))), [])
+})
+
+test('the README has a row for every setting', (t) => {
+  const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
+  const documented = (settings: object, path: string): void => {
+    for (const [name, each] of Object.entries(settings)) {
+      t.true(readme.includes(`\n| \`${path}${name}\` |`), path + name)
+      if (each.type === 'object' && name !== 'tls' && !JSON.stringify(each).includes('"exclusiveMinimum"')) {
+        documented(each.properties, `${path}${name}.`)
+      }
+    }
+  }
+  const { properties } = z.toJSONSchema(settingsSchema, { unrepresentable: 'any' })
+  t.true(Object.keys(properties!).length > 8)
+  documented(properties!, '')
 })
 
 test('short listeners', (t) => {

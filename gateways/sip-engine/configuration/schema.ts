@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { defaultMessageLimits } from '../codec/limits.ts'
 import { defaultTimers } from '../service/config.ts'
+import { defaultOverloadLimits } from '../service/overload.ts'
 import { defaultTransportLimits } from '../transport/port.ts'
 
 const port = z.number().int().min(0).max(65_535)
@@ -80,6 +81,7 @@ export const settingsSchema = z.strictObject({
       transport: numbersLike(defaultTransportLimits)
         .optional()
         .describe('Connections, octets, milliseconds; `transport/port.ts`'),
+      overload: numbersLike(defaultOverloadLimits).optional().describe('When new requests get 503; `service/overload.ts`'),
       frame: whole(1024, 1_073_741_824).optional().describe('Octets of one frame from an application. Default 1 MiB'),
       sendQueue: whole(1024, 1_073_741_824).optional().describe('Octets an application may leave unread. Default 64 MiB'),
       applications: whole(1, 100_000).optional().describe('Connected applications. Default 256'),

@@ -1,4 +1,5 @@
 import { createSocket } from 'node:dgram'
+import { readFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import test, { type ExecutionContext } from 'ava'
 import { InfraFabricError, silentLog } from '#kernel'
@@ -158,6 +159,15 @@ test('a client transaction that nobody answers is counted as unanswered', async 
   const family = (await scrape(t, engine)).get('sip_engine_transaction_duration_seconds')!
   const key = 'sip_engine_transaction_duration_seconds_count{role="client",method="OPTIONS",result="unanswered"}'
   t.is(family.samples.get(key), 1)
+})
+
+test('the README has a row for every metric, with its type, and no other', async (t) => {
+  const families = await scrape(t, await start(t))
+  const rows = readFileSync(new URL('../README.md', import.meta.url), 'utf8').matchAll(
+    /^\| `(sip_engine_\w+|process_\w+)` \| (\w+) \|/gm
+  )
+  const documented = [...rows].map(([, name, type]) => `${name} ${type}`)
+  t.deepEqual(documented.sort(), [...families].map(([name, { type }]) => `${name} ${type}`).sort())
 })
 
 test('labels are bounded, whatever callers write', (t) => {
