@@ -21,5 +21,5 @@ export const exitCodeMeanings: readonly (readonly [code: number, meaning: string
   [exitCodes.forked, 'verify: another history than the one known'],
   [exitCodes.unwitnessed, 'verify: entries without a good checkpoint'],
   [exitCodes.incomplete, 'verify: what should be recorded is not'],
-  [exitCodes.stoppedAtOnce, 'up: told twice to stop']
+  [exitCodes.stoppedAtOnce, 'up, sip-server: told twice to stop']
 ]
