@@ -2,7 +2,6 @@ import test from 'ava'
 import fc from 'fast-check'
 import { DecodeError } from '#kernel'
 import { parseAddress, parseAddressList } from './address.ts'
-import * as codec from './codec.ts'
 import { parseCSeq, parseRAck } from './cseq.ts'
 import { parseAuthSchemes } from './digest.ts'
 import { parseSubscriptionState } from './event.ts'
@@ -303,22 +302,4 @@ test('hostile input is read in linear time', (t) => {
     splitMultipart(parts, 'b')
   }
   t.true(performance.now() - start < 2000)
-})
-
-test('the public part: the example of the README', (t) => {
-  const octets = bytes(
-    'INVITE sip:b@h SIP/2.0',
-    'Via: SIP/2.0/UDP h;branch=z9hG4bKx;received=2001:db8::1',
-    'From: <sip:a@Atlanta.Example>;tag=1',
-    'To: <sip:b@h>',
-    'Call-ID: x',
-    'CSeq: 1 INVITE'
-  )
-  const message = codec.parseMessage(octets)
-  t.true(message.kind === 'request' && codec.requestInsanity(message) === undefined)
-  const { from, via, cseq } = codec.commonHeaders(message)
-  t.deepEqual(
-    [cseq.method, codec.parseSipUri(from.uri)?.host, codec.receivedAddress(via)],
-    ['INVITE', 'atlanta.example', '2001:db8::1']
-  )
 })
