@@ -24,7 +24,7 @@ export function refusalOf(request: SipRequest, looped: boolean): Refusal | undef
   if (header(request, 'max-forwards') === '0') return refusal(483, 'Max-Forwards value of 0')
   if (looped) return refusal(482, 'loop')
   const extensions = headerLines(request, 'proxy-require').join(', ')
-  if (extensions !== '') return refusal(420, `Proxy-Require: ${extensions}`, [['Unsupported', extensions]])
+  if (extensions !== '') return refusal(420, 'Proxy-Require', [['Unsupported', extensions]])
   if (breadthOf(request) === 0) return refusal(440, 'Max-Breadth value of 0')
   return undefined
 }

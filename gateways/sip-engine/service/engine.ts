@@ -19,6 +19,7 @@ import { createOutbound, type OutboundPorts } from './outbound.ts'
 import { createOverload, type LoadSample } from './overload.ts'
 import { createPaths } from './paths.ts'
 import { createProxy } from './proxy.ts'
+import { proxyCommand } from './proxy-command.ts'
 import { createResolver } from './resolver.ts'
 import { createScreening } from './screening.ts'
 import { createSessions } from './sessions.ts'
@@ -125,7 +126,7 @@ export function createEngine(parts: EngineParts): Engine {
       case 'cancel':
         return core.requests.cancel(application, message)
       case 'proxy':
-        return core.proxy.command(application, message)
+        return proxyCommand(core, application, message)
       case 'newRequest':
         return core.requests.newRequest(application, message)
     }

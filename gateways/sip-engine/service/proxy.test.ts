@@ -216,7 +216,7 @@ test('a request that may not be sent on: 483, 420, 440', (t) => {
   s.clock.advance(2)
   t.deepEqual(s.proxy(['sip:10.0.0.2'])(), ['NOK Rejected with 483 Too Many Hops due to Max-Forwards value of 0'])
   s.ask({ callId: 'c2', extra: ['Proxy-Require: foo'] })
-  t.deepEqual(s.proxy(['sip:10.0.0.2'])(), ['NOK Rejected with 420 Bad Extension due to Proxy-Require: foo'])
+  t.deepEqual(s.proxy(['sip:10.0.0.2'])(), ['NOK Rejected with 420 Bad Extension due to Proxy-Require'])
   s.ask({ callId: 'c3', extra: ['Max-Breadth: 0'] })
   t.deepEqual(s.proxy(['sip:10.0.0.2'])(), ['NOK Rejected with 440 Max-Breadth Exceeded due to Max-Breadth value of 0'])
   s.clock.advance(2)

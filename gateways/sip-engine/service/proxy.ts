@@ -10,9 +10,6 @@ import { parseAuthSchemes } from '../codec/digest.ts'
 import { header, headerLines, type SipRequest, type SipResponse } from '../codec/message.ts'
 import { emptyBody, type HeaderLine } from '../codec/serialize.ts'
 import { uriScheme } from '../codec/uri.ts'
-import type { ProxyMessage } from '../protocol/client-message.ts'
-import { readDraft, wireOthers } from '../protocol/header-rules.ts'
-import { nokReply, okReply, proxyProgress } from '../protocol/server-message.ts'
 import { bestFailure, isChallenge, otherChallenges } from '../proxy/best-response.ts'
 import type { BranchTimer } from '../proxy/branch.ts'
 import { branchAck, branchCancel, forwardedRequest, forwardedResponse, recordLines, type SentBranch } from '../proxy/forward.ts'
@@ -23,7 +20,6 @@ import {
   type Branch,
   type ContextInput,
   createResponseContext,
-  maxTargets,
   type ProxyEffect,
   type ResponseContext,
   react
@@ -31,10 +27,8 @@ import {
 import { isOwnUri, type Routing, routedThroughUs } from '../proxy/routing.ts'
 import { createRSeqNumbering, numberThrough, type RSeqNumbering } from '../proxy/rseq.ts'
 import { bareUri, redirectTargets, type Target, targetKey } from '../proxy/targets.ts'
-import type { Application } from './application.ts'
 import { refusalReason } from './cdr.ts'
-import { type Core, hostPort, newToken } from './core.ts'
-import { newId } from './ids.ts'
+import { type Core, newToken } from './core.ts'
 import { viaLine } from './outgoing-messages.ts'
 import type { Path, PathFailure, PathFound } from './paths.ts'
 import { type ReceivedRequest, shownBytes } from './received.ts'
@@ -42,8 +36,6 @@ import type { ClientTransaction, Told } from './transactions.ts'
 import { type Asked, registerFlow } from './uas.ts'
 
 export interface SipProxy {
-  /** What an application asks for with `proxy|…`. */
-  readonly command: (application: Application, message: ProxyMessage) => void
   /** Sends a request on; refused requests are answered here. */
   readonly start: (asked: Asked, order: ProxyOrder, observer: ProxyObserver) => void
   /** Sends on a request in a dialog that was routed through us. @param local whether it is in a dialog of ours. */
@@ -434,58 +426,6 @@ export function createProxy(core: Core): SipProxy {
     feed(running, { type: 'begin' })
   }
 
-  const command = (application: Application, message: ProxyMessage) => {
-    const fail = (text: string): void => application.send(nokReply(newId(), message.id, text))
-    const asked = uas.find(message.transactionId, application)
-    if (asked === undefined) return fail(`Unknown transaction id: ${message.transactionId}`)
-    const { listener } = asked.received.flow
-    const provisionalTimeoutMs = durationMs(message.provisionalTimeout)
-    const finalTimeoutMs = durationMs(message.finalTimeout)
-    if (provisionalTimeoutMs === undefined) return fail(`invalid timeout: ${message.provisionalTimeout}`)
-    if (finalTimeoutMs === undefined) return fail(`invalid timeout: ${message.finalTimeout}`)
-    if (message.destinations.length > maxTargets) return fail(`more than ${maxTargets} destinations`)
-    let extra: readonly HeaderLine[]
-    try {
-      extra = wireOthers(readDraft(message.sip), hostPort(listener))
-    } catch {
-      return fail('invalid proxy request: header fields cannot be read')
-    }
-    const wire = (response: SipResponse, { listener: { transport: name }, destination }: Path) => ({
-      octets: response.bytes.length,
-      transport: name,
-      address: destination?.address ?? '',
-      port: destination?.port ?? 0,
-      time: core.time()
-    })
-    uas.release(message.transactionId)
-    start(
-      asked,
-      {
-        destinations: message.destinations.map((uri) => uri.replace(/^sip:(?=sips?:)/i, '')),
-        remainInDialog: message.remainInDialog,
-        followRedirects: message.followRedirects,
-        simultaneous: message.simultaneous,
-        provisionalTimeoutMs,
-        finalTimeoutMs,
-        extra
-      },
-      {
-        finalResponse: (response, path) => {
-          if (!message.fullResponse || !application.open) return
-          application.send(proxyProgress(newId(), message.id, wire(response, path)), response.bytes)
-        },
-        done: () => {
-          if (application.open) application.send(okReply(newId(), message.id, 'done'))
-        },
-        failed: (text) => {
-          if (application.open) fail(text)
-        }
-      }
-    )
-  }
-
-  const start = (asked: Asked, order: ProxyOrder, observer: ProxyObserver) => begin(asked, order, null, observer)
-
   /** Where a request that names us in its route goes; undefined where it is for us, or was not routed through us. */
   const onwardRouting = (request: SipRequest, local: boolean): Routing | undefined => {
     const routing = routedThroughUs(request, transport.listeners)
@@ -494,8 +434,7 @@ export function createProxy(core: Core): SipProxy {
   }
 
   return {
-    command,
-    start,
+    start: (asked, order, observer) => begin(asked, order, null, observer),
     onward: (asked, local) => {
       if (asked.received.toTag === '') return false
       const routing = onwardRouting(asked.received.message, local)
@@ -563,15 +502,6 @@ const noPins = { pins: new Map<string, Path>() }
 
 function token(via: string): string {
   return hash('sha256', via, 'hex').slice(0, 16)
-}
-
-/** `2s`, `1500ms`; null for the empty text, undefined for any other. */
-function durationMs(text: string): number | null | undefined {
-  if (text === '') return null
-  const match = /^(\d{1,8})(ms|s)$/.exec(text.trim())
-  if (match === null) return undefined
-  const ms = Number(match[1]) * (match[2] === 's' ? 1000 : 1)
-  return ms > 0 && ms < 0x7fff_ffff ? ms : undefined
 }
 
 function noncesOf(message: SipRequest | SipResponse, keys: readonly string[]): string[] {
