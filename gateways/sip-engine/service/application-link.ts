@@ -64,6 +64,9 @@ const loginFrame = 4096
 /** Until a connection to an application that listens is there. */
 const dialMs = 2000
 
+/** A connection that we ended and its peer does not is cut off after so long. */
+const lingerMs = 1000
+
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
 
 /** @throws {InfraFabricError} `sip-engine.listen` */
@@ -113,10 +116,16 @@ export async function openApplicationLink(parts: {
       socket.write(encodeFrame(meta, message))
     }
 
-    const refuse = (id: string, text: string): void => {
+    let cancelLinger = (): void => undefined
+    const end = () => {
       ended = true
-      write(noReply(newId(), id, text))
       socket.end()
+      cancelLinger = clock.after(lingerMs, () => socket.destroy())
+    }
+
+    const refuse = (id: string, text: string) => {
+      write(noReply(newId(), id, text))
+      end()
     }
 
     const cancelLogin = clock.after(limits.loginMs, () => {
@@ -140,9 +149,7 @@ export async function openApplicationLink(parts: {
       handler.joined(loggedIn)
       const kept = dialled?.(loggedIn) ?? true
       dialled = null
-      if (kept) return
-      ended = true
-      socket.end()
+      if (!kept) end()
     }
 
     const take = (message: ClientMessage) => {
@@ -196,6 +203,7 @@ export async function openApplicationLink(parts: {
     socket.on('error', () => socket.destroy())
     socket.on('close', () => {
       cancelLogin()
+      cancelLinger()
       sockets.delete(socket)
       application.open = false
       if (loggedIn === null) return void dialled?.(null)

@@ -20,7 +20,7 @@ import { contentType, type Draft, readDraft, wireContact, wireOthers } from '../
 import { networkMessage, newRequest, nokReply, responseSent, type WireFacts } from '../protocol/server-message.ts'
 import { serverKey } from '../transaction/key.ts'
 import { tryingDelayMs } from '../transaction/non-invite-server.ts'
-import type { Flow } from '../transport/port.ts'
+import { type Flow, transportTraits } from '../transport/port.ts'
 import { createAcknowledgements } from './acknowledgements.ts'
 import type { Application } from './application.ts'
 import { refusalReason } from './cdr.ts'
@@ -310,6 +310,11 @@ export function createUas(core: Core): UserAgentServer {
       tellCancelled(shown, 480, 'no answer')
       return settleWith(shown, 480)
     }
+    abandon(shown)
+  }
+
+  /** Lets a request go without an answer. */
+  const abandon = (shown: Shown) => {
     settle(shown)
     transactions.forget(shown.transaction)
     if (shown.session !== null && shown.creating) endSession(shown.session)
@@ -468,6 +473,11 @@ export function createUas(core: Core): UserAgentServer {
     const { listener } = received.flow
     const type = contentType(draft)
     if (type === undefined) return fail('missing content-type')
+    if (!transportTraits[listener.transport].dialled && !core.transport.isOpen(received.flow)) {
+      // RFC 7118 §5: the client alone opens the connection. Others are opened again for a response.
+      if (status >= 200) abandon(shown)
+      return fail('transport for response has been shutdown or closed')
+    }
 
     if (method !== 'INVITE' && ((status > 100 && status < 200) || status === 408)) {
       // RFC 4320 §4.1, §4.2: neither says anything to the sender of a non-INVITE request; one that must not be answered is let go.
