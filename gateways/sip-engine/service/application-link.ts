@@ -243,7 +243,10 @@ export async function openApplicationLink(parts: {
       const { port, key, cert } = config.tls
       // The handshake is part of the login: it has the same time.
       const tls = createTlsServer({ noDelay: true, key, cert, minVersion: 'TLSv1.2', handshakeTimeout: limits.loginMs }, accept)
-      tls.on('tlsClientError', () => counters.loginsRefused++)
+      tls.on('tlsClientError', (_error, socket) => {
+        counters.loginsRefused++
+        socket.destroy()
+      })
       tls.maxConnections = limits.applications
       tls.on('connection', (socket: Socket) => {
         handshakes.add(socket)
