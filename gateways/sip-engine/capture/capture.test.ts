@@ -307,6 +307,21 @@ test('HEP3 over UDP: too large, a full queue and a collector that is not there a
   t.true(lost.counters.failed > 0)
 })
 
+test('HEP3 over UDP: a collector whose name is not found is looked for again', async (t) => {
+  const clock = manualClock()
+  // No name server is asked for a label of more than 63 octets.
+  const sender = createHepSender({ address: 'x'.repeat(70), port: 9060, agentId: 1, queue: 2 }, clock, silentLog)
+  for (let count = 0; count < 3; count++) sender.observe(wireEvent())
+  t.is(sender.counters.queueFull, 1)
+  await until(() => clock.pending() === 1)
+  clock.advance(30_000)
+  await until(() => clock.pending() === 1)
+  t.is(clock.pending(), 1)
+  await sender.close()
+  t.is(clock.pending(), 0)
+  t.is(sender.counters.sent, 0)
+})
+
 test('HEP3: a listener with a name and a peer with IPv6', async (t) => {
   const { port, packets } = await collector(t)
   const sender = createHepSender({ address: '127.0.0.1', port, agentId: 1 }, systemClock, silentLog)

@@ -119,7 +119,7 @@ function oneFamily(local: Place, remote: Place): [Place, Place] {
   return [shown(local, six), shown(remote, six)]
 }
 
-function udpCarrier(config: CaptureConfig, counters: CaptureCounters, _: Clock, log: Log): Carrier {
+function udpCarrier(config: CaptureConfig, counters: CaptureCounters, clock: Clock, log: Log): Carrier {
   const most = config.queue ?? defaultQueue
   let waiting = 0
   let connected = false
@@ -127,6 +127,7 @@ function udpCarrier(config: CaptureConfig, counters: CaptureCounters, _: Clock, 
   const socket: DatagramSocket = createSocket(isIPv6(config.address) ? 'udp6' : 'udp4')
   socket.unref()
   let closed = false
+  let cancelRetry: (() => void) | undefined
   const transmit = (packet: Buffer): void => {
     waiting++
     socket.send(packet, (error) => {
@@ -140,15 +141,18 @@ function udpCarrier(config: CaptureConfig, counters: CaptureCounters, _: Clock, 
     log.debug({ error: error.message }, 'capture: collector refuses')
   })
   // A connected socket looks the name up once, and hears when nobody listens.
-  socket.connect(config.port ?? defaultPort, config.address, (...[error]: unknown[]) => {
-    if (closed) return
-    if (error instanceof Error) {
-      log.error({ error: error.message, collector: config.address }, 'capture: no way to the collector')
-      return
-    }
-    connected = true
-    for (const packet of early.splice(0)) transmit(packet)
-  })
+  const attach = (): void =>
+    socket.connect(config.port ?? defaultPort, config.address, (...[error]: unknown[]) => {
+      if (closed) return
+      if (error instanceof Error) {
+        log.error({ error: error.message, collector: config.address }, 'capture: no way to the collector')
+        cancelRetry = clock.after(reconnectMs.most, attach)
+        return
+      }
+      connected = true
+      for (const packet of early.splice(0)) transmit(packet)
+    })
+  attach()
   return {
     maxPacket: maxDatagram,
     send: (packet) => {
@@ -160,6 +164,7 @@ function udpCarrier(config: CaptureConfig, counters: CaptureCounters, _: Clock, 
     close: () => {
       if (closed) return Promise.resolve()
       closed = true
+      cancelRetry?.()
       return new Promise((resolve) => socket.close(() => resolve()))
     }
   }
