@@ -1,13 +1,17 @@
 import { createSocket, type Socket as DatagramSocket } from 'node:dgram'
 import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, isIPv6, type Server, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { WebSocket } from 'ws'
 import { ConfigError, silentLog } from '#kernel'
 import { createSipServer } from './sip-engine.ts'
 import { headerOf, requestText, responseText, startLine } from './testing/sip-text.ts'
-import { connectSrf, type SrfMessage, type TestSrf } from './testing/srf.ts'
-import { until } from './transport/testing/harness.ts'
+import { connectSrf, type SrfDialog, type SrfMessage, type TestSrf } from './testing/srf.ts'
+import { createAuthority } from './transport/testing/certificates.ts'
+import { client, until } from './transport/testing/harness.ts'
 
 async function start(
   t: ExecutionContext,
@@ -136,6 +140,108 @@ test('everything that is wrong with listeners and name servers is told at once',
     'dns.servers[0]',
     'limits.transport.connections'
   ])
+})
+
+test('a stream message without Content-Length gets 400 and its connection is closed', async (t) => {
+  const { engine } = await start(t, ['tcp'])
+  const peer = await client(t, engine.addresses[0]!.port)
+  peer.socket.write(requestText({ method: 'OPTIONS', branch: '1', transport: 'TCP' }).replace(/Content-Length.*\r\n/, ''))
+  await until(peer.closed)
+  t.is(startLine(peer.received()), 'SIP/2.0 400 Missing Content-Length')
+  t.true(peer.closed())
+})
+
+test('limits of messages hold on a WebSocket too, and leave it open', async (t) => {
+  const { engine } = await start(t, ['ws'], (srf) => srf.options((_request, response) => response.send(200)))
+  const socket = new WebSocket(`ws://127.0.0.1:${engine.addresses[0]!.port}`, 'sip')
+  t.teardown(() => socket.terminate())
+  const received: string[] = []
+  socket.on('message', (data) => received.push(startLine(String(data))))
+  await once(socket, 'open')
+  const options = (branch: string, extra: readonly string[] = []): string =>
+    requestText({ method: 'OPTIONS', branch, callId: branch, transport: 'WS', extra })
+  socket.send(options('1', [`X: ${'y'.repeat(70_000)}`]))
+  socket.send(options('2', Array(300).fill('X: y')))
+  socket.send('no SIP at all')
+  socket.send(options('3').replace('Content-Length: 0', 'Content-Length: 5'))
+  await until(() => received.length === 1)
+  socket.send(options('4').replace('Content-Length: 0\r\n', ''))
+  await until(() => received.length === 2)
+  t.deepEqual(received, ['SIP/2.0 400 Bad Content-Length', 'SIP/2.0 200 OK'])
+  t.is(engine.stats().malformed, 4)
+})
+
+test('a call from a browser: what the application sends later goes over its WebSocket', async (t) => {
+  let protocol = ''
+  let dialog: SrfDialog | undefined
+  const { engine } = await start(t, ['ws'], (srf) =>
+    srf.invite((request, response) => {
+      protocol = request.protocol
+      void srf.createUAS(request, response, { localSdp: 'v=0\r\n' }).then((made) => {
+        dialog = made
+      })
+    })
+  )
+  const socket = new WebSocket(`ws://127.0.0.1:${engine.addresses[0]!.port}`, 'sip')
+  t.teardown(() => socket.terminate())
+  const received: string[] = []
+  socket.on('message', (data) => received.push(String(data)))
+  await once(socket, 'open')
+  const address = 'df7jal23ls0d.invalid'
+  const browser = { address, transport: 'WS', extra: [`Contact: <sip:alice@${address};transport=ws>`] }
+  const invite = requestText({ ...browser, method: 'INVITE', branch: '1' })
+  socket.send(invite.replace(/Contact: <sip:alice@[^;]*>\r\n/, ''))
+  await until(() => received.length === 2)
+  const answer = received[1]!
+  t.deepEqual(received.map(startLine), ['SIP/2.0 100 Trying', 'SIP/2.0 200 OK'])
+  t.is(headerOf(answer, 'Contact'), `<sip:127.0.0.1:${engine.addresses[0]!.port};transport=ws>`)
+  socket.send(requestText({ ...browser, method: 'ACK', branch: '2', to: headerOf(answer, 'To')! }))
+  await until(() => dialog !== undefined)
+  t.is(protocol, 'ws')
+  const ended = dialog!.destroy()
+  await until(() => received.length === 3)
+  t.regex(received[2]!, /^BYE sip:alice@df7jal23ls0d\.invalid;transport=ws SIP\/2\.0\r\nVia: SIP\/2\.0\/WS /)
+  socket.send(responseText(received[2]!, 200))
+  await ended
+  await until(() => engine.stats().dialogs === 0)
+  t.is(engine.stats().dialogs, 0)
+})
+
+test('TLS between two engines: the name of the certificate is looked up and checked, one connection serves', async (t) => {
+  const authority = createAuthority()
+  const folder = mkdtempSync(join(tmpdir(), 'sip-engine-ways-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  const hostsFile = join(folder, 'hosts')
+  writeFileSync(hostsFile, '127.0.0.1 a.example b.example\n')
+  const seen: string[] = []
+  const make = async (name: string) => {
+    const tls = { ...authority.issue(name, `DNS:${name}`), ca: authority.cert, clientCertificate: 'require' as const }
+    const engine = await createSipServer({
+      listen: [{ transport: 'tls', address: '127.0.0.1', port: 0, tls }],
+      admin: { address: '127.0.0.1', port: 0, secret: 'cymru' },
+      dns: { hostsFile, servers: ['127.0.0.1:9'] },
+      onWire: ({ direction, bytes }) => direction === 'in' && seen.push(startLine(String(bytes))),
+      log: silentLog
+    })
+    t.teardown(() => engine.close())
+    const { srf } = await connectSrf(engine.adminPort, (each) => each.options((_request, response) => response.send(200)))
+    t.teardown(() => srf.disconnect())
+    const options = (uri: string): Promise<SrfMessage> =>
+      new Promise((resolve, reject) => {
+        srf.request(uri, { method: 'OPTIONS' }, (error, sent) => (error ? reject(error) : sent.on('response', resolve)))
+      })
+    return { engine, options, port: engine.addresses[0]!.port }
+  }
+  const a = await make('a.example')
+  const b = await make('b.example')
+  const good = await a.options(`sips:x@b.example:${b.port}`)
+  t.deepEqual([good.status, good.protocol], [200, 'tls'])
+  t.is((await b.options(`sips:x@a.example:${a.port}`)).status, 200)
+  t.is((await b.options(`sips:x@b.example:${a.port}`)).status, 503)
+  // b used the connection of a for its own request: its alias, and its certificate, say that it may.
+  await until(() => a.engine.stats().connections === 1 && b.engine.stats().connections === 1)
+  t.deepEqual([a.engine.stats().connections, b.engine.stats().connections], [1, 1])
+  t.is(seen.filter((line) => line.startsWith('OPTIONS')).length, 2)
 })
 
 test('a browser is reached on the WebSocket it registered on, by its latest; one that is gone gets 430', async (t) => {

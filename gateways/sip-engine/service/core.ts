@@ -107,8 +107,11 @@ export function hostPort(endpoint: { readonly address: string; readonly port: nu
 
 /** Contact of this engine at a listener. */
 export function ownContact(listener: Listener): string {
-  if (listener.transport === 'udp') return `<sip:${hostPort(listener)}>`
-  return `<${listener.transport === 'tls' ? 'sips' : 'sip'}:${hostPort(listener)};transport=${listener.transport}>`
+  const where = hostPort(listener)
+  if (listener.transport === 'udp') return `<sip:${where}>`
+  // RFC 7118 §5.2.2: there is no `transport=wss`; a WebSocket inside TLS is `ws` in a `sips:` URI.
+  if (listener.transport === 'wss') return `<sips:${where};transport=ws>`
+  return `<${listener.transport === 'tls' ? 'sips' : 'sip'}:${where};transport=${listener.transport}>`
 }
 
 /** Wall time with microseconds: the wall clock read once, carried on by the monotonic clock, read again when the two part by 50 ms. */
