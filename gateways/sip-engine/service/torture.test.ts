@@ -5,6 +5,7 @@ import { createBench } from '../testing/bench.ts'
 import { createFakeApplication } from '../testing/fake-application.ts'
 import { headersOf, startLine } from '../testing/sip-text.ts'
 import { tortureMessage, tortureMessages } from '../testing/torture.ts'
+import { createStreamFramer } from '../transport/stream-framer.ts'
 
 /**
  * What the engine does with the messages of RFC 4475 and RFC 5118 that reach it by UDP, beyond what the codec says of them:
@@ -172,4 +173,17 @@ test('a request with a Via that cannot be read is answered where it came from, w
   const s = createTorture()
   s.send(tortureMessage('badvers').bytes)
   t.deepEqual(headersOf(s.peer.received[0]!.text, 'Via'), ['SIP/7.0/UDP c.example.com;branch=z9hG4bKkdjuw'])
+})
+
+test('dblreq on a stream is two requests, each with its body', (t) => {
+  const framer = createStreamFramer({ headerSection: 65_536, body: 65_536 })
+  const items = framer.push(Buffer.from(tortureMessage('dblreq').bytes))
+  const messages = items.flatMap((item) => (item.type === 'message' ? [parseMessage(item.bytes)] : []))
+  t.deepEqual(
+    messages.map((message) => [message.kind === 'request' && message.method, message.body.length]),
+    [
+      ['REGISTER', 0],
+      ['INVITE', 150]
+    ]
+  )
 })
