@@ -14,7 +14,7 @@ export interface LoadSample {
 }
 
 export interface OverloadLimits {
-  /** A busier event loop takes fewer new requests, since messages wait in the socket when it never rests. */
+  /** An event loop busier than this for three samples in a row takes fewer new requests, since messages wait in the socket when it never rests. */
   readonly utilization: number
   /** A later event loop takes fewer new requests. */
   readonly lagMs: number
@@ -24,7 +24,7 @@ export interface OverloadLimits {
   readonly waiting: number
 }
 
-export const defaultOverloadLimits: OverloadLimits = { utilization: 0.97, lagMs: 150, hopelessMs: 2000, waiting: 1000 }
+export const defaultOverloadLimits: OverloadLimits = { utilization: 0.97, lagMs: 300, hopelessMs: 2000, waiting: 1000 }
 
 export interface Overload {
   readonly sampled: (sample: LoadSample) => void
@@ -43,17 +43,21 @@ export interface Overload {
 
 /** Steps of the share, for each sample: quickly down, slowly up. */
 const down = 0.85
-const up = 0.03
+const up = 0.05
+/** Samples: a burst of less is worked off before any caller repeats itself (T1, 500 ms). */
+const burst = 3
 /** Never nothing: what is taken shows whether it goes again. */
 const leastShare = 0.02
 
 export function createOverload(limits: OverloadLimits): Overload {
   let share = 1
+  let busy = 0
   let hopeless = false
   return {
     sampled: ({ utilization, lagMs }) => {
       hopeless = lagMs >= limits.hopelessMs
-      if (utilization > limits.utilization || lagMs > limits.lagMs) share = Math.max(leastShare, share * down)
+      busy = utilization > limits.utilization ? busy + 1 : 0
+      if (busy >= burst || lagMs > limits.lagMs) share = Math.max(leastShare, share * down)
       else share = Math.min(1, share + up)
     },
     admits: (key, waiting) => waiting < limits.waiting && (share === 1 || position(key) < share),

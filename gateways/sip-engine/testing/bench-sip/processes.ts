@@ -24,6 +24,8 @@ export interface ServerSettings {
   /** The application shares the server's process, with no socket between. */
   readonly inProcess: boolean
   readonly tls: { readonly key: string; readonly cert: string }
+  /** SIP's T1: what is kept of a call goes 64 of them after its end. */
+  readonly t1Ms: number
 }
 
 export interface Measured {
@@ -43,7 +45,7 @@ const startTimeoutMs = 15_000
 
 async function start<T>(file: string, settings: unknown): Promise<{ told: T; measured: Measured }> {
   const child: ChildProcess = fork(new URL(file, import.meta.url), {
-    execArgv: ['--disable-warning=ExperimentalWarning', '--expose-gc', ...(process.env.SIP_BENCH_NODE?.split(' ') ?? [])],
+    execArgv: ['--disable-warning=ExperimentalWarning', '--expose-gc', ...process.execArgv],
     stdio: ['ignore', 'ignore', 'inherit', 'ipc']
   })
   const told = async (): Promise<unknown> => {

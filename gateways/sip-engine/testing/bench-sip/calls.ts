@@ -17,15 +17,12 @@ export interface Block {
 export interface Outcome {
   readonly wanted: number
   readonly successful: number
-  readonly failed: number
   /** Calls completed in a second, over the time in which calls were begun. */
   readonly completedPerS: number
   readonly retransmissions: number
   /** CPU milliseconds a call. */
   readonly serverCpuMs: number
   readonly applicationCpuMs: number
-  /** Share of one core the server used. */
-  readonly serverLoad: number
   readonly residentBytes: number
 }
 
@@ -47,25 +44,73 @@ export async function runBlock(topology: Topology, block: Block, ca: string): Pr
     pauseMs: holdMs,
     receiveTimeoutMs: 8000,
     timeoutMs: seconds * 1000 + 20_000,
-    extra: ['-rtt_freq', '100000', '-rp', '20', '-buff_size', '8388608', '-nr'].slice(0, transport === 'udp' ? 6 : 7)
+    extra: ['-rtt_freq', '100000', '-rp', '20', '-buff_size', '8388608']
   })
-  const tookS = (performance.now() - startedMs) / 1000
   const after = await usages(topology)
-  const successful = result.calls.successful
+  const successful = result.messages.filter(({ name }) => name === '200').at(-1)?.received ?? 0
+  const tookS = result.rate > 0 ? result.calls.created / result.rate : (performance.now() - startedMs) / 1000
   const each = (from: Usage, to: Usage) => (to.cpuMs - from.cpuMs) / Math.max(1, successful)
   return {
     wanted: calls,
     successful,
-    failed: calls - successful,
     completedPerS: successful / Math.max(seconds, tookS - holdMs / 1000),
     retransmissions: result.retransmissions,
     serverCpuMs: each(before.server, after.server),
     applicationCpuMs: before.application === null ? 0 : each(before.application, after.application!),
-    serverLoad: (after.server.cpuMs - before.server.cpuMs) / 1000 / tookS,
     residentBytes: after.server.residentBytes
   }
 }
 
 async function usages({ server, application }: Topology): Promise<{ server: Usage; application: Usage | null }> {
   return { server: await server.usage(), application: (await application?.usage()) ?? null }
+}
+
+export interface Capacity {
+  /** Calls a second of the fastest block in which every call was completed in its time; 0 where there was none. */
+  readonly cps: number
+  readonly best: Outcome | null
+}
+
+const firstRate = 800
+const stepUp = 1.3
+const seconds = 2
+const holdMs = 1000
+/** Share of the rate that must have been reached, since a caller that is held up calls more slowly. */
+const reached = 0.93
+const maxBlocks = 10
+
+/** Raises the rate until calls fail twice in a row, then tries once between. */
+export async function findCapacity(
+  topology: Topology,
+  transport: Transport,
+  ca: string,
+  say: (text: string) => void
+): Promise<Capacity> {
+  const block = (rate: number, length = seconds) => runBlock(topology, { transport, rate, seconds: length, holdMs }, ca)
+  await block(200, 1)
+  let best: Outcome | null = null
+  let cps = 0
+  let rate = firstRate
+  let failedAt: number | null = null
+  let failures = 0
+  for (let n = 0; n < maxBlocks; n++) {
+    const outcome = await block(rate)
+    const good = outcome.successful === outcome.wanted && outcome.completedPerS >= reached * rate
+    say(
+      `${transport} ${Math.round(rate)}/s: ${outcome.successful} of ${outcome.wanted} calls, ${outcome.completedPerS.toFixed(0)}/s`
+    )
+    if (good) {
+      best = outcome
+      cps = Math.min(rate, outcome.completedPerS)
+      failures = 0
+      if (failedAt !== null) break
+      rate *= stepUp
+    } else if (++failures === 2) {
+      if (failedAt !== null || best === null) break
+      failedAt = rate
+      rate /= Math.sqrt(stepUp)
+      failures = 1
+    }
+  }
+  return { cps, best }
 }

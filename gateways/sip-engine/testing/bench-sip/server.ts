@@ -10,7 +10,7 @@ const address = '127.0.0.1'
 let server: SipServer | undefined
 
 serveParent(
-  async ({ inProcess, tls }: ServerSettings): Promise<Ports> => {
+  async ({ inProcess, tls, t1Ms }: ServerSettings): Promise<Ports> => {
     server = await createSipServer({
       listen: [
         { transport: 'udp', address, port: 0 },
@@ -18,6 +18,7 @@ serveParent(
         { transport: 'tls', address, port: 0, tls }
       ],
       ...(inProcess ? {} : { admin: { address, port: 0, secret } }),
+      timers: { t1Ms },
       log: createLog({ name: 'bench', level: 'error' })
     })
     if (inProcess) await answerCalls((srf) => server!.connect(srf))
