@@ -61,7 +61,11 @@ const localhostAlone = /(sips?:)localhost(?=[;>?,\s]|$)/gi
 /** The fields the engine does not place, for the wire. */
 export function wireOthers(draft: Draft, hostport: string): readonly HeaderLine[] {
   if (!draft.has('p-asserted-identity')) return draft.others
-  return draft.others.map(([name, value]) => [name, name === 'P-Asserted-Identity' ? localised(value, hostport) : value])
+  return draft.others.map((line) => {
+    const [name, value] = line
+    if (name !== 'P-Asserted-Identity' || localised(value, hostport) === value) return line
+    return [name, wireContact(value, hostport) ?? localised(value, hostport)]
+  })
 }
 
 /** Puts `hostport` in place of `@localhost`. */

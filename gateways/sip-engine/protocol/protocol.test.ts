@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { DecodeError } from '#kernel'
 import { parseClientMessage } from './client-message.ts'
 import { encodeFrame, frameHead } from './framing.ts'
-import { contentType, readDraft, wireAddress, wireContact } from './header-rules.ts'
+import { contentType, readDraft, wireAddress, wireContact, wireOthers } from './header-rules.ts'
 import {
   networkMessage,
   newRequest,
@@ -158,4 +158,58 @@ test('addresses of the application for the wire', (t) => {
   t.is(wireContact('sip:a@localhost;expires=1,<sip:b@localhost>', 'h:1'), '<sip:a@h:1>;expires=1, <sip:b@h:1>')
   t.is(wireContact('*', 'h:1'), '*')
   t.is(wireContact('<<', 'h:1'), undefined)
+})
+
+const others = (headers: string, preserved: readonly string[] = []) =>
+  readDraft(Buffer.from(`SIP/2.0 200 OK\r\n${headers}\r\n\r\n`), undefined, new Set(preserved)).others
+
+test('what an application may not set is left out, in any spelling', (t) => {
+  t.deepEqual(others('Via: a\r\nv: b\r\nROUTE: c\r\nrecord-route: d\r\nRSeq: 1\r\nl: 5\r\nContent-Length: 5\r\nReason: r'), [
+    ['Reason', 'r']
+  ])
+})
+
+test('names: canonical where the standards know them, parts capitalised elsewhere, X- and preserved ones as given', (t) => {
+  t.deepEqual(
+    others('www-authenticate: 1\r\ns: 2\r\nfoo-bar: 3\r\nx-foo: 4\r\nX-fOO: 5\r\nmy-own: 6\r\nUSER-agent: 7', [
+      'my-own',
+      'user-agent'
+    ]),
+    [
+      ['WWW-Authenticate', '1'],
+      ['Subject', '2'],
+      ['Foo-Bar', '3'],
+      ['x-foo', '4'],
+      ['X-fOO', '5'],
+      ['my-own', '6'],
+      ['User-Agent', '7']
+    ]
+  )
+})
+
+test('P-Asserted-Identity: localhost is replaced, bare or not; other values stay as they are', (t) => {
+  const wire = (value: string) =>
+    wireOthers(readDraft(Buffer.from(`SIP/2.0 200 OK\r\nP-Asserted-Identity: ${value}\r\n\r\n`)), 'h:1')[0]![1]
+  t.is(wire('sip:a@localhost'), '<sip:a@h:1>')
+  t.is(wire('"A" <sip:a@localhost>, tel:+1'), '"A" <sip:a@h:1>, <tel:+1>')
+  t.is(wire('sip:a@example.org'), 'sip:a@example.org')
+})
+
+test('no text of an application puts a line of its own into a message', (t) => {
+  const text = fc.stringMatching(/^[ -~\r\n\t:;,<>"@]{0,80}$/)
+  fc.assert(
+    fc.property(fc.array(text, { maxLength: 8 }), (lines) => {
+      let draft: ReturnType<typeof readDraft>
+      try {
+        draft = readDraft(Buffer.from(`SIP/2.0 200 OK\r\n${lines.join('\r\n')}\r\n\r\n`, 'latin1'))
+      } catch (error) {
+        return error instanceof DecodeError
+      }
+      return [...draft.placed, ...wireOthers(draft, 'h:1')].every(
+        ([name, value]) => /^[^\s:]+$/.test(name) && !/[\r\n](?![ \t])/.test(value)
+      )
+    }),
+    { numRuns: 500 }
+  )
+  t.pass()
 })

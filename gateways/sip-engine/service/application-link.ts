@@ -212,8 +212,13 @@ export async function openApplicationLink(parts: {
     })
   }
 
+  let accepted = 0
   const accept = (socket: Socket) => {
-    if (sockets.size < limits.applications) return serve(socket)
+    if (accepted < limits.applications) {
+      accepted++
+      socket.once('close', () => accepted--)
+      return serve(socket)
+    }
     counters.loginsRefused++
     socket.destroy()
   }
