@@ -1,4 +1,4 @@
-/** Octets that stay for half a minute, apart from those that live for a moment. */
+/** What stays for half a minute, apart from what lives for a moment. */
 
 const slabSize = 65_536
 const largest = 4096
@@ -19,4 +19,14 @@ export function retain(bytes: Buffer): Buffer {
   const copy = slab.subarray(at, at + bytes.length)
   at += bytes.length
   return copy
+}
+
+const scratch = Buffer.allocUnsafeSlow(1024)
+
+/**
+ * The same text (latin1) in memory of its own: a part of a text holds on to the whole, and one put together of parts to all of them.
+ */
+export function retainText(text: string): string {
+  if (text.length > scratch.length) return Buffer.from(text, 'latin1').toString('latin1')
+  return scratch.toString('latin1', 0, scratch.write(text, 'latin1'))
 }

@@ -11,7 +11,7 @@ import type { SendFailed, TransportPort } from '../transport/port.ts'
 import type { EngineTimers } from './config.ts'
 import { newId } from './ids.ts'
 import type { ReceivedRequest, ResponsePath } from './received.ts'
-import { retain } from './retained.ts'
+import { retain, retainText } from './retained.ts'
 import type { EngineCounters } from './stats.ts'
 import { createTimerQueue, type QueuedTimer } from './timer-queue.ts'
 
@@ -230,7 +230,7 @@ export function createTransactions(parts: {
     openServer: (received) => {
       const transaction: ServerTransaction = {
         id: newId(),
-        key: received.key,
+        key: retainText(received.key),
         method: received.message.method,
         context: context(received.flow.listener.transport !== 'udp'),
         timers: none,
