@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http'
+import { createServer as createHttpsServer } from 'node:https'
 import { type AddressInfo, createServer as createTcpServer } from 'node:net'
 import test, { type ExecutionContext } from 'ava'
 import Srf from 'drachtio-srf'
@@ -9,6 +10,7 @@ import { createBench } from '../testing/bench.ts'
 import { createFakeApplication } from '../testing/fake-application.ts'
 import { headersOf, requestText, shape, startLine } from '../testing/sip-text.ts'
 import { connectSrf, type SrfDialog, type TestSrf } from '../testing/srf.ts'
+import { createAuthority } from '../transport/testing/certificates.ts'
 import type { Application } from './application.ts'
 import type { EngineOptions } from './config.ts'
 import { askHttp, type HttpAnswer, type HttpQuestion, parseApplicationAddress, parseInstruction } from './http-routing.ts'
@@ -311,11 +313,11 @@ test('HTTP: header fields, body and answer; a refused connection, an answer too 
   t.is(await ask(question(closedPort)), 'unreachable')
 })
 
-async function engineWith(t: ExecutionContext, url: string): Promise<SipServer> {
+async function engineWith(t: ExecutionContext, url: string, verify = true): Promise<SipServer> {
   const engine = await createSipServer({
     listen: [{ transport: 'udp', address: '127.0.0.1', port: 0 }],
     admin: { address: '127.0.0.1', port: 0, secret: 'cymru' },
-    options: { outbound: [{ method: 'INVITE', url }] },
+    options: { outbound: [{ method: 'INVITE', url, verify }] },
     timers: { loginMs: 300 },
     log: silentLog
   })
@@ -325,7 +327,8 @@ async function engineWith(t: ExecutionContext, url: string): Promise<SipServer> 
 
 async function listening(
   t: ExecutionContext,
-  secret = 'cymru'
+  secret = 'cymru',
+  tls?: object
 ): Promise<{ port: number; dialog: Promise<SrfDialog>; closed: () => number }> {
   const srf = new Srf() as unknown as TestSrf & { listen: (options: object) => Server; endSession: (what: object) => void }
   let closes = 0
@@ -337,7 +340,7 @@ async function listening(
     })
   })
   srf.on('error', () => undefined)
-  const server = srf.listen({ port: 0, host: '127.0.0.1', secret })
+  const server = srf.listen({ port: 0, host: '127.0.0.1', secret, tls })
   server.on('connection', (socket) => socket.on('close', () => closes++))
   await new Promise((resolve) => server.once('listening', resolve))
   t.teardown(() => server.close())
@@ -382,6 +385,29 @@ for (const way of ['tcp', 'http'] as const) {
     t.is(engine.stats().dialogs, 0)
   })
 }
+
+const own = createAuthority().issue('application', 'IP:127.0.0.1')
+
+test('https and tls: a certificate that nobody vouches for is refused, unless the route says otherwise', async (t) => {
+  const port = await serve(
+    t,
+    createHttpsServer(own, (_request, response) => response.end('secure'))
+  )
+  const url = `https://127.0.0.1:${port}/`
+  t.is(await ask({ ...question(port), url }), 'unreachable')
+  t.deepEqual(await ask({ ...question(port), url, verify: false }), { status: 200, body: 'secure' })
+
+  const app = await listening(t, 'cymru', own)
+  const from = await caller(t)
+  const call = async (verify: boolean): Promise<SrfDialog> => {
+    const engine = await engineWith(t, `tls://127.0.0.1:${app.port}`, verify)
+    return from.createUAC(`sip:bob@127.0.0.1:${engine.addresses[0]!.port}`, { localSdp: 'v=0\r\n' })
+  }
+  t.is((await t.throwsAsync<Error & { status: number }>(call(true))).status, 480)
+  const dialog = await call(false)
+  t.is((await app.dialog).sip.callId, dialog.sip.callId)
+  await dialog.destroy()
+})
 
 test('an application with another secret, one that says nothing, and none: 480', async (t) => {
   const silent = await serve(
