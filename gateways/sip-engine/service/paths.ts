@@ -54,8 +54,11 @@ export interface Paths {
   readonly after: (path: Path, cause: PathFailure) => Path | null
   /** Whether a destination is one of our own listeners. */
   readonly isOwn: (destination: Destination) => boolean
-  /** Remembers that a registered contact is reached on the flow it registered on; `expiresS` 0 forgets it. */
-  readonly register: (contact: NameAddress, flow: Flow, expiresS: number) => void
+  /**
+   * Remembers that a registered contact is reached on the flow it registered on; `expiresS` 0 forgets it. A contact that another address of
+   * record holds on an open flow of its own stays that one's: nobody takes over the requests of somebody else.
+   */
+  readonly register: (owner: string, contact: NameAddress, flow: Flow, expiresS: number) => void
   /** Path to a registered contact, while its registration holds. */
   readonly registered: (uri: string) => Path | undefined
   /** Look-ups that are still under way find nobody. */
@@ -64,6 +67,8 @@ export interface Paths {
 
 /** One way to a registered contact. */
 interface Binding {
+  /** Address of record. */
+  readonly owner: string
   readonly flow: Flow
   readonly until: number
   /** Instance and flow number of a client that keeps several flows; empty where it keeps one (RFC 5626 §4.1). */
@@ -219,15 +224,17 @@ export function createPaths(parts: {
         (each) =>
           each.transport === destination.transport && each.port === destination.port && each.address === destination.address
       ),
-    register: (contact, flow, expiresS) => {
+    register: (owner, contact, flow, expiresS) => {
       const uri = parseSipUri(contact.uri)
       if (uri === undefined) return
       const outbound = outboundFlow(contact)
       if (flow.listener.transport === 'udp' && outbound === '' && !onlyByFlow(uri)) return
       const key = registrationKey(uri)
-      const others = (registrations.get(key) ?? []).filter((each) => each.outbound !== outbound && each.until > nowMs())
+      const known = (registrations.get(key) ?? []).filter(({ until }) => until > nowMs())
+      if (known.some((each) => each.owner !== owner && !isSameFlow(each.flow, flow) && transport.isOpen(each.flow))) return
+      const others = known.filter((each) => each.outbound !== outbound)
       registrations.delete(key)
-      if (expiresS > 0) others.push({ flow, until: nowMs() + expiresS * 1000, outbound })
+      if (expiresS > 0) others.push({ owner, flow, until: nowMs() + expiresS * 1000, outbound })
       if (others.length === 0) return
       if (registrations.size >= maxRegistered) registrations.delete(registrations.keys().next().value!)
       registrations.set(key, others.slice(-maxBindings))
@@ -261,6 +268,11 @@ export function isBehindNat(told: string, source: string): boolean {
 
 function registrationKey(contact: SipUri): string {
   return `${contact.user ?? ''}@${contact.host}`
+}
+
+function isSameFlow(left: Flow, right: Flow): boolean {
+  if (left.listener !== right.listener || left.connection !== right.connection) return false
+  return left.connection !== 0 || (left.remote.address === right.remote.address && left.remote.port === right.remote.port)
 }
 
 /** Which of its flows a client registers; empty where it does not speak of flows. @see RFC 5626 §4.2 */

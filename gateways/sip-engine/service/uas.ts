@@ -633,10 +633,11 @@ export function createUas(core: Core): UserAgentServer {
  */
 export function registerFlow(core: Core, received: ReceivedRequest, response: Buffer): void {
   const granted = header(parseMessage(response), 'expires')
+  const owner = parseAddress(header(received.message, received.cseq.method === 'REGISTER' ? 'to' : 'from')!)!.uri
   for (const contact of parseAddressList(headerLines(received.message, 'contact')) ?? []) {
     const asked = contact.params.get('expires') ?? header(received.message, 'expires')
-    const expiresS = Number(granted ?? asked ?? 3600)
-    if (Number.isFinite(expiresS)) core.paths.register(contact, received.flow, Math.min(expiresS, 86_400))
+    const expiresS = asked === '0' ? 0 : Number(granted ?? asked ?? 3600)
+    if (Number.isFinite(expiresS)) core.paths.register(owner, contact, received.flow, Math.min(expiresS, 86_400))
   }
 }
 
