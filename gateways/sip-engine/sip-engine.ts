@@ -297,6 +297,10 @@ function configProblems(config: Omit<SipServerConfig, 'log'>): string[] {
     if (!Number.isFinite(value) || value <= 0) problems.push(`timers.${name}: a positive number of milliseconds`)
   }
   problems.push(...nameServiceProblems(config.dns ?? {}).map((problem) => `dns.${problem}`))
+  for (const name of ['frame', 'sendQueue', 'applications', 'serverTransactions'] as const) {
+    const value = config.limits?.[name] ?? 1
+    if (!Number.isSafeInteger(value) || value <= 0) problems.push(`limits.${name}: a positive whole number`)
+  }
   for (const [name, value] of Object.entries(config.limits?.transport ?? {})) {
     if (!Number.isFinite(value) || value <= 0) problems.push(`limits.transport.${name}: a positive number`)
   }

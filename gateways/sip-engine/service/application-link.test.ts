@@ -414,3 +414,14 @@ test('who takes over: the same tags in any order, within the time; no tags, othe
   t.deepEqual(run([], []), { info: '481 INFO', ended: true, dialogs: 0 })
   t.is(run(['a'], ['a'], 33_000).dialogs, 0)
 })
+
+test('TLS that cannot work is told, and leaves no port open', async (t) => {
+  const admin = { address: '127.0.0.1', port: 0, secret: 'cymru' }
+  await t.throwsAsync(start(t, { admin: { ...admin, tls: { port: 0, key: own.key, cert: 'nonsense' } } }), {
+    code: 'sip-engine.tls'
+  })
+  const engine = await start(t)
+  const taken = { ...admin, port: 0, tls: { port: engine.adminPort, ...own } }
+  await t.throwsAsync(start(t, { admin: taken }), { code: 'sip-engine.listen' })
+  await t.throwsAsync(start(t, { limits: { sendQueue: 0, frame: 1.5 } }), { message: /limits\.frame[\s\S]*limits\.sendQueue/ })
+})

@@ -1,7 +1,7 @@
 /** The admin ports: logins, frames in, frames out. Connections to applications that listen are served the same way. */
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { type AddressInfo, connect as connectTcp, createServer, isIP, type Server, type Socket } from 'node:net'
-import { connect as connectTls, createServer as createTlsServer } from 'node:tls'
+import { connect as connectTls, createServer as createTlsServer, type Server as TlsServer } from 'node:tls'
 import { type Clock, InfraFabricError, type Log } from '#kernel'
 import { type ClientMessage, parseClientMessage } from '../protocol/client-message.ts'
 import { encodeFrame, frameHead } from '../protocol/framing.ts'
@@ -69,7 +69,7 @@ const lingerMs = 1000
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
 
-/** @throws {InfraFabricError} `sip-engine.listen` */
+/** @throws {InfraFabricError} `sip-engine.listen`, `sip-engine.tls` */
 export async function openApplicationLink(parts: {
   /** Null: no port is opened. */
   readonly config: AdminConfig | null
@@ -243,11 +243,9 @@ export async function openApplicationLink(parts: {
   /** Connections under TLS, from before their handshake on. */
   const handshakes = new Set<Socket>()
   if (config !== null) {
-    servers.push(await listen(config, createServer({ noDelay: true }, accept)))
+    let tls: TlsServer | null = null
     if (config.tls !== undefined) {
-      const { port, key, cert } = config.tls
-      // The handshake is part of the login: it has the same time.
-      const tls = createTlsServer({ noDelay: true, key, cert, minVersion: 'TLSv1.2', handshakeTimeout: limits.loginMs }, accept)
+      tls = tlsServer(config.tls, limits.loginMs, accept)
       tls.on('tlsClientError', (_error, socket) => {
         counters.loginsRefused++
         socket.destroy()
@@ -257,8 +255,12 @@ export async function openApplicationLink(parts: {
         handshakes.add(socket)
         socket.once('close', () => handshakes.delete(socket))
       })
+    }
+    servers.push(await listen(config, createServer({ noDelay: true }, accept)))
+    if (tls !== null && config.tls !== undefined) {
+      const { port } = config.tls
       await listen({ address: config.address, port }, tls).catch((error) => {
-        for (const server of servers) server.close()
+        servers[0]!.close()
         throw error
       })
       servers.push(tls)
@@ -278,6 +280,17 @@ export async function openApplicationLink(parts: {
       for (const socket of [...sockets.keys(), ...handshakes]) socket.destroy()
       await Promise.all(closed)
     }
+  }
+}
+
+/** The handshake is part of the login: it has the same time. */
+function tlsServer({ key, cert }: AdminTlsConfig, handshakeTimeout: number, accept: (socket: Socket) => void): TlsServer {
+  try {
+    return createTlsServer({ noDelay: true, key, cert, minVersion: 'TLSv1.2', handshakeTimeout }, accept)
+  } catch (error) {
+    throw new InfraFabricError('sip-engine.tls', `key or certificate for applications: ${(error as Error).message}`, {
+      cause: error
+    })
   }
 }
 
