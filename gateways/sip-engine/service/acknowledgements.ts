@@ -24,10 +24,12 @@ export interface Acknowledgements {
     response: Pick<ReliableProvisional, 'rseq' | 'cseq' | 'status' | 'bytes' | 'described'>
   ) => void
   /**
-   * Whether a PRACK is for the reliable response on the wire; the next one then goes out, or the 2xx that waited. The PRACK of a response that
-   * a final one overtook is for it too.
+   * What a PRACK is for: `wanted` the reliable response on the wire, whose successor then goes out; `late` one behind which the application has
+   * answered already; or none.
    */
-  readonly prack: (session: Session, message: SipRequest) => boolean
+  readonly prack: (session: Session, message: SipRequest) => 'wanted' | 'late' | 'none'
+  /** Sends the 2xx that waited, once no description lacks its PRACK. */
+  readonly release: (session: Session) => void
   /** A final response was sent: no PRACK is needed any more. */
   readonly endReliable: (session: Session) => void
 }
@@ -111,25 +113,26 @@ export function createAcknowledgements(core: Core, unacknowledged: (invite: Serv
     },
     prack: (session, message) => {
       const rack = parseRAck(header(message, 'rack') ?? '')
-      if (rack === undefined || rack.cseq.method !== 'INVITE') return false
+      if (rack === undefined || rack.cseq.method !== 'INVITE') return 'none'
       const meant = (each: Pick<ReliableProvisional, 'rseq' | 'cseq'> | null | undefined): boolean =>
         each?.rseq === rack.rseq && each.cseq === rack.cseq.number
       if (meant(session.overtaken)) {
         session.overtaken = null
-        return true
+        return 'late'
       }
       const first = session.reliable[0]
-      if (first === undefined || !meant(first)) return false
+      if (first === undefined || !meant(first)) return 'none'
       driveReliable(first, { type: 'prack' })
       session.reliable.shift()
       const next = session.reliable[0]
       if (next !== undefined) sendReliable(next)
+      return session.heldAnswer === null ? 'wanted' : 'late'
+    },
+    release: (session) => {
       const { heldAnswer } = session
-      if (heldAnswer !== null && !session.reliable.some(({ described }) => described)) {
-        session.heldAnswer = null
-        heldAnswer()
-      }
-      return true
+      if (heldAnswer === null || session.reliable.some(({ described }) => described)) return
+      session.heldAnswer = null
+      heldAnswer()
     },
     endReliable: (session) => {
       session.overtaken = session.reliable[0] ?? null

@@ -27,10 +27,10 @@ test('the 2xx waits for the PRACK of a description, and goes out behind it', (t)
     'NOK',
     'Response not sent due to unknown transaction'
   ])
+  const shown = s.app.delivered().length
   s.say(prack(s, rseq))
-  t.is(s.shapes().at(-1), '200 INVITE')
-  s.answer(200)
-  t.is(s.shapes().at(-1), '200 PRACK')
+  t.deepEqual(s.shapes().slice(-2), ['200 PRACK', '200 INVITE'])
+  t.is(s.app.delivered().length, shown, 'drachtio-srf would refuse a PRACK in the dialog it has by now')
 })
 
 test('… that never comes: 504 to the caller, and the application is told that its dialog is gone', (t) => {
@@ -69,8 +69,6 @@ test('a 2xx does not wait for a reliable response without description; the PRACK
   s.answer(200, '', transaction)
   t.is(s.shapes().at(-1), '200 INVITE')
   s.say(prack(s, rseq))
-  t.is(shape(s.app.delivered().at(-1)!.sip), 'PRACK')
-  s.answer(200)
   t.is(s.shapes().at(-1), '200 PRACK')
   s.say(prack(s, rseq, 3))
   t.is(s.shapes().at(-1), '481 PRACK')

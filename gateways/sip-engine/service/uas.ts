@@ -353,8 +353,14 @@ export function createUas(core: Core): UserAgentServer {
       if (allowed.length > 0) session.peerUpdates = allowed.some((line) => hasOption(line, 'update'))
     }
     if (method === 'PRACK') {
-      if (!acknowledgements.prack(session, message)) return answer(asked, 481, tag)
+      const meant = acknowledgements.prack(session, message)
+      if (meant === 'none') return answer(asked, 481, tag)
       if (described && session.offer === 'local') session.offer = 'none'
+      if (meant === 'late') {
+        // drachtio-srf answers 501 to a PRACK once it has made its dialog, so it gets none to answer.
+        answer(asked, 200, tag)
+        return acknowledgements.release(session)
+      }
     }
     if (method === 'INVITE') session.inviteServer = transaction
     if (method === 'UPDATE') session.updateServer = transaction
