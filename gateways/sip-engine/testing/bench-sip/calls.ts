@@ -44,7 +44,7 @@ export async function runBlock(topology: Topology, block: Block, ca: string): Pr
     pauseMs: holdMs,
     receiveTimeoutMs: 8000,
     timeoutMs: seconds * 1000 + 20_000,
-    extra: ['-rtt_freq', '100000', '-rp', '20', '-buff_size', '8388608']
+    extra: ['-rtt_freq', '100000', '-buff_size', '8388608']
   })
   const after = await usages(topology)
   const successful = result.messages.filter(({ name }) => name === '200').at(-1)?.received ?? 0
@@ -71,8 +71,8 @@ export interface Capacity {
   readonly best: Outcome | null
 }
 
-const firstRate = 800
-const stepUp = 1.3
+const firstRate = 1200
+const stepUp = 1.25
 const seconds = 2
 const holdMs = 1000
 /** Share of the rate that must have been reached, since a caller that is held up calls more slowly. */
@@ -87,7 +87,7 @@ export async function findCapacity(
   say: (text: string) => void
 ): Promise<Capacity> {
   const block = (rate: number, length = seconds) => runBlock(topology, { transport, rate, seconds: length, holdMs }, ca)
-  await block(200, 1)
+  await block(400, 3)
   let best: Outcome | null = null
   let cps = 0
   let rate = firstRate
