@@ -1,7 +1,10 @@
 import test from 'ava'
+import { silentLog } from '#kernel'
+import { createSipServer } from '../sip-engine.ts'
 import { createBench } from '../testing/bench.ts'
 import { createFakeApplication, type FakeApplication } from '../testing/fake-application.ts'
 import { headerOf, requestText, responseText, shape } from '../testing/sip-text.ts'
+import { connectSrf, type SrfMessage } from '../testing/srf.ts'
 
 const verbs = ['cdr:attempt', 'cdr:start', 'cdr:stop']
 const sdp = 'v=0\r\n'
@@ -151,4 +154,43 @@ test('records go in turn to those who route them, and nowhere where they are off
   const off = scene(false)
   off.say(invite)
   t.deepEqual(records(off.witness), [])
+})
+
+test('drachtio-srf takes the records: source, time, role or reason, message', async (t) => {
+  const start = async (cdrs: boolean) => {
+    const engine = await createSipServer({
+      listen: [{ transport: 'udp', address: '127.0.0.1', port: 0 }],
+      admin: { address: '127.0.0.1', port: 0, secret: 'cymru' },
+      options: { cdrs },
+      log: silentLog
+    })
+    t.teardown(() => engine.close())
+    return engine
+  }
+  const engine = await start(true)
+  const told: string[] = []
+  let stopped = (): void => undefined
+  const done = new Promise<void>((resolve) => {
+    stopped = resolve
+  })
+  const { srf: callee } = await connectSrf(engine.adminPort, (srf) => {
+    srf.invite((request, response) => void srf.createUAS(request, response, { localSdp: sdp }))
+    srf.on('cdr:attempt', (source: string, time: string, message: SrfMessage) =>
+      told.push(`attempt ${source} ${/^[0-9:.]{15}$/.test(time)} ${message.method}`)
+    )
+    srf.on('cdr:start', (source: string, _time: string, role: string, message: SrfMessage) =>
+      told.push(`start ${source} ${role} ${message.status}`)
+    )
+    srf.on('cdr:stop', (source: string, _time: string, reason: string, message: SrfMessage) => {
+      told.push(`stop ${source} ${reason} ${message.method}`)
+      stopped()
+    })
+  })
+  t.teardown(() => callee.disconnect())
+  const { srf: caller } = await connectSrf((await start(false)).adminPort)
+  t.teardown(() => caller.disconnect())
+  const dialog = await caller.createUAC(`sip:bob@127.0.0.1:${engine.addresses[0]!.port}`, { localSdp: sdp })
+  await dialog.destroy()
+  await done
+  t.deepEqual(told, ['attempt network true INVITE', 'start application uas 200', 'stop network normal-release BYE'])
 })
