@@ -25,14 +25,14 @@ export function createScreening(filter: SpamFilter, answerOptionsOf: readonly st
   ) as [readonly string[], readonly string[], readonly string[], readonly string[]]
   const contains = (texts: readonly string[], value: string): boolean => texts.some((text) => value.includes(text))
   const isSpam = (request: SipRequest): boolean =>
-    contains(userAgents, agentOf(request)) ||
+    (userAgents.length > 0 && contains(userAgents, agentOf(request))) ||
     (toUsers.length > 0 && contains(toUsers, userOf(request, 'to'))) ||
     (fromUsers.length > 0 && contains(fromUsers, userOf(request, 'from')))
   return {
     verdict: (request) => {
       if (isSpam(request)) return 603
       if (request.method === 'REGISTER' && !registrable(request)) return 400
-      return request.method === 'OPTIONS' && contains(known, agentOf(request)) ? 200 : null
+      return request.method === 'OPTIONS' && known.length > 0 && contains(known, agentOf(request)) ? 200 : null
     }
   }
 }
