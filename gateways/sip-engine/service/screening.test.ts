@@ -58,3 +58,9 @@ test('REGISTER: contacts that cannot be read, or * that is not alone or keeps so
   t.is(register('Contact: <sip:a@10.0.0.9>;expires=60, <sip:b@10.0.0.9>').shown, 1)
   t.is(register().shown, 1)
 })
+
+test('an empty text is no pattern', (t) => {
+  const spam = { userAgents: [''], toUsers: [''], fromUsers: [''] }
+  const { shown } = ask(requestText({ method: 'OPTIONS', branch: 'o' }), { options: { spam, answerOptionsOf: [''] } })
+  t.is(shown, 1)
+})

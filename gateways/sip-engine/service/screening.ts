@@ -19,10 +19,12 @@ export interface Screening {
 }
 
 export function createScreening(filter: SpamFilter, answerOptionsOf: readonly string[]): Screening {
-  const lower = (texts: readonly string[]): readonly string[] => texts.map((text) => text.toLowerCase())
-  const [userAgents, toUsers, fromUsers, known] = [filter.userAgents, filter.toUsers, filter.fromUsers, answerOptionsOf].map(
-    lower
-  ) as [readonly string[], readonly string[], readonly string[], readonly string[]]
+  // An empty text would be found everywhere.
+  const lower = (texts: readonly string[]): string[] => texts.filter((text) => text !== '').map((text) => text.toLowerCase())
+  const userAgents = lower(filter.userAgents)
+  const toUsers = lower(filter.toUsers)
+  const fromUsers = lower(filter.fromUsers)
+  const known = lower(answerOptionsOf)
   const contains = (texts: readonly string[], value: string): boolean => texts.some((text) => value.includes(text))
   const isSpam = (request: SipRequest): boolean =>
     (userAgents.length > 0 && contains(userAgents, agentOf(request))) ||
