@@ -1,6 +1,7 @@
 import test from 'ava'
 import { createRandom } from './random.ts'
 import { simulate, weathers } from './simulation.ts'
+import { createWire } from './wire.ts'
 
 test('the same seed draws the same numbers, between the ends that were asked for', (t) => {
   const [one, other] = [createRandom(7), createRandom(7)]
@@ -10,6 +11,20 @@ test('the same seed draws the same numbers, between the ends that were asked for
     Array.from({ length: 1000 }, () => other.between(3, 5))
   )
   t.deepEqual([...new Set(drawn)].sort(), [3, 4, 5])
+})
+
+test('the wire is watched: a second final answer and a message without end are found out', (t) => {
+  const seen: string[] = []
+  const wire = createWire((text) => void seen.push(text))
+  const answer = (status: number, tag: string): Buffer =>
+    Buffer.from(`SIP/2.0 ${status} X\r\nVia: SIP/2.0/UDP a;branch=z9hG4bK1\r\nTo: <sip:b>;tag=${tag}\r\nCSeq: 1 INVITE\r\n\r\n`)
+  for (const status of [100, 180, 200]) wire.sent(answer(status, 'x'), 'a', 'b')
+  wire.sent(answer(200, 'fork'), 'a', 'b')
+  t.deepEqual(seen, [])
+  wire.sent(answer(486, 'x'), 'a', 'b')
+  t.is(seen.length, 1)
+  for (let times = 0; times < 60; times++) wire.sent(answer(200, 'x'), 'a', 'b')
+  t.is(seen.length, 2)
 })
 
 for (const [index, weather] of weathers.entries()) {

@@ -9,6 +9,7 @@ import { type Call, createPlayers, type Players } from './call.ts'
 import { drawPlan } from './plan.ts'
 import { createRandom } from './random.ts'
 import { createUser, type Incoming, type User } from './user.ts'
+import { createWire } from './wire.ts'
 
 export interface Weather {
   readonly name: string
@@ -74,9 +75,11 @@ export function simulate({ seed, calls: count, weather, callsPerSecond = 20, tra
     const at = bytes.indexOf('Call-ID: ')
     return at >= 0 && cut.has(bytes.toString('latin1', at + 9, bytes.indexOf(13, at)))
   }
+  const wire = createWire((text) => violation(null, `${clock.monotonicMs()} ${text}`))
   const network = createMemoryNetwork(clock, {
     delayMs: weather.delayMs,
     lose: (bytes, from, to) => {
+      wire.sent(bytes, from.address, to.address)
       const lost = weatherRandom.chance(weather.loss) || isCut(bytes)
       trace?.(`${clock.monotonicMs().toFixed(1)} ${from.address} → ${to.address}${lost ? ' (lost)' : ''}\n${bytes}`)
       return lost
