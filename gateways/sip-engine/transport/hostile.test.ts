@@ -61,6 +61,16 @@ for (const [name, limits] of [
   })
 }
 
+test('pings that come together get one pong', async (t) => {
+  const { port, messages } = await open(t, [tcp])
+  const peer = await client(t, port)
+  peer.socket.write(`${'\r\n\r\n'.repeat(1000)}${message()}`)
+  await until(() => messages.length === 1 && peer.received() !== '')
+  t.is(messages.length, 1)
+  t.true(peer.received().length < 100)
+  t.regex(peer.received(), /^(\r\n)+$/)
+})
+
 test('connections in all are bounded over every listener; those that close make room', async (t) => {
   const { transports, dropped } = await open(t, [tcp, { transport: 'ws' }], { connections: 3 })
   const [plain, web] = transports.listeners

@@ -14,11 +14,12 @@ export interface StreamEvents {
 }
 
 const pong = Buffer.from('\r\n')
+const ignored = (): void => undefined
 /** An unfinished message is looked at so often within its time. */
 const looks = 2
 
 /** Reads messages from a socket; what cannot be read on, or stalls, closes it. */
-export function readStream(socket: Socket, limits: TransportLimits, clock: Clock, events: StreamEvents): void {
+export function readStream(socket: Socket, channel: Channel, limits: TransportLimits, clock: Clock, events: StreamEvents): void {
   const framer = createStreamFramer(limits)
   const watch = watchMessage(limits, clock, () => {
     events.dropped('streamStalled')
@@ -29,10 +30,11 @@ export function readStream(socket: Socket, limits: TransportLimits, clock: Clock
   socket.setTimeout(limits.idleMs, () => socket.destroy())
   socket.on('data', (chunk: Buffer) => {
     watch.octets(chunk.length)
+    let pinged = false
     for (const item of framer.push(chunk)) {
       watch.done()
       if (item.type === 'message') events.message(item.bytes)
-      else if (item.type === 'ping') socket.write(pong)
+      else if (item.type === 'ping') pinged = true
       else if (item.type === 'oversized') {
         events.oversized(item.head)
         socket.end()
@@ -44,6 +46,8 @@ export function readStream(socket: Socket, limits: TransportLimits, clock: Clock
       }
     }
     if (framer.unfinished() > 0) watch.begun()
+    // One for all that came together: who floods us with pings and reads no pong gains nothing.
+    if (pinged) channel.write(pong, ignored)
   })
   socket.on('close', watch.done)
 }

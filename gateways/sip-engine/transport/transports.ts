@@ -78,7 +78,7 @@ export async function openTransports(
       opening: false
     })
     socket.once('close', () => connections.remove(connection))
-    if (webSocket === null) readStream(socket, limits, clock, streamEvents)
+    if (webSocket === null) readStream(socket, channel, limits, clock, streamEvents)
   }
 
   const dial = (listener: Listener, destination: Destination, first: Waiting) => {
@@ -114,6 +114,7 @@ export async function openTransports(
     connection.waiting!.push(first)
     readStream(
       socket,
+      connection.channel,
       limits,
       clock,
       eventsOf(() => connection)

@@ -121,6 +121,27 @@ test('messages that are too large, and frames that are none, end the connection 
   t.is(transports.connections(), 1)
 })
 
+test('pings are answered; who floods us with them and reads nothing is given up', async (t) => {
+  const { port, dropped, transports } = await open(t, [ws], { sendQueue: 20_000 })
+  const polite = dial(t, port)
+  await polite.opened
+  polite.socket.ping('hello')
+  const [data] = await once(polite.socket, 'pong')
+  t.is(String(data), 'hello')
+  const flooding = dial(t, port)
+  await flooding.opened
+  flooding.socket.pause()
+  const payload = Buffer.alloc(125)
+  const flood = setInterval(() => {
+    for (let count = 0; count < 3000; count++) flooding.socket.ping(payload, true, () => undefined)
+  }, 2)
+  t.teardown(() => clearInterval(flood))
+  await until(() => transports.connections() === 1)
+  clearInterval(flood)
+  t.is(transports.connections(), 1)
+  t.true(dropped.includes('slowReader'))
+})
+
 test('a message that stalls ends the connection; so does a peer that does not answer pings', async (t) => {
   const stalling = await open(t, [ws], { messageMs: 150 })
   const slow = dial(t, stalling.port)

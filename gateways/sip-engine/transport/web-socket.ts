@@ -32,6 +32,7 @@ export function createHandshaker(
     noServer: true,
     clientTracking: false,
     perMessageDeflate: false,
+    autoPong: false,
     maxPayload: limits.headerSection + limits.body,
     handleProtocols: () => subprotocol
   })
@@ -102,10 +103,14 @@ export function webSocketChannel(
   })
   webSocket.on('message', (data: Buffer) => {
     whole()
-    if (data.equals(ping)) webSocket.send('\r\n', ignored)
-    else if (!isBlank(data)) events.message(data)
+    if (data.equals(ping)) {
+      if (reads()) webSocket.send('\r\n', ignored)
+    } else if (!isBlank(data)) events.message(data)
   })
-  webSocket.on('ping', whole)
+  webSocket.on('ping', (data) => {
+    whole()
+    if (reads()) webSocket.pong(data, false, ignored)
+  })
   webSocket.on('pong', whole)
   webSocket.on('error', () => events.dropped('webSocketProtocol'))
   socket.on('close', () => {
