@@ -180,10 +180,12 @@ export async function createSipServer(config: SipServerConfig): Promise<SipServe
     transactionEnded: metrics?.onTransaction
   })
   const received = tap === null ? engine.transportEvents : tap.received(engine.transportEvents)
+  const meter = startLoadMeter(engine.loadSampled)
   const events: TransportEvents = {
     ...engine.transportEvents,
     ...received,
     message: (bytes, flow) => {
+      meter.received(flow)
       if (transport !== undefined) received.message(bytes, flow)
     }
   }
@@ -198,6 +200,7 @@ export async function createSipServer(config: SipServerConfig): Promise<SipServe
   const secret = config.admin?.secret ?? randomUUID()
   /** What is open, in the order of opening. */
   const closers: (() => Promise<void> | void)[] = []
+  closers.push(meter.close)
   if (capture !== null) closers.push(capture.close)
   if (metrics !== null) closers.push(metrics.close)
   const close = async (): Promise<void> => {
@@ -211,7 +214,7 @@ export async function createSipServer(config: SipServerConfig): Promise<SipServe
       closers.push(server.close)
     }
     const transports = await openTransports(config.listen, limits.transport, clock, events)
-    closers.push(transports.close, engine.close, startLoadMeter(engine.loadSampled))
+    closers.push(transports.close, engine.close)
     transport = transports
     link = await openApplicationLink({
       config: config.admin ?? null,

@@ -7,16 +7,16 @@
 
 /** How the process did over the last interval. */
 export interface LoadSample {
-  /** Share of the time in which the event loop had something to do, 0 to 1. */
-  readonly utilization: number
+  /** For how long datagrams have been left over in a socket whenever it was read. */
+  readonly standingMs: number
   /** How late the sample was taken. */
   readonly lagMs: number
 }
 
 export interface OverloadLimits {
-  /** An event loop busier than this for three samples in a row takes fewer new requests, since messages wait in the socket when it never rests. */
-  readonly utilization: number
-  /** A later event loop takes fewer new requests. */
+  /** Datagrams that wait for longer than this take away from new requests. A shorter burst is worked off before callers repeat themselves (T1, 500 ms). */
+  readonly standingMs: number
+  /** An event loop that is later takes fewer new requests. */
   readonly lagMs: number
   /** An event loop so late reads no datagram that begins an INVITE, until the next sample: its sender has given up or will send again. */
   readonly hopelessMs: number
@@ -24,7 +24,7 @@ export interface OverloadLimits {
   readonly waiting: number
 }
 
-export const defaultOverloadLimits: OverloadLimits = { utilization: 0.97, lagMs: 300, hopelessMs: 2000, waiting: 1000 }
+export const defaultOverloadLimits: OverloadLimits = { standingMs: 250, lagMs: 300, hopelessMs: 2000, waiting: 1000 }
 
 export interface Overload {
   readonly sampled: (sample: LoadSample) => void
@@ -44,20 +44,16 @@ export interface Overload {
 /** Steps of the share, for each sample: quickly down, slowly up. */
 const down = 0.85
 const up = 0.05
-/** Samples: a burst of less is worked off before any caller repeats itself (T1, 500 ms). */
-const burst = 3
 /** Never nothing: what is taken shows whether it goes again. */
 const leastShare = 0.02
 
 export function createOverload(limits: OverloadLimits): Overload {
   let share = 1
-  let busy = 0
   let hopeless = false
   return {
-    sampled: ({ utilization, lagMs }) => {
+    sampled: ({ standingMs, lagMs }) => {
       hopeless = lagMs >= limits.hopelessMs
-      busy = utilization > limits.utilization ? busy + 1 : 0
-      if (busy >= burst || lagMs > limits.lagMs) share = Math.max(leastShare, share * down)
+      if (standingMs > limits.standingMs || lagMs > limits.lagMs) share = Math.max(leastShare, share * down)
       else share = Math.min(1, share + up)
     },
     admits: (key, waiting) => waiting < limits.waiting && (share === 1 || position(key) < share),
