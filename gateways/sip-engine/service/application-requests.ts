@@ -163,7 +163,8 @@ export function createApplicationRequests(core: Core): ApplicationRequests {
     if (method === 'UPDATE' && session.updateClient !== null) {
       return fail('Server error: another UPDATE is in progress in this dialog')
     }
-    if (method === 'BYE' && session.accepted.some(({ creating }) => creating)) {
+    const unsent = session.state === 'early' && session.heldAnswer !== null
+    if (method === 'BYE' && (unsent || session.accepted.some(({ creating }) => creating))) {
       // RFC 3261 §15: not before the ACK, or the end of the wait for it.
       if (session.heldBye !== null) return fail('Server error: another BYE is in progress in this dialog')
       session.heldBye = () => inDialog(application, replyTo, session, draft)

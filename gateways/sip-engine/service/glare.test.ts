@@ -224,3 +224,17 @@ test('a 2xx in a call that the application ended early is acknowledged and ended
   t.deepEqual(s.shapes().slice(-2), ['ACK', 'BYE'])
   t.is(startLine(s.app.delivered().at(-1)!.sip), 'SIP/2.0 487 Request Terminated')
 })
+
+test('a re-INVITE that BYE could not cancel any more: its 200 is acknowledged, and there is no second BYE', (t) => {
+  const s = calledScene()
+  establishCalled(s)
+  ask(s, 'INVITE', 'v=0\r\n')
+  const reinvite = s.last()
+  s.say(responseText(reinvite, 100))
+  ask(s, 'BYE')
+  t.deepEqual(s.shapes().slice(-2), ['CANCEL', 'BYE'])
+  s.say(responseText(reinvite, 200, { extra: ['Contact: <sip:alice@10.0.0.9:5090>'] }))
+  ask(s, 'ACK')
+  t.is(s.shapes().filter((each) => each === 'BYE').length, 1)
+  t.true(s.shapes().includes('ACK'))
+})

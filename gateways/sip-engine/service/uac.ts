@@ -280,7 +280,8 @@ export function createUac(core: Core): UserAgentClient {
       counters.stray++
       return
     }
-    const cancelled = item.cancel !== 'none'
+    // A re-INVITE that could not be cancelled has taken place; the call goes on (RFC 3261 §9.1).
+    const cancelled = item.creating && item.cancel !== 'none'
     const waiting: AnsweredInvite = { cseq, transactionId: item.transaction.id, ack: null, transmitAck: null, cancelled }
     const first = item.answers.size === 0
     item.answers.set(tag, waiting)

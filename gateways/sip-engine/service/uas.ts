@@ -236,6 +236,7 @@ export function createUas(core: Core): UserAgentServer {
       // More than one Via: a proxy that leaves the path was in between, and the flow is the proxy's.
       peerFlow: dialog.routeSet.length === 0 && isDirect(received) ? received.flow : null
     })
+    session.peerUpdates = allowsUpdate(received.message)
     sessions.add(session)
     return session
   }
@@ -349,8 +350,7 @@ export function createUas(core: Core): UserAgentServer {
       if (status === 500) return answer(asked, 500, tag, { headers: [retryAfter()] })
       const interval = tooShort(received)
       if (interval !== null) return answer(asked, 422, tag, { headers: [interval] })
-      const allowed = headerLines(message, 'allow')
-      if (allowed.length > 0) session.peerUpdates = allowed.some((line) => hasOption(line, 'update'))
+      session.peerUpdates = allowsUpdate(message) ?? session.peerUpdates
     }
     if (method === 'PRACK') {
       const meant = acknowledgements.prack(session, message)
@@ -684,6 +684,12 @@ function retryAfter(): HeaderLine {
 /** Waits that differ from call to call and not from copy to copy, so that those refused do not come back all at once. */
 function overloadRetryAfter(key: string): HeaderLine {
   return ['Retry-After', `${1 + ((key.length + key.charCodeAt(key.length >> 1)) % 10)}`]
+}
+
+/** Whether Allow names UPDATE; null where there is none. */
+function allowsUpdate(message: SipRequest): boolean | null {
+  const allowed = headerLines(message, 'allow')
+  return allowed.length === 0 ? null : allowed.some((line) => hasOption(line, 'update'))
 }
 
 function isDirect({ vias }: ReceivedRequest): boolean {

@@ -42,11 +42,14 @@ export interface Stage {
   readonly random: Random
   readonly violation: (call: Call | null, text: string) => void
   readonly count: (what: string) => void
+  /** Whether every message arrives at once, and in order. */
+  readonly calm: boolean
   /** Loses everything of that Call-ID from now on. */
   readonly cut: (callId: string) => void
 }
 
 const description = (version: number): string => `v=0\r\no=- 1 ${version} IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n`
+const callOnly = new Set(['INVITE', 'UPDATE', 'INFO', 'BYE', 'ACK'])
 const gone = /unable to find dialog/
 const noTransaction = /unknown transaction/
 
@@ -182,6 +185,8 @@ export function createPlayers(stage: Stage, calls: ReadonlyMap<string, Call>): P
     let leg: Leg | undefined
     let transactionId = ''
     let updated = false
+    /** Reliable responses that are acknowledged, by To tag and RSeq. */
+    const pracked = new Set<string>()
     const lines = [`INVITE sip:bob@${target} SIP/2.0`, `X-Call: ${call.id}`]
     if (plan.requires100rel) lines.push('Require: 100rel', 'Supported: timer')
     else lines.push('Supported: 100rel, timer', 'Allow: INVITE, ACK, CANCEL, BYE, UPDATE, PRACK')
@@ -202,11 +207,15 @@ export function createPlayers(stage: Stage, calls: ReadonlyMap<string, Call>): P
     const provisional = (callerLeg: Leg, { message }: Response) => {
       const rseq = header(message, 'rseq')
       if (rseq === undefined) return
+      const reliable = `${header(message, 'to')} ${rseq}`
+      if (pracked.has(reliable)) stage.violation(call, `reliable response ${rseq} is shown again`)
       const answer = plan.lateOffer && message.body.length > 0 ? description(2) : ''
       user.request(callerLeg, ['PRACK sip:x SIP/2.0', `RAck: ${rseq} ${header(message, 'cseq')}`], {
         body: answer,
         response: ({ status }) => {
           count(`prack ${status}`)
+          if (status === 200) pracked.add(reliable)
+          if (stage.calm && status === 500) stage.violation(call, 'a PRACK is out of order')
           if (plan.earlyUpdate && !updated && !plan.forked && callerLeg.state === 'early' && call.final === 0 && status === 200) {
             updated = true
             count('early update')
@@ -397,6 +406,9 @@ export function createPlayers(stage: Stage, calls: ReadonlyMap<string, Call>): P
     if (known === undefined)
       return stage.violation(null, `${user.address}: ${method} in dialog ${incoming.dialogId} that nobody has`)
     const { call, leg } = known
+    if (leg.state === 'ended' && call.plan.kind === 'call' && callOnly.has(method)) {
+      stage.violation(call, `${user.address} is shown ${method} in a call that is over`)
+    }
     note(call, `${user.address} is shown ${method}${incoming.unsolicited ? ` unsolicited ${header(message, 'reason')}` : ''}`)
     const respond = (line: string, afterMs: number, lines: readonly string[] = [], body = '') =>
       later(afterMs, () => user.respond(incoming, [`SIP/2.0 ${line}`, ...lines], { body }))
@@ -405,7 +417,7 @@ export function createPlayers(stage: Stage, calls: ReadonlyMap<string, Call>): P
         leg.asked.clear()
         if (incoming.unsolicited) {
           count(`unsolicited ${/text="([^"]*)"/.exec(header(message, 'reason') ?? '')?.[1]}`)
-          return end(call, leg, 'unsolicited BYE')
+          return end(call, leg, `told: ${/text="([^"]*)"/.exec(header(message, 'reason') ?? '')?.[1]}`)
         }
         end(call, leg, 'BYE of the peer')
         return user.respond(incoming, ['SIP/2.0 200 OK'])
@@ -424,10 +436,12 @@ export function createPlayers(stage: Stage, calls: ReadonlyMap<string, Call>): P
         return user.respond(incoming, ['SIP/2.0 200 OK'])
       case 'INVITE': {
         leg.asked.add(incoming.transactionId)
+        // A refresh that is refused ends the call.
+        const isRefresh = header(message, 'session-expires') !== undefined
         later(random.pick([0, 0, 20, 800]), () => {
           // Answered by the engine where the call ended meanwhile.
           if (!leg.asked.delete(incoming.transactionId)) return
-          if (random.chance(0.1)) user.respond(incoming, ['SIP/2.0 488 Not Acceptable Here'])
+          if (random.chance(0.1) && !isRefresh) user.respond(incoming, ['SIP/2.0 488 Not Acceptable Here'])
           else user.respond(incoming, ['SIP/2.0 200 OK'], { body: description(3) })
         })
         return
