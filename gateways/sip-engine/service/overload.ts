@@ -41,20 +41,29 @@ export interface Overload {
   readonly share: () => number
 }
 
-/** Steps of the share, for each sample: quickly down, slowly up. */
-const down = 0.85
+/** Steps of the share: down at once, and again when that did not help within `patience` samples; up with each good sample. */
+const down = 0.75
 const up = 0.05
+const patience = 3
 /** Never nothing: what is taken shows whether it goes again. */
 const leastShare = 0.02
 
 export function createOverload(limits: OverloadLimits): Overload {
   let share = 1
   let hopeless = false
+  /** Samples until the next step down. */
+  let wait = 0
   return {
     sampled: ({ standingMs, lagMs }) => {
       hopeless = lagMs >= limits.hopelessMs
-      if (standingMs > limits.standingMs || lagMs > limits.lagMs) share = Math.max(leastShare, share * down)
-      else share = Math.min(1, share + up)
+      if (standingMs <= limits.standingMs && lagMs <= limits.lagMs) {
+        share = Math.min(1, share + up)
+        wait = 0
+      } else if (wait > 0) wait--
+      else {
+        share = Math.max(leastShare, share * down)
+        wait = patience
+      }
     },
     admits: (key, waiting) => waiting < limits.waiting && (share === 1 || position(key) < share),
     hopeless: () => hopeless,
