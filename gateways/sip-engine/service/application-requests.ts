@@ -15,6 +15,7 @@ import { type Core, hostPort, newBranch, newCSeq, newDialogTag, newToken, nextCS
 import { newId } from './ids.ts'
 import { cancelFor, dialogLines, viaLine } from './outgoing-messages.ts'
 import type { Path, PathFound } from './paths.ts'
+import { disarmSessionTimer } from './session-timers.ts'
 import { ensureLocalTag, newSession, type Session, turnTo } from './sessions.ts'
 import type { NewOutgoing } from './uac.ts'
 
@@ -195,6 +196,7 @@ export function createApplicationRequests(core: Core): ApplicationRequests {
       if (session.timer !== null && (method === 'INVITE' || method === 'UPDATE')) keepTimer(headers, session.timer)
       if (type !== null) headers.push(['Content-Type', type])
       if (method === 'PRACK' && draft.body.length > 0 && session.offer === 'remote') session.offer = 'none'
+      if (method === 'BYE') disarmSessionTimer(session)
       const request: OutgoingRequest = { method, uri: target.requestUri, headers, body: draft.body }
       launch(replyTo, { request, branch, path, application, session, creating: false, dialogId: session.id })
     })

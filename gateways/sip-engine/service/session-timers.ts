@@ -3,13 +3,19 @@ import { type ArmedTimer, expireAfterMs, refreshAfterMs } from '../dialog/sessio
 import type { Core } from './core.ts'
 import type { Session } from './sessions.ts'
 
-/** Starts the timer of a session anew: a 2xx to INVITE or UPDATE, in either direction, agreed on it. */
-export function armSessionTimer(core: Core, session: Session, timer: ArmedTimer): void {
+/**
+ * Starts the timer of a session anew: a 2xx to INVITE or UPDATE, in either direction, agreed on it.
+ *
+ * @param elapsedMs how long our request was under way: the peer counts from its first 2xx, which may have been lost many times.
+ */
+export function armSessionTimer(core: Core, session: Session, timer: ArmedTimer, elapsedMs = 0): void {
   if (session.state === 'ended') return
   session.cancelTimer?.()
   session.timer = timer
   if (timer.refresher === 'local') {
-    session.cancelTimer = core.clock.after(refreshAfterMs(timer.intervalS, Math.random()), () => core.uac.refresh(session))
+    session.cancelTimer = core.clock.after(Math.max(0, refreshAfterMs(timer.intervalS, Math.random()) - elapsedMs), () =>
+      core.uac.refresh(session)
+    )
     return
   }
   session.cancelTimer = core.clock.after(expireAfterMs(timer.intervalS), () => {

@@ -83,6 +83,8 @@ export interface Outgoing extends Omit<NewOutgoing, 'branch' | 'application' | '
   cancel: 'none' | 'held' | 'sent'
   cancelBytes: Buffer | null
   cancelTimer: (() => void) | null
+  /** When it was made, by the monotonic clock. */
+  readonly sinceMs: number
   /** The 2xx of an INVITE by the tag in To, and the ACK of each: every one comes again until its ACK arrives. */
   answers: Map<string, AnsweredInvite> | null
   /** The early dialogs that were there when the INVITE was answered. */
@@ -108,6 +110,7 @@ export function createUac(core: Core): UserAgentClient {
       cancel: 'none',
       cancelBytes: null,
       cancelTimer: null,
+      sinceMs: clock.monotonicMs(),
       answers: null,
       forks: null,
       done: parts.done ?? null
@@ -312,7 +315,7 @@ export function createUac(core: Core): UserAgentClient {
     session.answered = waiting
     if (item.creating) sessions.confirm(session)
     rememberBody(session, item.request)
-    armFrom(session, response)
+    armFrom(item, session, response)
     if (item.done !== null) {
       sendAck(session, waiting, null)
       item.done(response)
@@ -331,9 +334,10 @@ export function createUac(core: Core): UserAgentClient {
     if (request.body.length > 0 && type !== undefined) session.localBody = { type, body: Buffer.from(request.body) }
   }
 
-  const armFrom = (session: Session, response: SipResponse) => {
+  const armFrom = (item: Outgoing, session: Session, response: SipResponse) => {
     const agreed = parseSessionExpires(header(response, 'session-expires') ?? '')
-    if (agreed !== undefined && agreed.intervalS >= minimumSessionS) armSessionTimer(core, session, armedBy(agreed, true))
+    if (agreed !== undefined && agreed.intervalS >= minimumSessionS)
+      armSessionTimer(core, session, armedBy(agreed, true), item.creating ? 0 : clock.monotonicMs() - item.sinceMs)
     // A peer that was to refresh and no longer agrees to a timer will not (RFC 4028 §7.2); refreshing on from this side does no harm.
     else if (session.timer?.refresher === 'remote') disarmSessionTimer(session)
   }
@@ -364,7 +368,7 @@ export function createUac(core: Core): UserAgentClient {
         } else if (isTargetRefresh(request.method)) session.dialog = refreshedBy(session.dialog, response)
         if (request.method === 'UPDATE') {
           rememberBody(session, request)
-          armFrom(session, response)
+          armFrom(item, session, response)
         }
         if (request.method === 'SUBSCRIBE' || request.method === 'REFER') {
           subscriptions.accepted(session, 'remote', request.method, sentHeader(request), receivedHeader(response))
@@ -613,7 +617,8 @@ export function createUac(core: Core): UserAgentClient {
     const method = localBody === null || session.peerUpdates === true ? 'UPDATE' : 'INVITE'
     if (method === 'INVITE' && localBody !== null) extra.push(['Content-Type', localBody.type])
     send(session, method, extra, (method === 'INVITE' && localBody?.body) || emptyBody, (response) => {
-      if (session.state === 'ended' || !session.call) return
+      // Ended meanwhile, or a BYE is out.
+      if (session.state === 'ended' || session.timer === null) return
       if (response !== null && response.status < 300) {
         // A peer that leaves Session-Expires out of its 2xx does no timers any more; refreshing on keeps the session alive all the same.
         if (header(response, 'session-expires') === undefined) armSessionTimer(core, session, timer)

@@ -313,7 +313,7 @@ export function createPlayers(stage: Stage, calls: ReadonlyMap<string, Call>): P
       },
       response: ({ status }) => {
         count(`notify ${status}`)
-        if (status === 481 || status === 408) end(call, leg, `NOTIFY ${status}`)
+        if (call.plan.kind !== 'call' && (status === 481 || status === 408)) end(call, leg, `NOTIFY ${status}`)
         done?.()
       }
     })

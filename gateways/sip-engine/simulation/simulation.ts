@@ -170,6 +170,8 @@ function judge(call: Call, weather: Weather, violation: (call: Call, text: strin
   if (plan.forked || weather.loss > 0.3) return
   if (callees.length > 1) violation(call, `called ${callees.length} times`)
   for (const { end, user } of legs) {
+    // A third of the interval is not enough for every refresh to get through a storm.
+    if (weather.loss > 0.1 && end.startsWith('told: Session')) continue
     if (excuses[end]?.(plan) === false) violation(call, `${user.address}: ${end}, without a reason`)
   }
   if (plan.cancelAfterMs !== null) return
