@@ -71,7 +71,7 @@ export interface Capacity {
   readonly best: Outcome | null
 }
 
-const firstRate = 1200
+const defaultFirstRate = 1200
 const stepUp = 1.25
 const seconds = 2
 const holdMs = 1000
@@ -79,12 +79,13 @@ const holdMs = 1000
 const reached = 0.93
 const maxBlocks = 10
 
-/** Raises the rate until calls fail twice in a row, then tries once between. */
+/** Raises the rate, from `firstRate` on, until calls fail twice in a row, then tries once between. */
 export async function findCapacity(
   topology: Topology,
   transport: Transport,
   ca: string,
-  say: (text: string) => void
+  say: (text: string) => void,
+  firstRate = defaultFirstRate
 ): Promise<Capacity> {
   const block = (rate: number, length = seconds) => runBlock(topology, { transport, rate, seconds: length, holdMs }, ca)
   await block(400, 3)
