@@ -27,10 +27,10 @@ const issued = authority.issue('localhost', 'DNS:localhost')
 const tls = { key: String(issued.key), cert: String(issued.cert) }
 
 async function withTopology<T>(
-  settings: { readonly inProcess: boolean; readonly t1Ms: number },
+  settings: { readonly inProcess: boolean; readonly t1Ms: number; readonly keepCode?: boolean },
   use: (topology: Topology) => Promise<T>
 ): Promise<T> {
-  const topology = await startTopology({ ...settings, tls })
+  const topology = await startTopology({ keepCode: false, ...settings, tls })
   try {
     return await use(topology)
   } finally {
@@ -74,13 +74,12 @@ const heapRate = 1500
 const heapT1Ms = 60
 
 async function heap({ metrics }: Found): Promise<void> {
-  const growth = await withTopology({ inProcess: false, t1Ms: heapT1Ms }, async (topology) => {
+  const growth = await withTopology({ inProcess: false, t1Ms: heapT1Ms, keepCode: true }, async (topology) => {
     const calls = async (count: number): Promise<number> => {
       await runBlock(topology, { transport: 'udp', rate: heapRate, seconds: count / heapRate, holdMs: 100 }, ca)
       await new Promise((resolve) => setTimeout(resolve, 64 * heapT1Ms + 3000))
       return (await topology.server.usage(true)).heapBytes
     }
-    // As many before: code that was used at the start only is collected after a while, and would hide what grows.
     const before = await calls(heapCalls)
     return (await calls(heapCalls)) - before
   })

@@ -4,8 +4,6 @@ import type { Usage } from './processes.ts'
 
 type Order = { readonly start: unknown } | { readonly usage: boolean }
 
-const collections = 10
-
 export function serveParent<S>(begin: (settings: S) => Promise<unknown>, stats: () => EngineStats | null): void {
   process.on('message', (order: Order) => {
     if ('start' in order) void begin(order.start as S).then((told) => process.send!(told))
@@ -17,7 +15,6 @@ export function serveParent<S>(begin: (settings: S) => Promise<unknown>, stats: 
 function usage(collect: boolean, stats: EngineStats | null): Usage {
   const { user, system } = process.cpuUsage()
   const residentBytes = process.memoryUsage.rss()
-  // Code that is not used any more goes after several collections; it shall not go between two looks.
-  if (collect) for (let n = 0; n < collections; n++) globalThis.gc?.()
+  if (collect) globalThis.gc?.()
   return { cpuMs: (user + system) / 1000, residentBytes, heapBytes: process.memoryUsage().heapUsed, stats }
 }

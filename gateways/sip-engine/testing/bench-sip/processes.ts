@@ -26,6 +26,8 @@ export interface ServerSettings {
   readonly tls: { readonly key: string; readonly cert: string }
   /** SIP's T1: what is kept of a call goes 64 of them after its end. */
   readonly t1Ms: number
+  /** Keeps compiled code, which else goes when it was not used for half a minute, and takes the heap down with it. */
+  readonly keepCode: boolean
 }
 
 export interface Measured {
@@ -43,9 +45,13 @@ export interface Topology {
 
 const startTimeoutMs = 15_000
 
-async function start<T>(file: string, settings: unknown): Promise<{ told: T; measured: Measured }> {
+async function start<T>(
+  file: string,
+  settings: unknown,
+  options: readonly string[] = []
+): Promise<{ told: T; measured: Measured }> {
   const child: ChildProcess = fork(new URL(file, import.meta.url), {
-    execArgv: ['--disable-warning=ExperimentalWarning', '--expose-gc', ...process.execArgv],
+    execArgv: ['--disable-warning=ExperimentalWarning', '--expose-gc', ...options, ...process.execArgv],
     stdio: ['ignore', 'ignore', 'inherit', 'ipc']
   })
   const told = async (): Promise<unknown> => {
@@ -88,7 +94,7 @@ async function start<T>(file: string, settings: unknown): Promise<{ told: T; mea
 
 /** @throws {InfraFabricError} `bench.process` when a process does not start. */
 export async function startTopology(settings: ServerSettings): Promise<Topology> {
-  const server = await start<Ports>('server.ts', settings)
+  const server = await start<Ports>('server.ts', settings, settings.keepCode ? ['--no-flush-bytecode'] : [])
   const application = settings.inProcess
     ? null
     : await start('application.ts', { port: server.told.admin }).catch(async (error: unknown) => {
