@@ -13,12 +13,15 @@ import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, typ
 import { InfraFabricError } from '#kernel'
 import { hashLength } from './merkle.ts'
 
-const algorithmEd25519 = 1
+/** What a key signs: 1 notes of a log, 4 timestamped cosignatures of a witness. One key pair has another key hash for each. @see C2SP signed-note */
+export type SignatureType = 1 | 4
+
 const longestNote = 16_384
 
 export interface NoteVerifier {
   readonly name: string
-  /** First four octets of SHA-256(name ‖ LF ‖ algorithm ‖ public key). */
+  readonly type: SignatureType
+  /** First four octets of SHA-256(name ‖ LF ‖ type ‖ public key). */
   readonly keyHash: Buffer
   readonly publicKey: KeyObject
 }
@@ -36,8 +39,8 @@ export interface Checkpoint {
 
 const rawPublicKey = (key: KeyObject): Buffer => Buffer.from(key.export({ format: 'jwk' }).x!, 'base64url')
 
-function keyHashOf(name: string, publicKey: Buffer): Buffer {
-  return createHash('sha256').update(`${name}\n`).update(Buffer.of(algorithmEd25519)).update(publicKey).digest().subarray(0, 4)
+function keyHashOf(name: string, type: SignatureType, publicKey: Buffer): Buffer {
+  return createHash('sha256').update(`${name}\n`).update(Buffer.of(type)).update(publicKey).digest().subarray(0, 4)
 }
 
 function checkName(name: string): string {
@@ -56,7 +59,7 @@ export function generateSigningKey(): string {
 }
 
 /** @throws {InfraFabricError} `ledger.key.malformed`, `ledger.key.name` */
-export function readSigner(name: string, pem: string): NoteSigner {
+export function readSigner(name: string, pem: string, type: SignatureType = 1): NoteSigner {
   let privateKey: KeyObject
   try {
     privateKey = createPrivateKey(pem)
@@ -67,28 +70,30 @@ export function readSigner(name: string, pem: string): NoteSigner {
     throw new InfraFabricError('ledger.key.malformed', `expected an Ed25519 key, got ${privateKey.asymmetricKeyType}`)
   }
   const publicKey = createPublicKey(privateKey)
-  return { name: checkName(name), keyHash: keyHashOf(name, rawPublicKey(publicKey)), publicKey, privateKey }
+  return { name: checkName(name), type, keyHash: keyHashOf(name, type, rawPublicKey(publicKey)), publicKey, privateKey }
 }
 
-/** The public key as others keep it: `name+<key hash, 8 hex digits>+<base64 of algorithm ‖ key>`. */
-export function formatVerifierKey({ name, keyHash, publicKey }: NoteVerifier): string {
-  return `${name}+${keyHash.toString('hex')}+${Buffer.concat([Buffer.of(algorithmEd25519), rawPublicKey(publicKey)]).toString('base64')}`
+/** The public key as others keep it: `name+<key hash, 8 hex digits>+<base64 of type ‖ key>`. */
+export function formatVerifierKey({ name, type, keyHash, publicKey }: NoteVerifier): string {
+  return `${name}+${keyHash.toString('hex')}+${Buffer.concat([Buffer.of(type), rawPublicKey(publicKey)]).toString('base64')}`
 }
 
-/** @throws {InfraFabricError} `ledger.vkey.malformed` */
-export function parseVerifierKey(vkey: string): NoteVerifier {
+/** @throws {InfraFabricError} `ledger.vkey.malformed`, also for a key of another type */
+export function parseVerifierKey(vkey: string, type: SignatureType = 1): NoteVerifier {
   const malformed = (problem: string) =>
     new InfraFabricError('ledger.vkey.malformed', `verifier key: ${problem}; expected name+hash+base64 key`)
   const match = /^([^+\s]{1,200})\+([0-9a-f]{8})\+([A-Za-z0-9+/=]{1,100})$/.exec(vkey.trim())
   if (match === null) throw malformed('not of the form')
   const [, name, hashText, keyText] = match
   const key = Buffer.from(keyText!, 'base64')
-  if (key.length !== 1 + hashLength || key[0] !== algorithmEd25519) throw malformed('not an Ed25519 key')
+  if (key.length !== 1 + hashLength || key[0] !== type) {
+    throw malformed(type === 1 ? 'not an Ed25519 key' : 'not an Ed25519 key for cosignatures')
+  }
   const raw = key.subarray(1)
-  const keyHash = keyHashOf(name!, raw)
+  const keyHash = keyHashOf(name!, type, raw)
   if (keyHash.toString('hex') !== hashText) throw malformed('the hash does not belong to the key')
   const publicKey = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: raw.toString('base64url') }, format: 'jwk' })
-  return { name: name!, keyHash, publicKey }
+  return { name: name!, type, keyHash, publicKey }
 }
 
 /** Body of a checkpoint: origin, size, root, each with its line feed. */
@@ -96,12 +101,62 @@ export function formatCheckpoint({ origin, size, root }: Checkpoint): string {
   return `${origin}\n${size}\n${root.toString('base64')}\n`
 }
 
-/** A checkpoint as a signed note. */
-export function signCheckpoint(checkpoint: Checkpoint, signer: NoteSigner): string {
-  const body = formatCheckpoint(checkpoint)
-  const signature = sign(null, Buffer.from(body, 'utf8'), signer.privateKey)
-  return `${body}\n— ${signer.name} ${Buffer.concat([signer.keyHash, signature]).toString('base64')}\n`
+/** One signature line of a note. */
+export function signatureLine({ name, keyHash }: NoteVerifier, signature: Uint8Array): string {
+  return `— ${name} ${Buffer.concat([keyHash, signature]).toString('base64')}\n`
 }
+
+/** A checkpoint as a signed note. While one key takes over from another, both sign: the old one first. */
+export function signCheckpoint(checkpoint: Checkpoint, ...signers: readonly NoteSigner[]): string {
+  const body = formatCheckpoint(checkpoint)
+  const octets = Buffer.from(body, 'utf8')
+  return `${body}\n${signers.map((signer) => signatureLine(signer, sign(null, octets, signer.privateKey))).join('')}`
+}
+
+export interface NoteSignature {
+  readonly name: string
+  /** Four octets. */
+  readonly keyHash: Buffer
+  readonly signature: Buffer
+}
+
+/** A checkpoint note taken apart; no signature has been checked. */
+export interface CheckpointNote {
+  /** What is signed: up to the line feed before the empty line. */
+  readonly body: string
+  readonly checkpoint: Checkpoint
+  readonly signatures: readonly NoteSignature[]
+}
+
+/** @throws {InfraFabricError} `ledger.checkpoint.malformed` */
+export function parseCheckpoint(note: string): CheckpointNote {
+  const malformed = (problem: string) => new InfraFabricError('ledger.checkpoint.malformed', `checkpoint: ${problem}`)
+  if (note.length > longestNote) throw malformed(`longer than ${longestNote} characters`)
+  const split = note.lastIndexOf('\n\n')
+  if (split < 0 || !note.endsWith('\n')) throw malformed('no signature lines behind an empty line')
+  const body = note.slice(0, split + 1)
+  const [origin, sizeText, rootText] = body.split('\n')
+  if (!origin || !/^(?:0|[1-9]\d{0,15})$/.test(sizeText ?? '') || !Number.isSafeInteger(Number(sizeText))) {
+    throw malformed('no origin or no size')
+  }
+  const root = Buffer.from(rootText ?? '', 'base64')
+  if (root.length !== hashLength || root.toString('base64') !== rootText) throw malformed('the root is not 32 octets of base64')
+  const signatures = note
+    .slice(split + 2, -1)
+    .split('\n')
+    .map((line): NoteSignature => {
+      const match = /^— (\S+) ([A-Za-z0-9+/]+={0,2})$/u.exec(line)
+      if (match === null) throw malformed('a signature line is ill-formed')
+      const octets = Buffer.from(match[2]!, 'base64')
+      if (octets.toString('base64') !== match[2]) throw malformed('a signature is not in the one base64 form it has')
+      return { name: match[1]!, keyHash: octets.subarray(0, 4), signature: octets.subarray(4) }
+    })
+  return { body, checkpoint: { origin, size: Number(sizeText), root }, signatures }
+}
+
+/** Whether a signature says that it is of this key; it may still be a bad one. */
+export const isOf = (signature: NoteSignature, { name, keyHash }: NoteVerifier): boolean =>
+  signature.name === name && signature.keyHash.equals(keyHash)
 
 export interface OpenedCheckpoint {
   readonly checkpoint: Checkpoint
@@ -112,28 +167,19 @@ export interface OpenedCheckpoint {
   readonly signed: boolean
 }
 
+/** Whether a checkpoint is of the log of the key's name, under a good signature of the key. */
+export function isSignedBy({ body, checkpoint, signatures }: CheckpointNote, verifier: NoteVerifier): boolean {
+  if (checkpoint.origin !== verifier.name) return false
+  const octets = Buffer.from(body, 'utf8')
+  return signatures.some((line) => isOf(line, verifier) && verify(null, octets, verifier.publicKey, line.signature))
+}
+
 /**
  * Reads a checkpoint note and checks the verifier's signature.
  *
  * @throws {InfraFabricError} `ledger.checkpoint.malformed`
  */
 export function openCheckpoint(note: string, verifier: NoteVerifier): OpenedCheckpoint {
-  const malformed = (problem: string) => new InfraFabricError('ledger.checkpoint.malformed', `checkpoint: ${problem}`)
-  if (note.length > longestNote) throw malformed(`longer than ${longestNote} characters`)
-  const split = note.lastIndexOf('\n\n')
-  if (split < 0 || !note.endsWith('\n')) throw malformed('no signature lines behind an empty line')
-  const body = note.slice(0, split + 1)
-  const [origin, sizeText, rootText] = body.split('\n')
-  if (!origin || !/^(?:0|[1-9]\d{0,15})$/.test(sizeText ?? '')) throw malformed('no origin or no size')
-  const root = Buffer.from(rootText ?? '', 'base64')
-  if (root.length !== hashLength || root.toString('base64') !== rootText) throw malformed('the root is not 32 octets of base64')
-  let signed = false
-  for (const line of note.slice(split + 2, -1).split('\n')) {
-    const match = /^— (\S+) ([A-Za-z0-9+/]+={0,2})$/u.exec(line)
-    if (match === null) throw malformed('a signature line is ill-formed')
-    const bytes = Buffer.from(match[2]!, 'base64')
-    if (match[1] !== verifier.name || !bytes.subarray(0, 4).equals(verifier.keyHash)) continue
-    signed ||= origin === verifier.name && verify(null, Buffer.from(body, 'utf8'), verifier.publicKey, bytes.subarray(4))
-  }
-  return { checkpoint: { origin, size: Number(sizeText), root }, signed }
+  const parsed = parseCheckpoint(note)
+  return { checkpoint: parsed.checkpoint, signed: isSignedBy(parsed, verifier) }
 }
