@@ -1,0 +1,70 @@
+/**
+ * Stands in for `docker` and `docker-compose` inside the namespaces that run.ts makes: starts SIPp with the arguments a container would have had, each at an
+ * address of its own, and this project's engine in the place of drachtio-server.
+ *
+ *     stand-in.ts docker run … drachtio/sipp sipp -sf /tmp/scenarios/uac.xml … drachtio-sut
+ *     stand-in.ts docker-compose -f FILE up -d | down
+ */
+import { spawn, spawnSync } from 'node:child_process'
+import { appendFileSync, openSync, readFileSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
+import { dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { outsideOf, readDockerRun, type Service, servicesOf } from './compose.ts'
+
+/** Folder of run.ts for this run: hosts file, log, what has been given away. */
+const folder = process.env.SRF_SUITE_FOLDER!
+const [program, ...args] = process.argv.slice(2)
+
+process.exitCode = program === 'docker' ? docker() : await compose()
+
+/** SIPp with what Docker would have given it: an address, no terminal. */
+function docker(): number {
+  const run = readDockerRun(args)
+  const address = nextAddress()
+  if (run.name !== null) appendFileSync(join(folder, 'hosts'), `${address} ${run.name}\n`)
+  const [sipp, ...rest] = outsideOf(run)
+  return spawnSync(sipp!, ['-i', address, ...rest], { stdio: 'inherit', cwd: folder }).status ?? 1
+}
+
+/** Addresses behind those of the compose file, one after another. */
+function nextAddress(): string {
+  const file = join(folder, 'containers')
+  const number = Number(readFileSync(file, 'utf8')) + 1
+  writeFileSync(file, String(number))
+  return `172.29.1.${number}`
+}
+
+async function compose(): Promise<number> {
+  const file = args[args.indexOf('-f') + 1]!
+  // what is up ends with the namespace
+  if (args.includes('down')) return 0
+  const services = servicesOf(readFileSync(file, 'utf8'))
+  appendFileSync(join(folder, 'hosts'), services.map(({ name, address }) => `${address} ${name}\n`).join(''))
+  for (const service of services) start(service, join(dirname(file), 'scenarios'))
+  for (const { adminPort } of services) if (adminPort !== null) await listens(adminPort)
+  return 0
+}
+
+function start({ name, command, address, adminPort }: Service, scenarios: string): void {
+  const output = openSync(join(folder, `${name}.log`), 'a')
+  const words =
+    adminPort === null
+      ? [...outsideOf({ volume: [scenarios, '/tmp'], command }), '-i', address, '-nostdin']
+      : [process.execPath, fileURLToPath(new URL('./server.ts', import.meta.url)), address, String(adminPort)]
+  spawn(words[0]!, words.slice(1), { stdio: ['ignore', output, output], cwd: folder, detached: true }).unref()
+}
+
+async function listens(port: number): Promise<void> {
+  for (let tries = 0; tries < 200; tries++) {
+    const socket = connect(port, '127.0.0.1')
+    const open = await new Promise<boolean>((resolve) => {
+      socket.once('connect', () => resolve(true)).once('error', () => resolve(false))
+    })
+    socket.destroy()
+    if (open) return
+    await sleep(50)
+  }
+  throw new Error(`nothing listens on port ${port} of 127.0.0.1`)
+}
