@@ -12,6 +12,7 @@ import { isKey } from './store/keys.ts'
 import type { AppendItem, Place } from './store/store.ts'
 import type { AppendRequest, WorkerAnswer, WorkerRequest, WorkerSettings } from './store/worker.ts'
 
+export { appendItem } from './client/append-item.ts'
 export { createWitness, type LocalWitness, type WitnessConfig } from './client/witness.ts'
 export { draftEntry, type LedgerEntry, maxPayloadOctets } from './log/entry.ts'
 export { formatVerifierKey, openCheckpoint, parseVerifierKey } from './log/note.ts'

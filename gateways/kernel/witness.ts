@@ -11,6 +11,8 @@ export interface WitnessEvent {
   readonly parentTraceId?: string
   /** Facts. Bodies and SDP by their SHA-256; no credentials. */
   readonly payload: JsonObject
+  /** Facts that may have to be erased one day: kept beside the ledger, which holds a salted hash of them as the payload's `commitment`. */
+  readonly erasable?: JsonObject
   readonly tokensIn?: number
   readonly tokensOut?: number
   /** US dollars as an exact decimal string, e.g. `0.09095`. */

@@ -11,8 +11,9 @@ import {
   type WitnessReceipt
 } from '#kernel'
 import type { Ledger } from '../ledger.ts'
-import { draftEntry, type EntryDraft } from '../log/entry.ts'
+import { draftEntry } from '../log/entry.ts'
 import type { AppendItem, Place } from '../store/store.ts'
+import { appendItem } from './append-item.ts'
 import { abandonedSpools, keepSpoiled, ownSpoolPath, type SpoiledLine, SpoolFile } from './spool.ts'
 
 export interface WitnessConfig {
@@ -250,15 +251,16 @@ export async function createWitness(config: WitnessConfig): Promise<LocalWitness
   return {
     record: (event) => {
       const receipt = Promise.withResolvers<WitnessReceipt>()
-      let draft: EntryDraft
+      let item: AppendItem
       try {
         if (closed) throw new InfraFabricError('witness.unrecorded', 'the witness is closed')
-        draft = draftEntry(event, clock.now())
+        item = appendItem(event, clock.now(), `${instance}:${told}`)
       } catch (error) {
         receipt.reject(error)
         return receipt.promise
       }
-      const entry: Told = { item: { draft, key: `${instance}:${told++}` }, receipt }
+      told++
+      const entry: Told = { item, receipt }
       if (state === 'direct') append(entry)
       else spool([entry])
       return receipt.promise

@@ -63,6 +63,7 @@ export function draftEntry(told: WitnessEvent, timeMs: number): EntryDraft {
   expect(cost === undefined || (typeof cost === 'string' && decimal.test(cost)), 'cost', 'a decimal such as 0.09095, as text')
   expect(model === undefined || isModel(model), 'model', '1 to 128 characters, without unpaired surrogates')
   expect(typeof payload === 'object' && payload !== null && !Array.isArray(payload), 'payload', 'an object')
+  expect(told.erasable === undefined, 'erasable', 'nothing: an entry holds only a commitment to it')
   const payloadText = canonicalize(payload)
   const octets = payloadText.length * 3 <= maxPayloadOctets ? 0 : Buffer.byteLength(payloadText)
   if (octets > maxPayloadOctets) {

@@ -1,4 +1,6 @@
 import { dirname, join } from 'node:path'
+import type { JsonObject } from '#kernel'
+import { commitmentOf, isCommittedTo } from '../log/commitment.ts'
 import { type LedgerEntry, openEntry } from '../log/entry.ts'
 import { leafHash } from '../log/merkle.ts'
 import { entriesOf } from '../log/segment.ts'
@@ -13,6 +15,8 @@ export interface StoredEntry {
   readonly bytes: Uint8Array
   /** 64 hex digits. */
   readonly hash: string
+  /** Of an entry that commits to a payload beside the log: the payload, or what became of it. `altered`: it is not what the entry committed to. */
+  readonly erasable?: { readonly state: 'present'; readonly payload: JsonObject } | { readonly state: 'erased' | 'altered' }
 }
 
 export interface LedgerReader {
@@ -45,7 +49,21 @@ export function createLedgerReader(log: LogReader, index: EntryIndex): LedgerRea
       const bytes = entries[number - segment.first]!
       found.push({ entry: openEntry(bytes), bytes, hash: leafHash(bytes).toString('hex') })
     }
-    return found
+    return joinErasable(found)
+  }
+
+  const joinErasable = async (found: readonly StoredEntry[]): Promise<StoredEntry[]> => {
+    const committed = found.filter(({ entry }) => commitmentOf(entry.payload) !== null).map(({ entry }) => entry.index)
+    if (committed.length === 0) return [...found]
+    const beside = await log.erasable(committed)
+    return found.map((stored) => {
+      const commitment = commitmentOf(stored.entry.payload)
+      if (commitment === null) return stored
+      const erasable = beside.get(stored.entry.index)
+      if (erasable === undefined) return { ...stored, erasable: { state: 'erased' } }
+      if (!isCommittedTo(commitment, erasable)) return { ...stored, erasable: { state: 'altered' } }
+      return { ...stored, erasable: { state: 'present', payload: JSON.parse(erasable.payload) as JsonObject } }
+    })
   }
 
   const query = async (filter: LedgerFilter): Promise<StoredEntry[]> => {

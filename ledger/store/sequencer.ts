@@ -7,6 +7,7 @@
  */
 import { hash as digest } from 'node:crypto'
 import { InfraFabricError } from '#kernel'
+import type { Erasable } from '../log/commitment.ts'
 import { finishDraft } from '../log/entry.ts'
 import { hashLength, leafHash } from '../log/merkle.ts'
 import { type NoteSigner, signCheckpoint } from '../log/note.ts'
@@ -14,7 +15,7 @@ import { entriesOf, maxEntryOctets } from '../log/segment.ts'
 import { GrowingTree, tileHashes, tileWidth } from '../log/tree.ts'
 import { leafHashes } from '../read/tiles.ts'
 import { keyChanges, numberedKey, type Producer } from './keys.ts'
-import type { AppendItem, Commit, Head, LogStore, Place } from './store.ts'
+import type { AppendItem, Commit, ErasableChanges, Head, LogStore, Place } from './store.ts'
 
 /** Entries in one commit at most: bounds how long it can take. */
 export const largestGroup = 2048
@@ -200,9 +201,20 @@ function seal(
       tiles: tree.takeTiles(),
       keys,
       keyChanges: keyChanges(keys, places, producers),
+      erasableChanges: erasableChanges(items, first),
       head: { size: tree.size, lastHash: prev, checkpoint }
     }
   }
+}
+
+function erasableChanges(items: readonly AppendItem[], first: number): ErasableChanges {
+  const added: { index: number; erasable: Erasable }[] = []
+  const erased: number[] = []
+  for (const [number, { erasable, erases }] of items.entries()) {
+    if (erasable !== undefined) added.push({ index: first + number, erasable })
+    if (erases !== undefined) erased.push(erases)
+  }
+  return { added, erased }
 }
 
 /** How many of the first of `sizes` (entries and octets of requests waiting) go into one commit: at least one. */

@@ -1,5 +1,6 @@
 import { DatabaseSync } from 'node:sqlite'
 import { errorCode, InfraFabricError } from '#kernel'
+import type { Erasable } from '../log/commitment.ts'
 import { type LedgerEntry, noPrevious, openEntry } from '../log/entry.ts'
 import { entriesOf } from '../log/segment.ts'
 import { joinKeys, type Producer, splitKeys } from './keys.ts'
@@ -14,6 +15,7 @@ const schema = `
     id TEXT PRIMARY KEY, last INTEGER NOT NULL, first_idx INTEGER NOT NULL, last_idx INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS single_key (key TEXT PRIMARY KEY, idx INTEGER NOT NULL, hash TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS erasable (idx INTEGER PRIMARY KEY, salt TEXT NOT NULL, payload TEXT NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS head (
     id INTEGER PRIMARY KEY CHECK (id = 0), size INTEGER NOT NULL, last_hash TEXT NOT NULL, checkpoint TEXT NOT NULL
   ) STRICT;
@@ -52,6 +54,10 @@ function readerOf(database: DatabaseSync): LogReader {
   const readFirst = database.prepare('SELECT max(first) AS first FROM segment WHERE first <= ?')
   const readSegments = database.prepare('SELECT first, count, data FROM segment WHERE first >= ? ORDER BY first LIMIT ?')
   const readTile = database.prepare('SELECT hashes FROM tile WHERE level = ? AND position = ?')
+  const readErasable =
+    database.prepare(`SELECT 1 FROM sqlite_schema WHERE name = 'erasable'`).get() === undefined
+      ? null
+      : database.prepare('SELECT salt, payload FROM erasable WHERE idx = ?')
   return {
     head: async () => reading(() => (readHead.get() as Head | undefined) ?? emptyHead),
     segments: async function* (from, to) {
@@ -68,6 +74,7 @@ function readerOf(database: DatabaseSync): LogReader {
     },
     tile: async (level, index) =>
       reading(() => (readTile.get(level, index) as { hashes: Uint8Array } | undefined)?.hashes ?? null),
+    erasable: async (indexes) => lookUp(indexes, (index) => readErasable?.get(index) as Erasable | undefined),
     close: async () => {
       if (database.isOpen) database.close()
     }
@@ -112,7 +119,7 @@ export function openSqliteStore(path: string, busyTimeoutMs = 2000): LogStore {
   try {
     database = new DatabaseSync(path, { timeout: busyTimeoutMs })
     database.exec(
-      'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -65536;'
+      'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -65536; PRAGMA secure_delete = ON;'
     )
     database.exec(schema)
   } catch (error) {
@@ -129,11 +136,16 @@ export function openSqliteStore(path: string, busyTimeoutMs = 2000): LogStore {
   const insertKey = database.prepare('INSERT INTO single_key VALUES (?, ?, ?)')
   const readKey = database.prepare('SELECT idx AS "index", hash FROM single_key WHERE key = ?')
   const readKeys = database.prepare('SELECT first, count, data, keys FROM segment WHERE first < ? ORDER BY first DESC LIMIT 1')
+  const insertErasable = database.prepare('INSERT OR REPLACE INTO erasable VALUES (?, ?, ?)')
+  const deleteErasable = database.prepare('DELETE FROM erasable WHERE idx = ?')
+  const emptyJournal = database.prepare('PRAGMA wal_checkpoint(TRUNCATE)')
   const writeHead = database.prepare('INSERT OR REPLACE INTO head VALUES (0, ?, ?, ?)')
+
+  let journalHoldsErased = false
 
   return {
     ...reader,
-    commit: async ({ after, segment, tiles, keys, keyChanges, head }) => {
+    commit: async ({ after, segment, tiles, keys, keyChanges, erasableChanges, head }) => {
       try {
         database.exec('BEGIN IMMEDIATE')
         const now = (headNow.get() as { size: number; lastHash: string } | undefined) ?? emptyHead
@@ -146,8 +158,13 @@ export function openSqliteStore(path: string, busyTimeoutMs = 2000): LogStore {
         for (const { id, last, firstIndex, lastIndex } of keyChanges.producers)
           insertProducer.run(id, last, firstIndex, lastIndex)
         for (const { key, place } of keyChanges.single) insertKey.run(key, place.index, place.hash)
+        for (const { index, erasable } of erasableChanges.added) insertErasable.run(index, erasable.salt, erasable.payload)
+        for (const index of erasableChanges.erased) deleteErasable.run(index)
         writeHead.run(head.size, head.lastHash, head.checkpoint)
         database.exec('COMMIT')
+        // what was erased may still stand in the journal; a reader can keep that from being emptied, and the next commit tries again
+        journalHoldsErased ||= erasableChanges.erased.length > 0
+        if (journalHoldsErased) journalHoldsErased = (emptyJournal.get() as { busy: number }).busy !== 0
         return true
       } catch (error) {
         if (database.isTransaction) database.exec('ROLLBACK')
@@ -175,8 +192,8 @@ function reading<T>(read: () => T): T {
   }
 }
 
-function lookUp<T extends object>(names: readonly string[], read: (name: string) => T | undefined): Map<string, T> {
-  const found = new Map<string, T>()
+function lookUp<K, T extends object>(names: readonly K[], read: (name: K) => T | undefined): Map<K, T> {
+  const found = new Map<K, T>()
   reading(() => {
     for (const name of names) {
       const row = read(name)

@@ -1,3 +1,4 @@
+import type { Erasable } from '../log/commitment.ts'
 import type { EntryDraft } from '../log/entry.ts'
 import type { Tile } from '../log/tree.ts'
 import type { KeyChanges, Producer } from './keys.ts'
@@ -7,6 +8,10 @@ export interface AppendItem {
   readonly draft: EntryDraft
   /** Idempotency key, 1 to 128 printable ASCII characters, best `<producer>:<number>` with numbers that grow: of several appends with one key the first is kept, and each is answered with its place. */
   readonly key: string
+  /** What the entry commits to. */
+  readonly erasable?: Erasable
+  /** Leaf number of an entry whose erasable payload is gone once this entry, which tells of it, is in the log. Not for producers to set. */
+  readonly erases?: number
 }
 
 /** Where an event stands. */
@@ -33,6 +38,13 @@ export interface Segment {
   readonly data: Uint8Array
 }
 
+/** What a commit changes beside the log. */
+export interface ErasableChanges {
+  readonly added: readonly { readonly index: number; readonly erasable: Erasable }[]
+  /** Leaf numbers. Of those payloads and their salts no copy stays in the store: not in freed pages, not in a journal. */
+  readonly erased: readonly number[]
+}
+
 /** One step of the log. */
 export interface Commit {
   /** The head it was made for. */
@@ -43,6 +55,7 @@ export interface Commit {
   /** Idempotency keys of the segment's entries, in their order, and what they change. */
   readonly keys: readonly string[]
   readonly keyChanges: KeyChanges
+  readonly erasableChanges: ErasableChanges
   readonly head: Head & { readonly checkpoint: string }
 }
 
@@ -53,13 +66,15 @@ export interface LogReader {
   readonly segments: (from: number, to: number) => AsyncIterable<Segment>
   /** A stored tile: full, or unfinished as of the newest head. Null where none is stored, as for the unfinished tile of leaves. */
   readonly tile: (level: number, index: number) => Promise<Uint8Array | null>
+  /** What lies beside the log of these entries; erased payloads are missing. */
+  readonly erasable: (indexes: readonly number[]) => Promise<ReadonlyMap<number, Erasable>>
   readonly close: () => Promise<void>
 }
 
 /**
  * Where the log is kept.
  *
- * Durability: when `commit` resolves to true, its entries, keys, tiles, head and checkpoint survive `kill -9` and, where the disk keeps its promises, a power
+ * Durability: when `commit` resolves to true, its entries, keys, tiles, erasable payloads, head and checkpoint survive `kill -9` and, where the disk keeps its promises, a power
  * cut. When it rejects, either all of it is in the log or nothing is, and the keys tell which.
  *
  * Concurrency: any number of processes may commit. Each commit names the head it was made for and is taken only on that head, in one step

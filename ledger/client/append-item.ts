@@ -1,0 +1,27 @@
+import { InfraFabricError, type WitnessEvent } from '#kernel'
+import { commitTo } from '../log/commitment.ts'
+import { draftEntry, maxPayloadOctets } from '../log/entry.ts'
+import type { AppendItem } from '../store/store.ts'
+
+/**
+ * An event on its way into the log. What is erasable of it goes beside the log; the entry commits to it.
+ *
+ * @param timeMs when the event was told, milliseconds since 1970
+ * @param key idempotency key
+ * @throws {InfraFabricError} as {@link draftEntry}
+ */
+export function appendItem(event: WitnessEvent, timeMs: number, key: string): AppendItem {
+  if (event.erasable === undefined) return { draft: draftEntry(event, timeMs), key }
+  const { erasable: toKeepBeside, ...told } = event
+  if (typeof toKeepBeside !== 'object' || toKeepBeside === null || Array.isArray(toKeepBeside)) {
+    throw new InfraFabricError('ledger.entry.invalid', 'erasable: expected an object')
+  }
+  if ('commitment' in told.payload) {
+    throw new InfraFabricError('ledger.entry.invalid', 'payload: the member commitment is for the hash of what is erasable')
+  }
+  const { commitment, erasable } = commitTo(toKeepBeside)
+  if (Buffer.byteLength(erasable.payload) > maxPayloadOctets) {
+    throw new InfraFabricError('ledger.entry.too-large', `an erasable payload has at most ${maxPayloadOctets} octets`)
+  }
+  return { draft: draftEntry({ ...told, payload: { ...told.payload, commitment } }, timeMs), key, erasable }
+}
