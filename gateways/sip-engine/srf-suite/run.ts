@@ -86,7 +86,7 @@ async function prepare(folder: string): Promise<void> {
     })
   }
   await writeFile(join(folder, 'hosts'), '127.0.0.1 localhost\n')
-  await writeFile(join(folder, 'containers'), '0')
+  await mkdir(join(folder, 'containers'))
 }
 
 if (import.meta.main) {

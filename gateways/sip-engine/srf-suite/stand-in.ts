@@ -6,11 +6,12 @@
  *     stand-in.ts docker-compose -f FILE up -d | down
  */
 import { spawn, spawnSync } from 'node:child_process'
-import { appendFileSync, openSync, readFileSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdirSync, openSync, readFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { errorCode } from '#kernel'
 import { outsideOf, readDockerRun, type Service, servicesOf } from './compose.ts'
 
 /** Folder of run.ts for this run: hosts file, log, what has been given away. */
@@ -28,12 +29,17 @@ function docker(): number {
   return spawnSync(sipp!, ['-i', address, ...rest], { stdio: 'inherit', cwd: folder }).status ?? 1
 }
 
-/** Addresses behind those of the compose file, one after another. */
+/** An address that no container before this one had. Several may be started at once. */
 function nextAddress(): string {
-  const file = join(folder, 'containers')
-  const number = Number(readFileSync(file, 'utf8')) + 1
-  writeFileSync(file, String(number))
-  return `172.29.1.${number}`
+  for (let number = 1; number <= 250; number++) {
+    try {
+      mkdirSync(join(folder, 'containers', String(number)))
+      return `172.29.1.${number}`
+    } catch (error) {
+      if (errorCode(error) !== 'EEXIST') throw error
+    }
+  }
+  throw new RangeError('all 250 addresses for containers are given away')
 }
 
 async function compose(): Promise<number> {
