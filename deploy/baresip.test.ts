@@ -46,5 +46,5 @@ test('baresip calls over TLS with MD5, is heard and hears, holds, resumes, press
   t.like(entriesOf('INVITE')[1]!.payload, { edge: { transport: 'tls', digestAlgorithm: 'MD5' } })
   t.like(entriesOf('sip_dtmf_received')[0]!.payload, { digit: '5' })
   await guardian.bye()
-  t.is(verify().verdict, 'valid')
+  t.is((await verify()).verdict, 'valid')
 })

@@ -51,7 +51,7 @@ test.serial('an expert dials in over TLS, talks in the council, hangs up, and th
   })
   t.like(entriesOf('INVITE')[1]!.payload, { edge: { digestAlgorithm: 'MD5' } })
   t.is(entriesOf('TERMINATED').length, 2)
-  t.is(verify().verdict, 'valid')
+  t.is((await verify()).verdict, 'valid')
   t.like(explained(running, expert.callId), { verdict: 'connected', decidedBy: null })
   t.deepEqual(new Set(explained(running, expert.callId).states), new Set(['passed']))
 })
@@ -109,7 +109,7 @@ test.serial(
       t.is(call.status, 403, code)
       t.like(explained(running, call.callId), { decidedBy: 'policy', code })
     }
-    t.is(running.verify().verdict, 'valid')
+    t.is((await running.verify()).verdict, 'valid')
   }
 )
 
@@ -226,7 +226,7 @@ test.serial(
     const { suite, entriesOf, verify, phone } = await runSuite(t, settings)
     t.is(suite.addresses.tls!.port, port)
     t.like(entriesOf('TERMINATED')[0], { payload: { callId: call.callId, reason: 'application-restart' } })
-    t.is(verify().verdict, 'valid')
+    t.is((await verify()).verdict, 'valid')
     call.moveTo(await phone('expert-safety'))
     t.is(statusOf(await call.bye()), 481)
   }
@@ -288,5 +288,5 @@ test.serial('late offer, CANCEL, forged and escaped edge headers, and garbage, e
   t.is(after.status, 200)
   await after.bye()
   await until(() => suite.status().sip.active === 0)
-  t.is(running.verify().verdict, 'valid')
+  t.is((await running.verify()).verdict, 'valid')
 })

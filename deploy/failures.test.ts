@@ -68,7 +68,7 @@ test('full disk under the ledger: calls go on and new ones come in, and everythi
   t.is(ofFirst.at(-1), 'TERMINATED')
   t.is(record.filter(({ event }) => event === 'TERMINATED').length, record.filter(({ event }) => event === 'INVITE').length)
   t.is(suite.status().sip.unrecorded, 0)
-  t.is(verify().verdict, 'valid')
+  t.is((await verify()).verdict, 'valid')
 })
 
 test('no record, no call: with ledger and spool both full, new calls get 503 and the present ones go on', async (t) => {
@@ -129,7 +129,7 @@ test('the application killed mid-call: nothing acknowledged is lost, and the nex
     'what the 200 waited for is there'
   )
   t.like(ofCall.at(-1), { event: 'TERMINATED', payload: { reason: 'application-restart', hungUpBy: 'application' } })
-  t.is(verify().verdict, 'valid')
+  t.is((await verify()).verdict, 'valid')
   t.is(suite.status().sip.closedAfterRestart, 1)
   const again = await openPhone({ port: suite.addresses.appTcp.port, uri: 'sip:expert-safety@external.advisor' })
   t.teardown(again.close)

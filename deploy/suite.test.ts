@@ -38,7 +38,7 @@ test('an expert and a Guardian talk in the council, and the ledger that holds th
   await until(() => suite.status().sip.active === 0)
   t.is(entriesOf('TERMINATED').length, 2)
   t.true((entriesOf('TERMINATED')[0]!.payload as { leg: { received: { packets: number } } }).leg.received.packets > 20)
-  t.is(verify().verdict, 'valid')
+  t.is((await verify()).verdict, 'valid')
   t.true(events.some((event) => event.type === 'established'))
 })
 

@@ -25,7 +25,7 @@ test('what is appended is in the log, in order, chained, and verifies', async (t
     t.is(hash, places[i]!.hash)
     if (i > 0) t.is(entry.prev, stored[i - 1]!.hash)
   }
-  t.like(verify(ledger.dir, ledger.vkey), { verdict: 'valid', entries: 50 })
+  t.like(await verify(ledger.dir, ledger.vkey), { verdict: 'valid', entries: 50 })
 })
 
 test('a key that the log knows is answered with its place and adds nothing', async (t) => {
@@ -102,7 +102,7 @@ test('two processes append to one log without forking it', async (t) => {
   }
   await Promise.all(work)
   t.is(await one.reader.size(), 200)
-  t.like(verify(dir, one.vkey), { verdict: 'valid', entries: 200 })
+  t.like(await verify(dir, one.vkey), { verdict: 'valid', entries: 200 })
 })
 
 test('kill -9 while appending: what was acknowledged is there, and the log is whole', async (t) => {
@@ -132,7 +132,7 @@ test('kill -9 while appending: what was acknowledged is there, and the log is wh
     const [index, hash] = line.split(' ')
     t.is(hashes[Number(index)], hash)
   }
-  t.is(verify(dir, ledger.vkey).verdict, 'valid')
+  t.is((await verify(dir, ledger.vkey)).verdict, 'valid')
 })
 
 test('the signing key is for its owner alone, and another key is not taken for it', async (t) => {
@@ -180,44 +180,44 @@ function rewrite(database: DatabaseSync, change: (entries: Buffer[]) => Buffer[]
 test('entries stored in other segments are the same log', async (t) => {
   const { dir, vkey, database } = await closedLedger(t)
   rewrite(database, (entries) => entries)
-  t.like(verify(dir, vkey), { verdict: 'valid', entries: 40 })
+  t.like(await verify(dir, vkey), { verdict: 'valid', entries: 40 })
 })
 
 test('tampering: an octet of an entry', async (t) => {
   const { dir, vkey, database } = await closedLedger(t)
   rewrite(database, (entries) => entries.with(7, Buffer.from(entries[7]!.toString().replace('"n":7', '"n":8'))))
-  t.like(verify(dir, vkey), { verdict: 'altered', index: 8 })
+  t.like(await verify(dir, vkey), { verdict: 'altered', index: 8 })
 })
 
 test('tampering: an entry in the place of another', async (t) => {
   const { dir, vkey, database } = await closedLedger(t)
   rewrite(database, (entries) => entries.with(7, entries[8]!))
-  t.like(verify(dir, vkey), { verdict: 'altered', index: 7 })
+  t.like(await verify(dir, vkey), { verdict: 'altered', index: 7 })
 })
 
 test('tampering: the last entry, which no other follows', async (t) => {
   const { dir, vkey, database } = await closedLedger(t)
   rewrite(database, (entries) => entries.with(39, Buffer.from(entries[39]!.toString().replace('"n":39', '"n":38'))))
-  t.is(verify(dir, vkey).verdict, 'altered')
+  t.is((await verify(dir, vkey)).verdict, 'altered')
 })
 
 test('tampering: an entry removed', async (t) => {
   const { dir, vkey, database } = await closedLedger(t)
   rewrite(database, (entries) => entries.toSpliced(5, 1))
-  t.like(verify(dir, vkey), { verdict: 'altered', index: 5 })
+  t.like(await verify(dir, vkey), { verdict: 'altered', index: 5 })
 })
 
 test('tampering: a segment removed', async (t) => {
   const { dir, vkey, database } = await closedLedger(t)
   rewrite(database, (entries) => entries)
   database.exec('DELETE FROM segment WHERE first = 10')
-  t.like(verify(dir, vkey), { verdict: 'altered', index: 10 })
+  t.like(await verify(dir, vkey), { verdict: 'altered', index: 10 })
 })
 
 test('tampering: the end cut off', async (t) => {
   const { dir, vkey, database } = await closedLedger(t)
   rewrite(database, (entries) => entries.slice(0, 30))
-  t.like(verify(dir, vkey), { verdict: 'truncated', index: 30 })
+  t.like(await verify(dir, vkey), { verdict: 'truncated', index: 30 })
 })
 
 test('tampering: the end cut off and an old head put back shows by a published or a kept checkpoint, and by nothing else', async (t) => {
@@ -228,15 +228,15 @@ test('tampering: the end cut off and an old head put back shows by a published o
     return entries.slice(0, 20)
   })
   database.prepare('UPDATE head SET size = 20, last_hash = ?, checkpoint = ?').run(lastHash, early)
-  t.is(verify(dir, vkey, [], false).verdict, 'valid')
-  t.like(verify(dir, vkey), { verdict: 'truncated', index: 20 })
-  t.like(verify(dir, vkey, [late], false), { verdict: 'truncated', index: 20 })
+  t.is((await verify(dir, vkey, [], false)).verdict, 'valid')
+  t.like(await verify(dir, vkey), { verdict: 'truncated', index: 20 })
+  t.like(await verify(dir, vkey, [late], false), { verdict: 'truncated', index: 20 })
 })
 
 test('a log checked against the key of another is unwitnessed, whatever it has published', async (t) => {
   const { dir } = await closedLedger(t)
   const other = await openTestLedger(t)
-  t.is(verify(dir, other.vkey).verdict, 'unwitnessed')
+  t.is((await verify(dir, other.vkey)).verdict, 'unwitnessed')
 })
 
 test('tampering: the whole log computed anew with another key', async (t) => {
@@ -245,8 +245,8 @@ test('tampering: the whole log computed anew with another key', async (t) => {
   await other.append(items(100, 40), 0)
   await other.close()
   copyFileSync(ledgerFiles(other.dir).database, ledgerFiles(dir).database)
-  t.is(verify(dir, vkey, [], false).verdict, 'unwitnessed')
-  t.is(verify(dir, vkey, [late], false).verdict, 'altered')
+  t.is((await verify(dir, vkey, [], false)).verdict, 'unwitnessed')
+  t.is((await verify(dir, vkey, [late], false)).verdict, 'altered')
 })
 
 test('tampering: another history under the same key is a fork', async (t) => {
@@ -257,46 +257,46 @@ test('tampering: another history under the same key is a fork', async (t) => {
   copyFileSync(from.vkey, to.vkey)
   const twin = await openTestLedger(t, other)
   await twin.append(items(100, 45), 0)
-  t.is(verify(other, vkey).verdict, 'valid')
-  t.like(verify(other, vkey, [late]), { verdict: 'forked', index: 39 })
+  t.is((await verify(other, vkey)).verdict, 'valid')
+  t.like(await verify(other, vkey, [late]), { verdict: 'forked', index: 39 })
 })
 
 test('entries that no signature covers are unwitnessed', async (t) => {
   const { dir, vkey, database } = await closedLedger(t)
   database.exec("UPDATE head SET checkpoint = 'none'")
-  t.is(verify(dir, vkey, [], false).verdict, 'unwitnessed')
+  t.is((await verify(dir, vkey, [], false)).verdict, 'unwitnessed')
 })
 
 test('a published head that was changed shows', async (t) => {
   const { dir, vkey } = await closedLedger(t)
   const { published } = ledgerFiles(dir)
   writeFileSync(published, readFileSync(published, 'utf8').replace('\\n20\\n', '\\n19\\n'))
-  t.is(verify(dir, vkey).verdict, 'altered')
+  t.is((await verify(dir, vkey)).verdict, 'altered')
 })
 
 test('a torn last line of the published heads is no fault, and is cut off before the next', async (t) => {
   const { dir, vkey } = await closedLedger(t)
   const { published } = ledgerFiles(dir)
   writeFileSync(published, '"torn', { flag: 'a' })
-  t.is(verify(dir, vkey).verdict, 'valid')
+  t.is((await verify(dir, vkey)).verdict, 'valid')
   const ledger = await openTestLedger(t, dir)
   await ledger.append(items(40, 1), 0)
   await ledger.close()
   t.false(readFileSync(published, 'utf8').includes('torn'))
-  t.is(verify(dir, vkey).verdict, 'valid')
+  t.is((await verify(dir, vkey)).verdict, 'valid')
 })
 
-test('a missing database is said to be unreadable', (t) => {
+test('a missing database is said to be unreadable', async (t) => {
   const dir = scratch(t)
   t.false(existsSync(join(dir, 'ledger.db')))
   const vkey = 'sum.golang.org+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8'
-  t.throws(() => verify(dir, vkey), { code: 'ledger.unreadable' })
+  await t.throwsAsync(verify(dir, vkey), { code: 'ledger.unreadable' })
 })
 
 test('a spoiled head shows, and nothing is built on it', async (t) => {
   const { dir, vkey, database } = await closedLedger(t)
   database.exec('UPDATE head SET size = 39')
-  t.is(verify(dir, vkey).verdict, 'altered')
+  t.is((await verify(dir, vkey)).verdict, 'altered')
   await t.throwsAsync(openLedger({ dir, origin, log: silentLog }), { code: 'ledger.store.damaged' })
 })
 

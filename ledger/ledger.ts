@@ -22,7 +22,7 @@ export { describeVerdict, entryLine } from './read/lines.ts'
 export { type LedgerReader, openLedgerReader } from './read/reader.ts'
 export { readEntries } from './store/sqlite-store.ts'
 export type { AppendItem, Head, LogReader, LogStore, Place, Segment } from './store/store.ts'
-export { type Verdict, type Verification, verifyLedger } from './verify/verify.ts'
+export { type TrustedState, type Verdict, type Verification, type VerifyOptions, verifyLedger } from './verify/verify.ts'
 
 /** What lies where in the ledger's folder. */
 export const ledgerFiles = (dir: string) => ({

@@ -3,6 +3,8 @@
  *
  *     kernel ← {ledger, media, guard, sip-engine, kamailio} ← gateways/sip ← deploy ← cli ← scripts (tests and tools)
  *
+ * The verifier (`ledger/verify`) shares no code with what writes a ledger: of the ledger it may import the hash functions of the tree alone.
+ *
  * A part is reached from outside only through its subpath import (`#media`); tests, what lies in a `testing/` folder and `scripts/` may
  * reach the parts they test.
  */
@@ -24,6 +26,9 @@ const allowed: Record<string, readonly string[]> = {
   scripts: ['*'],
   'sipp-scenarios': ['*']
 }
+
+/** A part inside another: of that one, it may import only these files. */
+const apart: Record<string, readonly string[]> = { 'ledger/verify': ['ledger/log/merkle.ts'] }
 
 const parts = Object.keys(allowed).sort((a, b) => b.length - a.length)
 const partOf = (path: string): string | undefined => parts.find((part) => path === part || path.startsWith(`${part}/`))
@@ -56,6 +61,10 @@ for await (const file of glob('{gateways,plugins,media,ledger,kamailio,cli,deplo
     const specifier = match[1] ?? match[2] ?? match[3]!
     const path = target(file, specifier)
     if (path === undefined) continue
+    const inner = Object.keys(apart).find((folder) => file.startsWith(`${folder}/`) && !file.endsWith('.test.ts'))
+    if (inner !== undefined && !path.startsWith(`${inner}/`) && !path.startsWith('gateways/') && !apart[inner]!.includes(path)) {
+      problems.push(`${file} → ${path}: ${inner} may not import it`)
+    }
     const to = partOf(path)
     if (to === undefined) problems.push(`${file} → ${specifier}: names no part of the project`)
     else if (to === from) continue

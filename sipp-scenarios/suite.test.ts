@@ -272,5 +272,5 @@ test.after('uac-expert-hung-up: the suite ends the call as it stops; the ledger 
   const callId = await hungUp
   await connectedAndEnded(t, callId, { hungUpBy: 'application' })
   const files = ledgerFiles(suite.data.ledger)
-  t.is(verifyLedger(files.database, { vkey: suite.vkey, publishedPath: files.published }).verdict, 'valid')
+  t.is((await verifyLedger(files.database, { vkey: suite.vkey, publishedPath: files.published })).verdict, 'valid')
 })

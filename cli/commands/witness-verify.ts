@@ -12,7 +12,8 @@ const codeOf: Readonly<Record<Verdict, number>> = {
   truncated: exitCodes.truncated,
   altered: exitCodes.altered,
   forked: exitCodes.forked,
-  unwitnessed: exitCodes.unwitnessed
+  unwitnessed: exitCodes.unwitnessed,
+  incomplete: exitCodes.incomplete
 }
 
 export const run: Run = async (args, output) => {
@@ -24,7 +25,7 @@ export const run: Run = async (args, output) => {
     output.talk('the key is the one that lies beside the ledger; bring your own with --vkey to trust nobody')
   const checkpoint = args.value('checkpoint')
   const pinned = checkpoint === undefined ? [] : [(await readInput(checkpoint)).toString('utf8')]
-  const result = verifyLedger(files.database, { vkey, pinned, publishedPath: files.published })
+  const result = await verifyLedger(files.database, { vkey, pinned, publishedPath: files.published })
   if (output.json) await output.document(result)
   else {
     await output.line(output.paint(result.verdict === 'valid' ? 'green' : 'red', printable(describeVerdict(result))))

@@ -30,7 +30,7 @@ export interface RunningSuite {
   readonly events: SuiteEvent[]
   readonly entries: () => LedgerEntry[]
   readonly entriesOf: (event: string) => LedgerEntry[]
-  readonly verify: () => Verification
+  readonly verify: () => Promise<Verification>
   /** A registered user's phone, through the edge. */
   readonly phone: (id: string, options?: Partial<PhoneOptions>) => Promise<Phone>
   readonly rtp: (options?: RtpPhoneOptions) => Promise<RtpPhone>

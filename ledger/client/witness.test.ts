@@ -194,7 +194,7 @@ test.serial('a full disk under the ledger: entries are spooled and delivered whe
   rmSync(filler)
   await witness.flush(10_000)
   t.deepEqual(await numbers(ledger), upTo(201))
-  t.like(verify(disk, ledger.vkey), { verdict: 'valid', entries: 201 })
+  t.like(await verify(disk, ledger.vkey), { verdict: 'valid', entries: 201 })
 })
 
 test('a ledger that does not answer: the entry goes to the spool', async (t) => {

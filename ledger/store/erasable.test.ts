@@ -22,7 +22,7 @@ test('an erasable payload lies beside the log and is read with its entry', async
   t.deepEqual(stored?.erasable, { state: 'present', payload: { said: secret } })
   t.false(Buffer.from(stored!.bytes).includes('Aloysius'))
   t.deepEqual(Object.keys(stored!.entry.payload), ['callId', 'commitment'])
-  t.is(verify(ledger.dir, ledger.vkey).verdict, 'valid')
+  t.is((await verify(ledger.dir, ledger.vkey)).verdict, 'valid')
 })
 
 test('an erased payload is in no file of the ledger; its entry and every proof stay', async (t) => {
@@ -47,7 +47,7 @@ test('an erased payload is in no file of the ledger; its entry and every proof s
   const { checkpoint } = parseCheckpoint((await ledger.reader.checkpoint())!)
   const proof = await proveInclusion(tilesOf(ledger.reader.log), 150, checkpoint.size)
   t.true(checkInclusion(leafHash(after!.bytes), 150, checkpoint.size, checkpoint.root, proof))
-  t.is(verify(ledger.dir, ledger.vkey).verdict, 'valid')
+  t.is((await verify(ledger.dir, ledger.vkey)).verdict, 'valid')
 })
 
 test('a payload that is not the one committed to is told from an erased one', async (t) => {

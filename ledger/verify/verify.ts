@@ -1,24 +1,17 @@
-/** Checks a ledger from its bytes, trusting nobody who keeps it. */
-import type { DatabaseSync } from 'node:sqlite'
-import { errorCode, InfraFabricError } from '#kernel'
-import { type LedgerEntry, noPrevious, openEntry } from '../log/entry.ts'
-import { Frontier, leafHash } from '../log/merkle.ts'
-import { type Checkpoint, type NoteVerifier, openCheckpoint, parseVerifierKey } from '../log/note.ts'
-import { eachEntry } from '../log/segment.ts'
-import { readPublished } from '../store/published.ts'
-import { isDamage, openForReading } from '../store/read-only.ts'
-import type { Segment } from '../store/store.ts'
-
 /**
- * What became of the log:
- *
- * - `valid`: every entry is in its place and covered by a signature of the key.
- * - `truncated`: entries that a signed head counts are missing from the end.
- * - `altered`: an entry was changed, moved, removed from the middle, or the whole was computed anew.
- * - `forked`: two heads with good signatures tell different stories.
- * - `unwitnessed`: the entries agree with one another, but no good signature of the key covers them (all).
+ * Checks a ledger from its octets, trusting nobody who keeps it. Shares no code with what writes a ledger but the two hash functions of the tree.
  */
-export type Verdict = 'valid' | 'truncated' | 'altered' | 'forked' | 'unwitnessed'
+import { InfraFabricError } from '#kernel'
+import { CompactRange } from './compact-range.ts'
+import { type KnownHead, readPublishedHeads, tryCheckpoint } from './heads.ts'
+import { judge, type Verdict } from './judge.ts'
+import { followKeys, readRotations } from './keys.ts'
+import { type CheckpointNote, readCheckpoint, readVerifierKey } from './notes.ts'
+import { readPolicy } from './policy.ts'
+import { type Depth, noPrevious } from './ranges.ts'
+import { scan } from './scan.ts'
+import { type EntrySource, openSource, SourceDamaged } from './sources.ts'
+import { readTrusted, type TrustedState } from './trusted.ts'
 
 export interface Verification {
   readonly verdict: Verdict
@@ -32,141 +25,106 @@ export interface Verification {
   readonly root: string | null
   /** Signed heads that were held against the log. */
   readonly heads: number
+  /** What is no fault but worth knowing, a sentence each. */
+  readonly notes: readonly string[]
+  /** From where the next verification may go on; null unless the log is in order. */
+  readonly state: TrustedState | null
 }
 
 export interface VerifyOptions {
-  /** The key that must have signed, as `name+hash+base64`. */
+  /** The key that must have signed, as `name+hash+base64`; changes of key that stand in the log are followed from here. */
   readonly vkey: string
   /** Checkpoint notes kept from earlier or elsewhere. */
   readonly pinned?: readonly string[]
-  /** File of published heads beside the database; left out when there is none. */
+  /** File of published heads beside the log; left out when there is none. */
   readonly publishedPath?: string
-}
-
-interface KnownHead {
-  readonly from: string
-  readonly checkpoint: Checkpoint
+  /** Text of a policy (C2SP tlog-policy): every entry must stand under a checkpoint that its quorum of witnesses cosigned. */
+  readonly policy?: string
+  /** State of an earlier verification: what it covers is not read again. */
+  readonly from?: TrustedState
+  /** `form` also holds every entry against the form of an entry. Default `place`. */
+  readonly depth?: Depth
+  /** Threads; chosen by the length of the log when left out. */
+  readonly threads?: number
+  readonly onProgress?: (entries: number, of: number) => void
 }
 
 /**
- * Reads every entry of the database once and holds it against the chain, the tree and every signed head known.
+ * Reads every entry once and holds it against the chain, the tree and every signed head known.
  *
- * Reads in one transaction: a ledger that is being appended to is judged as it was when the reading began.
+ * A log that is being appended to is judged as it was when the reading began.
  *
- * @throws {InfraFabricError} `ledger.vkey.malformed`, `ledger.checkpoint.malformed` for what the caller gave; `ledger.unreadable` when the file is not there, not
- * allowed or busy: that is no verdict on the log
+ * @param path the database of an embedded ledger, or a folder in the layout of C2SP tlog-tiles
+ * @throws {InfraFabricError} `ledger.vkey.malformed`, `ledger.checkpoint.malformed`, `ledger.policy.malformed`, `ledger.state.malformed` for what the caller
+ * gave; `ledger.unreadable` when the log is not there, not allowed or busy: that is no verdict on it
  */
-export function verifyLedger(databasePath: string, options: VerifyOptions): Verification {
-  const verifier = parseVerifierKey(options.vkey)
-  const heads: KnownHead[] = []
-  for (const note of options.pinned ?? []) {
-    const { checkpoint, signed } = openCheckpoint(note, verifier)
-    if (!signed) return failure('unwitnessed', 'the checkpoint to hold the log against is not signed by this key', null, 0)
-    heads.push({ from: 'the checkpoint given', checkpoint })
-  }
-  let spoiled = 0
-  for (const note of options.publishedPath === undefined ? [] : readPublished(options.publishedPath)) {
-    const opened = note === null ? null : tryOpen(note, verifier)
-    if (opened?.signed) heads.push({ from: 'the published heads', checkpoint: opened.checkpoint })
-    else spoiled++
-  }
-  let database: DatabaseSync | null = null
+export async function verifyLedger(path: string, options: VerifyOptions): Promise<Verification> {
+  const start = options.from === undefined ? null : readTrusted(options.from)
+  const trusted = readVerifierKey(start?.vkey ?? options.vkey)
+  const policy = options.policy === undefined ? null : readPolicy(options.policy)
+  const known: KnownHead[] = (options.pinned ?? []).map((text) => ({
+    from: 'the checkpoint given',
+    note: readCheckpoint(text),
+    pinned: true
+  }))
+  if (start !== null) known.push({ from: 'the state of the last verification', note: start.checkpoint, pinned: true })
+  const published =
+    options.publishedPath === undefined
+      ? { heads: [], spoiled: 0 }
+      : await readPublishedHeads(options.publishedPath, start?.tree.end ?? 0)
+  known.push(...published.heads)
+
+  let source: EntrySource | null = null
   try {
-    database = openForReading(databasePath)
-    database.exec('BEGIN')
-    return judge(database, verifier, heads, spoiled)
-  } catch (error) {
-    if (isDamage(error)) return failure('altered', `the database is damaged (${errorCode(error)})`, null, 0)
-    throw new InfraFabricError('ledger.unreadable', `${databasePath} cannot be read: ${String(error)}`, { cause: error })
-  } finally {
-    database?.close()
-  }
-}
-
-function judge(database: DatabaseSync, verifier: NoteVerifier, known: readonly KnownHead[], spoiled: number): Verification {
-  const head = database.prepare('SELECT size, last_hash, checkpoint FROM head WHERE id = 0').get() as
-    | { size: number; last_hash: string; checkpoint: string }
-    | undefined
-  const own = head === undefined ? null : tryOpen(head.checkpoint, verifier)
-  const heads = own?.signed ? [...known, { from: 'the head of the log', checkpoint: own.checkpoint }] : [...known]
-  const sizes = new Set(heads.map(({ checkpoint }) => checkpoint.size))
-  const roots = new Map<number, Buffer>([[0, new Frontier().root()]])
-
-  const frontier = new Frontier()
-  let prev = noPrevious
-  const segments = database.prepare('SELECT first, count, data FROM segment ORDER BY first').iterate()
-  for (const { first, count, data } of segments as Iterable<Segment>) {
-    if (first !== frontier.size)
-      return failure('altered', `entry ${frontier.size} is missing`, frontier.size, frontier.size, heads.length)
-    let problem: string | null = null
-    const found = eachEntry(data, (_, start, end) => {
-      const index = frontier.size
-      problem ??= faultOf(data.subarray(start, end), index, prev)
-      if (problem !== null) return
-      const hash = leafHash(data.subarray(start, end))
-      frontier.append(hash)
-      prev = hash.toString('hex')
-      if (sizes.has(frontier.size)) roots.set(frontier.size, frontier.root())
+    source = openSource(path)
+    const head = source.head()
+    const own = head === null ? null : tryCheckpoint(head.checkpoint)
+    const heads: KnownHead[] = own === null ? known : [...known, { from: 'the head of the log', note: own, pinned: false }]
+    const scanned = await scan(source, {
+      path,
+      tree: start?.tree ?? new CompactRange(),
+      prev: start?.lastHash ?? noPrevious,
+      sizes: heads.map(({ note }) => note.size),
+      depth: options.depth ?? 'place',
+      collect: [],
+      ...(options.threads === undefined ? {} : { threads: options.threads }),
+      ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress })
     })
-    if (problem === null && found !== count) problem = `a segment of ${count} entries holds ${found}`
-    if (problem !== null) return failure('altered', problem, frontier.size, frontier.size, heads.length)
-  }
+    if (scanned.fault !== null) return failure('altered', scanned.fault.problem, scanned.fault.index, scanned.tree.end)
 
-  const entries = frontier.size
-  const root = frontier.root()
-  const verdict = (word: Verdict, explanation: string, index: number | null = null): Verification => ({
-    verdict: word,
-    explanation,
-    index,
-    entries,
-    root: root.toString('base64'),
-    heads: heads.length
-  })
-
-  const ownGood = own?.signed === true && own.checkpoint.size === entries && own.checkpoint.root.equals(root)
-  const longest = heads.reduce((size, { checkpoint }) => Math.max(size, checkpoint.size), head?.size ?? 0)
-  for (const { from, checkpoint } of heads) {
-    const { size } = checkpoint
-    const here = roots.get(size)
-    if (here === undefined || here.equals(checkpoint.root)) continue
-    return ownGood
-      ? verdict('forked', `${from} signs another history of the first ${size} entries than the head of the log does`, size - 1)
-      : verdict('altered', `the first ${size} entries are not those that ${from} signs`, size - 1)
-  }
-  if (longest > entries)
-    return verdict('truncated', `${longest - entries} entries are missing from the end: a head of ${longest} is known`, entries)
-  if (entries === 0 && head === undefined) return verdict('valid', 'the log is empty')
-  if (own === null || !own.signed) return verdict('unwitnessed', 'the head of the log has no good signature of this key')
-  if (spoiled > 0) return verdict('altered', `${spoiled} lines of the published heads are not checkpoints signed by this key`)
-  if (own.checkpoint.size < entries) {
-    return verdict('unwitnessed', `no signature covers the last ${entries - own.checkpoint.size} entries`, own.checkpoint.size)
-  }
-  if (prev !== head!.last_hash || head!.size !== entries) {
-    return verdict('altered', 'what the head keeps of the tree is not what the entries give: the next append would build on it')
-  }
-  return verdict('valid', `${entries} entries, each in its place, all under one signed root`)
-}
-
-/** What is wrong with what should be the entry `index` behind the entry with hash `prev`; null when nothing is. */
-function faultOf(bytes: Uint8Array, index: number, prev: string): string | null {
-  let entry: LedgerEntry
-  try {
-    entry = openEntry(bytes)
-  } catch {
-    return `entry ${index} is not an entry`
-  }
-  if (entry.index !== index) return `entry ${index} says of itself that it is entry ${String(entry.index)}`
-  return entry.prev === prev ? null : `entry ${index} does not follow from the entry before it`
-}
-
-function tryOpen(note: string, verifier: NoteVerifier) {
-  try {
-    return openCheckpoint(note, verifier)
-  } catch {
-    return null
+    const fits = (note: CheckpointNote): boolean => {
+      const root = scanned.roots.get(note.size)
+      return root !== undefined && Buffer.compare(root, note.root) === 0
+    }
+    const chain = followKeys(trusted, readRotations(scanned.rotations, trusted.name), heads, fits)
+    const judgement = judge({ head, own, heads, spoiled: published.spoiled, scanned, chain, policy })
+    return {
+      ...judgement,
+      entries: scanned.tree.end,
+      root: Buffer.from(scanned.tree.root()).toString('base64'),
+      state:
+        judgement.verdict === 'valid' && head !== null
+          ? {
+              v: 1,
+              vkey: chain.keys.at(-1)!.text,
+              checkpoint: head.checkpoint,
+              lastHash: scanned.last,
+              tree: Buffer.from(scanned.tree.state().hashes).toString('base64')
+            }
+          : null
+    }
+  } catch (error) {
+    if (error instanceof SourceDamaged) return failure('altered', error.message, null, 0)
+    if (error instanceof InfraFabricError) throw error
+    throw new InfraFabricError('ledger.unreadable', `${path} cannot be read: ${String(error)}`, { cause: error })
+  } finally {
+    source?.close()
   }
 }
 
-function failure(verdict: Verdict, explanation: string, index: number | null, entries: number, heads = 0): Verification {
-  return { verdict, explanation, index, entries, root: null, heads }
+export type { Verdict } from './judge.ts'
+export type { TrustedState } from './trusted.ts'
+
+function failure(verdict: Verdict, explanation: string, index: number | null, entries: number): Verification {
+  return { verdict, explanation, index, entries, root: null, heads: 0, notes: [], state: null }
 }

@@ -1,0 +1,118 @@
+/** From what was read of a log to the word for it. */
+import type { KnownHead } from './heads.ts'
+import type { KeyChain } from './keys.ts'
+import type { CheckpointNote } from './notes.ts'
+import { meetsQuorum, type QuorumPolicy } from './policy.ts'
+import type { Scan } from './scan.ts'
+import type { OwnHead } from './sources.ts'
+
+/**
+ * What became of the log:
+ *
+ * - `valid`: every entry is in its place and covered by a signature of the key.
+ * - `truncated`: entries that a signed head counts are missing from the end.
+ * - `altered`: an entry was changed, moved, removed from the middle, or the whole was computed anew.
+ * - `forked`: two heads with good signatures tell different stories.
+ * - `unwitnessed`: the entries agree with one another, but no good signature of the key covers them (all), or not as many witnesses as the policy asks for.
+ * - `incomplete`: the log is valid, but something that happened does not stand in it.
+ */
+export type Verdict = 'valid' | 'truncated' | 'altered' | 'forked' | 'unwitnessed' | 'incomplete'
+
+export interface Facts {
+  readonly head: OwnHead | null
+  /** The checkpoint of the head; null when it is none. */
+  readonly own: CheckpointNote | null
+  /** Every head known, the log's own among them, before their signatures were looked at. */
+  readonly heads: readonly KnownHead[]
+  /** Lines of the published heads that are no checkpoint. */
+  readonly spoiled: number
+  readonly scanned: Scan
+  readonly chain: KeyChain
+  readonly policy: QuorumPolicy | null
+}
+
+export interface Judgement {
+  readonly verdict: Verdict
+  readonly explanation: string
+  readonly index: number | null
+  /** Signed heads that were held against the log. */
+  readonly heads: number
+  readonly notes: readonly string[]
+}
+
+export function judge({ head, own, heads, spoiled, scanned, chain, policy }: Facts): Judgement {
+  const entries = scanned.tree.end
+  const begin = Math.min(...scanned.roots.keys())
+  const notes: string[] = []
+  const signed: KnownHead[] = []
+  /** Heads from before the trusted key: nobody vouched for the keys that signed them, so they only have to agree. */
+  const older: KnownHead[] = []
+  let bad = spoiled
+  for (const known of heads) {
+    if (chain.isSigned(known.note)) signed.push(known)
+    else if (known.note === own) continue
+    else if (chain.broughtAt !== null && known.note.size <= chain.broughtAt) older.push(known)
+    else if (known.pinned)
+      return { verdict: 'unwitnessed', explanation: `${known.from} is not signed by this key`, index: null, heads: 0, notes }
+    else bad++
+  }
+  const verdict = (word: Verdict, explanation: string, index: number | null = null): Judgement => ({
+    verdict: word,
+    explanation,
+    index,
+    heads: signed.length,
+    notes
+  })
+  if (chain.keys.length > 1)
+    notes.push(`the key changed ${chain.keys.length - 1} times, each time under a head that the key before it signed`)
+  if (older.length > 0)
+    notes.push(`${older.length} heads are older than the key given: they agree, but who signed them was not checked`)
+  if (scanned.backward > 0)
+    notes.push(
+      `${scanned.backward} entries have a time before that of the entry before them: a clock was set back, or they were delivered late`
+    )
+
+  const disagrees = ({ note }: KnownHead): boolean => {
+    const root = scanned.roots.get(note.size)
+    return root !== undefined && Buffer.compare(root, note.root) !== 0
+  }
+  const ownSigned = own !== null && chain.isSigned(own)
+  const ownGood = ownSigned && own.size === entries && !disagrees({ from: '', note: own, pinned: false })
+  for (const known of [...signed, ...older]) {
+    if (!disagrees(known)) continue
+    const { size } = known.note
+    return ownGood
+      ? verdict(
+          'forked',
+          `${known.from} signs another history of the first ${size} entries than the head of the log does`,
+          size - 1
+        )
+      : verdict('altered', `the first ${size} entries are not those that ${known.from} signs`, size - 1)
+  }
+  const longest = signed.reduce((size, { note }) => Math.max(size, note.size), head?.size ?? 0)
+  if (longest > entries) {
+    return verdict('truncated', `${longest - entries} entries are missing from the end: a head of ${longest} is known`, entries)
+  }
+  if (entries === 0 && head === null) return bad > 0 ? verdict('altered', spoiledText(bad)) : verdict('valid', 'the log is empty')
+  if (!ownSigned) return verdict('unwitnessed', 'the head of the log has no good signature of this key')
+  if (!chain.isSignedByNewest(own)) return verdict('unwitnessed', 'the head of the log is signed by a key that was replaced')
+  if (bad > 0) return verdict('altered', spoiledText(bad))
+  if (own.size < entries) return verdict('unwitnessed', `no signature covers the last ${entries - own.size} entries`, own.size)
+  if ((head!.lastHash ?? scanned.last) !== scanned.last || (head!.size ?? entries) !== entries) {
+    return verdict('altered', 'what the head keeps of the tree is not what the entries give: the next append would build on it')
+  }
+  if (policy !== null) {
+    const witnessed = signed.reduce((size, { note }) => (note.size > size && meetsQuorum(note, policy) ? note.size : size), 0)
+    if (witnessed < entries) {
+      return verdict(
+        'unwitnessed',
+        `the last ${entries - witnessed} entries are under no checkpoint that the quorum cosigned`,
+        witnessed
+      )
+    }
+  }
+  const since = begin > 0 ? `, ${entries - begin} of them new` : ''
+  return verdict('valid', `${entries} entries${since}, each in its place, all under one signed root`)
+}
+
+const spoiledText = (lines: number): string => `${lines} lines of the published heads are not checkpoints signed by this key`

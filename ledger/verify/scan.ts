@@ -1,0 +1,156 @@
+/** Checks all entries of a log on several threads, and stitches the ranges together. */
+import { availableParallelism } from 'node:os'
+import { Worker } from 'node:worker_threads'
+import { CompactRange } from './compact-range.ts'
+import type { RangeAnswer } from './range-worker.ts'
+import { type Collected, checkRange, type Depth, type Fault, type RangeReport, type RangeTask } from './ranges.ts'
+import { type EntrySource, SourceDamaged } from './sources.ts'
+
+export interface ScanOptions {
+  /** Where the log is; each thread opens it for itself. */
+  readonly path: string
+  /** State of the tree up to the entry to begin with. */
+  readonly tree: CompactRange
+  /** Hash of the entry before it, 64 hex digits. */
+  readonly prev: string
+  /** Sizes of the log at which its root is asked for. */
+  readonly sizes: readonly number[]
+  readonly depth: Depth
+  readonly collect: readonly string[]
+  /** Threads to use; one when left out for short logs, else as many as there are processors, at most 8. */
+  readonly threads?: number
+  readonly onProgress?: (entries: number, of: number) => void
+}
+
+export interface Scan {
+  readonly fault: Fault | null
+  /** The tree over all entries that are in their places. */
+  readonly tree: CompactRange
+  /** Hash of the last of them, 64 hex digits. */
+  readonly last: string
+  readonly roots: ReadonlyMap<number, Uint8Array>
+  readonly rotations: readonly Collected[]
+  readonly collected: readonly Collected[]
+  /** Entries whose time is before that of the entry before them. */
+  readonly backward: number
+}
+
+/** A thread takes longer to start than this many entries to check. */
+const worthThread = 30_000
+/** Small enough that threads end together, large enough that a hand-over does not count. */
+const entriesOfTask = 32_768
+
+/** Checks the entries from where `options.tree` ends up to where the source ends. */
+export async function scan(source: EntrySource, options: ScanOptions): Promise<Scan> {
+  const from = options.tree.end
+  const to = Math.max(from, source.end())
+  const sizes = [...new Set(options.sizes)].filter((size) => size > from && size <= to).sort((a, b) => a - b)
+  const bounds = [from]
+  const threads = options.threads ?? (to - from < 2 * worthThread ? 1 : Math.min(8, availableParallelism()))
+  if (threads > 1) {
+    for (let at = from + entriesOfTask; at < to; at += entriesOfTask) {
+      const seam = source.seam(at)
+      if (seam > bounds.at(-1)! && seam < to) bounds.push(seam)
+    }
+  }
+  bounds.push(to)
+  const tasks = bounds.slice(1).map(
+    (end, i): RangeTask => ({
+      from: bounds[i]!,
+      to: end,
+      sizes: sizes.filter((size) => size > bounds[i]! && size <= end),
+      depth: options.depth,
+      collect: options.collect
+    })
+  )
+  const progress = (entries: number) => options.onProgress?.(entries, to - from)
+  const reports =
+    threads > 1 && tasks.length > 1
+      ? await onThreads(options.path, tasks, threads, progress)
+      : [checkRange(source, tasks[0]!, progress)]
+  return stitch(reports, options)
+}
+
+/** Joins the reports of ranges that follow one another: tree to tree, and the last hash of one to what the next says stands before it. */
+function stitch(reports: readonly RangeReport[], options: ScanOptions): Scan {
+  const tree = options.tree.copy()
+  const roots = new Map<number, Uint8Array>([[tree.end, tree.root()]])
+  const rotations: Collected[] = []
+  const collected: Collected[] = []
+  let last = options.prev
+  let fault: Fault | null = null
+  let backward = 0
+  let lastOrder = -1
+  for (const report of reports) {
+    if (report.prev !== null && report.prev !== last) {
+      fault = { index: tree.end, problem: `entry ${tree.end} does not follow from the entry before it` }
+      break
+    }
+    for (const snapshot of report.snapshots) {
+      const upTo = tree.copy()
+      upTo.join(CompactRange.of(snapshot))
+      roots.set(snapshot.end, upTo.root())
+    }
+    tree.join(CompactRange.of(report.tree))
+    last = report.last ?? last
+    rotations.push(...report.rotations)
+    for (const entry of report.collected) collected.push(entry)
+    backward += report.backward + (report.firstOrder >= 0 && report.firstOrder < lastOrder ? 1 : 0)
+    if (report.lastOrder >= 0) lastOrder = report.lastOrder
+    if (report.fault !== null) {
+      fault = report.fault
+      break
+    }
+  }
+  return { fault, tree, last, roots, rotations, collected, backward }
+}
+
+/** Runs the tasks on `threads` threads; each takes the next one when it is done. Stops handing out where a fault was found. */
+async function onThreads(
+  path: string,
+  tasks: readonly RangeTask[],
+  threads: number,
+  progress: (entries: number) => void
+): Promise<RangeReport[]> {
+  const reports = new Map<number, RangeReport>()
+  let next = 0
+  let stopAt = tasks.length
+  let entries = 0
+  let failed = false
+  const work = async (): Promise<void> => {
+    const worker = new Worker(new URL('./range-worker.ts', import.meta.url), {
+      workerData: path,
+      execArgv: ['--disable-warning=ExperimentalWarning']
+    })
+    try {
+      while (next < stopAt && !failed) {
+        const number = next++
+        const report = await ask(worker, tasks[number]!)
+        reports.set(number, report)
+        if (report.fault !== null) stopAt = Math.min(stopAt, number + 1)
+        entries += report.tree.end - report.tree.begin
+        progress(entries)
+      }
+    } catch (error) {
+      failed = true
+      throw error
+    } finally {
+      await worker.terminate()
+    }
+  }
+  const ends = await Promise.allSettled(Array.from({ length: Math.min(threads, tasks.length) }, work))
+  for (const end of ends) if (end.status === 'rejected') throw end.reason
+  return tasks.slice(0, stopAt).map((_, number) => reports.get(number)!)
+}
+
+function ask(worker: Worker, task: RangeTask): Promise<RangeReport> {
+  const { promise, resolve, reject } = Promise.withResolvers<RangeReport>()
+  const onMessage = (answer: RangeAnswer) => {
+    if (answer.type === 'report') resolve(answer.report)
+    else reject(answer.type === 'damaged' ? new SourceDamaged(answer.message) : new Error(answer.message))
+  }
+  const onExit = () => reject(new Error('a thread of the verifier ended'))
+  worker.on('message', onMessage).on('error', reject).on('exit', onExit)
+  worker.postMessage(task)
+  return promise.finally(() => worker.off('message', onMessage).off('error', reject).off('exit', onExit))
+}

@@ -1,0 +1,209 @@
+/** Where the entries of a log are read from: an embedded database, or a folder in the layout of C2SP tlog-tiles. */
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { pathToFileURL } from 'node:url'
+import { InfraFabricError } from '#kernel'
+
+/** Entries one behind the other, each behind its length in two octets. */
+export interface Run {
+  /** Leaf number of the first. */
+  readonly first: number
+  /** How many there should be; null where the source does not say. */
+  readonly count: number | null
+  /** The verifier's own: it may write into it. */
+  readonly data: Uint8Array
+}
+
+/** What the log says of its own end. All of it is a claim until it was held against the entries. */
+export interface OwnHead {
+  readonly checkpoint: string
+  /** Null where the source keeps none. */
+  readonly size: number | null
+  readonly lastHash: string | null
+}
+
+/** A log as it stood when it was opened; what is appended later is not seen. */
+export interface EntrySource {
+  readonly head: () => OwnHead | null
+  /** Where the entries end, as the source has it. */
+  readonly end: () => number
+  /** Leaf number at which a run begins, `index` or the next one before it. */
+  readonly seam: (index: number) => number
+  /** Runs in order, from the one that holds entry `from` on, up to the one before which `to` stands. */
+  readonly runs: (from: number, to: number) => Iterable<Run>
+  readonly close: () => void
+}
+
+/** The source's content is at fault, not the way to it. */
+export class SourceDamaged extends InfraFabricError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('ledger.source.damaged', message, options)
+  }
+}
+
+/** @throws {SourceDamaged} @throws {Error} when it cannot be read */
+export function openSource(path: string): EntrySource {
+  return statSync(path).isDirectory() ? openTiles(path) : openDatabase(path)
+}
+
+/** SQLite's primary result codes. @see sqlite.org/rescode.html */
+const sqlite = { error: 1, readOnly: 8, corrupt: 11, cantOpen: 14, schema: 17, tooBig: 18, mismatch: 20, notADatabase: 26 }
+const damageCodes: readonly number[] = [
+  sqlite.error,
+  sqlite.corrupt,
+  sqlite.schema,
+  sqlite.tooBig,
+  sqlite.mismatch,
+  sqlite.notADatabase
+]
+const codeOf = (error: unknown): number => (error instanceof Error && 'errcode' in error ? Number(error.errcode) & 0xff : 0)
+
+function reading<T>(read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    // a number beyond what JavaScript counts is no leaf number
+    const outOfRange = error instanceof Error && 'code' in error && error.code === 'ERR_OUT_OF_RANGE'
+    if (outOfRange || damageCodes.includes(codeOf(error)))
+      throw new SourceDamaged(`the database is damaged: ${String(error)}`, { cause: error })
+    throw error
+  }
+}
+
+/** A database in WAL mode wants files beside it even to be read. Where none can be made and none is there, it does not change while we read. */
+function openReadOnly(path: string): DatabaseSync {
+  const attempt = (location: string | URL): DatabaseSync => {
+    const database = new DatabaseSync(location, { readOnly: true, timeout: 2000, allowExtension: false })
+    try {
+      // what a schema made by somebody else computes is not to be trusted, nor is a page that says more than it holds
+      database.exec('PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA query_only = ON; BEGIN;')
+      database.prepare('SELECT count(*) FROM sqlite_schema').get()
+      return database
+    } catch (error) {
+      database.close()
+      throw error
+    }
+  }
+  try {
+    return attempt(path)
+  } catch (error) {
+    const shut = codeOf(error) === sqlite.cantOpen || codeOf(error) === sqlite.readOnly
+    if (!shut || existsSync(`${path}-wal`)) throw error
+    const location = pathToFileURL(path)
+    location.searchParams.set('immutable', '1')
+    return attempt(location)
+  }
+}
+
+/** More than any commit holds. */
+const largestRun = 64 * 2 ** 20
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0
+
+function openDatabase(path: string): EntrySource {
+  const database = reading(() => openReadOnly(path))
+  try {
+    const tables = reading(() =>
+      database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name IN ('segment', 'head')").all()
+    )
+    if (tables.length !== 2) throw new SourceDamaged('the database has not the tables of a ledger')
+    return reading(() => sourceOf(database))
+  } catch (error) {
+    database.close()
+    throw error
+  }
+}
+
+function sourceOf(database: DatabaseSync): EntrySource {
+  const last = database.prepare('SELECT first, count FROM segment ORDER BY first DESC LIMIT 1')
+  const before = database.prepare('SELECT first FROM segment WHERE first <= ? ORDER BY first DESC LIMIT 1')
+  const rows = database.prepare(
+    `SELECT first, count, CASE WHEN length(data) <= ${largestRun} THEN data END AS data FROM segment WHERE first >= ? AND first < ? ORDER BY first`
+  )
+  const numbers = (row: Record<string, unknown> | undefined, name: string): number => {
+    const value = row?.[name]
+    if (!isCount(value)) throw new SourceDamaged(`a segment whose ${name} is no number of entries`)
+    return value
+  }
+  const seam = (index: number): number => {
+    const row = reading(() => before.get(index))
+    return row === undefined ? 0 : numbers(row, 'first')
+  }
+  return {
+    head: () => {
+      const found = reading(() => database.prepare('SELECT size, last_hash, checkpoint FROM head LIMIT 2').all())
+      if (found.length === 0) return null
+      const { size, last_hash: lastHash, checkpoint } = found[0]!
+      if (found.length > 1 || !isCount(size) || typeof lastHash !== 'string' || typeof checkpoint !== 'string') {
+        throw new SourceDamaged('the database has not one head')
+      }
+      return { size, lastHash, checkpoint }
+    },
+    end: () => {
+      const row = reading(() => last.get())
+      return row === undefined ? 0 : numbers(row, 'first') + numbers(row, 'count')
+    },
+    seam,
+    runs: function* (from, to) {
+      const iterator = reading(() => rows.iterate(seam(from), to))
+      for (;;) {
+        const step = reading(() => iterator.next())
+        if (step.done === true) return
+        const { data } = step.value
+        if (!(data instanceof Uint8Array)) throw new SourceDamaged('a segment that is none')
+        yield { first: numbers(step.value, 'first'), count: numbers(step.value, 'count'), data }
+      }
+    },
+    close: () => database.close()
+  }
+}
+
+const bundleWidth = 256
+
+/** `x001/x234/067` for 1234067. @see C2SP tlog-tiles */
+export function tilePath(number: number): string {
+  const digits = String(number).padStart(Math.ceil(String(number).length / 3) * 3, '0')
+  const groups = digits.match(/.{3}/g)!
+  return groups.map((group, i) => (i < groups.length - 1 ? `x${group}` : group)).join('/')
+}
+
+/** The width of the widest partial tile beside `path`; 0 when there is none. */
+function partialWidth(path: string): number {
+  if (!existsSync(`${path}.p`)) return 0
+  const widths = readdirSync(`${path}.p`).filter((name) => /^[1-9]\d{0,2}$/.test(name))
+  return Math.min(bundleWidth - 1, Math.max(0, ...widths.map(Number)))
+}
+
+function openTiles(dir: string): EntrySource {
+  const entries = join(dir, 'tile', 'entries')
+  const pathOf = (bundle: number) => join(entries, tilePath(bundle))
+  const checkpointPath = join(dir, 'checkpoint')
+  if (!existsSync(checkpointPath) && !existsSync(entries))
+    throw new SourceDamaged('the folder holds neither a checkpoint nor entries')
+  /** Full bundles, one behind the other from the first. */
+  const full = countWhile((bundle) => existsSync(pathOf(bundle)))
+  const width = partialWidth(pathOf(full))
+  if (existsSync(pathOf(full + 1))) throw new SourceDamaged(`the bundle of entries from ${full * bundleWidth} on is missing`)
+  return {
+    head: () =>
+      existsSync(checkpointPath) ? { checkpoint: readFileSync(checkpointPath, 'utf8'), size: null, lastHash: null } : null,
+    end: () => full * bundleWidth + width,
+    seam: (index) => index - (index % bundleWidth),
+    runs: function* (from, to) {
+      for (let bundle = Math.floor(from / bundleWidth); bundle * bundleWidth < to; bundle++) {
+        if (bundle > full || (bundle === full && width === 0)) return
+        const path = bundle < full ? pathOf(bundle) : join(`${pathOf(bundle)}.p`, String(width))
+        if (statSync(path).size > largestRun) throw new SourceDamaged(`${path} is too large for an entry bundle`)
+        yield { first: bundle * bundleWidth, count: bundle < full ? bundleWidth : width, data: readFileSync(path) }
+      }
+    },
+    close: () => {}
+  }
+}
+
+/** The first number that is not there, where all before it are. */
+function countWhile(isThere: (number: number) => boolean): number {
+  let count = 0
+  while (isThere(count)) count++
+  return count
+}
