@@ -129,20 +129,32 @@ async function record(data: string, suite: Suite, expertTrace: string, refusedTr
   check((await ifctl('witness', 'verify', '--data', data)) === 0, 'the ledger is valid')
 
   title('And a copy that somebody has tampered with?')
-  const tampered = async (name: string, sql: string, exitCode: number) => {
+  const tampered = async (name: string, change: (database: DatabaseSync) => void, exitCode: number) => {
     const copy = join(data, '..', name)
     cpSync(suite.data.ledger, join(copy, 'ledger'), { recursive: true })
     const database = new DatabaseSync(join(copy, 'ledger', 'ledger.db'))
-    database.exec(sql)
+    change(database)
     database.close()
     check((await ifctl('witness', 'verify', '--data', copy)) === exitCode, `${name}: exit code ${exitCode}`)
   }
+  await tampered('altered', acceptTheRefused, 11)
   await tampered(
-    'altered',
-    `UPDATE entry SET bytes = CAST(replace(CAST(bytes AS TEXT), 'reject', 'accept') AS BLOB) WHERE event = 'policy_decision'`,
-    11
+    'truncated',
+    (database) => database.exec('DELETE FROM segment WHERE first = (SELECT max(first) FROM segment)'),
+    10
   )
-  await tampered('truncated', 'DELETE FROM entry WHERE idx >= (SELECT max(idx) - 4 FROM entry)', 10)
+}
+
+/** Makes the decision against the second expert one for him. */
+function acceptTheRefused(database: DatabaseSync): void {
+  const segments = database.prepare('SELECT first, data FROM segment').all() as { first: number; data: Uint8Array }[]
+  const write = database.prepare('UPDATE segment SET data = ? WHERE first = ?')
+  for (const { first, data } of segments) {
+    const at = Buffer.from(data.buffer, data.byteOffset, data.length).indexOf('"verdict":"reject"')
+    if (at < 0) continue
+    data.set(Buffer.from('"verdict":"accept"'), at)
+    write.run(data, first)
+  }
 }
 
 async function run(folder: string): Promise<void> {
