@@ -2,13 +2,17 @@
  * The witness ledger: an append-only log that anybody can check without trusting its keeper.
  */
 import { chmodSync, existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { errorCode, InfraFabricError, type Log } from '#kernel'
 import { formatVerifierKey, generateSigningKey, readSigner } from './log/note.ts'
+import { openEntryIndex } from './read/entry-index.ts'
 import type { IndexerSettings } from './read/indexer.ts'
-import { indexPathOf, type LedgerReader, openLedgerReader } from './read/reader.ts'
+import { createLedgerReader, indexPathOf, type LedgerReader } from './read/reader.ts'
 import { isKey } from './store/keys.ts'
+import { type LogPlace, openLogReader, type StoreSettings } from './store/open.ts'
+import type { RedisSettings } from './store/redis-store.ts'
 import type { AppendItem, Place } from './store/store.ts'
 import type { AppendRequest, WorkerAnswer, WorkerRequest, WorkerSettings } from './store/worker.ts'
 
@@ -32,12 +36,19 @@ export const ledgerFiles = (dir: string) => ({
   vkey: join(dir, 'vkey')
 })
 
+/** A log in Redis has writers on several machines, each with the same signing key in its `dir`: one leads, the others wait to take over. */
+export type LedgerStore =
+  | { readonly kind: 'sqlite' }
+  | ({ readonly kind: 'redis'; readonly holder?: RedisSettings['holder'] } & Omit<RedisSettings, 'logName' | 'holder'>)
+
 export interface LedgerConfig {
   /** Folder of the ledger; made when it is not there. */
   readonly dir: string
   /** Name of the log, in its checkpoints and its key: a domain and a path, e.g. `council.example/witness`. */
   readonly origin: string
   readonly log: Log
+  /** Where the log is kept. Default: SQLite, in `dir`. The key and the index are in `dir` either way. */
+  readonly store?: LedgerStore
   /** How long to wait for another process that is writing, in milliseconds. Default 2000. */
   readonly busyTimeoutMs?: number
   /** Heads go to `checkpoints.log` at most this often, in milliseconds, and at the end. Default 1000. */
@@ -107,16 +118,26 @@ async function stop(thread: Worker): Promise<void> {
   await ended
 }
 
+function storeSettings({ dir, origin, store, busyTimeoutMs = 2000 }: LedgerConfig): StoreSettings {
+  if (store === undefined || store.kind === 'sqlite') return { kind: 'sqlite', path: ledgerFiles(dir).database, busyTimeoutMs }
+  return { holder: { name: `${hostname()}:${process.pid}`, address: '' }, ...store, logName: origin }
+}
+
+function placeOf(store: StoreSettings): LogPlace {
+  if (store.kind === 'sqlite') return { kind: 'sqlite', path: store.path }
+  const { kind, url, logName, answerWithinMs } = store
+  return { kind, url, logName, ...(answerWithinMs === undefined ? {} : { answerWithinMs }) }
+}
+
 /** Opens the ledger in `config.dir` for appending. @throws {InfraFabricError} `ledger.key.*`, `ledger.store.*` */
 export async function openLedger(config: LedgerConfig): Promise<Ledger> {
   const { keyPem, vkey } = prepare(config)
   const files = ledgerFiles(config.dir)
   const settings: WorkerSettings = {
-    databasePath: files.database,
+    store: storeSettings(config),
     publishedPath: files.published,
     origin: config.origin,
     keyPem,
-    busyTimeoutMs: config.busyTimeoutMs ?? 2000,
     publishIntervalMs: config.publishIntervalMs ?? 1000
   }
   let closed = false
@@ -144,6 +165,7 @@ export async function openLedger(config: LedgerConfig): Promise<Ledger> {
         return begun.resolve()
       }
       if (answer.type === 'unpublished') return config.log.warn({ code: answer.code }, 'checkpoint not published')
+      if (answer.type === 'notice') return config.log.warn({ code: answer.code }, answer.message)
       if (answer.type === 'failed') {
         failure = new InfraFabricError(answer.code, answer.message)
         return
@@ -178,14 +200,17 @@ export async function openLedger(config: LedgerConfig): Promise<Ledger> {
     }
     request({ type: 'append', requests })
   }
+  const log = placeOf(settings.store)
+  const indexPath = indexPathOf(files.database)
   let reader: LedgerReader
   try {
-    reader = openLedgerReader(files.database)
+    const opened = await openLogReader(log)
+    reader = createLedgerReader(opened, openEntryIndex(indexPath, opened))
   } catch (error) {
     request({ type: 'close' })
-    throw new InfraFabricError('ledger.store.io', `${files.database} cannot be read`, { cause: error })
+    throw new InfraFabricError('ledger.store.io', `the log in ${config.dir} cannot be read`, { cause: error })
   }
-  const indexer = startIndexer({ databasePath: files.database, indexPath: indexPathOf(files.database) }, config.log)
+  const indexer = startIndexer({ log, indexPath }, config.log)
   return {
     vkey,
     reader,

@@ -3,20 +3,20 @@
  * first. It may fail: whoever asks takes in what is missing.
  */
 import { parentPort, workerData } from 'node:worker_threads'
-import { openSqliteReader } from '../store/sqlite-store.ts'
+import { type LogPlace, openLogReader } from '../store/open.ts'
 import { openEntryIndex } from './entry-index.ts'
 
 export interface IndexerSettings {
-  readonly databasePath: string
+  readonly log: LogPlace
   readonly indexPath: string
 }
 
 const atOnce = 1024
 const restMs = 200
 
-const { databasePath, indexPath } = workerData as IndexerSettings
-const log = openSqliteReader(databasePath)
-const index = openEntryIndex(indexPath, log)
+const settings = workerData as IndexerSettings
+const log = await openLogReader(settings.log)
+const index = openEntryIndex(settings.indexPath, log)
 let stopped = false
 let timer: NodeJS.Timeout | null = null
 

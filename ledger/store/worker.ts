@@ -2,17 +2,16 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { errorCode, InfraFabricError } from '#kernel'
 import { readSigner } from '../log/note.ts'
+import { openStore, type StoreSettings } from './open.ts'
 import { openPublished } from './published.ts'
 import { groupSize, openSequencer } from './sequencer.ts'
-import { openSqliteStore } from './sqlite-store.ts'
 import type { AppendItem, Place } from './store.ts'
 
 export interface WorkerSettings {
-  readonly databasePath: string
+  readonly store: StoreSettings
   readonly publishedPath: string
   readonly origin: string
   readonly keyPem: string
-  readonly busyTimeoutMs: number
   readonly publishIntervalMs: number
 }
 
@@ -38,6 +37,7 @@ export type WorkerAnswer =
     }
   | { readonly type: 'refused'; readonly id: number; readonly code: string; readonly message: string }
   | { readonly type: 'unpublished'; readonly code: string }
+  | { readonly type: 'notice'; readonly code: string; readonly message: string }
   /** The store cannot be opened; the thread ends. */
   | { readonly type: 'failed'; readonly code: string; readonly message: string }
 
@@ -53,7 +53,7 @@ const { store, sequencer, published } = await open()
 
 async function open() {
   try {
-    const opened = openSqliteStore(settings.databasePath, settings.busyTimeoutMs)
+    const opened = await openStore(settings.store, (notice) => answer({ type: 'notice', ...notice }))
     return {
       store: opened,
       sequencer: await openSequencer(opened, readSigner(settings.origin, settings.keyPem)),

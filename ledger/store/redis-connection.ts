@@ -1,0 +1,250 @@
+/**
+ * The way to a Redis server: its address, its errors as codes of ours, and whether it keeps what it is told.
+ *
+ * @see redis.io/docs: Persistence, Sentinel, Cluster
+ */
+import { createHash } from 'node:crypto'
+import { type ChainableCommander, Cluster, Redis, type RedisOptions } from 'ioredis'
+import { errorCode, InfraFabricError } from '#kernel'
+
+export type Client = Redis | Cluster
+
+export interface RedisAddress {
+  readonly form: 'server' | 'socket' | 'sentinel' | 'cluster'
+  readonly nodes: readonly { readonly host: string; readonly port: number }[]
+  /** Path of a Unix socket; empty otherwise. */
+  readonly path: string
+  /** Name by which the sentinels know the master; empty otherwise. */
+  readonly master: string
+  readonly db: number
+  readonly tls: boolean
+  readonly username: string | null
+  readonly password: string | null
+}
+
+const pattern = /^(rediss?)(?:\+(unix|sentinel|cluster))?:\/\/(?:([^:@/]*):([^@/]*)@)?([^/?#]*)(\/[^?#]*)?$/
+
+/**
+ * Reads an address:
+ *
+ *     redis://[user:password@]host[:port][/db]         rediss:// is the same over TLS
+ *     redis+unix://[user:password@]/path/of/socket
+ *     redis+sentinel://[user:password@]host[:port][,…]/master
+ *     redis+cluster://[user:password@]host[:port][,…]
+ *
+ * User and password are percent-encoded where they hold `:`, `@`, `/` or `%`.
+ *
+ * @throws {InfraFabricError} `ledger.store.address`; the message never shows the password
+ */
+export function parseRedisUrl(url: string): RedisAddress {
+  const wrong = (problem: string) => new InfraFabricError('ledger.store.address', `address of the Redis server: ${problem}`)
+  const match = pattern.exec(url)
+  if (match === null) throw wrong('expected redis://, rediss://, redis+unix://, redis+sentinel:// or redis+cluster://')
+  const [, scheme, form = 'server', user = '', password = '', hosts = '', rest = ''] = match
+  const plain = (text: string) => {
+    try {
+      return text === '' ? null : decodeURIComponent(text)
+    } catch {
+      throw wrong('user or password is not percent-encoded')
+    }
+  }
+  const address = { tls: scheme === 'rediss', username: plain(user), password: plain(password), path: '', master: '', db: 0 }
+  if (form === 'unix') {
+    if (hosts !== '' || rest.length < 2 || address.tls) throw wrong('a socket is redis+unix:///path')
+    return { ...address, form: 'socket', path: rest, nodes: [] }
+  }
+  const nodes = hosts.split(',').map((node) => {
+    const found = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/.exec(node)
+    const port = Number(found?.[3] ?? (form === 'sentinel' ? 26_379 : 6379))
+    if (found === null || port < 1 || port > 65_535) throw wrong(`${JSON.stringify(node)} is no host and port`)
+    return { host: (found[1] ?? found[2])!, port }
+  })
+  if (form === 'sentinel') {
+    if (!/^\/[\w.-]+$/.test(rest))
+      throw wrong('the name of the master comes behind the sentinels: redis+sentinel://host:port/master')
+    return { ...address, form, nodes, master: rest.slice(1) }
+  }
+  if (form === 'cluster') {
+    if (rest.length > 1) throw wrong('a cluster has no numbered databases')
+    return { ...address, form, nodes }
+  }
+  if (nodes.length > 1) throw wrong('several hosts are redis+sentinel:// or redis+cluster://')
+  if (!/^(\/\d{0,4})?$/.test(rest)) throw wrong('the database is a number')
+  return { ...address, form: 'server', nodes, db: Number(rest.slice(1)) }
+}
+
+/** Where the server is, without credentials. */
+export const placeOf = ({ form, nodes, path, master }: RedisAddress): string =>
+  form === 'socket' ? path : nodes.map(({ host, port }) => `${host}:${port}`).join(',') + (master === '' ? '' : `/${master}`)
+
+/**
+ * Connects; reconnects by itself from then on. A command is not sent twice: when the connection ends before its answer, it fails, and what became of it
+ * is not known.
+ *
+ * @param answerWithinMs how long a command may take, waiting for a connection included
+ * @param onReady called at each connection that is ready, the first included
+ */
+export function connect(address: RedisAddress, answerWithinMs: number, onReady: () => void): Client {
+  const credentials = {
+    ...(address.username === null ? {} : { username: address.username }),
+    ...(address.password === null ? {} : { password: address.password }),
+    ...(address.tls ? { tls: {} } : {})
+  }
+  const options: RedisOptions = {
+    ...credentials,
+    protocol: 2,
+    disableClientInfo: true,
+    connectionName: 'if-ledger',
+    autoResendUnfulfilledCommands: false,
+    // a command waits for a connection no longer than for its answer
+    maxRetriesPerRequest: null,
+    commandTimeout: answerWithinMs,
+    connectTimeout: answerWithinMs,
+    maxLoadingRetryTime: 500,
+    retryStrategy: (times) => Math.min(50 * times, 1000),
+    // after a failover the connection may lead to a server that only follows
+    reconnectOnError: (error) => error.message.startsWith('READONLY')
+  }
+  const client = makeClient(address, options, answerWithinMs)
+  client.on('ready', onReady)
+  // each command tells of its own failure
+  client.on('error', () => undefined)
+  return client
+}
+
+function makeClient(address: RedisAddress, options: RedisOptions, answerWithinMs: number): Client {
+  const { form, nodes, path, master, db } = address
+  switch (form) {
+    case 'socket':
+      return new Redis({ ...options, path })
+    case 'server':
+      return new Redis({ ...options, host: nodes[0]!.host, port: nodes[0]!.port, db })
+    case 'sentinel':
+      return new Redis({
+        ...options,
+        sentinels: [...nodes],
+        name: master,
+        sentinelRetryStrategy: (times) => Math.min(50 * times, 1000),
+        ...(address.tls ? { enableTLSForSentinelMode: true, sentinelTLS: {} } : {})
+      })
+    case 'cluster':
+      return new Cluster([...nodes], {
+        redisOptions: options,
+        clusterRetryStrategy: (times) => Math.min(50 * times, 1000),
+        slotsRefreshTimeout: answerWithinMs,
+        retryDelayOnFailover: 100
+      })
+  }
+}
+
+/** Beginnings of the server's errors. @see redis/src/server.c, createSharedObjects */
+const codes: Readonly<Record<string, readonly [code: string, words: string]>> = {
+  OOM: ['ledger.store.full', 'the Redis server is at its memory limit'],
+  MISCONF: ['ledger.store.io', 'the Redis server cannot write to its disk'],
+  LOADING: ['ledger.store.loading', 'the Redis server is still reading its data'],
+  MASTERDOWN: ['ledger.store.unreachable', 'the Redis server has lost its master'],
+  CLUSTERDOWN: ['ledger.store.unreachable', 'the Redis cluster is down'],
+  TRYAGAIN: ['ledger.store.busy', 'the Redis cluster is moving the log'],
+  BUSY: ['ledger.store.busy', 'the Redis server is busy with a script'],
+  READONLY: ['ledger.store.read-only', 'the Redis server is a replica'],
+  NOREPLICAS: ['ledger.store.unreplicated', 'the Redis server has too few replicas: nothing was written'],
+  WRONGTYPE: ['ledger.store.damaged', 'a key of the log holds something else'],
+  NOAUTH: ['ledger.store.denied', 'the Redis server wants a password'],
+  WRONGPASS: ['ledger.store.denied', 'the Redis server does not know this user and password'],
+  NOPERM: ['ledger.store.denied', 'the Redis server does not allow this user what the ledger needs']
+}
+
+/** Redis's word for it as a code of ours. */
+export function redisError(error: unknown, place: string): InfraFabricError {
+  if (error instanceof InfraFabricError) return error
+  const message = error instanceof Error ? error.message : String(error)
+  const told = codes[/^([A-Z]+)\b/.exec(message)?.[1] ?? '']
+  if (told !== undefined) return new InfraFabricError(told[0], `${told[1]} (${place}): ${message}`, { cause: error })
+  if (message === 'Command timed out')
+    return new InfraFabricError('ledger.store.unanswered', `the Redis server does not answer (${place})`, { cause: error })
+  if (error instanceof Error && error.name === 'ReplyError')
+    return new InfraFabricError('ledger.store.io', `the Redis server failed (${place}): ${message}`, { cause: error })
+  return new InfraFabricError(
+    'ledger.store.unreachable',
+    `no connection to the Redis server (${place}, ${errorCode(error)}): ${message}`,
+    {
+      cause: error
+    }
+  )
+}
+
+/** Results of commands sent together, over one connection, to the server that holds their keys. @throws {InfraFabricError} as {@link redisError} */
+export async function together(commands: ChainableCommander, place: string): Promise<unknown[]> {
+  let results: [error: Error | null, result: unknown][] | null
+  try {
+    results = await commands.exec()
+  } catch (error) {
+    throw redisError(error, place)
+  }
+  return (results ?? []).map(([error, result]) => {
+    if (error !== null) throw redisError(error, place)
+    return result
+  })
+}
+
+/** Key names of a log: the part in braces makes a cluster keep all of them in one place. */
+export function keysOf(logName: string) {
+  const tag = `{if-ledger:${createHash('sha256').update(logName).digest('hex').slice(0, 24)}}`
+  return {
+    head: `${tag}:head`,
+    segments: `${tag}:segments`,
+    tiles: `${tag}:tiles`,
+    producers: `${tag}:producers`,
+    singleKeys: `${tag}:keys`,
+    erasable: `${tag}:erasable`,
+    lease: `${tag}:lease`,
+    fence: `${tag}:fence`,
+    barrier: `${tag}:barrier`
+  }
+}
+
+export type LogKeys = ReturnType<typeof keysOf>
+
+/** What of the server's settings does not keep the store's promise. */
+export interface DurabilityFault {
+  readonly setting: string
+  /** Null when the server does not tell. */
+  readonly value: string | null
+  readonly wanted: string
+}
+
+const wanted = { appendonly: 'yes', appendfsync: 'always', 'maxmemory-policy': 'noeviction' } as const
+const leastVersion = [6, 2] as const
+
+/** Holds the server's settings against what a durable log needs. @throws {InfraFabricError} `ledger.store.version`, and as {@link redisError} */
+export async function checkServer(client: Client, { head }: LogKeys, place: string): Promise<DurabilityFault[]> {
+  // commands without a key go to the server of the key beside them
+  const [, info] = await together(client.pipeline().type(head).info('server'), place)
+  const version = /^redis_version:(\S+)/m.exec(String(info))?.[1] ?? 'unknown'
+  const [major = 0, minor = 0] = version.split('.').map(Number)
+  if (!(major > leastVersion[0] || (major === leastVersion[0] && minor >= leastVersion[1])))
+    throw new InfraFabricError(
+      'ledger.store.version',
+      `Redis ${leastVersion.join('.')} or later is needed, ${place} has ${version}`
+    )
+  const faults: DurabilityFault[] = []
+  for (const [setting, value] of Object.entries(wanted)) {
+    const found = await settingOf(client, head, setting, place)
+    if (found !== value) faults.push({ setting, value: found, wanted: value })
+  }
+  return faults
+}
+
+/** Null where the server keeps its settings to itself, as hosted ones do. */
+async function settingOf(client: Client, head: string, setting: string, place: string): Promise<string | null> {
+  try {
+    const [, answer] = await together(client.pipeline().type(head).config('GET', setting), place)
+    return (answer as readonly string[])[1] ?? null
+  } catch (error) {
+    if (['ledger.store.denied', 'ledger.store.io'].includes(errorCode(error))) return null
+    throw error
+  }
+}
+
+export const faultText = ({ setting, value, wanted: want }: DurabilityFault): string =>
+  `${setting} is ${value ?? 'not told'}, not ${want}`
