@@ -61,6 +61,7 @@ function readerOf(database: DatabaseSync): LogReader {
   return {
     head: async () => reading(() => (readHead.get() as Head | undefined) ?? emptyHead),
     segments: async function* (from, to) {
+      if (from >= to) return
       let at = reading(() => (readFirst.get(from) as { first: number | null }).first ?? from)
       while (at < to) {
         const found = reading(() => readSegments.all(at, readAhead) as unknown as Segment[])

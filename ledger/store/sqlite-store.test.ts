@@ -1,0 +1,6 @@
+import { join } from 'node:path'
+import test from 'ava'
+import { scratch } from '../testing/fixtures.ts'
+import { storeContract } from './contract.ts'
+
+storeContract(test, 'SQLite', async (t) => ({ kind: 'sqlite', path: join(scratch(t), 'ledger.db'), busyTimeoutMs: 2000 }))

@@ -1,0 +1,104 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createConnection } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+/** A real redis-server of a test's own, in a folder of its own. */
+export interface RedisServer {
+  /** As `parseRedisUrl` reads it. */
+  readonly url: string
+  readonly dir: string
+  readonly socket: string
+  readonly pid: () => number
+  /** Ends it at once, with its files as they are. */
+  readonly kill: () => Promise<void>
+  /** Starts it again on its files. */
+  readonly restart: () => Promise<void>
+  /** Sends one command, its words parted by blanks, and gives the first line of the answer. */
+  readonly ask: (command: string) => Promise<string>
+  /** Ends it and removes its folder. Idempotent. */
+  readonly stop: () => Promise<void>
+}
+
+/** What a durable log needs of its server. */
+export const durable = ['--appendonly', 'yes', '--appendfsync', 'always', '--maxmemory-policy', 'noeviction'] as const
+
+/**
+ * Starts a server that listens on a Unix socket in its folder, and on `port` of 127.0.0.1 when one is given.
+ *
+ * @param settings as on redis-server's command line
+ */
+export async function startRedis(settings: readonly string[] = durable, port = 0): Promise<RedisServer> {
+  const dir = mkdtempSync(join(tmpdir(), 'redis-'))
+  const socket = join(dir, 'redis.sock')
+  let child: ChildProcess | null = null
+  let ended: Promise<void> = Promise.resolve()
+
+  const ask = (command: string): Promise<string> =>
+    new Promise((resolve, reject) => {
+      const connection = createConnection(socket)
+      let text = ''
+      connection.setTimeout(5000, () => connection.destroy(new Error('redis-server does not answer')))
+      connection.on('error', reject)
+      connection.on('data', (chunk) => {
+        text += chunk
+        const line = text.indexOf('\r\n')
+        if (line < 0) return
+        connection.destroy()
+        resolve(text.slice(0, line))
+      })
+      connection.write(`${command}\r\n`)
+    })
+
+  const start = async (): Promise<void> => {
+    const fixed = ['--port', String(port), '--bind', '127.0.0.1', '--unixsocket', socket, '--dir', dir, '--save', '']
+    const started = spawn('redis-server', [...fixed, '--daemonize', 'no', '--logfile', join(dir, 'redis.log'), ...settings], {
+      stdio: 'ignore'
+    })
+    child = started
+    let failure: Error | null = null
+    ended = new Promise((resolve) => {
+      started.once('error', (error) => {
+        failure = error
+        resolve()
+      })
+      started.once('exit', (code, signal) => {
+        failure ??= new Error(`redis-server ended: ${code ?? signal}`)
+        resolve()
+      })
+    })
+    const deadline = performance.now() + 10_000
+    while ((await ask('PING').catch(() => '')) !== '+PONG') {
+      if (failure !== null) throw failure
+      if (performance.now() > deadline) throw new Error('redis-server did not start within 10 s')
+      await new Promise((resolve) => setTimeout(resolve, 10))
+    }
+  }
+
+  const kill = async (): Promise<void> => {
+    child?.kill('SIGKILL')
+    await ended
+  }
+
+  try {
+    await start()
+  } catch (error) {
+    await kill()
+    rmSync(dir, { recursive: true, force: true })
+    throw error
+  }
+  return {
+    url: `redis+unix://${socket}`,
+    dir,
+    socket,
+    pid: () => child!.pid!,
+    kill,
+    restart: start,
+    ask,
+    stop: async () => {
+      await kill()
+      rmSync(dir, { recursive: true, force: true })
+    }
+  }
+}
