@@ -1,17 +1,19 @@
 /**
  * The witness ledger: an append-only log that anybody can check without trusting its keeper.
  */
-import { chmodSync, existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { errorCode, InfraFabricError, type Log } from '#kernel'
-import { formatVerifierKey, generateSigningKey, readSigner } from './log/note.ts'
+import { noPolicy, parsePolicy } from './log/policy.ts'
 import { openEntryIndex } from './read/entry-index.ts'
 import type { IndexerSettings } from './read/indexer.ts'
 import { createLedgerReader, indexPathOf, type LedgerReader } from './read/reader.ts'
+import { prepareKeys } from './store/keyring.ts'
 import { isKey } from './store/keys.ts'
 import { type LogPlace, openLogReader, type StoreSettings } from './store/open.ts'
+import type { Witnessing } from './store/publisher.ts'
 import type { RedisSettings } from './store/redis-store.ts'
 import type { AppendItem, Place } from './store/store.ts'
 import type { AppendRequest, WorkerAnswer, WorkerRequest, WorkerSettings } from './store/worker.ts'
@@ -33,7 +35,11 @@ export const ledgerFiles = (dir: string) => ({
   database: join(dir, 'ledger.db'),
   published: join(dir, 'checkpoints.log'),
   key: join(dir, 'signing-key.pem'),
-  vkey: join(dir, 'vkey')
+  vkey: join(dir, 'vkey'),
+  /** Keys that took over from the first. */
+  keys: join(dir, 'keys'),
+  /** Which witnesses have to cosign a head before it is published; without the file none has to. */
+  policy: join(dir, 'policy')
 })
 
 /** A log in Redis has writers on several machines, each with the same signing key in its `dir`: one leads, the others wait to take over. */
@@ -53,6 +59,8 @@ export interface LedgerConfig {
   readonly busyTimeoutMs?: number
   /** Heads go to `checkpoints.log` at most this often, in milliseconds, and at the end. Default 1000. */
   readonly publishIntervalMs?: number
+  /** How long a witness may take to cosign, in milliseconds. Default 2000. */
+  readonly witnessWithinMs?: number
 }
 
 export interface Ledger {
@@ -67,39 +75,18 @@ export interface Ledger {
   readonly reader: LedgerReader
   /** Entries in the log after the latest commit of this process. */
   readonly size: () => number
-  /** Public key, in the form others keep. */
+  /** The first public key, in the form others keep: later ones follow from it by what the log says. */
   readonly vkey: string
+  /** How the publishing of heads stands, as of the last attempt. */
+  readonly witnessing: () => Witnessing
+  /**
+   * Lets a new key take over: an entry `key_rotated` tells its public half, the head over it is signed by both keys, and the old private key is removed.
+   *
+   * @throws {InfraFabricError} as `append`
+   */
+  readonly rotateKey: () => Promise<Place & { readonly vkey: string }>
   /** Commits what was appended, publishes the head, ends the thread. Idempotent. */
   readonly close: () => Promise<void>
-}
-
-/** Puts a new key at `path`, whole and on disk before anything is signed with it; of two processes that try, one does. */
-function makeKey(path: string): void {
-  const draft = `${path}.${process.pid}`
-  writeFileSync(draft, generateSigningKey(), { mode: 0o600, flush: true })
-  try {
-    linkSync(draft, path)
-  } catch (error) {
-    if (errorCode(error) !== 'EEXIST') throw error
-  } finally {
-    rmSync(draft)
-  }
-}
-
-/** Makes folder, key and public key when they are not there. @returns the signing key, PEM */
-function prepare({ dir, origin }: LedgerConfig): { keyPem: string; vkey: string } {
-  const files = ledgerFiles(dir)
-  mkdirSync(dir, { recursive: true, mode: 0o750 })
-  if (!existsSync(files.key)) makeKey(files.key)
-  chmodSync(files.key, 0o600)
-  const keyPem = readFileSync(files.key, 'utf8')
-  const vkey = formatVerifierKey(readSigner(origin, keyPem))
-  if (!existsSync(files.vkey)) writeFileSync(files.vkey, `${vkey}\n`)
-  const kept = readFileSync(files.vkey, 'utf8').trim()
-  if (kept !== vkey) {
-    throw new InfraFabricError('ledger.key.mismatch', `${files.vkey} holds ${kept}, but the signing key and origin give ${vkey}`)
-  }
-  return { keyPem, vkey }
 }
 
 const threadOptions = { execArgv: ['--disable-warning=ExperimentalWarning'] }
@@ -131,17 +118,23 @@ function placeOf(store: StoreSettings): LogPlace {
 
 /** Opens the ledger in `config.dir` for appending. @throws {InfraFabricError} `ledger.key.*`, `ledger.store.*` */
 export async function openLedger(config: LedgerConfig): Promise<Ledger> {
-  const { keyPem, vkey } = prepare(config)
   const files = ledgerFiles(config.dir)
+  const vkey = prepareKeys(files, config.origin)
+  const policyFile = existsSync(files.policy) ? readFileSync(files.policy) : null
+  const policy = policyFile === null ? noPolicy : parsePolicy(policyFile)
   const settings: WorkerSettings = {
     store: storeSettings(config),
     publishedPath: files.published,
     origin: config.origin,
-    keyPem,
-    publishIntervalMs: config.publishIntervalMs ?? 1000
+    keys: { key: files.key, vkey: files.vkey, keys: files.keys },
+    publishIntervalMs: config.publishIntervalMs ?? 1000,
+    policy: policyFile,
+    witnessWithinMs: config.witnessWithinMs ?? 2000
   }
   let closed = false
   const waiting = new Map<number, PromiseWithResolvers<readonly Place[]>>()
+  const rotations = new Map<number, string>()
+  let witnessing: Witnessing = { state: policy.quorum === null ? 'unasked' : 'witnessed', publishedSize: 0, missing: {} }
   let nextId = 0
   let size = 0
   const take = (id: number) => {
@@ -172,6 +165,17 @@ export async function openLedger(config: LedgerConfig): Promise<Ledger> {
       }
       if (answer.type === 'refused') return take(answer.id).reject(new InfraFabricError(answer.code, answer.message))
       size = answer.size
+      if (answer.type === 'rotated') {
+        rotations.set(answer.id, answer.vkey)
+        return take(answer.id).resolve([answer.place])
+      }
+      if (answer.type === 'witnessing') {
+        if (answer.witnessing.state === 'unwitnessed')
+          config.log.warn({ ...answer.witnessing }, 'no quorum of witnesses: heads are not published')
+        else if (witnessing.state === 'unwitnessed') config.log.info({ ...answer.witnessing }, 'witnesses cosign again')
+        witnessing = answer.witnessing
+        return
+      }
       for (const [number, id] of answer.ids.entries()) take(id).resolve(answer.places[number]!)
     })
     thread.on('error', (error) => {
@@ -228,6 +232,18 @@ export async function openLedger(config: LedgerConfig): Promise<Ledger> {
       waiting.set(id, waiter)
       if (outgoing.push({ id, epoch, items, octets }) === 1) setImmediate(send)
       return waiter.promise
+    },
+    witnessing: () => witnessing,
+    rotateKey: async () => {
+      if (closed || worker === null) throw new InfraFabricError('ledger.closed', 'the ledger is closed')
+      const waiter = Promise.withResolvers<readonly Place[]>()
+      const id = nextId++
+      waiting.set(id, waiter)
+      request({ type: 'rotate', id })
+      const [place] = await waiter.promise
+      const next = rotations.get(id)!
+      rotations.delete(id)
+      return { ...place!, vkey: next }
     },
     close: async () => {
       if (closed) return

@@ -102,7 +102,7 @@ export function formatCheckpoint({ origin, size, root }: Checkpoint): string {
 }
 
 /** One signature line of a note. */
-export function signatureLine({ name, keyHash }: NoteVerifier, signature: Uint8Array): string {
+export function signatureLine({ name, keyHash }: Pick<NoteVerifier, 'name' | 'keyHash'>, signature: Uint8Array): string {
   return `— ${name} ${Buffer.concat([keyHash, signature]).toString('base64')}\n`
 }
 

@@ -12,7 +12,7 @@
  */
 import { InfraFabricError } from '#kernel'
 import { cosignedAt, parseCosignerKey } from './cosignature.ts'
-import { type CheckpointNote, formatVerifierKey, isSignedBy, type NoteVerifier, parseVerifierKey } from './note.ts'
+import { type CheckpointNote, isSignedBy, type NoteVerifier, parseVerifierKey } from './note.ts'
 
 export interface PolicyLog {
   readonly verifier: NoteVerifier
@@ -20,7 +20,7 @@ export interface PolicyLog {
 }
 
 export interface PolicyWitness {
-  /** Its name in the policy, which need not be the name of its key. */
+  /** Its name in the policy, an octet a character; it need not be the name of its key. */
   readonly name: string
   readonly verifier: NoteVerifier
   /** Submission prefix of C2SP tlog-witness. */
@@ -143,16 +143,8 @@ function problemAt(line: number, problem: string, cause?: unknown): InfraFabricE
   return new InfraFabricError('ledger.policy.malformed', `policy, line ${line}: ${problem}`, { cause })
 }
 
-/** Writes a policy in the form that {@link parsePolicy} reads. */
-export function formatPolicy({ logs, witnesses, groups, quorum }: Policy): string {
-  const line = (...words: readonly (string | number | null)[]) => `${words.filter((word) => word !== null).join(' ')}\n`
-  return [
-    ...logs.map(({ verifier, url }) => line('log', formatVerifierKey(verifier), url)),
-    ...witnesses.map(({ name, verifier, url }) => line('witness', name, formatVerifierKey(verifier), url)),
-    ...groups.map(({ name, threshold, members }) => line('group', name, threshold, ...members)),
-    line('quorum', quorum ?? 'none')
-  ].join('')
-}
+/** A name as people wrote it. */
+export const nameText = (name: string): string => Buffer.from(name, 'latin1').toString('utf8')
 
 /** Whether those witnesses are a quorum. */
 export function isQuorum({ witnesses, groups, quorum }: Policy, cosigned: ReadonlySet<string>): boolean {

@@ -8,6 +8,8 @@ import { InfraFabricError } from '#kernel'
 export interface PublishedHeads {
   /** Appends a checkpoint unless it is the last one published. */
   readonly publish: (checkpoint: string) => void
+  /** The last one published; null when there is none. */
+  readonly last: () => string | null
   readonly close: () => void
 }
 
@@ -47,6 +49,7 @@ export function openPublished(path: string): PublishedHeads {
       fdatasyncSync(file)
       last = checkpoint
     },
+    last: () => last,
     close: () => closeSync(file)
   }
 }

@@ -14,6 +14,7 @@ import { type NoteSigner, signCheckpoint } from '../log/note.ts'
 import { entriesOf, maxEntryOctets } from '../log/segment.ts'
 import { GrowingTree, tileHashes, tileWidth } from '../log/tree.ts'
 import { leafHashes } from '../read/tiles.ts'
+import type { Keyring } from './keyring.ts'
 import { keyChanges, numberedKey, type Producer } from './keys.ts'
 import type { AppendItem, Commit, ErasableChanges, Head, LogStore, Place } from './store.ts'
 
@@ -27,23 +28,31 @@ const attempts = 16
 const mostProducers = 10_000
 
 export interface Sequencer {
-  /** Appends all items, in order, or none. One call at a time. @throws {InfraFabricError} as {@link LogStore}; `ledger.entry.too-large` */
-  readonly append: (items: readonly AppendItem[]) => Promise<readonly Place[]>
+  /**
+   * Appends all items, in order, or none. One call at a time.
+   *
+   * @param next key that signs from here on: the head of these items carries its signature behind that of the present key
+   * @throws {InfraFabricError} as {@link LogStore}; `ledger.entry.too-large`; `ledger.key.missing` when another key has taken over that is not here
+   */
+  readonly append: (items: readonly AppendItem[], next?: NoteSigner) => Promise<readonly Place[]>
   /** The newest head this sequencer knows. */
   readonly head: () => Head
+  /** The key that signs behind it. */
+  readonly signer: () => NoteSigner
 }
 
 interface Position {
   readonly head: Head
   readonly tree: GrowingTree
+  readonly signer: NoteSigner
 }
 
 /**
  * The tree as the store has it, once its root is the one in the head's own checkpoint: nothing is built, and signed, on a spoiled head.
  *
- * @throws {InfraFabricError} `ledger.store.damaged`
+ * @throws {InfraFabricError} `ledger.store.damaged`, `ledger.key.missing`
  */
-async function readPosition(store: LogStore): Promise<Position> {
+async function readPosition(store: LogStore, keys: Keyring): Promise<Position> {
   const head = await store.head()
   const damaged = (problem: string, cause?: unknown) => new InfraFabricError('ledger.store.damaged', problem, { cause })
   const lastTiles: Uint8Array[] = []
@@ -64,16 +73,18 @@ async function readPosition(store: LogStore): Promise<Position> {
       if (size !== String(head.size) || root !== tree.root().toString('base64'))
         throw damaged('the head of the log does not have the root of its own checkpoint')
     }
-    return { head, tree }
+    return { head, tree, signer: keys.signerBehind(head.checkpoint) }
   } catch (error) {
     if (error instanceof InfraFabricError && error.code !== 'ledger.segment.malformed') throw error
     throw damaged('the head of the log is spoiled', error)
   }
 }
 
-export async function openSequencer(store: LogStore, signer: NoteSigner): Promise<Sequencer> {
-  let position: Position | null = await readPosition(store)
-  let known: Head = position.head
+/** @param signers a key alone for a log that never changes it */
+export async function openSequencer(store: LogStore, signers: NoteSigner | Keyring): Promise<Sequencer> {
+  const keys: Keyring = 'signerBehind' in signers ? signers : { signerBehind: () => signers }
+  let position: Position | null = await readPosition(store, keys)
+  let known: Position = position
 
   /** Producers as they are at the position's head, as far as they have been asked for. */
   let producers = new Map<string, Producer>()
@@ -121,12 +132,12 @@ export async function openSequencer(store: LogStore, signer: NoteSigner): Promis
   }
 
   /** One attempt. Null when somebody else moved the head. */
-  const attempt = async (items: readonly AppendItem[]): Promise<readonly Place[] | null> => {
+  const attempt = async (items: readonly AppendItem[], next?: NoteSigner): Promise<readonly Place[] | null> => {
     if (position === null) {
       producers.clear()
-      position = await readPosition(store)
+      position = await readPosition(store, keys)
     }
-    const { head, tree } = position
+    const { head, tree, signer } = position
     const placed = await placesOf(items.map(({ key }) => key))
     const fresh: AppendItem[] = []
     for (const item of items) {
@@ -137,10 +148,10 @@ export async function openSequencer(store: LogStore, signer: NoteSigner): Promis
     if (fresh.length > 0) {
       // the tree is the position's own: until the commit is known to have been taken, there is no position
       position = null
-      const { commit, places } = seal(fresh, head, tree, signer, producers)
+      const { commit, places } = seal(fresh, head, tree, next === undefined ? [signer] : [signer, next], producers)
       if (!(await store.commit(commit))) return null
-      position = { head: commit.head, tree }
-      known = commit.head
+      position = { head: commit.head, tree, signer: next ?? signer }
+      known = position
       for (const producer of commit.keyChanges.producers) producers.set(producer.id, producer)
       fresh.forEach(({ key }, number) => {
         placed.set(key, places[number]!)
@@ -150,14 +161,15 @@ export async function openSequencer(store: LogStore, signer: NoteSigner): Promis
   }
 
   return {
-    append: async (items) => {
+    append: async (items, next) => {
       for (let times = 0; times < attempts; times++) {
-        const places = await attempt(items)
+        const places = await attempt(items, next)
         if (places !== null) return places
       }
       throw new InfraFabricError('ledger.store.busy', `other writers moved the head of the log ${attempts} times`)
     },
-    head: () => known
+    head: () => known.head,
+    signer: () => known.signer
   }
 }
 
@@ -166,7 +178,7 @@ function seal(
   items: readonly AppendItem[],
   head: Head,
   tree: GrowingTree,
-  signer: NoteSigner,
+  signers: readonly [NoteSigner, ...NoteSigner[]],
   producers: ReadonlyMap<string, Producer>
 ): { commit: Commit; places: Place[] } {
   let room = 0
@@ -192,7 +204,7 @@ function seal(
     at = end
   }
   const keys = items.map(({ key }) => key)
-  const checkpoint = signCheckpoint({ origin: signer.name, size: tree.size, root: tree.root() }, signer)
+  const checkpoint = signCheckpoint({ origin: signers[0].name, size: tree.size, root: tree.root() }, ...signers)
   return {
     places,
     commit: {

@@ -1,9 +1,14 @@
 /** The ledger's thread. It owns the store: an fsync here delays no packet and no SIP message. What it does is said in sequencer.ts. */
 import { parentPort, workerData } from 'node:worker_threads'
-import { errorCode, InfraFabricError } from '#kernel'
-import { readSigner } from '../log/note.ts'
+import { errorCode, InfraFabricError, type JsonObject, newTraceId, systemClock } from '#kernel'
+import { createSeatClient } from '../client/seat-client.ts'
+import { draftEntry } from '../log/entry.ts'
+import { formatVerifierKey } from '../log/note.ts'
+import { noPolicy, parsePolicy } from '../log/policy.ts'
+import { type KeyFiles, makeNextKey, openKeyring, retireKey } from './keyring.ts'
 import { openStore, type StoreSettings } from './open.ts'
 import { openPublished } from './published.ts'
+import { createPublisher, type Witnessing } from './publisher.ts'
 import { groupSize, openSequencer } from './sequencer.ts'
 import type { AppendItem, Place } from './store.ts'
 
@@ -11,8 +16,11 @@ export interface WorkerSettings {
   readonly store: StoreSettings
   readonly publishedPath: string
   readonly origin: string
-  readonly keyPem: string
+  readonly keys: KeyFiles
   readonly publishIntervalMs: number
+  /** Octets of the policy, which says what witnesses are asked before a head is published; null for none. */
+  readonly policy: Uint8Array | null
+  readonly witnessWithinMs: number
 }
 
 /** One call of `append`. */
@@ -25,7 +33,10 @@ export interface AppendRequest {
   readonly octets: number
 }
 
-export type WorkerRequest = { readonly type: 'append'; readonly requests: readonly AppendRequest[] } | { readonly type: 'close' }
+export type WorkerRequest =
+  | { readonly type: 'append'; readonly requests: readonly AppendRequest[] }
+  | { readonly type: 'rotate'; readonly id: number }
+  | { readonly type: 'close' }
 
 export type WorkerAnswer =
   | { readonly type: 'ready'; readonly size: number }
@@ -36,6 +47,8 @@ export type WorkerAnswer =
       readonly size: number
     }
   | { readonly type: 'refused'; readonly id: number; readonly code: string; readonly message: string }
+  | { readonly type: 'rotated'; readonly id: number; readonly vkey: string; readonly place: Place; readonly size: number }
+  | { readonly type: 'witnessing'; readonly witnessing: Witnessing; readonly size: number }
   | { readonly type: 'unpublished'; readonly code: string }
   | { readonly type: 'notice'; readonly code: string; readonly message: string }
   /** The store cannot be opened; the thread ends. */
@@ -56,7 +69,7 @@ async function open() {
     const opened = await openStore(settings.store, (notice) => answer({ type: 'notice', ...notice }))
     return {
       store: opened,
-      sequencer: await openSequencer(opened, readSigner(settings.origin, settings.keyPem)),
+      sequencer: await openSequencer(opened, openKeyring(settings.keys, settings.origin)),
       published: openPublished(settings.publishedPath)
     }
   } catch (error) {
@@ -69,15 +82,54 @@ let queue: AppendRequest[] = []
 let failedEpoch = -1
 let committing = false
 let closing = false
-let publishTimer: NodeJS.Timeout | null = null
+/** What this thread does of its own beside appends, one after another with them. */
+const tasks: (() => Promise<void>)[] = []
 
-const publish = () => {
-  publishTimer = null
+/** Writes what the ledger itself has to tell. */
+const record = async (event: string, payload: JsonObject, key: string, next?: ReturnType<typeof makeNextKey>): Promise<Place> => {
+  const told = { event, component: 'IF.witness.ledger', traceId: newTraceId(), payload }
+  const [place] = await sequencer.append([{ draft: draftEntry(told, Date.now()), key }], next)
+  publisher.changed()
+  return place!
+}
+
+const seats = createSeatClient()
+const publisher = createPublisher({
+  log: store,
+  head: sequencer.head,
+  heads: published,
+  policy: settings.policy === null ? noPolicy : parsePolicy(settings.policy),
+  ask: seats.ask,
+  clock: systemClock,
+  intervalMs: settings.publishIntervalMs,
+  answerWithinMs: settings.witnessWithinMs,
+  onFailure: (code) => answer({ type: 'unpublished', code }),
+  onChange: (now, before) => {
+    answer({ type: 'witnessing', witnessing: now, size: sequencer.head().size })
+    if (now.state === before.state) return
+    const payload = { publishedSize: now.publishedSize, missing: now.missing }
+    tasks.push(async () => {
+      try {
+        await record(`checkpoint_${now.state}`, payload, `witnessing:${newTraceId()}`)
+      } catch (error) {
+        answer({ type: 'notice', ...wordsOf(error) })
+      }
+    })
+    void drain()
+  }
+})
+
+const rotate = async (id: number): Promise<void> => {
   try {
-    const { checkpoint } = sequencer.head()
-    if (checkpoint !== null) published.publish(checkpoint)
+    const next = makeNextKey(settings.keys, settings.origin)
+    const retired = sequencer.signer()
+    const vkey = formatVerifierKey(next)
+    const place = await record('key_rotated', { vkey }, `rotate:${next.keyHash.toString('hex')}`, next)
+    publisher.publishAnyway(sequencer.head().checkpoint!)
+    retireKey(settings.keys, retired)
+    answer({ type: 'rotated', id, vkey, place, size: sequencer.head().size })
   } catch (error) {
-    answer({ type: 'unpublished', code: errorCode(error) })
+    answer({ type: 'refused', id, ...wordsOf(error) })
   }
 }
 
@@ -112,7 +164,7 @@ const commitGroup = async (group: readonly AppendRequest[]): Promise<void> => {
       }),
       size: sequencer.head().size
     })
-    publishTimer ??= setTimeout(publish, settings.publishIntervalMs)
+    publisher.changed()
   } catch (error) {
     for (const request of group) refuse(request, error)
   }
@@ -121,8 +173,9 @@ const commitGroup = async (group: readonly AppendRequest[]): Promise<void> => {
 const drain = async (): Promise<void> => {
   if (committing) return
   committing = true
-  while (queue.length > 0) {
-    await commitGroup(takeGroup())
+  while (queue.length > 0 || tasks.length > 0) {
+    const task = tasks.shift()
+    await (task === undefined ? commitGroup(takeGroup()) : task())
     if (!closing) await new Promise<void>((resolve) => setImmediate(resolve))
   }
   committing = false
@@ -130,8 +183,9 @@ const drain = async (): Promise<void> => {
 }
 
 const end = async (): Promise<void> => {
-  if (publishTimer !== null) clearTimeout(publishTimer)
-  publish()
+  await publisher.end()
+  for (const task of tasks.splice(0)) await task()
+  seats.close()
   published.close()
   await store.close()
   port.close()
@@ -143,9 +197,14 @@ port.on('message', (request: WorkerRequest) => {
     void drain()
     return
   }
+  if (request.type === 'rotate') {
+    tasks.push(() => rotate(request.id))
+    void drain()
+    return
+  }
   closing = true
   if (!committing) void drain()
 })
 
-publish()
+publisher.changed()
 answer({ type: 'ready', size: sequencer.head().size })

@@ -1,0 +1,123 @@
+/**
+ * The signing keys of a log.
+ *
+ *     signing-key.pem, vkey     the first key: what auditors trust from the beginning
+ *     keys/<key hash>.pem       keys that took over later
+ *     keys/<key hash>.vkey
+ *
+ * Which key signs is not written down beside the log, where it could come apart from it: the head says so. Its last signature of the log is the present
+ * key's; a head under which a key takes over carries two, the old key's first.
+ */
+import { chmodSync, existsSync, linkSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { errorCode, InfraFabricError } from '#kernel'
+import {
+  formatVerifierKey,
+  generateSigningKey,
+  type NoteSigner,
+  parseCheckpoint,
+  parseVerifierKey,
+  readSigner
+} from '../log/note.ts'
+
+export interface KeyFiles {
+  /** First private key, PEM. */
+  readonly key: string
+  /** First public key. */
+  readonly vkey: string
+  /** Folder of later keys. */
+  readonly keys: string
+}
+
+export interface Keyring {
+  /**
+   * The key that signs behind a head; the first key while the log is empty.
+   *
+   * @throws {InfraFabricError} `ledger.key.missing` when the private key is not in the folder
+   */
+  readonly signerBehind: (checkpoint: string | null) => NoteSigner
+}
+
+const idOf = ({ keyHash }: NoteSigner): string => keyHash.toString('hex')
+
+/** Puts a new private key at `path`, whole and on disk before anything is signed with it; of two processes that try, one does. */
+function makeKey(path: string): void {
+  const draft = `${path}.${process.pid}`
+  writeFileSync(draft, generateSigningKey(), { mode: 0o600, flush: true })
+  try {
+    linkSync(draft, path)
+  } catch (error) {
+    if (errorCode(error) !== 'EEXIST') throw error
+  } finally {
+    rmSync(draft)
+  }
+}
+
+/**
+ * Makes the first key when there is none.
+ *
+ * @returns the first public key
+ * @throws {InfraFabricError} `ledger.key.mismatch` when private and public key or the origin do not belong together
+ */
+export function prepareKeys(files: KeyFiles, origin: string): string {
+  mkdirSync(dirname(files.key), { recursive: true, mode: 0o750 })
+  // a first key that another has taken over from is gone, and its public half stays
+  if (!existsSync(files.key) && !existsSync(files.vkey)) makeKey(files.key)
+  const mismatch = (kept: string, expected: string) =>
+    new InfraFabricError('ledger.key.mismatch', `${files.vkey} holds ${kept}, but the signing key and origin give ${expected}`)
+  if (existsSync(files.key)) {
+    chmodSync(files.key, 0o600)
+    const vkey = formatVerifierKey(readSigner(origin, readFileSync(files.key, 'utf8')))
+    if (!existsSync(files.vkey)) writeFileSync(files.vkey, `${vkey}\n`)
+    const kept = readFileSync(files.vkey, 'utf8').trim()
+    if (kept !== vkey) throw mismatch(kept, vkey)
+    return vkey
+  }
+  const kept = readFileSync(files.vkey, 'utf8').trim()
+  if (parseVerifierKey(kept).name !== origin) throw mismatch(kept, `a key of ${origin}`)
+  return kept
+}
+
+export function openKeyring(files: KeyFiles, origin: string): Keyring {
+  const known = new Map<string, NoteSigner>()
+  const learn = (path: string): NoteSigner => {
+    const signer = readSigner(origin, readFileSync(path, 'utf8'))
+    known.set(idOf(signer), signer)
+    return signer
+  }
+  const learnAll = () => {
+    if (existsSync(files.key)) learn(files.key)
+    if (!existsSync(files.keys)) return
+    for (const name of readdirSync(files.keys)) if (name.endsWith('.pem')) learn(join(files.keys, name))
+  }
+  return {
+    signerBehind: (checkpoint) => {
+      if (checkpoint === null) return learn(files.key)
+      const own = parseCheckpoint(checkpoint).signatures.filter(({ name }) => name === origin)
+      const id = own.at(-1)?.keyHash.toString('hex') ?? 'none'
+      if (!known.has(id)) learnAll()
+      const signer = known.get(id)
+      if (signer !== undefined) return signer
+      throw new InfraFabricError(
+        'ledger.key.missing',
+        `the head of the log is signed by key ${id}, whose private half is not in this folder`
+      )
+    }
+  }
+}
+
+/** Makes a key to take over, on disk with its public half before this returns. */
+export function makeNextKey(files: KeyFiles, origin: string): NoteSigner {
+  mkdirSync(files.keys, { recursive: true, mode: 0o700 })
+  const pem = generateSigningKey()
+  const signer = readSigner(origin, pem)
+  writeFileSync(join(files.keys, `${idOf(signer)}.vkey`), `${formatVerifierKey(signer)}\n`, { flush: true })
+  writeFileSync(join(files.keys, `${idOf(signer)}.pem`), pem, { mode: 0o600, flush: true, flag: 'wx' })
+  return signer
+}
+
+/** Removes the private half of a key that signs no more. */
+export function retireKey(files: KeyFiles, signer: NoteSigner): void {
+  rmSync(join(files.keys, `${idOf(signer)}.pem`), { force: true })
+  if (existsSync(files.key) && idOf(readSigner(signer.name, readFileSync(files.key, 'utf8'))) === idOf(signer)) rmSync(files.key)
+}
