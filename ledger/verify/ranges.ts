@@ -1,5 +1,5 @@
 /** Checks a run of entries by itself; what it needs of its neighbours stands in its report. */
-import { hash } from 'node:crypto'
+import { sha256 } from '../log/merkle.ts'
 import { CompactRange, type RangeState } from './compact-range.ts'
 import { checkEntry } from './entry-form.ts'
 import { isHexOf, isText, newPlace, readPlace } from './entry-octets.ts'
@@ -112,7 +112,7 @@ export function checkRange(source: EntrySource, task: RangeTask, onProgress: (en
     }
     // The octet before an entry is the second of its length, which was read: here the leaf's prefix (RFC 6962 §2.1) takes its place, and nothing is copied.
     data[start - 1] = 0
-    last = hash('sha256', data.subarray(start - 1, end), 'buffer')
+    last = sha256(data.subarray(start - 1, end))
     tree.append(last)
     if (tree.end === task.sizes[nextSize]) {
       snapshots.push(tree.state())
