@@ -93,7 +93,8 @@ export function parseArguments(args: readonly string[], options: readonly Option
       values.set(option.name, next)
     }
   }
-  if (operands.length < operandNames.length) throw new UsageError(`${operandNames[operands.length]} is missing`)
+  const missing = operandNames[operands.length]
+  if (missing !== undefined && !missing.startsWith('[')) throw new UsageError(`${missing} is missing`)
   if (operands.length > operandNames.length) throw new UsageError(`unexpected ${JSON.stringify(operands[operandNames.length])}`)
   return {
     operands,

@@ -9,7 +9,7 @@ export type Run = (args: Arguments, output: Output) => Promise<number>
 export interface Command {
   /** Words after `ifctl`. */
   readonly words: readonly string[]
-  /** Names of its operands, for the help: `<file>`. All are needed. */
+  /** Names of its operands, for the help: `<file>`; `[file]` may be left out. */
   readonly operands: readonly string[]
   readonly summary: string
   readonly options: readonly Option[]

@@ -154,5 +154,60 @@ export const commands: readonly Command[] = [
     summary: 'latest signed checkpoint, to keep elsewhere and verify against later',
     options: [dataOption, ledgerOption],
     load: () => import('./commands/witness-checkpoint.ts')
+  },
+  {
+    words: ['witness', 'prove'],
+    operands: ['[entry]'],
+    summary: 'proof that an entry is in the log, as one text that is checked offline; --check checks one',
+    options: [
+      dataOption,
+      ledgerOption,
+      { name: 'out', value: 'FILE', summary: 'where the proof goes (default: stdout)' },
+      {
+        name: 'policy',
+        value: 'FILE',
+        summary: 'who must have cosigned the head (default for making: the one in the ledger folder)'
+      },
+      { name: 'check', value: 'FILE', summary: 'check this proof, - for stdin; needs no ledger' },
+      { name: 'vkey', value: 'KEY', summary: 'with --check: public key of the log, or a file with it' },
+      { name: 'leaf', value: 'FILE', summary: 'with --check: octets of the entry (default: those the proof brings)' }
+    ],
+    load: () => import('./commands/witness-prove.ts')
+  },
+  {
+    words: ['witness', 'cosign'],
+    operands: [],
+    summary: 'be the witness of a Guardian seat: sign heads of a log that follow from the last one signed, and no other',
+    options: [
+      { name: 'key', value: 'FILE', summary: 'private key of the seat, PEM' },
+      { name: 'name', value: 'NAME', summary: 'name of the seat in its signatures, a domain and a path' },
+      { name: 'state', value: 'FILE', summary: 'what the seat has signed last; never restore an old copy of it' },
+      { name: 'create', summary: 'make key and state where they are not there' },
+      { name: 'vkey', value: 'KEY', summary: 'public key of the log, or a file with one a line' },
+      { name: 'serve', value: 'ADDR:PORT', summary: 'answer the log over HTTP (C2SP tlog-witness), in the foreground' },
+      { name: 'checkpoint', value: 'FILE', summary: 'sign this one head by hand, - for stdin' },
+      { name: 'ledger', value: 'DIR', summary: 'with --checkpoint: ledger to make the proof from' }
+    ],
+    load: () => import('./commands/witness-cosign.ts')
+  },
+  {
+    words: ['witness', 'rotate-key'],
+    operands: [],
+    summary: 'let a new signing key take over: told in the log, under a head that both keys sign',
+    options: [dataOption, ledgerOption],
+    load: () => import('./commands/witness-rotate-key.ts')
+  },
+  {
+    words: ['witness', 'erase'],
+    operands: [],
+    summary: 'erase the payload beside an entry; the entry and its proofs stay',
+    options: [
+      dataOption,
+      ledgerOption,
+      { name: 'entry', value: 'N', summary: 'number of the entry' },
+      { name: 'reason', value: 'TEXT', summary: 'why, for the log' },
+      { name: 'spool', value: 'DIR', summary: 'spool to look through (default: spool in the data folder)' }
+    ],
+    load: () => import('./commands/witness-erase.ts')
   }
 ]

@@ -1,8 +1,9 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import type { LedgerEntry, LedgerReader } from '#ledger'
+import type { Ledger, LedgerEntry, LedgerReader } from '#ledger'
 import { type Arguments, CommandError } from './arguments.ts'
 import { dataFolder } from './command.ts'
+import { readInput } from './files.ts'
 
 /** An entry with its stored bytes and hash. */
 export type StoredEntry = Awaited<ReturnType<LedgerReader['query']>>[number]
@@ -46,7 +47,33 @@ export async function withReader<T>(folder: string, use: (reader: LedgerReader) 
   }
 }
 
-/** Entry as the commands give it as JSON: as it is stored, with its hash. */
-export function entryJson({ entry, hash }: StoredEntry): LedgerEntry & { readonly hash: string } {
-  return { ...entry, hash }
+/** Entry as the commands give it as JSON: as it is stored, with its hash, and what lies beside the log. */
+export function entryJson({ entry, hash, erasable }: StoredEntry): LedgerEntry & Pick<StoredEntry, 'hash' | 'erasable'> {
+  return { ...entry, hash, ...(erasable === undefined ? {} : { erasable }) }
+}
+
+/**
+ * Opens the ledger in `folder` for appending, gives it to `use` and closes it.
+ *
+ * @throws {CommandError} `cli.ledger.absent`; {InfraFabricError} as openLedger
+ */
+export async function withLedger<T>(folder: string, use: (ledger: Ledger) => Promise<T>): Promise<T> {
+  const { vkey } = await existingLedger(folder)
+  const { openLedger } = await import('#ledger')
+  const { silentLog } = await import('#kernel')
+  const ledger = await openLedger({ dir: folder, origin: readFileSync(vkey, 'utf8').split('+')[0]!, log: silentLog })
+  try {
+    return await use(ledger)
+  } finally {
+    await ledger.close()
+  }
+}
+
+/** A public key given as itself or as a file with it, or the files' lines: one key a line, `#` begins a comment. */
+export async function keysGiven(given: string): Promise<string[]> {
+  const text = existsSync(given) ? (await readInput(given)).toString('utf8') : given
+  return text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '' && !line.startsWith('#'))
 }

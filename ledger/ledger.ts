@@ -10,6 +10,7 @@ import { noPolicy, parsePolicy } from './log/policy.ts'
 import { openEntryIndex } from './read/entry-index.ts'
 import type { IndexerSettings } from './read/indexer.ts'
 import { createLedgerReader, indexPathOf, type LedgerReader } from './read/reader.ts'
+import type { Seat, SeatSettings } from './seat/open.ts'
 import { prepareKeys } from './store/keyring.ts'
 import { isKey } from './store/keys.ts'
 import { type LogPlace, openLogReader, type StoreSettings } from './store/open.ts'
@@ -19,13 +20,21 @@ import type { AppendItem, Place } from './store/store.ts'
 import type { AppendRequest, WorkerAnswer, WorkerRequest, WorkerSettings } from './store/worker.ts'
 
 export { appendItem } from './client/append-item.ts'
+export { type Erasure, type ErasureConfig, eraseEntry } from './client/erase.ts'
 export { createWitness, type LocalWitness, type WitnessConfig } from './client/witness.ts'
 export { draftEntry, type LedgerEntry, maxPayloadOctets } from './log/entry.ts'
-export { formatVerifierKey, openCheckpoint, parseVerifierKey } from './log/note.ts'
+export { formatVerifierKey, type NoteVerifier, openCheckpoint, parseCheckpoint, parseVerifierKey } from './log/note.ts'
+export { judgeCheckpoint, nameText, noPolicy, type Policy, parsePolicy } from './log/policy.ts'
 export { checkConsistency, checkInclusion, consistencyProof, inclusionProof } from './log/proof.ts'
+export { proveConsistency, proveInclusion } from './log/prover.ts'
+export { checkTlogProof, formatTlogProof, parseTlogProof, type TlogProof, type TlogProofResult } from './log/tlog-proof.ts'
 export type { LedgerFilter } from './read/entry-index.ts'
 export { describeVerdict, entryLine } from './read/lines.ts'
 export { type LedgerReader, openLedgerReader } from './read/reader.ts'
+export { tilesOf } from './read/tiles.ts'
+export type { Seat, SeatSettings } from './seat/open.ts'
+export { latestPublished } from './store/published.ts'
+export type { Witnessing } from './store/publisher.ts'
 export { readEntries } from './store/sqlite-store.ts'
 export type { AppendItem, Head, LogReader, LogStore, Place, Segment } from './store/store.ts'
 export { type TrustedState, type Verdict, type Verification, type VerifyOptions, verifyLedger } from './verify/verify.ts'
@@ -87,6 +96,13 @@ export interface Ledger {
   readonly rotateKey: () => Promise<Place & { readonly vkey: string }>
   /** Commits what was appended, publishes the head, ends the thread. Idempotent. */
   readonly close: () => Promise<void>
+}
+
+/** Opens a Guardian's witness. @throws {InfraFabricError} `ledger.key.*`, `ledger.seat.state` */
+export async function openSeat(settings: SeatSettings): Promise<Seat> {
+  // an HTTP server is not loaded by whoever only opens a ledger
+  const { openSeat: open } = await import('./seat/open.ts')
+  return open(settings)
 }
 
 const threadOptions = { execArgv: ['--disable-warning=ExperimentalWarning'] }

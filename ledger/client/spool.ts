@@ -210,6 +210,9 @@ export function keepSpoiled(path: string): void {
   renameSync(path, `${path}.spoiled`)
 }
 
+/** Whether a file is one that {@link keepSpoiled} put aside. */
+export const spoiledSpool = (path: string): boolean => path.endsWith('.spool.spoiled')
+
 function isHeld(path: string, pid: number, start: string): boolean {
   return pid === process.pid ? openHere.has(path) : startOf(pid) === start
 }

@@ -2,7 +2,7 @@ import type { Verification } from '../verify/verify.ts'
 import type { StoredEntry } from './reader.ts'
 
 /** One entry as a line for people: leaf number, time of day, component, event and the payload, cut at `width` characters. */
-export function entryLine({ entry }: StoredEntry, width = 160): string {
+export function entryLine({ entry }: Pick<StoredEntry, 'entry'>, width = 160): string {
   const facts = Object.entries(entry.payload)
     .filter(([name]) => name !== 'callId')
     .map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`)

@@ -1,5 +1,7 @@
 import { closeSync, fdatasyncSync, fstatSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { InfraFabricError } from '#kernel'
+import { parseCheckpoint } from '../log/note.ts'
+import { judgeCheckpoint, type Policy } from '../log/policy.ts'
 
 /**
  * The heads this log has published, in a file of its own beside the database: one JSON string a line, each a signed checkpoint. Whoever cuts the
@@ -8,8 +10,8 @@ import { InfraFabricError } from '#kernel'
 export interface PublishedHeads {
   /** Appends a checkpoint unless it is the last one published. */
   readonly publish: (checkpoint: string) => void
-  /** The last one published; null when there is none. */
-  readonly last: () => string | null
+  /** As {@link latestPublished}, when the file was opened. */
+  readonly latest: (policy: Policy) => string | null
   readonly close: () => void
 }
 
@@ -22,6 +24,24 @@ export function readPublished(path: string): (string | null)[] {
     return []
   }
   return text.split('\n').slice(0, -1).map(readLine)
+}
+
+/**
+ * The newest published head with at least `size` entries that meets the policy: heads under which a key changes are published without waiting for a
+ * quorum. Null when there is none.
+ */
+export function latestPublished(path: string, policy: Policy, size = 0): string | null {
+  return (
+    readPublished(path).findLast((note) => {
+      if (note === null) return false
+      try {
+        const parsed = parseCheckpoint(note)
+        return parsed.checkpoint.size >= size && judgeCheckpoint(policy, parsed).quorum
+      } catch {
+        return false
+      }
+    }) ?? null
+  )
 }
 
 function readLine(line: string): string | null {
@@ -49,7 +69,7 @@ export function openPublished(path: string): PublishedHeads {
       fdatasyncSync(file)
       last = checkpoint
     },
-    last: () => last,
+    latest: (policy) => latestPublished(path, policy),
     close: () => closeSync(file)
   }
 }

@@ -158,7 +158,7 @@ async function alone(t: ExecutionContext, policyText: string | null, ask: AskSea
   const publisher = createPublisher({
     log: ledger.reader.log,
     head: () => head,
-    heads: { publish: (note) => void notes.push(note), last: () => notes.at(-1) ?? null, close: () => undefined },
+    heads: { publish: (note) => void notes.push(note), latest: () => notes.at(-1) ?? null, close: () => undefined },
     policy: policyText === null ? noPolicy : parsePolicy(policyText),
     ask,
     clock,

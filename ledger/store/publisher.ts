@@ -69,7 +69,7 @@ export function createPublisher(config: PublisherConfig): Publisher {
   )
   let now: Witnessing = {
     state: policy.quorum === null ? 'unasked' : 'witnessed',
-    publishedSize: sizeOf(heads.last()),
+    publishedSize: sizeOf(heads.latest(policy)),
     missing: {}
   }
   let cancelPause: (() => void) | null = null
