@@ -1,6 +1,5 @@
 /** Whether octets are an entry: canonical JSON with the members of an entry, each once and each of its form. */
-import { InfraFabricError } from '#kernel'
-import { type Members, readCanonicalObject } from './canonical.ts'
+import { type Members, NotCanonical, readCanonicalObject } from './canonical.ts'
 import { type EntryPlace, timeOrder } from './entry-octets.ts'
 
 const name = /^"[A-Za-z][A-Za-z0-9_.:-]{0,127}"$/
@@ -35,7 +34,7 @@ export function checkEntry(data: Uint8Array, start: number, end: number, place: 
   try {
     members = readCanonicalObject(data, start, end)
   } catch (error) {
-    if (error instanceof InfraFabricError) return error.message
+    if (error instanceof NotCanonical) return error.message
     throw error
   }
   const text = (member: string): string => {

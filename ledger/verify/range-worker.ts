@@ -1,25 +1,36 @@
-/** A thread that checks ranges of one log, one after the other, as they are asked for. */
+/** A thread that checks ranges of one log: takes the next that nobody has taken, until there is none. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { checkRange, type RangeReport, type RangeTask } from './ranges.ts'
 import { openSource, SourceDamaged } from './sources.ts'
+import { takeTask } from './tasks.ts'
+
+export interface RangeWork {
+  readonly path: string
+  readonly tasks: readonly RangeTask[]
+  /** As tasks.ts has it; shared by all threads. */
+  readonly counters: Int32Array
+}
 
 export type RangeAnswer =
-  | { readonly type: 'report'; readonly report: RangeReport }
+  | { readonly type: 'report'; readonly number: number; readonly report: RangeReport }
+  | { readonly type: 'done' }
   | { readonly type: 'damaged'; readonly message: string }
   | { readonly type: 'unreadable'; readonly message: string }
 
 const port = parentPort!
-const path = workerData as string
-let source: ReturnType<typeof openSource> | null = null
+const { path, tasks, counters } = workerData as RangeWork
+const tell = (answer: RangeAnswer) => port.postMessage(answer)
 
-port.on('message', (task: RangeTask) => {
-  let answer: RangeAnswer
-  try {
-    source ??= openSource(path)
-    answer = { type: 'report', report: checkRange(source, task) }
-  } catch (error) {
-    const message = error instanceof Error ? error.message : String(error)
-    answer = { type: error instanceof SourceDamaged ? 'damaged' : 'unreadable', message }
+try {
+  const source = openSource(path)
+  for (let number = takeTask(counters); number !== null; number = takeTask(counters)) {
+    tell({ type: 'report', number, report: checkRange(source, tasks[number]!) })
   }
-  port.postMessage(answer)
-})
+  source.close()
+  tell({ type: 'done' })
+} catch (error) {
+  tell({
+    type: error instanceof SourceDamaged ? 'damaged' : 'unreadable',
+    message: error instanceof Error ? error.message : String(error)
+  })
+}

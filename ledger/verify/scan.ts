@@ -2,9 +2,10 @@
 import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
 import { CompactRange } from './compact-range.ts'
-import type { RangeAnswer } from './range-worker.ts'
+import type { RangeAnswer, RangeWork } from './range-worker.ts'
 import { type Collected, checkRange, type Depth, type Fault, type RangeReport, type RangeTask } from './ranges.ts'
 import { type EntrySource, SourceDamaged } from './sources.ts'
+import { endTasks, shareTasks, takeTask } from './tasks.ts'
 
 export interface ScanOptions {
   /** Where the log is; each thread opens it for itself. */
@@ -66,7 +67,7 @@ export async function scan(source: EntrySource, options: ScanOptions): Promise<S
   const progress = (entries: number) => options.onProgress?.(entries, to - from)
   const reports =
     threads > 1 && tasks.length > 1
-      ? await onThreads(options.path, tasks, threads, progress)
+      ? await onThreads(source, options.path, tasks, threads, progress)
       : [checkRange(source, tasks[0]!, progress)]
   return stitch(reports, options)
 }
@@ -105,52 +106,61 @@ function stitch(reports: readonly RangeReport[], options: ScanOptions): Scan {
   return { fault, tree, last, roots, rotations, collected, backward }
 }
 
-/** Runs the tasks on `threads` threads; each takes the next one when it is done. Stops handing out where a fault was found. */
+/**
+ * Runs the tasks on this thread and `threads` − 1 others. Gives the reports in order, up to the first with a fault.
+ *
+ * @throws {SourceDamaged} @throws {Error} when a thread cannot read the log
+ */
 async function onThreads(
+  source: EntrySource,
   path: string,
   tasks: readonly RangeTask[],
   threads: number,
   progress: (entries: number) => void
 ): Promise<RangeReport[]> {
+  const counters = shareTasks(tasks.length)
   const reports = new Map<number, RangeReport>()
-  let next = 0
-  let stopAt = tasks.length
   let entries = 0
-  let failed = false
-  const work = async (): Promise<void> => {
-    const worker = new Worker(new URL('./range-worker.ts', import.meta.url), {
-      workerData: path,
-      execArgv: ['--disable-warning=ExperimentalWarning']
-    })
-    try {
-      while (next < stopAt && !failed) {
-        const number = next++
-        const report = await ask(worker, tasks[number]!)
-        reports.set(number, report)
-        if (report.fault !== null) stopAt = Math.min(stopAt, number + 1)
-        entries += report.tree.end - report.tree.begin
-        progress(entries)
-      }
-    } catch (error) {
-      failed = true
-      throw error
-    } finally {
-      await worker.terminate()
+  const take = (number: number, report: RangeReport) => {
+    reports.set(number, report)
+    // tasks are given out in order: those before this one are under way or done
+    if (report.fault !== null) endTasks(counters)
+    entries += report.tree.end - report.tree.begin
+    progress(entries)
+  }
+  const here = async (): Promise<void> => {
+    for (let number = takeTask(counters); number !== null; number = takeTask(counters)) {
+      take(number, checkRange(source, tasks[number]!))
+      await new Promise(setImmediate)
     }
   }
-  const ends = await Promise.allSettled(Array.from({ length: Math.min(threads, tasks.length) }, work))
+  const ending = (error: unknown): never => {
+    endTasks(counters)
+    throw error
+  }
+  const others = Array.from({ length: Math.min(threads, tasks.length) - 1 }, () =>
+    runWorker({ path, tasks, counters }, take).catch(ending)
+  )
+  const ends = await Promise.allSettled([here().catch(ending), ...others])
   for (const end of ends) if (end.status === 'rejected') throw end.reason
-  return tasks.slice(0, stopAt).map((_, number) => reports.get(number)!)
+  const firstFault = tasks.findIndex((_, number) => (reports.get(number)?.fault ?? null) !== null)
+  return tasks.slice(0, firstFault < 0 ? tasks.length : firstFault + 1).map((_, number) => reports.get(number)!)
 }
 
-function ask(worker: Worker, task: RangeTask): Promise<RangeReport> {
-  const { promise, resolve, reject } = Promise.withResolvers<RangeReport>()
-  const onMessage = (answer: RangeAnswer) => {
-    if (answer.type === 'report') resolve(answer.report)
+/** One thread, until no task is left. Resolves when it has ended. */
+function runWorker(work: RangeWork, take: (number: number, report: RangeReport) => void): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  const worker = new Worker(new URL('./range-worker.ts', import.meta.url), {
+    workerData: work,
+    execArgv: ['--disable-warning=ExperimentalWarning']
+  })
+  worker.on('message', (answer: RangeAnswer) => {
+    if (answer.type === 'report') take(answer.number, answer.report)
+    else if (answer.type === 'done') resolve()
     else reject(answer.type === 'damaged' ? new SourceDamaged(answer.message) : new Error(answer.message))
-  }
-  const onExit = () => reject(new Error('a thread of the verifier ended'))
-  worker.on('message', onMessage).on('error', reject).on('exit', onExit)
-  worker.postMessage(task)
-  return promise.finally(() => worker.off('message', onMessage).off('error', reject).off('exit', onExit))
+  })
+  worker.on('error', reject).on('exit', () => reject(new Error('a thread of the verifier ended')))
+  return promise.finally(async () => {
+    await worker.terminate()
+  })
 }
