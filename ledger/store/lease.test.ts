@@ -5,6 +5,7 @@ import {
   type Holder,
   holdLease,
   type LeaseAnswer,
+  type LeaseEffect,
   type LeaseEvent,
   type LeaseLink,
   type LeaseState,
@@ -83,7 +84,7 @@ test('whatever happens: who leads has a timer that ends it, who waits has one th
       const timers = new Set<string>()
       for (const event of told) {
         if (['retry', 'renew', 'expired'].includes(event.type) && !timers.delete(event.type)) continue
-        const next = step(leaseTable, state, event, times)
+        const next: { state: LeaseState; effects: readonly LeaseEffect[] } = step(leaseTable, state, event, times)
         state = next.state
         for (const effect of next.effects) {
           if (effect.type === 'start') timers.add(effect.timer)

@@ -96,8 +96,8 @@ export function connect(address: RedisAddress, answerWithinMs: number, onReady: 
     disableClientInfo: true,
     connectionName: 'if-ledger',
     autoResendUnfulfilledCommands: false,
-    // a command waits for a connection no longer than for its answer
-    maxRetriesPerRequest: null,
+    // a command fails with its connection, or with the next attempt to make one
+    maxRetriesPerRequest: 0,
     commandTimeout: answerWithinMs,
     connectTimeout: answerWithinMs,
     maxLoadingRetryTime: 500,
@@ -173,18 +173,39 @@ export function redisError(error: unknown, place: string): InfraFabricError {
   )
 }
 
-/** Results of commands sent together, over one connection, to the server that holds their keys. @throws {InfraFabricError} as {@link redisError} */
-export async function together(commands: ChainableCommander, place: string): Promise<unknown[]> {
-  let results: [error: Error | null, result: unknown][] | null
-  try {
-    results = await commands.exec()
-  } catch (error) {
-    throw redisError(error, place)
+/** Questions to one server, each with its time. All of them fail as {@link redisError} tells. */
+export interface Asking {
+  readonly place: string
+  readonly ask: <T>(answer: Promise<T>) => Promise<T>
+  /** Results of commands sent together, over one connection, to the server that holds their keys. */
+  readonly together: (commands: ChainableCommander) => Promise<unknown[]>
+}
+
+/** @param answerWithinMs also bounds the search for the server of a cluster, which a command's own time does not */
+export function asking(place: string, answerWithinMs: number): Asking {
+  const ask = <T>(answer: Promise<T>): Promise<T> =>
+    new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(redisError(new Error('Command timed out'), place)), answerWithinMs)
+      answer.then(
+        (value) => {
+          clearTimeout(timer)
+          resolve(value)
+        },
+        (error: unknown) => {
+          clearTimeout(timer)
+          reject(redisError(error, place))
+        }
+      )
+    })
+  return {
+    place,
+    ask,
+    together: async (commands) =>
+      ((await ask(commands.exec())) ?? []).map(([error, result]) => {
+        if (error !== null) throw redisError(error, place)
+        return result
+      })
   }
-  return (results ?? []).map(([error, result]) => {
-    if (error !== null) throw redisError(error, place)
-    return result
-  })
 }
 
 /** Key names of a log: the part in braces makes a cluster keep all of them in one place. */
@@ -217,28 +238,28 @@ const wanted = { appendonly: 'yes', appendfsync: 'always', 'maxmemory-policy': '
 const leastVersion = [6, 2] as const
 
 /** Holds the server's settings against what a durable log needs. @throws {InfraFabricError} `ledger.store.version`, and as {@link redisError} */
-export async function checkServer(client: Client, { head }: LogKeys, place: string): Promise<DurabilityFault[]> {
+export async function checkServer(client: Client, { head }: LogKeys, asked: Asking): Promise<DurabilityFault[]> {
   // commands without a key go to the server of the key beside them
-  const [, info] = await together(client.pipeline().type(head).info('server'), place)
+  const [, info] = await asked.together(client.pipeline().type(head).info('server'))
   const version = /^redis_version:(\S+)/m.exec(String(info))?.[1] ?? 'unknown'
   const [major = 0, minor = 0] = version.split('.').map(Number)
   if (!(major > leastVersion[0] || (major === leastVersion[0] && minor >= leastVersion[1])))
     throw new InfraFabricError(
       'ledger.store.version',
-      `Redis ${leastVersion.join('.')} or later is needed, ${place} has ${version}`
+      `Redis ${leastVersion.join('.')} or later is needed, ${asked.place} has ${version}`
     )
   const faults: DurabilityFault[] = []
   for (const [setting, value] of Object.entries(wanted)) {
-    const found = await settingOf(client, head, setting, place)
+    const found = await settingOf(client, head, setting, asked)
     if (found !== value) faults.push({ setting, value: found, wanted: value })
   }
   return faults
 }
 
 /** Null where the server keeps its settings to itself, as hosted ones do. */
-async function settingOf(client: Client, head: string, setting: string, place: string): Promise<string | null> {
+async function settingOf(client: Client, head: string, setting: string, { together }: Asking): Promise<string | null> {
   try {
-    const [, answer] = await together(client.pipeline().type(head).config('GET', setting), place)
+    const [, answer] = await together(client.pipeline().type(head).config('GET', setting))
     return (answer as readonly string[])[1] ?? null
   } catch (error) {
     if (['ledger.store.denied', 'ledger.store.io'].includes(errorCode(error))) return null

@@ -9,6 +9,8 @@ import { noPrevious } from '../log/entry.ts'
 import { joinKeys, type Producer, splitKeys } from './keys.ts'
 import { type Holder, holdLease, type LeaseLink } from './lease.ts'
 import {
+  type Asking,
+  asking,
   type Client,
   checkServer,
   connect,
@@ -16,9 +18,7 @@ import {
   keysOf,
   type LogKeys,
   parseRedisUrl,
-  placeOf,
-  redisError,
-  together
+  placeOf
 } from './redis-connection.ts'
 import { acquireScript, commitScript, releaseScript, renewScript, type Script } from './redis-scripts.ts'
 import type { Commit, Head, LogReader, LogStore, Place, Segment } from './store.ts'
@@ -83,14 +83,7 @@ function headOf(fields: readonly (string | null)[], place: string): Head {
   return { size: number, lastHash: lastHash!, checkpoint }
 }
 
-function readerOf(client: Client, keys: LogKeys, place: string) {
-  const ask = async <T>(question: Promise<T>): Promise<T> => {
-    try {
-      return await question
-    } catch (error) {
-      throw redisError(error, place)
-    }
-  }
+function readerOf(client: Client, keys: LogKeys, { ask, place }: Asking) {
   /** The segment with the greatest first leaf up to `index`. */
   const segmentAt = async (index: number): Promise<StoredSegment | null> => {
     const found = await ask(client.xrevrangeBuffer(keys.segments, idOf(index), '-', 'COUNT', 1))
@@ -124,14 +117,14 @@ function readerOf(client: Client, keys: LogKeys, place: string) {
       ),
     close: async () => client.disconnect()
   }
-  return { reader, ask, segmentAt }
+  return { reader, segmentAt }
 }
 
 /** Opens a log for reading, beside whoever writes to it. @throws {InfraFabricError} `ledger.store.address`, and as {@link LogStore.commit} */
 export async function openRedisReader({ url, logName, answerWithinMs = 4000 }: RedisPlace): Promise<LogReader> {
   const address = parseRedisUrl(url)
   const client = connect(address, answerWithinMs, () => undefined)
-  const { reader } = readerOf(client, keysOf(logName), placeOf(address))
+  const { reader } = readerOf(client, keysOf(logName), asking(placeOf(address), answerWithinMs))
   try {
     await reader.head()
     return reader
@@ -168,12 +161,14 @@ export async function openRedisStore(
   const client = connect(address, answerWithinMs, () => {
     checked = false
   })
-  const { reader, ask, segmentAt } = readerOf(client, keys, place)
+  const asked = asking(place, answerWithinMs)
+  const { ask, together } = asked
+  const { reader, segmentAt } = readerOf(client, keys, asked)
 
   const check = async (): Promise<void> => {
     checked = true
     try {
-      const faults = (await checkServer(client, keys, place)).map(faultText).join(', ')
+      const faults = (await checkServer(client, keys, asked)).map(faultText).join(', ')
       if (faults === '') return
       const message = `the Redis server ${place} may lose entries it has acknowledged: ${faults}`
       if (durability === 'required') throw new InfraFabricError('ledger.store.not-durable', message)
@@ -195,7 +190,7 @@ export async function openRedisStore(
       const commands = client.pipeline()
       commands[by](by === 'eval' ? text : sha1, names.length, ...names, ...values)
       if (replicated) commands.wait(waitReplicas, replicasWithinMs)
-      return together(commands, place)
+      return together(commands)
     }
     const [answer, replicas] = await send('evalsha').catch((error: unknown) => {
       if (error instanceof InfraFabricError && String(error.cause).includes('NOSCRIPT')) return send('eval')
@@ -217,7 +212,7 @@ export async function openRedisStore(
   let filesHoldErased = false
   const rewriteFiles = async (): Promise<void> => {
     try {
-      await together(client.pipeline().type(keys.head).bgrewriteaof(), place)
+      await together(client.pipeline().type(keys.head).bgrewriteaof())
       filesHoldErased = false
     } catch (error) {
       tell({
@@ -262,7 +257,7 @@ export async function openRedisStore(
     head: async () => {
       // what is read here may be answered as being in the log: the replicas must have it, whoever wrote it
       if (waitReplicas > 0) {
-        const [, replicas] = await together(client.pipeline().incr(keys.barrier).wait(waitReplicas, replicasWithinMs), place)
+        const [, replicas] = await together(client.pipeline().incr(keys.barrier).wait(waitReplicas, replicasWithinMs))
         demandReplicas(Number(replicas))
       }
       return reader.head()
@@ -276,9 +271,10 @@ export async function openRedisStore(
         lease.lost()
         throw notLeader(null, null, place)
       }
+      if (outcome !== 'taken') return false
       filesHoldErased ||= commit.erasableChanges.erased.length > 0
       if (filesHoldErased) await rewriteFiles()
-      return outcome === 'taken'
+      return true
     },
     producers: (ids) =>
       lookUp(
@@ -308,7 +304,7 @@ export async function openRedisStore(
     },
     close: async () => {
       await lease.close()
-      await client.quit().catch(() => client.disconnect())
+      client.disconnect()
     }
   }
 }

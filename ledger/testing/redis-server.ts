@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createConnection } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,6 +10,8 @@ export interface RedisServer {
   readonly url: string
   readonly dir: string
   readonly socket: string
+  /** On 127.0.0.1; 0 when it listens on the socket alone. */
+  readonly port: number
   readonly pid: () => number
   /** Ends it at once, with its files as they are. */
   readonly kill: () => Promise<void>
@@ -29,9 +31,18 @@ export const durable = ['--appendonly', 'yes', '--appendfsync', 'always', '--max
  *
  * @param settings as on redis-server's command line
  */
-export async function startRedis(settings: readonly string[] = durable, port = 0): Promise<RedisServer> {
+export const startRedis = (settings: readonly string[] = durable, port = 0): Promise<RedisServer> =>
+  startServer(['--save', '', ...settings], '', port)
+
+/** Starts a sentinel on `port` of 127.0.0.1 that watches the master on `masterPort` under the name `main`. */
+export const startSentinel = (masterPort: number, port: number): Promise<RedisServer> =>
+  startServer(['--sentinel'], `sentinel monitor main 127.0.0.1 ${masterPort} 1\n`, port)
+
+async function startServer(settings: readonly string[], configuration: string, port: number): Promise<RedisServer> {
   const dir = mkdtempSync(join(tmpdir(), 'redis-'))
   const socket = join(dir, 'redis.sock')
+  const file = join(dir, 'redis.conf')
+  writeFileSync(file, configuration)
   let child: ChildProcess | null = null
   let ended: Promise<void> = Promise.resolve()
 
@@ -52,7 +63,7 @@ export async function startRedis(settings: readonly string[] = durable, port = 0
     })
 
   const start = async (): Promise<void> => {
-    const fixed = ['--port', String(port), '--bind', '127.0.0.1', '--unixsocket', socket, '--dir', dir, '--save', '']
+    const fixed = [file, '--port', String(port), '--bind', '127.0.0.1', '--unixsocket', socket, '--dir', dir]
     const started = spawn('redis-server', [...fixed, '--daemonize', 'no', '--logfile', join(dir, 'redis.log'), ...settings], {
       stdio: 'ignore'
     })
@@ -92,6 +103,7 @@ export async function startRedis(settings: readonly string[] = durable, port = 0
     url: `redis+unix://${socket}`,
     dir,
     socket,
+    port,
     pid: () => child!.pid!,
     kill,
     restart: start,
