@@ -70,6 +70,8 @@ export async function createWitness(config: WitnessConfig): Promise<LocalWitness
   let underWay: Told[] = []
   /** Told while spooling, not yet on disk. */
   let spooling = 0
+  /** Told while the last of the spool is delivered: kept from the spool, which under steady load would never be empty. Null at other times. */
+  let held: Told[] | null = null
   /** Delivered up to here. */
   let delivered = 0
   let spooledCount = 0
@@ -82,7 +84,7 @@ export async function createWitness(config: WitnessConfig): Promise<LocalWitness
     for (const resolve of idle) resolve()
     idle.clear()
   }
-  const pending = () => underWay.length + spooling + spooledCount
+  const pending = () => underWay.length + spooling + spooledCount + (held?.length ?? 0)
   const isBusy = () => state !== 'direct' || pending() > 0
 
   /** Asks the ledger, and does not wait for ever: what it does after all with items given up on, their keys will tell. */
@@ -144,6 +146,13 @@ export async function createWitness(config: WitnessConfig): Promise<LocalWitness
       )
   }
 
+  /** The ledger is out of reach again, or this process ends. */
+  const spoolHeld = () => {
+    const entries = held ?? []
+    held = null
+    if (entries.length > 0) spool(entries)
+  }
+
   let opening: Promise<SpoolFile> | null = null
   const ownSpool = (): Promise<SpoolFile> => {
     opening ??= SpoolFile.open(ownPath).then(
@@ -177,6 +186,7 @@ export async function createWitness(config: WitnessConfig): Promise<LocalWitness
         return true
       } catch (error) {
         log.debug({ code: errorCode(error), pauseMs }, 'ledger still out of reach')
+        spoolHeld()
         await rest(pauseMs)
       }
     }
@@ -230,12 +240,16 @@ export async function createWitness(config: WitnessConfig): Promise<LocalWitness
         delivered = part.end
         spooledCount -= part.entries
       } else if (spooling > 0) {
+        held ??= []
         await rest(firstRetryMs / 10)
       } else if (own === null ? await persist([]) : await own.clear(delivered)) {
         delivered = 0
         if (spooling > 0) continue
         epoch++
         state = 'direct'
+        const entries = held ?? []
+        held = null
+        for (const entry of entries) append(entry)
         log.info('ledger reached again; the spool is delivered')
         return settle()
       }
@@ -262,6 +276,7 @@ export async function createWitness(config: WitnessConfig): Promise<LocalWitness
       told++
       const entry: Told = { item, receipt }
       if (state === 'direct') append(entry)
+      else if (held !== null) held.push(entry)
       else spool([entry])
       return receipt.promise
     },
@@ -287,6 +302,9 @@ export async function createWitness(config: WitnessConfig): Promise<LocalWitness
       if (closed) return
       await Promise.allSettled(underWay.map(({ receipt }) => receipt.promise))
       closed = true
+      const entries = held ?? []
+      spoolHeld()
+      await Promise.allSettled(entries.map(({ receipt }) => receipt.promise))
       wake?.()
       await delivery
       const file = own as SpoolFile | null
