@@ -20,8 +20,10 @@ import type { AppendItem, Place } from './store/store.ts'
 import type { AppendRequest, WorkerAnswer, WorkerRequest, WorkerSettings } from './store/worker.ts'
 
 export { appendItem } from './client/append-item.ts'
+export { type BatchRecorder, type BatchRecorderConfig, createBatchRecorder } from './client/batch-recorder.ts'
 export { type Erasure, type ErasureConfig, eraseEntry } from './client/erase.ts'
 export { createWitness, type LocalWitness, type WitnessConfig } from './client/witness.ts'
+export { type Batch, batchIn, batchOf, checkFrame, type FrameProof, frameHash, proveFrame } from './log/batch.ts'
 export { draftEntry, type LedgerEntry, maxPayloadOctets } from './log/entry.ts'
 export { formatVerifierKey, type NoteVerifier, openCheckpoint, parseCheckpoint, parseVerifierKey } from './log/note.ts'
 export { judgeCheckpoint, nameText, noPolicy, type Policy, parsePolicy } from './log/policy.ts'
@@ -33,6 +35,7 @@ export { describeVerdict, entryLine } from './read/lines.ts'
 export { type LedgerReader, openLedgerReader } from './read/reader.ts'
 export { tilesOf } from './read/tiles.ts'
 export type { Seat, SeatSettings } from './seat/open.ts'
+export { type FrameStore, openFrameStore } from './store/frame-store.ts'
 export { latestPublished } from './store/published.ts'
 export type { Witnessing } from './store/publisher.ts'
 export { readEntries } from './store/sqlite-store.ts'
@@ -47,6 +50,8 @@ export const ledgerFiles = (dir: string) => ({
   vkey: join(dir, 'vkey'),
   /** Keys that took over from the first. */
   keys: join(dir, 'keys'),
+  /** Hashes of the frames of batches. */
+  frames: join(dir, 'frames.db'),
   /** Which witnesses have to cosign a head before it is published; without the file none has to. */
   policy: join(dir, 'policy')
 })
