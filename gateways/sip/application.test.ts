@@ -79,6 +79,11 @@ test('an approved call is answered, established, ended by the caller, and every 
   t.like(witness.payload('sip_dialog_established'), { codec: 'PCMU', localTag: 'local', remoteTag: 'from1' })
   t.like(witness.payload('TERMINATED'), { hungUpBy: 'caller', reason: 'bye', durationMs: 61_000, conference: 'council' })
   t.deepEqual(
+    witness.entries.map(({ payload }) => payload.seq),
+    witness.entries.map((_, number) => number)
+  )
+  t.is(witness.entries.at(-1)!.payload.entries, witness.entries.length)
+  t.deepEqual(
     witness.entries
       .filter((entry) => entry.event === 'BRIDGE_STATE_CHANGED')
       .map(({ payload }) => `${payload.previous}→${payload.state}`),
@@ -131,6 +136,7 @@ test('a refusal of IF.guard shows nothing of its grounds to the caller', async (
   t.is(invite.last()!.headers.Reason, 'Q.850;cause=21;text="Call rejected"')
   t.notRegex(JSON.stringify(invite.sent), /replayed|nonce|noon|guard/)
   t.like(witness.payload('SECURITY_REJECTED'), { layer: 'policy', code: 'guard.signature.replayed', status: 403 })
+  t.is(witness.entries.at(-1)!.payload.entries, witness.entries.length)
   t.is(conference.legs.length, 0)
   t.like(application.stats(), { active: 0, securityRejected: 1, rejected: 0 })
 })

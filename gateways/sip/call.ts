@@ -151,12 +151,12 @@ export function takeCall(
   const event = (body: CallTimelineEventBody) =>
     listener.onEvent({ at: clock.now(), traceId, callId: opening.callId, ...body } as CallTimelineEvent)
 
-  const bridge = (bridgeEvent: BridgeEvent, detail: JsonObject = {}) => {
+  const bridge = (bridgeEvent: BridgeEvent, detail: JsonObject = {}, last = false) => {
     const next = step(bridgeTable, bridgeState, bridgeEvent, undefined)
     if (!next.allowed) return log.debug({ bridge: bridgeState, event: bridgeEvent.type }, 'bridge event without a row')
     const previous = bridgeState
     bridgeState = next.state
-    recorder.tell(components.bridge, 'BRIDGE_STATE_CHANGED', { previous, state: bridgeState, ...detail })
+    recorder.tell(components.bridge, 'BRIDGE_STATE_CHANGED', { previous, state: bridgeState, ...detail }, last)
     event({ type: 'bridge', previous, state: bridgeState })
   }
 
@@ -388,14 +388,15 @@ export function takeCall(
     const headers = { ...refused.headers, Reason: reasonOfStatus(refused.status), 'Session-ID': sessionId() }
     response.send(refused.status, { headers })
     const { status, code, reason, layer, security } = refused
-    recorder.tell(components.proxy, security ? 'SECURITY_REJECTED' : 'REJECTED', {
+    const facts = {
       status,
       code,
       reason,
       layer,
       expertId: decision?.expertId ?? null,
       hazard: opening.hazard
-    })
+    }
+    recorder.tell(components.proxy, security ? 'SECURITY_REJECTED' : 'REJECTED', facts, bridgeState === 'IDLE')
     event({ type: 'rejected', status, code, layer, security })
     finish(bridgeState === 'IDLE' ? null : 'failed')
   }
@@ -416,7 +417,7 @@ export function takeCall(
     const endedMs = clock.monotonicMs()
     const durationMs = answeredMs === null ? 0 : rounded(endedMs - answeredMs)
     finish('left', (stats) => {
-      recorder.tell(components.proxy, 'TERMINATED', {
+      const facts = {
         hungUpBy: cause.by,
         reason: cause.reason,
         durationMs,
@@ -425,7 +426,8 @@ export function takeCall(
         hazard: opening.hazard,
         leg: stats === null ? null : { ...stats, received: { ...stats.received }, sent: { ...stats.sent } },
         strangerPackets: strangers.packets
-      })
+      }
+      recorder.tell(components.proxy, 'TERMINATED', facts, true)
       event({ type: 'ended', by: cause.by, reason: cause.reason, durationMs, stats })
     })
   }
@@ -444,7 +446,7 @@ export function takeCall(
         log.error({ code: errorCode(error) }, 'leg did not leave cleanly')
       }
       if (bridgeEnd === 'failed') bridge({ type: 'failed' })
-      if (bridgeEnd !== null) bridge({ type: 'left' })
+      if (bridgeEnd !== null) bridge({ type: 'left' }, {}, last === undefined)
       last?.(stats)
     }
     const settle = async (): Promise<void> => {

@@ -15,8 +15,11 @@ export interface RecorderOptions {
 
 /** Writes the entries of one call, in the order in which they are told. */
 export interface Recorder {
-  /** Hands an entry to the witness and goes on. */
-  readonly tell: (component: string, event: string, payload: JsonObject) => void
+  /**
+   * Hands an entry to the witness and goes on. Entries are numbered (`seq`, from 0), and the last one says how many there are (`entries`): what is not
+   * recorded leaves a gap that an auditor sees.
+   */
+  readonly tell: (component: string, event: string, payload: JsonObject, last?: boolean) => void
   /** Resolves when every fail-closed entry told so far is durable. @throws what the witness threw for the first that is not. */
   readonly requiredDurable: () => Promise<void>
   /** Resolves when the fate of every entry told so far is known; never rejects. */
@@ -30,14 +33,16 @@ export interface Recorder {
 export function createRecorder(options: RecorderOptions): Recorder {
   const required: Promise<unknown>[] = []
   let tail: Promise<unknown> = Promise.resolve()
+  let told = 0
   return {
-    tell: (component, event, payload) => {
+    tell: (component, event, payload, last = false) => {
+      const seq = told++
       const receipt = options.witness.record({
         component,
         event,
         traceId: options.traceId,
         ...(options.parentTraceId === undefined ? {} : { parentTraceId: options.parentTraceId }),
-        payload: { ...options.common, ...payload }
+        payload: { ...options.common, ...payload, seq, ...(last ? { entries: told } : {}) }
       })
       if (options.failClosed.has(event)) required.push(receipt)
       tail = Promise.allSettled([

@@ -1,5 +1,6 @@
 /** Checks a run of entries by itself; what it needs of its neighbours stands in its report. */
 import { sha256 } from '../log/merkle.ts'
+import { type CallEntry, readCallEntry } from './call-entries.ts'
 import { CompactRange, type RangeState } from './compact-range.ts'
 import { checkEntry } from './entry-form.ts'
 import { isHexOf, isText, newPlace, readPlace } from './entry-octets.ts'
@@ -18,8 +19,8 @@ export interface RangeTask {
   /** Sizes of the log at which its root is asked for: above `from`, up to `to`; ascending. */
   readonly sizes: readonly number[]
   readonly depth: Depth
-  /** Entries of these components are handed out whole. */
-  readonly collect: readonly string[]
+  /** Whether what the entries say of calls is handed out. */
+  readonly calls: boolean
 }
 
 export interface Fault {
@@ -27,7 +28,7 @@ export interface Fault {
   readonly problem: string
 }
 
-/** An entry handed out: what {@link RangeTask.collect} asks for, and every entry that brings a new key. */
+/** An entry handed out whole. */
 export interface Collected {
   readonly index: number
   readonly text: string
@@ -43,8 +44,9 @@ export interface RangeReport {
   readonly tree: RangeState
   /** The run up to each of the sizes asked for. */
   readonly snapshots: readonly RangeState[]
+  /** Every entry that brings a new key. */
   readonly rotations: readonly Collected[]
-  readonly collected: readonly Collected[]
+  readonly calls: readonly CallEntry[]
   /** Entries whose time is before that of the entry before them: no fault, clocks are set back. */
   readonly backward: number
   readonly firstOrder: number
@@ -64,8 +66,7 @@ export function checkRange(source: EntrySource, task: RangeTask, onProgress: (en
   const place = newPlace()
   const snapshots: RangeState[] = []
   const rotations: Collected[] = []
-  const collected: Collected[] = []
-  const wanted = task.collect.map((name) => Buffer.from(name))
+  const calls: CallEntry[] = []
   let fault: Fault | null = null
   let prev: string | null = null
   let last: Buffer | null = null
@@ -107,8 +108,9 @@ export function checkRange(source: EntrySource, task: RangeTask, onProgress: (en
       if (rotations.length === mostRotations) return `more than ${mostRotations} changes of key`
       rotations.push(text())
     }
-    for (const component of wanted) {
-      if (isText(data, place.componentAt, place.componentEnd, component)) collected.push(text())
+    if (task.calls) {
+      const call = readCallEntry(text())
+      if (call !== null) calls.push(call)
     }
     // The octet before an entry is the second of its length, which was read: here the leaf's prefix (RFC 6962 §2.1) takes its place, and nothing is copied.
     data[start - 1] = 0
@@ -161,7 +163,7 @@ export function checkRange(source: EntrySource, task: RangeTask, onProgress: (en
     tree: tree.state(),
     snapshots,
     rotations,
-    collected,
+    calls,
     backward,
     firstOrder,
     lastOrder

@@ -1,6 +1,7 @@
 /** Checks all entries of a log on several threads, and stitches the ranges together. */
 import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
+import type { CallEntry } from './call-entries.ts'
 import { CompactRange } from './compact-range.ts'
 import type { RangeAnswer, RangeWork } from './range-worker.ts'
 import { type Collected, checkRange, type Depth, type Fault, type RangeReport, type RangeTask } from './ranges.ts'
@@ -17,7 +18,7 @@ export interface ScanOptions {
   /** Sizes of the log at which its root is asked for. */
   readonly sizes: readonly number[]
   readonly depth: Depth
-  readonly collect: readonly string[]
+  readonly calls: boolean
   /** Threads to use; one when left out for short logs, else as many as there are processors, at most 8. */
   readonly threads?: number
   readonly onProgress?: (entries: number, of: number) => void
@@ -31,7 +32,7 @@ export interface Scan {
   readonly last: string
   readonly roots: ReadonlyMap<number, Uint8Array>
   readonly rotations: readonly Collected[]
-  readonly collected: readonly Collected[]
+  readonly calls: readonly CallEntry[]
   /** Entries whose time is before that of the entry before them. */
   readonly backward: number
 }
@@ -61,7 +62,7 @@ export async function scan(source: EntrySource, options: ScanOptions): Promise<S
       to: end,
       sizes: sizes.filter((size) => size > bounds[i]! && size <= end),
       depth: options.depth,
-      collect: options.collect
+      calls: options.calls
     })
   )
   const progress = (entries: number) => options.onProgress?.(entries, to - from)
@@ -77,7 +78,7 @@ function stitch(reports: readonly RangeReport[], options: ScanOptions): Scan {
   const tree = options.tree.copy()
   const roots = new Map<number, Uint8Array>([[tree.end, tree.root()]])
   const rotations: Collected[] = []
-  const collected: Collected[] = []
+  const calls: CallEntry[] = []
   let last = options.prev
   let fault: Fault | null = null
   let backward = 0
@@ -95,7 +96,7 @@ function stitch(reports: readonly RangeReport[], options: ScanOptions): Scan {
     tree.join(CompactRange.of(report.tree))
     last = report.last ?? last
     rotations.push(...report.rotations)
-    for (const entry of report.collected) collected.push(entry)
+    for (const entry of report.calls) calls.push(entry)
     backward += report.backward + (report.firstOrder >= 0 && report.firstOrder < lastOrder ? 1 : 0)
     if (report.lastOrder >= 0) lastOrder = report.lastOrder
     if (report.fault !== null) {
@@ -103,7 +104,7 @@ function stitch(reports: readonly RangeReport[], options: ScanOptions): Scan {
       break
     }
   }
-  return { fault, tree, last, roots, rotations, collected, backward }
+  return { fault, tree, last, roots, rotations, calls, backward }
 }
 
 /**

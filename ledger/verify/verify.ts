@@ -2,9 +2,11 @@
  * Checks a ledger from its octets, trusting nobody who keeps it. Shares no code with what writes a ledger but the two hash functions of the tree.
  */
 import { InfraFabricError } from '#kernel'
+import { type Accounting, readAccounting } from './accounting.ts'
 import { CompactRange } from './compact-range.ts'
+import { type Completeness, judgeCompleteness } from './completeness.ts'
 import { type KnownHead, readPublishedHeads, tryCheckpoint } from './heads.ts'
-import { judge, type Verdict } from './judge.ts'
+import { type Judgement, judge, type Verdict } from './judge.ts'
 import { followKeys, readRotations } from './keys.ts'
 import { type CheckpointNote, readCheckpoint, readVerifierKey } from './notes.ts'
 import { readPolicy } from './policy.ts'
@@ -27,6 +29,8 @@ export interface Verification {
   readonly heads: number
   /** What is no fault but worth knowing, a sentence each. */
   readonly notes: readonly string[]
+  /** What is missing; null when it was not asked for, or the log is not valid. */
+  readonly completeness: Completeness | null
   /** From where the next verification may go on; null unless the log is in order. */
   readonly state: TrustedState | null
 }
@@ -46,6 +50,8 @@ export interface VerifyOptions {
   readonly depth?: Depth
   /** Threads; chosen by the length of the log when left out. */
   readonly threads?: number
+  /** Asks whether the log is complete, too; with a file of the edge's accounting, also whether each call is in it. */
+  readonly completeness?: { readonly accountingPath?: string }
   readonly onProgress?: (entries: number, of: number) => void
 }
 
@@ -86,7 +92,7 @@ export async function verifyLedger(path: string, options: VerifyOptions): Promis
       prev: start?.lastHash ?? noPrevious,
       sizes: heads.map(({ note }) => note.size),
       depth: options.depth ?? 'place',
-      collect: [],
+      calls: options.completeness !== undefined,
       ...(options.threads === undefined ? {} : { threads: options.threads }),
       ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress })
     })
@@ -98,12 +104,18 @@ export async function verifyLedger(path: string, options: VerifyOptions): Promis
     }
     const chain = followKeys(trusted, readRotations(scanned.rotations, trusted.name), heads, fits)
     const judgement = judge({ head, own, heads, spoiled: published.spoiled, scanned, chain, policy })
+    const valid = judgement.verdict === 'valid'
+    const accounting =
+      options.completeness?.accountingPath === undefined ? null : await readAccounting(options.completeness.accountingPath)
+    const completeness = options.completeness !== undefined && valid ? judgeCompleteness(scanned.calls, accounting) : null
     return {
       ...judgement,
+      ...(completeness === null ? {} : withCompleteness(judgement, completeness, accounting)),
+      completeness,
       entries: scanned.tree.end,
       root: Buffer.from(scanned.tree.root()).toString('base64'),
       state:
-        judgement.verdict === 'valid' && head !== null
+        valid && head !== null
           ? {
               v: 1,
               vkey: chain.keys.at(-1)!.text,
@@ -126,5 +138,25 @@ export type { Verdict } from './judge.ts'
 export type { TrustedState } from './trusted.ts'
 
 function failure(verdict: Verdict, explanation: string, index: number | null, entries: number): Verification {
-  return { verdict, explanation, index, entries, root: null, heads: 0, notes: [], state: null }
+  return { verdict, explanation, index, entries, root: null, heads: 0, notes: [], completeness: null, state: null }
+}
+
+/** A valid log, and what it says and does not say of the calls. */
+function withCompleteness(
+  { explanation, notes }: Judgement,
+  { calls, open, gaps, missingCalls, unknownToEdge }: Completeness,
+  accounting: Accounting | null
+): Pick<Judgement, 'verdict' | 'explanation' | 'notes'> {
+  const more = [...notes]
+  if (open > 0) more.push(`${open} of ${calls} calls have no last entry: they go on, or the application ended before them`)
+  if (unknownToEdge !== null && unknownToEdge > 0)
+    more.push(`${unknownToEdge} calls of the log are not in the accounting, which is no fault of the log`)
+  if (accounting !== null && accounting.spoiled > 0) more.push(`${accounting.spoiled} lines of the accounting cannot be read`)
+  const missing = [
+    ...(missingCalls.length > 0 ? [`${missingCalls.length} calls that the edge passed on are not in the log`] : []),
+    ...(gaps.length > 0 ? [`${gaps.length} calls lack entries`] : [])
+  ]
+  return missing.length === 0
+    ? { verdict: 'valid', explanation: `${explanation}; ${calls} calls without a gap`, notes: more }
+    : { verdict: 'incomplete', explanation: `nothing was changed, but ${missing.join(', and ')}`, notes: more }
 }
