@@ -93,6 +93,11 @@ export const commands: readonly Command[] = [
       { name: 'trace', value: 'ID', summary: 'trace (default: a new one)' },
       { name: 'parent', value: 'ID', summary: 'trace under which this one hangs' },
       { name: 'payload', value: 'JSON', summary: 'facts, an object; - reads stdin (default: {})' },
+      {
+        name: 'erasable',
+        value: 'JSON',
+        summary: 'facts kept beside the ledger, to be erased one day; it holds a salted hash of them'
+      },
       { name: 'tokens-in', value: 'N', summary: 'tokens read by a model' },
       { name: 'tokens-out', value: 'N', summary: 'tokens written by it' },
       { name: 'cost', value: 'USD', summary: 'exact decimal' },

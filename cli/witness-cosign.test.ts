@@ -133,6 +133,11 @@ test('an erased payload is gone from every file; the entry stays, and what canno
       if (name.isFile()) t.false((await readFile(join(name.parentPath, name.name))).includes('Aloysius'), name.name)
     }
     t.is((await ifctl(['witness', 'verify', '--data', data, '--vkey', vkey])).code, 0)
+    const log = ['witness', 'log', '--data', data, '--event', 'E', '--component', 'C', '--erasable']
+    t.is((await ifctl([...log, '{"name":"Bo"}'])).code, 0)
+    t.is((await ifctl([...log, '7'])).code, 2)
+    const [told] = (await ifctl(['witness', 'query', '--data', data, '--event', 'E', '--json'])).stdout.split('\n')
+    t.deepEqual(JSON.parse(told!).erasable, { state: 'present', payload: { name: 'Bo' } })
     t.regex((await erase('--entry', '1', '--reason', 'x')).stderr, /ledger\.erase\.not-erasable/)
     t.regex((await erase('--entry', '9', '--reason', 'x')).stderr, /ledger\.erase\.absent/)
     t.is((await erase('--entry', '0')).code, 2)

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { newTraceId, silentLog, type WitnessEvent } from '#kernel'
-import { draftEntry, ledgerFiles, openLedger } from '#ledger'
+import { appendItem, ledgerFiles, openLedger } from '#ledger'
 import { type Arguments, CommandError, UsageError } from '../arguments.ts'
 import type { Run } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
@@ -20,7 +20,7 @@ export const run: Run = async (args, output) => {
   const origin = existsSync(vkey) ? readFileSync(vkey, 'utf8').split('+')[0]! : (args.value('origin') ?? newOrigin)
   const ledger = await openLedger({ dir, origin, log: silentLog })
   try {
-    const [place] = await ledger.append([{ draft: draftEntry(event, Date.now()), key: args.value('key') ?? randomUUID() }], 1)
+    const [place] = await ledger.append([appendItem(event, Date.now(), args.value('key') ?? randomUUID())], 1)
     if (output.json) await output.document({ ...place, traceId: event.traceId })
     else await output.line(`entry ${place!.index} of trace ${event.traceId}, hash ${place!.hash}`)
   } finally {
@@ -30,30 +30,33 @@ export const run: Run = async (args, output) => {
 }
 
 async function readEvent(args: Arguments): Promise<WitnessEvent> {
+  const erasable = args.value('erasable')
   const optional = {
     parentTraceId: args.value('parent'),
     tokensIn: args.wholeNumber('tokens-in', 0, Number.MAX_SAFE_INTEGER),
     tokensOut: args.wholeNumber('tokens-out', 0, Number.MAX_SAFE_INTEGER),
     cost: args.value('cost'),
-    model: args.value('model')
+    model: args.value('model'),
+    erasable: erasable === undefined ? undefined : readObject(erasable, '--erasable')
   }
   return {
     event: args.required('event'),
     component: args.required('component'),
     traceId: args.value('trace') ?? newTraceId(),
-    payload: readPayload(
-      args.value('payload') === '-' ? (await readInput('-')).toString('utf8') : (args.value('payload') ?? '{}')
+    payload: readObject(
+      args.value('payload') === '-' ? (await readInput('-')).toString('utf8') : (args.value('payload') ?? '{}'),
+      '--payload'
     ),
     ...Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== undefined))
   }
 }
 
-function readPayload(text: string): WitnessEvent['payload'] {
+function readObject(text: string, option: string): WitnessEvent['payload'] {
   try {
     const value: unknown = JSON.parse(text)
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as WitnessEvent['payload']
   } catch {
-    throw new UsageError('--payload is not JSON')
+    throw new UsageError(`${option} is not JSON`)
   }
-  throw new UsageError('--payload: expected a JSON object')
+  throw new UsageError(`${option}: expected a JSON object`)
 }

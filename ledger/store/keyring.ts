@@ -116,8 +116,15 @@ export function makeNextKey(files: KeyFiles, origin: string): NoteSigner {
   return signer
 }
 
+/** The keys that signed a head under which one takes over from another, as eight hex digits each, the old one first; null for any other head. */
+export function takeOverIn(checkpoint: string | null, origin: string): readonly [old: string, next: string] | null {
+  if (checkpoint === null) return null
+  const [old, next] = parseCheckpoint(checkpoint).signatures.filter(({ name }) => name === origin)
+  return next === undefined ? null : [old!.keyHash.toString('hex'), next.keyHash.toString('hex')]
+}
+
 /** Removes the private half of a key that signs no more. */
-export function retireKey(files: KeyFiles, signer: NoteSigner): void {
-  rmSync(join(files.keys, `${idOf(signer)}.pem`), { force: true })
-  if (existsSync(files.key) && idOf(readSigner(signer.name, readFileSync(files.key, 'utf8'))) === idOf(signer)) rmSync(files.key)
+export function retireKey(files: KeyFiles, origin: string, id: string): void {
+  rmSync(join(files.keys, `${id}.pem`), { force: true })
+  if (existsSync(files.key) && idOf(readSigner(origin, readFileSync(files.key, 'utf8'))) === id) rmSync(files.key)
 }

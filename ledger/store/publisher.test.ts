@@ -118,6 +118,24 @@ test('a key takes over: the head over the entry carries both signatures, what fo
   t.is((await verify(ledger.dir, ledger.vkey)).verdict, 'valid')
 })
 
+test('a process that is killed while a key takes over: the next one publishes the head and removes the old key', async (t) => {
+  const ledger = await openTestLedger(t)
+  await ledger.append(items(0, 5), 1)
+  const { key, published: file } = ledgerFiles(ledger.dir)
+  const old = readFileSync(key)
+  const { vkey } = await ledger.rotateKey()
+  await ledger.close()
+  writeFileSync(key, old)
+  writeFileSync(file, '')
+  const again = await openTestLedger(t, ledger.dir)
+  t.false(existsSync(key))
+  t.true(isSignedBy(published(ledger.dir)[0]!, parseVerifierKey(ledger.vkey)))
+  await again.append(items(5, 5), 1)
+  t.true(isSignedBy(parseCheckpoint((await again.reader.checkpoint())!), parseVerifierKey(vkey)))
+  await again.close()
+  t.is((await verify(ledger.dir, ledger.vkey)).verdict, 'valid')
+})
+
 test('a writer that did not change the key itself follows the one that did', async (t) => {
   const first = await openTestLedger(t)
   await first.append(items(0, 5), 1)

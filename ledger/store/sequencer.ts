@@ -37,8 +37,6 @@ export interface Sequencer {
   readonly append: (items: readonly AppendItem[], next?: NoteSigner) => Promise<readonly Place[]>
   /** The newest head this sequencer knows. */
   readonly head: () => Head
-  /** The key that signs behind it. */
-  readonly signer: () => NoteSigner
 }
 
 interface Position {
@@ -84,7 +82,7 @@ async function readPosition(store: LogStore, keys: Keyring): Promise<Position> {
 export async function openSequencer(store: LogStore, signers: NoteSigner | Keyring): Promise<Sequencer> {
   const keys: Keyring = 'signerBehind' in signers ? signers : { signerBehind: () => signers }
   let position: Position | null = await readPosition(store, keys)
-  let known: Position = position
+  let known: Head = position.head
 
   /** Producers as they are at the position's head, as far as they have been asked for. */
   let producers = new Map<string, Producer>()
@@ -151,7 +149,7 @@ export async function openSequencer(store: LogStore, signers: NoteSigner | Keyri
       const { commit, places } = seal(fresh, head, tree, next === undefined ? [signer] : [signer, next], producers)
       if (!(await store.commit(commit))) return null
       position = { head: commit.head, tree, signer: next ?? signer }
-      known = position
+      known = commit.head
       for (const producer of commit.keyChanges.producers) producers.set(producer.id, producer)
       fresh.forEach(({ key }, number) => {
         placed.set(key, places[number]!)
@@ -168,8 +166,7 @@ export async function openSequencer(store: LogStore, signers: NoteSigner | Keyri
       }
       throw new InfraFabricError('ledger.store.busy', `other writers moved the head of the log ${attempts} times`)
     },
-    head: () => known.head,
-    signer: () => known.signer
+    head: () => known
   }
 }
 

@@ -5,9 +5,9 @@ import { createSeatClient } from '../client/seat-client.ts'
 import { draftEntry } from '../log/entry.ts'
 import { formatVerifierKey } from '../log/note.ts'
 import { noPolicy, parsePolicy } from '../log/policy.ts'
-import { type KeyFiles, makeNextKey, openKeyring, retireKey } from './keyring.ts'
+import { type KeyFiles, makeNextKey, openKeyring, retireKey, takeOverIn } from './keyring.ts'
 import { openStore, type StoreSettings } from './open.ts'
-import { openPublished } from './published.ts'
+import { openPublished, readPublished } from './published.ts'
 import { createPublisher, type Witnessing } from './publisher.ts'
 import { groupSize, openSequencer } from './sequencer.ts'
 import type { AppendItem, Place } from './store.ts'
@@ -119,14 +119,24 @@ const publisher = createPublisher({
   }
 })
 
+/**
+ * After a head that two keys signed: it is published, since what follows cannot be checked without it, and the old private key is removed. Done again
+ * when the ledger is opened, should its process have been killed in between.
+ */
+const completeTakeOver = (): void => {
+  const { checkpoint } = sequencer.head()
+  const ids = takeOverIn(checkpoint, settings.origin)
+  if (ids === null) return
+  if (!readPublished(settings.publishedPath).some((note) => note?.startsWith(checkpoint!))) publisher.publishAnyway(checkpoint!)
+  retireKey(settings.keys, settings.origin, ids[0])
+}
+
 const rotate = async (id: number): Promise<void> => {
   try {
     const next = makeNextKey(settings.keys, settings.origin)
-    const retired = sequencer.signer()
     const vkey = formatVerifierKey(next)
     const place = await record('key_rotated', { vkey }, `rotate:${next.keyHash.toString('hex')}`, next)
-    publisher.publishAnyway(sequencer.head().checkpoint!)
-    retireKey(settings.keys, retired)
+    completeTakeOver()
     answer({ type: 'rotated', id, vkey, place, size: sequencer.head().size })
   } catch (error) {
     answer({ type: 'refused', id, ...wordsOf(error) })
@@ -206,5 +216,10 @@ port.on('message', (request: WorkerRequest) => {
   if (!committing) void drain()
 })
 
+try {
+  completeTakeOver()
+} catch (error) {
+  answer({ type: 'unpublished', code: errorCode(error) })
+}
 publisher.changed()
 answer({ type: 'ready', size: sequencer.head().size })
