@@ -5,7 +5,7 @@
 import { mkdir } from 'node:fs/promises'
 import { createGuard, type RunningGuard } from '#guard'
 import { type Clock, createLog, errorCode, type Guard, type Log, newTraceId, systemClock, type Witness } from '#kernel'
-import { createWitness, type LocalWitness, openLedger } from '#ledger'
+import { createWitness, type LocalWitness, openLedger, type Witnessing } from '#ledger'
 import { createMediaPlane, type MediaPlane } from '#media'
 import { type CallSnapshot, type SipApplicationStats, startSipApplication } from '#sip'
 import { createSipServer } from '#sip-engine'
@@ -38,7 +38,12 @@ export interface SuiteStatus {
   readonly parts: Readonly<Record<Part, 'running' | 'down'>>
   readonly calls: readonly CallSnapshot[]
   readonly sip: SipApplicationStats
-  readonly ledger: { readonly size: number; readonly pending: number; readonly state: 'direct' | 'spooling' }
+  readonly ledger: {
+    readonly size: number
+    readonly pending: number
+    readonly state: 'direct' | 'spooling'
+    readonly witnessing: Witnessing
+  }
   readonly registry: { readonly parties: number; readonly problems: readonly string[] }
   /** Whole days until the server certificate of the embedded edge expires; null with an external edge. */
   readonly certificateDaysLeft: number | null
@@ -159,7 +164,12 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
   const { ledger, witness } = await start(
     'ledger',
     async () => {
-      const opened = await openLedger({ dir: layout.ledger, origin: config.origin, log: log.child({ part: 'ledger' }) })
+      const opened = await openLedger({
+        dir: layout.ledger,
+        origin: config.origin,
+        store: config.ledger.store,
+        log: log.child({ part: 'ledger' })
+      })
       const made = await createWitness({ ledger: opened, spoolDir: layout.spool, clock, log: log.child({ part: 'witness' }) })
       return { ledger: opened, witness: made }
     },
@@ -328,7 +338,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
       parts: Object.fromEntries(parts.map((part) => [part, down.has(part) ? 'down' : 'running'])) as SuiteStatus['parts'],
       calls: application.calls(),
       sip: application.stats(),
-      ledger: { size: ledger.size(), pending: witness.pending(), state: witness.state() },
+      ledger: { size: ledger.size(), pending: witness.pending(), state: witness.state(), witnessing: ledger.witnessing() },
       registry: { parties: guard.registry().parties.length, problems: guard.registryProblems() },
       certificateDaysLeft: edge?.certificateDaysLeft() ?? null
     }),

@@ -176,6 +176,7 @@ export async function openLedger(config: LedgerConfig): Promise<Ledger> {
     thread.on('message', (answer: WorkerAnswer) => {
       if (answer.type === 'ready') {
         size = answer.size
+        witnessing = answer.witnessing
         return begun.resolve()
       }
       if (answer.type === 'unpublished') return config.log.warn({ code: answer.code }, 'checkpoint not published')

@@ -39,7 +39,7 @@ export type WorkerRequest =
   | { readonly type: 'close' }
 
 export type WorkerAnswer =
-  | { readonly type: 'ready'; readonly size: number }
+  | { readonly type: 'ready'; readonly size: number; readonly witnessing: Witnessing }
   | {
       readonly type: 'appended'
       readonly ids: readonly number[]
@@ -222,4 +222,4 @@ try {
   answer({ type: 'unpublished', code: errorCode(error) })
 }
 publisher.changed()
-answer({ type: 'ready', size: sequencer.head().size })
+answer({ type: 'ready', size: sequencer.head().size, witnessing: publisher.witnessing() })
