@@ -249,6 +249,7 @@ class Thread {
 
   static start(settings: WorkerSettings, onLost: (thread: Thread) => void): Promise<Thread> {
     const worker = new Worker(new URL('./worker.ts', import.meta.url), {
+      name: 'media',
       workerData: settings,
       execArgv: ['--disable-warning=ExperimentalWarning']
     })
