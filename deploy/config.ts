@@ -126,6 +126,39 @@ export const suiteSchema = z.strictObject({
     .regex(/^[^\s+]{1,128}$/, 'expected no white space and no plus sign')
     .default('infrafabric.local/witness')
     .describe('Origin line of the ledger’s checkpoints'),
+  ledger: z
+    .strictObject({
+      store: z
+        .discriminatedUnion('kind', [
+          z.strictObject({ kind: z.literal('sqlite') }),
+          z.strictObject({
+            kind: z.literal('redis'),
+            url: z
+              .string()
+              .regex(
+                /^rediss?(\+(unix|sentinel|cluster))?:\/\/\S+$/,
+                'expected redis://, rediss://, redis+unix://, redis+sentinel:// or redis+cluster://'
+              )
+              .describe('Where the server is'),
+            durability: z
+              .enum(['required', 'fast'])
+              .default('required')
+              .describe('required refuses a server that is not set to write before it answers; fast takes it and warns'),
+            waitReplicas: z.number().int().min(0).max(16).default(0).describe('Replicas that must have an entry'),
+            leaseMs: z
+              .number()
+              .int()
+              .min(500)
+              .max(60_000)
+              .default(3000)
+              .describe('Until another takes over from a writer that died')
+          })
+        ])
+        .default({ kind: 'sqlite' })
+        .describe('Where the ledger is kept: SQLite in the data folder, or Redis')
+    })
+    .prefault({})
+    .describe('Ledger'),
   logLevel: z.enum(['silent', 'error', 'warn', 'info', 'debug']).default('warn').describe('Least level that is logged')
 })
 

@@ -1,0 +1,164 @@
+/**
+ * How fast a ledger takes entries: durable, chained, in the tree and under a signed checkpoint before they are acknowledged.
+ */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { Redis } from 'ioredis'
+import { newTraceId, silentLog } from '#kernel'
+import { type AppendItem, draftEntry, type Ledger, type LedgerStore, openLedger } from '#ledger'
+import { startRedis } from './redis-server.ts'
+
+const origin = 'bench.example/witness'
+const producers = 64
+const rate = 20_000
+
+/** An entry of about 400 octets, as calls make them. */
+function item(producer: number, number: number): AppendItem {
+  const payload = {
+    callId: `${producer}-${number}@bench.example`,
+    from: 'sip:council@bench.example',
+    to: 'sip:expert@bench.example',
+    cseq: number
+  }
+  const event = { event: 'INVITE', component: 'IF.proxy', traceId: newTraceId(), payload }
+  return { draft: draftEntry(event, 1_767_225_600_000 + number), key: `producer-${producer}:${number}` }
+}
+
+export interface AppendFound {
+  /** Entries acknowledged in a second, from 64 producers at once. */
+  readonly entriesPerSecond: number
+  /** The octets of the same commits, each written durably to the same kind of store and no more: entries in a second. */
+  readonly barePerSecond: number
+  readonly entries: number
+  readonly commits: number
+}
+
+/** A store and the way to write bare octets to one of its kind. */
+interface Bench {
+  readonly store: LedgerStore
+  readonly dir: string
+  readonly bare: (octets: Buffer) => Promise<void> | void
+  readonly end: () => Promise<void>
+}
+
+const opened: Record<LedgerStore['kind'], () => Promise<Bench>> = {
+  sqlite: async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'bench-ledger-'))
+    const database = new DatabaseSync(join(dir, 'bare.db'))
+    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; CREATE TABLE bare (id INTEGER PRIMARY KEY, data BLOB)')
+    const insert = database.prepare('INSERT INTO bare (data) VALUES (?)')
+    return {
+      store: { kind: 'sqlite' },
+      dir,
+      bare: (octets) => void insert.run(octets),
+      end: async () => {
+        database.close()
+        rmSync(dir, { recursive: true, force: true })
+      }
+    }
+  },
+  redis: async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'bench-ledger-'))
+    const server = await startRedis()
+    const client = new Redis({ path: server.socket })
+    return {
+      store: { kind: 'redis', url: server.url },
+      dir,
+      bare: async (octets) => void (await client.xadd('bare', '*', 'data', octets)),
+      end: async () => {
+        client.disconnect()
+        await server.stop()
+        rmSync(dir, { recursive: true, force: true })
+      }
+    }
+  }
+}
+
+/**
+ * Appends `entries` from 64 producers, and writes the same commits bare.
+ *
+ * @param entries rounded up to whole batches
+ * @param batch entries that a producer hands over at a time, and waits for
+ */
+export async function benchAppend(kind: LedgerStore['kind'], entries = 200_000, batch = 32): Promise<AppendFound> {
+  const { store, dir, bare, end } = await opened[kind]()
+  let ledger: Ledger | null = null
+  try {
+    ledger = await openLedger({ dir, origin, store, log: silentLog })
+    const open = ledger
+    const rounds = Math.ceil(entries / producers / batch)
+    const measure = async (from: number, to: number): Promise<number> => {
+      const all = Array.from({ length: producers }, (_, producer) =>
+        Array.from({ length: to - from }, (_, round) =>
+          Array.from({ length: batch }, (_, at) => item(producer, (from + round) * batch + at))
+        )
+      )
+      const begun = performance.now()
+      await Promise.all(
+        all.map(async (own) => {
+          for (const items of own) await open.append(items, 1)
+        })
+      )
+      return (performance.now() - begun) / 1000
+    }
+    const warm = Math.ceil(rounds / 10)
+    await measure(0, warm)
+    const seconds = await measure(warm, warm + rounds)
+    const total = rounds * producers * batch
+    const commits: Buffer[] = []
+    const { size } = await open.reader.log.head()
+    for await (const { data } of open.reader.log.segments(size - total, size)) commits.push(Buffer.from(data))
+    const bareBegun = performance.now()
+    for (const octets of commits) await bare(octets)
+    const bareSeconds = (performance.now() - bareBegun) / 1000
+    return { entries: total, commits: commits.length, entriesPerSecond: total / seconds, barePerSecond: total / bareSeconds }
+  } finally {
+    await ledger?.close()
+    await end()
+  }
+}
+
+/**
+ * Time from handing over to acknowledgement at 20,000 entries a second on SQLite, milliseconds each. Open loop: entries are due by the clock, whether or not
+ * earlier ones are answered, and their time counts from when they were due.
+ */
+export async function benchLatency(seconds = 5): Promise<number[]> {
+  const { store, dir, end } = await opened.sqlite()
+  let ledger: Ledger | null = null
+  try {
+    ledger = await openLedger({ dir, origin, store, log: silentLog })
+    const open = ledger
+    const taken: number[] = []
+    const warmUp = rate
+    const items = Array.from({ length: rate * seconds + warmUp }, (_, number) =>
+      item(number % producers, Math.floor(number / producers))
+    )
+    const answers: Promise<unknown>[] = []
+    const begun = performance.now()
+    let next = 0
+    await new Promise<void>((resolve) => {
+      const tick = () => {
+        const due = Math.min(items.length, Math.floor(((performance.now() - begun) * rate) / 1000))
+        for (; next < due; next++) {
+          const dueMs = begun + (next * 1000) / rate
+          const counts = next >= warmUp
+          answers.push(
+            open.append([items[next]!], 1).then(() => {
+              if (counts) taken.push(performance.now() - dueMs)
+            })
+          )
+        }
+        if (next === items.length) resolve()
+        else setImmediate(tick)
+      }
+      tick()
+    })
+    await Promise.all(answers)
+    return taken
+  } finally {
+    await ledger?.close()
+    await end()
+  }
+}

@@ -1,0 +1,111 @@
+/**
+ * `npm run bench:ledger`: how fast the ledger takes entries, proves and verifies them, and what its commands cost.
+ */
+import { cac } from 'cac'
+import { z } from 'zod'
+import { ConfigError } from '#kernel'
+import { benchAppend, benchLatency } from '../../ledger/testing/append-bench.ts'
+import { benchVerify } from '../../ledger/testing/verify-bench.ts'
+import { commandOverhead } from './overhead.ts'
+import { jsonLines, type Metric, metricTable, quantile } from './report.ts'
+
+const optionsSchema = z.object({
+  only: z.string().default('append,latency,verify,cli'),
+  entries: z.coerce.number().int().min(4096).max(10_000_000),
+  json: z.boolean().default(false)
+})
+
+const say = (text: string) => process.stderr.write(`${text}\n`)
+const round = (value: number) => Math.round(value).toLocaleString('en')
+
+async function append(entries: number): Promise<Metric[]> {
+  const metrics: Metric[] = []
+  const ratios: string[] = []
+  let least = Number.POSITIVE_INFINITY
+  for (const kind of ['sqlite', 'redis'] as const) {
+    const found = await benchAppend(kind, entries)
+    metrics.push({
+      metric: `ledger.append_${kind}_eps`,
+      value: found.entriesPerSecond,
+      unit: '1/s',
+      note: `acknowledged = durable and signed; 64 producers, 32 entries each at a time; ${found.entries} entries in ${found.commits} commits`
+    })
+    const ratio = found.entriesPerSecond / found.barePerSecond
+    ratios.push(`${kind} ${ratio.toFixed(2)} of ${round(found.barePerSecond)}/s`)
+    least = Math.min(least, ratio)
+  }
+  return [
+    ...metrics,
+    {
+      metric: 'ledger.append_ratio_to_store',
+      value: least,
+      unit: '1',
+      note: `to the bare durable writes of the same commits: ${ratios.join(', ')}`
+    }
+  ]
+}
+
+async function latency(): Promise<Metric[]> {
+  const taken = await benchLatency()
+  return [
+    {
+      metric: 'ledger.append_p99_ms',
+      value: quantile(taken, 0.99),
+      unit: 'ms',
+      note: `SQLite, open loop at 20,000/s, ${taken.length} entries; median ${quantile(taken, 0.5).toFixed(2)}`
+    }
+  ]
+}
+
+async function commands(): Promise<Metric[]> {
+  const { log, query } = commandOverhead()
+  const words = (name: string, values: number[]) =>
+    `${name} ${quantile(values, 0.5).toFixed(1)} / ${quantile(values, 0.9).toFixed(1)}`
+  return [
+    {
+      metric: 'cli.overhead_ms',
+      value: Math.max(quantile(log, 0.5), quantile(query, 0.5)),
+      unit: 'ms',
+      note: `over node -e 0, the slower of two; median / p90 of ${log.length}: ${words('log', log)}, ${words('query', query)}`
+    }
+  ]
+}
+
+async function main(): Promise<number> {
+  const program = cac('bench:ledger')
+  program.option('--only <parts>', 'Of append, latency, verify, cli', { default: 'append,latency,verify,cli' })
+  program.option('--entries <n>', 'Entries appended to each store', { default: 200_000 })
+  program.option('--json', 'One JSON object a line')
+  program.help()
+  const parsed = program.parse()
+  if (parsed.options.help) return 0
+  const options = optionsSchema.safeParse(parsed.options)
+  if (!options.success)
+    throw new ConfigError(
+      'bench:ledger',
+      options.error.issues.map(({ path, message }) => `--${path.join('.')}: ${message}`)
+    )
+  const { only, entries, json } = options.data
+  const parts: Record<string, () => Promise<Metric[]>> = {
+    append: () => append(entries),
+    latency,
+    verify: () => benchVerify(),
+    cli: commands
+  }
+  const metrics: Metric[] = []
+  for (const name of only.split(',')) {
+    const part = parts[name]
+    if (part === undefined) throw new ConfigError('bench:ledger', [`--only: expected some of ${Object.keys(parts).join(', ')}`])
+    say(`${name}…`)
+    metrics.push(...(await part()))
+  }
+  console.log(json ? jsonLines(metrics) : metricTable(metrics))
+  return 0
+}
+
+try {
+  process.exitCode = await main()
+} catch (error) {
+  say(error instanceof Error ? error.message : String(error))
+  process.exitCode = 2
+}
