@@ -244,10 +244,10 @@ export async function openLedger(config: LedgerConfig): Promise<Ledger> {
     append: async (items, epoch) => {
       if (closed) throw new InfraFabricError('ledger.closed', 'the ledger is closed')
       let octets = 0
-      for (const { draft, key } of items) {
+      for (const { draft, key, erasable } of items) {
         if (!isKey(key))
           throw new InfraFabricError('ledger.key.invalid', 'idempotency key: expected 1 to 128 printable ASCII characters')
-        octets += draft[0].length + draft[1].length + draft[2].length
+        octets += draft[0].length + draft[1].length + draft[2].length + (erasable?.payload.length ?? 0)
       }
       const waiter = Promise.withResolvers<readonly Place[]>()
       const id = nextId++
