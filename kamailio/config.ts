@@ -77,6 +77,8 @@ export interface EdgeConfig {
   readonly answerTimeoutMs?: number
   /** Memory of all processes together: calls, connections, tables. Taken from the system as it is used. Default 256. */
   readonly sharedMemoryMb?: number
+  /** Word before each line of the accounting in Kamailio's log; the one who runs it makes one that nobody else knows. */
+  readonly accountingMark?: string
   /** Kamailio that will read the files, e.g. `5.8.4`. Default: 5.6; `startEdge` asks the one that is installed. */
   readonly kamailioVersion?: string
   readonly debug?: boolean

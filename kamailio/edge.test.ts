@@ -460,3 +460,24 @@ for (const profile of ['development', 'production'] as const) {
     })
   }
 }
+
+test('the edge writes down what became of each call in a file of its own', async (t) => {
+  const { app, phone, config } = await rig(t, certificates)
+  app.answer = answering(() => app.port)
+  const one = await phone()
+  t.is((await one.call()).startLine, 'SIP/2.0 200 OK')
+  t.is((await one.call()).startLine, 'SIP/2.0 200 OK')
+  t.is((await one.call({ password: 'wrong' })).startLine, 'SIP/2.0 403 Forbidden')
+  app.answer = (request) => reply(request, 503, 'Service Unavailable')
+  t.regex((await one.call()).startLine, /^SIP\/2.0 50[03] /)
+  const read = () => readFileSync(`${config.runtimeDir}/accounting.jsonl`, 'utf8').trimEnd().split('\n')
+  while (read().length < 5) await sleep(20)
+  const lines = read()
+  const facts = lines.map((line) => JSON.parse(line) as { time: number; callId: string; outcome: string })
+  t.deepEqual(
+    facts.map(({ outcome }) => outcome),
+    ['relayed', 'relayed', 'refused', 'relayed', 'unanswered']
+  )
+  t.is(facts[3]!.callId, facts[4]!.callId)
+  t.is(new Set(facts.map(({ callId }) => callId)).size, 4)
+})

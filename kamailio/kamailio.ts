@@ -2,12 +2,14 @@
  * The SIP edge: renders Kamailio's configuration, runs it, restarts it when it dies.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { type Clock, InfraFabricError, type Log } from '#kernel'
+import { openAccounting } from './accounting.ts'
 import { callRpc } from './binrpc.ts'
 import { type CertificateCheck, checkCertificate } from './certificates.ts'
 import type { EdgeConfig, EdgeCredential } from './config.ts'
@@ -138,6 +140,8 @@ export async function startEdge(config: EdgeConfig, { log, clock, onState }: Edg
 
   let credentials = config.credentials
   const relay = logRelay(log, clock)
+  const accountingMark = `accounting:${randomUUID()}`
+  const accounting = openAccounting(config.runtimeDir, log)
   let child: ChildProcess | null = null
   let pid: number | null = null
   let stopping = false
@@ -153,7 +157,7 @@ export async function startEdge(config: EdgeConfig, { log, clock, onState }: Edg
     log.warn({ kamailioVersion }, 'hostile TLS callers may bring this Kamailio down: run scripts/setup.sh, or install 5.8')
 
   const launch = async (): Promise<void> => {
-    await writeEdge({ ...config, kamailioVersion, credentials })
+    await writeEdge({ ...config, kamailioVersion, credentials, accountingMark })
     // beside Kamailio's files, since a path to preload may have no blanks
     if (guarded) await copyFile(forkGuard, join(config.runtimeDir, 'openssl-fork.so'))
     const shared = config.sharedMemoryMb ?? 256
@@ -185,6 +189,9 @@ export async function startEdge(config: EdgeConfig, { log, clock, onState }: Edg
     const output: string[] = []
     started.stdin!.on('error', () => undefined)
     readLines(started.stderr!, (line) => {
+      const [before, account] = line.split(`${accountingMark} `)
+      if (account !== undefined && /^\s*\d+\(\d+\) NOTICE: [^{]*(?:\{[^}]*\} )?<script>: $/.test(before!))
+        return accounting.write(account)
       if (output.length < 200) output.push(line)
       relay(line)
     })
@@ -233,12 +240,13 @@ export async function startEdge(config: EdgeConfig, { log, clock, onState }: Edg
     stopping = true
     cancelRestart()
     const running = child
-    if (running === null || running.exitCode !== null || running.signalCode !== null) return
+    if (running === null || running.exitCode !== null || running.signalCode !== null) return accounting.close()
     const ended = new Promise<void>((resolve) => running.once('exit', () => resolve()))
     running.stdin!.end()
     const cancel = clock.after(stopTimeoutMs, () => killGroup(running, 'SIGKILL'))
     await ended
     cancel()
+    accounting.close()
   }
 
   await endStranded(pidFile, config.runtimeDir, clock, log)

@@ -42,6 +42,7 @@ function local(config: EdgeConfig): string {
   // Names that also stand inside strings are substituted; the others are defined.
   const substituted: Record<string, string | number> = {
     EDGE_REALM: config.realm,
+    EDGE_ACCOUNTING_MARK: config.accountingMark ?? 'accounting:',
     EDGE_NONCE_KEEP: limits.nonceSeconds + 60
   }
   const values: Record<string, string | number> = {

@@ -3,33 +3,40 @@
  *
  *     {"time":1767225600,"callId":"a@b","outcome":"relayed"}
  *
- * `relayed`: given to an application server. `unanswered`: no application server took it after all. `refused`: the edge said no.
+ * `relayed`: given to an application server. `unanswered`: no application server took it after all. `refused`: the edge said no, and reported it.
  */
 import { createReadStream } from 'node:fs'
 import { InfraFabricError } from '#kernel'
 
 export interface Accounting {
-  /** Call-IDs that an application server took. */
+  /** Calls that an application server took, as {@link accountedId} has their Call-IDs. */
   readonly taken: ReadonlySet<string>
-  /** Requests that the edge refused. */
-  readonly refused: number
+  /** Requests of which the edge reported that it refused them. */
+  readonly refused: ReadonlySet<string>
   /** Lines that cannot be read, a torn last line left out. */
   readonly spoiled: number
 }
+
+/** A Call-ID as the edge writes it: cut at 128 octets, and with nothing in it that is not printable ASCII. */
+export const accountedId = (callId: string): string =>
+  Buffer.from(callId, 'utf8')
+    .subarray(0, 128)
+    .toString('latin1')
+    .replace(/[^ -~]/g, '?')
 
 const longestLine = 4096
 
 /** @throws {InfraFabricError} `ledger.accounting.unreadable` */
 export async function readAccounting(path: string): Promise<Accounting> {
-  const taken = new Set<string>()
-  let refused = 0
+  /** Times an application server took an INVITE of that Call-ID: a caller may use one again. */
+  const taken = new Map<string, number>()
+  const refused = new Set<string>()
   let spoiled = 0
   const take = (line: string) => {
     const fact = line.length > longestLine ? null : readLine(line)
     if (fact === null) spoiled++
-    else if (fact.outcome === 'relayed') taken.add(fact.callId)
-    else if (fact.outcome === 'unanswered') taken.delete(fact.callId)
-    else refused++
+    else if (fact.outcome === 'refused') refused.add(fact.callId)
+    else taken.set(fact.callId, (taken.get(fact.callId) ?? 0) + (fact.outcome === 'relayed' ? 1 : -1))
   }
   try {
     let rest = ''
@@ -42,7 +49,8 @@ export async function readAccounting(path: string): Promise<Accounting> {
   } catch (error) {
     throw new InfraFabricError('ledger.accounting.unreadable', `${path} cannot be read: ${String(error)}`, { cause: error })
   }
-  return { taken, refused, spoiled }
+  const calls = [...taken].flatMap(([callId, times]) => (times > 0 ? [callId] : []))
+  return { taken: new Set(calls), refused, spoiled }
 }
 
 function readLine(line: string): { readonly callId: string; readonly outcome: 'relayed' | 'unanswered' | 'refused' } | null {

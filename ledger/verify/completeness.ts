@@ -4,7 +4,7 @@
  * Each entry of a call has a number, from 0 on, and the last one says how many there are: what was not recorded leaves a gap. What was not recorded at
  * all shows against the accounting of the edge, which another program wrote.
  */
-import type { Accounting } from './accounting.ts'
+import { type Accounting, accountedId } from './accounting.ts'
 import type { CallEntry } from './call-entries.ts'
 
 /** A call of which entries are missing. */
@@ -23,6 +23,8 @@ export interface Completeness {
   readonly gaps: readonly CallGap[]
   /** Call-IDs of which the edge says that the application took them, and that the log does not know. */
   readonly missingCalls: readonly string[]
+  /** Call-IDs of refusals that the edge reported, and that the log does not know. */
+  readonly missingRefusals: readonly string[]
   /** Call-IDs that the log knows and the edge does not; no fault of the log. Null without an accounting. */
   readonly unknownToEdge: number | null
 }
@@ -40,10 +42,12 @@ interface Call {
 export function judgeCompleteness(entries: Iterable<CallEntry>, accounting: Accounting | null): Completeness {
   const calls = new Map<string, Call>()
   const callIds = new Set<string>()
+  const told = new Set<string>()
   for (const { traceId, callId, seq, entries: total, event } of entries) {
+    told.add(accountedId(callId))
     // what the edge refused is told by the application, too; it is no call of the application's
     if (seq === null && event !== 'TERMINATED') continue
-    callIds.add(callId)
+    callIds.add(accountedId(callId))
     const call = calls.get(traceId) ?? { callId, numbers: new Set<number>(), entries: null, closed: false }
     calls.set(traceId, call)
     if (seq !== null) call.numbers.add(seq)
@@ -62,6 +66,7 @@ export function judgeCompleteness(entries: Iterable<CallEntry>, accounting: Acco
     open,
     gaps,
     missingCalls: accounting === null ? [] : [...accounting.taken].filter((callId) => !callIds.has(callId)),
+    missingRefusals: accounting === null ? [] : [...accounting.refused].filter((callId) => callId !== '' && !told.has(callId)),
     unknownToEdge: accounting === null ? null : [...callIds].filter((callId) => !accounting.taken.has(callId)).length
   }
 }

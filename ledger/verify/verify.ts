@@ -144,7 +144,7 @@ function failure(verdict: Verdict, explanation: string, index: number | null, en
 /** A valid log, and what it says and does not say of the calls. */
 function withCompleteness(
   { explanation, notes }: Judgement,
-  { calls, open, gaps, missingCalls, unknownToEdge }: Completeness,
+  { calls, open, gaps, missingCalls, missingRefusals, unknownToEdge }: Completeness,
   accounting: Accounting | null
 ): Pick<Judgement, 'verdict' | 'explanation' | 'notes'> {
   const more = [...notes]
@@ -154,6 +154,7 @@ function withCompleteness(
   if (accounting !== null && accounting.spoiled > 0) more.push(`${accounting.spoiled} lines of the accounting cannot be read`)
   const missing = [
     ...(missingCalls.length > 0 ? [`${missingCalls.length} calls that the edge passed on are not in the log`] : []),
+    ...(missingRefusals.length > 0 ? [`${missingRefusals.length} refusals that the edge reported are not in the log`] : []),
     ...(gaps.length > 0 ? [`${gaps.length} calls lack entries`] : [])
   ]
   return missing.length === 0

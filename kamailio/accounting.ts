@@ -1,0 +1,31 @@
+/** The edge's own record of the calls it saw, beside its other files: an auditor holds the ledger against it. */
+import { closeSync, openSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+import { errorCode, type Log } from '#kernel'
+
+export interface Accounting {
+  /** Appends a line. A disk that does not take it is told of, and calls go on. */
+  readonly write: (line: string) => void
+  readonly close: () => void
+}
+
+/** Name in the runtime folder. One JSON object a line: `time` (seconds since 1970), `callId`, `outcome` (relayed, unanswered, refused). */
+export const accountingFile = 'accounting.jsonl'
+
+export function openAccounting(runtimeDir: string, log: Log): Accounting {
+  let file: number | null = null
+  return {
+    write: (line) => {
+      try {
+        file ??= openSync(join(runtimeDir, accountingFile), 'a', 0o600)
+        writeSync(file, `${line}\n`)
+      } catch (error) {
+        log.error({ code: errorCode(error) }, 'not in the accounting of the edge')
+      }
+    },
+    close: () => {
+      if (file !== null) closeSync(file)
+      file = null
+    }
+  }
+}
