@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
+import fc from 'fast-check'
 import { silentLog } from '#kernel'
 import { createSeatClient } from '../client/seat-client.ts'
 import { formatAddCheckpoint, longestRequest, parseAddCheckpoint } from '../log/add-checkpoint.ts'
@@ -65,6 +66,40 @@ test('it never signs two histories', (t) => {
   t.is(answer(formatAddCheckpoint({ oldSize: 10, proof: [leaves[0]!], checkpoint: noteOf(leaves, 10) })).status, 422)
   t.is(answer(ask(0, 10, others)).status, 409)
   t.is(answer(ask(10, 20)).status, 200)
+})
+
+test('whatever it is asked in whatever order, all heads it signs are of one history and none is smaller than one before', (t) => {
+  const requests = fc.array(
+    fc.record({ known: fc.boolean(), other: fc.nat(8), grows: fc.nat(3), forked: fc.boolean(), proofOfOther: fc.boolean() }),
+    {
+      maxLength: 25
+    }
+  )
+  fc.assert(
+    fc.property(requests, (list) => {
+      const state = openSeatState(':memory:', true)
+      const config: SeatConfig = { state, cosigner, logs: () => [signer], now: () => 0 }
+      let forked: boolean | null = null
+      let signed = 0
+      for (const { known, other: elsewhere, grows, forked: other, proofOfOther } of list) {
+        const from = known ? signed : elsewhere
+        const size = Math.min(from + grows, leaves.length)
+        const history = (of: boolean) => (of ? others : leaves).slice(0, size)
+        const proof = consistencyProof(history(other !== proofOfOther), from)
+        const checkpoint = noteOf(other ? others : leaves, size)
+        if (answerAddCheckpoint(config, formatAddCheckpoint({ oldSize: from, proof, checkpoint })).status !== 200) continue
+        t.true(size >= signed)
+        // the two histories part at the fifth leaf
+        if (size > 4) {
+          t.true(forked === null || forked === other)
+          forked = other
+        }
+        signed = size
+      }
+      state.close()
+    }),
+    { seed: 5, numRuns: 200 }
+  )
 })
 
 test('what it remembers survives it; a lost memory is not taken for an empty one', (t) => {
