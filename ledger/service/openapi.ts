@@ -1,0 +1,130 @@
+/**
+ * The OpenAPI document, made of the routes themselves.
+ *
+ * @see OpenAPI 3.1.1
+ */
+import { z } from 'zod'
+import { problemMediaType } from './problem.ts'
+import type { Route } from './route.ts'
+import { problemAnswer } from './schemas.ts'
+
+type Schema = Readonly<Record<string, unknown>>
+
+const schemaOf = (schema: z.ZodType, io: 'input' | 'output'): Schema => {
+  const { $schema: _, ...rest } = z.toJSONSchema(schema, {
+    target: 'draft-2020-12',
+    io,
+    reused: 'inline',
+    unrepresentable: 'any'
+  })
+  return rest
+}
+
+/** A JSON schema names its own definitions by pointers from its root; in the document they stand under `components`. */
+function lifted(schema: Schema, name: string, components: Record<string, unknown>): Schema {
+  const { $defs, ...rest } = schema as { $defs?: Record<string, unknown> }
+  const rename = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(rename)
+    if (typeof value !== 'object' || value === null) return value
+    return Object.fromEntries(
+      Object.entries(value).map(([key, inner]) => [
+        key,
+        key === '$ref' && typeof inner === 'string'
+          ? inner.replace(/^#\/\$defs\//, `#/components/schemas/${name}_`)
+          : rename(inner)
+      ])
+    )
+  }
+  for (const [key, definition] of Object.entries($defs ?? {})) components[`${name}_${key}`] = rename(definition)
+  return rename(rest) as Schema
+}
+
+function parameters(schema: z.ZodType | null, where: 'query' | 'path'): Schema[] {
+  if (schema === null) return []
+  const { properties = {}, required = [] } = schemaOf(schema, 'input') as {
+    properties?: Record<string, Schema>
+    required?: string[]
+  }
+  return Object.entries(properties).map(([name, { description, ...rest }]) => ({
+    name,
+    in: where,
+    required: where === 'path' || required.includes(name),
+    ...(description === undefined ? {} : { description }),
+    schema: rest
+  }))
+}
+
+const statusTexts: Readonly<Record<number, string>> = {
+  400: 'The request cannot be read; `errors` tells what is wrong',
+  401: 'No token, or none that is known',
+  403: 'The token has another role',
+  404: 'Not in the log',
+  413: 'The body is too large',
+  415: 'The body is not JSON',
+  429: 'Too many requests; Retry-After tells when to ask again',
+  500: 'The request failed',
+  503: 'Out of service for now; Retry-After tells when to ask again'
+}
+
+export function openApiDocument(routes: readonly Route[], version: string): Schema {
+  const components: Record<string, unknown> = { Problem: schemaOf(problemAnswer, 'output') }
+  const paths: Record<string, Record<string, unknown>> = {}
+  for (const { method, path, operation, summary, access, query, params, body, answers, statuses } of routes) {
+    const problems = [
+      ...(query === null && params === null && body === null ? [] : [400]),
+      ...(access === 'anybody' ? [] : [401, 403]),
+      ...statuses,
+      ...(body === null ? [] : [413, 415]),
+      429,
+      500
+    ]
+    const content = Object.fromEntries(
+      Object.entries(answers).map(([mediaType, schema]) => [
+        mediaType,
+        schema === null ? {} : { schema: lifted(schemaOf(schema, 'output'), operation, components) }
+      ])
+    )
+    paths[path] ??= {}
+    paths[path][method.toLowerCase()] = {
+      operationId: operation,
+      summary,
+      security: access === 'anybody' ? [] : [{ bearer: [] }],
+      'x-role': access,
+      parameters: [...parameters(params, 'path'), ...parameters(query, 'query')],
+      ...(body === null
+        ? {}
+        : {
+            requestBody: {
+              required: true,
+              content: { 'application/json': { schema: lifted(schemaOf(body, 'input'), `${operation}Body`, components) } }
+            }
+          }),
+      responses: {
+        200: { description: 'Done', content },
+        ...Object.fromEntries(
+          [...new Set(problems)].map((status) => [
+            status,
+            {
+              description: statusTexts[status],
+              content: { [problemMediaType]: { schema: { $ref: '#/components/schemas/Problem' } } }
+            }
+          ])
+        )
+      }
+    }
+  }
+  return {
+    openapi: '3.1.1',
+    info: {
+      title: 'Witness ledger',
+      version,
+      description:
+        'An append-only log that anybody can check. Tiles and checkpoints are those of C2SP tlog-tiles; errors are problem details of RFC 9457.'
+    },
+    paths,
+    components: {
+      schemas: components,
+      securitySchemes: { bearer: { type: 'http', scheme: 'bearer', description: 'Roles: producer, auditor, admin' } }
+    }
+  }
+}
