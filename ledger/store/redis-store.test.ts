@@ -207,6 +207,23 @@ test('errors by name: no server, no answer, no memory, a wrong password, a repli
   t.regex((error as unknown as { code: string }).code, /^ledger\.store\.(unreachable|unanswered)$/)
 })
 
+test('a server that lost what it had acknowledged is not built on', async (t) => {
+  const redis = await server(t)
+  const settings = settingsOf(redis)
+  const sequencer = await openSequencer(await open(t, settings), contractSigner)
+  await sequencer.append(numbered('p', 0, 5))
+  t.is(await redis.ask('FLUSHALL'), '+OK')
+  await untilTrue(() =>
+    sequencer.append(numbered('p', 5, 1)).then(
+      () => false,
+      ({ code }) => code === 'ledger.store.rolled-back'
+    )
+  )
+  const reader = await openRedisReader(settings)
+  t.teardown(() => reader.close())
+  t.is((await reader.head()).size, 0)
+})
+
 test('replicas: a commit they do not have is not acknowledged, and is once they have it', async (t) => {
   const redis = await server(t, [...durable, '--repl-diskless-sync-delay', '0'], await freePort())
   const settings = settingsOf(redis, { waitReplicas: 1, replicasWithinMs: 200 })

@@ -32,7 +32,7 @@ export interface Sequencer {
    * Appends all items, in order, or none. One call at a time.
    *
    * @param next key that signs from here on: the head of these items carries its signature behind that of the present key
-   * @throws {InfraFabricError} as {@link LogStore}; `ledger.entry.too-large`; `ledger.key.missing` when another key has taken over that is not here
+   * @throws {InfraFabricError} as {@link LogStore}; `ledger.store.rolled-back`; `ledger.entry.too-large`; `ledger.key.missing` when another key has taken over that is not here
    */
   readonly append: (items: readonly AppendItem[], next?: NoteSigner) => Promise<readonly Place[]>
   /** The newest head this sequencer knows. */
@@ -76,6 +76,22 @@ async function readPosition(store: LogStore, keys: Keyring): Promise<Position> {
     if (error instanceof InfraFabricError && error.code !== 'ledger.segment.malformed') throw error
     throw damaged('the head of the log is spoiled', error)
   }
+}
+
+/**
+ * A store that was put back to an earlier state, as by a failover to a server that lagged behind, must not be built on: what was acknowledged is missing
+ * there, and the next signature would fork the log.
+ *
+ * @throws {InfraFabricError} `ledger.store.rolled-back`
+ */
+async function expectGrowth(store: LogStore, known: Head, now: Head): Promise<void> {
+  if (known.size === 0) return
+  const last = now.size < known.size ? null : await leafHashes(store, known.size - 1, known.size)
+  if (last?.toString('hex') === known.lastHash) return
+  throw new InfraFabricError(
+    'ledger.store.rolled-back',
+    `the log has ${now.size} entries and lacks what it had at ${known.size}: the store lost entries it had acknowledged`
+  )
 }
 
 /** @param signers a key alone for a log that never changes it */
@@ -133,7 +149,10 @@ export async function openSequencer(store: LogStore, signers: NoteSigner | Keyri
   const attempt = async (items: readonly AppendItem[], next?: NoteSigner): Promise<readonly Place[] | null> => {
     if (position === null) {
       producers.clear()
-      position = await readPosition(store, keys)
+      const read = await readPosition(store, keys)
+      await expectGrowth(store, known, read.head)
+      position = read
+      known = read.head
     }
     const { head, tree, signer } = position
     const placed = await placesOf(items.map(({ key }) => key))

@@ -87,7 +87,9 @@ export interface LogStore extends LogReader {
   /**
    * Takes a step. False when the log has another head than the step was made for: nothing was written then.
    *
-   * @throws {InfraFabricError} `ledger.store.full`, `ledger.store.busy`, `ledger.store.io`, `ledger.store.damaged`, `ledger.store.not-leader`
+   * @throws {InfraFabricError} `ledger.store.full`, `ledger.store.busy`, `ledger.store.io`, `ledger.store.damaged`, `ledger.store.not-leader`; of a store out of
+   *   this process also `ledger.store.unreachable`, `ledger.store.unanswered`, `ledger.store.loading`, `ledger.store.read-only`, `ledger.store.denied`,
+   *   `ledger.store.not-durable`, and `ledger.store.unreplicated`: it is in the log, and not on as many machines as it should be
    */
   readonly commit: (commit: Commit) => Promise<boolean>
   /** Those of these producers that have entries in the log. */
