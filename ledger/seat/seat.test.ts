@@ -171,11 +171,11 @@ test('over HTTP: the protocol, its limits, and nothing else', async (t) => {
   t.teardown(server.close)
   const client = createSeatClient()
   t.teardown(client.close)
-  const reply = await client.ask(server.url, ask(0, 10), 2000)
+  const reply = await client.ask(server.url, ask(0, 10), 20_000)
   t.is(reply.type, 'cosigned')
-  t.deepEqual(await client.ask(`${server.url}/`, ask(0, 12), 2000), { type: 'size', text: '10\n' })
-  t.deepEqual(await client.ask(server.url, ask(10, 12, others), 2000), { type: 'refused', status: 422 })
-  t.deepEqual(await client.ask(server.url, 'x'.repeat(longestRequest + 1), 2000), { type: 'refused', status: 413 })
+  t.deepEqual(await client.ask(`${server.url}/`, ask(0, 12), 20_000), { type: 'size', text: '10\n' })
+  t.deepEqual(await client.ask(server.url, ask(10, 12, others), 20_000), { type: 'refused', status: 422 })
+  t.deepEqual(await client.ask(server.url, 'x'.repeat(longestRequest + 1), 20_000), { type: 'refused', status: 413 })
   t.is((await fetch(`${server.url}/add-checkpoint`)).status, 405)
   t.is((await fetch(`${server.url}/other`, { method: 'POST' })).status, 404)
   const cut = connect(server.port, '127.0.0.1', () =>
@@ -183,7 +183,7 @@ test('over HTTP: the protocol, its limits, and nothing else', async (t) => {
   )
   cut.resume()
   await once(cut, 'close')
-  t.is((await client.ask(server.url, ask(10, 12), 2000)).type, 'cosigned')
+  t.is((await client.ask(server.url, ask(10, 12), 20_000)).type, 'cosigned')
   await t.throwsAsync(serveSeat({ ...config, log: silentLog }, '127.0.0.1', server.port), { code: 'ledger.seat.listen' })
 })
 
@@ -206,7 +206,7 @@ test('a witness that does not answer, answers too much or is not there is told a
     ...unreachable,
     message: /no answer within 100 ms/
   })
-  await t.throwsAsync(client.ask(`http://127.0.0.1:${port}/flood`, ask(0, 3), 2000), { ...unreachable, message: /more than/ })
-  await t.throwsAsync(client.ask('http://127.0.0.1:1', ask(0, 3), 2000), unreachable)
-  await t.throwsAsync(client.ask('file:///etc/passwd', ask(0, 3), 2000), unreachable)
+  await t.throwsAsync(client.ask(`http://127.0.0.1:${port}/flood`, ask(0, 3), 20_000), { ...unreachable, message: /more than/ })
+  await t.throwsAsync(client.ask('http://127.0.0.1:1', ask(0, 3), 20_000), unreachable)
+  await t.throwsAsync(client.ask('file:///etc/passwd', ask(0, 3), 20_000), unreachable)
 })
