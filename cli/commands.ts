@@ -142,7 +142,15 @@ export const commands: readonly Command[] = [
       dataOption,
       ledgerOption,
       { name: 'vkey', value: 'KEY', summary: 'public key of the log, or a file with it (default: the one beside the ledger)' },
-      { name: 'checkpoint', value: 'FILE', summary: 'checkpoint kept from earlier, - for stdin: shows truncation and forks' }
+      { name: 'checkpoint', value: 'FILE', summary: 'checkpoint kept from earlier, - for stdin: shows truncation and forks' },
+      { name: 'policy', value: 'FILE', summary: 'witnesses whose quorum must have cosigned (C2SP tlog-policy)' },
+      { name: 'all', summary: 'as well the form of every entry, gaps in calls, and the index beside the ledger' },
+      { name: 'accounting', value: 'FILE', summary: 'accounting.jsonl of the edge: shows calls that were not recorded' },
+      {
+        name: 'state',
+        value: 'FILE',
+        summary: 'go on from the state kept here, and keep the new one: what it covers is not read again'
+      }
     ],
     load: () => import('./commands/witness-verify.ts')
   },
@@ -152,6 +160,41 @@ export const commands: readonly Command[] = [
     summary: 'public key of the ledger, for auditors to keep',
     options: [dataOption, ledgerOption],
     load: () => import('./commands/witness-key.ts')
+  },
+  {
+    words: ['witness', 'serve'],
+    operands: [],
+    summary: 'serve the ledger over HTTP to producers and auditors, in the foreground until SIGINT or SIGTERM',
+    options: [
+      dataOption,
+      ledgerOption,
+      { name: 'listen', value: 'ADDR:PORT', summary: 'default 127.0.0.1:8620; beyond loopback only with a certificate' },
+      { name: 'cert', value: 'FILE', summary: 'certificate, PEM' },
+      { name: 'key', value: 'FILE', summary: 'its key, PEM' },
+      { name: 'read-only', summary: 'take nothing from producers' }
+    ],
+    load: () => import('./commands/witness-serve.ts')
+  },
+  {
+    words: ['witness', 'token', 'add'],
+    operands: ['<name>'],
+    summary: 'make a bearer token of the service, shown this once; idempotency keys belong to its name',
+    options: [dataOption, ledgerOption, { name: 'role', value: 'ROLE', summary: 'producer, auditor or admin' }],
+    load: () => import('./commands/witness-token-add.ts')
+  },
+  {
+    words: ['witness', 'token', 'list'],
+    operands: [],
+    summary: 'tokens there are, without the tokens themselves',
+    options: [dataOption, ledgerOption],
+    load: () => import('./commands/witness-token-list.ts')
+  },
+  {
+    words: ['witness', 'token', 'revoke'],
+    operands: ['<id>'],
+    summary: 'end a token; a running service knows within a second',
+    options: [dataOption, ledgerOption],
+    load: () => import('./commands/witness-token-revoke.ts')
   },
   {
     words: ['witness', 'checkpoint'],

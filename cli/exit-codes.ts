@@ -8,6 +8,7 @@ export const exitCodes = {
   forked: 12,
   unwitnessed: 13,
   incomplete: 14,
+  indexDiffers: 15,
   stoppedAtOnce: 130
 } as const
 
@@ -21,5 +22,6 @@ export const exitCodeMeanings: readonly (readonly [code: number, meaning: string
   [exitCodes.forked, 'verify: another history than the one known'],
   [exitCodes.unwitnessed, 'verify: entries without a good checkpoint'],
   [exitCodes.incomplete, 'verify: what should be recorded is not'],
+  [exitCodes.indexDiffers, 'verify --all: the log is valid, but the index beside it says something else: remove index.db'],
   [exitCodes.stoppedAtOnce, 'up, sip-server: told twice to stop']
 ]

@@ -11,6 +11,7 @@ import { openEntryIndex } from './read/entry-index.ts'
 import type { IndexerSettings } from './read/indexer.ts'
 import { createLedgerReader, indexPathOf, type LedgerReader } from './read/reader.ts'
 import type { Seat, SeatSettings } from './seat/open.ts'
+import type { LedgerService, LedgerServiceConfig } from './service/service.ts'
 import { prepareKeys } from './store/keyring.ts'
 import { isKey } from './store/keys.ts'
 import { type LogPlace, openLogReader, type StoreSettings } from './store/open.ts'
@@ -22,6 +23,7 @@ import type { AppendRequest, WorkerAnswer, WorkerRequest, WorkerSettings } from 
 export { appendItem } from './client/append-item.ts'
 export { type BatchRecorder, type BatchRecorderConfig, createBatchRecorder } from './client/batch-recorder.ts'
 export { type Erasure, type ErasureConfig, eraseEntry } from './client/erase.ts'
+export { connectLedger, type RemoteLedger, type RemoteLedgerConfig } from './client/remote.ts'
 export { createWitness, type LocalWitness, type WitnessConfig } from './client/witness.ts'
 export { type Batch, batchIn, batchOf, checkFrame, type FrameProof, frameHash, proveFrame } from './log/batch.ts'
 export { draftEntry, type LedgerEntry, maxPayloadOctets } from './log/entry.ts'
@@ -32,14 +34,16 @@ export { proveConsistency, proveInclusion } from './log/prover.ts'
 export { checkTlogProof, formatTlogProof, parseTlogProof, type TlogProof, type TlogProofResult } from './log/tlog-proof.ts'
 export type { LedgerFilter } from './read/entry-index.ts'
 export { describeVerdict, entryLine } from './read/lines.ts'
-export { type LedgerReader, openLedgerReader } from './read/reader.ts'
+export { indexPathOf, type LedgerReader, openLedgerReader } from './read/reader.ts'
 export { tilesOf } from './read/tiles.ts'
 export type { Seat, SeatSettings } from './seat/open.ts'
+export type { LedgerService, LedgerServiceConfig } from './service/service.ts'
 export { type FrameStore, openFrameStore } from './store/frame-store.ts'
 export { latestPublished } from './store/published.ts'
 export type { Witnessing } from './store/publisher.ts'
 export { readEntries } from './store/sqlite-store.ts'
 export type { AppendItem, Head, LogReader, LogStore, Place, Segment } from './store/store.ts'
+export { checkIndex } from './verify/index-check.ts'
 export { type TrustedState, type Verdict, type Verification, type VerifyOptions, verifyLedger } from './verify/verify.ts'
 
 /** What lies where in the ledger's folder. */
@@ -53,7 +57,9 @@ export const ledgerFiles = (dir: string) => ({
   /** Hashes of the frames of batches. */
   frames: join(dir, 'frames.db'),
   /** Which witnesses have to cosign a head before it is published; without the file none has to. */
-  policy: join(dir, 'policy')
+  policy: join(dir, 'policy'),
+  /** Who may use the service. */
+  tokens: join(dir, 'tokens.json')
 })
 
 /** A log in Redis has writers on several machines, each with the same signing key in its `dir`: one leads, the others wait to take over. */
@@ -278,3 +284,20 @@ export async function openLedger(config: LedgerConfig): Promise<Ledger> {
     }
   }
 }
+
+/** What a service over the ledger in `dir` is told beside where that is. */
+export type ServeOptions = Omit<LedgerServiceConfig, 'publishedPath' | 'policyPath' | 'tokensPath'> & { readonly dir: string }
+
+/**
+ * Serves a ledger over HTTP. What that needs takes a tenth of a second to load, and is loaded only here.
+ *
+ * @throws {InfraFabricError} as `startLedgerService`
+ */
+export async function serveLedger({ dir, ...options }: ServeOptions): Promise<LedgerService> {
+  const { published, policy, tokens } = ledgerFiles(dir)
+  const { startLedgerService } = await import('./service/service.ts')
+  return startLedgerService({ ...options, publishedPath: published, policyPath: policy, tokensPath: tokens })
+}
+
+/** The tokens of the service: a file, its list and what is changed in it. */
+export const serviceTokens = () => import('./service/tokens.ts')

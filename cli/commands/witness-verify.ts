@@ -1,5 +1,5 @@
-import { existsSync } from 'node:fs'
-import type { Verdict } from '#ledger'
+import { existsSync, renameSync, writeFileSync } from 'node:fs'
+import type { TrustedState, Verdict } from '#ledger'
 import { CommandError } from '../arguments.ts'
 import type { Run } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
@@ -18,20 +18,61 @@ const codeOf: Readonly<Record<Verdict, number>> = {
 
 export const run: Run = async (args, output) => {
   const files = await existingLedger(ledgerFolder(args))
-  const { describeVerdict, verifyLedger } = await import('#ledger')
+  const { checkIndex, describeVerdict, indexPathOf, verifyLedger } = await import('#ledger')
   const given = args.value('vkey')
   const vkey = given === undefined ? await keyBeside(files.vkey) : existsSync(given) ? await readText(given) : given
   if (given === undefined)
     output.talk('the key is the one that lies beside the ledger; bring your own with --vkey to trust nobody')
   const checkpoint = args.value('checkpoint')
   const pinned = checkpoint === undefined ? [] : [(await readInput(checkpoint)).toString('utf8')]
-  const result = await verifyLedger(files.database, { vkey, pinned, publishedPath: files.published })
-  if (output.json) await output.document(result)
+  const all = args.has('all')
+  const [policy, accounting, statePath] = [args.value('policy'), args.value('accounting'), args.value('state')]
+  const from = statePath !== undefined && existsSync(statePath) ? readState(await readText(statePath)) : undefined
+  if (from !== undefined && (all || accounting !== undefined)) {
+    throw new CommandError(
+      'cli.witness.state-with-all',
+      'calls are checked from their beginning: leave out --state, or --all and --accounting'
+    )
+  }
+  const result = await verifyLedger(files.database, {
+    vkey,
+    pinned,
+    publishedPath: files.published,
+    depth: all ? 'form' : 'place',
+    ...(policy === undefined ? {} : { policy: (await readInput(policy)).toString('utf8') }),
+    ...(from === undefined ? {} : { from }),
+    ...(accounting !== undefined ? { completeness: { accountingPath: accounting } } : all ? { completeness: {} } : {})
+  })
+  const indexFault = all && result.verdict === 'valid' ? checkIndex(files.database, indexPathOf(files.database)) : null
+  if (statePath !== undefined && result.state !== null) keepState(statePath, result.state)
+  if (output.json) await output.document({ ...result, indexFault })
   else {
     await output.line(output.paint(result.verdict === 'valid' ? 'green' : 'red', printable(describeVerdict(result))))
     await output.line(`${result.entries} entries, root ${result.root ?? '-'}, held against ${result.heads} signed heads`)
+    for (const note of result.notes) await output.line(printable(note))
+    for (const callId of [...(result.completeness?.missingCalls ?? []), ...(result.completeness?.missingRefusals ?? [])]) {
+      await output.line(`not in the log: ${printable(callId)}`)
+    }
+    for (const { callId, traceId, missing } of result.completeness?.gaps ?? []) {
+      await output.line(`call ${printable(callId)}, trace ${printable(traceId)}: lacks ${missing.join(', ')}`)
+    }
+    if (indexFault !== null) await output.line(output.paint('red', printable(indexFault)))
   }
-  return codeOf[result.verdict]
+  return indexFault === null ? codeOf[result.verdict] : exitCodes.indexDiffers
+}
+
+function readState(text: string): TrustedState {
+  try {
+    return JSON.parse(text) as TrustedState
+  } catch (error) {
+    throw new CommandError('cli.witness.state', 'the state kept is not JSON', { cause: error })
+  }
+}
+
+/** A state that is half written would be of no use: the new one takes the place of the old one whole. */
+function keepState(path: string, state: TrustedState): void {
+  writeFileSync(`${path}.new`, `${JSON.stringify(state)}\n`, { flush: true })
+  renameSync(`${path}.new`, path)
 }
 
 async function keyBeside(path: string): Promise<string> {
