@@ -8,9 +8,9 @@
  * Which key signs is not written down beside the log, where it could come apart from it: the head says so. Its last signature of the log is the present
  * key's; a head under which a key takes over carries two, the old key's first.
  */
-import { chmodSync, existsSync, linkSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { errorCode, InfraFabricError } from '#kernel'
+import { InfraFabricError } from '#kernel'
 import {
   formatVerifierKey,
   generateSigningKey,
@@ -19,6 +19,7 @@ import {
   parseVerifierKey,
   readSigner
 } from '../log/note.ts'
+import { putNewFile } from './durable-file.ts'
 
 export interface KeyFiles {
   /** First private key, PEM. */
@@ -40,19 +41,6 @@ export interface Keyring {
 
 const idOf = ({ keyHash }: NoteSigner): string => keyHash.toString('hex')
 
-/** Puts a new private key at `path`, whole and on disk before anything is signed with it; of two processes that try, one does. */
-function makeKey(path: string): void {
-  const draft = `${path}.${process.pid}`
-  writeFileSync(draft, generateSigningKey(), { mode: 0o600, flush: true })
-  try {
-    linkSync(draft, path)
-  } catch (error) {
-    if (errorCode(error) !== 'EEXIST') throw error
-  } finally {
-    rmSync(draft)
-  }
-}
-
 /**
  * Makes the first key when there is none.
  *
@@ -62,13 +50,13 @@ function makeKey(path: string): void {
 export function prepareKeys(files: KeyFiles, origin: string): string {
   mkdirSync(dirname(files.key), { recursive: true, mode: 0o750 })
   // a first key that another has taken over from is gone, and its public half stays
-  if (!existsSync(files.key) && !existsSync(files.vkey)) makeKey(files.key)
+  if (!existsSync(files.key) && !existsSync(files.vkey)) putNewFile(files.key, generateSigningKey(), 0o600)
   const mismatch = (kept: string, expected: string) =>
     new InfraFabricError('ledger.key.mismatch', `${files.vkey} holds ${kept}, but the signing key and origin give ${expected}`)
   if (existsSync(files.key)) {
     chmodSync(files.key, 0o600)
     const vkey = formatVerifierKey(readSigner(origin, readFileSync(files.key, 'utf8')))
-    if (!existsSync(files.vkey)) writeFileSync(files.vkey, `${vkey}\n`)
+    if (!existsSync(files.vkey)) putNewFile(files.vkey, `${vkey}\n`, 0o644)
     const kept = readFileSync(files.vkey, 'utf8').trim()
     if (kept !== vkey) throw mismatch(kept, vkey)
     return vkey
@@ -111,8 +99,8 @@ export function makeNextKey(files: KeyFiles, origin: string): NoteSigner {
   mkdirSync(files.keys, { recursive: true, mode: 0o700 })
   const pem = generateSigningKey()
   const signer = readSigner(origin, pem)
-  writeFileSync(join(files.keys, `${idOf(signer)}.vkey`), `${formatVerifierKey(signer)}\n`, { flush: true })
-  writeFileSync(join(files.keys, `${idOf(signer)}.pem`), pem, { mode: 0o600, flush: true, flag: 'wx' })
+  putNewFile(join(files.keys, `${idOf(signer)}.vkey`), `${formatVerifierKey(signer)}\n`, 0o644)
+  putNewFile(join(files.keys, `${idOf(signer)}.pem`), pem, 0o600)
   return signer
 }
 

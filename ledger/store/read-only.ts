@@ -1,6 +1,8 @@
 import { existsSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { pathToFileURL } from 'node:url'
+import { syncPath } from './durable-file.ts'
 
 const resultCode = { cantOpen: 14, readOnly: 8, corrupt: 11, notADatabase: 26 }
 
@@ -13,7 +15,31 @@ export function isDamage(error: unknown): boolean {
   return code === resultCode.corrupt || code === resultCode.notADatabase
 }
 
-function probe(location: string | URL): DatabaseSync {
+/**
+ * Puts on disk what a killed writer left in the `-wal` file: SQLite shows such a commit to whoever opens the database next, though nobody waited for the
+ * disk. Nothing may be answered, signed or given away on its strength before.
+ *
+ * @throws what the file system throws
+ */
+export function settleJournal(path: string): void {
+  const journal = `${path}-wal`
+  if (!existsSync(journal)) return
+  syncPath(journal)
+  syncPath(dirname(path))
+}
+
+function probe(path: string): DatabaseSync {
+  const database = openAndRead(path)
+  try {
+    settleJournal(path)
+    return database
+  } catch (error) {
+    database.close()
+    throw error
+  }
+}
+
+function openAndRead(location: string | URL): DatabaseSync {
   const database = new DatabaseSync(location, { readOnly: true, timeout: 2000 })
   try {
     database.prepare('SELECT count(*) FROM sqlite_schema').get()
@@ -41,6 +67,6 @@ export function openForReading(path: string): DatabaseSync {
     if (!existsSync(path) || existsSync(`${path}-wal`)) throw error
     const location = pathToFileURL(path)
     location.searchParams.set('immutable', '1')
-    return probe(location)
+    return openAndRead(location)
   }
 }

@@ -4,7 +4,7 @@ import type { Erasable } from '../log/commitment.ts'
 import { type LedgerEntry, noPrevious, openEntry } from '../log/entry.ts'
 import { entriesOf } from '../log/segment.ts'
 import { joinKeys, type Producer, splitKeys } from './keys.ts'
-import { openForReading } from './read-only.ts'
+import { openForReading, settleJournal } from './read-only.ts'
 import type { Head, LogReader, LogStore, Place, Segment } from './store.ts'
 
 /** `head` has one row: what it says and the segments change in one transaction. */
@@ -123,6 +123,7 @@ export function openSqliteStore(path: string, busyTimeoutMs = 2000): LogStore {
       'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -65536; PRAGMA secure_delete = ON;'
     )
     database.exec(schema)
+    settleJournal(path)
   } catch (error) {
     throw storeError(error)
   }

@@ -1,0 +1,66 @@
+/**
+ * A process that writes to a ledger as fast as it can, until it is killed: producers side by side, each one append after another. What is acknowledged goes
+ * to standard output at once, a line `<key> <index> <hash>` each; what fails, as `! <code>`. Ends with its standard input.
+ */
+import { writeSync } from 'node:fs'
+import { InfraFabricError, silentLog } from '#kernel'
+import { draftEntry } from '../log/entry.ts'
+import type { AppendItem, Place } from '../store/store.ts'
+
+export interface LoadSettings {
+  readonly dir: string
+  readonly origin: string
+  /** Number of the first entry of each producer: what was told and not acknowledged is told again, under the same key. */
+  readonly next: Readonly<Record<string, number>>
+  /** Appends per producer; until killed when left out. */
+  readonly appends?: number
+}
+
+export const traceId = '0123456789abcdef0123456789abcdef'
+
+/** The same event for the same key, whoever tells it and however often. */
+export function loadItem(producer: string, number: number): AppendItem {
+  const key = `${producer}:${number}`
+  const payload = { key, fill: 'x'.repeat((number * 37) % 400) }
+  return { key, draft: draftEntry({ event: 'load', component: 'IF.fault', traceId, payload }, 1_767_225_600_000 + number) }
+}
+
+interface Appender {
+  readonly append: (items: readonly AppendItem[], epoch: number) => Promise<readonly Place[]>
+  readonly close: () => Promise<void>
+}
+
+async function load({ next, appends = Number.POSITIVE_INFINITY }: LoadSettings, ledger: Appender): Promise<void> {
+  let epoch = 0
+  const produce = async (producer: string, from: number): Promise<void> => {
+    let number = from
+    for (let times = 0; times < appends; ) {
+      const items = Array.from({ length: 1 + (number % 3) }, (_, more) => loadItem(producer, number + more))
+      try {
+        const places = await ledger.append(items, epoch)
+        writeSync(1, places.map(({ index, hash }, at) => `${items[at]!.key} ${index} ${hash}\n`).join(''))
+        number += items.length
+        times++
+      } catch (error) {
+        const code = error instanceof InfraFabricError ? error.code : String(error)
+        writeSync(1, `! ${code}\n`)
+        if (code !== 'ledger.store.busy' && code !== 'ledger.store.after-failure') return
+        epoch++
+      }
+    }
+  }
+  await Promise.all(Object.entries(next).map(([producer, from]) => produce(producer, from)))
+  await ledger.close()
+}
+
+if (import.meta.main) {
+  process.stdin
+    .on('end', () => process.exit(1))
+    .resume()
+    .unref()
+  const settings = JSON.parse(process.argv[2]!) as LoadSettings
+  const { openLedger } = await import('#ledger')
+  const opened = { dir: settings.dir, origin: settings.origin, log: silentLog, publishIntervalMs: 5 }
+  await load(settings, await openLedger(opened))
+  process.exit(0)
+}

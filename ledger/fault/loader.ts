@@ -1,0 +1,52 @@
+/** Starts the process that writes, and hears what it says. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import type { LoadSettings } from './load.ts'
+
+export interface Loader {
+  readonly child: ChildProcess
+  /** Resolves at the first line, or when it has ended. */
+  readonly begun: Promise<void>
+  /** Resolves when it has ended and all it wrote was read. */
+  readonly ended: Promise<{ readonly output: string; readonly complaints: string; readonly code: number | null }>
+}
+
+const program = fileURLToPath(new URL('./load.ts', import.meta.url))
+
+export interface LoaderOptions {
+  /** Words in front of the command: a tracer. */
+  readonly before?: readonly string[]
+  /** With a database that does not wait for the disk. */
+  readonly careless?: boolean
+}
+
+export function startLoader(settings: LoadSettings, { before = [], careless = false }: LoaderOptions = {}): Loader {
+  const command = [...before, process.execPath, '--disable-warning=ExperimentalWarning', program, JSON.stringify(settings)]
+  const child = spawn(command[0]!, command.slice(1), {
+    stdio: ['pipe', 'pipe', 'pipe'],
+    // from the environment, because threads that are given options of their own take none from the command line
+    env: careless ? { ...process.env, NODE_OPTIONS: `--import=${new URL('./careless.ts', import.meta.url).href}` } : process.env
+  })
+  const begun = Promise.withResolvers<void>()
+  const ended = Promise.withResolvers<Awaited<Loader['ended']>>()
+  let output = ''
+  let complaints = ''
+  child.stdin!.on('error', () => undefined)
+  child.stdout!.setEncoding('latin1').on('data', (text: string) => {
+    output += text
+    begun.resolve()
+  })
+  child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+    complaints = (complaints + text).slice(-4000)
+  })
+  child.on('error', (error) => {
+    complaints += String(error)
+    begun.resolve()
+    ended.resolve({ output, complaints, code: null })
+  })
+  child.on('close', (code) => {
+    begun.resolve()
+    ended.resolve({ output, complaints, code })
+  })
+  return { child, begun: begun.promise, ended: ended.promise }
+}

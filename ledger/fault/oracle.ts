@@ -1,0 +1,164 @@
+/** Knows what was acknowledged, from outside of the process that did it, and holds the log against that. */
+import { existsSync } from 'node:fs'
+import { ledgerFiles, type Verdict, verifyLedger } from '#ledger'
+import { leafHash } from '../log/merkle.ts'
+import { entriesOf } from '../log/segment.ts'
+import { readPublished } from '../store/published.ts'
+import { openSqliteReader } from '../store/sqlite-store.ts'
+import type { LogReader, Place } from '../store/store.ts'
+
+/** What was counted; sums over all rounds. */
+export interface Tally {
+  acknowledged: number
+  /** Acknowledged and not in the log, not in the place told, or a published head longer than the log. */
+  lost: number
+  /** Keys that stand in the log twice, or were acknowledged at two places. */
+  duplicated: number
+  /** Heads, or entries under a head, that an earlier look saw otherwise. */
+  forked: number
+  /** Rounds in which the verifier had another word than `valid`, or the log could not be opened. */
+  invalid: number
+  /** What was wrong, in words; the first twenty. */
+  readonly problems: string[]
+}
+
+export const newTally = (): Tally => ({ acknowledged: 0, lost: 0, duplicated: 0, forked: 0, invalid: 0, problems: [] })
+
+const ackLine = /^([A-Za-z0-9_-]+):(\d+) (\d+) ([0-9a-f]{64})$/
+
+export class Oracle {
+  readonly tally: Tally
+  readonly #dir: string
+  readonly #acknowledged = new Map<string, Place>()
+  readonly #next: Record<string, number>
+  /** Hashes of the entries of the latest look, by leaf number. */
+  #seen: string[] = []
+  /** Heads that somebody outside has seen. */
+  readonly #heads = new Set<string>()
+
+  constructor(dir: string, producers: readonly string[], tally: Tally) {
+    this.#dir = dir
+    this.#next = Object.fromEntries(producers.map((producer) => [producer, 0]))
+    this.tally = tally
+  }
+
+  /** Where each producer goes on: behind the last entry acknowledged. */
+  next(): Readonly<Record<string, number>> {
+    return { ...this.#next }
+  }
+
+  get entries(): number {
+    return this.#seen.length
+  }
+
+  problem(words: string): void {
+    if (this.tally.problems.length < 20) this.tally.problems.push(words)
+  }
+
+  /** A round that did not go as it must. */
+  invalid(words: string): void {
+    this.tally.invalid++
+    this.problem(words)
+  }
+
+  /** Takes what a process wrote. A torn last line was not received. @returns codes of failures it told */
+  hear(output: string): string[] {
+    const failures: string[] = []
+    for (const line of output.split('\n').slice(0, -1)) {
+      const match = ackLine.exec(line)
+      if (match === null) {
+        failures.push(line.replace(/^! /, ''))
+        continue
+      }
+      const [, producer, number, index, hash] = match
+      const key = `${producer}:${number}`
+      const place = { index: Number(index), hash: hash! }
+      const before = this.#acknowledged.get(key)
+      if (before !== undefined && (before.index !== place.index || before.hash !== place.hash)) {
+        this.tally.duplicated++
+        this.problem(`${key} was acknowledged at ${before.index} and at ${place.index}`)
+      }
+      if (before === undefined) this.tally.acknowledged++
+      this.#acknowledged.set(key, place)
+      this.#next[producer!] = Math.max(this.#next[producer!] ?? 0, Number(number) + 1)
+    }
+    return failures
+  }
+
+  /** Keeps the heads published so far, as somebody would who fetches them while the log runs. */
+  observeHeads(): void {
+    for (const head of readPublished(ledgerFiles(this.#dir).published)) if (head !== null) this.#heads.add(head)
+  }
+
+  /** Holds the log, as it lies on the disk after the fault, against all that is known. @param vkey null while no ledger was made */
+  async check(vkey: string | null): Promise<void> {
+    const { database, published } = ledgerFiles(this.#dir)
+    if (vkey === null || !existsSync(database)) {
+      if (this.#acknowledged.size === 0) return
+      this.tally.lost += this.#acknowledged.size
+      return this.problem('there is no log, and entries were acknowledged')
+    }
+    let found: Found
+    try {
+      found = await readAll(database)
+    } catch (error) {
+      // a database without tables: the process was stopped before it had made them
+      if (this.#acknowledged.size === 0 && /no such table/.test(String(error))) return
+      return this.invalid(`the log cannot be read: ${String(error)}`)
+    }
+    const { keys, hashes, head } = found
+    const times = new Map<string, number>()
+    for (const key of keys) times.set(key, (times.get(key) ?? 0) + 1)
+    for (const [key, count] of times) {
+      if (count === 1) continue
+      this.tally.duplicated++
+      this.problem(`${key} stands in the log ${count} times`)
+    }
+    let lost = 0
+    for (const [key, { index, hash }] of this.#acknowledged) {
+      if (keys[index] === key && hashes[index] === hash) continue
+      if (lost++ === 0) this.problem(`${key}, acknowledged at ${index}, is not there: the log has ${hashes.length} entries`)
+    }
+    this.tally.lost += lost
+    const changed = this.#seen.findIndex((hash, index) => index < hashes.length && hashes[index] !== hash)
+    if (changed >= 0) {
+      this.tally.forked++
+      this.problem(`entry ${changed} is another than before`)
+    }
+    const { verdict, explanation } = await verifyLedger(database, { vkey, pinned: [...this.#heads], publishedPath: published })
+    this.#count(verdict, explanation)
+    this.#seen = hashes
+    if (head !== null) this.#heads.add(head)
+  }
+
+  #count(verdict: Verdict, explanation: string): void {
+    if (verdict === 'valid') return
+    if (verdict === 'forked') this.tally.forked++
+    else if (verdict === 'truncated') this.tally.lost++
+    this.invalid(`${verdict}: ${explanation}`)
+  }
+}
+
+interface Found {
+  readonly keys: readonly string[]
+  readonly hashes: string[]
+  readonly head: string | null
+}
+
+async function readAll(database: string): Promise<Found> {
+  const reader: LogReader = openSqliteReader(database)
+  try {
+    const head = await reader.head()
+    const keys: string[] = []
+    const hashes: string[] = []
+    for await (const { data } of reader.segments(0, head.size)) {
+      for (const entry of entriesOf(data)) {
+        hashes.push(leafHash(entry).toString('hex'))
+        keys.push((JSON.parse(Buffer.from(entry).toString('utf8')) as { payload: { key: string } }).payload.key)
+      }
+    }
+    return { keys, hashes, head: head.checkpoint }
+  } finally {
+    await reader.close()
+  }
+}

@@ -1,0 +1,108 @@
+/**
+ * Power cuts under a ledger that is written to: an ext4 file system on a loop device is shut down at random moments, so that nothing that was not on the
+ * disk gets there any more, and mounted again. Runs as root in namespaces of its own (see power-cuts.ts), whose end ends its processes and mounts.
+ *
+ * Arguments: {@link PowerSettings} as JSON. Writes `run <n>` for each cut, and at the end the tally as JSON.
+ */
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { origin, vkeyIn } from './kills.ts'
+import { startLoader } from './loader.ts'
+import { newTally, Oracle } from './oracle.ts'
+import { randomFrom } from './random.ts'
+
+export interface PowerSettings {
+  /** Folder for the file system's image and its mount point. */
+  readonly scratch: string
+  readonly runs: number
+  readonly seed: number
+  readonly careless: boolean
+}
+
+/** Cuts of one file system, before a fresh one is made. */
+const cutsPerDisk = 20
+const diskBytes = 256 << 20
+
+const run = (command: string, ...words: string[]) => execFileSync(command, words, { stdio: ['ignore', 'ignore', 'pipe'] })
+
+/** An ext4 file system whose power can be cut. */
+export class Disk {
+  readonly #image: string
+  readonly mountPoint: string
+
+  constructor(scratch: string) {
+    this.#image = join(scratch, 'disk')
+    this.mountPoint = join(scratch, 'mnt')
+    mkdirSync(this.mountPoint, { recursive: true })
+  }
+
+  format(): void {
+    rmSync(this.#image, { force: true })
+    writeFileSync(this.#image, '')
+    truncateSync(this.#image, diskBytes)
+    run('mkfs.ext4', '-q', '-F', this.#image)
+    this.mount()
+  }
+
+  mount(): void {
+    run('mount', '-o', 'loop', this.#image, this.mountPoint)
+  }
+
+  /** EXT4_IOC_SHUTDOWN with EXT4_GOING_FLAGS_NOLOGFLUSH: nothing is written any more, not even the journal. @see linux/fs/ext4/ext4.h */
+  cut(): void {
+    const script = 'open(my $at, "<", $ARGV[0]) or die "$!"; my $flags = pack("L", 2); ioctl($at, 0x8004587d, $flags) or die "$!"'
+    run('perl', '-e', script, this.mountPoint)
+  }
+
+  /** Waits for those that still hold a file open. */
+  async unmount(): Promise<void> {
+    for (let times = 0; ; times++) {
+      try {
+        run('umount', this.mountPoint)
+        return
+      } catch (error) {
+        if (times === 50) throw error
+        await pause(20)
+      }
+    }
+  }
+}
+
+const producers = ['a', 'b', 'c', 'd', 'e', 'f']
+
+async function cutPower({ scratch, runs, seed, careless }: PowerSettings): Promise<void> {
+  const random = randomFrom(seed)
+  const tally = newTally()
+  const disk = new Disk(scratch)
+  const dir = join(disk.mountPoint, 'ledger')
+  let oracle = new Oracle(dir, producers, tally)
+  for (let number = 0; number < runs; number++) {
+    if (number % cutsPerDisk === 0) {
+      if (number > 0) await disk.unmount()
+      disk.format()
+      oracle = new Oracle(dir, producers, tally)
+    }
+    const early = random() < 0.2
+    const { child, begun, ended } = startLoader({ dir, origin, next: oracle.next() }, { careless })
+    if (!early) await begun
+    await pause(random() * (early ? 300 : 150))
+    oracle.observeHeads()
+    disk.cut()
+    child.kill('SIGKILL')
+    const { output, complaints } = await ended
+    oracle.hear(output)
+    if (complaints !== '' && !early) oracle.invalid(`the writer ended by itself: ${complaints}`)
+    await disk.unmount()
+    disk.mount()
+    await oracle.check(vkeyIn(dir))
+    process.stdout.write(`run ${number + 1}\n`)
+    // a log that lost something goes no further: it would fork, and say the same again
+    if (careless && tally.lost > 0) break
+  }
+  await disk.unmount()
+  process.stdout.write(`${JSON.stringify(tally)}\n`)
+}
+
+if (import.meta.main) await cutPower(JSON.parse(process.argv[2]!) as PowerSettings)
