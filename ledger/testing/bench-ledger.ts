@@ -4,10 +4,10 @@
 import { cac } from 'cac'
 import { z } from 'zod'
 import { ConfigError } from '#kernel'
-import { benchAppend, benchLatency } from '../../ledger/testing/append-bench.ts'
-import { benchVerify } from '../../ledger/testing/verify-bench.ts'
-import { commandOverhead } from './overhead.ts'
-import { jsonLines, type Metric, metricTable, quantile } from './report.ts'
+import { commandOverhead } from '#scripts/bench/overhead.ts'
+import { jsonLines, type Metric, metricTable, quantile } from '#scripts/bench/report.ts'
+import { benchAppend, benchLatency } from './append-bench.ts'
+import { benchVerify } from './verify-bench.ts'
 
 const optionsSchema = z.object({
   only: z.string().default('append,latency,verify,cli'),
