@@ -54,13 +54,16 @@ const damageCodes: readonly number[] = [
 ]
 const codeOf = (error: unknown): number => (error instanceof Error && 'errcode' in error ? Number(error.errcode) & 0xff : 0)
 
+/** SQLITE_IOERR_SHORT_READ: the file ends before the page that it says it has. */
+const isShort = (error: unknown): boolean => error instanceof Error && 'errcode' in error && error.errcode === 522
+
 function reading<T>(read: () => T): T {
   try {
     return read()
   } catch (error) {
     // a number beyond what JavaScript counts is no leaf number
     const outOfRange = error instanceof Error && 'code' in error && error.code === 'ERR_OUT_OF_RANGE'
-    if (outOfRange || damageCodes.includes(codeOf(error)))
+    if (outOfRange || isShort(error) || damageCodes.includes(codeOf(error)))
       throw new SourceDamaged(`the database is damaged: ${String(error)}`, { cause: error })
     throw error
   }

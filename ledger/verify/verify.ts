@@ -83,6 +83,16 @@ export async function verifyLedger(path: string, options: VerifyOptions): Promis
   let source: EntrySource | null = null
   try {
     source = openSource(path)
+    const end = source.end()
+    const covered = start?.tree.end ?? 0
+    if (end < covered) {
+      return failure(
+        'truncated',
+        `${covered - end} entries are missing from the end: the last verification found ${covered}`,
+        end,
+        end
+      )
+    }
     const head = source.head()
     const own = head === null ? null : tryCheckpoint(head.checkpoint)
     const heads: KnownHead[] = own === null ? known : [...known, { from: 'the head of the log', note: own, pinned: false }]

@@ -1,0 +1,172 @@
+import { copyFileSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import test, { type ExecutionContext } from 'ava'
+import fc from 'fast-check'
+import { indexPathOf, ledgerFiles, openLedgerReader, verifyLedger } from '#ledger'
+import { cosign, readCosigner } from '../log/cosignature.ts'
+import { draftEntry } from '../log/entry.ts'
+import { formatVerifierKey, generateSigningKey, readSigner } from '../log/note.ts'
+import { openSequencer } from '../store/sequencer.ts'
+import { openSqliteStore } from '../store/sqlite-store.ts'
+import { eventNumber, items, openTestLedger, scratch } from '../testing/fixtures.ts'
+import { checkIndex } from './index-check.ts'
+
+/** A closed log of `entries` entries, made by the sequencer itself. */
+async function closedLog(t: ExecutionContext, entries: number) {
+  const dir = scratch(t)
+  const path = join(dir, 'ledger.db')
+  const signer = readSigner('test.example/witness', generateSigningKey())
+  const store = openSqliteStore(path)
+  const sequencer = await openSequencer(store, signer)
+  const append = async (count: number) => {
+    const from = sequencer.head().size
+    for (let n = from; n < from + count; n += 1000) await sequencer.append(items(n, Math.min(1000, from + count - n)))
+  }
+  await append(entries)
+  t.teardown(() => store.close())
+  return { dir, path, append, checkpoint: () => sequencer.head().checkpoint!, vkey: formatVerifierKey(signer) }
+}
+
+const change = (path: string, sql: string) => {
+  const database = new DatabaseSync(path)
+  try {
+    database.exec(sql)
+  } finally {
+    database.close()
+  }
+}
+
+test('several threads find what one finds: a good log, and faults within a range and at a seam', async (t) => {
+  const { path, vkey, checkpoint } = await closedLog(t, 70_000)
+  for (const threads of [1, 2]) {
+    t.like(await verifyLedger(path, { vkey, threads, pinned: [checkpoint()] }), { verdict: 'valid', entries: 70_000 })
+  }
+  for (const [first, index] of [
+    [32_000, 32_000],
+    [65_000, 65_000]
+  ] as const) {
+    const copy = `${path}.${first}`
+    copyFileSync(path, copy)
+    copyFileSync(`${path}-wal`, `${copy}-wal`)
+    change(copy, `DELETE FROM segment WHERE first = ${first}`)
+    for (const threads of [1, 2]) t.like(await verifyLedger(copy, { vkey, threads }), { verdict: 'altered', index })
+  }
+})
+
+test('bits flipped anywhere in the file: never valid unless every entry and the head are what they were, and never a crash', async (t) => {
+  const { path, vkey } = await closedLog(t, 40)
+  change(path, 'PRAGMA wal_checkpoint(TRUNCATE)')
+  const good = readFileSync(path)
+  const content = (file: string) => {
+    const database = new DatabaseSync(file, { readOnly: true })
+    try {
+      return JSON.stringify([
+        database.prepare('SELECT first, count, hex(data) FROM segment').all(),
+        database.prepare('SELECT * FROM head').all()
+      ])
+    } finally {
+      database.close()
+    }
+  }
+  const before = content(path)
+  const spoiled = join(scratch(t), 'spoiled.db')
+  let caught = 0
+  await fc.assert(
+    fc.asyncProperty(fc.nat({ max: good.length - 1 }), fc.nat({ max: 7 }), async (at, bit) => {
+      const octets = Buffer.from(good)
+      octets[at]! ^= 1 << bit
+      writeFileSync(spoiled, octets)
+      try {
+        const { verdict } = await verifyLedger(spoiled, { vkey, depth: 'form' })
+        if (verdict === 'valid') t.is(content(spoiled), before)
+        else caught++
+      } catch (error) {
+        t.is((error as { code?: string }).code, 'ledger.unreadable')
+      }
+    }),
+    { numRuns: 300 }
+  )
+  t.true(caught > 20)
+  for (let length = 0; length < good.length; length += 1777) {
+    writeFileSync(spoiled, good)
+    truncateSync(spoiled, length)
+    t.not((await verifyLedger(spoiled, { vkey })).verdict, 'valid')
+  }
+})
+
+test('from the state of an earlier verification only what is new is read, and it has to follow', async (t) => {
+  const { path, vkey, append } = await closedLog(t, 3000)
+  const { state } = await verifyLedger(path, { vkey })
+  await append(500)
+  const next = await verifyLedger(path, { vkey, from: state! })
+  t.like(next, { verdict: 'valid', entries: 3500 })
+  t.regex(next.explanation, /500 of them new/)
+  t.is(next.root, (await verifyLedger(path, { vkey })).root)
+  const spoiled = { ...state!, tree: Buffer.from(state!.tree, 'base64').fill(0, 0, 4).toString('base64') }
+  await t.throwsAsync(verifyLedger(path, { vkey, from: spoiled }), { code: 'ledger.state.malformed' })
+  change(path, 'DELETE FROM segment WHERE first >= 2000')
+  t.is((await verifyLedger(path, { vkey, from: next.state! })).verdict, 'truncated')
+})
+
+test('changes of key are followed from the one trusted, and no further than heads vouch for them', async (t) => {
+  const ledger = await openTestLedger(t)
+  await ledger.append(items(0, 5), 0)
+  const { vkey: second } = await ledger.rotateKey()
+  await ledger.append(items(5, 5), 0)
+  const { database, published } = ledgerFiles(ledger.dir)
+  await ledger.close()
+  const result = await verifyLedger(database, { vkey: ledger.vkey, publishedPath: published })
+  t.like(result, { verdict: 'valid', entries: 11 })
+  t.is(result.state!.vkey, second)
+  t.is((await verifyLedger(database, { vkey: second, publishedPath: published })).verdict, 'valid')
+  t.is((await verifyLedger(database, { vkey: ledger.vkey })).verdict, 'unwitnessed', 'no head of the old key is known')
+})
+
+test('a policy is met by a checkpoint over all entries that its quorum cosigned', async (t) => {
+  const { path, vkey, checkpoint, append } = await closedLog(t, 10)
+  const seats = ['one', 'two'].map((name) => readCosigner(`${name}.example`, generateSigningKey()))
+  const vkeys = seats.map((seat) => formatVerifierKey(seat))
+  const policy = (threshold: number) =>
+    `log ${vkey}\nwitness one ${vkeys[0]}\nwitness two ${vkeys[1]}\ngroup council ${threshold} one two\nquorum council\n`
+  const note = checkpoint()
+  const body = note.slice(0, note.indexOf('\n\n') + 1)
+  const cosigned = note + cosign(body, seats[0]!, 1_767_225_600)
+  const line = cosigned.endsWith('\n') ? cosigned : `${cosigned}\n`
+  const verdict = async (threshold: number, pinned: string[]) =>
+    (await verifyLedger(path, { vkey, pinned, policy: policy(threshold) })).verdict
+  t.is(await verdict(1, [line]), 'valid')
+  t.is(await verdict(2, [line]), 'unwitnessed')
+  t.is(await verdict(1, []), 'unwitnessed')
+  await append(1)
+  t.like(await verifyLedger(path, { vkey, pinned: [line], policy: policy(1) }), { verdict: 'unwitnessed', index: 10 })
+  await t.throwsAsync(verifyLedger(path, { vkey, policy: 'quorum nobody\n' }), { code: 'ledger.policy.malformed' })
+})
+
+test('a clock that was set back is said, and is no fault', async (t) => {
+  const ledger = await openTestLedger(t)
+  const at = (n: number, time: number) => ({ draft: draftEntry(eventNumber(n), time), key: `c${n}` })
+  await ledger.append([at(0, 5000), at(1, 4000), at(2, 6000)], 0)
+  const { verdict, notes } = await verifyLedger(ledgerFiles(ledger.dir).database, { vkey: ledger.vkey })
+  t.is(verdict, 'valid')
+  t.regex(notes.join(), /^1 entries have a time before/)
+})
+
+test('an index that hides an entry is told from one that is behind', async (t) => {
+  const ledger = await openTestLedger(t)
+  await ledger.append(items(0, 20), 0)
+  const { database } = ledgerFiles(ledger.dir)
+  await ledger.close()
+  const reader = openLedgerReader(database)
+  t.is((await reader.query({})).length, 20)
+  await reader.close()
+  const index = indexPathOf(database)
+  t.is(checkIndex(database, index), null)
+  change(index, "UPDATE entry SET trace = 'elsewhere' WHERE idx = 7")
+  t.regex(checkIndex(database, index)!, /entry 7/)
+  change(index, 'DELETE FROM entry WHERE idx = 3')
+  t.regex(checkIndex(database, index)!, /entry 3/)
+  writeFileSync(index, 'no database')
+  t.regex(checkIndex(database, index)!, /cannot be read/)
+  t.is(checkIndex(database, `${index}.none`), null)
+})
