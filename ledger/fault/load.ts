@@ -1,6 +1,6 @@
 /**
  * A process that writes to a ledger as fast as it can, until it is killed: producers side by side, each one append after another. What is acknowledged goes
- * to standard output at once, a line `<key> <index> <hash>` each; what fails, as `! <code>`. Ends with its standard input.
+ * to standard output at once, a line `<key> <index> <hash> <monotonic clock, ns>` each; what fails, as `! <code>`. Ends with its standard input.
  */
 import { writeSync } from 'node:fs'
 import { InfraFabricError, silentLog } from '#kernel'
@@ -38,7 +38,8 @@ async function load({ next, appends = Number.POSITIVE_INFINITY }: LoadSettings, 
       const items = Array.from({ length: 1 + (number % 3) }, (_, more) => loadItem(producer, number + more))
       try {
         const places = await ledger.append(items, epoch)
-        writeSync(1, places.map(({ index, hash }, at) => `${items[at]!.key} ${index} ${hash}\n`).join(''))
+        const now = process.hrtime.bigint()
+        writeSync(1, places.map(({ index, hash }, at) => `${items[at]!.key} ${index} ${hash} ${now}\n`).join(''))
         number += items.length
         times++
       } catch (error) {

@@ -24,7 +24,7 @@ export interface Tally {
 
 export const newTally = (): Tally => ({ acknowledged: 0, lost: 0, duplicated: 0, forked: 0, invalid: 0, problems: [] })
 
-const ackLine = /^([A-Za-z0-9_-]+):(\d+) (\d+) ([0-9a-f]{64})$/
+const ackLine = /^([A-Za-z0-9_-]+):(\d+) (\d+) ([0-9a-f]{64}) (\d+)$/
 
 export class Oracle {
   readonly tally: Tally
@@ -61,8 +61,13 @@ export class Oracle {
     this.problem(words)
   }
 
-  /** Takes what a process wrote. A torn last line was not received. @returns codes of failures it told */
-  hear(output: string): string[] {
+  /**
+   * Takes what a process wrote. A torn last line was not received.
+   *
+   * @param untilNs the monotonic clock when the power went: what a process says afterwards, no machine could have said
+   * @returns codes of failures it told
+   */
+  hear(output: string, untilNs = Number.POSITIVE_INFINITY): string[] {
     const failures: string[] = []
     for (const line of output.split('\n').slice(0, -1)) {
       const match = ackLine.exec(line)
@@ -70,7 +75,8 @@ export class Oracle {
         failures.push(line.replace(/^! /, ''))
         continue
       }
-      const [, producer, number, index, hash] = match
+      const [, producer, number, index, hash, atNs] = match
+      if (Number(atNs) > untilNs) continue
       const key = `${producer}:${number}`
       const place = { index: Number(index), hash: hash! }
       const before = this.#acknowledged.get(key)

@@ -25,7 +25,7 @@ export interface PowerSettings {
 const cutsPerDisk = 20
 const diskBytes = 256 << 20
 
-const run = (command: string, ...words: string[]) => execFileSync(command, words, { stdio: ['ignore', 'ignore', 'pipe'] })
+const run = (command: string, ...words: string[]) => execFileSync(command, words, { stdio: ['ignore', 'pipe', 'pipe'] })
 
 /** An ext4 file system whose power can be cut. */
 export class Disk {
@@ -50,10 +50,21 @@ export class Disk {
     run('mount', '-o', 'loop', this.#image, this.mountPoint)
   }
 
-  /** EXT4_IOC_SHUTDOWN with EXT4_GOING_FLAGS_NOLOGFLUSH: nothing is written any more, not even the journal. @see linux/fs/ext4/ext4.h */
-  cut(): void {
-    const script = 'open(my $at, "<", $ARGV[0]) or die "$!"; my $flags = pack("L", 2); ioctl($at, 0x8004587d, $flags) or die "$!"'
-    run('perl', '-e', script, this.mountPoint)
+  /**
+   * EXT4_IOC_SHUTDOWN with EXT4_GOING_FLAGS_NOLOGFLUSH: nothing is written any more, not even the journal.
+   *
+   * @returns the monotonic clock just before, nanoseconds
+   * @see linux/fs/ext4/ext4.h
+   */
+  cut(): number {
+    const script = `
+      use Time::HiRes qw(clock_gettime CLOCK_MONOTONIC);
+      open(my $at, "<", $ARGV[0]) or die "$!";
+      my $flags = pack("L", 2);
+      my $now = clock_gettime(CLOCK_MONOTONIC);
+      ioctl($at, 0x8004587d, $flags) or die "$!";
+      printf "%.9f", $now`
+    return Number(run('perl', '-e', script, this.mountPoint).toString('latin1')) * 1e9
   }
 
   /** Waits for those that still hold a file open. */
@@ -89,10 +100,10 @@ async function cutPower({ scratch, runs, seed, careless }: PowerSettings): Promi
     if (!early) await begun
     await pause(random() * (early ? 300 : 150))
     oracle.observeHeads()
-    disk.cut()
+    const cutAtNs = disk.cut()
     child.kill('SIGKILL')
     const { output, complaints } = await ended
-    oracle.hear(output)
+    oracle.hear(output, cutAtNs)
     if (complaints !== '' && !early) oracle.invalid(`the writer ended by itself: ${complaints}`)
     await disk.unmount()
     disk.mount()
