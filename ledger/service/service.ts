@@ -115,7 +115,7 @@ export async function startLedgerService(config: LedgerServiceConfig): Promise<L
     heartbeatMs: config.heartbeatMs ?? 15_000,
     costOf: config.costOf ?? null
   })
-  const document = JSON.stringify(openApiDocument(routes, apiVersion))
+  const document = Buffer.from(JSON.stringify(openApiDocument(routes, apiVersion)))
 
   const limit = (wait: number): void => {
     if (wait === 0) return
@@ -184,7 +184,7 @@ export async function startLedgerService(config: LedgerServiceConfig): Promise<L
       .code(problem.status)
       .header('content-type', problemMediaType)
       .header('cache-control', 'no-store')
-      .send(JSON.stringify(problem.document()))
+      .send(Buffer.from(JSON.stringify(problem.document())))
   }
 
   app.addHook('onRequest', async (request, reply) => {
@@ -300,7 +300,7 @@ function createApp(tls: LedgerServiceConfig['tls']): FastifyInstance {
         .code(problem.status)
         .headers(headers)
         .header('content-type', problemMediaType)
-        .send(JSON.stringify(problem.document()))
+        .send(Buffer.from(JSON.stringify(problem.document())))
     }
   }
   if (tls === undefined) return fastify(options)
@@ -339,14 +339,16 @@ async function send(
     .code(status ?? 200)
     .header('content-type', mediaType)
     .headers(more ?? {})
+  // as octets, so that the media type stays as it is told
+  const octets = typeof body === 'string' ? Buffer.from(body) : Buffer.from(body.buffer, body.byteOffset, body.byteLength)
   // hashes do not get smaller; only entries are octets that do
-  const pays = Buffer.byteLength(body) >= leastGzipOctets && gzipTypes.test(mediaType) && !/^\/tile\/\d/.test(request.url)
-  if (!pays) return reply.send(typeof body === 'string' ? body : Buffer.from(body))
+  const pays = octets.length >= leastGzipOctets && gzipTypes.test(mediaType) && !/^\/tile\/\d/.test(request.url)
+  if (!pays) return reply.send(octets)
   reply.header('vary', 'accept-encoding')
   if (!/(?:^|[\s,])gzip\b(?!\s*;\s*q=0(?:\.0*)?(?:\s|,|$))/i.test(String(request.headers['accept-encoding'] ?? ''))) {
-    return reply.send(typeof body === 'string' ? body : Buffer.from(body))
+    return reply.send(octets)
   }
-  return reply.header('content-encoding', 'gzip').send(await gzip(body, { level: 3 }))
+  return reply.header('content-encoding', 'gzip').send(await gzip(octets, { level: 3 }))
 }
 
 /** Writes to a stream; resolves when it has room again. A client that takes nothing for `withinMs` is dropped. */

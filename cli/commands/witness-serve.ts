@@ -1,0 +1,62 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { createLog } from '#kernel'
+import { type Ledger, ledgerFiles, openLedger, openLedgerReader, serveLedger } from '#ledger'
+import { type Arguments, UsageError } from '../arguments.ts'
+import type { Run } from '../command.ts'
+import { exitCodes } from '../exit-codes.ts'
+import { existingLedger, ledgerFolder } from '../ledger.ts'
+import { readableLog } from '../log-lines.ts'
+import { printable } from '../output.ts'
+
+const stopSignals = ['SIGINT', 'SIGTERM'] as const
+
+export const run: Run = async (args, output) => {
+  const dir = ledgerFolder(args)
+  const { database } = await existingLedger(dir)
+  const tls = tlsOf(args)
+  const { address, port } = listenOf(args.value('listen') ?? '127.0.0.1:8620')
+  const log = createLog({ name: 'witness', level: 'info', destination: output.json ? process.stdout : readableLog(output) })
+  const stop = Promise.withResolvers<void>()
+  const onStop = () => stop.resolve()
+  for (const signal of stopSignals) process.on(signal, onStop)
+  output.whenGone(onStop)
+  const origin = readFileSync(ledgerFiles(dir).vkey, 'utf8').split('+')[0]!
+  const ledger: Pick<Ledger, 'reader' | 'close'> & { readonly append: Ledger['append'] | null } = args.has('read-only')
+    ? readOnly(database)
+    : await openLedger({ dir, origin, log })
+  try {
+    const { reader, append } = ledger
+    const service = await serveLedger({ dir, reader, append, address, port, log, ...(tls === null ? {} : { tls }) })
+    try {
+      if (output.json) await output.document({ type: 'ready', url: service.url, port: service.port })
+      else output.talk(`ready at ${service.url}; Ctrl-C ends it`)
+      if (!existsSync(ledgerFiles(dir).tokens)) output.talk('there is no token yet: ifctl witness token add')
+      await stop.promise
+    } finally {
+      await service.close()
+    }
+  } finally {
+    for (const signal of stopSignals) process.off(signal, onStop)
+    await ledger.close()
+  }
+  return exitCodes.ok
+}
+
+function readOnly(database: string) {
+  const reader = openLedgerReader(database)
+  return { reader, append: null, close: reader.close }
+}
+
+function tlsOf(args: Arguments): { readonly certificatePath: string; readonly keyPath: string } | null {
+  const [certificatePath, keyPath] = [args.value('cert'), args.value('key')]
+  if (certificatePath === undefined && keyPath === undefined) return null
+  if (certificatePath === undefined || keyPath === undefined) throw new UsageError('--cert and --key go together')
+  return { certificatePath, keyPath }
+}
+
+function listenOf(text: string): { readonly address: string; readonly port: number } {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([0-9.]+|localhost)):(\d{1,5})$/.exec(text)
+  const port = Number(match?.[3])
+  if (match === null || port > 65_535) throw new UsageError(`--listen: expected ADDR:PORT, got ${printable(text)}`)
+  return { address: match[1] ?? match[2]!, port }
+}
