@@ -45,7 +45,10 @@ async function load({ next, appends = Number.POSITIVE_INFINITY }: LoadSettings, 
       } catch (error) {
         const code = error instanceof InfraFabricError ? error.code : String(error)
         writeSync(1, `! ${code}\n`)
-        if (code !== 'ledger.store.busy' && code !== 'ledger.store.after-failure') return
+        if (code !== 'ledger.store.busy' && code !== 'ledger.store.after-failure') {
+          if (appends === Number.POSITIVE_INFINITY) return
+          times++
+        }
         epoch++
       }
     }
