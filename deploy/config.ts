@@ -155,7 +155,24 @@ export const suiteSchema = z.strictObject({
           })
         ])
         .default({ kind: 'sqlite' })
-        .describe('Where the ledger is kept: SQLite in the data folder, or Redis')
+        .describe('Where the ledger is kept: SQLite in the data folder, or Redis'),
+      service: z
+        .strictObject({
+          enabled: z
+            .boolean()
+            .nullable()
+            .default(null)
+            .describe('Whether the ledger is served over HTTP; null for the rule of the profile: in development'),
+          address: address.default('127.0.0.1').describe('Where the service listens; beyond loopback it needs a certificate'),
+          port: port.default(0).describe('Its port; 0 takes a free one'),
+          tls: z
+            .strictObject({ certificate: z.string().min(1), key: z.string().min(1) })
+            .nullable()
+            .default(null)
+            .describe('PEM files of its certificate and key; null for none')
+        })
+        .prefault({})
+        .describe('For auditors, and for producers elsewhere')
     })
     .prefault({})
     .describe('Ledger'),

@@ -5,7 +5,15 @@
 import { mkdir } from 'node:fs/promises'
 import { createGuard, type RunningGuard } from '#guard'
 import { type Clock, createLog, errorCode, type Guard, type Log, newTraceId, systemClock, type Witness } from '#kernel'
-import { createWitness, type LocalWitness, openLedger, type Witnessing } from '#ledger'
+import {
+  createWitness,
+  type Ledger,
+  type LedgerService,
+  type LocalWitness,
+  openLedger,
+  serveLedger,
+  type Witnessing
+} from '#ledger'
 import { createMediaPlane, type MediaPlane } from '#media'
 import { type CallSnapshot, type SipApplicationStats, startSipApplication } from '#sip'
 import { createSipServer } from '#sip-engine'
@@ -62,6 +70,8 @@ export interface Suite {
     readonly appTcp: Address
     /** Where the application reaches its SIP server; loopback only. */
     readonly admin: Address
+    /** URL of the ledger's service; null where it is off. */
+    readonly ledger: string | null
   }
   readonly data: DataLayout
   /** Public key of the ledger, in the form auditors keep. */
@@ -161,7 +171,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
   )
   if (made.length > 0) log.info({ made }, 'data folder prepared')
 
-  const { ledger, witness } = await start(
+  const { ledger, witness, service } = await start(
     'ledger',
     async () => {
       const opened = await openLedger({
@@ -171,9 +181,17 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
         log: log.child({ part: 'ledger' })
       })
       const made = await createWitness({ ledger: opened, spoolDir: layout.spool, clock, log: log.child({ part: 'witness' }) })
-      return { ledger: opened, witness: made }
+      try {
+        const served = await serve(config, layout, opened, clock, log.child({ part: 'ledger-service' }))
+        return { ledger: opened, witness: made, service: served }
+      } catch (error) {
+        await made.close()
+        await opened.close()
+        throw error
+      }
     },
     async (running) => {
+      await running.service?.close()
       await running.witness.close()
       await running.ledger.close()
     }
@@ -329,7 +347,8 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
       tcp: edge?.addresses.tcp ?? null,
       app: { address: app.address, port: app.port },
       appTcp: { address: appTcp.address, port: appTcp.port },
-      admin: { address: loopback, port: engine.adminPort }
+      admin: { address: loopback, port: engine.adminPort },
+      ledger: service?.url ?? null
     },
     data: layout,
     vkey: ledger.vkey,
@@ -349,4 +368,17 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
       return stopped
     }
   }
+}
+
+async function serve(
+  { profile, ledger: { service } }: SuiteConfig,
+  layout: DataLayout,
+  { reader, append }: Ledger,
+  clock: Clock,
+  log: Log
+): Promise<LedgerService | null> {
+  if (!(service.enabled ?? profile === 'development')) return null
+  const { address, port, tls } = service
+  const certificate = tls === null ? {} : { tls: { certificatePath: tls.certificate, keyPath: tls.key } }
+  return serveLedger({ dir: layout.ledger, reader, append, address, port, clock, log, ...certificate })
 }

@@ -61,6 +61,7 @@ async function ready(suite: Suite, startMs: number, output: Output): Promise<voi
     ['data', data.folder],
     ['registry', `${data.registry}, ${status.registry.parties} parties`],
     ['ledger', `${status.ledger.size} entries, key ${vkey}`],
+    ...(addresses.ledger === null ? [] : [['ledger service', addresses.ledger]]),
     ...(status.certificateDaysLeft === null ? [] : [['certificate', `good for ${status.certificateDaysLeft} days`]])
   ]
   await output.line(output.paint('bold', `ready after ${(startMs / 1_000).toFixed(1)} s`))
