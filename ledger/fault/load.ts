@@ -3,7 +3,7 @@
  * to standard output at once, a line `<key> <index> <hash> <monotonic clock, ns>` each; what fails, as `! <code>`. Ends with its standard input.
  */
 import { writeSync } from 'node:fs'
-import { InfraFabricError, silentLog } from '#kernel'
+import { errorCode, InfraFabricError, silentLog } from '#kernel'
 import { draftEntry } from '../log/entry.ts'
 import type { AppendItem, Place } from '../store/store.ts'
 
@@ -14,6 +14,8 @@ export interface LoadSettings {
   readonly next: Readonly<Record<string, number>>
   /** Appends per producer; until killed when left out. */
   readonly appends?: number
+  /** Stays, with the ledger open, when all is appended. */
+  readonly hold?: boolean
 }
 
 export const traceId = '0123456789abcdef0123456789abcdef'
@@ -30,7 +32,7 @@ interface Appender {
   readonly close: () => Promise<void>
 }
 
-async function load({ next, appends = Number.POSITIVE_INFINITY }: LoadSettings, ledger: Appender): Promise<void> {
+async function load({ next, appends = Number.POSITIVE_INFINITY, hold = false }: LoadSettings, ledger: Appender): Promise<void> {
   let epoch = 0
   const produce = async (producer: string, from: number): Promise<void> => {
     let number = from
@@ -39,12 +41,12 @@ async function load({ next, appends = Number.POSITIVE_INFINITY }: LoadSettings, 
       try {
         const places = await ledger.append(items, epoch)
         const now = process.hrtime.bigint()
-        writeSync(1, places.map(({ index, hash }, at) => `${items[at]!.key} ${index} ${hash} ${now}\n`).join(''))
+        tell(places.map(({ index, hash }, at) => `${items[at]!.key} ${index} ${hash} ${now}\n`).join(''))
         number += items.length
         times++
       } catch (error) {
         const code = error instanceof InfraFabricError ? error.code : String(error)
-        writeSync(1, `! ${code}\n`)
+        tell(`! ${code}\n`)
         if (code !== 'ledger.store.busy' && code !== 'ledger.store.after-failure') {
           if (appends === Number.POSITIVE_INFINITY) return
           times++
@@ -54,7 +56,21 @@ async function load({ next, appends = Number.POSITIVE_INFINITY }: LoadSettings, 
     }
   }
   await Promise.all(Object.entries(next).map(([producer, from]) => produce(producer, from)))
+  if (hold) await new Promise((resolve) => process.stdin.on('close', resolve))
   await ledger.close()
+}
+
+/** Writes all of `text` to the pipe, however slowly the other end reads. */
+function tell(text: string): void {
+  const octets = Buffer.from(text)
+  for (let at = 0; at < octets.length; ) {
+    try {
+      at += writeSync(1, octets, at)
+    } catch (error) {
+      if (errorCode(error) !== 'EAGAIN') throw error
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1)
+    }
+  }
 }
 
 if (import.meta.main) {

@@ -31,7 +31,13 @@ export const missingPrograms = (programs: Readonly<Record<string, string>>): str
 /** Why power cuts cannot be tried on this machine; null when they can. */
 export function powerCutsImpossible(): string | null {
   if (process.getuid?.() !== 0) return 'power cuts need root, to mount a file system'
-  const missing = missingPrograms({ unshare: 'util-linux', mount: 'mount', 'mkfs.ext4': 'e2fsprogs', perl: 'perl-base' })
+  const missing = missingPrograms({
+    unshare: 'util-linux',
+    mount: 'mount',
+    'mkfs.ext4': 'e2fsprogs',
+    perl: 'perl-base',
+    strace: 'strace'
+  })
   if (missing.length > 0) return `power cuts need ${missing.join(', ')}`
   const scratch = mkdtempSync(join(tmpdir(), 'ledger-power-'))
   const script = 'cd "$0" && mkdir mnt && truncate -s 8M disk && mkfs.ext4 -q -F disk && mount -o loop disk mnt && umount mnt'
