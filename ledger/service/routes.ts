@@ -39,6 +39,7 @@ export interface RouteSources {
 }
 
 const entriesOfPage = 100
+const rootsKept = 64
 const pollMs = 100
 const forGood = 'public, max-age=31536000, immutable'
 const octets = 'application/octet-stream'
@@ -77,6 +78,16 @@ export function ledgerRoutes(sources: RouteSources): Route[] {
     const note = published()
     if (note === null) throw new Problem('not-found', 'no checkpoint has been published')
     return note
+  }
+
+  /** Roots asked for lately: those of published sizes are asked for again and again. */
+  const roots = new Map<number, Buffer>()
+  const rootOf = async (size: number): Promise<Buffer> => {
+    const root = roots.get(size) ?? (await rootAt(tiles, size))
+    roots.delete(size)
+    if (roots.size >= rootsKept) roots.delete(roots.keys().next().value!)
+    roots.set(size, root)
+    return root
   }
 
   /** The size asked for, else that of the published checkpoint. */
@@ -245,7 +256,7 @@ export function ledgerRoutes(sources: RouteSources): Route[] {
         if (index >= size) throw new Problem('not-found', 'the tree has no such entry')
         const hashes = await proveInclusion(tiles, index, size)
         const leaf = leafHash(await entryOctets(index))
-        const root = await rootAt(tiles, size)
+        const root = await rootOf(size)
         return jsonAnswer({ index, size, leaf: base64(leaf), root: base64(root), hashes: hashes.map(base64) })
       }
     }),
@@ -264,7 +275,7 @@ export function ledgerRoutes(sources: RouteSources): Route[] {
         const to = await treeSize(asked)
         if (from > to) throw new Problem('invalid-request', 'from: expected no more than to')
         const hashes = await proveConsistency(tiles, from, to)
-        const [fromRoot, toRoot] = [await rootAt(tiles, from), await rootAt(tiles, to)]
+        const [fromRoot, toRoot] = [await rootOf(from), await rootOf(to)]
         return jsonAnswer({ from, to, fromRoot: base64(fromRoot), toRoot: base64(toRoot), hashes: hashes.map(base64) })
       }
     }),

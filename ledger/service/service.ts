@@ -105,6 +105,7 @@ export async function startLedgerService(config: LedgerServiceConfig): Promise<L
   const streams = new Set<AbortController>()
   const app = createApp(config.tls)
   app.server.maxConnections = mostConnections
+  app.removeContentTypeParser('text/plain')
   const routes = ledgerRoutes({
     reader,
     append: config.append,

@@ -7,10 +7,11 @@ import { ConfigError } from '#kernel'
 import { commandOverhead } from '#scripts/bench/overhead.ts'
 import { jsonLines, type Metric, metricTable, quantile } from '#scripts/bench/report.ts'
 import { benchAppend, benchLatency } from './append-bench.ts'
+import { benchProof } from './proof-bench.ts'
 import { benchVerify } from './verify-bench.ts'
 
 const optionsSchema = z.object({
-  only: z.string().default('append,latency,verify,cli'),
+  only: z.string().default('append,latency,proof,verify,cli'),
   entries: z.coerce.number().int().min(4096).max(10_000_000),
   json: z.boolean().default(false)
 })
@@ -73,7 +74,7 @@ async function commands(): Promise<Metric[]> {
 
 async function main(): Promise<number> {
   const program = cac('bench:ledger')
-  program.option('--only <parts>', 'Of append, latency, verify, cli', { default: 'append,latency,verify,cli' })
+  program.option('--only <parts>', 'Of append, latency, proof, verify, cli', { default: 'append,latency,proof,verify,cli' })
   program.option('--entries <n>', 'Entries appended to each store', { default: 200_000 })
   program.option('--json', 'One JSON object a line')
   program.help()
@@ -89,6 +90,7 @@ async function main(): Promise<number> {
   const parts: Record<string, () => Promise<Metric[]>> = {
     append: () => append(entries),
     latency,
+    proof: () => benchProof(),
     verify: () => benchVerify(),
     cli: commands
   }
