@@ -72,6 +72,8 @@ export async function createWitness(config: WitnessConfig): Promise<LocalWitness
   let spooling = 0
   /** Told while the last of the spool is delivered: kept from the spool, which under steady load would never be empty. Null at other times. */
   let held: Told[] | null = null
+  /** Whether the ledger has taken something since it was last out of reach. */
+  let reached = false
   /** Delivered up to here. */
   let delivered = 0
   let spooledCount = 0
@@ -116,6 +118,7 @@ export async function createWitness(config: WitnessConfig): Promise<LocalWitness
   /** What is under way was not taken, or its key will tell that it was: all of it goes to the spool, in order, before anything new. */
   const beginSpooling = (cause: unknown) => {
     state = 'spooling'
+    reached = false
     log.warn({ code: errorCode(cause), entries: underWay.length }, 'ledger out of reach; entries go to the spool')
     const stranded = underWay
     underWay = []
@@ -183,9 +186,11 @@ export async function createWitness(config: WitnessConfig): Promise<LocalWitness
       epoch++
       try {
         for (let at = 0; at < items.length; at += deliveryBatch) await ask(items.slice(at, at + deliveryBatch), epoch)
+        reached = true
         return true
       } catch (error) {
         log.debug({ code: errorCode(error), pauseMs }, 'ledger still out of reach')
+        reached = false
         spoolHeld()
         await rest(pauseMs)
       }
@@ -240,7 +245,7 @@ export async function createWitness(config: WitnessConfig): Promise<LocalWitness
         delivered = part.end
         spooledCount -= part.entries
       } else if (spooling > 0) {
-        held ??= []
+        if (reached) held ??= []
         await rest(firstRetryMs / 10)
       } else if (own === null ? await persist([]) : await own.clear(delivered)) {
         delivered = 0

@@ -1,0 +1,17 @@
+import base from './ava.config.js'
+
+/** Tests in which sound, calls or deadlines run on the wall clock: one file at a time, so that none of them waits for another's processor. */
+export const realTime = [
+  'media/**/*.test.ts',
+  'deploy/**/*.test.ts',
+  'kamailio/**/*.test.ts',
+  'sipp-scenarios/**/*.test.ts',
+  'scripts/**/*.test.ts',
+  'gateways/sip-engine/sipp/**/*.test.ts',
+  'gateways/sip-engine/srf-suite/**/*.test.ts',
+  'ledger/client/**/*.test.ts',
+  'ledger/store/**/*.test.ts',
+  'ledger/fault/**/*.test.ts'
+]
+
+export default { ...base, files: realTime, concurrency: 1 }
