@@ -16,6 +16,11 @@ test('the share of new requests goes down while the loop is busy or late, and ba
   for (const bad of [busy, late]) {
     const overload = createOverload(defaultOverloadLimits)
     t.is(taken(overload), 1)
+    for (let n = 0; n < 3; n++) overload.sampled(bad)
+    t.is(overload.share(), 1, 'a hiccup costs no call')
+    overload.sampled(calm)
+    for (let n = 0; n < 3; n++) overload.sampled(bad)
+    t.is(overload.share(), 1)
     overload.sampled(bad)
     t.true(overload.share() < 1)
     t.true(Math.abs(taken(overload) - overload.share()) < 0.03)

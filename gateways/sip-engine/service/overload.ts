@@ -41,7 +41,7 @@ export interface Overload {
   readonly share: () => number
 }
 
-/** Steps of the share: down at once, and again when that did not help within `patience` samples; up with each good sample. */
+/** Steps of the share: down when `patience` samples in a row were bad, one hiccup of the machine being none; again when that did not help; up with each good sample. */
 const down = 0.75
 const up = 0.05
 const patience = 3
@@ -52,13 +52,13 @@ export function createOverload(limits: OverloadLimits): Overload {
   let share = 1
   let hopeless = false
   /** Samples until the next step down. */
-  let wait = 0
+  let wait = patience
   return {
     sampled: ({ standingMs, lagMs }) => {
       hopeless = lagMs >= limits.hopelessMs
       if (standingMs <= limits.standingMs && lagMs <= limits.lagMs) {
         share = Math.min(1, share + up)
-        wait = 0
+        wait = share === 1 ? patience : 0
       } else if (wait > 0) wait--
       else {
         share = Math.max(leastShare, share * down)
