@@ -10,12 +10,20 @@ import { openSqliteStore } from '../store/sqlite-store.ts'
 import { eventNumber, items, openTestLedger, openTestWitness, origin, scratch, verify } from '../testing/fixtures.ts'
 import { type Failure, failingStore } from './failing-store.ts'
 import { killWriters } from './kills.ts'
+import { startLoader } from './loader.ts'
 import { randomFrom } from './random.ts'
 
 test('kill -9 of writers at random moments: nothing acknowledged is lost, doubled or forked', async (t) => {
   const tally = await killWriters({ runs: 8, seed: 7 })
   t.like(tally, { lost: 0, duplicated: 0, forked: 0, invalid: 0, problems: [] })
   t.true(tally.acknowledged > 50)
+})
+
+test('processes that open a new ledger at the same moment wait for one another', async (t) => {
+  const dir = scratch(t)
+  const loaders = ['a', 'b', 'c', 'd'].map((producer) => startLoader({ dir, origin, next: { [producer]: 0 }, appends: 1 }))
+  for (const { ended } of loaders) t.like(await ended, { code: 0, complaints: '' })
+  t.is(readEntries(ledgerFiles(dir).database).length, 4)
 })
 
 for (const code of ['ledger.store.io', 'ledger.store.full', 'ledger.store.busy']) {

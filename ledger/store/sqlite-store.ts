@@ -108,6 +108,21 @@ export function readEntries(path: string): LedgerEntry[] {
   }
 }
 
+const pauseMs = 10
+
+/** Turns on the write-ahead log. SQLite does not wait by itself for another process that is about to do the same with a new file. */
+function useJournal(database: DatabaseSync, busyTimeoutMs: number): void {
+  for (let waitedMs = 0; ; waitedMs += pauseMs) {
+    try {
+      database.exec('PRAGMA journal_mode = WAL')
+      return
+    } catch (error) {
+      if (waitedMs >= busyTimeoutMs || storeError(error).code !== 'ledger.store.busy') throw error
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, pauseMs)
+    }
+  }
+}
+
 /**
  * The embedded store: one SQLite file in WAL mode with synchronous=FULL, so that a commit is on disk before it is acknowledged. SQLite's write lock is the
  * lease: the system frees it when its holder dies, and what fences a writer that was overtaken is the head that its commit names.
@@ -119,8 +134,9 @@ export function openSqliteStore(path: string, busyTimeoutMs = 2000): LogStore {
   let database: DatabaseSync
   try {
     database = new DatabaseSync(path, { timeout: busyTimeoutMs })
+    useJournal(database, busyTimeoutMs)
     database.exec(
-      'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -65536; PRAGMA secure_delete = ON;'
+      'PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -65536; PRAGMA secure_delete = ON;'
     )
     database.exec(schema)
     settleJournal(path)
