@@ -1,5 +1,7 @@
+import { once } from 'node:events'
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { Worker } from 'node:worker_threads'
 import test, { type ExecutionContext } from 'ava'
 import { InfraFabricError, silentLog } from '#kernel'
 import { type AppendItem, appendItem, type Ledger, ledgerFiles, openLedger, readEntries, verifyLedger } from '#ledger'
@@ -10,7 +12,6 @@ import { openSqliteStore } from '../store/sqlite-store.ts'
 import { eventNumber, items, openTestLedger, openTestWitness, origin, scratch, verify } from '../testing/fixtures.ts'
 import { type Failure, failingStore } from './failing-store.ts'
 import { killWriters } from './kills.ts'
-import { startLoader } from './loader.ts'
 import { randomFrom } from './random.ts'
 
 test('kill -9 of writers at random moments: nothing acknowledged is lost, doubled or forked', async (t) => {
@@ -19,11 +20,23 @@ test('kill -9 of writers at random moments: nothing acknowledged is lost, double
   t.true(tally.acknowledged > 50)
 })
 
-test('processes that open a new ledger at the same moment wait for one another', async (t) => {
-  const dir = scratch(t)
-  const loaders = ['a', 'b', 'c', 'd'].map((producer) => startLoader({ dir, origin, next: { [producer]: 0 }, appends: 1 }))
-  for (const { ended } of loaders) t.like(await ended, { code: 0, complaints: '' })
-  t.is(readEntries(ledgerFiles(dir).database).length, 4)
+test('a new database that another process is about to set up is waited for', async (t) => {
+  const path = join(scratch(t), 'ledger.db')
+  const other = new Worker(
+    `const { parentPort, workerData } = require('node:worker_threads')
+    const database = new (require('node:sqlite').DatabaseSync)(workerData)
+    database.exec('BEGIN IMMEDIATE')
+    parentPort.postMessage('held')
+    setTimeout(() => database.close(), 200)`,
+    { eval: true, workerData: path }
+  )
+  const ended = once(other, 'exit')
+  await once(other, 'message')
+  t.throws(() => openSqliteStore(path, 0), { code: 'ledger.store.busy' })
+  const store = openSqliteStore(path)
+  t.is((await store.head()).size, 0)
+  await store.close()
+  await ended
 })
 
 for (const code of ['ledger.store.io', 'ledger.store.full', 'ledger.store.busy']) {
