@@ -27,13 +27,14 @@ test('a new database that another process is about to set up is waited for', asy
     const database = new (require('node:sqlite').DatabaseSync)(workerData)
     database.exec('BEGIN IMMEDIATE')
     parentPort.postMessage('held')
-    setTimeout(() => database.close(), 200)`,
+    parentPort.once('message', () => setTimeout(() => database.close(), 200))`,
     { eval: true, workerData: path }
   )
   const ended = once(other, 'exit')
   await once(other, 'message')
   t.throws(() => openSqliteStore(path, 0), { code: 'ledger.store.busy' })
-  const store = openSqliteStore(path)
+  other.postMessage('let go')
+  const store = openSqliteStore(path, 60_000)
   t.is((await store.head()).size, 0)
   await store.close()
   await ended
