@@ -52,7 +52,9 @@ const readAhead = 64
 function readerOf(database: DatabaseSync): LogReader {
   const readHead = database.prepare('SELECT size, last_hash AS lastHash, checkpoint FROM head WHERE id = 0')
   const readFirst = database.prepare('SELECT max(first) AS first FROM segment WHERE first <= ?')
-  const readSegments = database.prepare('SELECT first, count, data FROM segment WHERE first >= ? AND first < ? ORDER BY first LIMIT ?')
+  const readSegments = database.prepare(
+    'SELECT first, count, data FROM segment WHERE first >= ? AND first < ? ORDER BY first LIMIT ?'
+  )
   const readTile = database.prepare('SELECT hashes FROM tile WHERE level = ? AND position = ?')
   const readErasable =
     database.prepare(`SELECT 1 FROM sqlite_schema WHERE name = 'erasable'`).get() === undefined
