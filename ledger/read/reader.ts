@@ -32,6 +32,9 @@ export interface LedgerReader {
   readonly close: () => Promise<void>
 }
 
+/** Entries taken into the index in one turn of the event loop. */
+const entriesOfStep = 4096
+
 /** A log of any store with an index of its entries. */
 export function createLedgerReader(log: LogReader, index: EntryIndex): LedgerReader {
   /** Entries with these leaf numbers, in order. Many of them share a segment. */
@@ -67,7 +70,8 @@ export function createLedgerReader(log: LogReader, index: EntryIndex): LedgerRea
   }
 
   const query = async (filter: LedgerFilter): Promise<StoredEntry[]> => {
-    while (!(await index.catchUp()));
+    // in steps, so that a process that has other things to do is not held up by an index that is far behind
+    while (!(await index.catchUp(entriesOfStep))) await new Promise<void>((resolve) => setImmediate(resolve))
     return read(index.find(filter))
   }
 
