@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { Arguments, Option } from './arguments.ts'
 import type { Output } from './output.ts'
@@ -41,4 +42,18 @@ export const registryOption: Option = {
 
 export function registryPath(args: Arguments): string {
   return resolve(args.value('registry') ?? process.env.IF_REGISTRY ?? join(dataFolder(args), 'registry.yaml'))
+}
+
+export const ratesOption: Option = {
+  name: 'rates',
+  value: 'FILE',
+  summary: 'what models cost, YAML (default: rates.yaml in the data folder, else the rates of the suite)'
+}
+
+/** File of the rates; null when none is given and none lies in the data folder. */
+export function ratesPath(args: Arguments): string | null {
+  const given = args.value('rates')
+  if (given !== undefined) return resolve(given)
+  const usual = join(dataFolder(args), 'rates.yaml')
+  return existsSync(usual) ? usual : null
 }

@@ -1,4 +1,4 @@
-import { type Command, dataOption, ledgerOption, registryOption } from './command.ts'
+import { type Command, dataOption, ledgerOption, ratesOption, registryOption } from './command.ts'
 
 /** Every command, in the order of the help. Nothing is loaded before it is asked for. */
 export const commands: readonly Command[] = [
@@ -257,5 +257,39 @@ export const commands: readonly Command[] = [
       { name: 'spool', value: 'DIR', summary: 'spool to look through (default: spool in the data folder)' }
     ],
     load: () => import('./commands/witness-erase.ts')
+  },
+  {
+    words: ['witness', 'cost'],
+    operands: [],
+    summary: 'what was spent, in exact decimals: as entries tell it, else by their tokens',
+    options: [
+      dataOption,
+      ledgerOption,
+      ratesOption,
+      { name: 'trace', value: 'ID', summary: 'by this trace and those under it' },
+      { name: 'group-by', value: 'WHAT', summary: 'component (default), model, day or trace; a trace holds those under it' }
+    ],
+    load: () => import('./commands/witness-cost.ts')
+  },
+  {
+    words: ['optimise', 'report'],
+    operands: [],
+    summary: 'what was spent, and on what',
+    options: [
+      dataOption,
+      ledgerOption,
+      ratesOption,
+      { name: 'component', value: 'NAME', summary: 'by this component' },
+      { name: 'trace-id', value: 'ID', summary: 'by this trace and those under it' },
+      { name: 'group-by', value: 'WHAT', summary: 'component (default), model, day or trace; a trace holds those under it' }
+    ],
+    load: () => import('./commands/optimise-report.ts')
+  },
+  {
+    words: ['optimise', 'rates'],
+    operands: [],
+    summary: 'what models cost per million tokens, and since when',
+    options: [dataOption, ratesOption],
+    load: () => import('./commands/optimise-rates.ts')
   }
 ]

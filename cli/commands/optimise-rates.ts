@@ -1,0 +1,30 @@
+import type { Run } from '../command.ts'
+import { readRates } from '../costs.ts'
+import { exitCodes } from '../exit-codes.ts'
+import { printable } from '../output.ts'
+import { table } from '../table.ts'
+
+export const run: Run = async (args, output) => {
+  const rates = [...(await readRates(args)).values()].flat()
+  const { formatDecimal, formatRounded } = await import('#ledger')
+  const from = (moment: number): string | null => (Number.isFinite(moment) ? new Date(moment).toISOString() : null)
+  if (output.json) {
+    for (const rate of rates)
+      await output.document({
+        model: rate.model,
+        in: formatDecimal(rate.input),
+        out: formatDecimal(rate.output),
+        from: from(rate.from)
+      })
+    return exitCodes.ok
+  }
+  const places = ({ scale }: { readonly scale: number }): number => Math.max(2, scale)
+  const rows = rates.map((rate) => [
+    printable(rate.model),
+    formatRounded(rate.input, places(rate.input)),
+    formatRounded(rate.output, places(rate.output)),
+    from(rate.from) ?? 'always'
+  ])
+  for (const line of table([['model', 'USD per million in', 'out', 'valid from'], ...rows])) await output.line(line)
+  return exitCodes.ok
+}

@@ -1,0 +1,112 @@
+import type { CostReport, CostSum, Grouping, Rates } from '#ledger'
+import { type Arguments, CommandError, UsageError } from './arguments.ts'
+import { ratesPath } from './command.ts'
+import { readInput } from './files.ts'
+import { ledgerFolder, withReader } from './ledger.ts'
+import { type Output, printable } from './output.ts'
+import { table } from './table.ts'
+
+/** Rates of the file given, or of the one in the data folder; the defaults where there is none. @throws {CommandError} `cli.file.unreadable`; as parseRates */
+export async function readRates(args: Arguments): Promise<Rates> {
+  const { defaultRates, parseRates } = await import('#ledger')
+  const path = ratesPath(args)
+  return path === null ? defaultRates : parseRates((await readInput(path)).toString('utf8'))
+}
+
+/** How to group: what `--group-by` says. @throws {UsageError} */
+export async function readGrouping(args: Arguments): Promise<Grouping> {
+  const { groupings } = await import('#ledger')
+  const given = args.value('group-by') ?? 'component'
+  const grouping = groupings.find((each) => each === given)
+  if (grouping === undefined) throw new UsageError(`--group-by: expected one of ${groupings.join(', ')}`)
+  return grouping
+}
+
+/**
+ * Sums up the ledger, or one trace of it with those under it, and shows it. Progress goes to stderr where that is a terminal; SIGINT and SIGTERM end the
+ * reading.
+ *
+ * @throws {CommandError} `cli.not-found` when the trace has no entry; as withReader, reportCost
+ */
+export async function showCosts(
+  args: Arguments,
+  output: Output,
+  { trace, component }: { readonly trace: string | undefined; readonly component: string | undefined }
+): Promise<void> {
+  const grouping = await readGrouping(args)
+  const rates = await readRates(args)
+  const { reportCost } = await import('#ledger')
+  const stop = new AbortController()
+  const interrupt = (): void => stop.abort()
+  process.on('SIGINT', interrupt).on('SIGTERM', interrupt)
+  try {
+    const report = await withReader(ledgerFolder(args), async (reader) => {
+      if (trace !== undefined && (await reader.query({ trace, limit: 1 })).length === 0)
+        throw new CommandError('cli.not-found', `no entry in the ledger has the trace ${JSON.stringify(trace)}`)
+      const asked = {
+        grouping,
+        rates,
+        ...(trace === undefined ? {} : { trace }),
+        ...(component === undefined ? {} : { component })
+      }
+      return reportCost(reader, asked, progressBar(), stop.signal)
+    })
+    await show(report, grouping, output)
+  } finally {
+    process.off('SIGINT', interrupt).off('SIGTERM', interrupt)
+  }
+}
+
+const barWidth = 30
+const barEveryMs = 100
+
+/** A bar on stderr where that is a terminal, gone once all is read; else nothing. */
+function progressBar(): (read: number, of: number) => void {
+  if (!process.stderr.isTTY) return () => undefined
+  let next = performance.now() + barEveryMs
+  let shown = false
+  return (read, of) => {
+    const now = performance.now()
+    if (read >= of) {
+      if (shown) process.stderr.write('\r\u001b[K')
+      return
+    }
+    if (now < next) return
+    next = now + barEveryMs
+    shown = true
+    const full = Math.floor((read / of) * barWidth)
+    process.stderr.write(`\r${'█'.repeat(full)}${'░'.repeat(barWidth - full)} ${read} of ${of} entries`)
+  }
+}
+
+async function show({ total, groups }: CostReport, grouping: Grouping, output: Output): Promise<void> {
+  const { formatDecimal, formatRounded } = await import('#ledger')
+  const json = ({ entries, tokensIn, tokensOut, cost, unpriced }: CostSum) => ({
+    entries,
+    tokens_in: tokensIn.toString(),
+    tokens_out: tokensOut.toString(),
+    cost: formatDecimal(cost),
+    unpriced
+  })
+  if (output.json) {
+    await output.document({
+      group_by: grouping,
+      groups: groups.map((group) => ({ [grouping]: group.group, ...json(group) })),
+      total: json(total)
+    })
+    return
+  }
+  const row = (name: string, sum: CostSum): string[] => [
+    name,
+    ...[sum.entries, sum.tokensIn, sum.tokensOut].map(String),
+    formatRounded(sum.cost, 6),
+    sum.unpriced === 0 ? '' : `${sum.unpriced} without rate`
+  ]
+  const rows = [
+    [grouping, 'entries', 'tokens in', 'tokens out', 'USD', ''],
+    ...groups.map((group) => row(group.group === '' ? '-' : printable(group.group), group)),
+    row('total', total)
+  ]
+  for (const [at, line] of table(rows).entries())
+    await output.line(at === 0 || at === rows.length - 1 ? output.paint('bold', line) : line)
+}
