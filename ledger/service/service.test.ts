@@ -1,8 +1,11 @@
-import { chmodSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { chmodSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import test from 'ava'
 import type { z } from 'zod'
 import { InfraFabricError } from '#kernel'
+import { connectLedger } from '#ledger'
 import { commitTo } from '../log/commitment.ts'
 import { leafHash } from '../log/merkle.ts'
 import { parseCheckpoint, parseVerifierKey } from '../log/note.ts'
@@ -268,4 +271,23 @@ test('strict headers on every answer, and nothing for other origins', async (t) 
     t.true(headers.get('content-security-policy')!.includes("default-src 'none'"), path)
     t.is(headers.get('access-control-allow-origin'), null, path)
   }
+})
+
+test('over TLS a far producer appends; without the authority it does not', async (t) => {
+  const ledger = await openTestLedger(t)
+  const [certificatePath, keyPath] = [join(ledger.dir, 'service.pem'), join(ledger.dir, 'service.key')]
+  const made =
+    '-x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1'
+  execFileSync('openssl', ['req', ...made.split(' '), '-out', certificatePath, '-keyout', keyPath], { stdio: 'ignore' })
+  const { url, tokens } = await openTestService(t, ledger, { tls: { certificatePath, keyPath } })
+  t.true(url.startsWith('https://'))
+  const trusting = connectLedger({ urls: [url], token: tokens.producer, ca: readFileSync(certificatePath, 'utf8') })
+  const strange = connectLedger({ urls: [url], token: tokens.producer })
+  t.teardown(trusting.close)
+  t.teardown(strange.close)
+  t.is((await trusting.append(items(0, 1), 1))[0]!.index, 0)
+  await t.throwsAsync(strange.append(items(1, 1), 1), { code: 'ledger.remote.unreachable' })
+  await t.throwsAsync(openTestService(t, await openTestLedger(t), { tls: { certificatePath: '/none', keyPath } }), {
+    code: 'ledger.service.tls'
+  })
 })
