@@ -51,8 +51,8 @@ test('the cost told counts, else that of the tokens', (t) => {
   t.is(costOf({}), undefined)
 })
 
-test('a rate holds from its moment on', (t) => {
-  const rates = parseRates(`rates:
+test('a rate holds from its moment on', async (t) => {
+  const rates = await parseRates(`rates:
   - { model: gpt-5, in: 0.10, out: 1 }
   - { model: gpt-5, in: 0.30, out: 2, from: 2026-07-01 }
   - { model: new, in: 1, out: 1, from: 2026-07-01T10:00Z }`)
@@ -63,7 +63,7 @@ test('a rate holds from its moment on', (t) => {
   t.truthy(rateAt(rates, 'claude-haiku-4.5', 0))
 })
 
-test('a rates file tells every problem at once', (t) => {
+test('a rates file tells every problem at once', async (t) => {
   const text = `rates:
   - { model: a, in: -1, out: 1e3 }
   - { model: b, in: 1, out: 1, from: soon }
@@ -72,13 +72,13 @@ test('a rates file tells every problem at once', (t) => {
   - { model: d, in: 1, out: 1 }
   - { model: d, in: 2, out: 1 }
 more: 1`
-  const error = t.throws(() => parseRates(text), { code: 'config.invalid' }) as Error & { problems: string[] }
+  const error = (await t.throwsAsync(parseRates(text), { code: 'config.invalid' })) as Error & { problems: string[] }
   t.deepEqual(
     error.problems.map((problem) => problem.split(':')[0]),
     ['more', 'rates[0].in', 'rates[0].out', 'rates[1].from', 'rates[2].per', 'rates[3]', 'rates']
   )
-  t.throws(() => parseRates('rates: ['), { code: 'ledger.rates.malformed' })
-  t.throws(() => parseRates('[]'), { code: 'config.invalid' })
+  await t.throwsAsync(parseRates('rates: ['), { code: 'ledger.rates.malformed' })
+  await t.throwsAsync(parseRates('[]'), { code: 'config.invalid' })
 })
 
 const tallied = (grouping: Grouping, entries: readonly LedgerEntry[]) => {

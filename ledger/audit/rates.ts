@@ -1,5 +1,4 @@
 /** What models cost: US dollars per million tokens, each rate valid from a moment on until the next one of the same model. */
-import { parse } from 'yaml'
 import { ConfigError, InfraFabricError } from '#kernel'
 import { add, type Decimal, decimalOf, multiply, parseDecimal } from './decimal.ts'
 
@@ -64,9 +63,11 @@ const maxOctets = 1 << 20
  *
  * @throws {ConfigError} with every problem; {InfraFabricError} `ledger.rates.malformed` when the text is no YAML
  */
-export function parseRates(text: string): Rates {
+export async function parseRates(text: string): Promise<Rates> {
   if (text.length > maxOctets)
     throw new InfraFabricError('ledger.rates.malformed', `a rates file has at most ${maxOctets} octets`)
+  // loaded only here: it would slow down the start of every command that opens a ledger
+  const { parse } = await import('yaml')
   let read: unknown
   try {
     // as text throughout: a number of YAML would be a binary fraction
