@@ -1,9 +1,13 @@
 import type { CodecDefinition } from './codec.ts'
 import { pcma, pcmu } from './g711.ts'
 
-/** Codecs the media plane speaks. A further one is one more line here and one more file. */
+/** Codecs the media plane can speak, the best first. A further one is one more line here and one more file. */
 export const codecs: readonly CodecDefinition[] = [pcmu, pcma]
 
-export function codecNamed(name: string): CodecDefinition | undefined {
-  return codecs.find((codec) => codec.name === name.toUpperCase())
+/** @param clockRateHz tells formats of one name apart (L16); the first of the name when absent */
+export function codecNamed(name: string, clockRateHz?: number): CodecDefinition | undefined {
+  const wanted = name.toUpperCase()
+  return codecs.find(
+    (codec) => codec.name.toUpperCase() === wanted && (clockRateHz === undefined || codec.clockRateHz === clockRateHz)
+  )
 }

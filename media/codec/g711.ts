@@ -66,10 +66,15 @@ function decoder(table: Int16Array): Decoder {
       for (let i = 0; i < keep; i++) last[i] = out[count - keep + i]!
       return count
     },
+    samplesIn: (_packet, start, end) => end - start,
     conceal: (out, lostInRow) => {
       const shift = lostInRow > longestConcealment ? 16 : lostInRow
       for (let i = 0; i < out.length; i++) out[i] = last[i % last.length]! >> shift
-    }
+    },
+    pause: (out) => out.fill(0),
+    pausing: false,
+    reset: () => last.fill(0),
+    close: () => {}
   }
 }
 
@@ -78,7 +83,10 @@ function encoder(table: Uint8Array): Encoder {
     encode: (samples, out, at) => {
       for (let i = 0; i < samples.length; i++) out[at + i] = table[samples[i]! & 0xffff]!
       return samples.length
-    }
+    },
+    wroteComfortNoise: false,
+    reset: () => {},
+    close: () => {}
   }
 }
 
@@ -86,8 +94,12 @@ function definition(name: string, payloadType: number, encode: Uint8Array, decod
   return {
     name,
     clockRateHz: 8000,
+    channels: 1,
     sampleRateHz: 8000,
+    sampleRatesHz: [8000],
     staticPayloadType: payloadType,
+    parameters: null,
+    servedBy: () => 'InfraFabric',
     createDecoder: () => decoder(decode),
     createEncoder: () => encoder(encode)
   }
