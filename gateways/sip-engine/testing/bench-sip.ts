@@ -92,7 +92,8 @@ async function heap({ metrics }: Found): Promise<void> {
 }
 
 async function overload(found: Found): Promise<void> {
-  const capacity = found.udpCps ?? (await engine({ metrics: [], udpCps: null }, 'udp'))
+  // found anew: on a shared machine the capacity of some minutes ago is another
+  const capacity = await engine({ metrics: [], udpCps: found.udpCps }, 'udp')
   if (capacity === 0) return
   const block = { transport: 'udp', rate: 2 * capacity, seconds: 8, holdMs: 1000 } as const
   const outcome = await withTopology({ inProcess: false, t1Ms }, async (topology) => {
