@@ -13,11 +13,12 @@ cd "$(dirname "$0")/.."
 #   sip-tester     SIPp, for scenarios
 #   baresip-core   an independent SIP phone, for tests and the demo
 #   openssl        development certificates
+#   libopus0, libspandsp2, libbcg729-0   the codecs Opus, G.722 and G.729 (soname libopus.so.0, libspandsp.so.2, libbcg729.so.0)
 #   redis-server   the ledger's other store, for its tests
 #   chromium       the browser in which the auditor's page is tested
 #   gcc, libc6-dev a small library that keeps Kamailio 5.6 and 5.7 apart from a fault with OpenSSL 3
 #   ca-certificates, iproute2, procps, util-linux   used by tests (addresses, process lists, full-disk test)
-packages='kamailio kamailio-tls-modules kamailio-json-modules kamailio-extra-modules kamailio-utils-modules sip-tester baresip-core openssl redis-server chromium gcc libc6-dev ca-certificates iproute2 procps util-linux'
+packages='kamailio kamailio-tls-modules kamailio-json-modules kamailio-extra-modules kamailio-utils-modules sip-tester baresip-core libopus0 libspandsp2 libbcg729-0 openssl redis-server chromium gcc libc6-dev ca-certificates iproute2 procps util-linux'
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 fail() { say "$*"; exit 1; }
