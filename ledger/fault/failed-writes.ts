@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { ledgerFiles } from '#ledger'
 import { origin, type RunOptions, vkeyIn } from './kills.ts'
 import { startLoader } from './loader.ts'
-import { newTally, Oracle, type Tally } from './oracle.ts'
+import { embedded, newTally, Oracle, type Tally } from './oracle.ts'
 
 const producers = ['a', 'b']
 const appends = 6
@@ -31,7 +31,7 @@ export async function failWrites({ runs, onRun, signal }: RunOptions): Promise<F
     const attempt = async (more: readonly string[]) => {
       const dir = join(scratch, String(number++))
       const report = join(scratch, 'report')
-      const oracle = new Oracle(dir, producers, tally)
+      const oracle = new Oracle(embedded(dir), producers, tally)
       const { ended } = startLoader({ dir, origin, next: oracle.next(), appends }, { before: tracer(dir, report, more) })
       const { output } = await ended
       for (const failure of oracle.hear(output))

@@ -1,19 +1,22 @@
-/** kill -9 of processes that write to an embedded ledger, at random moments: while they open it, while they write, one of two writers, both. */
+/**
+ * kill -9 of processes that write to an embedded ledger, at random moments: while they open it, while they write, one of two writers, both. The clock of
+ * some of them jumps.
+ */
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { ledgerFiles } from '#ledger'
 import { startLoader } from './loader.ts'
-import { newTally, Oracle, type Tally } from './oracle.ts'
+import { embedded, newTally, Oracle, type Tally } from './oracle.ts'
 import { randomFrom } from './random.ts'
 
 export const origin = 'fault.example/witness'
 
 /** Kills of one log, before a fresh one is begun. */
-const killsPerLog = 20
+export const killsPerLog = 20
 /** Producers of each of two writers: a key has one owner. */
-const producersOf = [
+export const producersOf = [
   ['a', 'b', 'c', 'd'],
   ['e', 'f', 'g', 'h']
 ] as const
@@ -50,12 +53,13 @@ export async function killWriters({ runs, seed, onRun, signal }: RunOptions): Pr
       if (run % killsPerLog === 0 || oracle === null) {
         if (dir !== '') rmSync(dir, { recursive: true, force: true })
         dir = mkdtempSync(join(tmpdir(), 'ledger-kill-'))
-        oracle = new Oracle(dir, producersOf.flat(), tally)
+        oracle = new Oracle(embedded(dir), producersOf.flat(), tally)
       }
       const writers = runs - run > 1 && random() < 0.2 ? 2 : 1
+      const clock = random() < 0.2 ? ({ with: 'wandering-clock' } as const) : {}
       const loaders = producersOf
         .slice(0, writers)
-        .map((producers) => startLoader({ dir, origin, next: only(oracle!.next(), producers) }))
+        .map((producers) => startLoader({ dir, origin, next: only(oracle!.next(), producers) }, clock))
       const early = random() < 0.2
       for (const { child, begun } of loaders) {
         if (!early) await begun

@@ -3,13 +3,17 @@
  * to standard output at once, a line `<key> <index> <hash> <monotonic clock, ns>` each; what fails, as `! <code>`. Ends with its standard input.
  */
 import { writeSync } from 'node:fs'
+import { setTimeout as pause } from 'node:timers/promises'
 import { errorCode, InfraFabricError, silentLog } from '#kernel'
+import type { LedgerStore } from '#ledger'
 import { draftEntry } from '../log/entry.ts'
 import type { AppendItem, Place } from '../store/store.ts'
 
 export interface LoadSettings {
   readonly dir: string
   readonly origin: string
+  /** Default: SQLite, in `dir`. */
+  readonly store?: LedgerStore
   /** Number of the first entry of each producer: what was told and not acknowledged is told again, under the same key. */
   readonly next: Readonly<Record<string, number>>
   /** Appends per producer; until killed when left out. */
@@ -32,6 +36,11 @@ interface Appender {
   readonly close: () => Promise<void>
 }
 
+/** Failures after which a writer tries again: somebody else writes, or the store is out of reach for a while. */
+const passing: ReadonlySet<string> = new Set(
+  ['busy', 'after-failure', 'not-leader', 'unreachable', 'unanswered', 'loading'].map((code) => `ledger.store.${code}`)
+)
+
 async function load({ next, appends = Number.POSITIVE_INFINITY, hold = false }: LoadSettings, ledger: Appender): Promise<void> {
   let epoch = 0
   const produce = async (producer: string, from: number): Promise<void> => {
@@ -47,11 +56,12 @@ async function load({ next, appends = Number.POSITIVE_INFINITY, hold = false }: 
       } catch (error) {
         const code = error instanceof InfraFabricError ? error.code : String(error)
         tell(`! ${code}\n`)
-        if (code !== 'ledger.store.busy' && code !== 'ledger.store.after-failure') {
+        if (!passing.has(code)) {
           if (appends === Number.POSITIVE_INFINITY) return
           times++
         }
         epoch++
+        await pause(2)
       }
     }
   }
@@ -61,7 +71,7 @@ async function load({ next, appends = Number.POSITIVE_INFINITY, hold = false }: 
 }
 
 /** Writes all of `text` to the pipe, however slowly the other end reads. */
-function tell(text: string): void {
+export function tell(text: string): void {
   const octets = Buffer.from(text)
   for (let at = 0; at < octets.length; ) {
     try {
@@ -80,7 +90,7 @@ if (import.meta.main) {
     .unref()
   const settings = JSON.parse(process.argv[2]!) as LoadSettings
   const { openLedger } = await import('#ledger')
-  const opened = { dir: settings.dir, origin: settings.origin, log: silentLog, publishIntervalMs: 5 }
-  await load(settings, await openLedger(opened))
+  const { dir, origin, store = { kind: 'sqlite' } } = settings
+  await load(settings, await openLedger({ dir, origin, store, log: silentLog, publishIntervalMs: 5 }))
   process.exit(0)
 }

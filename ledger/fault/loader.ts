@@ -7,25 +7,33 @@ export interface Loader {
   readonly child: ChildProcess
   /** Resolves at the first line, or when it has ended. */
   readonly begun: Promise<void>
-  /** Resolves when it has ended and all it wrote was read. */
+  /** The whole lines it wrote since this was asked last. */
+  readonly take: () => string
+  /** Resolves when it has ended and all it wrote was read: the output is what was not taken before. */
   readonly ended: Promise<{ readonly output: string; readonly complaints: string; readonly code: number | null }>
 }
-
-const program = fileURLToPath(new URL('./load.ts', import.meta.url))
 
 export interface LoaderOptions {
   /** Words in front of the command: a tracer. */
   readonly before?: readonly string[]
-  /** With a database that does not wait for the disk. */
-  readonly careless?: boolean
+  /** With a database that does not wait for the disk, or a clock that jumps. */
+  readonly with?: 'careless' | 'wandering-clock'
 }
 
-export function startLoader(settings: LoadSettings, { before = [], careless = false }: LoaderOptions = {}): Loader {
+export const startLoader = (settings: LoadSettings, options: LoaderOptions = {}): Loader =>
+  startProgram('load.ts', settings, options)
+
+/** Starts a program of this folder. */
+export function startProgram(name: string, settings: unknown, { before = [], with: module }: LoaderOptions = {}): Loader {
+  const program = fileURLToPath(new URL(name, import.meta.url))
   const command = [...before, process.execPath, '--disable-warning=ExperimentalWarning', program, JSON.stringify(settings)]
   const child = spawn(command[0]!, command.slice(1), {
     stdio: ['pipe', 'pipe', 'pipe'],
     // from the environment, because threads that are given options of their own take none from the command line
-    env: careless ? { ...process.env, NODE_OPTIONS: `--import=${new URL('./careless.ts', import.meta.url).href}` } : process.env
+    env:
+      module === undefined
+        ? process.env
+        : { ...process.env, NODE_OPTIONS: `--import=${new URL(`${module}.ts`, import.meta.url).href}` }
   })
   const begun = Promise.withResolvers<void>()
   const ended = Promise.withResolvers<Awaited<Loader['ended']>>()
@@ -48,5 +56,11 @@ export function startLoader(settings: LoadSettings, { before = [], careless = fa
     begun.resolve()
     ended.resolve({ output, complaints, code })
   })
-  return { child, begun: begun.promise, ended: ended.promise }
+  const take = () => {
+    const end = output.lastIndexOf('\n') + 1
+    const lines = output.slice(0, end)
+    output = output.slice(end)
+    return lines
+  }
+  return { child, begun: begun.promise, take, ended: ended.promise }
 }

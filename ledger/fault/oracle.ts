@@ -1,11 +1,15 @@
 /** Knows what was acknowledged, from outside of the process that did it, and holds the log against that. */
-import { existsSync } from 'node:fs'
-import { ledgerFiles, type Verdict, verifyLedger } from '#ledger'
-import { leafHash } from '../log/merkle.ts'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { ledgerFiles, type Verdict, type Verification, verifyLedger } from '#ledger'
+import { hashLength, leafHash } from '../log/merkle.ts'
 import { entriesOf } from '../log/segment.ts'
+import { rootOfHashes, tileHashes, tileWidth } from '../log/tree.ts'
+import { type LogPlace, openLogReader } from '../store/open.ts'
 import { readPublished } from '../store/published.ts'
-import { openSqliteReader } from '../store/sqlite-store.ts'
 import type { LogReader, Place } from '../store/store.ts'
+import { copyLog } from './log-copy.ts'
 
 /** What was counted; sums over all rounds. */
 export interface Tally {
@@ -24,20 +28,35 @@ export interface Tally {
 
 export const newTally = (): Tally => ({ acknowledged: 0, lost: 0, duplicated: 0, forked: 0, invalid: 0, problems: [] })
 
-const ackLine = /^([A-Za-z0-9_-]+):(\d+) (\d+) ([0-9a-f]{64}) (\d+)$/
+/** What is watched. */
+export interface Watched {
+  readonly log: LogPlace
+  /** Folders of the processes that write to it: their published heads are in them. */
+  readonly folders: readonly string[]
+}
+
+/** An embedded ledger. */
+export const embedded = (dir: string): Watched => ({ log: { kind: 'sqlite', path: ledgerFiles(dir).database }, folders: [dir] })
+
+const ackLine = /^([A-Za-z0-9_-]+):(\d+) (?:(\d+) ([0-9a-f]{64})|spooled) (\d+)$/
 
 export class Oracle {
   readonly tally: Tally
-  readonly #dir: string
+  readonly #log: LogPlace
+  readonly #folders: readonly string[]
+  /** Keys that a spool has acknowledged: they are to be in the log when it is delivered. */
+  readonly #promised = new Set<string>()
   readonly #acknowledged = new Map<string, Place>()
   readonly #next: Record<string, number>
+  #top = -1
   /** Hashes of the entries of the latest look, by leaf number. */
   #seen: string[] = []
   /** Heads that somebody outside has seen. */
   readonly #heads = new Set<string>()
 
-  constructor(dir: string, producers: readonly string[], tally: Tally) {
-    this.#dir = dir
+  constructor({ log, folders }: Watched, producers: readonly string[], tally: Tally) {
+    this.#log = log
+    this.#folders = folders
     this.#next = Object.fromEntries(producers.map((producer) => [producer, 0]))
     this.tally = tally
   }
@@ -47,8 +66,9 @@ export class Oracle {
     return { ...this.#next }
   }
 
-  get entries(): number {
-    return this.#seen.length
+  /** The highest leaf number acknowledged; -1 while there is none. */
+  get top(): number {
+    return this.#top
   }
 
   problem(words: string): void {
@@ -78,6 +98,11 @@ export class Oracle {
       const [, producer, number, index, hash, atNs] = match
       if (Number(atNs) > untilNs) continue
       const key = `${producer}:${number}`
+      if (index === undefined) {
+        this.#promised.add(key)
+        this.tally.acknowledged++
+        continue
+      }
       const place = { index: Number(index), hash: hash! }
       const before = this.#acknowledged.get(key)
       if (before !== undefined && (before.index !== place.index || before.hash !== place.hash)) {
@@ -86,6 +111,7 @@ export class Oracle {
       }
       if (before === undefined) this.tally.acknowledged++
       this.#acknowledged.set(key, place)
+      this.#top = Math.max(this.#top, place.index)
       this.#next[producer!] = Math.max(this.#next[producer!] ?? 0, Number(number) + 1)
     }
     return failures
@@ -93,26 +119,32 @@ export class Oracle {
 
   /** Keeps the heads published so far, as somebody would who fetches them while the log runs. */
   observeHeads(): void {
-    for (const head of readPublished(ledgerFiles(this.#dir).published)) if (head !== null) this.#heads.add(head)
+    for (const dir of this.#folders) {
+      for (const head of readPublished(ledgerFiles(dir).published)) if (head !== null) this.#heads.add(head)
+    }
   }
 
-  /** Holds the log, as it lies on the disk after the fault, against all that is known. @param vkey null while no ledger was made */
-  async check(vkey: string | null): Promise<void> {
-    const { database, published } = ledgerFiles(this.#dir)
-    if (vkey === null || !existsSync(database)) {
+  /**
+   * Holds the log, as it lies on the disk after the fault, against all that is known.
+   *
+   * @param vkey null while no ledger was made
+   * @param delivered whether what was spooled must be there
+   */
+  async check(vkey: string | null, delivered = false): Promise<void> {
+    if (vkey === null || (this.#log.kind === 'sqlite' && !existsSync(this.#log.path))) {
       if (this.#acknowledged.size === 0) return
       this.tally.lost += this.#acknowledged.size
       return this.problem('there is no log, and entries were acknowledged')
     }
     let found: Found
     try {
-      found = await readAll(database)
+      found = await this.#read(readAll)
     } catch (error) {
       // a database without tables: the process was stopped before it had made them
       if (this.#acknowledged.size === 0 && /no such table/.test(String(error))) return
       return this.invalid(`the log cannot be read: ${String(error)}`)
     }
-    const { keys, hashes, head } = found
+    const { keys, hashes, head, tilesFault } = found
     const times = new Map<string, number>()
     for (const key of keys) times.set(key, (times.get(key) ?? 0) + 1)
     for (const [key, count] of times) {
@@ -125,16 +157,48 @@ export class Oracle {
       if (keys[index] === key && hashes[index] === hash) continue
       if (lost++ === 0) this.problem(`${key}, acknowledged at ${index}, is not there: the log has ${hashes.length} entries`)
     }
+    for (const key of delivered ? this.#promised : []) {
+      if (times.has(key)) continue
+      if (lost++ === 0) this.problem(`${key}, acknowledged by the spool, is not there`)
+    }
     this.tally.lost += lost
     const changed = this.#seen.findIndex((hash, index) => index < hashes.length && hashes[index] !== hash)
     if (changed >= 0) {
       this.tally.forked++
       this.problem(`entry ${changed} is another than before`)
     }
-    const { verdict, explanation } = await verifyLedger(database, { vkey, pinned: [...this.#heads], publishedPath: published })
+    if (tilesFault !== null) this.invalid(tilesFault)
+    const { verdict, explanation } = await this.verify(vkey)
     this.#count(verdict, explanation)
     this.#seen = hashes
     if (head !== null) this.#heads.add(head)
+  }
+
+  /** The verifier's word, on a log in Redis by a copy of it. @param held whether it is told the heads that were seen */
+  async verify(vkey: string, held = true): Promise<Verification> {
+    const pinned = held ? [...this.#heads] : []
+    if (this.#log.kind === 'sqlite') {
+      const publishedPath = ledgerFiles(this.#folders[0]!).published
+      return verifyLedger(this.#log.path, { vkey, pinned, ...(held ? { publishedPath } : {}) })
+    }
+    if (held) this.observeHeads()
+    const folder = mkdtempSync(join(tmpdir(), 'ledger-copy-'))
+    try {
+      const copy = join(folder, 'ledger.db')
+      await this.#read((reader) => copyLog(reader, copy))
+      return await verifyLedger(copy, { vkey, pinned: held ? [...this.#heads] : [] })
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
+    }
+  }
+
+  async #read<T>(use: (reader: LogReader) => Promise<T>): Promise<T> {
+    const reader = await openLogReader(this.#log)
+    try {
+      return await use(reader)
+    } finally {
+      await reader.close()
+    }
   }
 
   #count(verdict: Verdict, explanation: string): void {
@@ -149,22 +213,36 @@ interface Found {
   readonly keys: readonly string[]
   readonly hashes: string[]
   readonly head: string | null
+  readonly tilesFault: string | null
 }
 
-async function readAll(database: string): Promise<Found> {
-  const reader: LogReader = openSqliteReader(database)
-  try {
-    const head = await reader.head()
-    const keys: string[] = []
-    const hashes: string[] = []
-    for await (const { data } of reader.segments(0, head.size)) {
-      for (const entry of entriesOf(data)) {
-        hashes.push(leafHash(entry).toString('hex'))
-        keys.push((JSON.parse(Buffer.from(entry).toString('utf8')) as { payload: { key: string } }).payload.key)
-      }
+async function readAll(reader: LogReader): Promise<Found> {
+  const head = await reader.head()
+  const keys: string[] = []
+  const hashes: string[] = []
+  for await (const { data } of reader.segments(0, head.size)) {
+    for (const entry of entriesOf(data)) {
+      hashes.push(leafHash(entry).toString('hex'))
+      keys.push((JSON.parse(Buffer.from(entry).toString('utf8')) as { payload: { key: string } }).payload.key)
     }
-    return { keys, hashes, head: head.checkpoint }
-  } finally {
-    await reader.close()
   }
+  return { keys, hashes, head: head.checkpoint, tilesFault: await faultOfTiles(reader, hashes) }
+}
+
+/** The first stored tile that is not the one that the entries give; unfinished ones may have grown since. */
+async function faultOfTiles(reader: LogReader, leaves: readonly string[]): Promise<string | null> {
+  let hashes: Buffer[] = leaves.map((leaf) => Buffer.from(leaf, 'hex'))
+  for (let level = 0; tileHashes(leaves.length, level) > 0; level++) {
+    const next: Buffer[] = []
+    for (let at = 0; at < hashes.length; at += tileWidth) {
+      const tile = Buffer.concat(hashes.slice(at, at + tileWidth))
+      const full = tile.length === tileWidth * hashLength
+      const stored = full || level > 0 ? await reader.tile(level, at / tileWidth) : tile
+      if (stored === null || !tile.equals(stored.subarray(0, tile.length)))
+        return `tile ${at / tileWidth} of level ${level} is not the one that the entries give`
+      if (full) next.push(rootOfHashes(tile))
+    }
+    hashes = next
+  }
+  return null
 }

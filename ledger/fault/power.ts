@@ -11,7 +11,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { ledgerFiles } from '#ledger'
 import { origin, vkeyIn } from './kills.ts'
 import { startLoader } from './loader.ts'
-import { newTally, Oracle, type Tally } from './oracle.ts'
+import { embedded, newTally, Oracle, type Tally } from './oracle.ts'
 import { randomFrom } from './random.ts'
 
 export interface PowerSettings {
@@ -89,15 +89,15 @@ async function cutPower({ scratch, runs, seed, careless }: PowerSettings): Promi
   const tally = newTally()
   const disk = new Disk(scratch)
   const dir = join(disk.mountPoint, 'ledger')
-  let oracle = new Oracle(dir, producers, tally)
+  let oracle = new Oracle(embedded(dir), producers, tally)
   for (let number = 0; number < runs; number++) {
     if (number % cutsPerDisk === 0) {
       if (number > 0) await disk.unmount()
       disk.format()
-      oracle = new Oracle(dir, producers, tally)
+      oracle = new Oracle(embedded(dir), producers, tally)
     }
     const early = random() < 0.2
-    const { child, begun, ended } = startLoader({ dir, origin, next: oracle.next() }, { careless })
+    const { child, begun, ended } = startLoader({ dir, origin, next: oracle.next() }, careless ? { with: 'careless' } : {})
     if (!early) await begun
     await pause(random() * (early ? 300 : 150))
     oracle.observeHeads()
@@ -125,7 +125,7 @@ async function cutPower({ scratch, runs, seed, careless }: PowerSettings): Promi
 async function cutBehindKill(disk: Disk, tally: Tally): Promise<void> {
   disk.format()
   const dir = join(disk.mountPoint, 'ledger')
-  const oracle = new Oracle(dir, ['a'], tally)
+  const oracle = new Oracle(embedded(dir), ['a'], tally)
   const journal = `${ledgerFiles(dir).database}-wal`
   const killed = ['-e', 'trace=fdatasync,fsync', '-e', 'inject=fdatasync,fsync:retval=0:signal=SIGKILL:when=12']
   const before = ['strace', '-f', '-qq', '-o', '/dev/null', '-P', journal, ...killed]
