@@ -18,7 +18,7 @@ import { type LogPlace, openLogReader, type StoreSettings } from './store/open.t
 import type { Witnessing } from './store/publisher.ts'
 import type { RedisSettings } from './store/redis-store.ts'
 import type { AppendItem, Place } from './store/store.ts'
-import type { AppendRequest, WorkerAnswer, WorkerRequest, WorkerSettings } from './store/worker.ts'
+import type { AppendRequest, ErasureTold, WorkerAnswer, WorkerRequest, WorkerSettings } from './store/worker.ts'
 
 export { type CostGroup, type CostReport, type CostSum, type Grouping, groupings, reportCost } from './audit/cost.ts'
 export { formatDecimal, formatRounded } from './audit/decimal.ts'
@@ -91,10 +91,12 @@ export interface Ledger {
    * Appends all items, in order, or none. Resolves when they are durable and covered by a signed checkpoint. Appends made one after another are in the
    * log in that order.
    *
-   * @param epoch after a failure every append of the same or an earlier epoch fails too, so that nothing overtakes what failed: go on with a higher one
-   * @throws {InfraFabricError} as LedgerStore.append; `ledger.worker.exited`; `ledger.closed`; `ledger.store.after-failure`
+   * @param epoch after a failure every append of the same or an earlier epoch fails too, so that nothing overtakes what failed: go on with a higher one. Null for
+   *   an append that stands by itself
+   * @throws {InfraFabricError} as LogStore.commit; `ledger.entry.reserved` for what only the ledger itself tells; `ledger.worker.exited`; `ledger.closed`;
+   *   `ledger.store.after-failure`
    */
-  readonly append: (items: readonly AppendItem[], epoch: number) => Promise<readonly Place[]>
+  readonly append: (items: readonly AppendItem[], epoch: number | null) => Promise<readonly Place[]>
   readonly reader: LedgerReader
   /** Entries in the log after the latest commit of this process. */
   readonly size: () => number
@@ -108,6 +110,12 @@ export interface Ledger {
    * @throws {InfraFabricError} as `append`
    */
   readonly rotateKey: () => Promise<Place & { readonly vkey: string }>
+  /**
+   * Removes what lies beside the log of an entry, salt and payload, and tells of it in an entry `payload_erased`, in one step.
+   *
+   * @throws {InfraFabricError} as `append`
+   */
+  readonly erase: (told: ErasureTold) => Promise<Place>
   /** Commits what was appended, publishes the head, ends the thread. Idempotent. */
   readonly close: () => Promise<void>
 }
@@ -245,6 +253,16 @@ export async function openLedger(config: LedgerConfig): Promise<Ledger> {
     request({ type: 'close' })
     throw new InfraFabricError('ledger.store.io', `the log in ${config.dir} cannot be read`, { cause: error })
   }
+  /** Has the thread write what the ledger tells of itself. */
+  const own = async (asked: (id: number) => WorkerRequest): Promise<{ readonly id: number; readonly place: Place }> => {
+    if (closed || worker === null) throw new InfraFabricError('ledger.closed', 'the ledger is closed')
+    const waiter = Promise.withResolvers<readonly Place[]>()
+    const id = nextId++
+    waiting.set(id, waiter)
+    request(asked(id))
+    const [place] = await waiter.promise
+    return { id, place: place! }
+  }
   const indexer = startIndexer({ log, indexPath }, config.log)
   return {
     vkey,
@@ -266,16 +284,12 @@ export async function openLedger(config: LedgerConfig): Promise<Ledger> {
     },
     witnessing: () => witnessing,
     rotateKey: async () => {
-      if (closed || worker === null) throw new InfraFabricError('ledger.closed', 'the ledger is closed')
-      const waiter = Promise.withResolvers<readonly Place[]>()
-      const id = nextId++
-      waiting.set(id, waiter)
-      request({ type: 'rotate', id })
-      const [place] = await waiter.promise
+      const { id, place } = await own((number) => ({ type: 'rotate', id: number }))
       const next = rotations.get(id)!
       rotations.delete(id)
-      return { ...place!, vkey: next }
+      return { ...place, vkey: next }
     },
+    erase: async (told) => (await own((id) => ({ type: 'erase', id, ...told }))).place,
     close: async () => {
       if (closed) return
       closed = true

@@ -12,9 +12,9 @@ export const run: Run = async (args, output) => {
   const dir = ledgerFolder(args)
   const spool = args.value('spool')
   const spoolDir = spool === undefined ? join(dataFolder(args), 'spool') : resolve(spool)
-  const { place, remains } = await withLedger(dir, async ({ reader, append }) => {
+  const { place, remains } = await withLedger(dir, async ({ reader, erase }) => {
     const { eraseEntry } = await import('#ledger')
-    return eraseEntry({ reader, append, dirs: [dir, spoolDir], now: () => Date.now() }, index, reason)
+    return eraseEntry({ reader, erase, dirs: [dir, spoolDir] }, index, reason)
   })
   if (output.json) await output.document({ ...place, erased: index, remains })
   else {

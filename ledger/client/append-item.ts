@@ -1,5 +1,5 @@
 import { InfraFabricError, type WitnessEvent } from '#kernel'
-import { commitTo } from '../log/commitment.ts'
+import { commitmentOf, commitTo } from '../log/commitment.ts'
 import { draftEntry, maxPayloadOctets } from '../log/entry.ts'
 import type { AppendItem } from '../store/store.ts'
 
@@ -11,7 +11,13 @@ import type { AppendItem } from '../store/store.ts'
  * @throws {InfraFabricError} as {@link draftEntry}
  */
 export function appendItem(event: WitnessEvent, timeMs: number, key: string): AppendItem {
-  if (event.erasable === undefined) return { draft: draftEntry(event, timeMs), key }
+  if (event.erasable === undefined) {
+    const draft = draftEntry(event, timeMs)
+    if (commitmentOf(event.payload) !== null) {
+      throw new InfraFabricError('ledger.entry.invalid', 'payload: a commitment to something that is not given')
+    }
+    return { draft, key }
+  }
   const { erasable: toKeepBeside, ...told } = event
   if (typeof toKeepBeside !== 'object' || toKeepBeside === null || Array.isArray(toKeepBeside)) {
     throw new InfraFabricError('ledger.entry.invalid', 'erasable: expected an object')

@@ -12,7 +12,7 @@ const secret = 'the caller said his name was Aloysius'
 test('erasing tells of itself, under the trace of the entry', async (t) => {
   const ledger = await openTestLedger(t)
   await ledger.append([appendItem(eventNumber(0, { traceId: 'trace-1', erasable: { said: secret } }), 0, 'a')], 1)
-  const { place, remains } = await eraseEntry({ ...ledger, dirs: [ledger.dir], now: () => 0 }, 0, 'asked for')
+  const { place, remains } = await eraseEntry({ ...ledger, dirs: [ledger.dir] }, 0, 'asked for')
   t.is(place.index, 1)
   t.deepEqual(remains, [])
   const [erased, told] = await ledger.reader.query({ trace: 'trace-1' })
@@ -33,7 +33,7 @@ test('a file that still holds the payload is named: a journal that is read, a sp
     if (reading.isOpen) reading.close()
   })
   reading.exec('BEGIN; SELECT count(*) FROM segment')
-  const config = { ...ledger, dirs: [ledger.dir, spool], now: () => 0 }
+  const config = { ...ledger, dirs: [ledger.dir, spool] }
   const first = await eraseEntry(config, 0, 'asked for')
   t.deepEqual([...first.remains].sort(), [`${ledgerFiles(ledger.dir).database}-wal`, underWay].sort())
   reading.close()
@@ -50,13 +50,13 @@ test('a spool that was put aside loses the line, and no other', async (t) => {
   const aside = join(spool, 'a.spool.spoiled')
   const lines = list.map((item) => `0123456789abcdef ${JSON.stringify(item)}`)
   writeFileSync(aside, `spoiled\n${lines.join('\n')}\n`)
-  t.deepEqual((await eraseEntry({ ...ledger, dirs: [ledger.dir, spool], now: () => 0 }, 1, 'asked for')).remains, [])
+  t.deepEqual((await eraseEntry({ ...ledger, dirs: [ledger.dir, spool] }, 1, 'asked for')).remains, [])
   t.is(readFileSync(aside, 'utf8'), `spoiled\n${lines[0]}\n${'#'.repeat(lines[1]!.length)}\n${lines[2]}\n`)
 })
 
 test('what cannot be erased is told', async (t) => {
   const ledger = await openTestLedger(t)
-  const config = { ...ledger, dirs: [], now: () => 0 }
+  const config = { ...ledger, dirs: [] }
   await ledger.append([appendItem(eventNumber(0), 0, 'a')], 1)
   await t.throwsAsync(eraseEntry(config, 0, 'x'), { code: 'ledger.erase.not-erasable' })
   await t.throwsAsync(eraseEntry(config, 7, 'x'), { code: 'ledger.erase.absent' })

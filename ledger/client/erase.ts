@@ -1,13 +1,12 @@
 /** Erases payloads that lie beside the log, and looks whether a copy stays somewhere. */
-import { randomUUID } from 'node:crypto'
 import { createReadStream, existsSync, readdirSync } from 'node:fs'
 import { open, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { InfraFabricError, newTraceId } from '#kernel'
+import { InfraFabricError } from '#kernel'
+import type { Ledger } from '../ledger.ts'
 import { commitmentOf } from '../log/commitment.ts'
-import { draftEntry } from '../log/entry.ts'
 import type { LedgerReader } from '../read/reader.ts'
-import type { AppendItem, Place } from '../store/store.ts'
+import type { Place } from '../store/store.ts'
 import { spoiledSpool } from './spool.ts'
 
 export interface Erasure {
@@ -19,10 +18,9 @@ export interface Erasure {
 
 export interface ErasureConfig {
   readonly reader: Pick<LedgerReader, 'query' | 'log'>
-  readonly append: (items: readonly AppendItem[], epoch: number) => Promise<readonly Place[]>
+  readonly erase: Ledger['erase']
   /** Folders whose files are looked through: of the ledger, of the spool. */
   readonly dirs: readonly string[]
-  readonly now: () => number
 }
 
 /**
@@ -31,7 +29,7 @@ export interface ErasureConfig {
  *
  * @throws {InfraFabricError} `ledger.erase.absent`, `ledger.erase.not-erasable`
  */
-export async function eraseEntry({ reader, append, dirs, now }: ErasureConfig, index: number, reason: string): Promise<Erasure> {
+export async function eraseEntry({ reader, erase, dirs }: ErasureConfig, index: number, reason: string): Promise<Erasure> {
   const [stored] = await reader.query({ afterIndex: index - 1, limit: 1 })
   if (stored?.entry.index !== index) throw new InfraFabricError('ledger.erase.absent', `there is no entry ${index}`)
   const commitment = commitmentOf(stored.entry.payload)
@@ -42,14 +40,7 @@ export async function eraseEntry({ reader, append, dirs, now }: ErasureConfig, i
     )
   }
   const salt = (await reader.log.erasable([index])).get(index)?.salt
-  const told = {
-    event: 'payload_erased',
-    component: 'IF.witness.ledger',
-    traceId: newTraceId(),
-    parentTraceId: stored.entry.trace_id,
-    payload: { entry: index, commitment: commitment.hash, reason }
-  }
-  const [place] = await append([{ draft: draftEntry(told, now()), key: `erase:${index}:${randomUUID()}`, erases: index }], 1)
+  const place = await erase({ entry: index, commitment: commitment.hash, reason, traceId: stored.entry.trace_id })
   const remains: string[] = []
   for (const path of dirs.flatMap(filesIn)) {
     if (spoiledSpool(path)) await blankLines(path, commitment.hash)
@@ -57,7 +48,7 @@ export async function eraseEntry({ reader, append, dirs, now }: ErasureConfig, i
     const sign = path.endsWith('.spool') ? commitment.hash : salt
     if (sign !== undefined && (await holds(path, sign))) remains.push(path)
   }
-  return { place: place!, remains }
+  return { place, remains }
 }
 
 function filesIn(dir: string): string[] {

@@ -39,7 +39,7 @@ const loopback = /^(?:127(?:\.\d{1,3}){3}|\[::1\]|localhost)$/
 interface Waiting {
   readonly texts: readonly string[]
   readonly octets: number
-  readonly epoch: number
+  readonly epoch: number | null
   readonly answer: PromiseWithResolvers<readonly Place[]>
 }
 
@@ -170,7 +170,7 @@ export function connectLedger({ urls, token, ca, answerWithinMs = 4000 }: Remote
     await new Promise<void>((resolve) => setImmediate(resolve))
     while (queue.length > 0) {
       const batch = takeBatch().filter(({ epoch, answer }) => {
-        if (epoch > failedEpoch) return true
+        if (epoch === null || epoch > failedEpoch) return true
         answer.reject(new InfraFabricError('ledger.store.after-failure', 'an append before this one failed'))
         return false
       })
@@ -183,7 +183,7 @@ export function connectLedger({ urls, token, ca, answerWithinMs = 4000 }: Remote
           at += texts.length
         }
       } catch (error) {
-        failedEpoch = Math.max(failedEpoch, batch[0]!.epoch)
+        failedEpoch = Math.max(failedEpoch, batch[0]!.epoch ?? -1)
         for (const { answer } of batch) answer.reject(error)
       }
     }

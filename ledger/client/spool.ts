@@ -3,6 +3,9 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } 
 import { type FileHandle, open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errorCode } from '#kernel'
+import { commitmentOf, isCommittedTo } from '../log/commitment.ts'
+import { type EntryDraft, expectDraft } from '../log/entry.ts'
+import { isKey } from '../store/keys.ts'
 import type { AppendItem } from '../store/store.ts'
 
 /** A line that cannot be read: where, and the hash of what stands there. */
@@ -134,10 +137,25 @@ function parseLine(line: Buffer): AppendItem | null {
   const json = line.subarray(17)
   if (sha256(json).slice(0, 16) !== line.toString('latin1', 0, 16)) return null
   try {
-    return JSON.parse(json.toString('utf8')) as AppendItem
+    return itemOf(JSON.parse(json.toString('utf8')))
   } catch {
     return null
   }
+}
+
+/**
+ * What a line holds, when it could have been told: whoever can write to the spool can tell no more than a producer can.
+ *
+ * @throws {Error} when it is no such item
+ */
+function itemOf({ draft, key, erasable, ...more }: AppendItem): AppendItem | null {
+  const isText = (value: unknown): value is string => typeof value === 'string'
+  if (Object.keys(more).length > 0 || !isText(key) || !isKey(key)) return null
+  if (!Array.isArray(draft) || draft.length !== 3 || !draft.every(isText)) return null
+  const commitment = commitmentOf(expectDraft(draft as unknown as EntryDraft).payload)
+  if (erasable === undefined) return commitment === null ? { draft, key } : null
+  if (!isText(erasable.salt) || !isText(erasable.payload) || Object.keys(erasable).length !== 2) return null
+  return commitment !== null && isCommittedTo(commitment, erasable) ? { draft, key, erasable } : null
 }
 
 async function writeAll(file: FileHandle, data: Buffer): Promise<void> {

@@ -10,7 +10,7 @@ import { abandonedSpools } from './spool.ts'
 /** A real ledger behind a door that can be shut. */
 function door(ledger: Pick<Ledger, 'append'>) {
   const state = { open: true }
-  const append = async (items: readonly AppendItem[], epoch: number): Promise<readonly Place[]> => {
+  const append = async (items: readonly AppendItem[], epoch: number | null): Promise<readonly Place[]> => {
     if (!state.open) throw new InfraFabricError('ledger.store.io', 'shut')
     return ledger.append(items, epoch)
   }

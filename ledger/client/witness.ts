@@ -321,7 +321,7 @@ export async function createWitness(config: WitnessConfig): Promise<LocalWitness
 function spoiledEvent(line: SpoiledLine): WitnessEvent {
   return {
     event: 'witness_spool_spoiled',
-    component: 'IF.witness.ledger',
+    component: 'IF.witness.spool',
     traceId: newTraceId(),
     payload: { file: basename(line.file), offset: line.offset, sha256: line.sha256 }
   }

@@ -1,4 +1,4 @@
-import { InfraFabricError, type JsonObject, type WitnessEvent } from '#kernel'
+import { InfraFabricError, type JsonObject, newTraceId, type WitnessEvent } from '#kernel'
 import { canonicalize } from './canonical.ts'
 import { maxEntryOctets } from './segment.ts'
 
@@ -42,6 +42,29 @@ const isCount = (count: unknown): boolean => Number.isSafeInteger(count) && (cou
 /** Canonical JSON of an entry, cut where its leaf number and the hash before it will stand. Those are known when it is sequenced; the rest is not touched again. */
 export type EntryDraft = readonly [beforeIndex: string, betweenIndexAndPrev: string, afterPrev: string]
 
+/** Component of what the ledger tells of itself. */
+const ledgerComponent = 'IF.witness.ledger'
+/** That name, and what one could take for it. */
+const reservedComponent = /^if\.witness\.ledger(?![a-z0-9])/i
+
+const reserved = (component: string): InfraFabricError =>
+  new InfraFabricError('ledger.entry.reserved', `component: ${component} is the ledger's own`)
+
+/** The part of a draft before the leaf number, as it is written below. */
+const draftBegin =
+  /^\{"component":"([A-Za-z][A-Za-z0-9_.:-]{0,127})"(?:,"cost":"[\d.]{1,40}")?,"event":"[A-Za-z][A-Za-z0-9_.:-]{0,127}","index":$/
+
+/**
+ * What comes from a producer, by whatever way it came: nothing that could be taken for the ledger's own word.
+ *
+ * @throws {InfraFabricError} `ledger.entry.reserved`; `ledger.entry.invalid` for what is no draft
+ */
+export function expectFromProducer([begin]: EntryDraft): void {
+  const component = draftBegin.exec(begin)?.[1]
+  if (component === undefined) throw new InfraFabricError('ledger.entry.invalid', 'a draft that is none')
+  if (reservedComponent.test(component)) throw reserved(component)
+}
+
 const expect = (ok: boolean, field: string, expected: string): void => {
   if (!ok) throw new InfraFabricError('ledger.entry.invalid', `${field}: expected ${expected}`)
 }
@@ -50,9 +73,21 @@ const expect = (ok: boolean, field: string, expected: string): void => {
  * Checks what a producer gives and writes down all of it that does not depend on its place in the log.
  *
  * @param timeMs when the event was told, milliseconds since 1970
- * @throws {InfraFabricError} `ledger.entry.invalid`, naming the field and what was expected; `ledger.entry.too-large`
+ * @throws {InfraFabricError} `ledger.entry.invalid`, naming the field and what was expected; `ledger.entry.too-large`; `ledger.entry.reserved` for the
+ *   component of the ledger itself
  */
 export function draftEntry(told: WitnessEvent, timeMs: number): EntryDraft {
+  const draft = draftAny(told, timeMs)
+  if (reservedComponent.test(told.component)) throw reserved(told.component)
+  return draft
+}
+
+/** What the ledger tells of itself. @throws as {@link draftEntry} */
+export function draftOwnEntry(told: Omit<WitnessEvent, 'component' | 'traceId'>, timeMs: number): EntryDraft {
+  return draftAny({ ...told, component: ledgerComponent, traceId: newTraceId() }, timeMs)
+}
+
+function draftAny(told: WitnessEvent, timeMs: number): EntryDraft {
   const { event, component, parentTraceId, payload, tokensIn, tokensOut, cost, model } = told
   expect(isName(event), 'event', 'a name of letters, digits and _ . : -, at most 128')
   expect(isName(component), 'component', 'a name of letters, digits and _ . : -, at most 128')
@@ -80,6 +115,35 @@ export function draftEntry(told: WitnessEvent, timeMs: number): EntryDraft {
 /** The entry that a draft becomes at `index`, behind the entry with hash `prev`. */
 export function finishDraft(draft: EntryDraft, index: number, prev: string): string {
   return `${draft[0]}${index}${draft[1]}${prev}${draft[2]}`
+}
+
+/**
+ * A draft from outside this process, held against what {@link draftEntry} would make of the same entry.
+ *
+ * @throws {InfraFabricError} as {@link draftEntry}; `ledger.entry.malformed`, `ledger.entry.invalid`
+ */
+export function expectDraft(draft: EntryDraft): LedgerEntry {
+  const entry = openEntry(Buffer.from(finishDraft(draft, 0, noPrevious)))
+  const { event, component, payload, time } = entry
+  const told: WitnessEvent = {
+    event,
+    component,
+    traceId: entry.trace_id,
+    payload,
+    ...(entry.parent_trace_id === undefined ? {} : { parentTraceId: entry.parent_trace_id }),
+    ...(entry.tokens_in === undefined ? {} : { tokensIn: entry.tokens_in }),
+    ...(entry.tokens_out === undefined ? {} : { tokensOut: entry.tokens_out }),
+    ...(entry.cost === undefined ? {} : { cost: entry.cost }),
+    ...(entry.model === undefined ? {} : { model: entry.model })
+  }
+  const timeMs = typeof time === 'string' ? Date.parse(time) : Number.NaN
+  expect(!Number.isNaN(timeMs), 'time', 'a time')
+  expect(
+    draftEntry(told, timeMs).every((part, at) => part === draft[at]),
+    'draft',
+    'the one way to write it'
+  )
+  return entry
 }
 
 /** Reads a stored entry. @throws {InfraFabricError} `ledger.entry.malformed` when it is not the JSON of an entry */

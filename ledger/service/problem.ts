@@ -34,7 +34,7 @@ export interface ProblemDocument {
   readonly status: number
   readonly detail?: string
   /** What is wrong with which part of the request. */
-  readonly errors?: readonly { readonly at: string; readonly message: string }[]
+  readonly errors?: readonly { readonly at: string; readonly message: string; readonly code?: string }[]
 }
 
 /** Thrown where a request cannot be served; its text goes to the caller. */
@@ -69,6 +69,7 @@ export class Problem extends Error {
 
 /** What other errors are to a caller. The codes of fastify are stable. */
 const kindOfCode: Readonly<Record<string, readonly [kind: ProblemKind, detail: string]>> = {
+  'ledger.entry.reserved': ['invalid-entry', 'an entry is for the ledger alone to tell'],
   'ledger.entry.invalid': ['invalid-entry', 'an entry cannot be taken'],
   'ledger.entry.too-large': ['invalid-entry', 'an entry is too large'],
   'ledger.key.invalid': ['invalid-entry', 'an idempotency key has 1 to 128 printable ASCII characters'],

@@ -60,7 +60,6 @@ function filterOf({ trace, component, event, callId, since, until }: z.infer<typ
 export function ledgerRoutes(sources: RouteSources): Route[] {
   const { reader, append, published, tokens, metrics, clock, heartbeatMs, costOf } = sources
   const tiles = tilesOf(reader.log)
-  let epoch = 0
 
   const page = async (filter: LedgerFilter, cursor: string | undefined, limit = entriesOfPage) => {
     const afterIndex = cursor === undefined ? -1 : parseCursor(filter, cursor)
@@ -177,7 +176,7 @@ export function ledgerRoutes(sources: RouteSources): Route[] {
       handle: async ({ body: { entries }, caller }) => {
         if (append === null) throw new Problem('read-only', 'nothing is appended through this service')
         const items = takeEntries(entries, caller!, clock.now())
-        const places = await append(items, ++epoch)
+        const places = await append(items, null)
         metrics.appended.inc(places.length)
         return jsonAnswer({ places: places.map(({ index, hash }) => ({ index, hash })) })
       }

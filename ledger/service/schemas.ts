@@ -143,7 +143,7 @@ export const problemAnswer = z.strictObject({
   title: z.string(),
   status: z.number().int(),
   detail: z.string().optional(),
-  errors: z.array(z.strictObject({ at: z.string(), message: z.string() })).optional()
+  errors: z.array(z.strictObject({ at: z.string(), message: z.string(), code: z.string().optional() })).optional()
 })
 
 export type EntryAnswer = LedgerEntry & { readonly hash: string; readonly erasable?: StoredEntry['erasable'] }

@@ -1,3 +1,4 @@
+import { InfraFabricError } from '#kernel'
 import { canonicalize } from '../log/canonical.ts'
 import { commitmentOf, isCommittedTo } from '../log/commitment.ts'
 import { draftEntry, maxPayloadOctets } from '../log/entry.ts'
@@ -26,14 +27,18 @@ export const keyOf = (caller: Pick<Caller, 'name'>, key: string): string => `${c
  * @throws {Problem} `invalid-entry`, naming every entry that cannot be taken
  */
 export function takeEntries(entries: readonly WireEntry[], caller: Caller, nowMs: number): AppendItem[] {
-  const errors: { at: string; message: string }[] = []
+  const errors: { at: string; message: string; code?: string }[] = []
   const items: AppendItem[] = []
   for (const [number, { key, time, erasable, ...told }] of entries.entries()) {
     const at = `entries.${number}`
     try {
       const draft = draftEntry(told as Parameters<typeof draftEntry>[0], time === undefined ? nowMs : Date.parse(time))
+      const commitment = commitmentOf(told.payload)
+      if (erasable === undefined && commitment !== null) {
+        errors.push({ at: `${at}.payload.commitment`, message: 'expected what it commits to, as erasable' })
+        continue
+      }
       if (erasable !== undefined) {
-        const commitment = commitmentOf(told.payload)
         if (commitment === null || !isCommittedTo(commitment, erasable) || !isCanonicalObject(erasable.payload)) {
           errors.push({ at: `${at}.erasable`, message: 'expected what payload.commitment commits to, as canonical JSON' })
           continue
@@ -45,7 +50,8 @@ export function takeEntries(entries: readonly WireEntry[], caller: Caller, nowMs
       }
       items.push({ draft, key: keyOf(caller, key), ...(erasable === undefined ? {} : { erasable }) })
     } catch (error) {
-      errors.push({ at, message: error instanceof Error ? error.message : 'cannot be taken' })
+      const known = error instanceof InfraFabricError
+      errors.push({ at, message: known ? error.message : 'cannot be taken', ...(known ? { code: error.code } : {}) })
     }
   }
   if (errors.length > 0) throw new Problem('invalid-entry', 'none of the entries was taken', { errors })

@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline'
 import type { ExecutionContext, TestFn } from 'ava'
 import { errorCode, InfraFabricError } from '#kernel'
 import { commitTo } from '../log/commitment.ts'
-import { draftEntry, noPrevious, openEntry } from '../log/entry.ts'
+import { draftEntry, draftOwnEntry, noPrevious, openEntry } from '../log/entry.ts'
 import { hashLength, leafHash } from '../log/merkle.ts'
 import { generateSigningKey, openCheckpoint, readSigner } from '../log/note.ts'
 import { checkInclusion } from '../log/proof.ts'
@@ -256,9 +256,28 @@ export function storeContract(test: TestFn, name: string, newLog: NewLog): void 
       [...(await store.erasable([0, 1, 2]))],
       erasables.map((erasable, at) => [at, erasable])
     )
-    await sequencer.append([{ ...numbered('p', 3, 1)[0]!, erases: 0 }])
+    const told = { event: 'payload_erased', payload: { entry: 0 } }
+    await sequencer.appendOwn({ draft: draftOwnEntry(told, 0), key: 'erase', erases: 0 })
     t.deepEqual([...(await store.erasable([0, 1]))], [[1, erasables[1]!]])
     t.is((await wholeLog(t, store)).length, 4)
+  })
+
+  test(`${name}: nothing that a producer tells can be taken for the ledger's own word`, async (t) => {
+    const { store, sequencer } = await fresh(t)
+    const forged = draftOwnEntry({ event: 'key_rotated', payload: { vkey: 'x' } }, 0)
+    const [good] = numbered('p', 0, 1)
+    const twice = [`{"component":"IF.test",${forged[0].slice(1)}`, forged[1], forged[2]] as const
+    const likeness = [forged[0].replace('IF.witness.ledger', 'if.Witness.Ledger'), forged[1], forged[2]] as const
+    for (const [draft, code] of [
+      [forged, 'ledger.entry.reserved'],
+      [likeness, 'ledger.entry.reserved'],
+      [twice, 'ledger.entry.invalid']
+    ] as const) {
+      await t.throwsAsync(sequencer.append([good!, { draft, key: 'p:1' }]), { code })
+    }
+    await t.throwsAsync(sequencer.append([{ ...good!, erases: 0 } as AppendItem]), { code: 'ledger.entry.reserved' })
+    t.is((await store.head()).size, 0)
+    t.is((await sequencer.append([good!]))[0]!.index, 0)
   })
 
   test(`${name}: a commit made for another head writes nothing`, async (t) => {

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
 import { appendItem, checkInclusion, draftEntry, ledgerFiles, openLedgerReader } from '#ledger'
+import { commitmentOf } from '../log/commitment.ts'
 import { leafHash } from '../log/merkle.ts'
 import { parseCheckpoint } from '../log/note.ts'
 import { proveInclusion } from '../log/prover.ts'
@@ -34,8 +35,7 @@ test('an erased payload is in no file of the ledger; its entry and every proof s
   await ledger.append(items(300, 20), 1)
   t.not(filesWith(ledger.dir, `${secret} 150.`).length, 0)
   const [before] = await ledger.reader.query({ afterIndex: 149, limit: 1 })
-  const told = draftEntry({ ...eventNumber(0), event: 'payload_erased', payload: { entry: 150 } }, 0)
-  await ledger.append([{ draft: told, key: 'erase:150', erases: 150 }], 1)
+  await ledger.erase({ entry: 150, commitment: commitmentOf(before!.entry.payload)!.hash, reason: 'asked for', traceId: 'a' })
   t.deepEqual(filesWith(ledger.dir, `${secret} 150.`), [])
   const salt = many[150]!.erasable!.salt
   t.deepEqual(filesWith(ledger.dir, salt), [])
@@ -70,7 +70,7 @@ test('a journal that a reader holds is emptied by the next commit', async (t) =>
     if (reading.isOpen) reading.close()
   })
   reading.exec('BEGIN; SELECT count(*) FROM segment')
-  await ledger.append([{ draft: draftEntry(eventNumber(1), 0), key: 'b', erases: 0 }], 1)
+  await ledger.erase({ entry: 0, commitment: '0'.repeat(64), reason: 'asked for', traceId: 'a' })
   t.not(filesWith(ledger.dir, secret).length, 0, 'as long as somebody reads the state before')
   reading.close()
   await ledger.append(items(2, 1), 1)

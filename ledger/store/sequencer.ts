@@ -8,7 +8,7 @@
 import { hash as digest } from 'node:crypto'
 import { InfraFabricError } from '#kernel'
 import type { Erasable } from '../log/commitment.ts'
-import { finishDraft } from '../log/entry.ts'
+import { expectFromProducer, finishDraft } from '../log/entry.ts'
 import { hashLength, leafHash } from '../log/merkle.ts'
 import { type NoteSigner, signCheckpoint } from '../log/note.ts'
 import { entriesOf, maxEntryOctets } from '../log/segment.ts'
@@ -16,7 +16,7 @@ import { GrowingTree, tileHashes, tileWidth } from '../log/tree.ts'
 import { leafHashes } from '../read/tiles.ts'
 import type { Keyring } from './keyring.ts'
 import { keyChanges, numberedKey, type Producer } from './keys.ts'
-import type { AppendItem, Commit, ErasableChanges, Head, LogStore, Place } from './store.ts'
+import type { AppendItem, Commit, ErasableChanges, Head, LogStore, OwnItem, Place } from './store.ts'
 
 /** Entries in one commit at most: bounds how long it can take. */
 export const largestGroup = 2048
@@ -27,14 +27,24 @@ const attempts = 16
 /** Producers remembered; when there are more, those in use are read again. */
 const mostProducers = 10_000
 
+type Item = AppendItem & OwnItem
+
 export interface Sequencer {
   /**
-   * Appends all items, in order, or none. One call at a time.
+   * Appends all items, in order, or none. One call at a time. Whatever producers tell goes this way, and here it is seen to that none of it is the
+   * ledger's own to tell.
    *
-   * @param next key that signs from here on: the head of these items carries its signature behind that of the present key
-   * @throws {InfraFabricError} as {@link LogStore}; `ledger.store.rolled-back`; `ledger.entry.too-large`; `ledger.key.missing` when another key has taken over that is not here
+   * @throws {InfraFabricError} as {@link LogStore}; `ledger.store.rolled-back`; `ledger.entry.too-large`; `ledger.entry.reserved`, `ledger.entry.invalid` before anything was
+   *   tried; `ledger.key.missing` when another key has taken over that is not here
    */
-  readonly append: (items: readonly AppendItem[], next?: NoteSigner) => Promise<readonly Place[]>
+  readonly append: (items: readonly AppendItem[]) => Promise<readonly Place[]>
+  /**
+   * Appends what the ledger tells of itself.
+   *
+   * @param next key that signs from here on: the head of this item carries its signature behind that of the present key
+   * @throws {InfraFabricError} as `append`
+   */
+  readonly appendOwn: (item: OwnItem, next?: NoteSigner) => Promise<Place>
   /** The newest head this sequencer knows. */
   readonly head: () => Head
 }
@@ -146,7 +156,7 @@ export async function openSequencer(store: LogStore, signers: NoteSigner | Keyri
   }
 
   /** One attempt. Null when somebody else moved the head. */
-  const attempt = async (items: readonly AppendItem[], next?: NoteSigner): Promise<readonly Place[] | null> => {
+  const attempt = async (items: readonly Item[], next?: NoteSigner): Promise<readonly Place[] | null> => {
     if (position === null) {
       producers.clear()
       const read = await readPosition(store, keys)
@@ -156,7 +166,7 @@ export async function openSequencer(store: LogStore, signers: NoteSigner | Keyri
     }
     const { head, tree, signer } = position
     const placed = await placesOf(items.map(({ key }) => key))
-    const fresh: AppendItem[] = []
+    const fresh: Item[] = []
     for (const item of items) {
       if (placed.has(item.key)) continue
       placed.set(item.key, null)
@@ -177,21 +187,30 @@ export async function openSequencer(store: LogStore, signers: NoteSigner | Keyri
     return items.map(({ key }) => placed.get(key)!)
   }
 
+  const append = async (items: readonly Item[], next?: NoteSigner): Promise<readonly Place[]> => {
+    for (let times = 0; times < attempts; times++) {
+      const places = await attempt(items, next)
+      if (places !== null) return places
+    }
+    throw new InfraFabricError('ledger.store.busy', `other writers moved the head of the log ${attempts} times`)
+  }
+
   return {
-    append: async (items, next) => {
-      for (let times = 0; times < attempts; times++) {
-        const places = await attempt(items, next)
-        if (places !== null) return places
+    append: async (items) => {
+      for (const item of items) {
+        expectFromProducer(item.draft)
+        if ('erases' in item) throw new InfraFabricError('ledger.entry.reserved', 'only the ledger itself erases')
       }
-      throw new InfraFabricError('ledger.store.busy', `other writers moved the head of the log ${attempts} times`)
+      return append(items)
     },
+    appendOwn: async (item, next) => (await append([item], next))[0]!,
     head: () => known
   }
 }
 
 /** Makes the commit that puts `items` behind `head`. `tree` grows by them. */
 function seal(
-  items: readonly AppendItem[],
+  items: readonly Item[],
   head: Head,
   tree: GrowingTree,
   signers: readonly [NoteSigner, ...NoteSigner[]],
@@ -235,7 +254,7 @@ function seal(
   }
 }
 
-function erasableChanges(items: readonly AppendItem[], first: number): ErasableChanges {
+function erasableChanges(items: readonly Item[], first: number): ErasableChanges {
   const added: { index: number; erasable: Erasable }[] = []
   const erased: number[] = []
   for (const [number, { erasable, erases }] of items.entries()) {

@@ -10,7 +10,13 @@ export interface AppendItem {
   readonly key: string
   /** What the entry commits to. */
   readonly erasable?: Erasable
-  /** Leaf number of an entry whose erasable payload is gone once this entry, which tells of it, is in the log. Not for producers to set. */
+}
+
+/** What the ledger tells of itself. */
+export interface OwnItem {
+  readonly draft: EntryDraft
+  readonly key: string
+  /** Leaf number of an entry whose erasable payload is gone once this entry, which tells of it, is in the log. */
   readonly erases?: number
 }
 

@@ -1,8 +1,8 @@
 /** The ledger's thread. It owns the store: an fsync here delays no packet and no SIP message. What it does is said in sequencer.ts. */
 import { parentPort, workerData } from 'node:worker_threads'
-import { errorCode, InfraFabricError, type JsonObject, newTraceId, systemClock } from '#kernel'
+import { errorCode, InfraFabricError, newTraceId, systemClock, type WitnessEvent } from '#kernel'
 import { createSeatClient } from '../client/seat-client.ts'
-import { draftEntry } from '../log/entry.ts'
+import { draftOwnEntry } from '../log/entry.ts'
 import { formatVerifierKey } from '../log/note.ts'
 import { noPolicy, parsePolicy } from '../log/policy.ts'
 import { type KeyFiles, makeNextKey, openKeyring, retireKey, takeOverIn } from './keyring.ts'
@@ -26,16 +26,28 @@ export interface WorkerSettings {
 /** One call of `append`. */
 export interface AppendRequest {
   readonly id: number
-  /** After a failure everything of the same epoch is refused, so that nothing overtakes what failed. */
-  readonly epoch: number
+  /** After a failure everything of the same epoch is refused, so that nothing overtakes what failed. Null for what stands by itself. */
+  readonly epoch: number | null
   readonly items: readonly AppendItem[]
   /** Length of the items' text, for grouping. */
   readonly octets: number
 }
 
+/** What the log tells of an erasure. */
+export interface ErasureTold {
+  /** Leaf number of the entry whose payload goes. */
+  readonly entry: number
+  /** Hash of the payload's commitment, 64 hex digits. */
+  readonly commitment: string
+  readonly reason: string
+  /** Trace of the entry. */
+  readonly traceId: string
+}
+
 export type WorkerRequest =
   | { readonly type: 'append'; readonly requests: readonly AppendRequest[] }
   | { readonly type: 'rotate'; readonly id: number }
+  | ({ readonly type: 'erase'; readonly id: number } & ErasureTold)
   | { readonly type: 'close' }
 
 export type WorkerAnswer =
@@ -86,11 +98,18 @@ let closing = false
 const tasks: (() => Promise<void>)[] = []
 
 /** Writes what the ledger itself has to tell. */
-const record = async (event: string, payload: JsonObject, key: string, next?: ReturnType<typeof makeNextKey>): Promise<Place> => {
-  const told = { event, component: 'IF.witness.ledger', traceId: newTraceId(), payload }
-  const [place] = await sequencer.append([{ draft: draftEntry(told, Date.now()), key }], next)
+const record = async (
+  told: Omit<WitnessEvent, 'component' | 'traceId'>,
+  key: string,
+  more: { readonly erases?: number; readonly next?: ReturnType<typeof makeNextKey> } = {}
+): Promise<Place> => {
+  const { erases, next } = more
+  const place = await sequencer.appendOwn(
+    { draft: draftOwnEntry(told, Date.now()), key, ...(erases === undefined ? {} : { erases }) },
+    next
+  )
   publisher.changed()
-  return place!
+  return place
 }
 
 const seats = createSeatClient()
@@ -110,7 +129,7 @@ const publisher = createPublisher({
     const payload = { publishedSize: now.publishedSize, missing: now.missing }
     tasks.push(async () => {
       try {
-        await record(`checkpoint_${now.state}`, payload, `witnessing:${newTraceId()}`)
+        await record({ event: `checkpoint_${now.state}`, payload }, `witnessing:${newTraceId()}`)
       } catch (error) {
         answer({ type: 'notice', ...wordsOf(error) })
       }
@@ -135,7 +154,7 @@ const rotate = async (id: number): Promise<void> => {
   try {
     const next = makeNextKey(settings.keys, settings.origin)
     const vkey = formatVerifierKey(next)
-    const place = await record('key_rotated', { vkey }, `rotate:${next.keyHash.toString('hex')}`, next)
+    const place = await record({ event: 'key_rotated', payload: { vkey } }, `rotate:${next.keyHash.toString('hex')}`, { next })
     completeTakeOver()
     answer({ type: 'rotated', id, vkey, place, size: sequencer.head().size })
   } catch (error) {
@@ -143,8 +162,18 @@ const rotate = async (id: number): Promise<void> => {
   }
 }
 
+const erase = async (id: number, { entry, commitment, reason, traceId }: ErasureTold): Promise<void> => {
+  try {
+    const told = { event: 'payload_erased', parentTraceId: traceId, payload: { entry, commitment, reason } }
+    const place = await record(told, `erase:${entry}:${newTraceId()}`, { erases: entry })
+    answer({ type: 'appended', ids: [id], places: [[place]], size: sequencer.head().size })
+  } catch (error) {
+    answer({ type: 'refused', id, ...wordsOf(error) })
+  }
+}
+
 const refuse = ({ id, epoch }: AppendRequest, error: unknown) => {
-  failedEpoch = Math.max(failedEpoch, epoch)
+  if (epoch !== null) failedEpoch = Math.max(failedEpoch, epoch)
   answer({ type: 'refused', id, ...wordsOf(error) })
 }
 
@@ -153,11 +182,13 @@ const takeGroup = (): AppendRequest[] => {
   const group = queue.slice(0, count)
   queue = queue.slice(count)
   return group.filter((request) => {
-    if (request.epoch > failedEpoch) return true
+    if (request.epoch === null || request.epoch > failedEpoch) return true
     refuse(request, new InfraFabricError('ledger.store.after-failure', 'an append before this one failed'))
     return false
   })
 }
+
+const neverTried: ReadonlySet<string> = new Set(['ledger.entry.reserved', 'ledger.entry.invalid'])
 
 const commitGroup = async (group: readonly AppendRequest[]): Promise<void> => {
   if (group.length === 0) return
@@ -176,7 +207,9 @@ const commitGroup = async (group: readonly AppendRequest[]): Promise<void> => {
     })
     publisher.changed()
   } catch (error) {
-    for (const request of group) refuse(request, error)
+    // nothing was tried: what one producer may not say is no failure of the others
+    if (group.length > 1 && neverTried.has(errorCode(error))) for (const request of group) await commitGroup([request])
+    else for (const request of group) refuse(request, error)
   }
 }
 
@@ -209,6 +242,11 @@ port.on('message', (request: WorkerRequest) => {
   }
   if (request.type === 'rotate') {
     tasks.push(() => rotate(request.id))
+    void drain()
+    return
+  }
+  if (request.type === 'erase') {
+    tasks.push(() => erase(request.id, request))
     void drain()
     return
   }

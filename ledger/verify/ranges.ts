@@ -55,6 +55,8 @@ export interface RangeReport {
 
 const ledgerComponent = Buffer.from('IF.witness.ledger')
 const rotationEvent = Buffer.from('key_rotated')
+/** What else the ledger tells of itself. */
+const otherEvents = ['checkpoint_unwitnessed', 'checkpoint_witnessed', 'payload_erased'].map((event) => Buffer.from(event))
 /** Keys are changed by hand: a log with more of these entries wants to be a burden. */
 const mostRotations = 10_000
 
@@ -101,12 +103,12 @@ export function checkRange(source: EntrySource, task: RangeTask, onProgress: (en
       index,
       text: Buffer.from(data.buffer, data.byteOffset + start, end - start).toString('utf8')
     })
-    if (
-      isText(data, place.componentAt, place.componentEnd, ledgerComponent) &&
-      isText(data, place.eventAt, place.eventEnd, rotationEvent)
-    ) {
-      if (rotations.length === mostRotations) return `more than ${mostRotations} changes of key`
-      rotations.push(text())
+    if (isText(data, place.componentAt, place.componentEnd, ledgerComponent)) {
+      const isEvent = (event: Uint8Array) => isText(data, place.eventAt, place.eventEnd, event)
+      if (isEvent(rotationEvent)) {
+        if (rotations.length === mostRotations) return `more than ${mostRotations} changes of key`
+        rotations.push(text())
+      } else if (!otherEvents.some(isEvent)) return `entry ${index} has the component of the ledger, which tells no such thing`
     }
     if (task.calls) {
       const call = readCallEntry(text())

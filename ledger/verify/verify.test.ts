@@ -3,9 +3,10 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import test, { type ExecutionContext } from 'ava'
 import fc from 'fast-check'
+import type { JsonObject } from '#kernel'
 import { indexPathOf, ledgerFiles, openLedgerReader, verifyLedger } from '#ledger'
 import { cosign, readCosigner } from '../log/cosignature.ts'
-import { draftEntry } from '../log/entry.ts'
+import { draftEntry, draftOwnEntry } from '../log/entry.ts'
 import { formatVerifierKey, generateSigningKey, readSigner } from '../log/note.ts'
 import { openSequencer } from '../store/sequencer.ts'
 import { openSqliteStore } from '../store/sqlite-store.ts'
@@ -25,7 +26,7 @@ async function closedLog(t: ExecutionContext, entries: number) {
   }
   await append(entries)
   t.teardown(() => store.close())
-  return { dir, path, append, checkpoint: () => sequencer.head().checkpoint!, vkey: formatVerifierKey(signer) }
+  return { dir, path, append, store, signer, checkpoint: () => sequencer.head().checkpoint!, vkey: formatVerifierKey(signer) }
 }
 
 const change = (path: string, sql: string) => {
@@ -121,6 +122,41 @@ test('changes of key are followed from the one trusted, and no further than head
   t.is(result.state!.vkey, second)
   t.is((await verifyLedger(database, { vkey: second, publishedPath: published })).verdict, 'valid')
   t.is((await verifyLedger(database, { vkey: ledger.vkey })).verdict, 'unwitnessed', 'no head of the old key is known')
+})
+
+test('a change of key that no dual signature stands under is altered, wherever it stands', async (t) => {
+  const { path, vkey, append, store, signer } = await closedLog(t, 5)
+  const attacker = readSigner('test.example/witness', generateSigningKey())
+  const sequencer = await openSequencer(store, signer)
+  const forge = (event: string, payload: JsonObject) =>
+    sequencer.appendOwn({ draft: draftOwnEntry({ event, payload }, 0), key: `forged ${event} ${JSON.stringify(payload)}` })
+  const copyOf = (name: string) => {
+    for (const end of ['', '-wal']) copyFileSync(path + end, `${path}.${name}${end}`)
+    return `${path}.${name}`
+  }
+  const before = copyOf('before')
+  await forge('key_rotated', { vkey: formatVerifierKey(attacker) })
+  t.like(await verifyLedger(path, { vkey }), { verdict: 'altered', index: 5 }, 'the head over it has one signature')
+  await append(3)
+  t.like(await verifyLedger(path, { vkey }), { verdict: 'altered', index: 5 }, 'the key goes on signing')
+  for (const [name, payload] of [
+    ['no key', {}],
+    ['a key of another log', { vkey: formatVerifierKey(readSigner('other.example/a', generateSigningKey())) }],
+    ['the key that signs anyway', { vkey }]
+  ] as const) {
+    const copy = `${before}.${name}`
+    for (const end of ['', '-wal']) copyFileSync(before + end, copy + end)
+    const forging = await openSequencer(openSqliteStore(copy), signer)
+    await forging.appendOwn({ draft: draftOwnEntry({ event: 'key_rotated', payload }, 0), key: 'forged' })
+    t.like(await verifyLedger(copy, { vkey }), { verdict: 'altered', index: 5 }, name)
+  }
+})
+
+test('an event that the ledger never tells of itself is altered', async (t) => {
+  const { path, vkey, store, signer } = await closedLog(t, 5)
+  const sequencer = await openSequencer(store, signer)
+  await sequencer.appendOwn({ draft: draftOwnEntry({ event: 'all_is_well', payload: {} }, 0), key: 'forged' })
+  t.like(await verifyLedger(path, { vkey }), { verdict: 'altered', index: 5 })
 })
 
 test('a policy is met by a checkpoint over all entries that its quorum cosigned', async (t) => {

@@ -7,7 +7,7 @@ import { CompactRange } from './compact-range.ts'
 import { type Completeness, judgeCompleteness } from './completeness.ts'
 import { type KnownHead, readPublishedHeads, tryCheckpoint } from './heads.ts'
 import { type Judgement, judge, type Verdict } from './judge.ts'
-import { followKeys, readRotations } from './keys.ts'
+import { followKeys } from './keys.ts'
 import { type CheckpointNote, readCheckpoint, readVerifierKey } from './notes.ts'
 import { readPolicy } from './policy.ts'
 import { type Depth, noPrevious } from './ranges.ts'
@@ -112,7 +112,8 @@ export async function verifyLedger(path: string, options: VerifyOptions): Promis
       const root = scanned.roots.get(note.size)
       return root !== undefined && Buffer.compare(root, note.root) === 0
     }
-    const chain = followKeys(trusted, readRotations(scanned.rotations, trusted.name), heads, fits)
+    const chain = followKeys(trusted, scanned.rotations, heads, fits)
+    if (chain.fault !== null) return failure('altered', chain.fault.problem, chain.fault.index, scanned.tree.end)
     const judgement = judge({ head, own, heads, spoiled: published.spoiled, scanned, chain, policy })
     const valid = judgement.verdict === 'valid'
     const accounting =
