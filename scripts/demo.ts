@@ -64,7 +64,7 @@ function phone({ address, user, toneHz }: { address: string; user: string; toneH
 function ifctl(...words: string[]): Promise<number> {
   say(styleText('dim', `  $ ifctl ${words.filter((_, n) => words[n - 1] !== '--data' && words[n] !== '--data').join(' ')}`))
   return new Promise((resolve) => {
-    execFile(process.execPath, ['cli/ifctl.js', ...words], { timeout: 20_000 }, (error, stdout) => {
+    execFile(process.execPath, ['cli/ifctl.cjs', ...words], { timeout: 20_000 }, (error, stdout) => {
       for (const line of stdout.trimEnd().split('\n')) say(`  ${line}`)
       resolve(error === null ? 0 : typeof error.code === 'number' ? error.code : 1)
     })

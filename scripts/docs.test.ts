@@ -69,7 +69,7 @@ test('every ifctl command that a page names is known to ifctl', (t) => {
   }
   t.true(named.size >= 4)
   for (const words of named) {
-    const { status, stderr } = spawnSync(process.execPath, ['cli/ifctl.js', ...words.split(' '), '--help'], {
+    const { status, stderr } = spawnSync(process.execPath, ['cli/ifctl.cjs', ...words.split(' '), '--help'], {
       encoding: 'utf8',
       timeout: 20_000
     })

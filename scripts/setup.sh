@@ -78,7 +78,7 @@ install_node_modules() {
   for binary in node_modules/node-linux-*/bin/node; do
     if [ -x "$binary" ]; then ln -sf "../${binary#node_modules/}" node_modules/.bin/node; fi
   done
-  ln -sf ../../cli/ifctl.js node_modules/.bin/ifctl
+  for name in ifctl if-optimise if-witness; do ln -sf ../../cli/ifctl.cjs "node_modules/.bin/$name"; done
   printf '%s' "$wanted" >"$stamp"
 }
 
@@ -110,3 +110,4 @@ node=node_modules/.bin/node
 [ -x "$node" ] || node=node
 major=$("$node" -p 'process.versions.node.split(".")[0]')
 [ "$major" -ge 24 ] || fail "Node $major found, 24 or later needed, and no Node binary for $(uname -m) comes with the modules: install Node 24 by hand"
+$check_only || "$node" cli/bundle.ts || fail 'could not bundle the commands of ifctl'

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-export const shim: string = fileURLToPath(new URL('../ifctl.js', import.meta.url))
+export const shim: string = fileURLToPath(new URL('../ifctl.cjs', import.meta.url))
 
 export interface Finished {
   readonly code: number | null

@@ -15,7 +15,7 @@ function timed(argv: readonly string[]): number {
 /** Milliseconds that `ifctl witness log` and `ifctl witness query` take over `node -e 0`, each run beside one of the other. */
 export function commandOverhead(runs = 50): { readonly log: number[]; readonly query: number[] } {
   const dir = mkdtempSync(join(tmpdir(), 'bench-cli-'))
-  const ifctl = new URL('../../cli/ifctl.js', import.meta.url).pathname
+  const ifctl = new URL('../../cli/ifctl.cjs', import.meta.url).pathname
   const log = [ifctl, 'witness', 'log', '--data', dir, '--create', '--event', 'bench', '--component', 'IF.bench']
   const query = [ifctl, 'witness', 'query', '--data', dir, '--limit', '1']
   try {

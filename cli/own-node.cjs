@@ -1,18 +1,18 @@
-import { spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
+'use strict'
+const { spawn } = require('node:child_process')
+const { existsSync } = require('node:fs')
+const { join } = require('node:path')
 
-const node = fileURLToPath(new URL('../node_modules/.bin/node', import.meta.url))
-const script = fileURLToPath(new URL('ifctl.js', import.meta.url))
+const node = join(__dirname, '../node_modules/.bin/node')
 
-/** Runs this command again with the Node that set-up brought along. For a machine whose own Node is too old to read TypeScript. */
-export function runWithOwnNode(neededMajor) {
+/** Runs this command again with the Node that set-up brought along: for whoever names an older Node before the command. */
+exports.runWithOwnNode = (neededMajor) => {
   if (!existsSync(node) || process.env.IFCTL_HANDED_OVER !== undefined) {
     console.error(`ifctl: needs Node ${neededMajor}, this is ${process.versions.node}; npm run setup brings one along`)
     process.exitCode = 1
     return
   }
-  const child = spawn(node, [script, ...process.argv.slice(2)], {
+  const child = spawn(node, process.argv.slice(1), {
     stdio: 'inherit',
     env: { ...process.env, IFCTL_HANDED_OVER: '1' }
   })

@@ -1,0 +1,130 @@
+/**
+ * Bundles the commands that do one thing and end, each with all it needs in one file: reading a hundred sources costs more than most of them do.
+ *
+ *     node_modules/.cache/ifctl/witness-log.cjs     the command
+ *     node_modules/.cache/ifctl/witness-log.json    its sources: path, octets, moment of the last change of each
+ *
+ * `ifctl.cjs` takes a bundle when not one source has changed since, and the sources themselves otherwise. Set-up calls this; nothing is done when
+ * nothing changed.
+ */
+import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import type { Plugin } from 'esbuild'
+import { commands } from './commands.ts'
+
+/** A source as it was when it was bundled. A change that keeps the size is seen by the moment of the change of its inode, which no tool sets. */
+type Source = readonly [path: string, octets: number, changedMs: number]
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+export const bundleFolder: string = join(root, 'node_modules/.cache/ifctl')
+
+const sourceOf = (path: string): Source => {
+  const { size, ctimeMs } = statSync(path)
+  return [path, size, ctimeMs]
+}
+
+/** Commands that are over soon. The others stay: their start is not what they take time for. */
+const isShort = (words: readonly string[]): boolean =>
+  ['guard', 'witness', 'optimise'].includes(words[0]!) && !['serve', 'cosign'].includes(words[1]!)
+
+/** Parts of Node that are not loaded when it starts, and take milliseconds to: they are loaded when they are first used. */
+const late =
+  /(?<!__toESM\()require\("(node:(?:child_process|crypto|http|https|net|os|stream|stream\/consumers|tls|worker_threads|zlib))"\)/g
+const lateHelper = `const late = (load) => { let loaded; return new Proxy({}, { get: (_, name) => (loaded ??= load())[name] }) }`
+
+/** What the sources say of their own place stays true in the bundle, and only the command `name` is loaded. */
+const inPlace = (name: string): Plugin => ({
+  name: 'in-place',
+  setup: (build) => {
+    build.onResolve({ filter: /^node:/ }, ({ path }) => ({ path, external: true, sideEffects: false }))
+    build.onResolve({ filter: /^\.\/commands\// }, ({ path, resolveDir, kind }) =>
+      kind === 'dynamic-import' && path !== `./commands/${name}.ts`
+        ? { path: pathToFileURL(join(resolveDir, path)).href, external: true }
+        : null
+    )
+    build.onResolve({ filter: /^[#.]/ }, async ({ path, pluginData, ...rest }) => {
+      if (pluginData === 'resolved') return null
+      const found = await build.resolve(path, { ...rest, pluginData: 'resolved' })
+      return { ...found, sideEffects: false }
+    })
+    build.onLoad({ filter: /\.ts$/ }, ({ path }) => ({
+      contents: readFileSync(path, 'utf8').replaceAll('import.meta.url', JSON.stringify(pathToFileURL(path).href)),
+      loader: 'ts'
+    }))
+  }
+})
+
+const listOf = (name: string): string => join(bundleFolder, `${name}.json`)
+
+function isFresh(name: string): boolean {
+  try {
+    const sources = JSON.parse(readFileSync(listOf(name), 'utf8')) as Source[]
+    return sources.every(([path, octets, changedMs]) => {
+      const [, nowOctets, nowChangedMs] = sourceOf(path)
+      return nowOctets === octets && nowChangedMs === changedMs
+    })
+  } catch {
+    return false
+  }
+}
+
+/** The clock of the file system may be this coarse: what changed so shortly before it was read may have changed again unseen. */
+const coarseMs = 50
+const attempts = 20
+
+async function bundle(name: string): Promise<void> {
+  const { build } = await import('esbuild')
+  for (let times = 0; times < attempts; times++) {
+    const begunMs = Date.now()
+    const { outputFiles, metafile } = await build({
+      stdin: { contents: `export { main } from './ifctl.ts'`, resolveDir: join(root, 'cli'), loader: 'ts' },
+      bundle: true,
+      write: false,
+      metafile: true,
+      format: 'cjs',
+      platform: 'node',
+      target: 'node24',
+      packages: 'external',
+      absWorkingDir: root,
+      logLevel: 'silent',
+      plugins: [inPlace(name)]
+    })
+    const files = Object.keys(metafile.inputs).filter((path) => path !== '<stdin>')
+    const sources = [...files, 'cli/bundle.ts', 'package.json'].map((path) => sourceOf(join(root, path)))
+    if (sources.every(([, , changedMs]) => changedMs < begunMs - coarseMs)) {
+      const code = outputFiles[0]!.text.replace(late, 'late(() => require("$1"))')
+      put(join(bundleFolder, `${name}.cjs`), `${lateHelper}\n${code}`)
+      put(listOf(name), JSON.stringify(sources))
+      return
+    }
+    await pause(2 * coarseMs)
+  }
+  throw new Error(`the sources of ${name} change all the time`)
+}
+
+function put(path: string, text: string): void {
+  writeFileSync(`${path}.${process.pid}`, text)
+  renameSync(`${path}.${process.pid}`, path)
+}
+
+/** Bundles what is not there or not fresh. @returns names of the commands bundled anew */
+export async function bundleCommands(): Promise<string[]> {
+  const stale = commands
+    .filter(({ words }) => isShort(words))
+    .map(({ words }) => words.join('-'))
+    .filter((name) => !isFresh(name))
+  mkdirSync(bundleFolder, { recursive: true })
+  for (const name of stale) {
+    // a command that starts meanwhile takes the sources, and not the new file with the old list
+    rmSync(listOf(name), { force: true })
+    await bundle(name)
+  }
+  return stale
+}
+
+if (process.argv[1] !== undefined && relative(process.argv[1], fileURLToPath(import.meta.url)) === '') {
+  const bundled = await bundleCommands()
+  if (bundled.length > 0) console.error(`ifctl: ${bundled.length} commands bundled`)
+}

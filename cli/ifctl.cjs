@@ -1,0 +1,54 @@
+#!/bin/sh
+':' //; # The shell reads these lines, which are a comment to Node: they start the Node that set-up brought along, without asking an older one first.
+':' //; case $0 in */node_modules/.bin/*) node=${0%/*}/node ;; *) self=$0; [ ! -L "$0" ] || self=$(readlink -f "$0"); node=${self%/*}/../node_modules/.bin/node ;; esac
+':' //; [ -x "$node" ] || node=node
+':' //; exec "$node" "$0" "$@"
+// CommonJS, since its loader starts quicker, and plain, so that any Node can read it.
+'use strict'
+const { readFileSync, statSync } = require('node:fs')
+const { basename } = require('node:path')
+
+const neededMajor = 24
+const kept = `${__dirname}/../node_modules/.cache/ifctl`
+
+/** `if-witness` and its like are `ifctl witness`: the name by which the command was called says so. */
+function commandLine() {
+  const group = /^if-([a-z]+)$/.exec(basename(process.argv[1]))
+  return group === null ? process.argv.slice(2) : [group[1], ...process.argv.slice(2)]
+}
+
+/** The bundle of the command that these words name; undefined when there is none or when a source of it has changed since. See bundle.ts. */
+function freshBundle(words) {
+  for (let count = Math.min(3, words.length); count > 1; count--) {
+    const name = words.slice(0, count).join('-')
+    if (!/^[a-z-]+$/.test(name)) continue
+    let sources
+    try {
+      sources = JSON.parse(readFileSync(`${kept}/${name}.json`, 'utf8'))
+    } catch {
+      continue
+    }
+    const same = sources.every(([path, size, changedMs]) => {
+      const now = statSync(path, { throwIfNoEntry: false })
+      return now !== undefined && now.size === size && now.ctimeMs === changedMs
+    })
+    return same ? `${kept}/${name}.cjs` : undefined
+  }
+  return undefined
+}
+
+function start() {
+  const emitWarning = process.emitWarning
+  process.emitWarning = (warning, ...rest) => {
+    if ((rest[0]?.type ?? rest[0]) !== 'ExperimentalWarning') emitWarning.call(process, warning, ...rest)
+  }
+  // keeps what was compiled: without it every start would strip and compile anew
+  require('node:module').enableCompileCache(kept)
+  const argv = commandLine()
+  const bundle = process.env.IFCTL_SOURCES === undefined ? freshBundle(argv) : undefined
+  if (bundle !== undefined) require(bundle).main(argv)
+  else import('./ifctl.ts').then(({ main }) => main(argv))
+}
+
+if (Number(process.versions.node.split('.')[0]) >= neededMajor) start()
+else require('./own-node.cjs').runWithOwnNode(neededMajor)
