@@ -5,9 +5,10 @@ import test from 'ava'
 import { silentLog, type WitnessEvent } from '#kernel'
 import { ledgerFiles, openLedger, openLedgerReader } from '../ledger.ts'
 import { draftEntry, type LedgerEntry } from '../log/entry.ts'
-import { createCostTally, entryCost, type Grouping, h323MonthlyCost, h323SessionCost, reportCost } from './cost.ts'
+import { h323MonthlyCost, h323SessionCost, reportCost } from './cost.ts'
 import { decimalOf, formatDecimal, parseDecimal } from './decimal.ts'
 import { defaultRates, parseRates, rateAt } from './rates.ts'
+import { createCostTally, entryCost, type Grouping } from './tally.ts'
 
 const entry = (members: Partial<LedgerEntry>): LedgerEntry => ({
   v: 1,
