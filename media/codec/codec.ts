@@ -19,7 +19,7 @@ export interface CodecDefinition {
   readonly staticPayloadType: number | null
   /** Format parameters of our session descriptions, null for none: what we like to receive. */
   readonly parameters: string | null
-  /** Program that codes: `libopus 1.3.1`; null where none is installed, and then the codec is not offered. Loads it on the first call. */
+  /** Program that codes, `libopus 1.3.1`; null where none is installed, and then the codec is not offered. Loads it on the first call. */
   readonly servedBy: () => string | null
   /** @throws {InfraFabricError} `media.codec.unavailable`, `media.codec.option` */
   readonly createDecoder: (options?: CoderOptions) => Decoder
@@ -63,8 +63,12 @@ export interface Decoder {
   readonly conceal: (out: Int16Array, lostInRow: number) => void
   /** Takes a comfort noise payload. Absent where silence is part of the codec itself. @see RFC 3389 */
   readonly comfortNoise?: (packet: Uint8Array, start: number, end: number) => void
-  /** Fills `out` with the sender's background while it sends nothing on purpose: comfort noise as last described, else silence. */
-  readonly pause: (out: Int16Array) => void
+  /**
+   * Fills `out` with the sender's background while it sends nothing on purpose: comfort noise as last described, else silence.
+   *
+   * @returns false for silence
+   */
+  readonly pause: (out: Int16Array) => boolean
   /** Whether the payload decoded last, or a comfort noise payload after it, said that the sender goes silent. */
   readonly pausing: boolean
   /** Forgets the stream: the next packet begins another. */

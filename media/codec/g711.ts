@@ -71,7 +71,10 @@ function decoder(table: Int16Array): Decoder {
       const shift = lostInRow > longestConcealment ? 16 : lostInRow
       for (let i = 0; i < out.length; i++) out[i] = last[i % last.length]! >> shift
     },
-    pause: (out) => out.fill(0),
+    pause: (out) => {
+      out.fill(0)
+      return false
+    },
     pausing: false,
     reset: () => last.fill(0),
     close: () => {}
