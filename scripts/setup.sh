@@ -17,8 +17,9 @@ cd "$(dirname "$0")/.."
 #   redis-server   the ledger's other store, for its tests
 #   chromium       the browser in which the auditor's page is tested
 #   gcc, libc6-dev a small library that keeps Kamailio 5.6 and 5.7 apart from a fault with OpenSSL 3
+#   g++, pkg-config, flatbuffers-compiler and the libraries behind them: the worker process of mediasoup is compiled from its npm package
 #   ca-certificates, iproute2, procps, util-linux   used by tests (addresses, process lists, full-disk test)
-packages='kamailio kamailio-tls-modules kamailio-json-modules kamailio-extra-modules kamailio-utils-modules sip-tester baresip-core libopus0 libspandsp2 libbcg729-0 openssl redis-server chromium gcc libc6-dev ca-certificates iproute2 procps util-linux'
+packages='kamailio kamailio-tls-modules kamailio-json-modules kamailio-extra-modules kamailio-utils-modules sip-tester baresip-core libopus0 libspandsp2 libbcg729-0 openssl redis-server chromium gcc libc6-dev g++ pkg-config flatbuffers-compiler libflatbuffers-dev libssl-dev libuv1-dev libsrtp2-dev libusrsctp-dev libabsl-dev ca-certificates iproute2 procps util-linux'
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 fail() { say "$*"; exit 1; }
@@ -96,10 +97,10 @@ status=0
 if command -v dpkg-query >/dev/null 2>&1 && command -v apt-get >/dev/null 2>&1; then
   install_packages || status=1
 else
-  for program in kamailio sipp baresip openssl cc; do
+  for program in kamailio sipp baresip openssl cc c++ pkg-config flatc; do
     command -v "$program" >/dev/null 2>&1 || { say "not found: $program"; status=1; }
   done
-  [ $status = 0 ] || fail 'this is not Debian or Ubuntu: install Kamailio 5.6 or later with its TLS, JSON and UUID modules, SIPp 3.6 or later, baresip 1.0 or later, OpenSSL and a C compiler by hand, then run this again'
+  [ $status = 0 ] || fail 'this is not Debian or Ubuntu: install Kamailio 5.6 or later with its TLS, JSON and UUID modules, SIPp 3.6 or later, baresip 1.0 or later, OpenSSL, a C++ compiler, pkg-config, flatc, and the headers of OpenSSL, libuv, libsrtp 2, usrsctp, Abseil and flatbuffers by hand, then run this again'
 fi
 command -v npm >/dev/null 2>&1 || fail 'npm was not found: install Node.js with npm (any version), then run this again'
 install_node_modules || status=1
@@ -111,3 +112,10 @@ node=node_modules/.bin/node
 major=$("$node" -p 'process.versions.node.split(".")[0]')
 [ "$major" -ge 24 ] || fail "Node $major found, 24 or later needed, and no Node binary for $(uname -m) comes with the modules: install Node 24 by hand"
 $check_only || "$node" cli/bundle.ts || fail 'could not bundle the commands of ifctl'
+
+# The worker of mediasoup: compiled once on a machine, then found by its hash.
+if $check_only; then
+  [ -x node_modules/mediasoup/worker/out/Release/mediasoup-worker ] || { say 'the mediasoup worker is not built'; exit 1; }
+else
+  "$node" media/mediasoup/build-worker.ts || fail 'the mediasoup worker could not be built'
+fi
