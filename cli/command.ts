@@ -34,6 +34,18 @@ export const ledgerOption: Option = {
   summary: 'folder of the ledger (default: ledger in the data folder)'
 }
 
+/** Options by which entries are chosen; conditions add up. */
+export const filterOptions: readonly Option[] = [
+  { name: 'trace', value: 'ID', summary: 'of this trace and of those under it' },
+  { name: 'component', value: 'NAME', summary: 'seen by' },
+  { name: 'event', value: 'NAME', summary: 'of this kind' },
+  { name: 'call-id', value: 'ID', summary: 'of this call' },
+  { name: 'since', value: 'TIME', summary: 'ISO 8601, Unix seconds, or ago: 15m; inclusive' },
+  { name: 'until', value: 'TIME', summary: 'likewise; exclusive' },
+  { name: 'after', value: 'N', summary: 'behind this entry number' },
+  { name: 'limit', value: 'N', summary: 'at most so many' }
+]
+
 export const registryOption: Option = {
   name: 'registry',
   value: 'FILE',

@@ -1,4 +1,4 @@
-import { type Command, dataOption, ledgerOption, ratesOption, registryOption } from './command.ts'
+import { type Command, dataOption, filterOptions, ledgerOption, ratesOption, registryOption } from './command.ts'
 
 /** Every command, in the order of the help. Nothing is loaded before it is asked for. */
 export const commands: readonly Command[] = [
@@ -115,14 +115,7 @@ export const commands: readonly Command[] = [
     options: [
       dataOption,
       ledgerOption,
-      { name: 'trace', value: 'ID', summary: 'of this trace and of those under it' },
-      { name: 'component', value: 'NAME', summary: 'seen by' },
-      { name: 'event', value: 'NAME', summary: 'of this kind' },
-      { name: 'call-id', value: 'ID', summary: 'of this call' },
-      { name: 'since', value: 'TIME', summary: 'ISO 8601, Unix seconds, or ago: 15m; inclusive' },
-      { name: 'until', value: 'TIME', summary: 'likewise; exclusive' },
-      { name: 'after', value: 'N', summary: 'behind this entry number' },
-      { name: 'limit', value: 'N', summary: 'at most so many' },
+      ...filterOptions,
       { name: 'follow', summary: 'go on with entries as they come, until SIGINT' }
     ],
     load: () => import('./commands/witness-query.ts')
@@ -221,6 +214,23 @@ export const commands: readonly Command[] = [
       { name: 'leaf', value: 'FILE', summary: 'with --check: octets of the entry (default: those the proof brings)' }
     ],
     load: () => import('./commands/witness-prove.ts')
+  },
+  {
+    words: ['witness', 'export'],
+    operands: [],
+    summary: 'entries as JSON Lines, CSV or PDF, or as an evidence bundle that is checked without this machine',
+    options: [
+      dataOption,
+      ledgerOption,
+      { name: 'format', value: 'FORM', summary: 'json, csv, pdf or bundle' },
+      { name: 'out', value: 'FILE', summary: 'new file; - or left out: stdout, for json and csv' },
+      ...filterOptions,
+      { name: 'force', summary: 'replace the file where it is there' },
+      { name: 'with-payloads', summary: 'as well the payloads that lie beside the ledger and may have to be erased' },
+      { name: 'unwitnessed', summary: 'up to the newest entry, though no quorum has cosigned a head over it' },
+      ratesOption
+    ],
+    load: () => import('./commands/witness-export.ts')
   },
   {
     words: ['witness', 'cosign'],

@@ -4,6 +4,7 @@ import { ratesPath } from './command.ts'
 import { readInput } from './files.ts'
 import { ledgerFolder, withReader } from './ledger.ts'
 import { type Output, printable } from './output.ts'
+import { progressBar } from './progress.ts'
 import { table } from './table.ts'
 
 /** Rates of the file given, or of the one in the data folder; the defaults where there is none. @throws {CommandError} `cli.file.unreadable`; as parseRates */
@@ -54,28 +55,6 @@ export async function showCosts(
     await show(report, grouping, output)
   } finally {
     process.off('SIGINT', interrupt).off('SIGTERM', interrupt)
-  }
-}
-
-const barWidth = 30
-const barEveryMs = 100
-
-/** A bar on stderr where that is a terminal, gone once all is read; else nothing. */
-function progressBar(): (read: number, of: number) => void {
-  if (!process.stderr.isTTY) return () => undefined
-  let next = performance.now() + barEveryMs
-  let shown = false
-  return (read, of) => {
-    const now = performance.now()
-    if (read >= of) {
-      if (shown) process.stderr.write('\r\u001b[K')
-      return
-    }
-    if (now < next) return
-    next = now + barEveryMs
-    shown = true
-    const full = Math.floor((read / of) * barWidth)
-    process.stderr.write(`\r${'█'.repeat(full)}${'░'.repeat(barWidth - full)} ${read} of ${of} entries`)
   }
 }
 

@@ -1,15 +1,14 @@
 import type { LedgerFilter, LedgerReader } from '#ledger'
-import { type Arguments, UsageError } from '../arguments.ts'
 import type { Run } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
+import { readFilter, readLimit } from '../filter.ts'
 import { entryJson, ledgerFolder, type StoredEntry, withReader } from '../ledger.ts'
-import { readMoment } from '../times.ts'
 
 const largestPage = 1_000
 
 export const run: Run = async (args, output) => {
   const filter = readFilter(args)
-  const limit = args.wholeNumber('limit', 1, 1_000_000_000) ?? Number.POSITIVE_INFINITY
+  const limit = readLimit(args) ?? Number.POSITIVE_INFINITY
   const { entryLine } = await import('#ledger')
   const stop = new AbortController()
   const interrupt = (): void => stop.abort()
@@ -46,26 +45,4 @@ async function* pages(
     if (page.length < pageSize) return
     afterIndex = page.at(-1)!.entry.index
   }
-}
-
-function readFilter(args: Arguments): LedgerFilter {
-  const now = Date.now()
-  const moment = (option: string): number | undefined => {
-    const text = args.value(option)
-    return text === undefined ? undefined : readMoment(text, option, now)
-  }
-  const since = moment('since')
-  const until = moment('until')
-  if (since !== undefined && until !== undefined && since >= until) throw new UsageError('--since is not before --until')
-  const given: Record<keyof LedgerFilter, string | number | undefined> = {
-    trace: args.value('trace'),
-    component: args.value('component'),
-    event: args.value('event'),
-    callId: args.value('call-id'),
-    since,
-    until,
-    afterIndex: args.wholeNumber('after', 0, Number.MAX_SAFE_INTEGER),
-    limit: undefined
-  }
-  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
 }
