@@ -17,7 +17,7 @@ export function ledgerFolder(args: Arguments): string {
 /** Files of the ledger in `folder`. @throws {CommandError} `cli.ledger.absent` when there is none */
 export async function existingLedger(
   folder: string
-): Promise<{ readonly database: string; readonly published: string; readonly vkey: string }> {
+): Promise<{ readonly database: string; readonly published: string; readonly vkey: string; readonly frames: string }> {
   const { ledgerFiles } = await import('#ledger')
   const files = ledgerFiles(folder)
   if (!existsSync(files.database)) throw new CommandError('cli.ledger.absent', `there is no ledger in ${folder}`)

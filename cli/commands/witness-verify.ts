@@ -39,11 +39,15 @@ export const run: Run = async (args, output) => {
     pinned,
     publishedPath: files.published,
     depth: all ? 'form' : 'place',
+    ...(all ? { beside: { framesPath: files.frames } } : {}),
     ...(policy === undefined ? {} : { policy: (await readInput(policy)).toString('utf8') }),
     ...(from === undefined ? {} : { from }),
     ...(accounting !== undefined ? { completeness: { accountingPath: accounting } } : all ? { completeness: {} } : {})
   })
-  const indexFault = all && result.verdict === 'valid' ? checkIndex(files.database, indexPathOf(files.database)) : null
+  const indexFault =
+    all && result.verdict === 'valid'
+      ? await checkIndex({ path: files.database, origin: vkey.split('+')[0]! }, indexPathOf(files.database))
+      : null
   if (statePath !== undefined && result.state !== null) keepState(statePath, result.state)
   if (output.json) await output.document({ ...result, indexFault })
   else {

@@ -1,16 +1,16 @@
 /** Whether the index by which entries are found says the same as the log: one that was changed hides entries from a query, though they are all there. */
 import { existsSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
-import { openSource } from './sources.ts'
+import { type LogAddress, openSource } from './sources.ts'
 
 /**
  * Holds every row of an index against the entry it stands for. The index may be behind the log: queries catch up.
  *
  * @returns what differs first; null when nothing does, or there is no index
  */
-export function checkIndex(logPath: string, indexPath: string): string | null {
+export async function checkIndex(log: LogAddress, indexPath: string): Promise<string | null> {
   if (!existsSync(indexPath)) return null
-  const source = openSource(logPath)
+  const source = await openSource(log)
   let index: DatabaseSync | null = null
   try {
     index = new DatabaseSync(indexPath, { readOnly: true, timeout: 2000 })
@@ -24,7 +24,7 @@ export function checkIndex(logPath: string, indexPath: string): string | null {
       .iterate()
     if (size > source.end()) return `the index knows ${size} entries, the log has ${source.end()}`
     let at = 0
-    for (const { first, data } of source.runs(0, size)) {
+    for await (const { first, data } of source.runs(0, size)) {
       let number = first
       for (let from = 0; from < data.length && number < size; number++) {
         const end = from + 2 + ((data[from]! << 8) | data[from + 1]!)

@@ -63,7 +63,11 @@ const mostRotations = 10_000
 /** What the first entry has as the hash before it. */
 export const noPrevious = '0'.repeat(64)
 
-export function checkRange(source: EntrySource, task: RangeTask, onProgress: (entries: number) => void = () => {}): RangeReport {
+export async function checkRange(
+  source: EntrySource,
+  task: RangeTask,
+  onProgress: (entries: number) => void = () => {}
+): Promise<RangeReport> {
   const tree = new CompactRange(task.from)
   const place = newPlace()
   const snapshots: RangeState[] = []
@@ -144,7 +148,7 @@ export function checkRange(source: EntrySource, task: RangeTask, onProgress: (en
     return { problem: null, entries: number }
   }
 
-  for (const { first, count, data } of task.from < task.to ? source.runs(task.from, task.to) : []) {
+  for await (const { first, count, data } of task.from < task.to ? source.runs(task.from, task.to) : []) {
     if (first > tree.end) fault = { index: tree.end, problem: `entry ${tree.end} is missing` }
     else if (first < tree.end && first > task.from) fault = { index: first, problem: `entry ${first} is there twice` }
     else {

@@ -5,12 +5,12 @@ import type { CallEntry } from './call-entries.ts'
 import { CompactRange } from './compact-range.ts'
 import type { RangeAnswer, RangeWork } from './range-worker.ts'
 import { type Collected, checkRange, type Depth, type Fault, type RangeReport, type RangeTask } from './ranges.ts'
-import { type EntrySource, SourceDamaged } from './sources.ts'
+import { type EntrySource, type LogAddress, SourceDamaged } from './sources.ts'
 import { endTasks, shareTasks, takeTask } from './tasks.ts'
 
 export interface ScanOptions {
   /** Where the log is; each thread opens it for itself. */
-  readonly path: string
+  readonly log: LogAddress
   /** State of the tree up to the entry to begin with. */
   readonly tree: CompactRange
   /** Hash of the entry before it, 64 hex digits. */
@@ -51,7 +51,7 @@ export async function scan(source: EntrySource, options: ScanOptions): Promise<S
   const threads = options.threads ?? (to - from < 2 * worthThread ? 1 : Math.min(8, availableParallelism()))
   if (threads > 1) {
     for (let at = from + entriesOfTask; at < to; at += entriesOfTask) {
-      const seam = source.seam(at)
+      const seam = await source.seam(at)
       if (seam > bounds.at(-1)! && seam < to) bounds.push(seam)
     }
   }
@@ -68,8 +68,8 @@ export async function scan(source: EntrySource, options: ScanOptions): Promise<S
   const progress = (entries: number) => options.onProgress?.(entries, to - from)
   const reports =
     threads > 1 && tasks.length > 1
-      ? await onThreads(source, options.path, tasks, threads, progress)
-      : [checkRange(source, tasks[0]!, progress)]
+      ? await onThreads(source, options.log, tasks, threads, progress)
+      : [await checkRange(source, tasks[0]!, progress)]
   return stitch(reports, options)
 }
 
@@ -114,7 +114,7 @@ function stitch(reports: readonly RangeReport[], options: ScanOptions): Scan {
  */
 async function onThreads(
   source: EntrySource,
-  path: string,
+  log: LogAddress,
   tasks: readonly RangeTask[],
   threads: number,
   progress: (entries: number) => void
@@ -131,7 +131,7 @@ async function onThreads(
   }
   const here = async (): Promise<void> => {
     for (let number = takeTask(counters); number !== null; number = takeTask(counters)) {
-      take(number, checkRange(source, tasks[number]!))
+      take(number, await checkRange(source, tasks[number]!))
       await new Promise(setImmediate)
     }
   }
@@ -140,7 +140,7 @@ async function onThreads(
     throw error
   }
   const others = Array.from({ length: Math.min(threads, tasks.length) - 1 }, () =>
-    runWorker({ path, tasks, counters }, take).catch(ending)
+    runWorker({ log, tasks, counters }, take).catch(ending)
   )
   const ends = await Promise.allSettled([here().catch(ending), ...others])
   for (const end of ends) if (end.status === 'rejected') throw end.reason

@@ -1,4 +1,4 @@
-/** Where the entries of a log are read from: an embedded database, or a folder in the layout of C2SP tlog-tiles. */
+/** Where the entries of a log are read from: an embedded database, a folder in the layout of C2SP tlog-tiles, or a Redis server. */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -28,17 +28,51 @@ export interface EntrySource {
   /** Where the entries end, as the source has it. */
   readonly end: () => number
   /** Leaf number at which a run begins, `index` or the next one before it. */
-  readonly seam: (index: number) => number
+  readonly seam: (index: number) => number | Promise<number>
   /** Runs in order, from the one that holds entry `from` on, up to the one before which `to` stands. */
-  readonly runs: (from: number, to: number) => Iterable<Run>
+  readonly runs: (from: number, to: number) => Iterable<Run> | AsyncIterable<Run>
+  /** What is kept beside the entries. */
+  readonly beside: {
+    /** Whether tiles of hashes are kept. */
+    readonly hasTiles: boolean
+    /** A tile as it is stored, at most `width` hashes of it; null where none is. */
+    readonly tile: (level: number, position: number, width: number) => Uint8Array | null | Promise<Uint8Array | null>
+    /** Erasable payloads of these entries, as many as there are; null where the source has no place for any. */
+    readonly erasable: (
+      indexes: readonly number[]
+    ) => ReadonlyMap<number, BesidePayload> | null | Promise<ReadonlyMap<number, BesidePayload> | null>
+    /** How many there are. */
+    readonly erasables: () => number | Promise<number>
+  }
   readonly close: () => void
+}
+
+/** An erasable payload as it lies beside the log: a claim, too. */
+export interface BesidePayload {
+  /** 32 octets, base64. */
+  readonly salt: string
+  /** Canonical JSON. */
+  readonly payload: string
+}
+
+/** Where a log is, as one thread tells another. */
+export interface LogAddress {
+  /** The database of an embedded ledger, a folder of tiles, or the URL of a Redis server. */
+  readonly path: string
+  /** Origin of the log: several share a Redis server. */
+  readonly origin: string
 }
 
 /** The source's content is at fault, not the way to it. Known inside the verifier only, whose threads start quicker without the kernel. */
 export class SourceDamaged extends Error {}
 
 /** @throws {SourceDamaged} @throws {Error} when it cannot be read */
-export function openSource(path: string): EntrySource {
+export async function openSource({ path, origin }: LogAddress): Promise<EntrySource> {
+  if (/^rediss?[:+]/.test(path)) {
+    // the way to Redis takes a tenth of a second to load
+    const { openRedis } = await import('./redis-source.ts')
+    return openRedis(path, origin)
+  }
   return statSync(path).isDirectory() ? openTiles(path) : openDatabase(path)
 }
 
@@ -95,8 +129,8 @@ function openReadOnly(path: string): DatabaseSync {
 }
 
 /** More than any commit holds. */
-const largestRun = 64 * 2 ** 20
-const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0
+export const largestRun = 64 * 2 ** 20
+export const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0
 
 function openDatabase(path: string): EntrySource {
   const database = reading(() => openReadOnly(path))
@@ -152,7 +186,33 @@ function sourceOf(database: DatabaseSync): EntrySource {
         yield { first: numbers(step.value, 'first'), count: numbers(step.value, 'count'), data }
       }
     },
+    beside: besideOf(database),
     close: () => database.close()
+  }
+}
+
+function besideOf(database: DatabaseSync): EntrySource['beside'] {
+  const names = reading(() => database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").all())
+  const has = (table: string) => names.some(({ name }) => name === table)
+  const readTile = has('tile') ? database.prepare('SELECT hashes FROM tile WHERE level = ? AND position = ?') : null
+  const readErasable = has('erasable') ? database.prepare('SELECT salt, payload FROM erasable WHERE idx = ?') : null
+  return {
+    hasTiles: readTile !== null,
+    tile: (level, position) => {
+      const hashes = reading(() => readTile?.get(level, position)?.hashes)
+      return hashes instanceof Uint8Array ? hashes : null
+    },
+    erasable: (indexes) => {
+      if (readErasable === null) return null
+      const found = new Map<number, BesidePayload>()
+      for (const index of indexes) {
+        const row = reading(() => readErasable.get(index))
+        if (row !== undefined) found.set(index, { salt: String(row.salt), payload: String(row.payload) })
+      }
+      return found
+    },
+    erasables: () =>
+      readErasable === null ? 0 : Number(reading(() => database.prepare('SELECT count(*) AS rows FROM erasable').get())?.rows)
   }
 }
 
@@ -194,6 +254,16 @@ function openTiles(dir: string): EntrySource {
         if (statSync(path).size > largestRun) throw new SourceDamaged(`${path} is too large for an entry bundle`)
         yield { first: bundle * bundleWidth, count: bundle < full ? bundleWidth : width, data: readFileSync(path) }
       }
+    },
+    beside: {
+      hasTiles: existsSync(join(dir, 'tile', '0')),
+      tile: (level, position, width) => {
+        const path = join(dir, 'tile', String(level), tilePath(position))
+        const found = [path, join(`${path}.p`, String(width))].find((file) => existsSync(file))
+        return found === undefined || statSync(found).size > bundleWidth * 32 ? null : readFileSync(found)
+      },
+      erasable: () => null,
+      erasables: () => 0
     },
     close: () => {}
   }

@@ -3,6 +3,7 @@
  */
 import { InfraFabricError } from '#kernel'
 import { type Accounting, readAccounting } from './accounting.ts'
+import { type Beside, checkBeside } from './beside-check.ts'
 import { CompactRange } from './compact-range.ts'
 import { type Completeness, judgeCompleteness } from './completeness.ts'
 import { type KnownHead, readPublishedHeads, tryCheckpoint } from './heads.ts'
@@ -52,6 +53,8 @@ export interface VerifyOptions {
   readonly threads?: number
   /** Asks whether the log is complete, too; with a file of the edge's accounting, also whether each call is in it. */
   readonly completeness?: { readonly accountingPath?: string }
+  /** Holds what is kept beside the entries against them, too: tiles, erasable payloads, and the frames of batches where a database of them is named. */
+  readonly beside?: { readonly framesPath?: string }
   readonly onProgress?: (entries: number, of: number) => void
 }
 
@@ -60,7 +63,7 @@ export interface VerifyOptions {
  *
  * A log that is being appended to is judged as it was when the reading began.
  *
- * @param path the database of an embedded ledger, or a folder in the layout of C2SP tlog-tiles
+ * @param path the database of an embedded ledger, a folder in the layout of C2SP tlog-tiles, or the URL of a Redis server; only read
  * @throws {InfraFabricError} `ledger.vkey.malformed`, `ledger.checkpoint.malformed`, `ledger.policy.malformed`, `ledger.state.malformed` for what the caller
  * gave; `ledger.unreadable` when the log is not there, not allowed or busy: that is no verdict on it
  */
@@ -82,7 +85,8 @@ export async function verifyLedger(path: string, options: VerifyOptions): Promis
 
   let source: EntrySource | null = null
   try {
-    source = openSource(path)
+    const log = { path, origin: trusted.name }
+    source = await openSource(log)
     const end = source.end()
     const covered = start?.tree.end ?? 0
     if (end < covered) {
@@ -97,7 +101,7 @@ export async function verifyLedger(path: string, options: VerifyOptions): Promis
     const own = head === null ? null : tryCheckpoint(head.checkpoint)
     const heads: KnownHead[] = own === null ? known : [...known, { from: 'the head of the log', note: own, pinned: false }]
     const scanned = await scan(source, {
-      path,
+      log,
       tree: start?.tree ?? new CompactRange(),
       prev: start?.lastHash ?? noPrevious,
       sizes: heads.map(({ note }) => note.size),
@@ -114,7 +118,12 @@ export async function verifyLedger(path: string, options: VerifyOptions): Promis
     }
     const chain = followKeys(trusted, scanned.rotations, heads, fits)
     if (chain.fault !== null) return failure('altered', chain.fault.problem, chain.fault.index, scanned.tree.end)
-    const judgement = judge({ head, own, heads, spoiled: published.spoiled, scanned, chain, policy })
+    const judged = judge({ head, own, heads, spoiled: published.spoiled, scanned, chain, policy })
+    const beside =
+      options.beside === undefined || judged.verdict !== 'valid'
+        ? null
+        : await checkBeside(source, scanned.tree.end, options.beside.framesPath)
+    const judgement = beside === null ? judged : withBeside(judged, beside)
     const valid = judgement.verdict === 'valid'
     const accounting =
       options.completeness?.accountingPath === undefined ? null : await readAccounting(options.completeness.accountingPath)
@@ -139,7 +148,9 @@ export async function verifyLedger(path: string, options: VerifyOptions): Promis
   } catch (error) {
     if (error instanceof SourceDamaged) return failure('altered', error.message, null, 0)
     if (error instanceof InfraFabricError) throw error
-    throw new InfraFabricError('ledger.unreadable', `${path} cannot be read: ${String(error)}`, { cause: error })
+    throw new InfraFabricError('ledger.unreadable', `${path.replace(/\/\/[^@/]*@/, '//')} cannot be read: ${String(error)}`, {
+      cause: error
+    })
   } finally {
     source?.close()
   }
@@ -150,6 +161,13 @@ export type { TrustedState } from './trusted.ts'
 
 function failure(verdict: Verdict, explanation: string, index: number | null, entries: number): Verification {
   return { verdict, explanation, index, entries, root: null, heads: 0, notes: [], completeness: null, state: null }
+}
+
+/** A valid log, and what lies beside it. */
+function withBeside(judgement: Judgement, { fault, notes: more }: Beside): Judgement {
+  const notes = [...judgement.notes, ...more]
+  if (fault === null) return { ...judgement, notes }
+  return { ...judgement, notes, verdict: fault.verdict, explanation: fault.problem, index: fault.index }
 }
 
 /** A valid log, and what it says and does not say of the calls. */
