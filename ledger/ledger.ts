@@ -319,3 +319,6 @@ export async function serveLedger({ dir, ...options }: ServeOptions): Promise<Le
 
 /** The tokens of the service: a file, its list and what is changed in it. */
 export const serviceTokens = () => import('./service/tokens.ts')
+
+/** Exports: lines, PDF, evidence bundles. */
+export const ledgerExports = () => import('./export/export.ts')
