@@ -20,6 +20,8 @@ export type MediaRefusalCode =
   | 'sdp.no-common-codec'
   | 'sdp.unsupported-profile'
   | 'conference.full'
+  /** The chair lets nobody else in. */
+  | 'conference.locked'
   | 'conference.no-ports'
 
 export interface MediaRefusal {

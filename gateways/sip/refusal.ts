@@ -29,6 +29,7 @@ const mediaOutcomes: Readonly<Record<MediaRefusalCode, Outcome>> = {
   'sdp.no-common-codec': { status: 488, headers: { Warning: '305 conference "Incompatible media format"' } },
   'sdp.unsupported-profile': { status: 488, headers: { Warning: '302 conference "Incompatible transport protocol"' } },
   'conference.full': { status: 486 },
+  'conference.locked': { status: 403 },
   'conference.no-ports': { status: 503, headers: retryLater }
 }
 
