@@ -17,6 +17,7 @@ const allowed: Record<string, readonly string[]> = {
   'gateways/kernel': [],
   'gateways/sip-engine': ['gateways/kernel'],
   'gateways/sip': ['gateways/kernel'],
+  'gateways/h323': ['gateways/kernel'],
   'plugins/guard': ['gateways/kernel'],
   media: ['gateways/kernel'],
   ledger: ['gateways/kernel'],

@@ -1,0 +1,13 @@
+/** ASN.1 types as values, with aligned and unaligned PER. */
+export * from './choice.ts'
+export * from './enumerated.ts'
+export { EncodeError } from './failure.ts'
+export * from './integer.ts'
+export * from './jer.ts'
+export * from './object-identifier.ts'
+export { openType } from './open-type.ts'
+export * from './pdu.ts'
+export { defaultLimits, type PerLimits } from './reader.ts'
+export * from './sequence.ts'
+export * from './strings.ts'
+export * from './type.ts'

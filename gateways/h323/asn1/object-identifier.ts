@@ -1,0 +1,67 @@
+import type { Type } from './type.ts'
+
+/** Octets of an identifier, and of one of its arcs (128 bits fit, as in 2.25.UUID): far above what is in use. */
+const maxOctets = 127
+const maxArcOctets = 19
+
+/** Arcs of up to this many octets are plain numbers. */
+const plainArcOctets = 7
+
+function arcOf(octets: Uint8Array, from: number, to: number): number | bigint {
+  if (to - from <= plainArcOctets) {
+    let arc = 0
+    for (let at = from; at < to; at++) arc = arc * 128 + (octets[at]! & 0x7f)
+    return arc
+  }
+  return octets.subarray(from, to).reduce((arc, octet) => arc * 128n + BigInt(octet & 0x7f), 0n)
+}
+
+function pushArc(octets: number[], arc: bigint): void {
+  const at = octets.length
+  octets.push(Number(arc & 0x7fn))
+  for (let rest = arc >> 7n; rest > 0n; rest >>= 7n) octets.splice(at, 0, Number(rest & 0x7fn) | 0x80)
+}
+
+/** Contents octets of dotted text. @see X.690 §8.19 */
+function octetsOf(text: string): number[] | undefined {
+  if (!/^[0-2](\.(0|[1-9]\d{0,38}))+$/.test(text)) return undefined
+  const [first, second, ...rest] = text.split('.').map(BigInt)
+  if (first! < 2n && second! > 39n) return undefined
+  const octets: number[] = []
+  pushArc(octets, first! * 40n + second!)
+  for (const arc of rest) pushArc(octets, arc)
+  return octets.length > maxOctets ? undefined : octets
+}
+
+/**
+ * X.691 §24: OBJECT IDENTIFIER, as dotted text (`0.0.8.2250.0.7`).
+ *
+ * An identifier of no octets is the empty text: GnuGk sends one as the protocolIdentifier of a FACILITY.
+ */
+export const objectIdentifier: Type<string> = {
+  shape: { kind: 'objectIdentifier' },
+  read(reader) {
+    const octets = reader.octets(reader.length())
+    if (octets.length > maxOctets) reader.fail('h323.per.oid', `object identifier of ${octets.length} octets`)
+    let text = ''
+    for (let from = 0; from < octets.length; ) {
+      let to = from
+      while (to < octets.length && octets[to]! >= 0x80) to++
+      to++
+      if (to > octets.length || to - from > maxArcOctets || octets[from] === 0x80) {
+        reader.fail('h323.per.oid', 'object identifier with a bad arc')
+      }
+      const arc = arcOf(octets, from, to)
+      if (from > 0) text += `.${arc}`
+      else if (arc < 80) text = arc < 40 ? `0.${arc}` : `1.${Number(arc) - 40}`
+      else text = `2.${BigInt(arc) - 80n}`
+      from = to
+    }
+    return text
+  },
+  write(writer, value) {
+    const octets = value === '' ? [] : typeof value === 'string' ? octetsOf(value) : undefined
+    if (octets === undefined) return writer.expected('an object identifier, dotted', value)
+    writer.lengthAndOctets(Uint8Array.from(octets))
+  }
+}
