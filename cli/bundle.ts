@@ -29,16 +29,15 @@ const sourceOf = (path: string): Source => {
 const isShort = (words: readonly string[]): boolean =>
   ['guard', 'witness', 'optimise'].includes(words[0]!) && !['serve', 'cosign'].includes(words[1]!)
 
-/** Parts of Node that are not loaded when it starts, and take milliseconds to: they are loaded when they are first used. */
-const late =
-  /(?<!__toESM\()require\("(node:(?:child_process|crypto|http|https|net|os|stream|stream\/consumers|tls|worker_threads|zlib))"\)/g
+/** Packages, and parts of Node that are not there when it starts, take milliseconds to load: they are loaded when they are first used. */
+const late = /(?<!__toESM\()require\("(?!node:(?:fs|path|url|util)")([^"]+)"\)/g
 const lateHelper = `const late = (load) => { let loaded; return new Proxy({}, { get: (_, name) => (loaded ??= load())[name] }) }`
 
 /** What the sources say of their own place stays true in the bundle, and only the command `name` is loaded. */
 const inPlace = (name: string): Plugin => ({
   name: 'in-place',
   setup: (build) => {
-    build.onResolve({ filter: /^node:/ }, ({ path }) => ({ path, external: true, sideEffects: false }))
+    build.onResolve({ filter: /^[a-z@]/ }, ({ path }) => ({ path, external: true, sideEffects: false }))
     build.onResolve({ filter: /^\.\/commands\// }, ({ path, resolveDir, kind }) =>
       kind === 'dynamic-import' && path !== `./commands/${name}.ts`
         ? { path: pathToFileURL(join(resolveDir, path)).href, external: true }
@@ -86,7 +85,6 @@ async function bundle(name: string): Promise<void> {
       format: 'cjs',
       platform: 'node',
       target: 'node24',
-      packages: 'external',
       absWorkingDir: root,
       logLevel: 'silent',
       plugins: [inPlace(name)]

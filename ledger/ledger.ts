@@ -6,7 +6,7 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { errorCode, InfraFabricError, type Log } from '#kernel'
-import { noPolicy, parsePolicy } from './log/policy.ts'
+import { noPolicy, type Policy, parsePolicy } from './log/policy.ts'
 import { openEntryIndex } from './read/entry-index.ts'
 import type { IndexerSettings } from './read/indexer.ts'
 import { createLedgerReader, indexPathOf, type LedgerReader } from './read/reader.ts'
@@ -18,7 +18,8 @@ import { type LogPlace, openLogReader, type StoreSettings } from './store/open.t
 import type { Witnessing } from './store/publisher.ts'
 import type { RedisSettings } from './store/redis-store.ts'
 import type { AppendItem, Place } from './store/store.ts'
-import type { AppendRequest, ErasureTold, WorkerAnswer, WorkerRequest, WorkerSettings } from './store/worker.ts'
+import type { AppendRequest, WorkerAnswer, WorkerRequest } from './store/worker.ts'
+import type { ErasureTold, WriterSettings } from './store/writer.ts'
 
 export { reportCost } from './audit/cost.ts'
 export { formatDecimal, formatRounded } from './audit/decimal.ts'
@@ -155,13 +156,12 @@ function placeOf(store: StoreSettings): LogPlace {
   return { kind, url, logName, ...(answerWithinMs === undefined ? {} : { answerWithinMs }) }
 }
 
-/** Opens the ledger in `config.dir` for appending. @throws {InfraFabricError} `ledger.key.*`, `ledger.store.*` */
-export async function openLedger(config: LedgerConfig): Promise<Ledger> {
+/** Makes the first key where there is none. @throws {InfraFabricError} `ledger.key.*`; as parsePolicy */
+function prepare(config: LedgerConfig): { readonly vkey: string; readonly policy: Policy; readonly settings: WriterSettings } {
   const files = ledgerFiles(config.dir)
   const vkey = prepareKeys(files, config.origin)
   const policyFile = existsSync(files.policy) ? readFileSync(files.policy) : null
-  const policy = policyFile === null ? noPolicy : parsePolicy(policyFile)
-  const settings: WorkerSettings = {
+  const settings: WriterSettings = {
     store: storeSettings(config),
     publishedPath: files.published,
     origin: config.origin,
@@ -170,6 +170,46 @@ export async function openLedger(config: LedgerConfig): Promise<Ledger> {
     policy: policyFile,
     witnessWithinMs: config.witnessWithinMs ?? 2000
   }
+  return { vkey, policy: policyFile === null ? noPolicy : parsePolicy(policyFile), settings }
+}
+
+function expectKey(key: string): void {
+  if (!isKey(key))
+    throw new InfraFabricError('ledger.key.invalid', 'idempotency key: expected 1 to 128 printable ASCII characters')
+}
+
+/**
+ * Opens the ledger in `config.dir`, appends all items or none, publishes the head and closes it, in this thread: for a process that has nothing else to
+ * do, and for which the two threads of `openLedger` would be most of the work.
+ *
+ * @returns places, once the items are durable and covered by a signed checkpoint, and the head has been published or its witnesses did not answer
+ * @throws {InfraFabricError} as openLedger and Ledger.append
+ */
+export async function appendOnce(config: LedgerConfig, items: readonly AppendItem[]): Promise<readonly Place[]> {
+  for (const { key } of items) expectKey(key)
+  const { settings } = prepare(config)
+  const { openWriter } = await import('./store/writer.ts')
+  const tasks: (() => Promise<void>)[] = []
+  const writer = await openWriter(settings, {
+    notice: ({ code, message }) => config.log.warn({ code }, message),
+    unpublished: (code) => config.log.warn({ code }, 'checkpoint not published'),
+    witnessing: () => undefined,
+    task: (task) => void tasks.push(task)
+  })
+  try {
+    const places = await writer.append(items)
+    await writer.publish()
+    for (const task of tasks) await task()
+    return places
+  } finally {
+    await writer.close()
+  }
+}
+
+/** Opens the ledger in `config.dir` for appending. @throws {InfraFabricError} `ledger.key.*`, `ledger.store.*` */
+export async function openLedger(config: LedgerConfig): Promise<Ledger> {
+  const files = ledgerFiles(config.dir)
+  const { vkey, policy, settings } = prepare(config)
   let closed = false
   const waiting = new Map<number, PromiseWithResolvers<readonly Place[]>>()
   const rotations = new Map<number, string>()
@@ -273,8 +313,7 @@ export async function openLedger(config: LedgerConfig): Promise<Ledger> {
       if (closed) throw new InfraFabricError('ledger.closed', 'the ledger is closed')
       let octets = 0
       for (const { draft, key, erasable } of items) {
-        if (!isKey(key))
-          throw new InfraFabricError('ledger.key.invalid', 'idempotency key: expected 1 to 128 printable ASCII characters')
+        expectKey(key)
         octets += draft[0].length + draft[1].length + draft[2].length + (erasable?.payload.length ?? 0)
       }
       const waiter = Promise.withResolvers<readonly Place[]>()

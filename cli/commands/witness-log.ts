@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { newTraceId, silentLog, type WitnessEvent } from '#kernel'
-import { appendItem, ledgerFiles, openLedger } from '#ledger'
+import { appendItem, appendOnce, ledgerFiles } from '#ledger'
 import { type Arguments, CommandError, UsageError } from '../arguments.ts'
 import type { Run } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
@@ -18,14 +18,10 @@ export const run: Run = async (args, output) => {
     throw new CommandError('cli.ledger.absent', `there is no ledger in ${dir}; --create makes one`)
   }
   const origin = existsSync(vkey) ? readFileSync(vkey, 'utf8').split('+')[0]! : (args.value('origin') ?? newOrigin)
-  const ledger = await openLedger({ dir, origin, log: silentLog })
-  try {
-    const [place] = await ledger.append([appendItem(event, Date.now(), args.value('key') ?? randomUUID())], 1)
-    if (output.json) await output.document({ ...place, traceId: event.traceId })
-    else await output.line(`entry ${place!.index} of trace ${event.traceId}, hash ${place!.hash}`)
-  } finally {
-    await ledger.close()
-  }
+  const item = appendItem(event, Date.now(), args.value('key') ?? randomUUID())
+  const [place] = await appendOnce({ dir, origin, log: silentLog }, [item])
+  if (output.json) await output.document({ ...place, traceId: event.traceId })
+  else await output.line(`entry ${place!.index} of trace ${event.traceId}, hash ${place!.hash}`)
   return exitCodes.ok
 }
 

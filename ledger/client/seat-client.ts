@@ -16,7 +16,7 @@ const longestAnswer = 16_384
 
 /** Asks over HTTP, connections kept. @see C2SP tlog-witness */
 export function createSeatClient(): { readonly ask: AskSeat; readonly close: () => void } {
-  const agents = { http: new HttpAgent({ keepAlive: true }), https: new HttpsAgent({ keepAlive: true }) }
+  let agents: { readonly http: HttpAgent; readonly https: HttpsAgent } | null = null
   const ask: AskSeat = (url, body, timeoutMs) =>
     new Promise((resolve, reject) => {
       const fail = (problem: string, cause?: unknown) =>
@@ -24,6 +24,7 @@ export function createSeatClient(): { readonly ask: AskSeat; readonly close: () 
       const target = URL.parse(`${url.replace(/\/$/, '')}/add-checkpoint`)
       if (target === null || !/^https?:$/.test(target.protocol)) return fail('not an http or https URL')
       const secure = target.protocol === 'https:'
+      agents ??= { http: new HttpAgent({ keepAlive: true }), https: new HttpsAgent({ keepAlive: true }) }
       const signal = AbortSignal.timeout(timeoutMs)
       const asked = (secure ? httpsRequest : httpRequest)(
         target,
@@ -57,8 +58,8 @@ export function createSeatClient(): { readonly ask: AskSeat; readonly close: () 
   return {
     ask,
     close: () => {
-      agents.http.destroy()
-      agents.https.destroy()
+      agents?.http.destroy()
+      agents?.https.destroy()
     }
   }
 }
