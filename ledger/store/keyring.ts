@@ -15,6 +15,7 @@ import {
   formatVerifierKey,
   generateSigningKey,
   type NoteSigner,
+  type NoteVerifier,
   parseCheckpoint,
   parseVerifierKey,
   readSigner
@@ -102,6 +103,12 @@ export function makeNextKey(files: KeyFiles, origin: string): NoteSigner {
   putNewFile(join(files.keys, `${idOf(signer)}.vkey`), `${formatVerifierKey(signer)}\n`, 0o644)
   putNewFile(join(files.keys, `${idOf(signer)}.pem`), pem, 0o600)
   return signer
+}
+
+/** The public keys in the folder: the first, and those that took over. */
+export function publicKeys(files: KeyFiles): NoteVerifier[] {
+  const later = existsSync(files.keys) ? readdirSync(files.keys).filter((name) => name.endsWith('.vkey')) : []
+  return [files.vkey, ...later.map((name) => join(files.keys, name))].map((path) => parseVerifierKey(readFileSync(path, 'utf8')))
 }
 
 /** The keys that signed a head under which one takes over from another, as eight hex digits each, the old one first; null for any other head. */

@@ -1,6 +1,6 @@
 import { closeSync, fdatasyncSync, fstatSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { InfraFabricError } from '#kernel'
-import { parseCheckpoint } from '../log/note.ts'
+import { type Checkpoint, isSignedBy, type NoteVerifier, parseCheckpoint } from '../log/note.ts'
 import { judgeCheckpoint, type Policy } from '../log/policy.ts'
 
 /**
@@ -42,6 +42,20 @@ export function latestPublished(path: string, policy: Policy, size = 0): string 
       }
     }) ?? null
   )
+}
+
+/** The newest published head with a good signature of one of these keys; null when there is none. */
+export function latestSigned(path: string, keys: readonly NoteVerifier[]): Checkpoint | null {
+  for (const note of readPublished(path).reverse()) {
+    if (note === null) continue
+    try {
+      const parsed = parseCheckpoint(note)
+      if (keys.some((key) => isSignedBy(parsed, key))) return parsed.checkpoint
+    } catch {
+      // a spoiled line: the verifier tells of it
+    }
+  }
+  return null
 }
 
 function readLine(line: string): string | null {

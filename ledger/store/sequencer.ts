@@ -10,10 +10,11 @@ import { InfraFabricError } from '#kernel'
 import type { Erasable } from '../log/commitment.ts'
 import { expectFromProducer, finishDraft } from '../log/entry.ts'
 import { hashLength, leafHash } from '../log/merkle.ts'
-import { type NoteSigner, signCheckpoint } from '../log/note.ts'
+import { type Checkpoint, type NoteSigner, signCheckpoint } from '../log/note.ts'
+import { rootAt } from '../log/prover.ts'
 import { entriesOf, maxEntryOctets } from '../log/segment.ts'
 import { GrowingTree, tileHashes, tileWidth } from '../log/tree.ts'
-import { leafHashes } from '../read/tiles.ts'
+import { leafHashes, tilesOf } from '../read/tiles.ts'
 import type { Keyring } from './keyring.ts'
 import { keyChanges, numberedKey, type Producer } from './keys.ts'
 import type { AppendItem, Commit, ErasableChanges, Head, LogStore, OwnItem, Place } from './store.ts'
@@ -104,10 +105,39 @@ async function expectGrowth(store: LogStore, known: Head, now: Head): Promise<vo
   )
 }
 
-/** @param signers a key alone for a log that never changes it */
-export async function openSequencer(store: LogStore, signers: NoteSigner | Keyring): Promise<Sequencer> {
+const spoiledTiles = (cause: unknown): never => {
+  if (cause instanceof InfraFabricError && cause.code !== 'ledger.segment.malformed') throw cause
+  throw new InfraFabricError('ledger.store.damaged', 'the tiles of the log are spoiled', { cause })
+}
+
+/**
+ * The same for a store that is opened: what was published of the log is known from its file, which may lie on another disk or machine than the log.
+ *
+ * @throws {InfraFabricError} `ledger.store.rolled-back`
+ */
+async function expectPublished(store: LogStore, published: Checkpoint, { head, tree }: Position): Promise<void> {
+  const { size, root } = published
+  const rolledBack = (words: string) =>
+    new InfraFabricError('ledger.store.rolled-back', `the log has ${head.size} entries, ${words}`)
+  if (size > head.size) throw rolledBack(`and a head of ${size} was published: the store lost what it had acknowledged`)
+  const now = size === head.size ? tree.root() : await rootAt(tilesOf(store), size).catch(spoiledTiles)
+  if (!now.equals(root))
+    throw rolledBack(`and the first ${size} are not those that were published: it went on from an earlier state`)
+}
+
+/**
+ * @param signers a key alone for a log that never changes it
+ * @param published newest head known to be published, read before the store is: a log that does not hold it is not built on
+ * @throws {InfraFabricError} as {@link Sequencer.append}
+ */
+export async function openSequencer(
+  store: LogStore,
+  signers: NoteSigner | Keyring,
+  published: Checkpoint | null = null
+): Promise<Sequencer> {
   const keys: Keyring = 'signerBehind' in signers ? signers : { signerBehind: () => signers }
   let position: Position | null = await readPosition(store, keys)
+  if (published !== null) await expectPublished(store, published, position)
   let known: Head = position.head
 
   /** Producers as they are at the position's head, as far as they have been asked for. */
