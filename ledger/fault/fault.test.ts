@@ -123,6 +123,28 @@ test('published heads that are behind the log are caught up with; heads ahead of
   t.like(await verify(dir, vkey), { verdict: 'truncated', index: 20 })
 })
 
+test('a database set back to an earlier state is not built on: the heads published beside it tell', async (t) => {
+  const { dir, early } = await logOf40(t)
+  const { database, published } = ledgerFiles(dir)
+  const late = readFileSync(published)
+  const opened = () => openLedger({ dir, origin, log: silentLog })
+  copyFileSync(early.database, database)
+  const shorter = await t.throwsAsync(opened(), { code: 'ledger.store.rolled-back' })
+  t.regex(shorter!.message, /the log has 20 entries, and a head of 40 was published/)
+  t.is(readEntries(database).length, 20, 'nothing was written')
+  // goes on without its heads, which come back later
+  copyFileSync(early.published, published)
+  const forked = await openTestLedger(t, dir)
+  await forked.append(items(100, 30), 0)
+  await forked.close()
+  writeFileSync(published, late)
+  const other = await t.throwsAsync(opened(), { code: 'ledger.store.rolled-back' })
+  t.regex(other!.message, /the log has 50 entries, and the first 40 are not those that were published/)
+  // a line that nobody signed says nothing
+  writeFileSync(published, late.toString('latin1').replaceAll('\\n40\\n', '\\n99\\n'))
+  await (await opened()).close()
+})
+
 test('a database cut short anywhere is never taken for the whole', async (t) => {
   const { dir, vkey, late } = await logOf40(t)
   const { database } = ledgerFiles(dir)

@@ -36,12 +36,16 @@ interface Appender {
   readonly close: () => Promise<void>
 }
 
-/** Failures after which a writer tries again: somebody else writes, or the store is out of reach for a while. */
-const passing: ReadonlySet<string> = new Set(
-  ['busy', 'after-failure', 'not-leader', 'unreachable', 'unanswered', 'loading'].map((code) => `ledger.store.${code}`)
-)
+/** Failures after which a writer tries again: somebody else writes, or the server is out of reach for a while, or its disk. */
+const passing = {
+  sqlite: /^ledger\.store\.(?:busy|after-failure)$/,
+  redis: /^ledger\.store\.(?:busy|after-failure|not-leader|unreachable|unanswered|loading|io)$/
+}
 
-async function load({ next, appends = Number.POSITIVE_INFINITY, hold = false }: LoadSettings, ledger: Appender): Promise<void> {
+async function load(
+  { store, next, appends = Number.POSITIVE_INFINITY, hold = false }: LoadSettings,
+  ledger: Appender
+): Promise<void> {
   let epoch = 0
   const produce = async (producer: string, from: number): Promise<void> => {
     let number = from
@@ -56,7 +60,7 @@ async function load({ next, appends = Number.POSITIVE_INFINITY, hold = false }: 
       } catch (error) {
         const code = error instanceof InfraFabricError ? error.code : String(error)
         tell(`! ${code}\n`)
-        if (!passing.has(code)) {
+        if (!passing[store?.kind ?? 'sqlite'].test(code)) {
           if (appends === Number.POSITIVE_INFINITY) return
           times++
         }

@@ -1,15 +1,11 @@
 /** Knows what was acknowledged, from outside of the process that did it, and holds the log against that. */
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { existsSync } from 'node:fs'
 import { ledgerFiles, type Verdict, type Verification, verifyLedger } from '#ledger'
-import { hashLength, leafHash } from '../log/merkle.ts'
+import { leafHash } from '../log/merkle.ts'
 import { entriesOf } from '../log/segment.ts'
-import { rootOfHashes, tileHashes, tileWidth } from '../log/tree.ts'
 import { type LogPlace, openLogReader } from '../store/open.ts'
 import { readPublished } from '../store/published.ts'
 import type { LogReader, Place } from '../store/store.ts'
-import { copyLog } from './log-copy.ts'
 
 /** What was counted; sums over all rounds. */
 export interface Tally {
@@ -144,7 +140,7 @@ export class Oracle {
       if (this.#acknowledged.size === 0 && /no such table/.test(String(error))) return
       return this.invalid(`the log cannot be read: ${String(error)}`)
     }
-    const { keys, hashes, head, tilesFault } = found
+    const { keys, hashes, head } = found
     const times = new Map<string, number>()
     for (const key of keys) times.set(key, (times.get(key) ?? 0) + 1)
     for (const [key, count] of times) {
@@ -167,29 +163,19 @@ export class Oracle {
       this.tally.forked++
       this.problem(`entry ${changed} is another than before`)
     }
-    if (tilesFault !== null) this.invalid(tilesFault)
     const { verdict, explanation } = await this.verify(vkey)
     this.#count(verdict, explanation)
     this.#seen = hashes
     if (head !== null) this.#heads.add(head)
   }
 
-  /** The verifier's word, on a log in Redis by a copy of it. @param held whether it is told the heads that were seen */
+  /** The verifier's word. @param held whether it is told the heads that were seen */
   async verify(vkey: string, held = true): Promise<Verification> {
-    const pinned = held ? [...this.#heads] : []
-    if (this.#log.kind === 'sqlite') {
-      const publishedPath = ledgerFiles(this.#folders[0]!).published
-      return verifyLedger(this.#log.path, { vkey, pinned, ...(held ? { publishedPath } : {}) })
-    }
-    if (held) this.observeHeads()
-    const folder = mkdtempSync(join(tmpdir(), 'ledger-copy-'))
-    try {
-      const copy = join(folder, 'ledger.db')
-      await this.#read((reader) => copyLog(reader, copy))
-      return await verifyLedger(copy, { vkey, pinned: held ? [...this.#heads] : [] })
-    } finally {
-      rmSync(folder, { recursive: true, force: true })
-    }
+    const log = this.#log.kind === 'sqlite' ? this.#log.path : this.#log.url
+    const all = { vkey, depth: 'form', beside: {} } as const
+    if (!held) return verifyLedger(log, all)
+    if (this.#log.kind === 'redis') this.observeHeads()
+    return verifyLedger(log, { ...all, pinned: [...this.#heads], publishedPath: ledgerFiles(this.#folders[0]!).published })
   }
 
   async #read<T>(use: (reader: LogReader) => Promise<T>): Promise<T> {
@@ -213,7 +199,6 @@ interface Found {
   readonly keys: readonly string[]
   readonly hashes: string[]
   readonly head: string | null
-  readonly tilesFault: string | null
 }
 
 async function readAll(reader: LogReader): Promise<Found> {
@@ -226,23 +211,5 @@ async function readAll(reader: LogReader): Promise<Found> {
       keys.push((JSON.parse(Buffer.from(entry).toString('utf8')) as { payload: { key: string } }).payload.key)
     }
   }
-  return { keys, hashes, head: head.checkpoint, tilesFault: await faultOfTiles(reader, hashes) }
-}
-
-/** The first stored tile that is not the one that the entries give; unfinished ones may have grown since. */
-async function faultOfTiles(reader: LogReader, leaves: readonly string[]): Promise<string | null> {
-  let hashes: Buffer[] = leaves.map((leaf) => Buffer.from(leaf, 'hex'))
-  for (let level = 0; tileHashes(leaves.length, level) > 0; level++) {
-    const next: Buffer[] = []
-    for (let at = 0; at < hashes.length; at += tileWidth) {
-      const tile = Buffer.concat(hashes.slice(at, at + tileWidth))
-      const full = tile.length === tileWidth * hashLength
-      const stored = full || level > 0 ? await reader.tile(level, at / tileWidth) : tile
-      if (stored === null || !tile.equals(stored.subarray(0, tile.length)))
-        return `tile ${at / tileWidth} of level ${level} is not the one that the entries give`
-      if (full) next.push(rootOfHashes(tile))
-    }
-    hashes = next
-  }
-  return null
+  return { keys, hashes, head: head.checkpoint }
 }

@@ -29,9 +29,10 @@ export const missingPrograms = (programs: Readonly<Record<string, string>>): str
     .map(([name, debianPackage]) => `${name} (Debian package ${debianPackage})`)
 
 /** Why power cuts cannot be tried on this machine; null when they can. */
-export function powerCutsImpossible(): string | null {
+export function powerCutsImpossible(more: Readonly<Record<string, string>> = {}): string | null {
   if (process.getuid?.() !== 0) return 'power cuts need root, to mount a file system'
   const missing = missingPrograms({
+    ...more,
     unshare: 'util-linux',
     mount: 'mount',
     'mkfs.ext4': 'e2fsprogs',
@@ -51,14 +52,16 @@ export function powerCutsImpossible(): string | null {
   }
 }
 
-/** @param careless with a database that does not wait for the disk: ends with the first loss */
-export async function cutPowerUnderWriters(
-  options: RunOptions & { readonly careless: boolean }
-): Promise<Tally & { cuts: number }> {
-  const { runs, seed, careless, onRun, signal } = options
+export interface PowerCuts extends Tally {
+  cuts: number
+}
+
+/** @param options `careless`: with a store that does not wait for the disk; ends with the first loss */
+export async function cutPowerUnderWriters(options: RunOptions & Pick<PowerSettings, 'store' | 'careless'>): Promise<PowerCuts> {
+  const { runs, seed, store, careless, onRun, signal } = options
   const scratch = mkdtempSync(join(tmpdir(), 'ledger-power-'))
   try {
-    const settings: PowerSettings = { scratch, runs, seed, careless }
+    const settings: PowerSettings = { scratch, runs, seed, store, careless }
     const words = [...namespace, process.execPath, '--disable-warning=ExperimentalWarning', program, JSON.stringify(settings)]
     const child = spawn('unshare', words, { stdio: ['ignore', 'pipe', 'pipe'] })
     const end = () => child.kill('SIGTERM')

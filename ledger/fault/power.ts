@@ -4,87 +4,29 @@
  *
  * Arguments: {@link PowerSettings} as JSON. Writes `run <n>` for each cut, and at the end the tally as JSON.
  */
-import { execFileSync } from 'node:child_process'
-import { mkdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { ledgerFiles } from '#ledger'
+import { cutsPerDisk, Disk } from './disk.ts'
 import { origin, vkeyIn } from './kills.ts'
 import { startLoader } from './loader.ts'
 import { embedded, newTally, Oracle, type Tally } from './oracle.ts'
 import { randomFrom } from './random.ts'
+import { cutPowerUnderRedis, losePowerUnderRedis } from './redis-power.ts'
 
 export interface PowerSettings {
   /** Folder for the file system's image and its mount point. */
   readonly scratch: string
   readonly runs: number
   readonly seed: number
+  readonly store: 'sqlite' | 'redis'
+  /** With a store that does not wait for the disk: ends with the first loss. */
   readonly careless: boolean
-}
-
-/** Cuts of one file system, before a fresh one is made. */
-const cutsPerDisk = 20
-const diskBytes = 256 << 20
-
-const run = (command: string, ...words: string[]) => execFileSync(command, words, { stdio: ['ignore', 'pipe', 'pipe'] })
-
-/** An ext4 file system whose power can be cut. */
-export class Disk {
-  readonly #image: string
-  readonly mountPoint: string
-
-  constructor(scratch: string) {
-    this.#image = join(scratch, 'disk')
-    this.mountPoint = join(scratch, 'mnt')
-    mkdirSync(this.mountPoint, { recursive: true })
-  }
-
-  format(): void {
-    rmSync(this.#image, { force: true })
-    writeFileSync(this.#image, '')
-    truncateSync(this.#image, diskBytes)
-    run('mkfs.ext4', '-q', '-F', this.#image)
-    this.mount()
-  }
-
-  mount(): void {
-    run('mount', '-o', 'loop', this.#image, this.mountPoint)
-  }
-
-  /**
-   * EXT4_IOC_SHUTDOWN with EXT4_GOING_FLAGS_NOLOGFLUSH: nothing is written any more, not even the journal.
-   *
-   * @returns the monotonic clock just before, nanoseconds
-   * @see linux/fs/ext4/ext4.h
-   */
-  cut(): number {
-    const script = `
-      use Time::HiRes qw(clock_gettime CLOCK_MONOTONIC);
-      open(my $at, "<", $ARGV[0]) or die "$!";
-      my $flags = pack("L", 2);
-      my $now = clock_gettime(CLOCK_MONOTONIC);
-      ioctl($at, 0x8004587d, $flags) or die "$!";
-      printf "%.9f", $now`
-    return Number(run('perl', '-e', script, this.mountPoint).toString('latin1')) * 1e9
-  }
-
-  /** Waits for those that still hold a file open. */
-  async unmount(): Promise<void> {
-    for (let times = 0; ; times++) {
-      try {
-        run('umount', this.mountPoint)
-        return
-      } catch (error) {
-        if (times === 50) throw error
-        await pause(20)
-      }
-    }
-  }
 }
 
 const producers = ['a', 'b', 'c', 'd', 'e', 'f']
 
-async function cutPower({ scratch, runs, seed, careless }: PowerSettings): Promise<void> {
+async function cutPower({ scratch, runs, seed, careless }: PowerSettings): Promise<Tally> {
   const random = randomFrom(seed)
   const tally = newTally()
   const disk = new Disk(scratch)
@@ -115,7 +57,7 @@ async function cutPower({ scratch, runs, seed, careless }: PowerSettings): Promi
   }
   await disk.unmount()
   if (!careless) await cutBehindKill(disk, tally)
-  process.stdout.write(`${JSON.stringify(tally)}\n`)
+  return tally
 }
 
 /**
@@ -144,4 +86,9 @@ async function cutBehindKill(disk: Disk, tally: Tally): Promise<void> {
   await disk.unmount()
 }
 
-if (import.meta.main) await cutPower(JSON.parse(process.argv[2]!) as PowerSettings)
+if (import.meta.main) {
+  const settings = JSON.parse(process.argv[2]!) as PowerSettings
+  const cut = settings.store === 'sqlite' ? cutPower : settings.careless ? losePowerUnderRedis : cutPowerUnderRedis
+  const tally = await cut(settings)
+  process.stdout.write(`${JSON.stringify(tally)}\n`)
+}

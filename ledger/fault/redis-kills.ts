@@ -26,14 +26,22 @@ export interface RedisGround {
   readonly remove: () => Promise<void>
 }
 
-/** @param settings of the server, where others than the durable ones are tried */
+export interface GroundOptions {
+  /** Of the server, behind those of a durable one. */
+  readonly settings?: readonly string[]
+  /** Writers take a server that is not durable. */
+  readonly fast?: boolean
+  /** Where the folders of the writers are made. */
+  readonly scratch?: string
+}
+
 export async function openRedisGround(
   tally: Tally,
   leaseMs: number,
-  { settings = durable, fast = false }: { readonly settings?: readonly string[]; readonly fast?: boolean } = {}
+  { settings = [], fast = false, scratch: parent = tmpdir() }: GroundOptions = {}
 ): Promise<RedisGround> {
-  const redis = await startRedis(settings)
-  const scratch = mkdtempSync(join(tmpdir(), 'ledger-redis-'))
+  const redis = await startRedis([...durable, ...settings])
+  const scratch = mkdtempSync(join(parent, 'ledger-redis-'))
   const folders = [join(scratch, 'a'), join(scratch, 'b')] as const
   const vkey = prepareKeys(ledgerFiles(folders[0]), origin)
   mkdirSync(folders[1])
@@ -53,7 +61,8 @@ export async function openRedisGround(
   }
 }
 
-const outOfReach = /^ledger\.store\.(?:unreachable|unanswered|loading|busy|after-failure|not-leader)$/
+/** Failures of writers that pass. */
+export const outOfReach = /^ledger\.store\.(?:unreachable|unanswered|loading|busy|after-failure|not-leader|io)$/
 
 /**
  * Waits until a writer has put something behind all that was acknowledged before.
@@ -67,12 +76,14 @@ export async function untilGoesOn(loader: Loader, oracle: Oracle, what: string):
   for (;;) {
     for (const failure of oracle.hear(loader.take())) if (!outOfReach.test(failure)) oracle.invalid(`${what}: ${failure}`)
     if (oracle.top > before) return performance.now() - begun
-    if (performance.now() - begun > withinMs) throw new InfraFabricError('fault.stuck', `${what}: not within ${withinMs} ms`)
+    if (performance.now() - begun > withinMs) {
+      throw new InfraFabricError('fault.stuck', `${what}: not within ${withinMs} ms; ${oracle.tally.problems.join('; ')}`)
+    }
     await pause(2)
   }
 }
 
-async function endLoader({ child, ended }: Loader, oracle: Oracle): Promise<void> {
+export async function endLoader({ child, ended }: Loader, oracle: Oracle): Promise<void> {
   child.kill('SIGKILL')
   const { output, complaints } = await ended
   for (const failure of oracle.hear(output)) if (!outOfReach.test(failure)) oracle.invalid(`a writer failed: ${failure}`)

@@ -1,102 +1,117 @@
 /**
- * Breaks the ledger on purpose and counts what is missing afterwards: kill -9 of writers, power cuts under them, writes that fail.
+ * Breaks the ledger on purpose and counts what is missing afterwards.
  *
- *   npm run fault:ledger -- [--runs N] [--seed N] [--only kills|cuts|writes] [--json]
+ *   npm run fault:ledger -- [--kills N] [--power-cuts N] [--places N] [--only NAME,…] [--seed N] [--json]
  *
- * Ends with status 1 when anything was lost, stood twice, was forked or did not verify, or when the run that must lose lost nothing.
+ * Names: those of the parts in parts.ts, or of their groups. Ends with status 1 when anything was lost, stood twice, was forked or did not verify, when a part
+ * could not be tried here, or when the runs that must lose lost nothing.
  */
 import { parseArgs } from 'node:util'
-import { jsonLines, type Metric, metricTable } from '#scripts/bench/report.ts'
-import { type FailedWrites, failWrites } from './failed-writes.ts'
-import { killWriters } from './kills.ts'
-import { newTally, type Tally } from './oracle.ts'
-import { cutPowerUnderWriters, missingPrograms, powerCutsImpossible } from './power-cuts.ts'
+import { jsonLines, type Metric, table } from '#scripts/bench/report.ts'
+import { type Outcome, type Part, parts } from './parts.ts'
 
 const { values } = parseArgs({
   options: {
-    runs: { type: 'string', default: '500' },
+    kills: { type: 'string', default: '500' },
+    'power-cuts': { type: 'string', default: '500' },
+    places: { type: 'string', default: '500' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
     only: { type: 'string' },
     json: { type: 'boolean', default: false }
   }
 })
-const number = (name: string, text: string): number => {
-  if (/^\d{1,9}$/.test(text)) return Number(text)
-  process.stderr.write(`--${name}: expected a whole number, not ${text}\n`)
+
+const refuse = (words: string): never => {
+  process.stderr.write(`${words}\n`)
   process.exit(2)
 }
-const runs = number('runs', values.runs)
-const seed = number('seed', values.seed)
-if (values.only !== undefined && !['kills', 'cuts', 'writes'].includes(values.only)) {
-  process.stderr.write(`--only: expected kills, cuts or writes, not ${values.only}\n`)
-  process.exit(2)
+const number = (name: keyof typeof values): number => {
+  const text = String(values[name])
+  return /^\d{1,9}$/.test(text) ? Number(text) : refuse(`--${name}: expected a whole number, not ${text}`)
 }
+const rounds = { kills: number('kills'), cuts: number('power-cuts'), places: number('places') }
+const seed = number('seed')
+const known = new Set(parts.flatMap(({ name, group }) => [name, group]))
+const wanted = values.only?.split(',') ?? [...known]
+for (const name of wanted) if (!known.has(name)) refuse(`--only: expected some of ${[...known].join(', ')}, not ${name}`)
 
 const stop = new AbortController()
 for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => stop.abort())
 const { signal } = stop
 
-const progress = (what: string) => (done: number) => {
-  if (process.stderr.isTTY) process.stderr.write(`\r${what} ${done}/${runs} `)
+interface Row extends Outcome {
+  readonly part: Part
+  readonly seconds: number
 }
 
-const nothing = { ...newTally(), cuts: 0 }
-let kills = nothing as Tally
-let cuts = nothing
-let demonstration = nothing
-let writes: FailedWrites = { ...newTally(), positions: 0 }
-const wants = (part: string): boolean => values.only === undefined || values.only === part
-const skipped: string[] = []
-try {
-  if (wants('kills')) kills = await killWriters({ runs, seed, signal, onRun: progress('kills') })
-  if (wants('cuts')) {
-    const impossible = powerCutsImpossible()
-    if (impossible !== null) skipped.push(impossible)
-    else {
-      cuts = await cutPowerUnderWriters({ runs, seed, signal, careless: false, onRun: progress('power cuts') })
-      demonstration = await cutPowerUnderWriters({ runs: 20, seed, signal, careless: true })
-      if (demonstration.lost === 0)
-        skipped.push('the run without waiting for the disk lost nothing: the check proves nothing here')
-    }
+const rows: Row[] = []
+const complaints: string[] = []
+for (const part of parts.filter(({ name, group }) => wanted.includes(name) || wanted.includes(group))) {
+  const runs = Math.round(rounds[part.group] * part.share)
+  const impossible = part.impossible?.() ?? null
+  if (impossible !== null) complaints.push(`${part.name}: ${impossible}`)
+  if (impossible !== null || runs === 0) continue
+  const begun = performance.now()
+  const onRun = (done: number) => {
+    if (process.stderr.isTTY) process.stderr.write(`\r${part.name} ${done}/${runs} \x1b[K`)
   }
-  if (wants('writes')) {
-    const missing = missingPrograms({ strace: 'strace' })
-    if (missing.length > 0) skipped.push(`failed writes need ${missing.join(', ')}`)
-    else writes = await failWrites({ runs, seed, signal, onRun: progress('failed writes') })
+  try {
+    const outcome = await part.run({ runs, seed, signal, onRun })
+    rows.push({ ...outcome, part, seconds: (performance.now() - begun) / 1000 })
+  } catch (error) {
+    if (signal.aborted) process.exit(130)
+    complaints.push(`${part.name}: ${error instanceof Error ? error.message : String(error)}`)
   }
-} catch (error) {
-  if (!signal.aborted) throw error
-  process.exit(130)
 }
+if (process.stderr.isTTY) process.stderr.write('\r\x1b[K')
 
-const sum = (of: 'lost' | 'duplicated' | 'forked' | 'invalid') => kills[of] + cuts[of] + writes[of]
-const note = `${kills.acknowledged + cuts.acknowledged + writes.acknowledged} entries acknowledged; seed ${seed}`
+const counted = rows.filter(({ part }) => part.mustLose !== true)
+const sum = (of: 'acknowledged' | 'lost' | 'duplicated' | 'forked' | 'invalid') =>
+  counted.reduce((all, { tally }) => all + tally[of], 0)
+const roundsOf = (group: Part['group']) =>
+  counted.filter(({ part }) => part.group === group).reduce((all, { rounds: tried }) => all + tried, 0)
+const note = `${sum('acknowledged')} entries acknowledged; seed ${seed}`
 const metrics: Metric[] = [
+  { metric: 'fault.kills', value: roundsOf('kills'), unit: 'kills', note: 'kill -9 of writers, leaders, redis-server, service' },
+  { metric: 'fault.power_cuts', value: roundsOf('cuts'), unit: 'cuts', note: 'ext4 shut down under SQLite and Redis' },
   {
-    metric: 'fault.kills',
-    value: wants('kills') ? runs : 0,
-    unit: 'kills',
-    note: 'SQLite: kill -9 while opening and writing'
-  },
-  { metric: 'fault.power_cuts', value: cuts.cuts, unit: 'cuts', note: 'SQLite, synchronous=FULL, ext4 shut down' },
-  {
-    metric: 'fault.failed_writes',
-    value: writes.positions,
+    metric: 'fault.places',
+    value: roundsOf('places'),
     unit: 'places',
-    note: 'SQLite: EIO and ENOSPC at every write and sync'
+    note: 'failed and short writes, full disks, spoiled files'
   },
   { metric: 'fault.lost', value: sum('lost'), unit: 'entries', note },
   { metric: 'fault.duplicated', value: sum('duplicated'), unit: 'keys', note },
   { metric: 'fault.forked', value: sum('forked'), unit: 'heads', note },
-  { metric: 'fault.invalid', value: sum('invalid'), unit: 'rounds', note: 'another verdict than valid, or not opened' },
   {
-    metric: 'fault.careless_lost',
-    value: demonstration.lost,
-    unit: 'entries',
-    note: `must lose: synchronous=OFF, after ${demonstration.cuts} cuts`
-  }
+    metric: 'fault.invalid',
+    value: sum('invalid'),
+    unit: 'rounds',
+    note: 'another verdict than valid, not opened, no name of ours'
+  },
+  ...rows.map(({ part, rounds: tried, seconds, said }) => ({
+    metric: `fault.${part.name.replaceAll('-', '_')}_per_s`,
+    value: tried / seconds,
+    unit: 'rounds/s',
+    note: said ?? part.what
+  }))
 ]
-process.stdout.write(`${values.json ? jsonLines(metrics) : metricTable(metrics)}\n`)
-for (const problem of [...kills.problems, ...cuts.problems, ...writes.problems, ...skipped]) process.stderr.write(`${problem}\n`)
+if (values.json) process.stdout.write(`${jsonLines(metrics)}\n`)
+else {
+  const head = ['part', 'rounds', 'acknowledged', 'lost', 'duplicated', 'forked', 'invalid', 'seconds', 'rounds/s', 'what']
+  const cells = ({ part, rounds: tried, tally, seconds, said }: Row) => [
+    part.name,
+    ...[tried, tally.acknowledged, tally.lost, tally.duplicated, tally.forked, tally.invalid].map(String),
+    seconds.toFixed(0),
+    (tried / seconds).toFixed(2),
+    said ?? part.what
+  ]
+  process.stdout.write(`${table([head, ...rows.map(cells)])}\n\nseed ${seed}\n`)
+}
+for (const { part, tally } of rows) {
+  if (part.mustLose === true && tally.lost === 0) complaints.push(`${part.name}: nothing was lost: the check proves nothing here`)
+  if (part.mustLose !== true) complaints.push(...tally.problems.map((problem) => `${part.name}: ${problem}`))
+}
+for (const complaint of complaints) process.stderr.write(`${complaint}\n`)
 const failed = sum('lost') + sum('duplicated') + sum('forked') + sum('invalid') > 0
-process.exit(failed || skipped.length > 0 ? 1 : 0)
+process.exit(failed || complaints.length > 0 ? 1 : 0)
