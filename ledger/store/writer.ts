@@ -4,9 +4,9 @@ import { createSeatClient } from '../client/seat-client.ts'
 import { draftOwnEntry } from '../log/entry.ts'
 import { formatVerifierKey } from '../log/note.ts'
 import { noPolicy, parsePolicy } from '../log/policy.ts'
-import { type KeyFiles, makeNextKey, openKeyring, retireKey, takeOverIn } from './keyring.ts'
+import { type KeyFiles, makeNextKey, openKeyring, publicKeys, retireKey, takeOverIn } from './keyring.ts'
 import { openStore, type StoreSettings } from './open.ts'
-import { openPublished, readPublished } from './published.ts'
+import { latestSigned, openPublished, readPublished } from './published.ts'
 import { createPublisher, type Publisher, type Witnessing } from './publisher.ts'
 import type { StoreNotice } from './redis-store.ts'
 import { openSequencer, type Sequencer } from './sequencer.ts'
@@ -58,7 +58,9 @@ export interface Writer extends Pick<Sequencer, 'append' | 'head'> {
 
 async function behind(store: LogStore, { keys, origin, publishedPath }: WriterSettings) {
   try {
-    return { sequencer: await openSequencer(store, openKeyring(keys, origin)), published: openPublished(publishedPath) }
+    // read before the head is: another process may publish in between
+    const before = latestSigned(publishedPath, publicKeys(keys))
+    return { sequencer: await openSequencer(store, openKeyring(keys, origin), before), published: openPublished(publishedPath) }
   } catch (error) {
     await store.close()
     throw error
