@@ -17,6 +17,8 @@ export interface CodecDefinition {
   readonly sampleRatesHz: readonly number[]
   /** Static payload type, null for a dynamic one. @see RFC 3551 §6 */
   readonly staticPayloadType: number | null
+  /** Time of one packet of ours: 20 ms, less where that would not fit. */
+  readonly packetMs: number
   /** Format parameters of our session descriptions, null for none: what we like to receive. */
   readonly parameters: string | null
   /** Program that codes, `libopus 1.3.1`; null where none is installed, and then the codec is not offered. Loads it on the first call. */
@@ -73,7 +75,7 @@ export interface Decoder {
   readonly pausing: boolean
   /** Forgets the stream: the next packet begins another. */
   readonly reset: () => void
-  /** Gives back native memory. Idempotent; a closed coder gives 0 and silence. */
+  /** Gives back native memory. Idempotent; what is called afterwards does no harm. */
   readonly close: () => void
 }
 
@@ -86,8 +88,10 @@ export interface Encoder {
   readonly encode: (samples: Int16Array, out: Uint8Array, at: number) => number
   /** Whether the payload written last is comfort noise, to be sent under its own payload type. */
   readonly wroteComfortNoise: boolean
+  /** Samples at the start of what was encoded last that the payload leaves out, because they were silence: its RTP timestamp is that much later. Absent for 0. */
+  readonly skippedSamples?: number
   readonly reset: () => void
-  /** Gives back native memory. Idempotent; a closed coder gives 0. */
+  /** Gives back native memory. Idempotent; what is called afterwards does no harm. */
   readonly close: () => void
 }
 

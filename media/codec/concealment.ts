@@ -72,6 +72,12 @@ export class Concealment {
     return audible
   }
 
+  /** Takes what was played in place of sound, in a pause: what comes after it follows on without a fade. */
+  replace(samples: Int16Array): void {
+    this.#lost = 0
+    this.#remember(samples, samples.length)
+  }
+
   reset(): void {
     this.#history.fill(0)
     this.#lost = 0

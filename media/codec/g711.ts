@@ -6,7 +6,9 @@
  *
  * @see ITU-T G.711 (11/1988), tables 1a, 1b (A-law), 2a, 2b (µ-law); ITU-T G.191 (software tool library)
  */
-import type { CodecDefinition, Decoder, Encoder } from './codec.ts'
+import type { CodecDefinition } from './codec.ts'
+import { checkRate } from './native.ts'
+import { type Compressor, type Expander, WaveformDecoder, WaveformEncoder } from './waveform.ts'
 
 const bias = 33
 const clip = 8158
@@ -53,45 +55,25 @@ function decodeTable(expand: (octet: number) => number): Int16Array {
   return Int16Array.from({ length: 256 }, (_, octet) => expand(octet))
 }
 
-/** Lost packets are replaced by the last one, each time at half the level, and by silence after five. */
-const longestConcealment = 5
+const expander = (table: Int16Array): Expander => ({
+  octetsPerSample: 1,
+  expand: (packet, start, count, out) => {
+    for (let i = 0; i < count; i++) out[i] = table[packet[start + i]!]!
+  },
+  reset: () => {}
+})
 
-function decoder(table: Int16Array): Decoder {
-  const last = new Int16Array(160)
-  return {
-    decode: (packet, start, end, out) => {
-      const count = Math.min(end - start, out.length)
-      for (let i = 0; i < count; i++) out[i] = table[packet[start + i]!]!
-      const keep = Math.min(count, last.length)
-      for (let i = 0; i < keep; i++) last[i] = out[count - keep + i]!
-      return count
-    },
-    samplesIn: (_packet, start, end) => end - start,
-    conceal: (out, lostInRow) => {
-      const shift = lostInRow > longestConcealment ? 16 : lostInRow
-      for (let i = 0; i < out.length; i++) out[i] = last[i % last.length]! >> shift
-    },
-    pause: (out) => {
-      out.fill(0)
-      return false
-    },
-    pausing: false,
-    reset: () => last.fill(0),
-    close: () => {}
-  }
-}
+const compressor = (table: Uint8Array): Compressor => ({
+  compress: (samples, out, at) => {
+    for (let i = 0; i < samples.length; i++) out[at + i] = table[samples[i]! & 0xffff]!
+    return samples.length
+  },
+  octetsFor: (samples) => samples,
+  reset: () => {},
+  close: () => {}
+})
 
-function encoder(table: Uint8Array): Encoder {
-  return {
-    encode: (samples, out, at) => {
-      for (let i = 0; i < samples.length; i++) out[at + i] = table[samples[i]! & 0xffff]!
-      return samples.length
-    },
-    wroteComfortNoise: false,
-    reset: () => {},
-    close: () => {}
-  }
-}
+const rates = [8000]
 
 function definition(name: string, payloadType: number, encode: Uint8Array, decode: Int16Array): CodecDefinition {
   return {
@@ -99,12 +81,14 @@ function definition(name: string, payloadType: number, encode: Uint8Array, decod
     clockRateHz: 8000,
     channels: 1,
     sampleRateHz: 8000,
-    sampleRatesHz: [8000],
+    sampleRatesHz: rates,
     staticPayloadType: payloadType,
+    packetMs: 20,
     parameters: null,
     servedBy: () => 'InfraFabric',
-    createDecoder: () => decoder(decode),
-    createEncoder: () => encoder(encode)
+    createDecoder: (options) => new WaveformDecoder(expander(decode), checkRate(name, rates, options?.sampleRateHz ?? 8000)),
+    createEncoder: (options) =>
+      new WaveformEncoder(compressor(encode), checkRate(name, rates, options?.sampleRateHz ?? 8000), options)
   }
 }
 

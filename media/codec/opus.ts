@@ -306,6 +306,7 @@ function definition(native: () => boolean): CodecDefinition {
     sampleRateHz: 48_000,
     sampleRatesHz: rates,
     staticPayloadType: null,
+    packetMs: 20,
     parameters: 'minptime=10;useinbandfec=1',
     servedBy: () => {
       if (native()) return library()!.opus_get_version_string()
