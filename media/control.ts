@@ -1,34 +1,66 @@
-/** What the media plane and its thread say to each other. */
+/** What the media plane and its threads say to each other. */
 import type { DirectionStats, LegStats } from '#kernel'
+import type { MemberControls } from './mixer/conference.ts'
+import type { Sound } from './mixer/sounds.ts'
+import type { PortRange } from './ports.ts'
 import type { AudioTerms } from './sdp.ts'
 
 export interface WorkerSettings {
   readonly address: string
-  readonly portRange: readonly [min: number, max: number]
+  /** Shared by all threads. */
+  readonly ports: PortRange
+  /** Shared by all threads: {@link levelWords} for each pair of ports, written by the thread that has it. */
+  readonly levels: Float32Array
+  /** Of this thread alone, from 1 on. */
+  readonly owner: number
   readonly jitterTargetMs: number
   readonly mediaTimeoutMs: number
   readonly latchWindowMs: number
   readonly reportIntervalMs: number
+  /** Voices mixed in a conference at most. */
+  readonly voices: number
+  readonly autoGain: boolean
+  readonly highestRateHz: number
+  readonly udp: 'native' | 'node'
 }
 
+/** Mean square of the last frame, then {@link levelFlags}. */
+export const levelWords = 2
+export const levelFlags = { speaking: 1, mixed: 2 } as const
+
 export type ToWorker =
-  /** Takes a pair of ports; the leg hears and is heard when it has terms. `speaks`: its sound is mixed. */
-  | { readonly type: 'open'; readonly leg: number; readonly conference: string; readonly speaks: boolean }
+  /** Takes a pair of ports; the leg hears and is heard when it has terms. */
+  | { readonly type: 'open'; readonly leg: number; readonly conference: string; readonly controls: MemberControls }
   | { readonly type: 'agree'; readonly leg: number; readonly terms: AudioTerms }
+  | { readonly type: 'control'; readonly leg: number; readonly controls: MemberControls }
+  /** Plays a sound to a conference, or to one leg of it. */
+  | {
+      readonly type: 'play'
+      readonly request: number
+      readonly conference: string
+      readonly leg: number | null
+      readonly sound: Sound
+    }
   | { readonly type: 'stats'; readonly leg: number; readonly request: number }
   | { readonly type: 'close'; readonly leg: number; readonly request: number }
   | { readonly type: 'metrics'; readonly request: number }
   | { readonly type: 'shutdown' }
 
 export type FromWorker =
-  | { readonly type: 'ready' }
-  | { readonly type: 'opened'; readonly leg: number; readonly port: number }
+  | { readonly type: 'ready'; readonly descriptor: number }
+  | { readonly type: 'opened'; readonly leg: number; readonly port: number; readonly index: number }
   | { readonly type: 'notOpened'; readonly leg: number; readonly reason: string }
   | { readonly type: 'stats'; readonly request: number; readonly stats: LegStats }
   | { readonly type: 'metrics'; readonly request: number; readonly metrics: WorkerMetrics }
+  /** A sound is over; `whole`: all of it was played. */
+  | { readonly type: 'played'; readonly request: number; readonly whole: boolean }
   | { readonly type: 'dtmf'; readonly leg: number; readonly digit: string; readonly durationMs: number }
   | { readonly type: 'mediaTimeout'; readonly leg: number; readonly silentMs: number }
   | { readonly type: 'strangers'; readonly leg: number; readonly packets: number }
+  | { readonly type: 'speaking'; readonly leg: number; readonly speaking: boolean }
+  | { readonly type: 'dominant'; readonly leg: number }
+  /** The leg cannot be carried on: its codec has failed. */
+  | { readonly type: 'failed'; readonly leg: number; readonly reason: string }
 
 export interface WorkerMetrics {
   readonly legs: number
@@ -45,4 +77,12 @@ export interface WorkerMetrics {
   readonly sent: DirectionStats
   /** Packets from sources that are no participants. */
   readonly strangers: number
+  /** Processor time of the thread since its start, in milliseconds. */
+  readonly cpuMs: number
+  /** Longest pause for garbage collection since the start, and how many there were. */
+  readonly gcMaxMs: number
+  readonly gcPauses: number
+  /** What carries the packets, and what mixes. */
+  readonly udp: 'native' | 'node'
+  readonly kernel: 'plain' | 'simd'
 }

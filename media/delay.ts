@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type CallContext, newTraceId, silentLog } from '#kernel'
-import { frameMs } from './leg.ts'
 import type { MediaPlane } from './media.ts'
+import { frameMs } from './mixer/lane.ts'
 import { RtpPhone } from './rtp-phone.ts'
 
 /** All in milliseconds. */

@@ -17,21 +17,26 @@ const terms: AudioTerms = {
   direction: 'sendrecv',
   held: false
 }
-const settings = { jitterTargetMs: 20, latchWindowMs: 5000, mediaTimeoutMs: 3000, cname: 'us' }
+const settings = { jitterTargetMs: 20, latchWindowMs: 5000, mediaTimeoutMs: 3000, cname: 'us', highestRateHz: 48_000 }
+const frames = { frame: (samples: number) => new Int16Array(samples), freeFrame: () => undefined }
 const loud = 0x80
 
 function scene(more: Partial<AudioTerms> = {}) {
   const sent: { packet: Buffer; to: Endpoint }[] = []
   const control: { packets: RtcpPacket[]; to: Endpoint; muxed: boolean }[] = []
   const told: string[] = []
-  const leg = new Leg(160, settings, {
-    sendRtp: (packet, to) => sent.push({ packet: Buffer.from(packet), to }),
+  const leg = new Leg(settings, {
+    ...frames,
+    sendRtp: (packet, length, to) => sent.push({ packet: Buffer.from(packet.subarray(0, length)), to }) > 0,
     sendRtcp: (packet, to, muxed) => control.push({ packets: decodeRtcp(packet), to, muxed }),
     digit: (digit, durationMs) => told.push(`digit ${digit} ${durationMs}`),
     silent: (silentMs) => told.push(`silent ${silentMs}`),
     strangers: (packets) => told.push(`strangers ${packets}`)
   })
   leg.agree({ ...terms, ...more }, 0)
+  /** What the mixer does with silence. */
+  const payload = Buffer.alloc(172, 0xff)
+  const push = () => (leg.listening ? leg.send(payload, 160, false) : leg.pass())
   const say = (
     sequence: number,
     nowMs: number,
@@ -47,12 +52,12 @@ function scene(more: Partial<AudioTerms> = {}) {
     decodeRtp(packet, out)
     return out
   }
-  return { leg, sent, control, told, say, header }
+  return { leg, push, sent, control, told, say, header }
 }
 
 test('sends a frame a tick: numbers and RTP timestamps count up, the marker stands on the first', (t) => {
-  const { leg, sent, header } = scene()
-  for (let n = 0; n < 20; n++) leg.push(new Int16Array(160))
+  const { push, sent, header } = scene()
+  for (let n = 0; n < 20; n++) push()
   const headers = sent.map(({ packet }) => header(packet))
   t.deepEqual(headers.map(({ marker }) => marker).slice(0, 3), [true, false, false])
   for (const [n, { sequenceNumber, timestamp }] of headers.entries()) {
@@ -63,14 +68,14 @@ test('sends a frame a tick: numbers and RTP timestamps count up, the marker stan
 })
 
 test('RTP time passes while nothing is sent, and the next packet has the marker', (t) => {
-  const { leg, sent, header } = scene()
-  leg.push(new Int16Array(160))
+  const { leg, push, sent, header } = scene()
+  push()
   leg.agree({ ...terms, direction: 'recvonly', held: true }, 20)
-  for (let n = 0; n < 10; n++) leg.push(new Int16Array(160))
+  for (let n = 0; n < 10; n++) push()
   leg.agree(terms, 240)
-  leg.push(new Int16Array(160))
+  push()
   leg.skip(2)
-  leg.push(new Int16Array(160))
+  push()
   const headers = sent.map(({ packet }) => header(packet))
   t.deepEqual(
     headers.map(({ marker, timestamp }) => [marker, (timestamp - headers[0]!.timestamp) >>> 0]),
@@ -92,8 +97,9 @@ test('only a participant that sends and receives is heard', (t) => {
 
 test('before terms are agreed, nothing is taken and nothing is sent', (t) => {
   const nothing = () => t.fail()
-  const leg = new Leg(160, settings, {
-    sendRtp: nothing,
+  const leg = new Leg(settings, {
+    ...frames,
+    sendRtp: () => t.fail(),
     sendRtcp: nothing,
     digit: nothing,
     silent: nothing,
@@ -102,7 +108,8 @@ test('before terms are agreed, nothing is taken and nothing is sent', (t) => {
   leg.receive(Buffer.alloc(172, 0x80), phone, 0)
   leg.receiveControl(Buffer.alloc(8), phone, 0, 0)
   t.false(leg.pull(10))
-  leg.push(new Int16Array(160))
+  t.false(leg.listening)
+  leg.pass()
   leg.report(0, 0, true)
   leg.watch(60_000)
   t.like(leg.stats(), { codec: null, received: { packets: 0 }, sent: { packets: 0 }, roundTripMs: null, encrypted: false })
@@ -145,12 +152,12 @@ test('losses of an earlier stream are remembered', (t) => {
 })
 
 test('a peer that has chosen our SSRC: we say goodbye and take another', (t) => {
-  const { leg, sent, say, control, header } = scene()
-  leg.push(new Int16Array(160))
+  const { leg, push, sent, say, control, header } = scene()
+  push()
   const ours = header(sent[0]!.packet).ssrc
   say(0, 0, { ssrc: ours })
   t.deepEqual(control[0]!.packets.at(-1), { type: 'goodbye', ssrcs: [ours] })
-  leg.push(new Int16Array(160))
+  push()
   const next = header(sent[1]!.packet).ssrc
   t.not(next, ours)
   leg.report(100, 100, false)
@@ -164,8 +171,8 @@ test('a peer that has chosen our SSRC: we say goodbye and take another', (t) => 
 })
 
 test('reports by hand: loss, jitter and delay of a peer, the round trip to it', (t) => {
-  const { leg, say, control, header, sent } = scene()
-  leg.push(new Int16Array(160))
+  const { leg, push, say, control, header, sent } = scene()
+  push()
   for (const n of [10, 11, 13, 14]) say(n, n * 20)
   const peerSender = { ntpSeconds: 0x11112222, ntpFraction: 0x33334444, timestamp: 1, packets: 4, octets: 640 }
   const from = { ...phone, port: 4001 }

@@ -1,23 +1,20 @@
 import { randomBytes } from 'node:crypto'
 import { DecodeError, type LegStats } from '#kernel'
-import type { Encoder } from './codec/codec.ts'
+import type { CodecDefinition, Decoder } from './codec/codec.ts'
 import { codecNamed } from './codec/codecs.ts'
 import { JitterBuffer } from './jitter-buffer.ts'
 import { type Endpoint, Latch } from './latch.ts'
+import type { Party } from './mixer/conference.ts'
+import type { SendFormat } from './mixer/downlink.ts'
+import { frameMs, frameSamples } from './mixer/lane.ts'
 import { decodeRtcp, encodeReport, ntpMiddle, ntpTime, roundTripMs, type SenderInfo } from './rtp/rtcp.ts'
 import { decodeRtp, emptyRtpHeader, encodeRtp, rtpHeaderLength } from './rtp/rtp.ts'
 import { RtpSource } from './rtp/source.ts'
 import { DigitCollector, decodeTelephoneEvent, type TelephoneEvent } from './rtp/telephone-event.ts'
 import type { AudioTerms } from './sdp.ts'
 
-/** Milliseconds of one frame of the mixer. */
-export const frameMs = 20
-
 /** Comfort noise in G.711 streams: a sign of life, and otherwise silence. @see RFC 3389 */
 const comfortNoisePayloadType = 13
-
-/** Packets on their way to the kernel at once: a buffer is not written again while it may still be read. */
-const packetsInFlight = 8
 
 const randomUint32 = () => randomBytes(4).readUInt32BE()
 
@@ -26,21 +23,34 @@ export interface LegSettings {
   readonly latchWindowMs: number
   readonly mediaTimeoutMs: number
   readonly cname: string
+  /** Highest sample rate at which a codec that knows several is coded. */
+  readonly highestRateHz: number
 }
 
 /** What a leg asks of the world. */
 export interface LegOutput {
-  readonly sendRtp: (packet: Buffer, to: Endpoint) => void
+  /** Takes the first `length` octets; the packet is written again at once. @returns false when it was not sent */
+  readonly sendRtp: (packet: Buffer, length: number, to: Endpoint) => boolean
   readonly sendRtcp: (packet: Buffer, to: Endpoint, muxed: boolean) => void
+  /** A frame for decoded sound. */
+  readonly frame: (samples: number) => Int16Array
+  readonly freeFrame: (frame: Int16Array) => void
   readonly digit: (digit: string, durationMs: number) => void
   readonly silent: (silentMs: number) => void
   readonly strangers: (packets: number) => void
 }
 
+/** Sample rate at which a leg codes: the codec's highest that is not above `highestRateHz`, else its usual one. */
+function codingRate({ sampleRateHz, sampleRatesHz }: CodecDefinition, highestRateHz: number): number {
+  if (sampleRateHz <= highestRateHz) return sampleRateHz
+  return sampleRatesHz.reduce((best, rate) => (rate <= highestRateHz && rate > best ? rate : best), 0) || sampleRateHz
+}
+
 /** One participant's stream, both ways, without sockets and clock: `nowMs` is monotonic, `wallMs` counts from 1970. */
-export class Leg {
-  /** This tick's sound of the participant. */
-  readonly frame: Int16Array
+export class Leg implements Party {
+  frame: Int16Array
+  rateHz = 0
+  format: SendFormat | null = null
   readonly #settings: LegSettings
   readonly #output: LegOutput
   readonly #header = emptyRtpHeader()
@@ -52,19 +62,17 @@ export class Leg {
   #ssrc = randomUint32()
   /** Sent under an earlier SSRC of ours: not in our reports. */
   #sentBefore = { packets: 0, bytes: 0 }
-  readonly #packets = Array.from({ length: packetsInFlight }, () => Buffer.alloc(rtpHeaderLength + 1500))
-  /** The part of each that was sent last: made anew only when the length changes. */
-  readonly #views = [...this.#packets]
-  #packetAt = 0
   #sequence = randomUint32() & 0xffff
   #timestamp = randomUint32()
   #marker = true
   #terms: AudioTerms | null = null
   #latch: Latch | null = null
   #jitter: JitterBuffer | null = null
-  #encoder: Encoder | null = null
+  #decoder: Decoder | null = null
   #digits: DigitCollector | null = null
   #clockRateHz = 8000
+  /** Units of the RTP clock in a frame. */
+  #frameClock = 160
   #source: RtpSource | null = null
   /** Another stream from the peer's address, not yet believed. */
   readonly #nextSource = { ssrc: 0, sequenceNumber: -1 }
@@ -77,32 +85,47 @@ export class Leg {
   #lastSenderReport = { middle: 0, arrivedMs: 0 }
   #roundTripMs: number | null = null
 
-  constructor(frameSamples: number, settings: LegSettings, output: LegOutput) {
-    this.frame = new Int16Array(frameSamples)
+  constructor(settings: LegSettings, output: LegOutput) {
+    this.frame = output.frame(0)
     this.#settings = settings
     this.#output = output
   }
 
-  /** Takes the terms of an offer and answer: the first, or new ones. */
+  /**
+   * Takes the terms of an offer and answer: the first, or new ones.
+   *
+   * @throws {InfraFabricError} of the codec; the leg is as it was then
+   */
   agree(terms: AudioTerms, nowMs: number): void {
     const before = this.#terms
+    if (before === null || before.codec !== terms.codec || before.payloadType !== terms.payloadType) this.#useCodec(terms)
     this.#terms = terms
     if (this.#latch === null) this.#latch = new Latch(terms.remote, this.#settings.latchWindowMs, nowMs)
     else if (terms.remote.address !== '0.0.0.0') this.#latch.signal(terms.remote, nowMs)
-    if (before === null || before.codec !== terms.codec || before.payloadType !== terms.payloadType) {
-      const codec = codecNamed(terms.codec)!
-      this.#clockRateHz = codec.clockRateHz
-      this.#encoder = codec.createEncoder()
-      this.#noteDrops()
-      this.#jitter = new JitterBuffer(
-        { clockRateHz: codec.clockRateHz, frameSamples: this.frame.length, targetDelayMs: this.#settings.jitterTargetMs },
-        codec.createDecoder()
-      )
-      this.#digits = new DigitCollector(codec.clockRateHz, this.#output.digit)
-    }
     this.#lastHeardMs = nowMs
     this.#silenceTold = false
     this.#marker = true
+  }
+
+  #useCodec(terms: AudioTerms): void {
+    const codec = codecNamed(terms.codec)!
+    const rateHz = codingRate(codec, this.#settings.highestRateHz)
+    const options = { sampleRateHz: rateHz }
+    const decoder = codec.createDecoder(options)
+    this.#noteDrops()
+    this.#decoder?.close()
+    this.#decoder = decoder
+    this.#output.freeFrame(this.frame)
+    this.frame = this.#output.frame(frameSamples(rateHz))
+    this.rateHz = rateHz
+    this.format = { codec, options, rateHz, key: `${codec.name} ${rateHz}` }
+    this.#clockRateHz = codec.clockRateHz
+    this.#frameClock = (codec.clockRateHz * frameMs) / 1000
+    this.#jitter = new JitterBuffer(
+      { clockRateHz: codec.clockRateHz, frameSamples: this.frame.length, targetDelayMs: this.#settings.jitterTargetMs },
+      decoder
+    )
+    this.#digits = new DigitCollector(codec.clockRateHz, this.#output.digit)
   }
 
   receive(packet: Buffer, source: Endpoint, nowMs: number): void {
@@ -216,33 +239,34 @@ export class Leg {
     return sounding && this.#terms!.direction === 'sendrecv'
   }
 
-  /** Sends one frame, or lets its time pass while the peer wants no sound. */
-  push(samples: Int16Array): void {
+  get listening(): boolean {
     const terms = this.#terms
-    if (
-      terms !== null &&
-      (terms.direction === 'sendrecv' || terms.direction === 'sendonly') &&
-      terms.remote.address !== '0.0.0.0'
-    ) {
-      const at = this.#packetAt
-      const packet = this.#packets[at]!
-      this.#packetAt = (at + 1) % packetsInFlight
-      encodeRtp(packet, this.#marker, terms.payloadType, this.#sequence, this.#timestamp, this.#ssrc)
-      const octets = this.#encoder!.encode(samples, packet, rtpHeaderLength)
-      const length = rtpHeaderLength + octets
-      if (this.#views[at]!.length !== length) this.#views[at] = packet.subarray(0, length)
-      this.#output.sendRtp(this.#views[at]!, this.#latch!.destination)
-      this.#sequence = (this.#sequence + 1) & 0xffff
-      this.#marker = false
-      this.#counts.sent.packets++
-      this.#counts.sent.bytes += octets
-    } else this.#marker = true
-    this.#timestamp = (this.#timestamp + samples.length) >>> 0
+    return (
+      terms !== null && (terms.direction === 'sendrecv' || terms.direction === 'sendonly') && terms.remote.address !== '0.0.0.0'
+    )
+  }
+
+  send(packet: Buffer, octets: number, comfortNoise: boolean): void {
+    const payloadType = comfortNoise ? comfortNoisePayloadType : this.#terms!.payloadType
+    encodeRtp(packet, this.#marker, payloadType, this.#sequence, this.#timestamp, this.#ssrc)
+    const { sent } = this.#counts
+    if (this.#output.sendRtp(packet, rtpHeaderLength + octets, this.#latch!.destination)) {
+      sent.packets++
+      sent.bytes += octets
+    } else sent.dropped++
+    this.#sequence = (this.#sequence + 1) & 0xffff
+    this.#timestamp = (this.#timestamp + this.#frameClock) >>> 0
+    this.#marker = false
+  }
+
+  pass(): void {
+    this.#timestamp = (this.#timestamp + this.#frameClock) >>> 0
+    this.#marker = true
   }
 
   /** Lets the time of frames pass that were never mixed. */
   skip(frames: number): void {
-    this.#timestamp = (this.#timestamp + frames * this.frame.length) >>> 0
+    this.#timestamp = (this.#timestamp + frames * this.#frameClock) >>> 0
     this.#marker = true
     this.#jitter?.skip(frames)
   }
@@ -330,5 +354,18 @@ export class Leg {
       roundTripMs: this.#roundTripMs === null ? null : Math.round(this.#roundTripMs * 100) / 100,
       encrypted: false
     }
+  }
+
+  /** Gives back the decoder's memory and the frame. Idempotent; the leg is silent and deaf then. */
+  close(): void {
+    this.#noteDrops()
+    this.#jitter = null
+    this.#decoder?.close()
+    this.#decoder = null
+    this.#terms = null
+    this.format = null
+    this.#output.freeFrame(this.frame)
+    this.frame = new Int16Array(0)
+    this.rateHz = 0
   }
 }

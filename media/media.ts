@@ -1,183 +1,377 @@
 /**
- * The media plane: conferences that carry sound. This thread negotiates and keeps the roster; packets are the worker's (worker.ts).
+ * The media plane: conferences that carry sound. This thread negotiates and keeps the roster; packets are the workers' (worker.ts).
  */
-import { randomInt } from 'node:crypto'
-import { createSocket } from 'node:dgram'
-import { isIPv4 } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Worker } from 'node:worker_threads'
 import {
-  type ConferenceLeg,
   type ConferencePort,
-  ConfigError,
   errorCode,
   InfraFabricError,
   type JoinRequest,
   type LegEvent,
-  type LegStats,
   type Log,
   type MediaRefusal,
   type ParticipantRole
 } from '#kernel'
-import type { FromWorker, ToWorker, WorkerMetrics, WorkerSettings } from './control.ts'
-import {
-  type AudioTerms,
-  type Origin,
-  offeredEvents,
-  type ReadOffer,
-  readAnswer,
-  readDescription,
-  writeAnswer,
-  writeOffer
-} from './sdp.ts'
+import { checkAddress, checkConfig, type MediaConfig, soundProblem } from './config.ts'
+import { levelFlags, levelWords, type WorkerMetrics } from './control.ts'
+import type { MemberControls } from './mixer/conference.ts'
+import { levelOfPower } from './mixer/kernel.ts'
+import { type KeyAction, KeySequence } from './mixer/keys.ts'
+import { type Sound, sounds } from './mixer/sounds.ts'
+import { PlaneLeg } from './plane-leg.ts'
+import { sharePorts } from './ports.ts'
+import { type AudioTerms, readDescription } from './sdp.ts'
+import { Thread, type ThreadLegEvent } from './thread.ts'
 
 export { pcma, pcmu } from './codec/g711.ts'
+export type { MediaConfig } from './config.ts'
 export { type MediaDelay, measureMediaDelay } from './delay.ts'
+export { defaultKeys, type KeyAction, type KeyCommand, type KeyTable } from './mixer/keys.ts'
+export { type Sound, sounds } from './mixer/sounds.ts'
 export { RtpPhone, type RtpPhoneOptions } from './rtp-phone.ts'
 export { signalLevel, sine, toneLevel } from './tone.ts'
 export { decodeWav, encodeWav, type Wave } from './wav.ts'
-
-export interface MediaConfig {
-  /** IPv4 address on which RTP is received and which session descriptions name. */
-  readonly address: string
-  /** UDP ports for RTP and RTCP; each leg takes an even port and the next. */
-  readonly portRange: readonly [min: number, max: number]
-  /** Time from arrival to playing, at least, in milliseconds. Default 20. */
-  readonly jitterTargetMs?: number
-  /** Silence after which a leg is given up, in milliseconds. Default 30,000. */
-  readonly mediaTimeoutMs?: number
-  /** How long after an offer or answer another source than the signalled one may be believed, in milliseconds. Default 5000. */
-  readonly latchWindowMs?: number
-  /** Mean time between RTCP reports, in milliseconds. Default 5000 (RFC 3550 §6.2). */
-  readonly reportIntervalMs?: number
-  /** Participants of one conference at most. Default 100. */
-  readonly maxParticipants?: number
-  readonly log: Log
-}
 
 export interface RosterEntry {
   readonly participant: string
   readonly role: ParticipantRole
   readonly codec: string | null
   readonly held: boolean
+  /** Muted by itself, by the chair, or not heard because it observes. */
+  readonly mutedBySelf: boolean
+  readonly mutedByChair: boolean
+  readonly handRaised: boolean
+  /** How loud the others hear it, and it the others, in dB: 0 is as it comes. */
+  readonly heardDb: number
+  readonly hearsDb: number
+  readonly speaking: boolean
+  /** Leads the talk. */
+  readonly dominant: boolean
+  /** Whether it was in the mix of the last frame, and how loud that frame was: dBFS, −∞ for silence. */
+  readonly mixed: boolean
+  readonly levelDbfs: number
 }
 
-/** `join` throws {@link InfraFabricError} `media.closed`, `media.worker.lost` where no refusal fits; a leg whose thread is lost, or that has left, throws the latter. */
+/** What happens in conferences, told when it has happened. */
+export type ConferenceEvent =
+  | { readonly type: 'joined'; readonly conference: string; readonly participant: string; readonly role: ParticipantRole }
+  | { readonly type: 'left'; readonly conference: string; readonly participant: string }
+  | { readonly type: 'role'; readonly conference: string; readonly participant: string; readonly role: ParticipantRole }
+  | {
+      readonly type: 'muted'
+      readonly conference: string
+      readonly participant: string
+      readonly muted: boolean
+      readonly by: MuteBy
+    }
+  | { readonly type: 'hand'; readonly conference: string; readonly participant: string; readonly raised: boolean }
+  | { readonly type: 'speaking'; readonly conference: string; readonly participant: string; readonly speaking: boolean }
+  | { readonly type: 'dominant'; readonly conference: string; readonly participant: string }
+  | { readonly type: 'locked'; readonly conference: string; readonly locked: boolean }
+
+export type MuteBy = 'self' | 'chair'
+
+/**
+ * `join` throws {@link InfraFabricError} `media.closed`, `media.worker.lost` where no refusal fits; a leg whose thread is lost, or that has left, throws the latter.
+ *
+ * All that names a participant or a conference throws `media.participant.unknown`, `media.conference.unknown` when there is none.
+ */
 export interface MediaPlane extends ConferencePort {
   readonly conferences: () => readonly string[]
   readonly roster: (conference: string) => readonly RosterEntry[]
-  /** @throws {InfraFabricError} `media.closed`, `media.worker.lost` */
+  /** A participant is heard when neither it nor the chair has muted it. Neither undoes what the other has done. */
+  readonly mute: (conference: string, participant: string, muted: boolean, by: MuteBy) => void
+  /** Floor role: observers hear and are not heard. */
+  readonly setRole: (conference: string, participant: string, role: ParticipantRole) => void
+  readonly raiseHand: (conference: string, participant: string, raised: boolean) => void
+  /** Sets how loud the others hear a participant, and it the others. Each from −60 to 12 dB. @throws {RangeError} */
+  readonly setVolume: (
+    conference: string,
+    participant: string,
+    volume: { readonly heardDb?: number; readonly hearsDb?: number }
+  ) => void
+  /** Nobody joins a locked conference (`conference.locked`). The lock goes with the last participant. */
+  readonly lock: (conference: string, locked: boolean) => void
+  /**
+   * Plays a sound to a conference, or to one participant of it, over whatever is said. Sounds at the same time are mixed.
+   *
+   * @returns whether all of it was played: false when the conference or the participant went before its end
+   * @throws {InfraFabricError} `media.sound.invalid`
+   */
+  readonly announce: (conference: string, sound: Sound, to?: string) => Promise<boolean>
+  readonly onConferenceEvent: (listener: (event: ConferenceEvent) => void) => void
+  /** One for each thread. @throws {InfraFabricError} `media.closed`, `media.worker.lost` */
+  readonly threadMetrics: () => Promise<readonly WorkerMetrics[]>
+  /** All threads together: sums, and the worst of times. @throws {InfraFabricError} `media.closed`, `media.worker.lost` */
   readonly metrics: () => Promise<WorkerMetrics>
-  /** Ends every leg and the thread. Idempotent. */
+  /** Ends every leg and the threads. Idempotent. */
   readonly close: () => Promise<void>
 }
 
-interface Member extends RosterEntry {
+interface Member {
+  readonly id: number
   readonly conference: string
+  readonly participant: string
+  role: ParticipantRole
+  codec: string | null
+  held: boolean
+  mutedBySelf: boolean
+  mutedByChair: boolean
+  handRaised: boolean
+  heardDb: number
+  hearsDb: number
+  speaking: boolean
+  dominant: boolean
+  /** Null until its ports are open. */
+  place: { readonly thread: Thread; readonly index: number } | null
+  readonly keys: KeySequence
 }
 
-const requestTimeoutMs = 5000
+interface ConferenceRecord {
+  /** Place of its thread in the list of threads. */
+  readonly slot: number
+  locked: boolean
+  members: number
+}
+
 /** Pause before a lost thread is replaced, so that one that cannot live does not eat the machine. */
 const restartPauseMs = 100
-const emptyStats: LegStats = {
-  codec: null,
-  received: { packets: 0, bytes: 0, errors: 0, dropped: 0 },
-  sent: { packets: 0, bytes: 0, errors: 0, dropped: 0 },
-  jitterMs: 0,
-  lost: 0,
-  roundTripMs: null,
-  encrypted: false
-}
-
-function checkConfig(config: MediaConfig): WorkerSettings {
-  const problems: string[] = []
-  const [min, max] = config.portRange
-  const settings: WorkerSettings = {
-    address: config.address,
-    portRange: config.portRange,
-    jitterTargetMs: config.jitterTargetMs ?? 20,
-    mediaTimeoutMs: config.mediaTimeoutMs ?? 30_000,
-    latchWindowMs: config.latchWindowMs ?? 5000,
-    reportIntervalMs: config.reportIntervalMs ?? 5000
-  }
-  if (!isIPv4(config.address) || /^(0|22[4-9]|2[345]\d)\./.test(config.address)) {
-    problems.push(`address: expected an IPv4 address of this machine, got ${JSON.stringify(config.address)}`)
-  }
-  if (!Number.isInteger(min) || !Number.isInteger(max) || min < 1024 || max > 65_535 || max - min < 1) {
-    problems.push(`portRange: expected two ports from 1024 to 65535, the first below the second, got ${min}–${max}`)
-  }
-  for (const name of ['jitterTargetMs', 'mediaTimeoutMs', 'latchWindowMs', 'reportIntervalMs'] as const) {
-    if (!Number.isFinite(settings[name]) || settings[name] < 0)
-      problems.push(`${name}: expected milliseconds, got ${settings[name]}`)
-  }
-  const { maxParticipants = 1 } = config
-  if (!Number.isInteger(maxParticipants) || maxParticipants < 1) {
-    problems.push(`maxParticipants: expected a whole number from 1 on, got ${maxParticipants}`)
-  }
-  if (settings.jitterTargetMs > 500) problems.push(`jitterTargetMs: expected at most 500, got ${settings.jitterTargetMs}`)
-  if (problems.length > 0) throw new ConfigError('media', problems)
-  return settings
-}
-
-/** Whether the address is one of this machine's. @throws {ConfigError} */
-async function checkAddress(address: string): Promise<void> {
-  const socket = createSocket('udp4')
-  try {
-    await new Promise<void>((resolve, reject) => {
-      socket.once('error', reject)
-      socket.bind({ address, port: 0 }, resolve)
-    })
-  } catch (error) {
-    throw new ConfigError('media', [`address: ${address} cannot be used: ${errorCode(error)}`])
-  } finally {
-    socket.close()
-  }
-}
+const volumeBounds = { least: -60, most: 12 }
+const volumeStepDb = 3
 
 const planeClosed = () => new InfraFabricError('media.closed', 'the media plane is closed')
-const threadLost = () => new InfraFabricError('media.worker.lost', 'the media thread is gone')
 
-/** Starts the media plane. @throws {ConfigError} */
-export async function createMediaPlane(config: MediaConfig): Promise<MediaPlane> {
-  const settings = checkConfig(config)
-  await checkAddress(config.address)
-  const maxParticipants = config.maxParticipants ?? 100
-  const { log } = config
-  let nextId = 0
-  let closing: Promise<void> | null = null
-  const members = new Map<number, Member>()
-  const membersOf = (conference: string) => [...members.values()].filter((member) => member.conference === conference)
+/** The best of a thread that serves, also after the one before was lost. */
+class ThreadSlot {
+  readonly #start: () => Promise<Thread>
+  readonly #log: Log
+  #thread: Promise<Thread>
+  closing = false
 
-  /** A thread and all that waits for it: when it is lost, both go, and a new one serves new legs. */
-  const startThread = () => Thread.start(settings, replace)
-  let thread: Promise<Thread> = startThread()
-  await thread
+  constructor(start: (onLost: (thread: Thread) => void) => Promise<Thread>, lost: (thread: Thread) => void, log: Log) {
+    this.#log = log
+    this.#start = () =>
+      start((thread) => {
+        lost(thread)
+        this.#replace()
+      })
+    this.#thread = this.#start()
+  }
 
-  function replace(lost: Thread): void {
-    for (const id of lost.legs.keys()) members.delete(id)
-    if (closing !== null) return
-    log.error({ legs: lost.legs.size, cause: String(lost.cause ?? 'it ended') }, 'media thread lost')
-    thread = sleep(restartPauseMs).then(() => {
-      if (closing !== null) throw planeClosed()
-      return startThread()
+  #replace(): void {
+    if (this.closing) return
+    this.#thread = sleep(restartPauseMs).then(() => {
+      if (this.closing) throw planeClosed()
+      return this.#start()
     })
-    thread.catch((error: unknown) => {
-      if (closing === null) log.fatal({ code: errorCode(error) }, 'media thread cannot be started')
+    this.#thread.catch((error: unknown) => {
+      if (!this.closing) this.#log.fatal({ code: errorCode(error) }, 'media thread cannot be started')
     })
+  }
+
+  first(): Promise<Thread> {
+    return this.#thread
   }
 
   /** The thread that serves new legs. One that could not be started is tried again. */
-  async function running(): Promise<Thread> {
-    if (closing !== null) throw planeClosed()
-    const tried = thread
+  async running(): Promise<Thread> {
+    if (this.closing) throw planeClosed()
+    const tried = this.#thread
     try {
       return await tried
     } catch (error) {
-      if (closing !== null) throw planeClosed()
-      if (tried !== thread) return running()
-      log.warn({ code: errorCode(error) }, 'media thread started again')
-      thread = startThread()
-      return thread
+      if (this.closing) throw planeClosed()
+      if (tried !== this.#thread) return this.running()
+      this.#log.warn({ code: errorCode(error) }, 'media thread started again')
+      this.#thread = this.#start()
+      return this.#thread
+    }
+  }
+
+  async close(): Promise<void> {
+    this.closing = true
+    const last = await this.#thread.catch(() => null)
+    await last?.shutdown()
+  }
+}
+
+/** Starts the media plane. @throws {ConfigError} */
+export async function createMediaPlane(config: MediaConfig): Promise<MediaPlane> {
+  const checked = checkConfig(config)
+  await checkAddress(checked.address)
+  const { log, maxParticipants } = checked
+  const ports = sharePorts(checked.portRange)
+  const levels = new Float32Array(new SharedArrayBuffer(4 * levelWords * ports.count))
+  let nextId = 0
+  let closing: Promise<void> | null = null
+  const members = new Map<number, Member>()
+  const conferences = new Map<string, ConferenceRecord>()
+  const listeners: ((event: ConferenceEvent) => void)[] = []
+  const tell = (event: ConferenceEvent) => {
+    for (const listener of listeners) listener(event)
+  }
+  const membersOf = (conference: string) => [...members.values()].filter((member) => member.conference === conference)
+
+  const lost = (thread: Thread) => {
+    if (closing === null) log.error({ legs: thread.legs.size, cause: String(thread.cause ?? 'it ended') }, 'media thread lost')
+    for (const id of thread.legs.keys()) remove(id)
+  }
+  const slots = Array.from({ length: checked.threads }, (_, slot) => {
+    const settings = {
+      address: checked.address,
+      ports,
+      levels,
+      owner: slot + 1,
+      jitterTargetMs: checked.jitterTargetMs,
+      mediaTimeoutMs: checked.mediaTimeoutMs,
+      latchWindowMs: checked.latchWindowMs,
+      reportIntervalMs: checked.reportIntervalMs,
+      voices: checked.voices,
+      autoGain: checked.autoGain,
+      highestRateHz: checked.highestRateHz,
+      udp: checked.udp
+    }
+    return new ThreadSlot((onLost) => Thread.start(settings, onLost), lost, log)
+  })
+  try {
+    await Promise.all(slots.map((slot) => slot.first()))
+  } catch (error) {
+    await Promise.all(slots.map((slot) => slot.close()))
+    throw error
+  }
+
+  /** The thread with the fewest participants. */
+  function leastLoaded(): number {
+    const load = slots.map(() => 0)
+    for (const { slot, members: count } of conferences.values()) load[slot]! += count
+    return load.indexOf(Math.min(...load))
+  }
+
+  function enter(member: Member): ConferenceRecord {
+    let record = conferences.get(member.conference)
+    if (record === undefined) {
+      record = { slot: leastLoaded(), locked: false, members: 0 }
+      conferences.set(member.conference, record)
+    }
+    record.members++
+    members.set(member.id, member)
+    return record
+  }
+
+  function remove(id: number): void {
+    const member = members.get(id)
+    if (member === undefined) return
+    members.delete(id)
+    const { conference, participant, place } = member
+    const record = conferences.get(conference)!
+    if (--record.members === 0) conferences.delete(conference)
+    if (place === null) return
+    tell({ type: 'left', conference, participant })
+    if (record.members > 0 && checked.exitSound !== null && closing === null) play(conference, checked.exitSound, null)
+  }
+
+  function find(conference: string, participant: string): Member {
+    for (const member of members.values())
+      if (member.conference === conference && member.participant === participant) return member
+    throw new InfraFabricError('media.participant.unknown', `${participant} is not in ${conference}`)
+  }
+
+  function findConference(conference: string): ConferenceRecord {
+    const record = conferences.get(conference)
+    if (record === undefined) throw new InfraFabricError('media.conference.unknown', `there is no conference ${conference}`)
+    return record
+  }
+
+  const controlsOf = ({ role, mutedBySelf, mutedByChair, heardDb, hearsDb }: Member): MemberControls => ({
+    speaks: role !== 'observer' && !mutedBySelf && !mutedByChair,
+    heardDb,
+    hearsDb
+  })
+
+  function control(member: Member): void {
+    member.place?.thread.post({ type: 'control', leg: member.id, controls: controlsOf(member) })
+  }
+
+  async function playIn(thread: Thread, conference: string, sound: Sound, leg: number | null): Promise<boolean> {
+    try {
+      const played = await thread.request('played', (request) => ({ type: 'play', request, conference, leg, sound }), null)
+      return played.whole
+    } catch (error) {
+      if (errorCode(error) !== 'media.worker.lost') throw error
+      return false
+    }
+  }
+
+  /** Plays a sound of our own; whether it is heard is nobody's concern. */
+  function play(conference: string, sound: Sound, to: Member | null): void {
+    const thread = (to ?? membersOf(conference).find(({ place }) => place !== null))?.place?.thread
+    if (thread !== undefined && !thread.lost) void playIn(thread, conference, sound, to?.id ?? null)
+  }
+
+  function setMute(member: Member, muted: boolean, by: MuteBy): void {
+    const { conference, participant } = member
+    const field = by === 'self' ? 'mutedBySelf' : 'mutedByChair'
+    if (member[field] === muted) return
+    member[field] = muted
+    control(member)
+    tell({ type: 'muted', conference, participant, muted, by })
+  }
+
+  function setHand(member: Member, raised: boolean): void {
+    const { conference, participant } = member
+    if (member.handRaised === raised) return
+    member.handRaised = raised
+    tell({ type: 'hand', conference, participant, raised })
+  }
+
+  function setLock(conference: string, record: ConferenceRecord, locked: boolean): void {
+    if (record.locked === locked) return
+    record.locked = locked
+    tell({ type: 'locked', conference, locked })
+  }
+
+  const withinBounds = (decibels: number) => Math.max(volumeBounds.least, Math.min(volumeBounds.most, decibels))
+
+  /** What keys do, each with the sound that the participant hears. */
+  const actions: Readonly<Record<KeyAction, (member: Member) => Sound>> = {
+    mute: (member) => {
+      setMute(member, !member.mutedBySelf, 'self')
+      return member.mutedBySelf ? sounds.muted : sounds.unmuted
+    },
+    hand: (member) => {
+      setHand(member, !member.handRaised)
+      return sounds.done
+    },
+    lock: ({ conference }) => {
+      const record = conferences.get(conference)!
+      setLock(conference, record, !record.locked)
+      return sounds.done
+    },
+    louder: (member) => {
+      member.hearsDb = withinBounds(member.hearsDb + volumeStepDb)
+      control(member)
+      return sounds.done
+    },
+    softer: (member) => {
+      member.hearsDb = withinBounds(member.hearsDb - volumeStepDb)
+      control(member)
+      return sounds.done
+    }
+  }
+
+  function observe(id: number, event: ThreadLegEvent | LegEvent): void {
+    const member = members.get(id)
+    if (member === undefined) return
+    const { conference, participant } = member
+    if (event.type === 'dtmf') {
+      const action = member.keys.press(event.digit, member.role, performance.now())
+      if (action !== null) play(conference, actions[action](member), member)
+    } else if (event.type === 'speaking') {
+      member.speaking = event.speaking
+      tell({ type: 'speaking', conference, participant, speaking: event.speaking })
+    } else if (event.type === 'dominant') {
+      for (const other of membersOf(conference)) other.dominant = other === member
+      tell({ type: 'dominant', conference, participant })
     }
   }
 
@@ -186,260 +380,153 @@ export async function createMediaPlane(config: MediaConfig): Promise<MediaPlane>
     const { conference, participant, role, offer } = request
     const read = offer === null ? null : readDescription(offer)
     if (read !== null && !read.ok) return read
+    const refuse = (code: MediaRefusal['code'], reason: string): MediaRefusal => ({ ok: false, code, reason })
     const present = membersOf(conference)
     if (present.some((member) => member.participant === participant)) {
-      return { ok: false, code: 'conference.full', reason: `${participant} is in ${conference} already` }
+      return refuse('conference.full', `${participant} is in ${conference} already`)
     }
+    if (conferences.get(conference)?.locked === true) return refuse('conference.locked', `${conference} is locked`)
     if (present.length >= maxParticipants) {
-      return { ok: false, code: 'conference.full', reason: `${conference} has ${maxParticipants} participants` }
+      return refuse('conference.full', `${conference} has ${maxParticipants} participants`)
     }
     const id = nextId++
-    members.set(id, { conference, participant, role, codec: null, held: false })
-    let of: Thread
+    const member: Member = {
+      id,
+      conference,
+      participant,
+      role,
+      codec: null,
+      held: false,
+      mutedBySelf: false,
+      mutedByChair: false,
+      handRaised: false,
+      heardDb: 0,
+      hearsDb: 0,
+      speaking: false,
+      dominant: false,
+      place: null,
+      keys: new KeySequence(checked.keys)
+    }
+    const { slot } = enter(member)
+    let thread: Thread
     let port: number
     try {
-      of = await running()
-      port = await of.open(id, conference, role !== 'observer')
+      thread = await slots[slot]!.running()
+      const opened = await thread.open(id, conference, controlsOf(member))
+      if (closing !== null) throw planeClosed()
+      port = opened.port
+      member.place = { thread, index: opened.index }
     } catch (error) {
-      members.delete(id)
+      remove(id)
       if (closing !== null) throw planeClosed()
       if (errorCode(error) !== 'conference.no-ports') throw error
-      return { ok: false, code: 'conference.no-ports', reason: (error as InfraFabricError).message }
+      return refuse('conference.no-ports', (error as InfraFabricError).message)
     }
-    const leg = new PlaneLeg(of, id, port, settings.address, (terms) => {
-      const member = members.get(id)
-      if (member === undefined) return
-      if (terms === null) members.delete(id)
-      else members.set(id, { ...member, codec: terms.codec, held: terms.held })
-    })
+    const changed = (terms: AudioTerms | null) => {
+      if (terms === null) remove(id)
+      else {
+        member.codec = terms.codec
+        member.held = terms.held
+      }
+    }
+    const leg = new PlaneLeg(thread, id, port, checked.address, changed, (event) => observe(id, event))
     const sdp = read === null ? leg.offer() : leg.answer(read)
+    tell({ type: 'joined', conference, participant, role })
+    if (checked.entrySound !== null) play(conference, checked.entrySound, null)
     return { ok: true, leg, sdp }
   }
 
+  const threadMetrics = () =>
+    Promise.all(
+      slots.map(async (slot) => {
+        const thread = await slot.running()
+        return (await thread.request('metrics', (request) => ({ type: 'metrics', request }))).metrics
+      })
+    )
+
   return {
     join: (_context, request) => join(request),
-    conferences: () => [...new Set([...members.values()].map(({ conference }) => conference))],
+    conferences: () => [...conferences.keys()],
     roster: (conference) =>
-      membersOf(conference).map(({ participant, role, codec, held }) => ({ participant, role, codec, held })),
-    metrics: async () => (await (await running()).request('metrics', (request) => ({ type: 'metrics', request }))).metrics,
+      membersOf(conference).map((member) => {
+        const { participant, role, codec, held, mutedBySelf, mutedByChair, handRaised, heardDb, hearsDb } = member
+        const at = member.place === null ? -1 : levelWords * member.place.index
+        return {
+          participant,
+          role,
+          codec,
+          held,
+          mutedBySelf,
+          mutedByChair,
+          handRaised,
+          heardDb,
+          hearsDb,
+          speaking: member.speaking,
+          dominant: member.dominant,
+          mixed: at >= 0 && (levels[at + 1]! & levelFlags.mixed) !== 0,
+          levelDbfs: levelOfPower(at < 0 ? 0 : levels[at]!)
+        }
+      }),
+    mute: (conference, participant, muted, by) => setMute(find(conference, participant), muted, by),
+    setRole: (conference, participant, role) => {
+      const member = find(conference, participant)
+      if (member.role === role) return
+      member.role = role
+      control(member)
+      tell({ type: 'role', conference, participant, role })
+    },
+    raiseHand: (conference, participant, raised) => setHand(find(conference, participant), raised),
+    setVolume: (conference, participant, { heardDb, hearsDb }) => {
+      const member = find(conference, participant)
+      for (const decibels of [heardDb, hearsDb]) {
+        if (decibels !== undefined && withinBounds(decibels) !== decibels)
+          throw new RangeError(`a volume is from ${volumeBounds.least} to ${volumeBounds.most} dB, not ${decibels}`)
+      }
+      member.heardDb = heardDb ?? member.heardDb
+      member.hearsDb = hearsDb ?? member.hearsDb
+      control(member)
+    },
+    lock: (conference, locked) => setLock(conference, findConference(conference), locked),
+    announce: async (conference, sound, to) => {
+      const { slot } = findConference(conference)
+      const member = to === undefined ? null : find(conference, to)
+      const problem = soundProblem(sound)
+      if (problem !== null) throw new InfraFabricError('media.sound.invalid', problem)
+      return playIn(member?.place?.thread ?? (await slots[slot]!.running()), conference, sound, member?.id ?? null)
+    },
+    onConferenceEvent: (listener) => void listeners.push(listener),
+    threadMetrics,
+    metrics: async () => (await threadMetrics()).reduce(together),
     close: () => {
-      closing ??= thread.then(
-        (last) => last.shutdown(),
-        () => undefined
-      )
+      closing ??= Promise.all(slots.map((slot) => slot.close())).then(() => undefined)
       return closing
     }
   }
 }
 
-/** One media worker and what is asked of it. */
-class Thread {
-  readonly legs = new Map<number, (event: LegEvent) => void>()
-  readonly #worker: Worker
-  readonly #opening = new Map<number, PromiseWithResolvers<number>>()
-  readonly #requests = new Map<number, PromiseWithResolvers<FromWorker>>()
-  #nextRequest = 0
-  lost = false
-  /** What ended it, when that was an error. */
-  cause: unknown = null
-
-  private constructor(worker: Worker) {
-    this.#worker = worker
-  }
-
-  static start(settings: WorkerSettings, onLost: (thread: Thread) => void): Promise<Thread> {
-    const worker = new Worker(new URL('./worker.ts', import.meta.url), {
-      name: 'media',
-      workerData: settings,
-      execArgv: ['--disable-warning=ExperimentalWarning']
-    })
-    const thread = new Thread(worker)
-    const begun = Promise.withResolvers<Thread>()
-    let ready = false
-    worker.on('message', (message: FromWorker) => {
-      if (message.type === 'ready') {
-        ready = true
-        begun.resolve(thread)
-      } else thread.#receive(message)
-    })
-    worker.on('error', (error) => {
-      thread.cause = error
-      begun.reject(new InfraFabricError('media.worker.lost', 'the media thread failed', { cause: error }))
-    })
-    worker.on('exit', () => {
-      begun.reject(new InfraFabricError('media.worker.lost', 'the media thread ended before it was ready'))
-      thread.lost = true
-      if (ready) onLost(thread)
-      thread.#lose()
-    })
-    return begun.promise
-  }
-
-  #receive(message: FromWorker): void {
-    switch (message.type) {
-      case 'opened':
-        this.#opening.get(message.leg)?.resolve(message.port)
-        this.#opening.delete(message.leg)
-        return
-      case 'notOpened':
-        this.#opening.get(message.leg)?.reject(new InfraFabricError('conference.no-ports', message.reason))
-        this.#opening.delete(message.leg)
-        return
-      case 'stats':
-      case 'metrics':
-        this.#requests.get(message.request)?.resolve(message)
-        this.#requests.delete(message.request)
-        return
-      case 'dtmf':
-        this.legs.get(message.leg)?.({ type: 'dtmf', digit: message.digit, durationMs: message.durationMs })
-        return
-      case 'mediaTimeout':
-        this.legs.get(message.leg)?.({ type: 'mediaTimeout', silentMs: message.silentMs })
-        return
-      case 'strangers':
-        this.legs.get(message.leg)?.({ type: 'strangerRejected', packets: message.packets })
-    }
-  }
-
-  #lose(): void {
-    const error = threadLost()
-    for (const waiting of [...this.#opening.values(), ...this.#requests.values()]) waiting.reject(error)
-    this.#opening.clear()
-    this.#requests.clear()
-    for (const tell of this.legs.values()) tell({ type: 'failed', reason: 'the media thread is gone' })
-    this.legs.clear()
-  }
-
-  post(message: ToWorker): void {
-    this.#worker.postMessage(message)
-  }
-
-  open(leg: number, conference: string, speaks: boolean): Promise<number> {
-    if (this.lost) return Promise.reject(threadLost())
-    const opening = Promise.withResolvers<number>()
-    this.#opening.set(leg, opening)
-    this.post({ type: 'open', leg, conference, speaks })
-    return opening.promise
-  }
-
-  /** @throws {InfraFabricError} `media.worker.lost`, `media.worker.timeout` */
-  request<T extends 'stats' | 'metrics'>(
-    _answer: T,
-    message: (request: number) => ToWorker
-  ): Promise<Extract<FromWorker, { type: T }>> {
-    if (this.lost) return Promise.reject(threadLost())
-    const id = this.#nextRequest++
-    const asked = Promise.withResolvers<FromWorker>()
-    this.#requests.set(id, asked)
-    const timer = setTimeout(() => {
-      this.#requests.delete(id)
-      asked.reject(new InfraFabricError('media.worker.timeout', `the media thread did not answer within ${requestTimeoutMs} ms`))
-    }, requestTimeoutMs)
-    this.post(message(id))
-    return asked.promise.finally(() => clearTimeout(timer)) as Promise<Extract<FromWorker, { type: T }>>
-  }
-
-  /** Asks the thread to end and waits for it; one that does not is ended. */
-  async shutdown(): Promise<void> {
-    if (this.lost) return
-    const ended = new Promise((resolve) => this.#worker.once('exit', resolve))
-    this.post({ type: 'shutdown' })
-    const timer = setTimeout(() => void this.#worker.terminate(), requestTimeoutMs)
-    await ended
-    clearTimeout(timer)
-  }
-}
-
-/** A leg as the gateways hold it. */
-class PlaneLeg implements ConferenceLeg {
-  readonly #thread: Thread
-  readonly #id: number
-  readonly #port: number
-  readonly #origin: { -readonly [key in keyof Origin]: Origin[key] }
-  readonly #changed: (terms: AudioTerms | null) => void
-  #listeners: ((event: LegEvent) => void)[] = []
-  #failed: LegEvent | null = null
-  #sdp = ''
-  #terms: AudioTerms | null = null
-  #left: Promise<LegStats> | null = null
-
-  constructor(thread: Thread, id: number, port: number, address: string, changed: (terms: AudioTerms | null) => void) {
-    this.#thread = thread
-    this.#id = id
-    this.#port = port
-    this.#origin = { sessionId: String(randomInt(2 ** 47)), version: 1, address }
-    this.#changed = changed
-    thread.legs.set(id, (event) => {
-      if (event.type === 'failed') this.#failed = event
-      for (const listener of this.#listeners) listener(event)
-    })
-  }
-
-  offer(): string {
-    this.#sdp = writeOffer(this.#origin, this.#port)
-    return this.#sdp
-  }
-
-  answer(read: ReadOffer): string {
-    this.#agree(read.terms)
-    const same = writeAnswer(read, this.#origin, this.#port)
-    if (this.#sdp !== '' && same !== this.#sdp) this.#origin.version++
-    this.#sdp = writeAnswer(read, this.#origin, this.#port)
-    return this.#sdp
-  }
-
-  /** @throws {InfraFabricError} `media.worker.lost`, `media.leg.left` */
-  #check(): void {
-    if (this.#left !== null) throw new InfraFabricError('media.leg.left', 'the participant has left the conference')
-    if (this.#thread.lost) throw threadLost()
-  }
-
-  #agree(terms: AudioTerms): void {
-    this.#terms = terms
-    this.#thread.post({ type: 'agree', leg: this.#id, terms })
-    this.#changed(terms)
-  }
-
-  readonly codec = () => this.#terms?.codec ?? null
-  readonly localSdp = () => this.#sdp
-
-  readonly offered = async (sdp: string): Promise<{ ok: true; sdp: string; held: boolean } | MediaRefusal> => {
-    this.#check()
-    const read = readDescription(sdp)
-    return read.ok ? { ok: true, sdp: this.answer(read), held: read.terms.held } : read
-  }
-
-  readonly answered = async (sdp: string): Promise<{ ok: true; held: boolean } | MediaRefusal> => {
-    this.#check()
-    const read = readAnswer(sdp, this.#terms === null ? offeredEvents : this.#terms.eventPayloadType)
-    if (!read.ok) return read
-    this.#agree(read.terms)
-    return { ok: true, held: read.terms.held }
-  }
-
-  readonly stats = async (): Promise<LegStats> => {
-    if (this.#left !== null) return this.#left
-    return (await this.#ask('stats')).stats
-  }
-
-  readonly leave = (): Promise<LegStats> => {
-    this.#left ??= this.#ask('close').then(
-      ({ stats }) => stats,
-      () => emptyStats
-    )
-    this.#thread.legs.delete(this.#id)
-    this.#listeners = []
-    this.#changed(null)
-    return this.#left
-  }
-
-  readonly onEvent = (listener: (event: LegEvent) => void): void => {
-    this.#listeners.push(listener)
-    const failed = this.#failed
-    if (failed !== null && this.#left === null) queueMicrotask(() => listener(failed))
-  }
-
-  #ask(type: 'stats' | 'close') {
-    return this.#thread.request('stats', (request) => ({ type, leg: this.#id, request }))
+/** Sums of two threads' counts, and the worse of their times. */
+function together(a: WorkerMetrics, b: WorkerMetrics): WorkerMetrics {
+  const sum = (name: 'received' | 'sent') => ({
+    packets: a[name].packets + b[name].packets,
+    bytes: a[name].bytes + b[name].bytes,
+    errors: a[name].errors + b[name].errors,
+    dropped: a[name].dropped + b[name].dropped
+  })
+  return {
+    legs: a.legs + b.legs,
+    conferences: a.conferences + b.conferences,
+    ticks: a.ticks + b.ticks,
+    overruns: a.overruns + b.overruns,
+    lateP50Ms: Math.max(a.lateP50Ms, b.lateP50Ms),
+    lateP99Ms: Math.max(a.lateP99Ms, b.lateP99Ms),
+    workP99Ms: Math.max(a.workP99Ms, b.workP99Ms),
+    received: sum('received'),
+    sent: sum('sent'),
+    strangers: a.strangers + b.strangers,
+    cpuMs: a.cpuMs + b.cpuMs,
+    gcMaxMs: Math.max(a.gcMaxMs, b.gcMaxMs),
+    gcPauses: a.gcPauses + b.gcPauses,
+    udp: a.udp,
+    kernel: a.kernel
   }
 }

@@ -1,73 +1,106 @@
-import { createSocket, type Socket } from 'node:dgram'
 import { InfraFabricError } from '#kernel'
+import type { Receive, UdpLayer, UdpSocket } from './udp/udp.ts'
 
 export interface PortPair {
   /** Even. */
   readonly port: number
-  readonly rtp: Socket
+  /** Which pair of the range it is, from 0. */
+  readonly index: number
+  readonly rtp: UdpSocket
   /** On `port + 1`. */
-  readonly rtcp: Socket
+  readonly rtcp: UdpSocket
 }
 
-/** Gives out pairs of UDP ports, even for RTP and the next for RTCP, walking around the range so that a port just freed rests. @see RFC 3550 §11 */
-export class PortPool {
-  readonly #address: string
-  readonly #first: number
-  readonly #count: number
-  readonly #inUse = new Set<number>()
-  #next = 0
+/** Words of shared memory: where to look next, then for each pair who has it (0: nobody) and its two file descriptors. */
+const headWords = 1
+const wordsPerPair = 3
 
-  constructor(address: string, [min, max]: readonly [number, number]) {
+/** What threads know together of a range of ports. */
+export interface PortRange {
+  readonly first: number
+  readonly count: number
+  readonly shared: Int32Array
+}
+
+/** @param range both ports belong to it; only whole pairs are used */
+export function sharePorts([min, max]: readonly [number, number]): PortRange {
+  const first = min + (min % 2)
+  const count = Math.max(0, Math.floor((max - first + 1) / 2))
+  const shared = new Int32Array(new SharedArrayBuffer(4 * (headWords + wordsPerPair * count)))
+  return { first, count, shared }
+}
+
+const ownerAt = (index: number) => headWords + wordsPerPair * index
+
+/** Gives back what a lost thread held. @param close closes a file descriptor */
+export function reclaimPorts({ count, shared }: PortRange, owner: number, close: (descriptor: number) => void): void {
+  for (let index = 0; index < count; index++) {
+    const at = ownerAt(index)
+    if (Atomics.load(shared, at) !== owner) continue
+    for (const word of [at + 1, at + 2]) {
+      const descriptor = Atomics.exchange(shared, word, 0)
+      if (descriptor > 0) close(descriptor)
+    }
+    Atomics.store(shared, at, 0)
+  }
+}
+
+/**
+ * Gives out pairs of UDP ports, even for RTP and the next for RTCP, walking around the range so that a port just freed rests. Threads share one range.
+ *
+ * @see RFC 3550 §11
+ */
+export class PortPool {
+  readonly #udp: UdpLayer
+  readonly #address: string
+  readonly #range: PortRange
+  readonly #owner: number
+
+  /** @param owner of this thread alone, from 1 on */
+  constructor(udp: UdpLayer, address: string, range: PortRange, owner: number) {
+    this.#udp = udp
     this.#address = address
-    this.#first = min + (min % 2)
-    this.#count = Math.max(0, Math.floor((max - this.#first + 1) / 2))
+    this.#range = range
+    this.#owner = owner
   }
 
   /** @throws {InfraFabricError} `conference.no-ports` when every pair is taken, by us or by others */
-  async take(): Promise<PortPair> {
-    for (let tried = 0; tried < this.#count; tried++) {
-      const port = this.#first + 2 * this.#next
-      this.#next = (this.#next + 1) % this.#count
-      if (this.#inUse.has(port)) continue
-      this.#inUse.add(port)
-      const rtp = await bind(this.#address, port)
-      const rtcp = rtp === null ? null : await bind(this.#address, port + 1)
-      if (rtp !== null && rtcp !== null) return { port, rtp, rtcp }
-      rtp?.close()
-      this.#inUse.delete(port)
+  async take(receiveRtp: Receive, receiveRtcp: Receive): Promise<PortPair> {
+    const { first, count, shared } = this.#range
+    for (let tried = 0; tried < count; tried++) {
+      const index = (Atomics.add(shared, 0, 1) >>> 0) % count
+      const port = first + 2 * index
+      const at = ownerAt(index)
+      if (Atomics.compareExchange(shared, at, 0, this.#owner) !== 0) continue
+      const rtp = await this.#udp.open(this.#address, port, receiveRtp)
+      if (rtp !== null) Atomics.store(shared, at + 1, Math.max(0, rtp.descriptor))
+      const rtcp = rtp === null ? null : await this.#udp.open(this.#address, port + 1, receiveRtcp)
+      if (rtcp !== null) Atomics.store(shared, at + 2, Math.max(0, rtcp.descriptor))
+      if (rtp !== null && rtcp !== null) return { port, index, rtp, rtcp }
+      this.#release(index, rtp, rtcp)
     }
-    throw new InfraFabricError('conference.no-ports', `all ${this.#count} port pairs are taken`)
+    throw new InfraFabricError('conference.no-ports', `all ${count} port pairs are taken`)
   }
 
-  /** Whether a port of ours carries a leg: what comes from there has gone in a circle. */
+  /** Whether a port carries a leg of any thread: what comes from there has gone in a circle. */
   holds(port: number): boolean {
-    return this.#inUse.has(port & ~1)
+    const { first, count, shared } = this.#range
+    const index = (port - first) >> 1
+    return index >= 0 && index < count && Atomics.load(shared, ownerAt(index)) !== 0
   }
 
-  free({ port, rtp, rtcp }: PortPair): void {
-    rtp.close()
-    rtcp.close()
-    this.#inUse.delete(port)
+  free({ index, rtp, rtcp }: PortPair): void {
+    this.#release(index, rtp, rtcp)
   }
-}
 
-/** A bound socket, or null when the port is not to be had. */
-function bind(address: string, port: number): Promise<Socket | null> {
-  return new Promise((resolve) => {
-    const socket = createSocket({ type: 'udp4', lookup: literal })
-    const failed = () => {
-      socket.close()
-      resolve(null)
-    }
-    socket.once('error', failed)
-    socket.bind({ address, port, exclusive: true }, () => {
-      socket.off('error', failed).on('error', () => undefined)
-      resolve(socket)
-    })
-  })
-}
-
-/** Destinations are IPv4 addresses already: no name is ever looked up, and a packet leaves in the turn in which it is sent. */
-function literal(address: string, _options: unknown, found: (error: null, address: string, family: number) => void): void {
-  found(null, address, 4)
+  /** The descriptors leave the shared memory before they are closed: the kernel may give their numbers out again at once. */
+  #release(index: number, rtp: UdpSocket | null, rtcp: UdpSocket | null): void {
+    const { shared } = this.#range
+    const at = ownerAt(index)
+    Atomics.store(shared, at + 1, 0)
+    Atomics.store(shared, at + 2, 0)
+    rtp?.close()
+    rtcp?.close()
+    Atomics.store(shared, at, 0)
+  }
 }

@@ -1,44 +1,60 @@
 /**
- * The media thread: sockets, jitter buffers, mixers and the 20 ms tick. The main thread only says who takes part.
+ * A media thread: sockets, jitter buffers, mixers and the 20 ms tick. The main thread only says who takes part.
  */
 import { randomBytes } from 'node:crypto'
+import { PerformanceObserver } from 'node:perf_hooks'
 import { parentPort, workerData } from 'node:worker_threads'
-import { type DirectionStats, InfraFabricError } from '#kernel'
-import type { FromWorker, ToWorker, WorkerMetrics, WorkerSettings } from './control.ts'
+import { type DirectionStats, errorCode, InfraFabricError } from '#kernel'
+import { type FromWorker, levelFlags, levelWords, type ToWorker, type WorkerMetrics, type WorkerSettings } from './control.ts'
 import type { Endpoint } from './latch.ts'
-import { frameMs, Leg } from './leg.ts'
-import { Mix } from './mixer/mixer.ts'
+import { Leg, type LegOutput } from './leg.ts'
+import { Conference, type Member } from './mixer/conference.ts'
+import { plainKernel } from './mixer/kernel.ts'
+import { frameMs, type MixTools } from './mixer/lane.ts'
 import { type PortPair, PortPool } from './ports.ts'
+import { libc } from './udp/libc.ts'
+import { nativeUdp } from './udp/native.ts'
+import { nodeUdp } from './udp/node.ts'
 
 const settings = workerData as WorkerSettings
 const port = parentPort!
 const tell = (message: FromWorker) => port.postMessage(message)
 
-/** Samples a second in the mixer: what the codecs of today have in common. */
-const mixRateHz = 8000
-const frameSamples = (mixRateHz * frameMs) / 1000
 /** Frames mixed at once after a pause of the thread; what is missed beyond that is left out. */
 const largestCatchUp = 3
+/** Time of a frame that may go into reading packets: a flood does not hold up the mix. */
+const readBudgetMs = frameMs / 2
 const cname = `${randomBytes(8).toString('hex')}@conference`
 
 interface OpenLeg {
+  readonly id: number
   readonly leg: Leg
   readonly pair: PortPair
-  readonly conference: string
-  readonly speaks: boolean
-  sounding: boolean
+  readonly conference: OpenConference
+  readonly member: Member
   reportDueMs: number
 }
 
-interface Conference {
-  readonly mix: Mix
-  readonly legs: Set<OpenLeg>
+interface OpenConference {
+  readonly name: string
+  readonly mixer: Conference
 }
 
-const pool = new PortPool(settings.address, settings.portRange)
+const library = settings.udp === 'native' ? libc() : null
+const udp = library === null ? nodeUdp() : nativeUdp(library)
+const pool = new PortPool(udp, settings.address, settings.ports, settings.owner)
+const kernel = plainKernel()
+const tools: MixTools = {
+  kernel,
+  createResampler: (fromHz, toHz) => {
+    throw new RangeError(`${fromHz} Hz cannot be made ${toHz} Hz`)
+  }
+}
 const legs = new Map<number, OpenLeg>()
-const conferences = new Map<string, Conference>()
-const heard = new Int16Array(frameSamples)
+/** The same, in an array that is walked every tick. */
+let openLegs: OpenLeg[] = []
+const conferences = new Map<string, OpenConference>()
+let openConferences: OpenConference[] = []
 const gone = { received: emptyCounts(), sent: emptyCounts(), strangers: 0 }
 const nowMs = () => performance.now()
 
@@ -51,10 +67,30 @@ const nextReportMs = (now: number) => now + settings.reportIntervalMs * (0.5 + M
 
 let shuttingDown = false
 
-async function open({ leg: id, conference: name, speaks }: Extract<ToWorker, { type: 'open' }>): Promise<void> {
+/** Tells RTCP from RTP on one port by the packet type. @see RFC 5761 §4 */
+function isControl(packet: Buffer): boolean {
+  return packet.length > 1 && packet[1]! >= 192 && packet[1]! <= 223
+}
+
+const loops = (source: Endpoint) => source.address === settings.address && pool.holds(source.port)
+
+async function open({ leg: id, conference: name, controls }: Extract<ToWorker, { type: 'open' }>): Promise<void> {
+  let leg: Leg | null = null
   let pair: PortPair
   try {
-    pair = await pool.take()
+    pair = await pool.take(
+      (packet, source, arrivedMs, wallMs) => {
+        if (leg === null) return
+        if (loops(source)) leg.stranger()
+        else if (isControl(packet)) leg.receiveControl(packet, source, arrivedMs, wallMs)
+        else leg.receive(packet, source, arrivedMs)
+      },
+      (packet, source, arrivedMs, wallMs) => {
+        if (leg === null) return
+        if (loops(source)) leg.stranger()
+        else leg.receiveControl(packet, source, arrivedMs, wallMs)
+      }
+    )
   } catch (error) {
     if (!(error instanceof InfraFabricError)) throw error
     tell({ type: 'notOpened', leg: id, reason: error.message })
@@ -65,60 +101,78 @@ async function open({ leg: id, conference: name, speaks }: Extract<ToWorker, { t
     return
   }
   const { rtp, rtcp } = pair
-  const leg = new Leg(
-    frameSamples,
-    { ...settings, cname },
+  const output: LegOutput = {
+    sendRtp: rtp.send.bind(rtp),
+    sendRtcp: (packet, to, muxed) => (muxed ? rtp : rtcp).send(packet, packet.length, to),
+    frame: kernel.frame,
+    freeFrame: kernel.free,
+    digit: (digit, durationMs) => tell({ type: 'dtmf', leg: id, digit, durationMs }),
+    silent: (silentMs) => tell({ type: 'mediaTimeout', leg: id, silentMs }),
+    strangers: (packets) => tell({ type: 'strangers', leg: id, packets })
+  }
+  leg = new Leg({ ...settings, cname }, output)
+  const conference = conferences.get(name) ?? begin(name)
+  const member = conference.mixer.add(id, leg)
+  conference.mixer.control(member, controls)
+  legs.set(id, { id, leg, pair, conference, member, reportDueMs: nextReportMs(nowMs()) })
+  openLegs = [...legs.values()]
+  tell({ type: 'opened', leg: id, port: pair.port, index: pair.index })
+}
+
+function begin(name: string): OpenConference {
+  const mixer = new Conference(
+    tools,
+    { voices: settings.voices, autoGain: settings.autoGain },
     {
-      sendRtp: (packet, to) => rtp.send(packet, to.port, to.address, ignore),
-      sendRtcp: (packet, to, muxed) => (muxed ? rtp : rtcp).send(packet, to.port, to.address, ignore),
-      digit: (digit, durationMs) => tell({ type: 'dtmf', leg: id, digit, durationMs }),
-      silent: (silentMs) => tell({ type: 'mediaTimeout', leg: id, silentMs }),
-      strangers: (packets) => tell({ type: 'strangers', leg: id, packets })
+      speaking: ({ id }, speaking) => tell({ type: 'speaking', leg: id, speaking }),
+      dominant: ({ id }) => tell({ type: 'dominant', leg: id })
     }
   )
-  const opened: OpenLeg = { leg, pair, conference: name, speaks, sounding: false, reportDueMs: nextReportMs(nowMs()) }
-  const loops = (source: Endpoint) => source.address === settings.address && pool.holds(source.port)
-  rtp.on('message', (packet, source) => {
-    if (loops(source)) leg.stranger()
-    else if (isControl(packet)) leg.receiveControl(packet, source, nowMs(), Date.now())
-    else leg.receive(packet, source, nowMs())
-  })
-  rtcp.on('message', (packet, source) => {
-    if (loops(source)) leg.stranger()
-    else leg.receiveControl(packet, source, nowMs(), Date.now())
-  })
-  legs.set(id, opened)
-  let conference = conferences.get(name)
-  if (conference === undefined) {
-    conference = { mix: new Mix(frameSamples), legs: new Set() }
-    conferences.set(name, conference)
-  }
-  conference.legs.add(opened)
-  tell({ type: 'opened', leg: id, port: pair.port })
+  const conference = { name, mixer }
+  conferences.set(name, conference)
+  openConferences = [...conferences.values()]
+  return conference
 }
 
-/** A send that fails (an unreachable port, a full queue) is the network's business: the stream goes on. */
-function ignore(): void {}
-
-/** Tells RTCP from RTP on one port by the packet type. @see RFC 5761 §4 */
-function isControl(packet: Buffer): boolean {
-  return packet.length > 1 && packet[1]! >= 192 && packet[1]! <= 223
-}
-
-function close(id: number): OpenLeg | undefined {
+function close(id: number): WorkerMetricsPart | null {
   const opened = legs.get(id)
-  if (opened === undefined) return undefined
-  opened.leg.report(nowMs(), Date.now(), true)
+  if (opened === undefined) return null
+  const { leg, conference, member, pair } = opened
+  leg.report(nowMs(), Date.now(), true)
   legs.delete(id)
-  const conference = conferences.get(opened.conference)!
-  conference.legs.delete(opened)
-  if (conference.legs.size === 0) conferences.delete(opened.conference)
-  const { received, sent } = opened.leg.stats()
-  add(gone.received, received)
-  add(gone.sent, sent)
-  gone.strangers += opened.leg.strangers
-  setImmediate(() => pool.free(opened.pair))
-  return opened
+  openLegs = [...legs.values()]
+  conference.mixer.remove(member)
+  if (conference.mixer.size === 0) {
+    conference.mixer.close()
+    conferences.delete(conference.name)
+    openConferences = [...conferences.values()]
+  }
+  const stats = leg.stats()
+  leg.close()
+  add(gone.received, stats.received)
+  add(gone.sent, stats.sent)
+  gone.strangers += leg.strangers
+  settings.levels.fill(0, levelWords * pair.index, levelWords * (pair.index + 1))
+  pool.free(pair)
+  return stats
+}
+
+type WorkerMetricsPart = ReturnType<Leg['stats']>
+
+function agree({ leg: id, terms }: Extract<ToWorker, { type: 'agree' }>): void {
+  try {
+    legs.get(id)?.leg.agree(terms, nowMs())
+  } catch (error) {
+    if (!(error instanceof InfraFabricError)) throw error
+    tell({ type: 'failed', leg: id, reason: `${terms.codec}: ${errorCode(error)}` })
+  }
+}
+
+function play({ request, conference, leg, sound }: Extract<ToWorker, { type: 'play' }>): void {
+  const mixer = conferences.get(conference)?.mixer
+  const to = leg === null ? null : legs.get(leg)?.member
+  if (mixer === undefined || to === undefined) tell({ type: 'played', request, whole: false })
+  else mixer.play(sound, to, (whole) => tell({ type: 'played', request, whole }))
 }
 
 function add(sum: ReturnType<typeof emptyCounts>, part: DirectionStats): void {
@@ -128,17 +182,14 @@ function add(sum: ReturnType<typeof emptyCounts>, part: DirectionStats): void {
   sum.dropped += part.dropped
 }
 
-function mixAll(now: number): void {
-  for (const { mix, legs: members } of conferences.values()) {
-    mix.clear()
-    for (const member of members) {
-      member.sounding = member.leg.pull(now) && member.speaks
-      if (member.sounding) mix.add(member.leg.frame)
-    }
-    for (const { leg, sounding } of members) {
-      mix.without(sounding ? leg.frame : null, heard)
-      leg.push(heard)
-    }
+/** Shows the main thread how loud everybody is, without a message. */
+function showLevels(): void {
+  const { levels } = settings
+  for (let n = 0; n < openLegs.length; n++) {
+    const { member, pair } = openLegs[n]!
+    levels[levelWords * pair.index] = member.power
+    levels[levelWords * pair.index + 1] =
+      (member.speaking ? levelFlags.speaking : 0) | (member.part === null ? 0 : levelFlags.mixed)
   }
 }
 
@@ -158,20 +209,24 @@ function tick(): void {
 function mixDue(): void {
   if (shuttingDown) return
   const begun = nowMs()
+  udp.poll(readBudgetMs)
   const lateMs = begun - dueMs
   lateness[ticks % lateness.length] = Math.max(0, lateMs)
   const missed = Math.max(0, Math.floor(lateMs / frameMs))
   if (missed > 0) overruns++
   const left = Math.max(0, missed + 1 - largestCatchUp)
-  if (left > 0) for (const { leg } of legs.values()) leg.skip(left)
-  for (let frame = missed - left; frame >= 0; frame--) mixAll(begun)
+  if (left > 0) for (let n = 0; n < openLegs.length; n++) openLegs[n]!.leg.skip(left)
+  for (let frame = missed - left; frame >= 0; frame--)
+    for (let n = 0; n < openConferences.length; n++) openConferences[n]!.mixer.tick(begun)
   dueMs += frameMs * (missed + 1)
-  for (const opened of legs.values()) {
+  for (let n = 0; n < openLegs.length; n++) {
+    const opened = openLegs[n]!
     if (begun < opened.reportDueMs) continue
     opened.reportDueMs = nextReportMs(begun)
     opened.leg.report(begun, Date.now(), false)
   }
-  if (ticks % (1000 / frameMs) === 0) for (const { leg } of legs.values()) leg.watch(begun)
+  showLevels()
+  if (ticks % (1000 / frameMs) === 0) for (let n = 0; n < openLegs.length; n++) openLegs[n]!.leg.watch(begun)
   const ended = nowMs()
   work[ticks % work.length] = ended - begun
   ticks++
@@ -183,16 +238,26 @@ function quantile(values: Float64Array, q: number): number {
   return Math.round((sorted[Math.floor(q * (sorted.length - 1))] ?? 0) * 1000) / 1000
 }
 
+const collections = { maxMs: 0, count: 0 }
+const observer = new PerformanceObserver((list) => {
+  for (const { duration } of list.getEntries()) {
+    collections.count++
+    collections.maxMs = Math.max(collections.maxMs, duration)
+  }
+})
+observer.observe({ entryTypes: ['gc'] })
+
 function metrics(): WorkerMetrics {
   const received = { ...gone.received }
   const sent = { ...gone.sent }
   let strangers = gone.strangers
-  for (const { leg } of legs.values()) {
+  for (const { leg } of openLegs) {
     const stats = leg.stats()
     add(received, stats.received)
     add(sent, stats.sent)
     strangers += leg.strangers
   }
+  const { user, system } = process.threadCpuUsage()
   return {
     legs: legs.size,
     conferences: conferences.size,
@@ -203,15 +268,24 @@ function metrics(): WorkerMetrics {
     workP99Ms: quantile(work, 0.99),
     received,
     sent,
-    strangers
+    strangers,
+    cpuMs: (user + system) / 1000,
+    gcMaxMs: collections.maxMs,
+    gcPauses: collections.count,
+    udp: udp.name,
+    kernel: kernel.name
   }
 }
 
-const noStats = new Leg(
-  frameSamples,
-  { ...settings, cname },
-  { sendRtp: ignore, sendRtcp: ignore, digit: ignore, silent: ignore, strangers: ignore }
-)
+const noStats: WorkerMetricsPart = {
+  codec: null,
+  received: emptyCounts(),
+  sent: emptyCounts(),
+  jitterMs: 0,
+  lost: 0,
+  roundTripMs: null,
+  encrypted: false
+}
 
 port.on('message', (message: ToWorker) => {
   switch (message.type) {
@@ -219,13 +293,21 @@ port.on('message', (message: ToWorker) => {
       void open(message)
       return
     case 'agree':
-      legs.get(message.leg)?.leg.agree(message.terms, nowMs())
+      agree(message)
+      return
+    case 'control': {
+      const opened = legs.get(message.leg)
+      opened?.conference.mixer.control(opened.member, message.controls)
+      return
+    }
+    case 'play':
+      play(message)
       return
     case 'stats':
-      tell({ type: 'stats', request: message.request, stats: (legs.get(message.leg)?.leg ?? noStats).stats() })
+      tell({ type: 'stats', request: message.request, stats: legs.get(message.leg)?.leg.stats() ?? noStats })
       return
     case 'close':
-      tell({ type: 'stats', request: message.request, stats: (close(message.leg)?.leg ?? noStats).stats() })
+      tell({ type: 'stats', request: message.request, stats: close(message.leg) ?? noStats })
       return
     case 'metrics':
       tell({ type: 'metrics', request: message.request, metrics: metrics() })
@@ -234,9 +316,11 @@ port.on('message', (message: ToWorker) => {
       shuttingDown = true
       clearTimeout(tickTimer)
       for (const id of [...legs.keys()]) close(id)
+      udp.close()
+      observer.disconnect()
       setImmediate(() => port.close())
   }
 })
 
 tickTimer = setTimeout(tick, frameMs)
-tell({ type: 'ready' })
+tell({ type: 'ready', descriptor: udp.descriptor })

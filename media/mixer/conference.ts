@@ -1,0 +1,419 @@
+/**
+ * One conference: who is mixed, what each participant hears, and what is encoded once for many.
+ *
+ * The mix has the highest sample rate among its participants. Only the loudest voices are in it (speakers.ts); each of them hears the mix less its own part,
+ * and all others hear the same, encoded once for each codec. So the work grows with the voices and the codecs, not with the square of the participants.
+ *
+ * Without sockets and clock. `tick` allocates nothing.
+ */
+
+import { Downlink, type SendFormat } from './downlink.ts'
+import { AutoGain } from './gain.ts'
+import { gainOfDecibels, unityGain } from './kernel.ts'
+import { frameSamples, Lane, type MixTools } from './lane.ts'
+import { Playback } from './playback.ts'
+import type { Sound } from './sounds.ts'
+import { newVoice, SpeakerChoice, type Voice } from './speakers.ts'
+
+/** A participant's stream as the mixer uses it. */
+export interface Party {
+  /** Sound of this tick at `rateHz`, after {@link pull}; may be changed by the mixer. */
+  readonly frame: Int16Array
+  /** Sample rate of what the participant sends; 0 before it is known. */
+  readonly rateHz: number
+  /** How to send to it; null before that is known. A new object means that it has changed. */
+  readonly format: SendFormat | null
+  /** Whether it takes sound now. */
+  readonly listening: boolean
+  /** Fills `frame`. @returns whether there is something in it to mix */
+  readonly pull: (nowMs: number) => boolean
+  /** Sends a payload that stands in `packet` behind room for a header, which is written here. */
+  readonly send: (packet: Buffer, octets: number, comfortNoise: boolean) => void
+  /** Lets the time of a frame pass in which nothing is sent. */
+  readonly pass: () => void
+}
+
+/** What the chair and the participant have set. */
+export interface MemberControls {
+  /** May be heard: not muted, and no observer. */
+  readonly speaks: boolean
+  /** How loud the others hear it, in dB. */
+  readonly heardDb: number
+  /** How loud it hears the others, in dB. */
+  readonly hearsDb: number
+}
+
+export interface ConferenceEvents {
+  readonly speaking: (member: Member, speaking: boolean) => void
+  readonly dominant: (member: Member) => void
+}
+
+export interface ConferenceOptions {
+  /** Voices mixed at most. */
+  readonly voices: number
+  readonly autoGain: boolean
+}
+
+export const openControls: MemberControls = { speaks: true, heardDb: 0, hearsDb: 0 }
+const lowestRateHz = 8000
+
+/** A participant in the mixer. */
+export class Member implements Voice {
+  readonly id: number
+  readonly party: Party
+  sounding = false
+  power = 0
+  selected = newVoice.selected
+  score = newVoice.score
+  activity = newVoice.activity
+  speaking = newVoice.speaking
+  turning = newVoice.turning
+  controls: MemberControls = openControls
+  readonly autoGain = new AutoGain()
+  /** Gain that `controls` and `autoGain` ask for. */
+  gain = unityGain
+  /** Gain of the others' sound for this one. */
+  hearsGain = unityGain
+  /** Gain at the end of the frame before; 0 when it was kept out of the mix. */
+  applied = 0
+  /** Whether sound of it came in this frame, heard or not. */
+  streaming = false
+  /** The same for the frame before. */
+  streamed = false
+  /** Its part of the mix of this tick, null when it has none; `partBefore` the same at the rate before, in the tick of a change. */
+  part: Int16Array | null = null
+  partBefore: Int16Array | null = null
+  uplink: Lane | null = null
+  uplinkRateHz = 0
+  uplinkBefore: Lane | null = null
+  /** Format for which the downlinks below are. */
+  format: SendFormat | null = null
+  shared: Downlink | null = null
+  own: Downlink | null = null
+  /** Sounds for this one alone. */
+  readonly playing: Playing[] = []
+
+  constructor(id: number, party: Party) {
+    this.id = id
+    this.party = party
+  }
+
+  setGain(autoGain: boolean): void {
+    this.gain = gainOfDecibels(this.controls.heardDb + (autoGain ? this.autoGain.decibels : 0))
+  }
+}
+
+/** A playback and its way into the mix. */
+interface Playing {
+  readonly playback: Playback
+  uplink: Lane
+  uplinkBefore: Lane | null
+  part: Int16Array | null
+  partBefore: Int16Array | null
+}
+
+/** A sum at one sample rate, and room for what one participant hears of it. */
+class Bus {
+  readonly rateHz: number
+  readonly sum: Int32Array
+  readonly heard: Int16Array
+  readonly #tools: MixTools
+
+  constructor(tools: MixTools, rateHz: number) {
+    this.#tools = tools
+    this.rateHz = rateHz
+    this.sum = tools.kernel.sum(frameSamples(rateHz))
+    this.heard = tools.kernel.frame(frameSamples(rateHz))
+  }
+
+  close(): void {
+    this.#tools.kernel.free(this.sum)
+    this.#tools.kernel.free(this.heard)
+  }
+}
+
+export class Conference {
+  readonly #tools: MixTools
+  readonly #options: ConferenceOptions
+  readonly #events: ConferenceEvents
+  readonly #choice: SpeakerChoice<Member>
+  readonly #members: Member[] = []
+  readonly #shared = new Map<string, Downlink>()
+  /** Sounds for all. */
+  readonly #playing: Playing[] = []
+  #bus: Bus
+  /** The bus at the rate before, in the tick of a change. */
+  #before: Bus | null = null
+  #tick = 0
+
+  constructor(tools: MixTools, options: ConferenceOptions, events: ConferenceEvents) {
+    this.#tools = tools
+    this.#options = options
+    this.#events = events
+    this.#choice = new SpeakerChoice(options.voices)
+    this.#bus = new Bus(tools, lowestRateHz)
+  }
+
+  get size(): number {
+    return this.#members.length
+  }
+
+  get members(): readonly Member[] {
+    return this.#members
+  }
+
+  get rateHz(): number {
+    return this.#bus.rateHz
+  }
+
+  add(id: number, party: Party): Member {
+    const member = new Member(id, party)
+    this.#members.push(member)
+    return member
+  }
+
+  remove(member: Member): void {
+    const at = this.#members.indexOf(member)
+    if (at < 0) return
+    this.#members.splice(at, 1)
+    this.#choice.forget(member)
+    this.#dropDownlinks(member)
+    member.uplink?.close()
+    member.uplinkBefore?.close()
+    for (const playing of member.playing.splice(0)) this.#stop(playing)
+  }
+
+  control(member: Member, controls: MemberControls): void {
+    member.controls = controls
+    member.hearsGain = gainOfDecibels(controls.hearsDb)
+    member.setGain(this.#options.autoGain)
+  }
+
+  /**
+   * Plays a sound to all, or to one. Several sound at once.
+   *
+   * @param ended told once, in a tick or when the conference or the participant goes before its end
+   * @throws {RangeError} for a sample rate that cannot be changed into that of the mix
+   */
+  play(sound: Sound, to: Member | null, ended: (whole: boolean) => void): void {
+    const playback = new Playback(this.#tools.kernel, sound, ended)
+    const uplink = new Lane(this.#tools, sound.sampleRateHz, this.#bus.rateHz)
+    const playing = { playback, uplink, uplinkBefore: null, part: null, partBefore: null }
+    if (to === null) this.#playing.push(playing)
+    else to.playing.push(playing)
+  }
+
+  /** Mixes and sends one frame. */
+  tick(nowMs: number): void {
+    this.#tick++
+    this.#followFormats()
+    this.#pull(nowMs)
+    const { dominant, turned } = this.#choice.choose(this.#members)
+    this.#mix()
+    for (let n = 0; n < this.#members.length; n++) this.#send(this.#members[n]!)
+    this.#finishChange()
+    for (let n = 0; n < turned.length; n++) this.#events.speaking(turned[n]!, turned[n]!.speaking)
+    if (dominant) this.#events.dominant(this.#choice.dominant!)
+  }
+
+  /** Ends every sound and gives back all memory; the members are the caller's. */
+  close(): void {
+    for (const member of [...this.#members]) this.remove(member)
+    for (const playing of this.#playing.splice(0)) this.#stop(playing)
+    this.#bus.close()
+  }
+
+  /** Downlinks and the rate of the mix follow what participants have agreed to. */
+  #followFormats(): void {
+    let wantedHz = lowestRateHz
+    for (let n = 0; n < this.#members.length; n++) {
+      const member = this.#members[n]!
+      const { format, rateHz } = member.party
+      if (format !== member.format) {
+        this.#dropDownlinks(member)
+        member.format = format
+        if (format !== null) this.#share(member, format)
+      }
+      if (rateHz > wantedHz) wantedHz = rateHz
+      if (format !== null && format.rateHz > wantedHz) wantedHz = format.rateHz
+    }
+    if (wantedHz !== this.#bus.rateHz) this.#retune(wantedHz)
+    for (let n = 0; n < this.#members.length; n++) {
+      const member = this.#members[n]!
+      if (member.party.rateHz === member.uplinkRateHz) continue
+      member.uplink?.close()
+      member.uplinkBefore?.close()
+      member.uplinkBefore = null
+      member.uplinkRateHz = member.party.rateHz
+      member.uplink = new Lane(this.#tools, member.uplinkRateHz, this.#bus.rateHz)
+    }
+  }
+
+  #share(member: Member, format: SendFormat): void {
+    let shared = this.#shared.get(format.key)
+    if (shared === undefined) {
+      shared = new Downlink(this.#tools, format, this.#bus.rateHz)
+      this.#shared.set(format.key, shared)
+    }
+    shared.users++
+    member.shared = shared
+  }
+
+  #dropDownlinks(member: Member): void {
+    const { shared, own } = member
+    own?.close()
+    member.own = null
+    member.shared = null
+    if (shared === null || --shared.users > 0) return
+    this.#shared.delete(shared.format.key)
+    shared.close()
+  }
+
+  /** Begins a change of rate: in this tick everything is mixed at both rates, and each participant goes over from one to the other. */
+  #retune(rateHz: number): void {
+    this.#before = this.#bus
+    this.#bus = new Bus(this.#tools, rateHz)
+    for (let n = 0; n < this.#members.length; n++) {
+      const member = this.#members[n]!
+      member.own?.retune(rateHz)
+      if (member.uplink !== null) {
+        member.uplinkBefore = member.uplink
+        member.uplink = new Lane(this.#tools, member.uplinkRateHz, rateHz)
+        // The last frame fills the filter, so that the new rate does not begin with silence.
+        if (member.party.frame.length === frameSamples(member.uplinkRateHz)) member.uplink.run(member.party.frame)
+      }
+      for (const playing of member.playing) this.#retunePlaying(playing, rateHz)
+    }
+    for (const playing of this.#playing) this.#retunePlaying(playing, rateHz)
+    for (const shared of this.#shared.values()) shared.retune(rateHz)
+  }
+
+  #retunePlaying(playing: Playing, rateHz: number): void {
+    playing.uplinkBefore = playing.uplink
+    playing.uplink = new Lane(this.#tools, playing.playback.rateHz, rateHz)
+    playing.uplink.run(playing.playback.frame)
+  }
+
+  #finishChange(): void {
+    if (this.#before === null) return
+    this.#before.close()
+    this.#before = null
+    for (let n = 0; n < this.#members.length; n++) {
+      const member = this.#members[n]!
+      member.uplinkBefore?.close()
+      member.uplinkBefore = null
+      member.partBefore = null
+      for (const playing of member.playing) this.#finishPlaying(playing)
+    }
+    for (const playing of this.#playing) this.#finishPlaying(playing)
+  }
+
+  #finishPlaying(playing: Playing): void {
+    playing.uplinkBefore?.close()
+    playing.uplinkBefore = null
+    playing.partBefore = null
+  }
+
+  #pull(nowMs: number): void {
+    const { kernel } = this.#tools
+    for (let n = 0; n < this.#members.length; n++) {
+      const member = this.#members[n]!
+      member.streamed = member.streaming
+      member.streaming = member.party.pull(nowMs)
+      // Who is being muted is faded once more.
+      member.sounding = member.streaming && (member.controls.speaks || member.applied > 0)
+      member.power = member.sounding ? kernel.power(member.party.frame) : 0
+    }
+  }
+
+  #mix(): void {
+    const { kernel } = this.#tools
+    this.#bus.sum.fill(0)
+    this.#before?.sum.fill(0)
+    for (let n = 0; n < this.#members.length; n++) {
+      const member = this.#members[n]!
+      member.part = null
+      member.partBefore = null
+      if (!member.sounding) {
+        member.applied = 0
+        continue
+      }
+      if (member.selected && this.#options.autoGain && member.autoGain.update(member.power)) member.setGain(true)
+      const wanted = member.selected && member.controls.speaks ? member.gain : 0
+      // Who begins to send begins at once; who was kept out, or loses the place, is faded.
+      const from = member.streamed ? member.applied : wanted
+      member.applied = wanted
+      if (wanted === 0 && from === 0) continue
+      const { frame } = member.party
+      if (wanted !== unityGain || from !== unityGain) kernel.scale(frame, from, wanted)
+      member.part = member.uplink!.run(frame)
+      kernel.add(this.#bus.sum, member.part)
+      if (this.#before === null) continue
+      member.partBefore = (member.uplinkBefore ?? member.uplink!).run(frame)
+      if (member.partBefore.length === this.#before.sum.length) kernel.add(this.#before.sum, member.partBefore)
+      else member.partBefore = null
+    }
+    this.#pullPlaying(this.#playing)
+    for (let n = 0; n < this.#playing.length; n++) {
+      const { part, partBefore } = this.#playing[n]!
+      kernel.add(this.#bus.sum, part!)
+      if (this.#before !== null && partBefore !== null) kernel.add(this.#before.sum, partBefore)
+    }
+  }
+
+  /** Takes this tick's part of each sound; those that are over are ended and leave the list. */
+  #pullPlaying(list: Playing[]): void {
+    for (let n = list.length - 1; n >= 0; n--) {
+      const playing = list[n]!
+      if (!playing.playback.pull()) {
+        list.splice(n, 1)
+        this.#stop(playing)
+        continue
+      }
+      playing.part = playing.uplink.run(playing.playback.frame)
+      playing.partBefore = playing.uplinkBefore?.run(playing.playback.frame) ?? null
+    }
+  }
+
+  #stop({ playback, uplink, uplinkBefore }: Playing): void {
+    playback.end()
+    uplink.close()
+    uplinkBefore?.close()
+    this.#tools.kernel.free(playback.frame)
+  }
+
+  #send(member: Member): void {
+    const { party, shared } = member
+    if (member.playing.length > 0) this.#pullPlaying(member.playing)
+    if (shared === null || !party.listening) {
+      party.pass()
+      return
+    }
+    const alone = member.part !== null || member.playing.length > 0 || member.hearsGain !== unityGain
+    let downlink = shared
+    if (alone && shared.users > 1) {
+      member.own ??= new Downlink(this.#tools, shared.format, this.#bus.rateHz)
+      downlink = member.own
+    }
+    if (downlink.tick !== this.#tick) {
+      downlink.tick = this.#tick
+      const heard = this.#hear(this.#bus, member, member.part, false)
+      if (this.#before === null) downlink.render(heard)
+      else downlink.cross(this.#hear(this.#before, member, member.partBefore, true), heard)
+    }
+    if (downlink.octets > 0) party.send(downlink.packet, downlink.octets, downlink.comfortNoise)
+    else party.pass()
+  }
+
+  /** What a member hears of a bus. Nobody but the member, and who hears exactly the same, may be given it. */
+  #hear(bus: Bus, member: Member, own: Int16Array | null, before: boolean): Int16Array {
+    const { kernel } = this.#tools
+    kernel.without(bus.sum, own, bus.heard)
+    if (member.hearsGain !== unityGain) kernel.scale(bus.heard, member.hearsGain, member.hearsGain)
+    for (let n = 0; n < member.playing.length; n++) {
+      const part = before ? member.playing[n]!.partBefore : member.playing[n]!.part
+      if (part !== null) kernel.blend(bus.heard, part)
+    }
+    return bus.heard
+  }
+}

@@ -1,0 +1,130 @@
+import { randomInt } from 'node:crypto'
+import { type ConferenceLeg, InfraFabricError, type LegEvent, type LegStats, type MediaRefusal } from '#kernel'
+import {
+  type AudioTerms,
+  type Origin,
+  offeredEvents,
+  type ReadOffer,
+  readAnswer,
+  readDescription,
+  writeAnswer,
+  writeOffer
+} from './sdp.ts'
+import { type Thread, type ThreadLegEvent, threadLost } from './thread.ts'
+
+const emptyStats: LegStats = {
+  codec: null,
+  received: { packets: 0, bytes: 0, errors: 0, dropped: 0 },
+  sent: { packets: 0, bytes: 0, errors: 0, dropped: 0 },
+  jitterMs: 0,
+  lost: 0,
+  roundTripMs: null,
+  encrypted: false
+}
+
+/** A leg as the gateways hold it. */
+export class PlaneLeg implements ConferenceLeg {
+  readonly #thread: Thread
+  readonly #id: number
+  readonly #port: number
+  readonly #origin: { -readonly [key in keyof Origin]: Origin[key] }
+  readonly #changed: (terms: AudioTerms | null) => void
+  #listeners: ((event: LegEvent) => void)[] = []
+  #failed: LegEvent | null = null
+  #sdp = ''
+  #terms: AudioTerms | null = null
+  #left: Promise<LegStats> | null = null
+
+  /**
+   * @param changed told of new terms, and null when the leg has left
+   * @param observe told of everything the thread says of the leg
+   */
+  constructor(
+    thread: Thread,
+    id: number,
+    port: number,
+    address: string,
+    changed: (terms: AudioTerms | null) => void,
+    observe: (event: ThreadLegEvent) => void
+  ) {
+    this.#thread = thread
+    this.#id = id
+    this.#port = port
+    this.#origin = { sessionId: String(randomInt(2 ** 47)), version: 1, address }
+    this.#changed = changed
+    thread.legs.set(id, (event) => {
+      observe(event)
+      if (event.type === 'speaking' || event.type === 'dominant') return
+      if (event.type === 'failed') this.#failed = event
+      for (const listener of this.#listeners) listener(event)
+    })
+  }
+
+  offer(): string {
+    this.#sdp = writeOffer(this.#origin, this.#port)
+    return this.#sdp
+  }
+
+  answer(read: ReadOffer): string {
+    this.#agree(read.terms)
+    const same = writeAnswer(read, this.#origin, this.#port)
+    if (this.#sdp !== '' && same !== this.#sdp) this.#origin.version++
+    this.#sdp = writeAnswer(read, this.#origin, this.#port)
+    return this.#sdp
+  }
+
+  /** @throws {InfraFabricError} `media.worker.lost`, `media.leg.left` */
+  #check(): void {
+    if (this.#left !== null) throw new InfraFabricError('media.leg.left', 'the participant has left the conference')
+    if (this.#thread.lost) throw threadLost()
+  }
+
+  #agree(terms: AudioTerms): void {
+    this.#terms = terms
+    this.#thread.post({ type: 'agree', leg: this.#id, terms })
+    this.#changed(terms)
+  }
+
+  readonly codec = () => this.#terms?.codec ?? null
+  readonly localSdp = () => this.#sdp
+
+  readonly offered = async (sdp: string): Promise<{ ok: true; sdp: string; held: boolean } | MediaRefusal> => {
+    this.#check()
+    const read = readDescription(sdp)
+    return read.ok ? { ok: true, sdp: this.answer(read), held: read.terms.held } : read
+  }
+
+  readonly answered = async (sdp: string): Promise<{ ok: true; held: boolean } | MediaRefusal> => {
+    this.#check()
+    const read = readAnswer(sdp, this.#terms === null ? offeredEvents : this.#terms.eventPayloadType)
+    if (!read.ok) return read
+    this.#agree(read.terms)
+    return { ok: true, held: read.terms.held }
+  }
+
+  readonly stats = async (): Promise<LegStats> => {
+    if (this.#left !== null) return this.#left
+    return (await this.#ask('stats')).stats
+  }
+
+  readonly leave = (): Promise<LegStats> => {
+    this.#left ??= this.#ask('close').then(
+      ({ stats }) => stats,
+      () => emptyStats
+    )
+    this.#thread.legs.delete(this.#id)
+    this.#listeners = []
+    this.#changed(null)
+    return this.#left
+  }
+
+  readonly onEvent = (listener: (event: LegEvent) => void): void => {
+    this.#listeners.push(listener)
+    const failed = this.#failed
+    if (failed !== null && this.#left === null) queueMicrotask(() => listener(failed))
+  }
+
+  #ask(type: 'stats' | 'close') {
+    return this.#thread.request('stats', (request) => ({ type, leg: this.#id, request }))
+  }
+}

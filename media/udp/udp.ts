@@ -1,0 +1,41 @@
+/**
+ * UDP as the media thread sees it: packets are handed over when it asks, and go out without waiting.
+ */
+import type { Endpoint } from '../latch.ts'
+
+/**
+ * Takes one packet. `packet` is only lent; `source` is the same object as long as the packets of a socket come from the same place.
+ *
+ * @param arrivedMs monotonic, on the scale of `performance.now()` of this thread
+ * @param wallMs since 1970
+ */
+export type Receive = (packet: Buffer, source: Endpoint, arrivedMs: number, wallMs: number) => void
+
+export interface UdpSocket {
+  readonly port: number
+  /** File descriptor, for whoever has to close it when the thread is lost; −1 where the runtime does so itself. */
+  readonly descriptor: number
+  /**
+   * Sends the first `length` octets of `packet`, which may be written again at once.
+   *
+   * @returns false when the kernel had no room or would not (EAGAIN, ENOBUFS, EPERM, …): the packet is lost, the stream goes on
+   */
+  readonly send: (packet: Buffer, length: number, to: Endpoint) => boolean
+  /** Idempotent. */
+  readonly close: () => void
+}
+
+export interface UdpLayer {
+  readonly name: 'native' | 'node'
+  /** File descriptor of the set of sockets, −1 where there is none. */
+  readonly descriptor: number
+  /** @returns null when the port is not to be had */
+  readonly open: (address: string, port: number, receive: Receive) => Promise<UdpSocket | null>
+  /** Hands over what has arrived, for `budgetMs` at most; what is left waits in the kernel. */
+  readonly poll: (budgetMs: number) => void
+  /** Idempotent. Sockets that are open stay so. */
+  readonly close: () => void
+}
+
+/** Octets of a packet at most; longer ones are cut off by the kernel and count as malformed. */
+export const largestPacket = 2048
