@@ -1,0 +1,69 @@
+import test from 'ava'
+import fc from 'fast-check'
+import { DecodeError } from '#kernel'
+import { decodeCryptoAttribute, encodeCryptoAttribute } from './crypto-attribute.ts'
+import { cryptoSuiteNamed, cryptoSuites } from './suites.ts'
+
+const key = 'd0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj'
+const usual = `1 AES_CM_128_HMAC_SHA1_80 inline:${key}`
+
+test('RFC 4568 §4: a key with a lifetime', (t) => {
+  const read = decodeCryptoAttribute(`${usual}|2^20`)!
+  t.is(read.tag, 1)
+  t.is(read.suite, cryptoSuiteNamed('AES_CM_128_HMAC_SHA1_80'))
+  t.is(Buffer.from(read.key).toString('base64'), key)
+})
+
+test('what is not spoken here is passed over', (t) => {
+  const others = [
+    `1 F8_128_HMAC_SHA1_80 inline:${key}`,
+    `${usual}|2^20|1:4`,
+    `${usual}|2^20|1:4;inline:${key}|2^20|2:4`,
+    `${usual} UNENCRYPTED_SRTP`,
+    `${usual} UNENCRYPTED_SRTCP`,
+    `${usual} UNAUTHENTICATED_SRTP`,
+    `${usual} KDR=1`,
+    `${usual} FEC_ORDER=FEC_SRTP`,
+    `${usual} X=1`
+  ]
+  for (const text of others) t.is(decodeCryptoAttribute(text), null, text)
+  for (const session of ['WSH=128', '-X=1', 'WSH=64 -Y']) t.truthy(decodeCryptoAttribute(`${usual} ${session}`), session)
+})
+
+test('what is malformed says what was expected and not the key', (t) => {
+  const bad = [
+    '',
+    '1',
+    `0 AES_CM_128_HMAC_SHA1_80 inline:${key}`,
+    `1234567890 AES_CM_128_HMAC_SHA1_80 inline:${key}`,
+    `1  AES_CM_128_HMAC_SHA1_80 inline:${key}`,
+    `1 AES_CM_128_HMAC_SHA1_80 ${key}`,
+    `1 AES_CM_128_HMAC_SHA1_80 inline:${key}=`,
+    `1 AES_CM_128_HMAC_SHA1_80 inline:${key.slice(0, -4)}`,
+    `1 AES_CM_128_HMAC_SHA1_32 inline:${key}AAAA`,
+    `1 AEAD_AES_128_GCM inline:${key}`,
+    `${usual}|2^1000`,
+    `${usual}|2^20|x`,
+    `1 AES_CM_128_HMAC_SHA1_80 inline:${key.slice(0, -1)}!`
+  ]
+  for (const text of bad) {
+    const error = t.throws(() => decodeCryptoAttribute(text), { instanceOf: DecodeError, code: 'sdp.crypto.malformed' }, text)
+    t.false(String(error?.message).includes(key.slice(0, 12)))
+  }
+})
+
+test('decode(encode(attribute)) is the attribute', (t) => {
+  const attribute = fc.constantFrom(...cryptoSuites).chain((suite) =>
+    fc.record({
+      tag: fc.integer({ min: 1, max: 999_999_999 }),
+      suite: fc.constant(suite),
+      key: fc.uint8Array({ minLength: suite.keyLength + suite.saltLength, maxLength: suite.keyLength + suite.saltLength })
+    })
+  )
+  fc.assert(
+    fc.property(attribute, (given) => {
+      const read = decodeCryptoAttribute(encodeCryptoAttribute(given))!
+      t.deepEqual({ ...read, key: Uint8Array.from(read.key) }, given)
+    })
+  )
+})
