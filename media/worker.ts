@@ -22,8 +22,10 @@ const tell = (message: FromWorker) => port.postMessage(message)
 
 /** Frames mixed at once after a pause of the thread; what is missed beyond that is left out. */
 const largestCatchUp = 3
-/** Time of a frame that may go into reading packets: a flood does not hold up the mix. */
-const readBudgetMs = frameMs / 2
+/** Time between two readings of the sockets: a flood from strangers does not fill a socket's room in the kernel so soon. */
+const readEveryMs = 5
+/** Time that one reading may take: a flood does not hold up the mix. */
+const readBudgetMs = readEveryMs / 2
 const cname = `${randomBytes(8).toString('hex')}@conference`
 
 interface OpenLeg {
@@ -198,12 +200,25 @@ const work = new Float64Array(1024)
 let ticks = 0
 let overruns = 0
 let dueMs = nowMs() + frameMs
-let tickTimer: NodeJS.Timeout
+let timer: NodeJS.Timeout
 
 /** After a stall the packets that waited in the sockets are read before their time is mixed. */
-function tick(): void {
-  if (nowMs() - dueMs < frameMs) mixDue()
-  else setImmediate(mixDue)
+function wake(): void {
+  if (shuttingDown) return
+  const now = nowMs()
+  if (now - dueMs >= frameMs) setImmediate(mixDue)
+  else if (now >= dueMs) mixDue()
+  else {
+    udp.poll(readBudgetMs)
+    sleepOn()
+  }
+}
+
+/** Until the next frame, or the next reading. */
+function sleepOn(): void {
+  const leftMs = dueMs - nowMs()
+  const pauseMs = udp.name === 'native' && openLegs.length > 0 && leftMs > readEveryMs + 1 ? readEveryMs : Math.ceil(leftMs)
+  timer = setTimeout(wake, Math.max(0, pauseMs))
 }
 
 function mixDue(): void {
@@ -230,7 +245,7 @@ function mixDue(): void {
   const ended = nowMs()
   work[ticks % work.length] = ended - begun
   ticks++
-  tickTimer = setTimeout(tick, Math.max(0, Math.ceil(dueMs - ended)))
+  sleepOn()
 }
 
 function quantile(values: Float64Array, q: number): number {
@@ -314,7 +329,7 @@ port.on('message', (message: ToWorker) => {
       return
     case 'shutdown':
       shuttingDown = true
-      clearTimeout(tickTimer)
+      clearTimeout(timer)
       for (const id of [...legs.keys()]) close(id)
       udp.close()
       observer.disconnect()
@@ -322,5 +337,5 @@ port.on('message', (message: ToWorker) => {
   }
 })
 
-tickTimer = setTimeout(tick, frameMs)
+sleepOn()
 tell({ type: 'ready', descriptor: udp.descriptor })

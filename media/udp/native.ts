@@ -15,6 +15,9 @@ const familyInet = 2
 const datagramNonBlocking = 2 | 0x800 | 0x80000
 const solSocket = 1
 const soTimestampNs = 35
+const soReceiveBuffer = 8
+/** Octets asked of the kernel for packets not yet read; it grants what its own bound allows. */
+const receiveBuffer = 1 << 20
 const messageDontWait = 0x40
 const epollCloseOnExec = 0x80000
 const epollAdd = 1
@@ -188,6 +191,7 @@ export function nativeUdp(libc: Libc): UdpLayer {
       const name = new Uint8Array(nameLength)
       writeAddress(name, address, port)
       libc.setsockopt(descriptor, solSocket, soTimestampNs, Int32Array.of(1), 4)
+      libc.setsockopt(descriptor, solSocket, soReceiveBuffer, Int32Array.of(receiveBuffer), 4)
       const event = new DataView(new ArrayBuffer(eventLength))
       event.setUint32(0, epollIn, true)
       event.setUint32(eventData, descriptor, true)
