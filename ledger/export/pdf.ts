@@ -24,7 +24,7 @@ const tableTop = page.margin + 22
 const linesOfPage = Math.floor((page.height - page.margin - 16 - tableTop) / lineHeight)
 
 /** Characters that the fonts of every reader have. */
-const undrawable = /[^\u0020-\u007e\u00a1-\u00ac\u00ae-\u00ff]/g
+const undrawable = /[^\u0020-\u007e\u00a1-\u00ac\u00ae-\u00ff\u2014]/g
 
 /** Text as it can be drawn: every other character as JSON would escape it, a code unit at a time, so that none is lost and none moves what stands beside it. */
 export const drawable = (text: string): string =>

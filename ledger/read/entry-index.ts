@@ -103,8 +103,9 @@ function openDatabase(path: string): DatabaseSync {
  * Opens the index of a log, or makes an empty one. Where none can be kept (a copy of a log on read-only media) it is kept in memory.
  *
  * @param path file of the index; null for one in memory
+ * @param gaps whether the log is a selection, whose entries do not follow one another
  */
-export function openEntryIndex(path: string | null, log: LogReader): EntryIndex {
+export function openEntryIndex(path: string | null, log: LogReader, { gaps = false } = {}): EntryIndex {
   let database: DatabaseSync
   try {
     database = openDatabase(path ?? ':memory:')
@@ -127,13 +128,13 @@ export function openEntryIndex(path: string | null, log: LogReader): EntryIndex 
           const index = first + number
           if (index < size) continue
           const entry = openEntry(bytes)
-          if (index > size || entry.prev !== lastHash) {
+          if (!gaps && (index > size || entry.prev !== lastHash)) {
             database.exec('ROLLBACK')
             return false
           }
           insertEntry(insert, index, entry)
           lastHash = leafHash(bytes).toString('hex')
-          size++
+          size = index + 1
         }
       }
       writeProgress.run(size, lastHash)

@@ -61,9 +61,11 @@ function tileCheck({ beside }: EntrySource) {
     put: (leaf: Uint8Array) => put(0, leaf),
     /** The unfinished tiles; that of leaves need not be stored. */
     end: async (): Promise<string | null> => {
-      for (let level = 1; level < counts.length; level++) {
+      for (let level = 0; level < counts.length; level++) {
         const width = counts[level]! % tileWidth
-        const problem = width === 0 ? null : await compare(level, Math.floor(counts[level]! / tileWidth), width)
+        const position = Math.floor(counts[level]! / tileWidth)
+        if (width === 0 || (level === 0 && (await beside.tile(level, position, width)) === null)) continue
+        const problem = await compare(level, position, width)
         if (problem !== null) return problem
       }
       return null

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { InfraFabricError } from '#kernel'
 import { type CheckpointNote, readCheckpoint } from './notes.ts'
+import type { FilePart } from './sources.ts'
 
 export interface KnownHead {
   /** Where it comes from, in words. */
@@ -25,9 +26,10 @@ export interface PublishedHeads {
  * Reads a file of published heads: one checkpoint a line, as JSON text. What stands behind the last line feed was not published.
  *
  * @param above heads of this size and below are left out: they were checked before
+ * @param part of the file; the whole of it when left out
  * @throws {InfraFabricError} `ledger.unreadable`
  */
-export async function readPublishedHeads(path: string, above: number): Promise<PublishedHeads> {
+export async function readPublishedHeads(path: string, above: number, part?: Omit<FilePart, 'path'>): Promise<PublishedHeads> {
   const heads: KnownHead[] = []
   let spoiled = 0
   let rest = ''
@@ -44,7 +46,13 @@ export async function readPublishedHeads(path: string, above: number): Promise<P
     throw new InfraFabricError('ledger.unreadable', `${path} cannot be read: ${String(error)}`, { cause: error })
   })
   try {
-    for await (const chunk of file.createReadStream({ encoding: 'utf8', autoClose: false })) {
+    // a stream's end is inclusive: an empty part cannot be told so
+    const range = part === undefined ? {} : { start: part.start, end: part.end - 1 }
+    const chunks =
+      part?.start === part?.end && part !== undefined
+        ? []
+        : file.createReadStream({ encoding: 'utf8', autoClose: false, ...range })
+    for await (const chunk of chunks) {
       const lines = (rest + (chunk as string)).split('\n')
       rest = lines.pop()!
       for (const line of lines) take(line)

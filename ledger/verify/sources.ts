@@ -1,8 +1,9 @@
-/** Where the entries of a log are read from: an embedded database, a folder in the layout of C2SP tlog-tiles, or a Redis server. */
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+/** Where the entries of a log are read from: an embedded database, a folder in the layout of C2SP tlog-tiles, an evidence bundle, or a Redis server. */
+import { closeSync, existsSync, fstatSync, openSync, readdirSync, readFileSync, readSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { pathToFileURL } from 'node:url'
+import type { CheckpointNote } from './notes.ts'
 
 /** Entries one behind the other, each behind its length in two octets. */
 export interface Run {
@@ -44,7 +45,23 @@ export interface EntrySource {
     /** How many there are. */
     readonly erasables: () => number | Promise<number>
   }
+  /** Part of a file that holds published heads, where the source brings some. */
+  readonly published?: FilePart | null
+  /** Of a source that says more of itself than its entries. @throws {SourceDamaged} */
+  readonly claims?: {
+    /** Looks for damage in what is not hashed. */
+    readonly damage: () => void
+    /** Holds what is said against a head under which all entries were found to stand. */
+    readonly facts: (head: CheckpointNote) => void
+  }
   readonly close: () => void
+}
+
+export interface FilePart {
+  readonly path: string
+  readonly start: number
+  /** Exclusive. */
+  readonly end: number
 }
 
 /** An erasable payload as it lies beside the log: a claim, too. */
@@ -57,7 +74,7 @@ export interface BesidePayload {
 
 /** Where a log is, as one thread tells another. */
 export interface LogAddress {
-  /** The database of an embedded ledger, a folder of tiles, or the URL of a Redis server. */
+  /** The database of an embedded ledger, a folder of tiles, an evidence bundle, or the URL of a Redis server. */
   readonly path: string
   /** Origin of the log: several share a Redis server. */
   readonly origin: string
@@ -66,6 +83,9 @@ export interface LogAddress {
 /** The source's content is at fault, not the way to it. Known inside the verifier only, whose threads start quicker without the kernel. */
 export class SourceDamaged extends Error {}
 
+/** The source ends before it says that it does. */
+export class SourceCutShort extends SourceDamaged {}
+
 /** @throws {SourceDamaged} @throws {Error} when it cannot be read */
 export async function openSource({ path, origin }: LogAddress): Promise<EntrySource> {
   if (/^rediss?[:+]/.test(path)) {
@@ -73,7 +93,27 @@ export async function openSource({ path, origin }: LogAddress): Promise<EntrySou
     const { openRedis } = await import('./redis-source.ts')
     return openRedis(path, origin)
   }
-  return statSync(path).isDirectory() ? openTiles(path) : openDatabase(path)
+  if (statSync(path).isDirectory()) return openTiles(path)
+  if (!looksLikeArchive(path)) return openDatabase(path)
+  const { openBundleSource } = await import('./bundle.ts')
+  return openBundleSource(path)
+}
+
+/** Marks of a zip file's first file, and of the end of its directory. */
+const zipMarks = { first: 0x04034b50, end: 0x06054b50, endOctets: 22 }
+
+/** Whether a file is, or was, an evidence bundle and no database. */
+export function looksLikeArchive(path: string): boolean {
+  const file = openSync(path, 'r')
+  try {
+    const { size } = fstatSync(file)
+    const four = Buffer.alloc(4)
+    const markAt = (position: number): number =>
+      position >= 0 && readSync(file, four, 0, 4, position) === 4 ? four.readUInt32LE() : 0
+    return markAt(0) === zipMarks.first || markAt(size - zipMarks.endOctets) === zipMarks.end
+  } finally {
+    closeSync(file)
+  }
 }
 
 /** SQLite's primary result codes. @see sqlite.org/rescode.html */

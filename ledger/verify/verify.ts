@@ -1,19 +1,21 @@
 /**
  * Checks a ledger from its octets, trusting nobody who keeps it. Shares no code with what writes a ledger but the two hash functions of the tree.
  */
+import { existsSync, statSync } from 'node:fs'
 import { InfraFabricError } from '#kernel'
 import { type Accounting, readAccounting } from './accounting.ts'
 import { type Beside, checkBeside } from './beside-check.ts'
+import type { Bundle } from './bundle.ts'
 import { CompactRange } from './compact-range.ts'
 import { type Completeness, judgeCompleteness } from './completeness.ts'
 import { type KnownHead, readPublishedHeads, tryCheckpoint } from './heads.ts'
 import { type Judgement, judge, type Verdict } from './judge.ts'
 import { followKeys } from './keys.ts'
-import { type CheckpointNote, readCheckpoint, readVerifierKey } from './notes.ts'
-import { readPolicy } from './policy.ts'
+import { type CheckpointNote, readCheckpoint, readVerifierKey, type VerifierKey } from './notes.ts'
+import { type QuorumPolicy, readPolicy } from './policy.ts'
 import { type Depth, noPrevious } from './ranges.ts'
 import { scan } from './scan.ts'
-import { type EntrySource, openSource, SourceDamaged } from './sources.ts'
+import { type EntrySource, looksLikeArchive, openSource, SourceCutShort, SourceDamaged } from './sources.ts'
 import { readTrusted, type TrustedState } from './trusted.ts'
 
 export interface Verification {
@@ -63,7 +65,9 @@ export interface VerifyOptions {
  *
  * A log that is being appended to is judged as it was when the reading began.
  *
- * @param path the database of an embedded ledger, a folder in the layout of C2SP tlog-tiles, or the URL of a Redis server; only read
+ * Of an evidence bundle that holds a selection, each entry's proof is checked.
+ *
+ * @param path the database of an embedded ledger, a folder in the layout of C2SP tlog-tiles, an evidence bundle, or the URL of a Redis server; only read
  * @throws {InfraFabricError} `ledger.vkey.malformed`, `ledger.checkpoint.malformed`, `ledger.policy.malformed`, `ledger.state.malformed` for what the caller
  * gave; `ledger.unreadable` when the log is not there, not allowed or busy: that is no verdict on it
  */
@@ -85,8 +89,17 @@ export async function verifyLedger(path: string, options: VerifyOptions): Promis
 
   let source: EntrySource | null = null
   try {
+    const selection = await openSelection(path)
+    if (selection !== null) return await verifySelection(selection, trusted, policy, options)
     const log = { path, origin: trusted.name }
     source = await openSource(log)
+    source.claims?.damage()
+    let spoiled = published.spoiled
+    if (source.published) {
+      const more = await readPublishedHeads(path, start?.tree.end ?? 0, source.published)
+      known.push(...more.heads)
+      spoiled += more.spoiled
+    }
     const end = source.end()
     const covered = start?.tree.end ?? 0
     if (end < covered) {
@@ -118,13 +131,14 @@ export async function verifyLedger(path: string, options: VerifyOptions): Promis
     }
     const chain = followKeys(trusted, scanned.rotations, heads, fits)
     if (chain.fault !== null) return failure('altered', chain.fault.problem, chain.fault.index, scanned.tree.end)
-    const judged = judge({ head, own, heads, spoiled: published.spoiled, scanned, chain, policy })
+    const judged = judge({ head, own, heads, spoiled, scanned, chain, policy })
     const beside =
       options.beside === undefined || judged.verdict !== 'valid'
         ? null
         : await checkBeside(source, scanned.tree.end, options.beside.framesPath)
     const judgement = beside === null ? judged : withBeside(judged, beside)
     const valid = judgement.verdict === 'valid'
+    if (valid && own !== null) source.claims?.facts(own)
     const accounting =
       options.completeness?.accountingPath === undefined ? null : await readAccounting(options.completeness.accountingPath)
     const completeness = options.completeness !== undefined && valid ? judgeCompleteness(scanned.calls, accounting) : null
@@ -146,7 +160,8 @@ export async function verifyLedger(path: string, options: VerifyOptions): Promis
           : null
     }
   } catch (error) {
-    if (error instanceof SourceDamaged) return failure('altered', error.message, null, 0)
+    if (error instanceof SourceDamaged)
+      return failure(error instanceof SourceCutShort ? 'truncated' : 'altered', error.message, null, 0)
     if (error instanceof InfraFabricError) throw error
     throw new InfraFabricError('ledger.unreadable', `${path.replace(/\/\/[^@/]*@/, '//')} cannot be read: ${String(error)}`, {
       cause: error
@@ -158,6 +173,45 @@ export async function verifyLedger(path: string, options: VerifyOptions): Promis
 
 export type { Verdict } from './judge.ts'
 export type { TrustedState } from './trusted.ts'
+
+/** The bundle at `path` when it holds a selection; null for anything else. */
+async function openSelection(path: string): Promise<Bundle | null> {
+  if (!existsSync(path) || !statSync(path).isFile() || !looksLikeArchive(path)) return null
+  const { openBundle } = await import('./bundle.ts')
+  const bundle = openBundle(path)
+  if (bundle.facts.filter !== null) return bundle
+  bundle.archive.close()
+  return null
+}
+
+async function verifySelection(
+  bundle: Bundle,
+  trusted: VerifierKey,
+  policy: QuorumPolicy | null,
+  options: VerifyOptions
+): Promise<Verification> {
+  try {
+    if (options.from !== undefined || options.completeness?.accountingPath !== undefined) {
+      throw new InfraFabricError(
+        'ledger.bundle.selection',
+        'the bundle holds a selection of entries: neither a state nor an accounting can be held against it'
+      )
+    }
+    const { judgeSelection } = await import('./selection.ts')
+    const { onProgress } = options
+    const pinned = (options.pinned ?? []).map((text) => readCheckpoint(text))
+    const judged = judgeSelection(bundle, {
+      trusted,
+      policy,
+      pinned,
+      depth: options.depth ?? 'place',
+      ...(onProgress === undefined ? {} : { onProgress })
+    })
+    return { ...judged, completeness: null, state: null }
+  } finally {
+    bundle.archive.close()
+  }
+}
 
 function failure(verdict: Verdict, explanation: string, index: number | null, entries: number): Verification {
   return { verdict, explanation, index, entries, root: null, heads: 0, notes: [], completeness: null, state: null }

@@ -1,0 +1,92 @@
+/** Takes an evidence bundle in, after all of it was checked. */
+import { randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { copyFile, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
+import { errorCode, InfraFabricError } from '#kernel'
+import { syncPath } from '../store/durable-file.ts'
+import { openBundle } from '../verify/bundle.ts'
+import { type Verification, verifyLedger } from '../verify/verify.ts'
+
+/** Where the bundle lies in the folder it was taken into. */
+export const importedBundle = 'evidence.zip'
+
+export interface ImportRequest {
+  readonly bundle: string
+  /** Folder that is not there yet, or empty. */
+  readonly into: string
+  /** Public key of the log. */
+  readonly vkey: string
+  /** Text of a policy whose quorum must have cosigned. */
+  readonly policy?: string
+  /** Checkpoint notes kept from elsewhere. */
+  readonly pinned?: readonly string[]
+  readonly onProgress?: (entries: number, of: number) => void
+}
+
+const largestText = 1 << 20
+
+/**
+ * Verifies a copy of the bundle, every entry in full and all that lies beside, and puts it in place when it is valid; otherwise nothing is left.
+ *
+ *     evidence.zip            the bundle
+ *     checkpoint, vkey        its head; the key it was verified with
+ *     policy, rates.yaml      where it has them
+ *
+ * @throws {InfraFabricError} `ledger.import.exists`, `ledger.import.unreadable`; as verifyLedger
+ */
+export async function importBundle({ bundle, into, vkey, onProgress, ...trust }: ImportRequest): Promise<Verification> {
+  const exists = () => new InfraFabricError('ledger.import.exists', `${into} is there already and is not empty`)
+  if (existsSync(into) && (await readdir(into)).length > 0) throw exists()
+  const parent = dirname(resolve(into))
+  const draft = join(parent, `.import-${randomBytes(6).toString('hex')}`)
+  try {
+    await mkdir(parent, { recursive: true })
+    await mkdir(draft, { mode: 0o750 })
+    const copy = join(draft, importedBundle)
+    await copyFile(bundle, copy)
+    const verification = await verifyLedger(copy, {
+      vkey,
+      depth: 'form',
+      beside: {},
+      ...trust,
+      ...(onProgress === undefined ? {} : { onProgress })
+    })
+    if (verification.verdict !== 'valid') return verification
+    const { archive, checkpoint } = openBundle(copy)
+    try {
+      await writeFile(join(draft, 'checkpoint'), checkpoint, { flush: true })
+      await writeFile(join(draft, 'vkey'), `${vkey.trim()}\n`, { flush: true })
+      for (const name of ['policy', 'rates.yaml']) {
+        if (archive.files.has(name)) await writeFile(join(draft, name), archive.read(name, largestText), { flush: true })
+      }
+    } finally {
+      archive.close()
+    }
+    syncPath(copy)
+    syncPath(draft)
+    await rename(draft, into)
+    syncPath(parent)
+    return verification
+  } catch (cause) {
+    if (!(cause instanceof Error && 'syscall' in cause)) throw cause
+    if (['ENOTEMPTY', 'EEXIST', 'ENOTDIR'].includes(errorCode(cause))) throw exists()
+    throw new InfraFabricError('ledger.import.unreadable', `${bundle} cannot be taken into ${into} (${errorCode(cause)})`, {
+      cause
+    })
+  } finally {
+    await rm(draft, { recursive: true, force: true })
+  }
+}
+
+/** The public keys that a bundle brings, oldest first: claims, for whoever has none from elsewhere. @throws {InfraFabricError} `ledger.bundle.unreadable` */
+export function keysInBundle(path: string): readonly string[] {
+  try {
+    const { archive, vkeys } = openBundle(path)
+    archive.close()
+    return vkeys
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw new InfraFabricError('ledger.bundle.unreadable', `${path}: ${why}`, { cause })
+  }
+}
