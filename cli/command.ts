@@ -31,7 +31,7 @@ export function dataFolder(args: Arguments): string {
 export const ledgerOption: Option = {
   name: 'ledger',
   value: 'DIR',
-  summary: 'folder of the ledger (default: ledger in the data folder)'
+  summary: 'folder of the ledger (default: ledger in the data folder); to read, also redis://HOST#NAME-OF-THE-LOG'
 }
 
 /** Options by which entries are chosen; conditions add up. */

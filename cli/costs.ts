@@ -1,22 +1,31 @@
-import type { CostReport, CostSum, Grouping, Rates } from '#ledger'
+import {
+  type CostReport,
+  type CostSum,
+  defaultRates,
+  formatDecimal,
+  formatRounded,
+  type Grouping,
+  groupings,
+  parseRates,
+  type Rates,
+  reportCost
+} from '#ledger'
 import { type Arguments, CommandError, UsageError } from './arguments.ts'
 import { ratesPath } from './command.ts'
 import { readInput } from './files.ts'
-import { ledgerFolder, withReader } from './ledger.ts'
+import { ledgerPlace, withReader } from './ledger.ts'
 import { type Output, printable } from './output.ts'
 import { progressBar } from './progress.ts'
 import { table } from './table.ts'
 
 /** Rates of the file given, or of the one in the data folder; the defaults where there is none. @throws {CommandError} `cli.file.unreadable`; as parseRates */
 export async function readRates(args: Arguments): Promise<Rates> {
-  const { defaultRates, parseRates } = await import('#ledger')
   const path = ratesPath(args)
   return path === null ? defaultRates : parseRates((await readInput(path)).toString('utf8'))
 }
 
 /** How to group: what `--group-by` says. @throws {UsageError} */
 export async function readGrouping(args: Arguments): Promise<Grouping> {
-  const { groupings } = await import('#ledger')
   const given = args.value('group-by') ?? 'component'
   const grouping = groupings.find((each) => each === given)
   if (grouping === undefined) throw new UsageError(`--group-by: expected one of ${groupings.join(', ')}`)
@@ -36,12 +45,11 @@ export async function showCosts(
 ): Promise<void> {
   const grouping = await readGrouping(args)
   const rates = await readRates(args)
-  const { reportCost } = await import('#ledger')
   const stop = new AbortController()
   const interrupt = (): void => stop.abort()
   process.on('SIGINT', interrupt).on('SIGTERM', interrupt)
   try {
-    const report = await withReader(ledgerFolder(args), async (reader) => {
+    const report = await withReader(ledgerPlace(args), async (reader) => {
       if (trace !== undefined && (await reader.query({ trace, limit: 1 })).length === 0)
         throw new CommandError('cli.not-found', `no entry in the ledger has the trace ${JSON.stringify(trace)}`)
       const asked = {
@@ -59,7 +67,6 @@ export async function showCosts(
 }
 
 async function show({ total, groups }: CostReport, grouping: Grouping, output: Output): Promise<void> {
-  const { formatDecimal, formatRounded } = await import('#ledger')
   const json = ({ entries, tokensIn, tokensOut, cost, unpriced }: CostSum) => ({
     entries,
     tokens_in: tokensIn.toString(),

@@ -1,44 +1,55 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import type { Ledger, LedgerEntry, LedgerReader } from '#ledger'
-import { type Arguments, CommandError } from './arguments.ts'
+import { silentLog } from '#kernel'
+import { type Ledger, type LedgerEntry, type LedgerReader, ledgerFiles, openLedger, openReader } from '#ledger'
+import { type Arguments, CommandError, UsageError } from './arguments.ts'
 import { dataFolder } from './command.ts'
 import { readInput } from './files.ts'
 
 /** An entry with its stored bytes and hash. */
 export type StoredEntry = Awaited<ReturnType<LedgerReader['query']>>[number]
 
-/** Folder of the ledger. */
-export function ledgerFolder(args: Arguments): string {
+/** Whether a ledger is named by the address of a Redis server instead of its folder: `redis://host#council.example/witness`. */
+export const isServerAddress = (place: string): boolean => /^rediss?[:+]/.test(place)
+
+/** Folder of the ledger, or the address of its server, which is enough to read it. */
+export function ledgerPlace(args: Arguments): string {
   const given = args.value('ledger')
-  return given === undefined ? join(dataFolder(args), 'ledger') : resolve(given)
+  if (given === undefined) return join(dataFolder(args), 'ledger')
+  return isServerAddress(given) ? given : resolve(given)
+}
+
+/** Folder of the ledger. @throws {UsageError} when it is named by the address of its server */
+export function ledgerFolder(args: Arguments): string {
+  const place = ledgerPlace(args)
+  if (isServerAddress(place)) throw new UsageError('--ledger: the folder with its keys is needed, not the address of its server')
+  return place
 }
 
 /** Files of the ledger in `folder`. @throws {CommandError} `cli.ledger.absent` when there is none */
-export async function existingLedger(
-  folder: string
-): Promise<{ readonly database: string; readonly published: string; readonly vkey: string; readonly frames: string }> {
-  const { ledgerFiles } = await import('#ledger')
+export async function existingLedger(folder: string): Promise<ReturnType<typeof ledgerFiles>> {
   const files = ledgerFiles(folder)
-  if (!existsSync(files.database)) throw new CommandError('cli.ledger.absent', `there is no ledger in ${folder}`)
+  if (!existsSync(files.database) && !existsSync(files.store))
+    throw new CommandError('cli.ledger.absent', `there is no ledger in ${folder}`)
   return files
 }
 
 /**
- * Opens the ledger in `folder` for reading, gives it to `use` and closes it.
+ * Opens a ledger for reading, gives it to `use` and closes it.
  *
+ * @param place as {@link ledgerPlace} gives it
  * @throws {CommandError} `cli.ledger.absent`, `cli.ledger.unreadable`
  */
-export async function withReader<T>(folder: string, use: (reader: LedgerReader) => Promise<T>): Promise<T> {
-  const { database } = await existingLedger(folder)
-  const { openLedgerReader } = await import('#ledger')
+export async function withReader<T>(place: string, use: (reader: LedgerReader) => Promise<T>): Promise<T> {
+  if (!isServerAddress(place)) await existingLedger(place)
   let reader: LedgerReader
   try {
-    reader = openLedgerReader(database)
+    reader = await openReader(place)
     await reader.size()
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause)
-    throw new CommandError('cli.ledger.unreadable', `${database} cannot be read: ${why}`, { cause })
+    const where = isServerAddress(place) ? 'the ledger' : place
+    throw new CommandError('cli.ledger.unreadable', `${where} cannot be read: ${why}`, { cause })
   }
   try {
     return await use(reader)
@@ -59,8 +70,6 @@ export function entryJson({ entry, hash, erasable }: StoredEntry): LedgerEntry &
  */
 export async function withLedger<T>(folder: string, use: (ledger: Ledger) => Promise<T>): Promise<T> {
   const { vkey } = await existingLedger(folder)
-  const { openLedger } = await import('#ledger')
-  const { silentLog } = await import('#kernel')
   const ledger = await openLedger({ dir: folder, origin: readFileSync(vkey, 'utf8').split('+')[0]!, log: silentLog })
   try {
     return await use(ledger)

@@ -16,10 +16,10 @@ import { prepareKeys } from './store/keyring.ts'
 import { isKey } from './store/keys.ts'
 import { type LogPlace, openLogReader, type StoreSettings } from './store/open.ts'
 import type { Witnessing } from './store/publisher.ts'
-import type { RedisSettings } from './store/redis-store.ts'
 import type { AppendItem, Place } from './store/store.ts'
+import { chooseStore, type LedgerStore } from './store/store-file.ts'
 import type { AppendRequest, WorkerAnswer, WorkerRequest } from './store/worker.ts'
-import type { ErasureTold, WriterSettings } from './store/writer.ts'
+import { type ErasureTold, openWriter, type WriterSettings } from './store/writer.ts'
 
 export { reportCost } from './audit/cost.ts'
 export { formatDecimal, formatRounded } from './audit/decimal.ts'
@@ -39,6 +39,7 @@ export { proveConsistency, proveInclusion } from './log/prover.ts'
 export { checkTlogProof, formatTlogProof, parseTlogProof, type TlogProof, type TlogProofResult } from './log/tlog-proof.ts'
 export type { LedgerFilter } from './read/entry-index.ts'
 export { describeVerdict, entryLine } from './read/lines.ts'
+export { logOfFolder, openReader, parseServer } from './read/open-reader.ts'
 export { indexPathOf, type LedgerReader, openLedgerReader } from './read/reader.ts'
 export { tilesOf } from './read/tiles.ts'
 export type { Seat, SeatSettings } from './seat/open.ts'
@@ -48,12 +49,15 @@ export { latestPublished } from './store/published.ts'
 export type { Witnessing } from './store/publisher.ts'
 export { readEntries } from './store/sqlite-store.ts'
 export type { AppendItem, Head, LogReader, LogStore, Place, Segment } from './store/store.ts'
+export { type LedgerStore, readStoreFile } from './store/store-file.ts'
 export { checkIndex } from './verify/index-check.ts'
 export { type TrustedState, type Verdict, type Verification, type VerifyOptions, verifyLedger } from './verify/verify.ts'
 
 /** What lies where in the ledger's folder. */
 export const ledgerFiles = (dir: string) => ({
   database: join(dir, 'ledger.db'),
+  /** Where the log is, when it is not in the database. */
+  store: join(dir, 'store.json'),
   published: join(dir, 'checkpoints.log'),
   key: join(dir, 'signing-key.pem'),
   vkey: join(dir, 'vkey'),
@@ -67,18 +71,13 @@ export const ledgerFiles = (dir: string) => ({
   tokens: join(dir, 'tokens.json')
 })
 
-/** A log in Redis has writers on several machines, each with the same signing key in its `dir`: one leads, the others wait to take over. */
-export type LedgerStore =
-  | { readonly kind: 'sqlite' }
-  | ({ readonly kind: 'redis'; readonly holder?: RedisSettings['holder'] } & Omit<RedisSettings, 'logName' | 'holder'>)
-
 export interface LedgerConfig {
   /** Folder of the ledger; made when it is not there. */
   readonly dir: string
   /** Name of the log, in its checkpoints and its key: a domain and a path, e.g. `council.example/witness`. */
   readonly origin: string
   readonly log: Log
-  /** Where the log is kept. Default: SQLite, in `dir`. The key and the index are in `dir` either way. */
+  /** Where the log is kept. Default: where it was when `dir` was opened last, else SQLite, in `dir`. The key and the index are in `dir` either way. */
   readonly store?: LedgerStore
   /** How long to wait for another process that is writing, in milliseconds. Default 2000. */
   readonly busyTimeoutMs?: number
@@ -145,8 +144,10 @@ async function stop(thread: Worker): Promise<void> {
   await ended
 }
 
-function storeSettings({ dir, origin, store, busyTimeoutMs = 2000 }: LedgerConfig): StoreSettings {
-  if (store === undefined || store.kind === 'sqlite') return { kind: 'sqlite', path: ledgerFiles(dir).database, busyTimeoutMs }
+function storeSettings({ dir, origin, store: wanted, busyTimeoutMs = 2000 }: LedgerConfig): StoreSettings {
+  const files = ledgerFiles(dir)
+  const store = chooseStore(files.store, files.database, wanted)
+  if (store.kind === 'sqlite') return { kind: 'sqlite', path: files.database, busyTimeoutMs }
   return { holder: { name: `${hostname()}:${process.pid}`, address: '' }, ...store, logName: origin }
 }
 
@@ -157,7 +158,11 @@ function placeOf(store: StoreSettings): LogPlace {
 }
 
 /** Makes the first key where there is none. @throws {InfraFabricError} `ledger.key.*`; as parsePolicy */
-function prepare(config: LedgerConfig): { readonly vkey: string; readonly policy: Policy; readonly settings: WriterSettings } {
+function prepare(config: Omit<LedgerConfig, 'log'>): {
+  readonly vkey: string
+  readonly policy: Policy
+  readonly settings: WriterSettings
+} {
   const files = ledgerFiles(config.dir)
   const vkey = prepareKeys(files, config.origin)
   const policyFile = existsSync(files.policy) ? readFileSync(files.policy) : null
@@ -185,14 +190,17 @@ function expectKey(key: string): void {
  * @returns places, once the items are durable and covered by a signed checkpoint, and the head has been published or its witnesses did not answer
  * @throws {InfraFabricError} as openLedger and Ledger.append
  */
-export async function appendOnce(config: LedgerConfig, items: readonly AppendItem[]): Promise<readonly Place[]> {
+export async function appendOnce(
+  config: Omit<LedgerConfig, 'log'>,
+  items: readonly AppendItem[],
+  warn: (code: string, message: string) => void
+): Promise<readonly Place[]> {
   for (const { key } of items) expectKey(key)
   const { settings } = prepare(config)
-  const { openWriter } = await import('./store/writer.ts')
   const tasks: (() => Promise<void>)[] = []
   const writer = await openWriter(settings, {
-    notice: ({ code, message }) => config.log.warn({ code }, message),
-    unpublished: (code) => config.log.warn({ code }, 'checkpoint not published'),
+    notice: ({ code, message }) => warn(code, message),
+    unpublished: (code) => warn(code, 'checkpoint not published'),
     witnessing: () => undefined,
     task: (task) => void tasks.push(task)
   })

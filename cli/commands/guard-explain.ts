@@ -3,13 +3,13 @@ import type { LedgerReader } from '#ledger'
 import { CommandError } from '../arguments.ts'
 import type { Run } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
-import { ledgerFolder, withReader } from '../ledger.ts'
+import { ledgerPlace, withReader } from '../ledger.ts'
 import { type Output, printable } from '../output.ts'
 import { table } from '../table.ts'
 
 export const run: Run = async (args, output) => {
   const id = args.operands[0]!
-  const calls = await withReader(ledgerFolder(args), async (reader) => callsOf(reader, id))
+  const calls = await withReader(ledgerPlace(args), async (reader) => callsOf(reader, id))
   if (calls.length === 0)
     throw new CommandError('cli.not-found', `no call in the ledger has the trace or Call-ID ${JSON.stringify(id)}`)
   for (const [at, entries] of calls.entries()) {

@@ -1,10 +1,10 @@
 import { CommandError } from '../arguments.ts'
 import type { Run } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
-import { ledgerFolder, withReader } from '../ledger.ts'
+import { ledgerPlace, withReader } from '../ledger.ts'
 
 export const run: Run = async (args, output) => {
-  const note = await withReader(ledgerFolder(args), async (reader) => reader.checkpoint())
+  const note = await withReader(ledgerPlace(args), async (reader) => reader.checkpoint())
   if (note === null) throw new CommandError('cli.not-found', 'the ledger is empty: it has no checkpoint')
   const [origin, size, root] = note.split('\n')
   if (output.json) await output.document({ origin, size: Number(size), root, note })

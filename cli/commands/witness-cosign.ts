@@ -5,7 +5,7 @@ import { type Arguments, CommandError, UsageError } from '../arguments.ts'
 import type { Run } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { readInput } from '../files.ts'
-import { keysGiven, withReader } from '../ledger.ts'
+import { isServerAddress, keysGiven, withReader } from '../ledger.ts'
 import { readableLog } from '../log-lines.ts'
 import { type Output, printable } from '../output.ts'
 
@@ -77,7 +77,8 @@ async function byHand(seat: Seat, path: string, args: Arguments, output: Output)
   const checkpoint = (await readInput(path)).toString('utf8')
   const folder = args.value('ledger')
   const cosign = (reader: LedgerReader | null) => seat.cosign(checkpoint, reader?.log ?? null)
-  const { status, body } = folder === undefined ? await cosign(null) : await withReader(resolve(folder), cosign)
+  const { status, body } =
+    folder === undefined ? await cosign(null) : await withReader(isServerAddress(folder) ? folder : resolve(folder), cosign)
   if (status !== 200) throw new CommandError('cli.cosign.refused', `not signed: ${refusal(status, body)}`)
   if (output.json) await output.document({ vkey: seat.vkey, cosignature: body })
   else await output.line(body.replace(/\n$/, ''))

@@ -5,7 +5,7 @@ import { type Arguments, CommandError, systemCode, UsageError } from '../argumen
 import type { Run } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { readInput } from '../files.ts'
-import { existingLedger, keysGiven, ledgerFolder, withReader } from '../ledger.ts'
+import { existingLedger, isServerAddress, keysGiven, ledgerPlace, withReader } from '../ledger.ts'
 import { type Output, printable } from '../output.ts'
 
 export const run: Run = async (args, output) => {
@@ -25,17 +25,18 @@ async function readPolicy(path: string | undefined): Promise<Policy | null> {
 }
 
 async function prove(index: number, args: Arguments, output: Output): Promise<number> {
-  const folder = ledgerFolder(args)
-  await existingLedger(folder)
+  const place = ledgerPlace(args)
+  if (!isServerAddress(place)) await existingLedger(place)
   const { formatTlogProof, latestPublished, ledgerFiles, noPolicy, parseCheckpoint, parsePolicy, proveInclusion, tilesOf } =
     await import('#ledger')
-  const files = ledgerFiles(folder)
+  const files = isServerAddress(place) ? null : ledgerFiles(place)
   const policy =
-    (await readPolicy(args.value('policy'))) ?? (existsSync(files.policy) ? parsePolicy(readFileSync(files.policy)) : noPolicy)
-  const made = await withReader(folder, async (reader) => {
+    (await readPolicy(args.value('policy'))) ??
+    (files !== null && existsSync(files.policy) ? parsePolicy(readFileSync(files.policy)) : noPolicy)
+  const made = await withReader(place, async (reader) => {
     const [stored] = await reader.query({ afterIndex: index - 1, limit: 1 })
     if (stored?.entry.index !== index) throw new CommandError('cli.not-found', `there is no entry ${index}`)
-    const published = latestPublished(files.published, policy, index + 1)
+    const published = files === null ? null : latestPublished(files.published, policy, index + 1)
     const checkpoint = published ?? (await reader.checkpoint())!
     const { size, origin } = parseCheckpoint(checkpoint).checkpoint
     const proof = await proveInclusion(tilesOf(reader.log), index, size)

@@ -1,18 +1,17 @@
-import type { LedgerFilter, LedgerReader } from '#ledger'
+import { entryLine, type LedgerFilter, type LedgerReader } from '#ledger'
 import type { Run } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { readFilter, readLimit } from '../filter.ts'
-import { entryJson, ledgerFolder, type StoredEntry, withReader } from '../ledger.ts'
+import { entryJson, ledgerPlace, type StoredEntry, withReader } from '../ledger.ts'
 
 const largestPage = 1_000
 
 export const run: Run = async (args, output) => {
   const filter = readFilter(args)
   const limit = readLimit(args) ?? Number.POSITIVE_INFINITY
-  const { entryLine } = await import('#ledger')
   const stop = new AbortController()
   const interrupt = (): void => stop.abort()
-  return withReader(ledgerFolder(args), async (reader) => {
+  return withReader(ledgerPlace(args), async (reader) => {
     process.on('SIGINT', interrupt).on('SIGTERM', interrupt)
     try {
       let shown = 0

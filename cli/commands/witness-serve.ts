@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { createLog } from '#kernel'
-import { type Ledger, ledgerFiles, openLedger, openLedgerReader, serveLedger } from '#ledger'
+import { type Ledger, ledgerFiles, openLedger, openReader, serveLedger } from '#ledger'
 import { type Arguments, UsageError } from '../arguments.ts'
 import type { Run } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
@@ -12,7 +12,7 @@ const stopSignals = ['SIGINT', 'SIGTERM'] as const
 
 export const run: Run = async (args, output) => {
   const dir = ledgerFolder(args)
-  const { database } = await existingLedger(dir)
+  await existingLedger(dir)
   const tls = tlsOf(args)
   const { address, port } = listenOf(args.value('listen') ?? '127.0.0.1:8620')
   const log = createLog({ name: 'witness', level: 'info', destination: output.json ? process.stdout : readableLog(output) })
@@ -22,7 +22,7 @@ export const run: Run = async (args, output) => {
   output.whenGone(onStop)
   const origin = readFileSync(ledgerFiles(dir).vkey, 'utf8').split('+')[0]!
   const ledger: Pick<Ledger, 'reader' | 'close'> & { readonly append: Ledger['append'] | null } = args.has('read-only')
-    ? readOnly(database)
+    ? await readOnly(dir)
     : await openLedger({ dir, origin, log })
   try {
     const { reader, append } = ledger
@@ -42,8 +42,8 @@ export const run: Run = async (args, output) => {
   return exitCodes.ok
 }
 
-function readOnly(database: string) {
-  const reader = openLedgerReader(database)
+async function readOnly(dir: string) {
+  const reader = await openReader(dir)
   return { reader, append: null, close: reader.close }
 }
 

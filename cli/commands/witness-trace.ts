@@ -1,7 +1,7 @@
 import { CommandError } from '../arguments.ts'
 import type { Run } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
-import { entryJson, ledgerFolder, type StoredEntry, withReader } from '../ledger.ts'
+import { entryJson, ledgerPlace, type StoredEntry, withReader } from '../ledger.ts'
 import { type Output, printable } from '../output.ts'
 import { table } from '../table.ts'
 
@@ -9,7 +9,7 @@ const mostEntries = 100_000
 
 export const run: Run = async (args, output) => {
   const trace = args.operands[0]!
-  const entries = await withReader(ledgerFolder(args), async (reader) => reader.query({ trace, limit: mostEntries }))
+  const entries = await withReader(ledgerPlace(args), async (reader) => reader.query({ trace, limit: mostEntries }))
   if (entries.length === 0)
     throw new CommandError('cli.not-found', `no entry in the ledger has the trace ${JSON.stringify(trace)}`)
   if (output.json) for (const stored of entries) await output.document(entryJson(stored))

@@ -1,10 +1,10 @@
 import { existsSync, renameSync, writeFileSync } from 'node:fs'
 import type { TrustedState, Verdict } from '#ledger'
-import { CommandError } from '../arguments.ts'
+import { CommandError, UsageError } from '../arguments.ts'
 import type { Run } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { readInput } from '../files.ts'
-import { existingLedger, ledgerFolder } from '../ledger.ts'
+import { existingLedger, isServerAddress, ledgerPlace } from '../ledger.ts'
 import { printable } from '../output.ts'
 
 const codeOf: Readonly<Record<Verdict, number>> = {
@@ -17,10 +17,15 @@ const codeOf: Readonly<Record<Verdict, number>> = {
 }
 
 export const run: Run = async (args, output) => {
-  const files = await existingLedger(ledgerFolder(args))
-  const { checkIndex, describeVerdict, indexPathOf, verifyLedger } = await import('#ledger')
+  const place = ledgerPlace(args)
+  const files = isServerAddress(place) ? null : await existingLedger(place)
+  const { checkIndex, describeVerdict, indexPathOf, logOfFolder, parseServer, verifyLedger } = await import('#ledger')
   const given = args.value('vkey')
-  const vkey = given === undefined ? await keyBeside(files.vkey) : existsSync(given) ? await readText(given) : given
+  if (given === undefined && files === null)
+    throw new UsageError('--vkey is needed: nothing lies beside a server to tell the key')
+  const vkey = given === undefined ? await keyBeside(files!.vkey) : existsSync(given) ? await readText(given) : given
+  const kept = files === null ? null : logOfFolder(place)
+  const path = kept === null ? parseServer(place).url : kept.kind === 'sqlite' ? kept.path : kept.url
   if (given === undefined)
     output.talk('the key is the one that lies beside the ledger; bring your own with --vkey to trust nobody')
   const checkpoint = args.value('checkpoint')
@@ -34,19 +39,19 @@ export const run: Run = async (args, output) => {
       'calls are checked from their beginning: leave out --state, or --all and --accounting'
     )
   }
-  const result = await verifyLedger(files.database, {
+  const result = await verifyLedger(path, {
     vkey,
     pinned,
-    publishedPath: files.published,
+    ...(files === null ? {} : { publishedPath: files.published }),
     depth: all ? 'form' : 'place',
-    ...(all ? { beside: { framesPath: files.frames } } : {}),
+    ...(all ? { beside: files === null ? {} : { framesPath: files.frames } } : {}),
     ...(policy === undefined ? {} : { policy: (await readInput(policy)).toString('utf8') }),
     ...(from === undefined ? {} : { from }),
     ...(accounting !== undefined ? { completeness: { accountingPath: accounting } } : all ? { completeness: {} } : {})
   })
   const indexFault =
-    all && result.verdict === 'valid'
-      ? await checkIndex({ path: files.database, origin: vkey.split('+')[0]! }, indexPathOf(files.database))
+    all && files !== null && result.verdict === 'valid'
+      ? await checkIndex({ path, origin: vkey.split('+')[0]! }, indexPathOf(files.database))
       : null
   if (statePath !== undefined && result.state !== null) keepState(statePath, result.state)
   if (output.json) await output.document({ ...result, indexFault })

@@ -1,6 +1,7 @@
 import test from 'ava'
 import { InfraFabricError } from '#kernel'
-import { keysOf, parseRedisUrl, placeOf, redisError } from './redis-connection.ts'
+import { parseRedisUrl, placeOf } from './redis-address.ts'
+import { keysOf, redisError } from './redis-connection.ts'
 
 const plain = { path: '', master: '', db: 0, tls: false, username: null, password: null }
 

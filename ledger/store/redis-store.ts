@@ -8,18 +8,8 @@ import type { Erasable } from '../log/commitment.ts'
 import { noPrevious } from '../log/entry.ts'
 import { joinKeys, type Producer, splitKeys } from './keys.ts'
 import { type Holder, holdLease, type LeaseLink } from './lease.ts'
-import {
-  type Asking,
-  asking,
-  type Client,
-  checkServer,
-  connect,
-  faultText,
-  keysOf,
-  type LogKeys,
-  parseRedisUrl,
-  placeOf
-} from './redis-connection.ts'
+import { parseRedisUrl, placeOf } from './redis-address.ts'
+import { type Asking, asking, type Client, checkServer, connect, faultText, keysOf, type LogKeys } from './redis-connection.ts'
 import { acquireScript, commitScript, releaseScript, renewScript, type Script } from './redis-scripts.ts'
 import type { Commit, Head, LogReader, LogStore, Place, Segment } from './store.ts'
 
