@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { silentLog } from '#kernel'
-import { type Ledger, type LedgerEntry, type LedgerReader, ledgerFiles, openLedger, openReader } from '#ledger'
+import { bundleOfFolder, type Ledger, type LedgerEntry, type LedgerReader, ledgerFiles, openLedger, openReader } from '#ledger'
 import { type Arguments, CommandError, UsageError } from './arguments.ts'
 import { dataFolder } from './command.ts'
 import { readInput } from './files.ts'
@@ -29,7 +29,7 @@ export function ledgerFolder(args: Arguments): string {
 /** Files of the ledger in `folder`. @throws {CommandError} `cli.ledger.absent` when there is none */
 export async function existingLedger(folder: string): Promise<ReturnType<typeof ledgerFiles>> {
   const files = ledgerFiles(folder)
-  if (!existsSync(files.database) && !existsSync(files.store))
+  if (!existsSync(files.database) && !existsSync(files.store) && bundleOfFolder(folder) === null)
     throw new CommandError('cli.ledger.absent', `there is no ledger in ${folder}`)
   return files
 }

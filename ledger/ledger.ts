@@ -9,6 +9,7 @@ import { errorCode, InfraFabricError, type Log } from '#kernel'
 import { noPolicy, type Policy, parsePolicy } from './log/policy.ts'
 import { openEntryIndex } from './read/entry-index.ts'
 import type { IndexerSettings } from './read/indexer.ts'
+import { bundleOfFolder } from './read/open-reader.ts'
 import { createLedgerReader, indexPathOf, type LedgerReader } from './read/reader.ts'
 import type { Seat, SeatSettings } from './seat/open.ts'
 import type { LedgerService, LedgerServiceConfig } from './service/service.ts'
@@ -39,7 +40,7 @@ export { proveConsistency, proveInclusion } from './log/prover.ts'
 export { checkTlogProof, formatTlogProof, parseTlogProof, type TlogProof, type TlogProofResult } from './log/tlog-proof.ts'
 export type { LedgerFilter } from './read/entry-index.ts'
 export { describeVerdict, entryLine } from './read/lines.ts'
-export { logOfFolder, openReader, parseServer } from './read/open-reader.ts'
+export { bundleOfFolder, logOfFolder, openReader, parseServer } from './read/open-reader.ts'
 export { indexPathOf, type LedgerReader, openLedgerReader } from './read/reader.ts'
 export { tilesOf } from './read/tiles.ts'
 export type { Seat, SeatSettings } from './seat/open.ts'
@@ -164,6 +165,8 @@ function prepare(config: Omit<LedgerConfig, 'log'>): {
   readonly settings: WriterSettings
 } {
   const files = ledgerFiles(config.dir)
+  if (bundleOfFolder(config.dir) !== null)
+    throw new InfraFabricError('ledger.imported', `${config.dir} holds a bundle that was taken in: it is only read`)
   const vkey = prepareKeys(files, config.origin)
   const policyFile = existsSync(files.policy) ? readFileSync(files.policy) : null
   const settings: WriterSettings = {
@@ -367,5 +370,5 @@ export async function serveLedger({ dir, ...options }: ServeOptions): Promise<Le
 /** The tokens of the service: a file, its list and what is changed in it. */
 export const serviceTokens = () => import('./service/tokens.ts')
 
-/** Exports: lines, PDF, evidence bundles. */
+/** Exports: lines, PDF, evidence bundles; taking bundles in. */
 export const ledgerExports = () => import('./export/export.ts')

@@ -4,12 +4,10 @@ import { existsSync } from 'node:fs'
 import { copyFile, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { errorCode, InfraFabricError } from '#kernel'
+import { importedBundle } from '../read/open-reader.ts'
 import { syncPath } from '../store/durable-file.ts'
 import { openBundle } from '../verify/bundle.ts'
 import { type Verification, verifyLedger } from '../verify/verify.ts'
-
-/** Where the bundle lies in the folder it was taken into. */
-export const importedBundle = 'evidence.zip'
 
 export interface ImportRequest {
   readonly bundle: string

@@ -6,6 +6,9 @@ import { readStoreFile } from '../store/store-file.ts'
 import { openEntryIndex } from './entry-index.ts'
 import { createLedgerReader, indexPathOf, type LedgerReader } from './reader.ts'
 
+/** An evidence bundle that was checked and taken into a folder. */
+export const importedBundle = 'evidence.zip'
+
 /** Whether a ledger is named by the address of a server instead of its folder. */
 const isServer = (place: string): boolean => /^rediss?[:+]/.test(place)
 
@@ -25,8 +28,14 @@ export function logOfFolder(dir: string): LogPlace | null {
   return { kind, url, logName, ...(answerWithinMs === undefined ? {} : { answerWithinMs }) }
 }
 
+/** The evidence bundle that was taken into a folder; null when there is none. */
+export function bundleOfFolder(dir: string): string | null {
+  const path = join(dir, importedBundle)
+  return existsSync(path) ? path : null
+}
+
 /**
- * Opens a ledger for reading, beside whoever writes to it: that of a folder, wherever its log is, or one on a Redis server, of which an index is made anew
+ * Opens a ledger for reading, beside whoever writes to it: that of a folder, wherever its log is, or a bundle that was taken in there, or one on a Redis server, of which an index is made anew
  * in memory for queries.
  *
  * @param place folder, or as {@link parseServer} has it
@@ -38,6 +47,11 @@ export async function openReader(place: string): Promise<LedgerReader> {
     if (origin === '') throw new InfraFabricError('ledger.store.address', 'which log of the server? Its name comes behind #')
     const log = await openLogReader({ kind: 'redis', url, logName: origin })
     return createLedgerReader(log, openEntryIndex(null, log))
+  }
+  const bundle = bundleOfFolder(place)
+  if (bundle !== null) {
+    const { openBundleReader } = await import('../export/bundle-reader.ts')
+    return openBundleReader(bundle)
   }
   const found = logOfFolder(place)
   if (found === null) throw new InfraFabricError('ledger.absent', `there is no ledger in ${place}`)
