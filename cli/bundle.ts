@@ -33,33 +33,43 @@ const isShort = (words: readonly string[]): boolean =>
 const late = /(?<!__toESM\()require\("(?!node:(?:fs|path|url|util)")([^"]+)"\)/g
 const lateHelper = `const late = (load) => { let loaded; return new Proxy({}, { get: (_, name) => (loaded ??= load())[name] }) }`
 
-/** What the sources say of their own place stays true in the bundle, and only the command `name` is loaded. */
-const inPlace = (name: string): Plugin => ({
+/**
+ * What the sources say of their own place stays true in the bundle. What is imported while a command runs is left to the sources: to be able to load it
+ * later, esbuild would run everything that it shares with the rest, used or not.
+ */
+const inPlace: Plugin = {
   name: 'in-place',
   setup: (build) => {
     build.onResolve({ filter: /^[a-z@]/ }, ({ path }) => ({ path, external: true, sideEffects: false }))
-    build.onResolve({ filter: /^\.\/commands\// }, ({ path, resolveDir, kind }) =>
-      kind === 'dynamic-import' && path !== `./commands/${name}.ts`
-        ? { path: pathToFileURL(join(resolveDir, path)).href, external: true }
-        : null
+    build.onResolve({ filter: /^\.\/commands\// }, ({ path, kind, resolveDir }) =>
+      kind === 'dynamic-import' ? { path: pathToFileURL(join(resolveDir, path)).href, external: true } : null
     )
     build.onResolve({ filter: /^[#.]/ }, async ({ path, pluginData, ...rest }) => {
       if (pluginData === 'resolved') return null
       const found = await build.resolve(path, { ...rest, pluginData: 'resolved' })
-      return { ...found, sideEffects: false }
+      return rest.kind === 'dynamic-import' && !found.path.startsWith(join(root, 'cli/'))
+        ? { path: pathToFileURL(found.path).href, external: true }
+        : { ...found, sideEffects: false }
     })
     build.onLoad({ filter: /\.ts$/ }, ({ path }) => ({
       contents: readFileSync(path, 'utf8').replaceAll('import.meta.url', JSON.stringify(pathToFileURL(path).href)),
       loader: 'ts'
     }))
   }
-})
+}
 
 const listOf = (name: string): string => join(bundleFolder, `${name}.json`)
 
+/** What is known of a command's bundle. */
+interface Listed {
+  /** False for a command that loads parts of the suite while it runs: parts of it would be there twice. */
+  readonly bundled: boolean
+  readonly sources: readonly Source[]
+}
+
 function isFresh(name: string): boolean {
   try {
-    const sources = JSON.parse(readFileSync(listOf(name), 'utf8')) as Source[]
+    const { sources } = JSON.parse(readFileSync(listOf(name), 'utf8')) as Listed
     return sources.every(([path, octets, changedMs]) => {
       const [, nowOctets, nowChangedMs] = sourceOf(path)
       return nowOctets === octets && nowChangedMs === changedMs
@@ -69,16 +79,35 @@ function isFresh(name: string): boolean {
   }
 }
 
+/**
+ * Parts that a command may come to need before it has done anything: a ledger in Redis, an evidence bundle. They would bring along a second copy of what
+ * is in the bundle, so that the sources do all of it then.
+ */
+const seldomLoaded = /\/ledger\/(?:store\/redis-store|export\/bundle-reader|verify\/(?:bundle|redis-source|selection))\.ts$/
+const notHere = 'globalThis.ifctlNeedsSources()'
+
 /** The clock of the file system may be this coarse: what changed so shortly before it was read may have changed again unseen. */
 const coarseMs = 50
 const attempts = 20
+
+const entryOf = (name: string): string => `
+  import { run } from './commands/${name}.ts'
+  import { main as start } from './ifctl.ts'
+  export const main = (argv) => {
+    const { promise: needed, resolve } = Promise.withResolvers()
+    globalThis.ifctlNeedsSources = () => {
+      resolve(import('${new URL('ifctl.ts', import.meta.url).href}').then((sources) => sources.main(argv)))
+      return new Promise(() => undefined)
+    }
+    return Promise.race([needed, start(argv, { name: '${name}', run })])
+  }`
 
 async function bundle(name: string): Promise<void> {
   const { build } = await import('esbuild')
   for (let times = 0; times < attempts; times++) {
     const begunMs = Date.now()
     const { outputFiles, metafile } = await build({
-      stdin: { contents: `export { main } from './ifctl.ts'`, resolveDir: join(root, 'cli'), loader: 'ts' },
+      stdin: { contents: entryOf(name), resolveDir: join(root, 'cli'), loader: 'ts' },
       bundle: true,
       write: false,
       metafile: true,
@@ -87,14 +116,19 @@ async function bundle(name: string): Promise<void> {
       target: 'node24',
       absWorkingDir: root,
       logLevel: 'silent',
-      plugins: [inPlace(name)]
+      plugins: [inPlace]
     })
     const files = Object.keys(metafile.inputs).filter((path) => path !== '<stdin>')
     const sources = [...files, 'cli/bundle.ts', 'package.json'].map((path) => sourceOf(join(root, path)))
     if (sources.every(([, , changedMs]) => changedMs < begunMs - coarseMs)) {
-      const code = outputFiles[0]!.text.replace(late, 'late(() => require("$1"))')
-      put(join(bundleFolder, `${name}.cjs`), `${lateHelper}\n${code}`)
-      put(listOf(name), JSON.stringify(sources))
+      const code = outputFiles[0]!.text
+        .replace(late, 'late(() => require("$1"))')
+        .replace(/\bimport\("(file:[^"]+)"\)/g, (whole, url) => (seldomLoaded.test(url) ? notHere : whole))
+      const bundled = !/\bimport\("file:(?![^"]*\/cli\/(?:ifctl|commands\/[a-z-]+)\.ts")/.test(code)
+      const file = join(bundleFolder, `${name}.cjs`)
+      if (bundled) put(file, `${lateHelper}\n${code}`)
+      else rmSync(file, { force: true })
+      put(listOf(name), JSON.stringify({ bundled, sources } satisfies Listed))
       return
     }
     await pause(2 * coarseMs)

@@ -22,17 +22,17 @@ function freshBundle(words) {
   for (let count = Math.min(3, words.length); count > 1; count--) {
     const name = words.slice(0, count).join('-')
     if (!/^[a-z-]+$/.test(name)) continue
-    let sources
+    let listed
     try {
-      sources = JSON.parse(readFileSync(`${kept}/${name}.json`, 'utf8'))
+      listed = JSON.parse(readFileSync(`${kept}/${name}.json`, 'utf8'))
     } catch {
       continue
     }
-    const same = sources.every(([path, size, changedMs]) => {
+    const same = listed.sources.every(([path, size, changedMs]) => {
       const now = statSync(path, { throwIfNoEntry: false })
       return now !== undefined && now.size === size && now.ctimeMs === changedMs
     })
-    return same ? `${kept}/${name}.cjs` : undefined
+    return same && listed.bundled ? `${kept}/${name}.cjs` : undefined
   }
   return undefined
 }

@@ -1,26 +1,33 @@
 import { readFileSync } from 'node:fs'
 import { commonOptions, parseArguments, UsageError } from './arguments.ts'
-import type { Command } from './command.ts'
+import type { Command, Run } from './command.ts'
 import { commands } from './commands.ts'
 import { exitCodes } from './exit-codes.ts'
 import { type Output, printable, processOutput, toJsonLine } from './output.ts'
+
+/** A command that is there already: see bundle.ts. */
+export interface LoadedCommand {
+  /** Its words, joined by `-`. */
+  readonly name: string
+  readonly run: Run
+}
 
 /**
  * The command `ifctl`: runs the command that `argv` (without node and script) names and sets the exit code of the process.
  *
  * It does not end the process: what was written is flushed, and what is still at work (`up`) goes on until it is done.
  */
-export async function main(argv: readonly string[]): Promise<void> {
+export async function main(argv: readonly string[], loaded?: LoadedCommand): Promise<void> {
   const output = processOutput(argv.includes('--json'))
   try {
-    process.exitCode = await dispatch(argv, output)
+    process.exitCode = await dispatch(argv, output, loaded)
   } catch (error) {
     process.exitCode = error instanceof UsageError ? exitCodes.usage : exitCodes.failure
     await tell(error, output)
   }
 }
 
-async function dispatch(argv: readonly string[], output: Output): Promise<number> {
+async function dispatch(argv: readonly string[], output: Output, loaded?: LoadedCommand): Promise<number> {
   if (argv[0] === '--version' || argv[0] === 'version') {
     const version: string = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version
     await (output.json ? output.document({ version }) : output.line(version))
@@ -39,7 +46,7 @@ async function dispatch(argv: readonly string[], output: Output): Promise<number
   }
   if (command === undefined) throw unknownCommand(words)
   const args = parseArguments(line.slice(words.length), [...command.options, ...commonOptions], command.operands)
-  const { run } = await command.load()
+  const { run } = loaded?.name === command.words.join('-') ? loaded : await command.load()
   return run(args, output)
 }
 

@@ -145,7 +145,7 @@ async function stop(thread: Worker): Promise<void> {
   await ended
 }
 
-function storeSettings({ dir, origin, store: wanted, busyTimeoutMs = 2000 }: LedgerConfig): StoreSettings {
+function storeSettings({ dir, origin, store: wanted, busyTimeoutMs = 2000 }: Omit<LedgerConfig, 'log'>): StoreSettings {
   const files = ledgerFiles(dir)
   const store = chooseStore(files.store, files.database, wanted)
   if (store.kind === 'sqlite') return { kind: 'sqlite', path: files.database, busyTimeoutMs }
@@ -354,7 +354,10 @@ export async function openLedger(config: LedgerConfig): Promise<Ledger> {
 }
 
 /** What a service over the ledger in `dir` is told beside where that is. */
-export type ServeOptions = Omit<LedgerServiceConfig, 'publishedPath' | 'policyPath' | 'tokensPath'> & { readonly dir: string }
+export type ServeOptions = Omit<
+  LedgerServiceConfig,
+  'publishedPath' | 'policyPath' | 'vkeyPath' | 'tokensPath' | 'registerPage'
+> & { readonly dir: string }
 
 /**
  * Serves a ledger over HTTP. What that needs takes a tenth of a second to load, and is loaded only here.
@@ -362,9 +365,19 @@ export type ServeOptions = Omit<LedgerServiceConfig, 'publishedPath' | 'policyPa
  * @throws {InfraFabricError} as `startLedgerService`
  */
 export async function serveLedger({ dir, ...options }: ServeOptions): Promise<LedgerService> {
-  const { published, policy, tokens } = ledgerFiles(dir)
-  const { startLedgerService } = await import('./service/service.ts')
-  return startLedgerService({ ...options, publishedPath: published, policyPath: policy, tokensPath: tokens })
+  const { published, policy, vkey, tokens } = ledgerFiles(dir)
+  const [{ startLedgerService }, { registerPage }] = await Promise.all([
+    import('./service/service.ts'),
+    import('./page/serve.ts')
+  ])
+  return startLedgerService({
+    ...options,
+    publishedPath: published,
+    policyPath: policy,
+    vkeyPath: vkey,
+    tokensPath: tokens,
+    registerPage
+  })
 }
 
 /** The tokens of the service: a file, its list and what is changed in it. */

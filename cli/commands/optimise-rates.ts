@@ -1,3 +1,4 @@
+import { formatDecimal, formatRounded } from '#ledger'
 import type { Run } from '../command.ts'
 import { readRates } from '../costs.ts'
 import { exitCodes } from '../exit-codes.ts'
@@ -6,7 +7,6 @@ import { table } from '../table.ts'
 
 export const run: Run = async (args, output) => {
   const rates = [...(await readRates(args)).values()].flat()
-  const { formatDecimal, formatRounded } = await import('#ledger')
   const from = (moment: number): string | null => (Number.isFinite(moment) ? new Date(moment).toISOString() : null)
   if (output.json) {
     for (const rate of rates)

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
-import { newTraceId, silentLog, type WitnessEvent } from '#kernel'
+import { newTraceId, type WitnessEvent } from '#kernel'
 import { appendItem, appendOnce, ledgerFiles } from '#ledger'
 import { type Arguments, CommandError, UsageError } from '../arguments.ts'
 import type { Run } from '../command.ts'
@@ -19,7 +19,7 @@ export const run: Run = async (args, output) => {
   }
   const origin = existsSync(vkey) ? readFileSync(vkey, 'utf8').split('+')[0]! : (args.value('origin') ?? newOrigin)
   const item = appendItem(event, Date.now(), args.value('key') ?? randomUUID())
-  const [place] = await appendOnce({ dir, origin, log: silentLog }, [item])
+  const [place] = await appendOnce({ dir, origin }, [item], (code, message) => output.talk(`ifctl: ${message} (${code})`))
   if (output.json) await output.document({ ...place, traceId: event.traceId })
   else await output.line(`entry ${place!.index} of trace ${event.traceId}, hash ${place!.hash}`)
   return exitCodes.ok
