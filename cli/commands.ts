@@ -129,8 +129,9 @@ export const commands: readonly Command[] = [
   },
   {
     words: ['witness', 'verify'],
-    operands: [],
-    summary: 'check every entry, the chain and the signed heads; each verdict has its exit code',
+    operands: ['[bundle]'],
+    summary:
+      'check every entry, the chain and the signed heads, of the ledger or of an evidence bundle; each verdict has its exit code',
     options: [
       dataOption,
       ledgerOption,
@@ -231,6 +232,18 @@ export const commands: readonly Command[] = [
       ratesOption
     ],
     load: () => import('./commands/witness-export.ts')
+  },
+  {
+    words: ['witness', 'import'],
+    operands: ['<bundle>'],
+    summary: 'check all of an evidence bundle, then take it into a folder, to be read with --ledger',
+    options: [
+      { name: 'into', value: 'DIR', summary: 'folder that is not there yet, or empty' },
+      { name: 'vkey', value: 'KEY', summary: 'public key of the log, or a file with it (default: the one in the bundle)' },
+      { name: 'policy', value: 'FILE', summary: 'witnesses whose quorum must have cosigned (C2SP tlog-policy)' },
+      { name: 'checkpoint', value: 'FILE', summary: 'checkpoint kept from elsewhere, - for stdin: shows truncation and forks' }
+    ],
+    load: () => import('./commands/witness-import.ts')
   },
   {
     words: ['witness', 'cosign'],

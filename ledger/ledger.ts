@@ -52,7 +52,14 @@ export { readEntries } from './store/sqlite-store.ts'
 export type { AppendItem, Head, LogReader, LogStore, Place, Segment } from './store/store.ts'
 export { type LedgerStore, readStoreFile } from './store/store-file.ts'
 export { checkIndex } from './verify/index-check.ts'
-export { type TrustedState, type Verdict, type Verification, type VerifyOptions, verifyLedger } from './verify/verify.ts'
+export {
+  claimedKey,
+  type TrustedState,
+  type Verdict,
+  type Verification,
+  type VerifyOptions,
+  verifyLedger
+} from './verify/verify.ts'
 
 /** What lies where in the ledger's folder. */
 export const ledgerFiles = (dir: string) => ({

@@ -1,33 +1,27 @@
 import { existsSync, renameSync, writeFileSync } from 'node:fs'
-import type { TrustedState, Verdict } from '#ledger'
-import { CommandError, UsageError } from '../arguments.ts'
+import type { claimedKey, ledgerFiles, TrustedState } from '#ledger'
+import { type Arguments, CommandError, UsageError } from '../arguments.ts'
 import type { Run } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { readInput } from '../files.ts'
 import { existingLedger, isServerAddress, ledgerPlace } from '../ledger.ts'
-import { printable } from '../output.ts'
-
-const codeOf: Readonly<Record<Verdict, number>> = {
-  valid: exitCodes.ok,
-  truncated: exitCodes.truncated,
-  altered: exitCodes.altered,
-  forked: exitCodes.forked,
-  unwitnessed: exitCodes.unwitnessed,
-  incomplete: exitCodes.incomplete
-}
+import { progressBar } from '../progress.ts'
+import { showVerification, verdictCodes } from '../verdict.ts'
 
 export const run: Run = async (args, output) => {
-  const place = ledgerPlace(args)
-  const files = isServerAddress(place) ? null : await existingLedger(place)
-  const { checkIndex, describeVerdict, indexPathOf, logOfFolder, parseServer, verifyLedger } = await import('#ledger')
+  const { checkIndex, indexPathOf, verifyLedger } = await import('#ledger')
+  const { path, beside, keyBeside } = await placeOf(args)
   const given = args.value('vkey')
-  if (given === undefined && files === null)
-    throw new UsageError('--vkey is needed: nothing lies beside a server to tell the key')
-  const vkey = given === undefined ? await keyBeside(files!.vkey) : existsSync(given) ? await readText(given) : given
-  const kept = files === null ? null : logOfFolder(place)
-  const path = kept === null ? parseServer(place).url : kept.kind === 'sqlite' ? kept.path : kept.url
-  if (given === undefined)
-    output.talk('the key is the one that lies beside the ledger; bring your own with --vkey to trust nobody')
+  const key = given === undefined ? await keyBeside() : { vkey: existsSync(given) ? await readText(given) : given }
+  if ('failed' in key) {
+    await showVerification(key.failed, output, { indexFault: null })
+    return verdictCodes[key.failed.verdict]
+  }
+  const { vkey } = key
+  if (given === undefined) {
+    const where = beside === null ? 'in the bundle' : 'beside the ledger'
+    output.talk(`the key is the one that lies ${where}; bring your own with --vkey to trust nobody`)
+  }
   const checkpoint = args.value('checkpoint')
   const pinned = checkpoint === undefined ? [] : [(await readInput(checkpoint)).toString('utf8')]
   const all = args.has('all')
@@ -42,32 +36,21 @@ export const run: Run = async (args, output) => {
   const result = await verifyLedger(path, {
     vkey,
     pinned,
-    ...(files === null ? {} : { publishedPath: files.published }),
+    ...(beside === null ? {} : { publishedPath: beside.published }),
     depth: all ? 'form' : 'place',
-    ...(all ? { beside: files === null ? {} : { framesPath: files.frames } } : {}),
+    ...(all ? { beside: beside === null ? {} : { framesPath: beside.frames } } : {}),
     ...(policy === undefined ? {} : { policy: (await readInput(policy)).toString('utf8') }),
     ...(from === undefined ? {} : { from }),
-    ...(accounting !== undefined ? { completeness: { accountingPath: accounting } } : all ? { completeness: {} } : {})
+    ...(accounting !== undefined ? { completeness: { accountingPath: accounting } } : all ? { completeness: {} } : {}),
+    onProgress: progressBar()
   })
   const indexFault =
-    all && files !== null && result.verdict === 'valid'
-      ? await checkIndex({ path, origin: vkey.split('+')[0]! }, indexPathOf(files.database))
+    all && beside !== null && result.verdict === 'valid'
+      ? await checkIndex({ path, origin: vkey.split('+')[0]! }, indexPathOf(beside.database))
       : null
   if (statePath !== undefined && result.state !== null) keepState(statePath, result.state)
-  if (output.json) await output.document({ ...result, indexFault })
-  else {
-    await output.line(output.paint(result.verdict === 'valid' ? 'green' : 'red', printable(describeVerdict(result))))
-    await output.line(`${result.entries} entries, root ${result.root ?? '-'}, held against ${result.heads} signed heads`)
-    for (const note of result.notes) await output.line(printable(note))
-    for (const callId of [...(result.completeness?.missingCalls ?? []), ...(result.completeness?.missingRefusals ?? [])]) {
-      await output.line(`not in the log: ${printable(callId)}`)
-    }
-    for (const { callId, traceId, missing } of result.completeness?.gaps ?? []) {
-      await output.line(`call ${printable(callId)}, trace ${printable(traceId)}: lacks ${missing.join(', ')}`)
-    }
-    if (indexFault !== null) await output.line(output.paint('red', printable(indexFault)))
-  }
-  return indexFault === null ? codeOf[result.verdict] : exitCodes.indexDiffers
+  await showVerification(result, output, { indexFault })
+  return indexFault === null ? verdictCodes[result.verdict] : exitCodes.indexDiffers
 }
 
 function readState(text: string): TrustedState {
@@ -84,9 +67,38 @@ function keepState(path: string, state: TrustedState): void {
   renameSync(`${path}.new`, path)
 }
 
-async function keyBeside(path: string): Promise<string> {
-  if (!existsSync(path)) throw new CommandError('cli.ledger.no-key', `${path} is not there: give the public key with --vkey`)
-  return readText(path)
+interface Place {
+  /** As verifyLedger takes it. */
+  readonly path: string
+  /** Files beside the log; null where nothing lies beside it. */
+  readonly beside: ReturnType<typeof ledgerFiles> | null
+  /** The key that is taken when none is given. */
+  readonly keyBeside: () => ReturnType<typeof claimedKey>
+}
+
+async function placeOf(args: Arguments): Promise<Place> {
+  const { bundleOfFolder, claimedKey, logOfFolder, parseServer } = await import('#ledger')
+  const [bundle] = args.operands
+  if (bundle !== undefined) {
+    if (args.value('ledger') !== undefined) throw new UsageError('either a bundle or --ledger: which is meant?')
+    if (!existsSync(bundle)) throw new CommandError('cli.file.unreadable', `${bundle} is not there`)
+    return { path: bundle, beside: null, keyBeside: () => claimedKey(bundle) }
+  }
+  const place = ledgerPlace(args)
+  if (isServerAddress(place)) {
+    const keyBeside = async () => {
+      throw new UsageError('--vkey is needed: nothing lies beside a server to tell the key')
+    }
+    return { path: parseServer(place).url, beside: null, keyBeside }
+  }
+  const files = await existingLedger(place)
+  const log = logOfFolder(place)
+  const path = log === null ? bundleOfFolder(place)! : log.kind === 'sqlite' ? log.path : log.url
+  const keyBeside = async () => {
+    if (existsSync(files.vkey)) return { vkey: await readText(files.vkey) }
+    throw new CommandError('cli.ledger.no-key', `${files.vkey} is not there: give the public key with --vkey`)
+  }
+  return { path, beside: files, keyBeside }
 }
 
 async function readText(path: string): Promise<string> {

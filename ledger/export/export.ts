@@ -8,7 +8,7 @@ import { writeNewFile } from './new-file.ts'
 import type { OfflineData } from './offline-data.ts'
 import { type ExportSelection, type ExportSource, type ExportView, openExport } from './view.ts'
 
-export { importBundle, keysInBundle } from './import.ts'
+export { importBundle } from './import.ts'
 
 export const exportFormats = ['json', 'csv', 'pdf', 'bundle'] as const
 export type ExportFormat = (typeof exportFormats)[number]

@@ -76,15 +76,3 @@ export async function importBundle({ bundle, into, vkey, onProgress, ...trust }:
     await rm(draft, { recursive: true, force: true })
   }
 }
-
-/** The public keys that a bundle brings, oldest first: claims, for whoever has none from elsewhere. @throws {InfraFabricError} `ledger.bundle.unreadable` */
-export function keysInBundle(path: string): readonly string[] {
-  try {
-    const { archive, vkeys } = openBundle(path)
-    archive.close()
-    return vkeys
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause)
-    throw new InfraFabricError('ledger.bundle.unreadable', `${path}: ${why}`, { cause })
-  }
-}

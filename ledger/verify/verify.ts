@@ -160,12 +160,7 @@ export async function verifyLedger(path: string, options: VerifyOptions): Promis
           : null
     }
   } catch (error) {
-    if (error instanceof SourceDamaged)
-      return failure(error instanceof SourceCutShort ? 'truncated' : 'altered', error.message, null, 0)
-    if (error instanceof InfraFabricError) throw error
-    throw new InfraFabricError('ledger.unreadable', `${path.replace(/\/\/[^@/]*@/, '//')} cannot be read: ${String(error)}`, {
-      cause: error
-    })
+    return failureOf(error, path)
   } finally {
     source?.close()
   }
@@ -173,6 +168,25 @@ export async function verifyLedger(path: string, options: VerifyOptions): Promis
 
 export type { Verdict } from './judge.ts'
 export type { TrustedState } from './trusted.ts'
+
+/**
+ * The first public key that a bundle brings: a claim, for whoever has no key from elsewhere. What is wrong, when the bundle is too damaged to bring one.
+ *
+ * @throws {InfraFabricError} `ledger.unreadable`
+ */
+export async function claimedKey(path: string): Promise<{ readonly vkey: string } | { readonly failed: Verification }> {
+  try {
+    if (!looksLikeArchive(path)) throw new SourceDamaged('the file is no evidence bundle')
+    const { openBundle } = await import('./bundle.ts')
+    const { archive, vkeys } = openBundle(path)
+    archive.close()
+    if (vkeys[0] === undefined) throw new SourceDamaged('the bundle brings no key')
+    return { vkey: readVerifierKey(vkeys[0]).text }
+  } catch (error) {
+    if (error instanceof InfraFabricError) return { failed: failure('altered', error.message, null, 0) }
+    return { failed: failureOf(error, path) }
+  }
+}
 
 /** The bundle at `path` when it holds a selection; null for anything else. */
 async function openSelection(path: string): Promise<Bundle | null> {
@@ -211,6 +225,16 @@ async function verifySelection(
   } finally {
     bundle.archive.close()
   }
+}
+
+/** What a damaged source is. @throws {InfraFabricError} what is no verdict on the log */
+function failureOf(error: unknown, path: string): Verification {
+  if (error instanceof SourceDamaged)
+    return failure(error instanceof SourceCutShort ? 'truncated' : 'altered', error.message, null, 0)
+  if (error instanceof InfraFabricError) throw error
+  throw new InfraFabricError('ledger.unreadable', `${path.replace(/\/\/[^@/]*@/, '//')} cannot be read: ${String(error)}`, {
+    cause: error
+  })
 }
 
 function failure(verdict: Verdict, explanation: string, index: number | null, entries: number): Verification {
