@@ -1,4 +1,4 @@
-import { closeSync, fdatasyncSync, fstatSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { closeSync, fdatasyncSync, fstatSync, ftruncateSync, openSync, readFileSync, readSync, writeSync } from 'node:fs'
 import { InfraFabricError } from '#kernel'
 import { type Checkpoint, isSignedBy, type NoteVerifier, parseCheckpoint } from '../log/note.ts'
 import { judgeCheckpoint, type Policy } from '../log/policy.ts'
@@ -26,27 +26,64 @@ export function readPublished(path: string): (string | null)[] {
   return text.split('\n').slice(0, -1).map(readLine)
 }
 
+const octetsAtOnce = 16_384
+
+/** The same, newest first, read from the end of the file: whoever wants the last one need not read them all. */
+function* publishedBackward(path: string): Generator<string | null> {
+  let file: number
+  try {
+    file = openSync(path, 'r')
+  } catch {
+    return
+  }
+  try {
+    let at = fstatSync(file).size
+    let text: Buffer = Buffer.alloc(0)
+    /** Where the line that is yielded next ends; -1 until the line feed of the last whole line was found. */
+    let end = -1
+    while (at > 0) {
+      const part = Buffer.alloc(Math.min(octetsAtOnce, at))
+      at -= part.length
+      for (let filled = 0; filled < part.length; ) {
+        const read = readSync(file, part, filled, part.length - filled, at + filled)
+        if (read === 0) return
+        filled += read
+      }
+      text = Buffer.concat([part, text])
+      if (end >= 0) end += part.length
+      for (let feed = text.lastIndexOf(10, end < 0 ? undefined : end - 1); feed >= 0; feed = text.lastIndexOf(10, end - 1)) {
+        if (end >= 0) yield readLine(text.toString('utf8', feed + 1, end))
+        end = feed
+        if (feed === 0) break
+      }
+      if (end >= 0) text = text.subarray(0, end + 1)
+    }
+    if (end >= 0) yield readLine(text.toString('utf8', 0, end))
+  } finally {
+    closeSync(file)
+  }
+}
+
 /**
  * The newest published head with at least `size` entries that meets the policy: heads under which a key changes are published without waiting for a
  * quorum. Null when there is none.
  */
 export function latestPublished(path: string, policy: Policy, size = 0): string | null {
-  return (
-    readPublished(path).findLast((note) => {
-      if (note === null) return false
-      try {
-        const parsed = parseCheckpoint(note)
-        return parsed.checkpoint.size >= size && judgeCheckpoint(policy, parsed).quorum
-      } catch {
-        return false
-      }
-    }) ?? null
-  )
+  for (const note of publishedBackward(path)) {
+    if (note === null) continue
+    try {
+      const parsed = parseCheckpoint(note)
+      if (parsed.checkpoint.size >= size && judgeCheckpoint(policy, parsed).quorum) return note
+    } catch {
+      // a spoiled line: the verifier tells of it
+    }
+  }
+  return null
 }
 
 /** The newest published head with a good signature of one of these keys; null when there is none. */
 export function latestSigned(path: string, keys: readonly NoteVerifier[]): Checkpoint | null {
-  for (const note of readPublished(path).reverse()) {
+  for (const note of publishedBackward(path)) {
     if (note === null) continue
     try {
       const parsed = parseCheckpoint(note)
@@ -69,7 +106,7 @@ function readLine(line: string): string | null {
 
 /** Opens the file for appending. Each publication is on disk when `publish` returns. @throws what the file system throws */
 export function openPublished(path: string): PublishedHeads {
-  let last = readPublished(path).at(-1) ?? null
+  let last = publishedBackward(path).next().value ?? null
   const file = openSync(path, 'a+', 0o644)
   let torn = true
   return {

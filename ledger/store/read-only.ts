@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { pathToFileURL } from 'node:url'
@@ -23,7 +23,7 @@ export function isDamage(error: unknown): boolean {
  */
 export function settleJournal(path: string): void {
   const journal = `${path}-wal`
-  if (!existsSync(journal)) return
+  if ((statSync(journal, { throwIfNoEntry: false })?.size ?? 0) === 0) return
   syncPath(journal)
   syncPath(dirname(path))
 }
