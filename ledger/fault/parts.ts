@@ -1,5 +1,5 @@
 /** The parts of `npm run fault:ledger`: what is broken in each, how often, and what it needs. */
-import { failWrites } from './failed-writes.ts'
+import { failWrites, type Subject, shortenWrites } from './failed-writes.ts'
 import { killWriters, type RunOptions } from './kills.ts'
 import type { Tally } from './oracle.ts'
 import { cutPowerUnderWriters, missingPrograms, type PowerCuts, powerCutsImpossible } from './power-cuts.ts'
@@ -32,10 +32,19 @@ const needs = (programs: Readonly<Record<string, string>>) => () => {
   return missing.length === 0 ? null : `needs ${missing.join(', ')}`
 }
 const redis = { 'redis-server': 'redis-server' }
+const strace = { strace: 'strace' }
+const limits = { prlimit: 'util-linux' }
 
 const counted =
   (run: (options: RunOptions) => Promise<Tally>) =>
   async (options: RunOptions): Promise<Outcome> => ({ rounds: options.runs, tally: await run(options) })
+
+const writes =
+  (subject: Subject, fail: typeof failWrites) =>
+  async (options: RunOptions): Promise<Outcome> => {
+    const tally = await fail(subject, options)
+    return { rounds: tally.positions, tally }
+  }
 
 const cuts = async (
   options: RunOptions,
@@ -129,12 +138,33 @@ export const parts: readonly Part[] = [
   {
     name: 'sqlite-writes',
     group: 'places',
-    share: 0.5,
+    share: 0.4,
     what: 'EIO and ENOSPC at every write and sync of database, journal and published heads',
-    impossible: needs({ strace: 'strace' }),
-    run: async (options) => {
-      const { positions, ...tally } = await failWrites(options)
-      return { rounds: positions, tally }
-    }
+    impossible: needs(strace),
+    run: writes('sqlite', failWrites)
+  },
+  {
+    name: 'redis-writes',
+    group: 'places',
+    share: 0.2,
+    what: 'EIO and ENOSPC at every write and sync of the append-only file of redis-server',
+    impossible: needs({ ...strace, ...redis }),
+    run: writes('redis', failWrites)
+  },
+  {
+    name: 'sqlite-short',
+    group: 'places',
+    share: 0.1,
+    what: 'writes cut short in the files of SQLite',
+    impossible: needs(limits),
+    run: writes('sqlite', shortenWrites)
+  },
+  {
+    name: 'redis-short',
+    group: 'places',
+    share: 0.1,
+    what: 'writes cut short in the append-only file of redis-server',
+    impossible: needs({ ...limits, ...redis }),
+    run: writes('redis', shortenWrites)
   }
 ]

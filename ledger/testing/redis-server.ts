@@ -15,7 +15,7 @@ export interface RedisServer {
   readonly pid: () => number
   /** Ends it at once, with its files as they are. */
   readonly kill: () => Promise<void>
-  /** Starts it again on its files. */
+  /** Starts it again on its files, with nothing in front of its command. */
   readonly restart: () => Promise<void>
   /** Sends one command, its words parted by blanks, and gives the first line of the answer. */
   readonly ask: (command: string) => Promise<string>
@@ -30,15 +30,24 @@ export const durable = ['--appendonly', 'yes', '--appendfsync', 'always', '--max
  * Starts a server that listens on a Unix socket in its folder, and on `port` of 127.0.0.1 when one is given.
  *
  * @param settings as on redis-server's command line
+ * @param before words in front of the command when it is started first: a tracer, which must leave the server its own process
  */
-export const startRedis = (settings: readonly string[] = durable, port = 0): Promise<RedisServer> =>
-  startServer(['--save', '', ...settings], '', port)
+export const startRedis = (
+  settings: readonly string[] = durable,
+  port = 0,
+  before: readonly string[] = []
+): Promise<RedisServer> => startServer(['--save', '', ...settings], '', port, before)
 
 /** Starts a sentinel on `port` of 127.0.0.1 that watches the master on `masterPort` under the name `main`. */
 export const startSentinel = (masterPort: number, port: number): Promise<RedisServer> =>
   startServer(['--sentinel'], `sentinel monitor main 127.0.0.1 ${masterPort} 1\n`, port)
 
-async function startServer(settings: readonly string[], configuration: string, port: number): Promise<RedisServer> {
+async function startServer(
+  settings: readonly string[],
+  configuration: string,
+  port: number,
+  before: readonly string[] = []
+): Promise<RedisServer> {
   const dir = mkdtempSync(join(tmpdir(), 'redis-'))
   const socket = join(dir, 'redis.sock')
   const file = join(dir, 'redis.conf')
@@ -62,11 +71,11 @@ async function startServer(settings: readonly string[], configuration: string, p
       connection.write(`${command}\r\n`)
     })
 
-  const start = async (): Promise<void> => {
+  const start = async (words: readonly string[] = []): Promise<void> => {
     const fixed = [file, '--port', String(port), '--bind', '127.0.0.1', '--unixsocket', socket, '--dir', dir]
-    const started = spawn('redis-server', [...fixed, '--daemonize', 'no', '--logfile', join(dir, 'redis.log'), ...settings], {
-      stdio: 'ignore'
-    })
+    const more = ['--daemonize', 'no', '--logfile', join(dir, 'redis.log'), ...settings]
+    const command = [...words, 'redis-server', ...fixed, ...more]
+    const started = spawn(command[0]!, command.slice(1), { stdio: 'ignore' })
     child = started
     let failure: Error | null = null
     ended = new Promise((resolve) => {
@@ -93,7 +102,7 @@ async function startServer(settings: readonly string[], configuration: string, p
   }
 
   try {
-    await start()
+    await start(before)
   } catch (error) {
     await kill()
     rmSync(dir, { recursive: true, force: true })
