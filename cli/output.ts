@@ -1,3 +1,6 @@
+import { fstatSync, writeSync } from 'node:fs'
+import { systemCode } from './arguments.ts'
+
 /** Where a command writes: data to `data`, talk to `talk`. */
 export interface Output {
   /** Whether `--json` was given: data is JSON then, one document or one object a line. */
@@ -8,6 +11,8 @@ export interface Output {
   readonly document: (value: unknown) => Promise<void>
   /** Writes one line to stderr, for people. */
   readonly talk: (text: string) => void
+  /** Stdout itself, for what writes to a stream. */
+  readonly stdout: () => NodeJS.WriteStream
   /** What to do when the reader of stdout goes away (`| head`), instead of ending the process there and then. */
   readonly whenGone: (stop: () => void) => void
   /** Marks text for a terminal; plain text anywhere else. */
@@ -30,32 +35,78 @@ export function toJsonLine(value: unknown): string {
   return JSON.stringify(value).replace(unprintable, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 
+/** Device of `/dev/null` and its like, which are no terminals (Linux). */
+const memoryDevices = 1
+
+/** Whether a descriptor may be a terminal: asking the stream of the process for it takes two milliseconds, which files and pipes need not pay. */
+function mayBeTerminal(fd: number): boolean {
+  const { rdev } = fstatSync(fd)
+  return rdev !== 0 && rdev >> 8 !== memoryDevices
+}
+
+/**
+ * Writes to a descriptor of the process there and then, as its stream does for terminals, files and pipes. The stream itself is used from where on the
+ * descriptor takes no more for the moment.
+ *
+ * @param gone told once that nobody reads any more; what is written afterwards is lost
+ */
+function writerTo(fd: number, streamOf: () => NodeJS.WriteStream, gone: () => void): (text: string) => Promise<void> {
+  let stream: NodeJS.WriteStream | null = null
+  let isGone = false
+  const fail = (error: unknown): void => {
+    if (systemCode(error) !== 'EPIPE') throw error
+    isGone = true
+    gone()
+  }
+  /** @returns what is left to write */
+  const writeAtOnce = (octets: Buffer): Buffer => {
+    let rest = octets
+    try {
+      while (rest.length > 0) rest = rest.subarray(writeSync(fd, rest))
+    } catch (error) {
+      if (systemCode(error) === 'EAGAIN') return rest
+      fail(error)
+    }
+    return Buffer.alloc(0)
+  }
+  return (text) => {
+    if (isGone) return Promise.resolve()
+    let rest: Buffer = Buffer.from(text)
+    if (stream === null) {
+      rest = writeAtOnce(rest)
+      if (rest.length === 0) return Promise.resolve()
+      stream = streamOf().on('error', fail)
+    }
+    const open = stream
+    if (open.destroyed || open.write(rest)) return Promise.resolve()
+    return new Promise((resolve) => {
+      const goOn = (): void => {
+        open.off('drain', goOn).off('close', goOn)
+        resolve()
+      }
+      open.on('drain', goOn).on('close', goOn)
+    })
+  }
+}
+
 /** Output to this process's streams. A reader that went away ends the process quietly, unless the command says otherwise. */
 export function processOutput(json: boolean): Output {
   let stop = (): void => process.exit()
-  const gone = (error: NodeJS.ErrnoException): void => {
-    if (error.code !== 'EPIPE') throw error
-    stop()
-  }
-  process.stdout.on('error', gone)
-  process.stderr.on('error', gone)
-  const colours = process.stdout.isTTY && !json && !process.env.NO_COLOR && process.env.TERM !== 'dumb'
-  const line = (text: string): Promise<void> => {
-    const { stdout } = process
-    if (stdout.destroyed || stdout.write(`${text}\n`)) return Promise.resolve()
-    return new Promise((resolve) => {
-      const goOn = (): void => {
-        stdout.off('drain', goOn).off('close', goOn)
-        resolve()
-      }
-      stdout.on('drain', goOn).on('close', goOn)
-    })
-  }
+  const gone = (): void => stop()
+  const write = writerTo(1, () => process.stdout, gone)
+  const talk = writerTo(2, () => process.stderr, gone)
+  const colours = !json && !process.env.NO_COLOR && process.env.TERM !== 'dumb' && mayBeTerminal(1) && process.stdout.isTTY
+  const line = (text: string): Promise<void> => write(`${text}\n`)
   return {
     json,
     line,
     document: (value) => line(toJsonLine(value)),
-    talk: (text) => void process.stderr.write(`${text}\n`),
+    talk: (text) => void talk(`${text}\n`),
+    stdout: () =>
+      process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+        if (error.code !== 'EPIPE') throw error
+        gone()
+      }),
     whenGone: (stopInstead) => {
       stop = stopInstead
     },

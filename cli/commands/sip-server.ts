@@ -34,7 +34,7 @@ export const run: Run = async (args, output) => {
   const log = createLog({
     name: 'sip-server',
     level: loaded.settings.logLevel,
-    destination: output.json ? process.stdout : readableLog(output)
+    destination: output.json ? output.stdout() : readableLog(output)
   })
   let server: SipServer | undefined
   const onReload = (): void => {

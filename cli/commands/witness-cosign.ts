@@ -1,7 +1,18 @@
+import { renameSync, rmSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { createLog } from '#kernel'
-import { type LedgerReader, openSeat, parseVerifierKey, type Seat } from '#ledger'
-import { type Arguments, CommandError, UsageError } from '../arguments.ts'
+import {
+  connectLog,
+  type LedgerReader,
+  type LogClient,
+  openSeat,
+  parseCheckpoint,
+  parseVerifierKey,
+  type Seat,
+  tilesOf
+} from '#ledger'
+import { type Arguments, CommandError, systemCode, UsageError } from '../arguments.ts'
 import type { Run } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { readInput } from '../files.ts'
@@ -14,11 +25,15 @@ const stopSignals = ['SIGINT', 'SIGTERM'] as const
 export const run: Run = async (args, output) => {
   const serve = args.value('serve')
   const checkpoint = args.value('checkpoint')
-  if ((serve === undefined) === (checkpoint === undefined)) throw new UsageError('either --serve or --checkpoint is needed')
+  const logUrl = args.value('log')
+  if ([serve, checkpoint, logUrl].filter((way) => way !== undefined).length !== 1)
+    throw new UsageError('one of --serve, --checkpoint and --log is needed')
+  const everyS = args.wholeNumber('every', 1, 86_400)
+  if (everyS !== undefined && logUrl === undefined) throw new UsageError('--every goes with --log')
   const given = args.required('vkey')
   const readLogs = async () => (await keysGiven(given)).map((key) => parseVerifierKey(key))
   let logs = await readLogs()
-  const log = createLog({ name: 'seat', level: 'info', destination: output.json ? process.stdout : readableLog(output) })
+  const log = createLog({ name: 'seat', level: 'info', destination: output.json ? output.stdout() : readableLog(output) })
   const seat = await openSeat({
     name: args.required('name'),
     keyPath: resolve(args.required('key')),
@@ -29,6 +44,7 @@ export const run: Run = async (args, output) => {
   })
   try {
     if (checkpoint !== undefined) return await byHand(seat, checkpoint, args, output)
+    if (logUrl !== undefined && everyS === undefined) return await fromLog(seat, connectLog(logUrl), args, output)
     const reload = () => {
       readLogs().then(
         (now) => {
@@ -40,6 +56,7 @@ export const run: Run = async (args, output) => {
     }
     process.on('SIGHUP', reload)
     try {
+      if (logUrl !== undefined) return await followLog(seat, connectLog(logUrl), everyS!, args, output)
       return await serveUntilStopped(seat, serve!, output)
     } finally {
       process.off('SIGHUP', reload)
@@ -76,13 +93,77 @@ async function serveUntilStopped(seat: Seat, serve: string, output: Output): Pro
 async function byHand(seat: Seat, path: string, args: Arguments, output: Output): Promise<number> {
   const checkpoint = (await readInput(path)).toString('utf8')
   const folder = args.value('ledger')
-  const cosign = (reader: LedgerReader | null) => seat.cosign(checkpoint, reader?.log ?? null)
+  const cosign = (reader: LedgerReader | null) => seat.cosign(checkpoint, reader === null ? null : tilesOf(reader.log))
   const { status, body } =
     folder === undefined ? await cosign(null) : await withReader(isServerAddress(folder) ? folder : resolve(folder), cosign)
-  if (status !== 200) throw new CommandError('cli.cosign.refused', `not signed: ${refusal(status, body)}`)
+  if (status !== 200) throw notSigned(status, body)
   if (output.json) await output.document({ vkey: seat.vkey, cosignature: body })
   else await output.line(body.replace(/\n$/, ''))
   return exitCodes.ok
+}
+
+const notSigned = (status: number, body: string): CommandError =>
+  new CommandError('cli.cosign.refused', `not signed: ${refusal(status, body)}`)
+
+/**
+ * Signs the head that waits at the log, or the one it has published, and brings the cosignature back.
+ *
+ * @throws {CommandError} `cli.cosign.refused`, `cli.not-found`; {InfraFabricError} as connectLog and Seat.cosign
+ */
+async function fromLog(seat: Seat, log: LogClient, args: Arguments, output: Output): Promise<number> {
+  const head = await log.head()
+  if (head === null) throw new CommandError('cli.not-found', 'the log has no head yet')
+  const { size } = parseCheckpoint(head.note).checkpoint
+  const { status, body } = await seat.cosign(head.note, log.tiles(size))
+  if (status !== 200) throw notSigned(status, body)
+  const cosigned = head.note + body
+  const out = args.value('out')
+  if (out !== undefined) replaceFile(resolve(out), cosigned)
+  const brought = head.waiting ? ((await log.bring(cosigned)) ? 'taken' : 'late') : 'not asked for'
+  if (output.json) await output.document({ size, brought, cosignature: body, note: cosigned })
+  else {
+    await output.line(body.replace(/\n$/, ''))
+    output.talk(`a head of ${size} entries; the log's answer: ${brought}`)
+  }
+  return exitCodes.ok
+}
+
+/** Does so again and again. What fails is told and tried again; a head that does not follow from the last one signed is told each time. */
+async function followLog(seat: Seat, log: LogClient, everyS: number, args: Arguments, output: Output): Promise<number> {
+  const stop = new AbortController()
+  const onStop = () => stop.abort()
+  for (const signal of stopSignals) process.on(signal, onStop)
+  output.whenGone(onStop)
+  let last = ''
+  try {
+    while (!stop.signal.aborted) {
+      try {
+        const note = (await log.head())?.note ?? ''
+        if (note !== '' && note !== last) {
+          await fromLog(seat, log, args, output)
+          last = note
+        }
+      } catch (error) {
+        output.talk(printable(error instanceof Error ? error.message : String(error)))
+      }
+      await pause(everyS * 1000, undefined, { signal: stop.signal }).catch(() => undefined)
+    }
+  } finally {
+    for (const signal of stopSignals) process.off(signal, onStop)
+  }
+  return exitCodes.ok
+}
+
+/** A file that is whole and on disk under its name, or as it was before. */
+function replaceFile(path: string, text: string): void {
+  const made = `${path}.${process.pid}`
+  try {
+    writeFileSync(made, text, { flush: true })
+    renameSync(made, path)
+  } catch (cause) {
+    rmSync(made, { force: true })
+    throw new CommandError('cli.file.unwritable', `${path} cannot be written (${systemCode(cause)})`, { cause })
+  }
 }
 
 function refusal(status: number, body: string): string {

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { createLog } from '#kernel'
-import { type Ledger, ledgerFiles, openLedger, openReader, serveLedger } from '#ledger'
+import { ledgerFiles, openLedger, openReader, serveLedger } from '#ledger'
 import { type Arguments, UsageError } from '../arguments.ts'
 import type { Run } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
@@ -15,18 +15,26 @@ export const run: Run = async (args, output) => {
   await existingLedger(dir)
   const tls = tlsOf(args)
   const { address, port } = listenOf(args.value('listen') ?? '127.0.0.1:8620')
-  const log = createLog({ name: 'witness', level: 'info', destination: output.json ? process.stdout : readableLog(output) })
+  const log = createLog({ name: 'witness', level: 'info', destination: output.json ? output.stdout() : readableLog(output) })
   const stop = Promise.withResolvers<void>()
   const onStop = () => stop.resolve()
   for (const signal of stopSignals) process.on(signal, onStop)
   output.whenGone(onStop)
   const origin = readFileSync(ledgerFiles(dir).vkey, 'utf8').split('+')[0]!
-  const ledger: Pick<Ledger, 'reader' | 'close'> & { readonly append: Ledger['append'] | null } = args.has('read-only')
-    ? await readOnly(dir)
-    : await openLedger({ dir, origin, log })
+  const writing = args.has('read-only') ? null : await openLedger({ dir, origin, log })
+  const ledger = writing ?? (await readOnly(dir))
   try {
     const { reader, append } = ledger
-    const service = await serveLedger({ dir, reader, append, address, port, log, ...(tls === null ? {} : { tls }) })
+    const service = await serveLedger({
+      dir,
+      reader,
+      append,
+      address,
+      port,
+      log,
+      ...(writing === null ? {} : { witnesses: writing }),
+      ...(tls === null ? {} : { tls })
+    })
     try {
       if (output.json) await output.document({ type: 'ready', url: service.url, port: service.port })
       else output.talk(`ready at ${service.url}; Ctrl-C ends it`)
