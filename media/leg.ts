@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { DecodeError, type LegStats } from '#kernel'
 import type { CodecDefinition, Decoder } from './codec/codec.ts'
 import { codecNamed } from './codec/codecs.ts'
-import { JitterBuffer } from './jitter-buffer.ts'
+import { JitterBuffer } from './jitter/jitter-buffer.ts'
 import { type Endpoint, Latch } from './latch.ts'
 import type { Party } from './mixer/conference.ts'
 import type { SendFormat } from './mixer/downlink.ts'
@@ -122,7 +122,12 @@ export class Leg implements Party {
     this.#clockRateHz = codec.clockRateHz
     this.#frameClock = (codec.clockRateHz * frameMs) / 1000
     this.#jitter = new JitterBuffer(
-      { clockRateHz: codec.clockRateHz, frameSamples: this.frame.length, targetDelayMs: this.#settings.jitterTargetMs },
+      {
+        clockRateHz: codec.clockRateHz,
+        sampleRateHz: rateHz,
+        frameSamples: this.frame.length,
+        targetDelayMs: this.#settings.jitterTargetMs
+      },
       decoder
     )
     this.#digits = new DigitCollector(codec.clockRateHz, this.#output.digit)

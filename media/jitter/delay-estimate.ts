@@ -1,0 +1,87 @@
+/**
+ * How long packets should wait: the delay, over the fastest of late, that all but a few stay below.
+ *
+ * Quick up: two late packets within about a second count at once. Slow down: the target falls a few milliseconds a second.
+ */
+
+const binMs = 5
+const bins = 100
+/** Share of the past that a new packet replaces. */
+const forget = 1 / 64
+/** Share of packets that may come later than the target. */
+const lateShare = 0.03
+const fallMsPerS = 5
+/** The fastest transit is sought over the last one to two such times: long for jitter, short for drifting clocks (2 ms at 200 ppm). */
+const fastestWindowMs = 5000
+/** A transit further off than this belongs to another time line. */
+const anotherTimeMs = 3000
+
+export class DelayEstimate {
+  readonly #minMs: number
+  readonly #maxMs: number
+  readonly #shares = new Float64Array(bins)
+  #fastestMs = Number.POSITIVE_INFINITY
+  #fastestBeforeMs = Number.POSITIVE_INFINITY
+  #windowEndsMs = Number.NEGATIVE_INFINITY
+  #atMs = 0
+  #targetMs: number
+
+  constructor(minMs: number, maxMs: number) {
+    this.#minMs = minMs
+    this.#maxMs = maxMs
+    this.#targetMs = minMs
+    this.#shares[0] = 1
+  }
+
+  /** @param transitMs arrival time less media time: only differences between them mean something */
+  packet(transitMs: number, arrivalMs: number): void {
+    if (Math.abs(transitMs - this.baseMs) > anotherTimeMs) this.newTime()
+    if (arrivalMs >= this.#windowEndsMs) {
+      const before = this.baseMs
+      this.#fastestBeforeMs = this.#fastestMs
+      this.#fastestMs = transitMs
+      this.#windowEndsMs = arrivalMs + fastestWindowMs
+      this.#rebase(this.baseMs - before)
+    } else if (transitMs < this.#fastestMs) this.#fastestMs = transitMs
+    const shares = this.#shares
+    for (let i = 0; i < bins; i++) shares[i]! *= 1 - forget
+    shares[Math.min(bins - 1, Math.floor((transitMs - this.baseMs) / binMs))]! += forget
+    this.#aim(arrivalMs)
+  }
+
+  /** The fastest packets have become slower: what was learned relative to them moves along. */
+  #rebase(slowerMs: number): void {
+    if (!(slowerMs > 0) || slowerMs === Number.POSITIVE_INFINITY) return
+    this.#targetMs = Math.max(this.#minMs, this.#targetMs - slowerMs)
+    const shares = this.#shares
+    const moved = Math.min(bins - 1, Math.round(slowerMs / binMs))
+    for (let i = 1; i <= moved; i++) shares[0]! += shares[i]!
+    for (let i = 1; i < bins; i++) shares[i] = i + moved < bins ? shares[i + moved]! : 0
+  }
+
+  #aim(nowMs: number): void {
+    let late = 0
+    let bin = bins
+    while (bin > 1 && late + this.#shares[bin - 1]! <= lateShare) late += this.#shares[--bin]!
+    const wanted = bin <= 1 ? 0 : bin * binMs
+    const bounded = Math.max(this.#minMs, Math.min(this.#maxMs, wanted))
+    const fallen = this.#targetMs - (Math.max(0, nowMs - this.#atMs) * fallMsPerS) / 1000
+    this.#atMs = nowMs
+    this.#targetMs = Math.max(bounded, fallen)
+  }
+
+  /** Transit of the fastest packets. */
+  get baseMs(): number {
+    return Math.min(this.#fastestMs, this.#fastestBeforeMs)
+  }
+
+  get targetMs(): number {
+    return this.#targetMs
+  }
+
+  /** The sender's time line is another: transits before it mean nothing, their spread still does. */
+  newTime(): void {
+    this.#fastestMs = this.#fastestBeforeMs = Number.POSITIVE_INFINITY
+    this.#windowEndsMs = Number.NEGATIVE_INFINITY
+  }
+}

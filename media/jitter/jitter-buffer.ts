@@ -1,0 +1,503 @@
+/**
+ * Puts packets back in order and gives a frame whenever the mixer asks, made up where a packet is missing.
+ *
+ * Where sound stands in time is told by its RTP timestamp; how late it may be is learned from the packets (delay-estimate.ts), and the delay follows by leaving out or repeating single pitch periods
+ * (time-stretch.ts), which also makes up for clocks that differ. Memory is taken once, but for slots that grow to the size of the packets. Time is the caller's: arrival and playing are told in the same monotonic
+ * milliseconds.
+ */
+import { type Decoder, longestPacketMs } from '../codec/codec.ts'
+import { sequenceDistance, timestampDistance } from '../rtp/rtp.ts'
+import { DelayEstimate } from './delay-estimate.ts'
+import { StretchQueue } from './time-stretch.ts'
+
+export interface JitterBufferConfig {
+  /** RTP clock. */
+  readonly clockRateHz: number
+  /** Rate of the decoder's sound. The RTP clock when absent. */
+  readonly sampleRateHz?: number
+  /** Samples a call of {@link JitterBuffer.take} gives, at the rate of the sound: one frame of the mixer. */
+  readonly frameSamples: number
+  /** Delay over the fastest packets, at least. */
+  readonly targetDelayMs: number
+  /** And at most, however late packets come. Default 240. */
+  readonly maxDelayMs?: number
+}
+
+/** What happened so far. `dropped` is the sum of `late`, `duplicates` and `overflow`. */
+export interface JitterCounts {
+  dropped: number
+  /** Packets that came after their time. With `overflow`, the discarded packets of RFC 3611 §4.7. */
+  late: number
+  duplicates: number
+  /** Packets for which there was no room. */
+  overflow: number
+  /** Frames made up in place of lost or late packets. */
+  concealed: number
+  /** Lost packets restored from the one after them. */
+  recovered: number
+  /** Frames left out unheard, because the mixer did not ask for them in time. */
+  skipped: number
+  /** Times a pitch period was left out, and repeated, to change the delay. */
+  shortened: number
+  lengthened: number
+  /** Of these, where it could be heard, because much too much or too little was waiting. */
+  audible: number
+}
+
+interface Slot {
+  used: boolean
+  sequenceNumber: number
+  timestamp: number
+  length: number
+  arrivalMs: number
+  comfortNoise: boolean
+  payload: Uint8Array
+}
+
+/** Packets held at most; a power of two. */
+const capacity = 64
+const largestPayload = 1500
+/** Packets in a row that are new and yet late, after which the sender's time is taken to have moved. */
+const lateBeforeResync = 2
+/** Sound made up in a row before the stream counts as paused: what comes next begins a talkspurt. */
+const concealedBeforePauseMs = 200
+/** A gap between timestamps longer than this is no loss: the sender's time has moved, or it was silent. */
+const longestGapMs = 1000
+/** More delay than wanted before some is taken away; less before some is added. Between them lies one frame, because playing begins at a tick. */
+const excessMs = 8
+const shortageMs = 4
+/** Too much or too little by this, and it is changed even where it is heard. */
+const urgentMs = 60
+/** Weight of a new measurement of the delay. */
+const smoothing = 1 / 4
+/** Time between two changes of the delay, unless it is far off. */
+const restMs = 80
+
+export class JitterBuffer {
+  readonly counts: JitterCounts = {
+    dropped: 0,
+    late: 0,
+    duplicates: 0,
+    overflow: 0,
+    concealed: 0,
+    recovered: 0,
+    skipped: 0,
+    shortened: 0,
+    lengthened: 0,
+    audible: 0
+  }
+  readonly #decoder: Decoder
+  readonly #clockPerMs: number
+  /** Samples for each unit of the RTP clock: 2 for G.722, a sixth for Opus at 8 kHz. */
+  readonly #samplesPerClock: number
+  readonly #samplesPerMs: number
+  readonly #frameSamples: number
+  readonly #frameMs: number
+  readonly #maxDelayMs: number
+  readonly #slots: Slot[]
+  #held = 0
+  readonly #scratch: Int16Array
+  /** The part of `#scratch` that was made up last: made anew only when the length changes. */
+  #made: Int16Array
+  readonly #queue: StretchQueue
+  readonly #estimate: DelayEstimate
+  #playing = false
+  /** RTP timestamp of the next sample to decode. */
+  #next = 0
+  /** Sequence number of the packet decoded last. */
+  #lastPlayed = 0
+  /** Samples of the packet decoded last. */
+  #packetSamples: number
+  #lateInRow = 0
+  #concealedInRow = 0
+  #concealedMs = 0
+  /** Samples made up while nothing was there, and time stood still: a packet that comes late is still played, one that never comes has had its time. */
+  #credit = 0
+  /** Frames made up of which it is not yet known whether anything was lost. */
+  #unsure = 0
+  /** How long the last packet had been due when it was decoded, smoothed; NaN before the first. */
+  #slackMs = Number.NaN
+  /** Delay of what is given over the fastest packets, smoothed. */
+  #delayMs = Number.NaN
+  #restUntilMs = 0
+  /** Timestamps counted on beyond 32 bits, for the transit. */
+  #newest = 0
+  #newestExtended = 0
+  #started = false
+
+  constructor(config: JitterBufferConfig, decoder: Decoder) {
+    const sampleRateHz = config.sampleRateHz ?? config.clockRateHz
+    this.#decoder = decoder
+    this.#clockPerMs = config.clockRateHz / 1000
+    this.#samplesPerClock = sampleRateHz / config.clockRateHz
+    this.#samplesPerMs = sampleRateHz / 1000
+    this.#frameSamples = config.frameSamples
+    this.#frameMs = (config.frameSamples * 1000) / sampleRateHz
+    this.#packetSamples = config.frameSamples
+    this.#slots = Array.from({ length: capacity }, () => ({
+      used: false,
+      sequenceNumber: 0,
+      timestamp: 0,
+      length: 0,
+      arrivalMs: 0,
+      comfortNoise: false,
+      payload: new Uint8Array(0)
+    }))
+    this.#scratch = new Int16Array(Math.max(config.frameSamples, (longestPacketMs * sampleRateHz) / 1000, largestPayload * 2))
+    this.#made = this.#scratch.subarray(0, config.frameSamples)
+    this.#queue = new StretchQueue(sampleRateHz, (this.#scratch.length * 1000) / sampleRateHz + 4 * this.#frameMs)
+    this.#maxDelayMs = Math.max(config.targetDelayMs, config.maxDelayMs ?? 240)
+    this.#estimate = new DelayEstimate(config.targetDelayMs, this.#maxDelayMs)
+  }
+
+  /**
+   * Takes a packet; its payload is copied.
+   *
+   * @param comfortNoise the payload describes silence, in place of the codec's own payload. @see RFC 3389
+   */
+  put(
+    sequenceNumber: number,
+    timestamp: number,
+    packet: Uint8Array,
+    start: number,
+    end: number,
+    arrivalMs: number,
+    comfortNoise = false
+  ): void {
+    const length = end - start
+    if (length > largestPayload || length <= 0 || start < 0 || end > packet.length) {
+      this.#drop('overflow')
+      return
+    }
+    if (this.#playing && !this.#isInTime(sequenceNumber, timestamp)) return
+    this.#lateInRow = 0
+    let slot = this.#slots[sequenceNumber & (capacity - 1)]!
+    if (slot.used && slot.sequenceNumber === sequenceNumber) {
+      this.#drop('duplicates')
+      return
+    }
+    if (slot.used || (this.#playing && sequenceDistance(sequenceNumber, this.#lastPlayed) > capacity)) {
+      this.counts.overflow += this.#held
+      this.counts.dropped += this.#held
+      this.reset()
+      slot = this.#slots[sequenceNumber & (capacity - 1)]!
+    }
+    this.#measure(timestamp, arrivalMs)
+    slot.used = true
+    slot.sequenceNumber = sequenceNumber
+    slot.timestamp = timestamp
+    slot.length = length
+    slot.arrivalMs = arrivalMs
+    slot.comfortNoise = comfortNoise
+    if (slot.payload.length < length) slot.payload = new Uint8Array(Math.ceil(length / 64) * 64)
+    for (let i = 0; i < length; i++) slot.payload[i] = packet[start + i]!
+    this.#held++
+  }
+
+  /** Whether a packet can still be played; counts it otherwise. */
+  #isInTime(sequenceNumber: number, timestamp: number): boolean {
+    const newer = sequenceDistance(sequenceNumber, this.#lastPlayed)
+    if (newer > 0 && timestampDistance(timestamp, this.#next) >= 0) return true
+    if (newer === 0) {
+      this.#drop('duplicates')
+      return false
+    }
+    // A packet of which the end is still to be played.
+    if (newer > 0 && timestampDistance(timestamp, this.#next) > -this.#packetSamples / this.#samplesPerClock) return true
+    this.#drop('late')
+    if (newer > 0 && ++this.#lateInRow >= lateBeforeResync) this.reset()
+    return false
+  }
+
+  #drop(reason: 'late' | 'duplicates' | 'overflow'): void {
+    this.counts[reason]++
+    this.counts.dropped++
+  }
+
+  #measure(timestamp: number, arrivalMs: number): void {
+    if (!this.#started) {
+      this.#started = true
+      this.#newest = timestamp
+      this.#newestExtended = 0
+    }
+    const extended = this.#newestExtended + timestampDistance(timestamp, this.#newest)
+    if (extended > this.#newestExtended) {
+      this.#newest = timestamp
+      this.#newestExtended = extended
+    }
+    this.#estimate.packet(arrivalMs - extended / this.#clockPerMs, arrivalMs)
+  }
+
+  /** When a sample would be played that has no delay over the fastest packets. */
+  #dueMs(timestamp: number): number {
+    const extended = this.#newestExtended + timestampDistance(timestamp, this.#newest)
+    return extended / this.#clockPerMs + this.#estimate.baseMs
+  }
+
+  /**
+   * Gives the next frame.
+   *
+   * @param out `frameSamples` long.
+   * @returns false when nothing is being said: `out` is silence then. Comfort noise counts as something
+   */
+  take(out: Int16Array, nowMs: number): boolean {
+    if (!this.#playing) {
+      this.#describePause()
+      if (!this.#begin(nowMs)) return this.#decoder.pause(out)
+    }
+    const queue = this.#queue
+    let slackMs = Number.NaN
+    while (queue.length < this.#frameSamples) {
+      slackMs = nowMs - this.#dueMs(this.#next)
+      if (!this.#decodeNext(nowMs)) return this.#stop(out)
+    }
+    if (this.#concealedInRow === 0) {
+      if (!Number.isNaN(slackMs)) this.#slackMs = smooth(this.#slackMs, slackMs)
+      this.#delayMs = smooth(this.#delayMs, nowMs - this.#dueMs(this.#next) + queue.length / this.#samplesPerMs)
+      this.#follow(nowMs)
+    }
+    while (queue.length < this.#frameSamples) {
+      if (!this.#decodeNext(nowMs)) return this.#stop(out)
+    }
+    queue.take(out)
+    return true
+  }
+
+  /** The stream pauses: gives what is left of it, and then the background. */
+  #stop(out: Int16Array): boolean {
+    this.#playing = false
+    const left = this.#queue.take(out)
+    if (left === 0) return this.#decoder.pause(out)
+    const rest = this.#view(out.length - left)
+    this.#decoder.pause(rest)
+    for (let i = 0; i < rest.length; i++) out[left + i] = rest[i]!
+    return true
+  }
+
+  /**
+   * Moves the delay toward its target, a pitch period at a time.
+   *
+   * A packet must not be later than the packet decoded last had been due. That changes by whole frames, when so many periods have been left out or repeated that one decoding more or less is needed; until then
+   * they only change what is left over in the queue.
+   */
+  #follow(nowMs: number): void {
+    const queue = this.#queue
+    const { targetMs } = this.#estimate
+    const over = this.#delayMs - targetMs - this.#frameMs
+    const under = targetMs - this.#slackMs
+    const urgent = over > urgentMs || under > urgentMs
+    if (nowMs < this.#restUntilMs && !urgent) return
+    if (over > excessMs) {
+      while (queue.length < queue.needed && this.#hasNext() && this.#decodeNext(nowMs));
+      const gone = queue.shorten(false) || (urgent ? this.#audibly(queue.shorten(true)) : 0)
+      if (gone > 0) this.#moved(-gone, nowMs, 'shortened')
+    } else if (under > shortageMs) {
+      const added = queue.lengthen(false) || (urgent ? this.#audibly(queue.lengthen(true)) : 0)
+      if (added > 0) this.#moved(added, nowMs, 'lengthened')
+    }
+  }
+
+  #audibly(samples: number): number {
+    if (samples > 0) this.counts.audible++
+    return samples
+  }
+
+  #moved(samples: number, nowMs: number, how: 'shortened' | 'lengthened'): void {
+    this.counts[how]++
+    this.#delayMs += samples / this.#samplesPerMs
+    this.#restUntilMs = nowMs + restMs
+  }
+
+  /** Lets the time of frames pass that were never asked for. */
+  skip(frames: number): void {
+    for (let n = 0; n < frames && this.#playing; n++) {
+      this.counts.skipped++
+      const left = this.#frameSamples - this.#queue.drop(this.#frameSamples)
+      if (left > 0) this.#next = (this.#next + left / this.#samplesPerClock) >>> 0
+    }
+    if (!this.#playing) return
+    for (const slot of this.#slots) {
+      if (!slot.used || timestampDistance(slot.timestamp, this.#next) >= 0) continue
+      slot.used = false
+      this.#held--
+      if (sequenceDistance(slot.sequenceNumber, this.#lastPlayed) > 0) this.#lastPlayed = slot.sequenceNumber
+    }
+  }
+
+  /** Forgets what is held: the next packet begins anew. What was learned of the path's jitter stays. */
+  reset(): void {
+    for (const slot of this.#slots) slot.used = false
+    this.#held = 0
+    this.#playing = false
+    this.#started = false
+    this.#estimate.newTime()
+    this.#queue.clear()
+    this.#decoder.reset()
+    this.#lateInRow = 0
+    this.#pauseEnds()
+  }
+
+  #pauseEnds(): void {
+    this.#concealedInRow = 0
+    this.#concealedMs = 0
+    this.#credit = 0
+    this.#slackMs = Number.NaN
+    this.#delayMs = Number.NaN
+  }
+
+  /** Packets held. */
+  get depth(): number {
+    return this.#held
+  }
+
+  /** Delay over the fastest packets of late, of what is given; 0 while nothing is played. */
+  get delayMs(): number {
+    return Number.isNaN(this.#delayMs) || !this.#playing ? 0 : this.#delayMs
+  }
+
+  /** Delay that is aimed at. */
+  get targetMs(): number {
+    return this.#estimate.targetMs
+  }
+
+  #begin(nowMs: number): boolean {
+    if (this.#held === 0) return false
+    const first = this.#first()!
+    const { targetMs } = this.#estimate
+    if (nowMs < Math.min(this.#dueMs(first.timestamp), first.arrivalMs) + targetMs) return false
+    this.#settle(first.sequenceNumber === ((this.#lastPlayed + 1) & 0xffff))
+    this.#playing = true
+    this.#next = first.timestamp
+    this.#lastPlayed = (first.sequenceNumber - 1) & 0xffff
+    this.#queue.clear()
+    this.#pauseEnds()
+    return true
+  }
+
+  /** The oldest packet held. */
+  #first(): Slot | null {
+    let found: Slot | null = null
+    for (const slot of this.#slots) {
+      if (slot.used && (found === null || sequenceDistance(slot.sequenceNumber, found.sequenceNumber) < 0)) found = slot
+    }
+    return found
+  }
+
+  /** Whether the packet that follows the last one is here. */
+  #hasNext(): boolean {
+    const wanted = (this.#lastPlayed + 1) & 0xffff
+    const slot = this.#slots[wanted & (capacity - 1)]!
+    return slot.used && slot.sequenceNumber === wanted
+  }
+
+  /** The first packet after the last one played, null when there is none. */
+  #following(): Slot | null {
+    if (this.#held === 0) return null
+    for (let n = 1; n <= capacity; n++) {
+      const wanted = (this.#lastPlayed + n) & 0xffff
+      const slot = this.#slots[wanted & (capacity - 1)]!
+      if (slot.used && slot.sequenceNumber === wanted) return slot
+    }
+    return null
+  }
+
+  /** A description of silence that came while nothing was playing is taken at once. */
+  #describePause(): void {
+    while (this.#held > 0) {
+      const slot = this.#first()!
+      if (!slot.comfortNoise) return
+      this.#decoder.comfortNoise?.(slot.payload, 0, slot.length)
+      slot.used = false
+      this.#held--
+      this.#lastPlayed = slot.sequenceNumber
+    }
+  }
+
+  /** Decodes the packet that is due, or makes up what is missing. @returns false when the stream has paused */
+  #decodeNext(nowMs: number): boolean {
+    const slot = this.#following()
+    if (slot === null) return this.#bridge(nowMs)
+    let gap = timestampDistance(slot.timestamp, this.#next)
+    const consecutive = slot.sequenceNumber === ((this.#lastPlayed + 1) & 0xffff)
+    if (gap > longestGapMs * this.#clockPerMs) return false
+    this.#settle(consecutive && gap > 0)
+    if (gap > 0 && this.#credit > 0) {
+      // What was made up while time stood still was in this gap.
+      const paid = Math.min(gap, Math.round(this.#credit / this.#samplesPerClock))
+      this.#next = (this.#next + paid) >>> 0
+      gap -= paid
+    }
+    this.#credit = 0
+    if (gap > 0) {
+      this.#fillGap(slot, Math.round(gap * this.#samplesPerClock), consecutive)
+      return true
+    }
+    this.#play(slot, Math.round(-gap * this.#samplesPerClock))
+    return true
+  }
+
+  #play(slot: Slot, skip: number): void {
+    slot.used = false
+    this.#held--
+    this.#lastPlayed = slot.sequenceNumber
+    this.#concealedInRow = 0
+    this.#concealedMs = 0
+    if (slot.comfortNoise) {
+      this.#decoder.comfortNoise?.(slot.payload, 0, slot.length)
+      return
+    }
+    const samples = this.#decoder.decode(slot.payload, 0, slot.length, this.#scratch)
+    if (samples === 0) return
+    this.#packetSamples = samples
+    if (skip < samples) this.#queue.push(this.#scratch, skip, samples)
+    this.#next = (slot.timestamp + Math.round(samples / this.#samplesPerClock)) >>> 0
+  }
+
+  /** Fills part of the gap before `slot`, at most one packet of it. */
+  #fillGap(slot: Slot, gap: number, silence: boolean): void {
+    const count = Math.min(gap, this.#packetSamples)
+    const made = this.#view(count)
+    if (silence) this.#decoder.pause(made)
+    else {
+      this.#concealedInRow++
+      const last = gap <= this.#packetSamples
+      if (last && !slot.comfortNoise && (this.#decoder.recover?.(slot.payload, 0, slot.length, made) ?? 0) === count) {
+        this.counts.recovered++
+      } else {
+        this.#decoder.conceal(made, this.#concealedInRow)
+        this.counts.concealed++
+      }
+    }
+    this.#queue.push(made, 0, count)
+    this.#next = (this.#next + Math.round(count / this.#samplesPerClock)) >>> 0
+  }
+
+  /** Nothing is here: says what may follow, and holds the time until it is known whether the packet is late, lost, or was never sent. */
+  #bridge(nowMs: number): boolean {
+    if (this.#decoder.pausing || this.#concealedMs >= concealedBeforePauseMs) return false
+    const made = this.#view(this.#frameSamples)
+    this.#concealedMs += this.#frameMs
+    this.#decoder.conceal(made, ++this.#concealedInRow)
+    this.#unsure++
+    if (nowMs - this.#dueMs(this.#next) < this.#maxDelayMs) this.#credit += made.length
+    else this.#next = (this.#next + Math.round(made.length / this.#samplesPerClock)) >>> 0
+    this.#queue.push(made, 0, made.length)
+    return true
+  }
+
+  /** It is known now what the frames were that were made up while nothing was there. @param silence the sender sent nothing */
+  #settle(silence: boolean): void {
+    if (!silence) this.counts.concealed += this.#unsure
+    this.#unsure = 0
+  }
+
+  #view(length: number): Int16Array {
+    if (this.#made.length !== length) this.#made = this.#scratch.subarray(0, length)
+    return this.#made
+  }
+}
+
+/** @param before NaN for none */
+function smooth(before: number, now: number): number {
+  return Number.isNaN(before) ? now : before + smoothing * (now - before)
+}

@@ -1,0 +1,175 @@
+/**
+ * Sound that waits to be played, which can be made a little shorter or longer: one pitch period is left out or said twice, where the sound is most like itself, with a cross-fade (WSOLA).
+ *
+ * Pitch stays as it is. What was played last is kept, for the sound to be continued from it.
+ */
+
+const shortestShiftMs = 2.5
+const longestShiftMs = 12.5
+const fadeMs = 5
+const pastMs = 15
+/** The sound must be this much like itself a shift later, or be this soft, for the change not to be heard. */
+const alikeEnough = 0.75
+const softLevel = 100
+
+export class StretchQueue {
+  readonly #perMs: number
+  readonly #past: number
+  readonly #data: Int16Array
+  #start: number
+  #length = 0
+
+  constructor(sampleRateHz: number, longestMs: number) {
+    this.#perMs = sampleRateHz / 1000
+    this.#past = Math.ceil(pastMs * this.#perMs)
+    this.#data = new Int16Array(this.#past + Math.ceil(longestMs * this.#perMs))
+    this.#start = this.#past
+  }
+
+  get length(): number {
+    return this.#length
+  }
+
+  /** Appends samples, as many as there is room for. */
+  push(samples: Int16Array, from: number, to: number): void {
+    this.#makeRoom(to - from)
+    const data = this.#data
+    const at = this.#start + this.#length
+    const count = Math.min(to - from, data.length - at)
+    for (let i = 0; i < count; i++) data[at + i] = samples[from + i]!
+    this.#length += count
+  }
+
+  /** Moves the first samples to `out`. @returns how many */
+  take(out: Int16Array): number {
+    const count = Math.min(out.length, this.#length)
+    const data = this.#data
+    const start = this.#start
+    for (let i = 0; i < count; i++) out[i] = data[start + i]!
+    this.#start += count
+    this.#length -= count
+    return count
+  }
+
+  /** Leaves out the first samples. @returns how many */
+  drop(count: number): number {
+    const left = Math.min(count, this.#length)
+    this.#start += left
+    this.#length -= left
+    return left
+  }
+
+  clear(): void {
+    this.#length = 0
+  }
+
+  reset(): void {
+    this.#data.fill(0)
+    this.#start = this.#past
+    this.#length = 0
+  }
+
+  #makeRoom(count: number): void {
+    if (this.#start + this.#length + count <= this.#data.length) return
+    const keepFrom = this.#start - this.#past
+    this.#data.copyWithin(0, keepFrom, this.#start + this.#length)
+    this.#start = this.#past
+  }
+
+  /** Samples that must wait for {@link StretchQueue.shorten}. */
+  get needed(): number {
+    return Math.ceil((longestShiftMs + fadeMs) * this.#perMs)
+  }
+
+  /**
+   * Leaves out one period, 2.5 to 12.5 ms.
+   *
+   * @param force even where it will be heard. @returns samples less; 0 when there are too few or none can be left out unheard
+   */
+  shorten(force: boolean): number {
+    if (this.#length < this.needed) return 0
+    const shift = this.#bestShift(1)
+    if (shift === 0 || !(force || this.#alike(shift))) return 0
+    const data = this.#data
+    const start = this.#start
+    const fade = Math.floor(fadeMs * this.#perMs)
+    // The kept end moves back to the fade's start: what was played before stays just before it.
+    for (let i = 0; i < fade; i++) {
+      const share = (i + 1) / (fade + 1)
+      data[start + i] = Math.round(data[start + i]! * (1 - share) + data[start + shift + i]! * share)
+    }
+    data.copyWithin(start + fade, start + shift + fade, start + this.#length)
+    this.#length -= shift
+    return shift
+  }
+
+  /** Says one period twice. @returns samples more; 0 when none can be repeated unheard */
+  lengthen(force: boolean): number {
+    const fade = Math.floor(fadeMs * this.#perMs)
+    if (this.#length < fade) return 0
+    const shift = this.#bestShift(-1)
+    if (shift === 0 || !(force || this.#alike(-shift))) return 0
+    this.#makeRoom(shift)
+    const data = this.#data
+    const start = this.#start
+    if (start + this.#length + shift > data.length) return 0
+    data.copyWithin(start + fade + shift, start + fade, start + this.#length)
+    // Backwards, so that samples are read before they are written over: [start − shift, start + fade) is read, [start, start + fade + shift) is written.
+    for (let i = fade + shift - 1; i >= fade; i--) data[start + i] = data[start + i - shift]!
+    for (let i = fade - 1; i >= 0; i--) {
+      const share = (i + 1) / (fade + 1)
+      data[start + i] = Math.round(data[start + i]! * (1 - share) + data[start + i - shift]! * share)
+    }
+    this.#length += shift
+    return shift
+  }
+
+  /** Shift at which the sound at the start is most like the sound that many samples later (direction 1) or earlier (−1). */
+  #bestShift(direction: 1 | -1): number {
+    const step = Math.max(1, this.#perMs >> 3)
+    const shortest = Math.ceil(shortestShiftMs * this.#perMs)
+    const longest = Math.floor(longestShiftMs * this.#perMs)
+    let best = this.#search(shortest, longest, step, direction)
+    if (step > 1) best = this.#search(Math.max(shortest, best - step), Math.min(longest, best + step), 1, direction)
+    return best
+  }
+
+  #search(from: number, to: number, step: number, direction: 1 | -1): number {
+    let best = from
+    let bestScore = Number.NEGATIVE_INFINITY
+    for (let shift = from; shift <= to; shift += step) {
+      const score = this.#likeness(shift * direction, step)
+      if (score > bestScore) {
+        bestScore = score
+        best = shift
+      }
+    }
+    return best
+  }
+
+  #likeness(shift: number, step: number): number {
+    const data = this.#data
+    const start = this.#start
+    const end = start + Math.floor(fadeMs * this.#perMs)
+    let product = 0
+    let power = 1
+    let otherPower = 1
+    for (let i = start; i < end; i += step) {
+      const a = data[i]!
+      const b = data[i + shift]!
+      product += a * b
+      power += a * a
+      otherPower += b * b
+    }
+    return product / Math.sqrt(power * otherPower)
+  }
+
+  #alike(shift: number): boolean {
+    if (this.#likeness(shift, 1) >= alikeEnough) return true
+    const data = this.#data
+    const count = Math.floor(fadeMs * this.#perMs)
+    let power = 0
+    for (let i = 0; i < count; i++) power += data[this.#start + i]! ** 2 + data[this.#start + i + shift]! ** 2
+    return power / (2 * count) < softLevel * softLevel
+  }
+}
