@@ -281,9 +281,12 @@ const linesBy = (checkpoint: string, { body }: CheckpointNote, origin: string): 
     .map((line) => `${line}\n`)
     .join('')}`
 
+/** A QR code with its quiet zone, row by row; true is dark. */
+export const codeOf = (text: string): boolean[][] => encodeQR(text, 'raw', { ecc: 'low', border: 4 })
+
 /** @returns where it ends */
 function drawCode(document: Document, text: string, top: number): number {
-  const modules = encodeQR(text, 'raw', { ecc: 'low', border: 4 })
+  const modules = codeOf(text)
   const side = Math.min(200, page.height - page.margin - 90 - top)
   const step = side / modules.length
   document.fillColor('black')
