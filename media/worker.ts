@@ -9,7 +9,7 @@ import { type FromWorker, levelFlags, levelWords, type ToWorker, type WorkerMetr
 import type { Endpoint } from './latch.ts'
 import { Leg, type LegOutput } from './leg.ts'
 import { Conference, type Member } from './mixer/conference.ts'
-import { plainKernel } from './mixer/kernel.ts'
+import { bestKernel } from './mixer/kernels.ts'
 import { frameMs, type MixTools } from './mixer/lane.ts'
 import { type PortPair, PortPool } from './ports.ts'
 import { libc } from './udp/libc.ts'
@@ -26,6 +26,9 @@ const largestCatchUp = 3
 const readEveryMs = 5
 /** Time that one reading may take: a flood does not hold up the mix. */
 const readBudgetMs = readEveryMs / 2
+/** Memory for frames: of a leg with its way up and down at 48 kHz, in the tick of a change too; and of everything else. */
+const octetsPerLeg = 32_768
+const octetsBeside = 8 << 20
 const cname = `${randomBytes(8).toString('hex')}@conference`
 
 interface OpenLeg {
@@ -45,7 +48,8 @@ interface OpenConference {
 const library = settings.udp === 'native' ? libc() : null
 const udp = library === null ? nodeUdp() : nativeUdp(library)
 const pool = new PortPool(udp, settings.address, settings.ports, settings.owner)
-const kernel = plainKernel()
+/** Room for every leg that the ports allow, at the highest rate: what is not used costs nothing. */
+const kernel = bestKernel(settings.ports.count * octetsPerLeg + octetsBeside)
 const tools: MixTools = {
   kernel,
   createResampler: (fromHz, toHz) => {

@@ -56,6 +56,8 @@ export interface ConferenceOptions {
 
 export const openControls: MemberControls = { speaks: true, heardDb: 0, hearsDb: 0 }
 const lowestRateHz = 8000
+/** Sounds played at once to a conference, or to one participant. */
+const mostSounds = 8
 
 /** A participant in the mixer. */
 export class Member implements Voice {
@@ -190,17 +192,20 @@ export class Conference {
   }
 
   /**
-   * Plays a sound to all, or to one. Several sound at once.
+   * Plays a sound to all, or to one. Several sound at once, up to {@link mostSounds}; one more is over before it begins.
    *
    * @param ended told once, in a tick or when the conference or the participant goes before its end
    * @throws {RangeError} for a sample rate that cannot be changed into that of the mix
    */
   play(sound: Sound, to: Member | null, ended: (whole: boolean) => void): void {
+    const list = to === null ? this.#playing : to.playing
+    if (list.length >= mostSounds) {
+      ended(false)
+      return
+    }
     const playback = new Playback(this.#tools.kernel, sound, ended)
     const uplink = new Lane(this.#tools, sound.sampleRateHz, this.#bus.rateHz)
-    const playing = { playback, uplink, uplinkBefore: null, part: null, partBefore: null }
-    if (to === null) this.#playing.push(playing)
-    else to.playing.push(playing)
+    list.push({ playback, uplink, uplinkBefore: null, part: null, partBefore: null })
   }
 
   /** Mixes and sends one frame. */

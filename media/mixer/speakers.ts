@@ -85,9 +85,9 @@ export class SpeakerChoice<V extends Voice> {
     return this.changes
   }
 
-  #contend(voices: readonly Voice[], already: number): void {
+  #contend(voices: readonly V[], already: number): void {
     let taken = already
-    let softest: Voice | null = null
+    let softest: V | null = null
     for (let n = 0; n < voices.length; n++) {
       const voice = voices[n]!
       if (!voice.sounding || voice.selected || voice.score < gate) continue
@@ -141,8 +141,8 @@ export class SpeakerChoice<V extends Voice> {
 }
 
 /** Of those that have a place. */
-function softestOf(voices: readonly Voice[]): Voice {
-  let softest: Voice | null = null
+function softestOf<V extends Voice>(voices: readonly V[]): V {
+  let softest: V | null = null
   for (let n = 0; n < voices.length; n++) {
     const voice = voices[n]!
     if (voice.selected && (softest === null || voice.score < softest.score)) softest = voice
