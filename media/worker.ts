@@ -12,6 +12,7 @@ import { Conference, type Member } from './mixer/conference.ts'
 import { bestKernel } from './mixer/kernels.ts'
 import { frameMs, type MixTools } from './mixer/lane.ts'
 import { type PortPair, PortPool } from './ports.ts'
+import { createResampler, createResampler } from './resample/resampler.ts'
 import { libc } from './udp/libc.ts'
 import { nativeUdp } from './udp/native.ts'
 import { nodeUdp } from './udp/node.ts'
@@ -50,12 +51,7 @@ const udp = library === null ? nodeUdp() : nativeUdp(library)
 const pool = new PortPool(udp, settings.address, settings.ports, settings.owner)
 /** Room for every leg that the ports allow, at the highest rate: what is not used costs nothing. */
 const kernel = bestKernel(settings.ports.count * octetsPerLeg + octetsBeside)
-const tools: MixTools = {
-  kernel,
-  createResampler: (fromHz, toHz) => {
-    throw new RangeError(`${fromHz} Hz cannot be made ${toHz} Hz`)
-  }
-}
+const tools: MixTools = { kernel, createResampler }
 const legs = new Map<number, OpenLeg>()
 /** The same, in an array that is walked every tick. */
 let openLegs: OpenLeg[] = []
