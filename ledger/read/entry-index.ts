@@ -9,6 +9,9 @@ import { leafHash } from '../log/merkle.ts'
 import { entriesOf } from '../log/segment.ts'
 import type { LogReader, Segment } from '../store/store.ts'
 
+/** Entries given at most to whoever says no limit. */
+export const defaultLimit = 10_000
+
 /** Which entries are wanted; conditions add up. */
 export interface LedgerFilter {
   /** Entries of this trace and of every trace that hangs under it. */
@@ -73,7 +76,7 @@ function build(filter: LedgerFilter): { sql: string; values: SQLInputValue[] } {
   const where = conditions.length === 0 ? '' : ` WHERE ${conditions.join(' AND ')}`
   return {
     sql: `${filter.trace === undefined ? '' : traceTree}SELECT idx FROM entry${where} ORDER BY idx LIMIT ?`,
-    values: [...values, filter.limit ?? 10_000]
+    values: [...values, filter.limit ?? defaultLimit]
   }
 }
 
@@ -100,12 +103,25 @@ function openDatabase(path: string): DatabaseSync {
 }
 
 /**
- * Opens the index of a log, or makes an empty one. Where none can be kept (a copy of a log on read-only media) it is kept in memory.
+ * The index of a log, opened when it is first asked, or made empty. Where none can be kept (a copy of a log on read-only media) it is kept in memory.
  *
  * @param path file of the index; null for one in memory
  * @param gaps whether the log is a selection, whose entries do not follow one another
  */
 export function openEntryIndex(path: string | null, log: LogReader, { gaps = false } = {}): EntryIndex {
+  let opened: EntryIndex | null = null
+  const open = (): EntryIndex => {
+    opened ??= openNow(path, log, gaps)
+    return opened
+  }
+  return {
+    catchUp: async (most) => open().catchUp(most),
+    find: (filter) => open().find(filter),
+    close: () => opened?.close()
+  }
+}
+
+function openNow(path: string | null, log: LogReader, gaps: boolean): EntryIndex {
   let database: DatabaseSync
   try {
     database = openDatabase(path ?? ':memory:')
@@ -118,26 +134,31 @@ export function openEntryIndex(path: string | null, log: LogReader, { gaps = fal
   const progress = () =>
     (readProgress.get() as { size: number; lastHash: string } | undefined) ?? { size: 0, lastHash: noPrevious }
 
+  /** Whether what was taken in before is of this log. */
+  let fits = false
+
   /** Takes in what the segments hold behind the present progress; false when they belong to another log than the index. */
   const takeIn = (segments: readonly Segment[]): boolean => {
     database.exec('BEGIN IMMEDIATE')
     try {
       let { size, lastHash } = progress()
+      let last: Uint8Array | null = null
       for (const { first, data } of segments) {
         for (const [number, bytes] of entriesOf(data).entries()) {
           const index = first + number
           if (index < size) continue
           const entry = openEntry(bytes)
-          if (!gaps && (index > size || entry.prev !== lastHash)) {
+          if (!gaps && (index > size || (!fits && entry.prev !== lastHash))) {
             database.exec('ROLLBACK')
             return false
           }
+          fits = true
           insertEntry(insert, index, entry)
-          lastHash = leafHash(bytes).toString('hex')
+          last = bytes
           size = index + 1
         }
       }
-      writeProgress.run(size, lastHash)
+      writeProgress.run(size, last === null ? lastHash : leafHash(last).toString('hex'))
       database.exec('COMMIT')
       return true
     } catch (error) {
@@ -151,6 +172,7 @@ export function openEntryIndex(path: string | null, log: LogReader, { gaps = fal
   return {
     catchUp: async (most = Number.POSITIVE_INFINITY) => {
       const { size } = await log.head()
+      if (progress().size === size) return true
       if (progress().size > size) forget()
       const from = progress().size
       let batch: Segment[] = []
@@ -178,6 +200,7 @@ export function openEntryIndex(path: string | null, log: LogReader, { gaps = fal
   }
 
   function rebuilt(): false {
+    fits = true
     forget()
     return false
   }

@@ -6,7 +6,7 @@ import { leafHash } from '../log/merkle.ts'
 import { entriesOf } from '../log/segment.ts'
 import { openSqliteReader } from '../store/sqlite-store.ts'
 import type { LogReader, Segment } from '../store/store.ts'
-import { type EntryIndex, type LedgerFilter, openEntryIndex } from './entry-index.ts'
+import { defaultLimit, type EntryIndex, type LedgerFilter, openEntryIndex } from './entry-index.ts'
 
 /** An entry and how it is proved. */
 export interface StoredEntry {
@@ -35,6 +35,15 @@ export interface LedgerReader {
 /** Entries taken into the index in one turn of the event loop. */
 const entriesOfStep = 4096
 
+/** The hash is made when it is asked for: few readers do. */
+const storedEntry = (bytes: Uint8Array): StoredEntry => ({
+  entry: openEntry(bytes),
+  bytes,
+  get hash() {
+    return leafHash(bytes).toString('hex')
+  }
+})
+
 /** A log of any store with an index of its entries. */
 export function createLedgerReader(log: LogReader, index: EntryIndex): LedgerReader {
   /** Entries with these leaf numbers, in order. Many of them share a segment. */
@@ -50,7 +59,19 @@ export function createLedgerReader(log: LogReader, index: EntryIndex): LedgerRea
         entries = entriesOf(segment.data)
       }
       const bytes = entries[number - segment.first]!
-      found.push({ entry: openEntry(bytes), bytes, hash: leafHash(bytes).toString('hex') })
+      found.push(storedEntry(bytes))
+    }
+    return joinErasable(found)
+  }
+
+  /** Entries in a row: the log itself says which they are. */
+  const readOn = async (afterIndex: number, limit: number): Promise<StoredEntry[]> => {
+    const found: StoredEntry[] = []
+    for await (const { first, data } of log.segments(afterIndex + 1, (await log.head()).size)) {
+      for (const [number, bytes] of entriesOf(data).entries()) {
+        if (first + number > afterIndex && found.length < limit) found.push(storedEntry(bytes))
+      }
+      if (found.length >= limit) break
     }
     return joinErasable(found)
   }
@@ -70,6 +91,8 @@ export function createLedgerReader(log: LogReader, index: EntryIndex): LedgerRea
   }
 
   const query = async (filter: LedgerFilter): Promise<StoredEntry[]> => {
+    const { afterIndex = -1, limit = defaultLimit, ...conditions } = filter
+    if (Object.values(conditions).every((condition) => condition === undefined)) return readOn(afterIndex, limit)
     // in steps, so that a process that has other things to do is not held up by an index that is far behind
     while (!(await index.catchUp(entriesOfStep))) await new Promise<void>((resolve) => setImmediate(resolve))
     return read(index.find(filter))
