@@ -13,6 +13,8 @@ export interface SpoiledLine {
   readonly file: string
   readonly offset: number
   readonly sha256: string
+  /** Whether it is the end of the file, without its line feed: a crash cut it short before it was acknowledged, or something cut the file afterwards. */
+  readonly torn: boolean
 }
 
 /** What one read of the spool gave. */
@@ -27,30 +29,32 @@ export interface SpoolBatch {
  * Entries that wait on disk until the ledger can be reached: one file, lines of `<first 16 hex digits of SHA-256> <JSON>`, each on disk before it is
  * acknowledged.
  *
- * A torn last line was never acknowledged and is passed over. A spoiled line elsewhere is reported, and the file is kept when everything else in it has
- * been delivered.
+ * A spoiled line is reported, and the file is kept when everything else in it has been delivered. So is a torn last line: a crash leaves one that was never
+ * acknowledged, and nothing tells it from one that was. A file that has one is only read.
  */
 export class SpoolFile {
   readonly path: string
+  readonly torn: SpoiledLine | null
   readonly #file: FileHandle
   #size: number
   #tail: Promise<unknown> = Promise.resolve()
 
-  private constructor(path: string, file: FileHandle, size: number) {
+  private constructor(path: string, file: FileHandle, size: number, torn: SpoiledLine | null) {
     this.path = path
+    this.torn = torn
     this.#file = file
     this.#size = size
   }
 
-  /** Opens or makes the file. What a crash left of a torn last line is cut off. */
+  /** Opens or makes the file. */
   static async open(path: string): Promise<SpoolFile> {
     const file = await open(path, 'a+', 0o600)
     try {
       const { size } = await file.stat()
       const whole = await lastLineEnd(file, size)
-      if (whole < size) await file.truncate(whole)
+      const torn = whole < size ? { file: path, offset: whole, sha256: await hashFrom(file, whole), torn: true } : null
       openHere.add(path)
-      return new SpoolFile(path, file, whole)
+      return new SpoolFile(path, file, whole, torn)
     } catch (error) {
       await file.close()
       throw error
@@ -94,7 +98,7 @@ export class SpoolFile {
       const lineEnd = chunk.indexOf(10, at)
       const line = chunk.subarray(at, lineEnd)
       const item = parseLine(line)
-      if (item === null) spoiled.push({ file: this.path, offset: offset + at, sha256: sha256(line) })
+      if (item === null) spoiled.push({ file: this.path, offset: offset + at, sha256: sha256(line), torn: false })
       else items.push(item)
       at = lineEnd + 1
     }
@@ -167,8 +171,18 @@ async function readAt(file: FileHandle, offset: number, length: number): Promise
   return buffer.subarray(0, bytesRead)
 }
 
+const step = 65_536
+
+async function hashFrom(file: FileHandle, offset: number): Promise<string> {
+  const hash = createHash('sha256')
+  for (let at = offset; ; at += step) {
+    const part = await readAt(file, at, step)
+    hash.update(part)
+    if (part.length < step) return hash.digest('hex')
+  }
+}
+
 async function lastLineEnd(file: FileHandle, size: number): Promise<number> {
-  const step = 65_536
   for (let end = size; end > 0; end -= step) {
     const start = Math.max(0, end - step)
     const at = (await readAt(file, start, end - start)).lastIndexOf(10)

@@ -130,8 +130,10 @@ test('a spoiled line is reported in the ledger, the others are delivered, the fi
   await second.record(eventNumber(3))
   await second.flush(5000)
   t.deepEqual(
-    (await ledger.reader.query({})).map(({ entry }) => (entry.event === 'witness_spool_spoiled' ? 'spoiled' : entry.payload.n)),
-    [0, 2, 'spoiled', 3]
+    (await ledger.reader.query({})).map(({ entry: { event, payload } }) =>
+      event === 'witness_spool_spoiled' ? (payload.torn ? 'torn' : 'spoiled') : payload.n
+    ),
+    [0, 2, 'spoiled', 'torn', 3]
   )
   t.regex(readdirSync(spoolDir).join(), /\.spool\.spoiled/)
 })

@@ -198,15 +198,20 @@ export async function createWitness(config: WitnessConfig): Promise<LocalWitness
     return false
   }
 
-  /** Delivers the lines of `file` from `at` on, as many as one read gives. Null when the witness was closed first. */
-  const deliverFrom = async (file: SpoolFile, at: number) => {
-    const { items, spoiled, end } = await file.read(at)
-    for (const line of spoiled) log.error({ ...line }, 'a line of the spool is spoiled')
-    const reports = spoiled.map((line) => ({
+  /** Tells the ledger of lines that cannot be read. */
+  const reportsOf = (spoiled: readonly SpoiledLine[]): AppendItem[] => {
+    for (const line of spoiled)
+      log.error({ ...line }, line.torn ? 'the spool ends in the middle of a line' : 'a line of the spool is spoiled')
+    return spoiled.map((line) => ({
       draft: draftEntry(spoiledEvent(line), clock.now()),
       key: `spoiled:${line.sha256}:${line.offset}`
     }))
-    return (await persist([...items, ...reports])) ? { end, entries: items.length, spoiled: spoiled.length } : null
+  }
+
+  /** Delivers the lines of `file` from `at` on, as many as one read gives. Null when the witness was closed first. */
+  const deliverFrom = async (file: SpoolFile, at: number) => {
+    const { items, spoiled, end } = await file.read(at)
+    return (await persist([...items, ...reportsOf(spoiled)])) ? { end, entries: items.length, spoiled: spoiled.length } : null
   }
 
   const deliverAbandoned = async (path: string): Promise<void> => {
@@ -218,6 +223,10 @@ export async function createWitness(config: WitnessConfig): Promise<LocalWitness
       if (part === null) return file.close(false)
       spoiled += part.spoiled
       at = part.end
+    }
+    if (file.torn !== null) {
+      spoiled++
+      if (!(await persist(reportsOf([file.torn])))) return file.close(false)
     }
     await file.close(spoiled === 0)
     if (spoiled > 0) keepSpoiled(path)
@@ -323,6 +332,6 @@ function spoiledEvent(line: SpoiledLine): WitnessEvent {
     event: 'witness_spool_spoiled',
     component: 'IF.witness.spool',
     traceId: newTraceId(),
-    payload: { file: basename(line.file), offset: line.offset, sha256: line.sha256 }
+    payload: { file: basename(line.file), offset: line.offset, sha256: line.sha256, torn: line.torn }
   }
 }
