@@ -3,6 +3,8 @@ import { isIPv4 } from 'node:net'
 import { ConfigError, errorCode, type Log } from '#kernel'
 import { defaultKeys, type KeyTable, keyProblems } from './mixer/keys.ts'
 import type { Sound } from './mixer/sounds.ts'
+import { type SrtpPolicy, srtpPolicies } from './srtp/secrecy.ts'
+import { srtpAvailable } from './srtp/session.ts'
 
 export interface MediaConfig {
   /** IPv4 address on which RTP is received and which session descriptions name. */
@@ -34,6 +36,8 @@ export interface MediaConfig {
   readonly exitSound?: Sound | null
   /** What carries packets: system calls of our own where they can be made, or `node:dgram`. Default `native`. */
   readonly udp?: 'native' | 'node'
+  /** Whether sound is encrypted, with keys from the session description. Default `preferred`, which is `off` where libsrtp is missing. */
+  readonly srtp?: SrtpPolicy
   readonly log: Log
 }
 
@@ -68,6 +72,7 @@ export function checkConfig(config: MediaConfig): CheckedConfig {
     entrySound: null,
     exitSound: null,
     udp: 'native',
+    srtp: 'preferred',
     ...config
   }
   if (!isIPv4(config.address) || /^(0|22[4-9]|2[345]\d)\./.test(config.address)) {
@@ -94,6 +99,8 @@ export function checkConfig(config: MediaConfig): CheckedConfig {
     problems.push(`highestRateHz: expected 8000, 16000 or 48000, got ${checked.highestRateHz}`)
   }
   if (!['native', 'node'].includes(checked.udp)) problems.push(`udp: expected native or node, got ${checked.udp}`)
+  if (!srtpPolicies.includes(checked.srtp)) problems.push(`srtp: expected ${srtpPolicies.join(', ')}, got ${checked.srtp}`)
+  else if (checked.srtp === 'required' && !srtpAvailable()) problems.push('srtp: required, and libsrtp 2 is not installed')
   problems.push(...keyProblems(checked.keys))
   for (const name of ['entrySound', 'exitSound'] as const) {
     const sound = checked[name]

@@ -15,7 +15,8 @@ const terms: AudioTerms = {
   remoteControl: { ...phone, port: 4001 },
   controlMuxed: false,
   direction: 'sendrecv',
-  held: false
+  held: false,
+  srtp: null
 }
 const settings = { jitterTargetMs: 20, latchWindowMs: 5000, mediaTimeoutMs: 3000, cname: 'us', highestRateHz: 48_000 }
 const frames = { frame: (samples: number) => new Int16Array(samples), freeFrame: () => undefined }

@@ -12,6 +12,7 @@ import { decodeRtp, emptyRtpHeader, encodeRtp, rtpHeaderLength } from './rtp/rtp
 import { RtpSource } from './rtp/source.ts'
 import { DigitCollector, decodeTelephoneEvent, type TelephoneEvent } from './rtp/telephone-event.ts'
 import type { AudioTerms } from './sdp.ts'
+import { SrtpStream } from './srtp/stream.ts'
 
 /** Comfort noise in G.711 streams: a sign of life, and otherwise silence. @see RFC 3389 */
 const comfortNoisePayloadType = 13
@@ -66,6 +67,7 @@ export class Leg implements Party {
   #timestamp = randomUint32()
   #marker = true
   #terms: AudioTerms | null = null
+  #srtp: SrtpStream | null = null
   #latch: Latch | null = null
   #jitter: JitterBuffer | null = null
   #decoder: Decoder | null = null
@@ -99,12 +101,22 @@ export class Leg implements Party {
   agree(terms: AudioTerms, nowMs: number): void {
     const before = this.#terms
     if (before === null || before.codec !== terms.codec || before.payloadType !== terms.payloadType) this.#useCodec(terms)
+    this.#useKeys(terms)
     this.#terms = terms
     if (this.#latch === null) this.#latch = new Latch(terms.remote, this.#settings.latchWindowMs, nowMs)
     else if (terms.remote.address !== '0.0.0.0') this.#latch.signal(terms.remote, nowMs)
     this.#lastHeardMs = nowMs
     this.#silenceTold = false
     this.#marker = true
+  }
+
+  #useKeys({ srtp }: AudioTerms): void {
+    if (srtp !== null && this.#srtp !== null) this.#srtp.rekey(srtp)
+    else {
+      const before = this.#srtp
+      this.#srtp = srtp === null ? null : new SrtpStream(srtp)
+      before?.close()
+    }
   }
 
   #useCodec(terms: AudioTerms): void {
@@ -133,11 +145,17 @@ export class Leg implements Party {
     this.#digits = new DigitCollector(codec.clockRateHz, this.#output.digit)
   }
 
-  receive(packet: Buffer, source: Endpoint, nowMs: number): void {
+  /** @param received is decrypted in place */
+  receive(received: Buffer, source: Endpoint, nowMs: number): void {
     const terms = this.#terms
     const header = this.#header
     const counts = this.#counts.received
     if (terms === null) return
+    const packet = this.#srtp === null ? received : this.#srtp.unprotect(received)
+    if (packet === null) {
+      this.#refuse(source)
+      return
+    }
     try {
       decodeRtp(packet, header)
     } catch (error) {
@@ -209,9 +227,21 @@ export class Leg implements Party {
     this.#digits!.receive(this.#event, timestamp, nowMs)
   }
 
-  receiveControl(packet: Buffer, source: Endpoint, nowMs: number, wallMs: number): void {
+  /** Counts a packet that has not proved to be the participant's: forged, altered, in clear, or come before. */
+  #refuse(source: Endpoint): void {
+    if (this.#latch!.acceptsControl(source)) this.#counts.received.errors++
+    else this.stranger()
+  }
+
+  /** @param received is decrypted in place */
+  receiveControl(received: Buffer, source: Endpoint, nowMs: number, wallMs: number): void {
     if (this.#latch === null || !this.#latch.acceptsControl(source)) {
       this.stranger()
+      return
+    }
+    const packet = this.#srtp === null ? received : this.#srtp.unprotectControl(received)
+    if (packet === null) {
+      this.#refuse(source)
       return
     }
     try {
@@ -255,13 +285,20 @@ export class Leg implements Party {
     const payloadType = comfortNoise ? comfortNoisePayloadType : this.#terms!.payloadType
     encodeRtp(packet, this.#marker, payloadType, this.#sequence, this.#timestamp, this.#ssrc)
     const { sent } = this.#counts
-    if (this.#output.sendRtp(packet, rtpHeaderLength + octets, this.#latch!.destination)) {
+    if (this.#sendRtp(packet, rtpHeaderLength + octets)) {
       sent.packets++
       sent.bytes += octets
     } else sent.dropped++
     this.#sequence = (this.#sequence + 1) & 0xffff
     this.#timestamp = (this.#timestamp + this.#frameClock) >>> 0
     this.#marker = false
+  }
+
+  #sendRtp(packet: Buffer, length: number): boolean {
+    const { destination } = this.#latch!
+    if (this.#srtp === null) return this.#output.sendRtp(packet, length, destination)
+    const encrypted = this.#srtp.protect(packet, length)
+    return encrypted > 0 && this.#output.sendRtp(this.#srtp.packet, encrypted, destination)
   }
 
   pass(): void {
@@ -337,7 +374,11 @@ export class Leg implements Party {
         ? { address: destination.address, port: destination.port + 1 }
         : terms.remoteControl
     if (control === null || control.port > 65_535) return
-    this.#output.sendRtcp(packet, control, terms.controlMuxed)
+    if (this.#srtp === null) this.#output.sendRtcp(packet, control, terms.controlMuxed)
+    else {
+      const encrypted = Buffer.from(this.#srtp.packet.subarray(0, this.#srtp.protectControl(packet)))
+      this.#output.sendRtcp(encrypted, control, terms.controlMuxed)
+    }
   }
 
   #noteDrops(): void {
@@ -357,7 +398,7 @@ export class Leg implements Party {
       jitterMs: Math.round((this.#source?.jitterMs ?? 0) * 100) / 100,
       lost: this.#lostBefore + Math.max(0, this.#source?.cumulativeLost ?? 0),
       roundTripMs: this.#roundTripMs === null ? null : Math.round(this.#roundTripMs * 100) / 100,
-      encrypted: false
+      encrypted: this.#srtp !== null
     }
   }
 
@@ -367,6 +408,8 @@ export class Leg implements Party {
     this.#jitter = null
     this.#decoder?.close()
     this.#decoder = null
+    this.#srtp?.close()
+    this.#srtp = null
     this.#terms = null
     this.format = null
     this.#output.freeFrame(this.frame)

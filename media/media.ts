@@ -21,6 +21,7 @@ import { type Sound, sounds } from './mixer/sounds.ts'
 import { PlaneLeg } from './plane-leg.ts'
 import { sharePorts } from './ports.ts'
 import { type AudioTerms, readDescription } from './sdp.ts'
+import { Secrecy } from './srtp/secrecy.ts'
 import { Thread, type ThreadLegEvent } from './thread.ts'
 
 export { pcma, pcmu } from './codec/g711.ts'
@@ -378,7 +379,8 @@ export async function createMediaPlane(config: MediaConfig): Promise<MediaPlane>
   const join = async (request: JoinRequest): Promise<Awaited<ReturnType<ConferencePort['join']>>> => {
     if (closing !== null) throw planeClosed()
     const { conference, participant, role, offer } = request
-    const read = offer === null ? null : readDescription(offer)
+    const secrecy = new Secrecy(checked.srtp)
+    const read = offer === null ? null : readDescription(offer, secrecy)
     if (read !== null && !read.ok) return read
     const refuse = (code: MediaRefusal['code'], reason: string): MediaRefusal => ({ ok: false, code, reason })
     const present = membersOf(conference)
@@ -429,7 +431,7 @@ export async function createMediaPlane(config: MediaConfig): Promise<MediaPlane>
         member.held = terms.held
       }
     }
-    const leg = new PlaneLeg(thread, id, port, checked.address, changed, (event) => observe(id, event))
+    const leg = new PlaneLeg(thread, id, port, checked.address, secrecy, changed, (event) => observe(id, event))
     const sdp = read === null ? leg.offer() : leg.answer(read)
     tell({ type: 'joined', conference, participant, role })
     if (checked.entrySound !== null) play(conference, checked.entrySound, null)

@@ -10,6 +10,7 @@ import {
   writeAnswer,
   writeOffer
 } from './sdp.ts'
+import type { Secrecy } from './srtp/secrecy.ts'
 import { type Thread, type ThreadLegEvent, threadLost } from './thread.ts'
 
 const emptyStats: LegStats = {
@@ -27,6 +28,7 @@ export class PlaneLeg implements ConferenceLeg {
   readonly #thread: Thread
   readonly #id: number
   readonly #port: number
+  readonly #secrecy: Secrecy
   readonly #origin: { -readonly [key in keyof Origin]: Origin[key] }
   readonly #changed: (terms: AudioTerms | null) => void
   #listeners: ((event: LegEvent) => void)[] = []
@@ -44,12 +46,14 @@ export class PlaneLeg implements ConferenceLeg {
     id: number,
     port: number,
     address: string,
+    secrecy: Secrecy,
     changed: (terms: AudioTerms | null) => void,
     observe: (event: ThreadLegEvent) => void
   ) {
     this.#thread = thread
     this.#id = id
     this.#port = port
+    this.#secrecy = secrecy
     this.#origin = { sessionId: String(randomInt(2 ** 47)), version: 1, address }
     this.#changed = changed
     thread.legs.set(id, (event) => {
@@ -61,7 +65,7 @@ export class PlaneLeg implements ConferenceLeg {
   }
 
   offer(): string {
-    this.#sdp = writeOffer(this.#origin, this.#port)
+    this.#sdp = writeOffer(this.#origin, this.#port, this.#secrecy)
     return this.#sdp
   }
 
@@ -90,13 +94,13 @@ export class PlaneLeg implements ConferenceLeg {
 
   readonly offered = async (sdp: string): Promise<{ ok: true; sdp: string; held: boolean } | MediaRefusal> => {
     this.#check()
-    const read = readDescription(sdp)
+    const read = readDescription(sdp, this.#secrecy)
     return read.ok ? { ok: true, sdp: this.answer(read), held: read.terms.held } : read
   }
 
   readonly answered = async (sdp: string): Promise<{ ok: true; held: boolean } | MediaRefusal> => {
     this.#check()
-    const read = readAnswer(sdp, this.#terms === null ? offeredEvents : this.#terms.eventPayloadType)
+    const read = readAnswer(sdp, this.#terms === null ? offeredEvents : this.#terms.eventPayloadType, this.#secrecy)
     if (!read.ok) return read
     this.#agree(read.terms)
     return { ok: true, held: read.terms.held }

@@ -6,14 +6,21 @@ import type { Endpoint } from './latch.ts'
 import { frameMs } from './mixer/lane.ts'
 import { decodeRtp, emptyRtpHeader, encodeRtp, rtpHeaderLength, sequenceDistance } from './rtp/rtp.ts'
 import { encodeTelephoneEvent, eventOfDigit } from './rtp/telephone-event.ts'
-import { readDescription } from './sdp.ts'
+import { readAnswer, readDescription } from './sdp.ts'
+import { encodeCryptoAttribute } from './srtp/crypto-attribute.ts'
+import { Secrecy } from './srtp/secrecy.ts'
+import { SrtpStream } from './srtp/stream.ts'
 
 export interface RtpPhoneOptions {
   readonly codec?: 'PCMU' | 'PCMA'
+  /** Whether it encrypts, and takes nothing in clear. */
+  readonly srtp?: boolean
   /** What it says, over and over, at the codec's sample rate; silence when left out. */
   readonly says?: Int16Array
   /** Called for each frame about to be sent: may change it. `frame` counts from 0. */
   readonly onSend?: (samples: Int16Array, frame: number) => void
+  /** Called for each packet as it goes out. */
+  readonly onPacket?: (packet: Buffer) => void
   /** Called for each packet decoded. */
   readonly onReceive?: (samples: Int16Array) => void
 }
@@ -45,6 +52,8 @@ export class RtpPhone {
   #timer: NodeJS.Timeout | null = null
   #lastSequence: number | null = null
   #closed = false
+  readonly #secrecy: Secrecy
+  #srtp: SrtpStream | null = null
   packetsReceived = 0
   packetsLost = 0
 
@@ -57,6 +66,7 @@ export class RtpPhone {
     this.#encoder = codec.createEncoder()
     this.#payloadType = codec.staticPayloadType!
     this.#sampleRateHz = codec.sampleRateHz
+    this.#secrecy = new Secrecy(options.srtp === true ? 'required' : 'off')
     socket.on('message', (packet) => this.#receive(packet))
     socket.on('error', () => undefined)
   }
@@ -73,7 +83,7 @@ export class RtpPhone {
     return new RtpPhone(socket, options)
   }
 
-  /** An offer, or an answer, for what this phone speaks. */
+  /** An offer for what this phone speaks; also an answer, as long as nothing is encrypted. */
   sdp(direction: 'sendrecv' | 'sendonly' | 'recvonly' | 'inactive' = 'sendrecv'): string {
     const name = this.#payloadType === 0 ? 'PCMU' : 'PCMA'
     const lines = [
@@ -82,19 +92,21 @@ export class RtpPhone {
       's=-',
       'c=IN IP4 127.0.0.1',
       't=0 0',
-      `m=audio ${this.port} RTP/AVP ${this.#payloadType} ${eventPayloadType}`,
+      `m=audio ${this.port} ${this.#options.srtp === true ? 'RTP/SAVP' : 'RTP/AVP'} ${this.#payloadType} ${eventPayloadType}`,
       `a=rtpmap:${this.#payloadType} ${name}/8000`,
       `a=rtpmap:${eventPayloadType} telephone-event/8000`,
       `a=fmtp:${eventPayloadType} 0-15`,
-      `a=${direction}`
+      `a=${direction}`,
+      ...this.#secrecy.offer().map((key) => `a=crypto:${encodeCryptoAttribute(key)}`)
     ]
     return `${lines.join('\r\n')}\r\n`
   }
 
   /** Begins to speak to where the session description says. @throws {TypeError} when it names no audio of ours */
   talkTo(sdp: string): void {
-    const read = readDescription(sdp)
+    const read = this.#options.srtp === true ? readAnswer(sdp, eventPayloadType, this.#secrecy) : readDescription(sdp)
     if (!read.ok) throw new TypeError(`${read.code}: ${read.reason}`)
+    if (read.terms.srtp !== null) this.#srtp = new SrtpStream(read.terms.srtp)
     this.sendTo(read.terms.remote)
   }
 
@@ -127,7 +139,10 @@ export class RtpPhone {
 
   #send(packet: Buffer): void {
     this.#sequence = (this.#sequence + 1) & 0xffff
-    this.#socket.send(packet, this.#remote!.port, this.#remote!.address, () => undefined)
+    const sent =
+      this.#srtp === null ? packet : Buffer.from(this.#srtp.packet.subarray(0, this.#srtp.protect(packet, packet.length)))
+    this.#options.onPacket?.(sent)
+    this.#socket.send(sent, this.#remote!.port, this.#remote!.address, () => undefined)
   }
 
   /** Presses a key: three packets and the end three times. @see RFC 4733 §2.5 */
@@ -147,7 +162,9 @@ export class RtpPhone {
     }
   }
 
-  #receive(packet: Buffer): void {
+  #receive(received: Buffer): void {
+    const packet = this.#srtp === null ? received : this.#srtp.unprotect(received)
+    if (packet === null) return
     try {
       decodeRtp(packet, this.#header)
     } catch {
@@ -184,6 +201,7 @@ export class RtpPhone {
     if (this.#timer !== null) clearTimeout(this.#timer)
     if (this.#closed) return
     this.#closed = true
+    this.#srtp?.close()
     this.#socket.close()
   }
 }

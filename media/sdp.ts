@@ -1,13 +1,16 @@
 /**
  * Offer and answer for one audio stream, as pure functions.
  *
- * @see RFC 8866 (SDP), RFC 3264 (offer/answer), RFC 4733 §7.1.1 (telephone-event), RFC 5761 (rtcp-mux), RFC 3605 (rtcp attribute)
+ * @see RFC 8866 (SDP), RFC 3264 (offer/answer), RFC 4733 §7.1.1 (telephone-event), RFC 5761 (rtcp-mux), RFC 3605 (rtcp attribute), RFC 4568 (keys)
  */
 import { isIPv4 } from 'node:net'
 import { type ParsedMedia, parse } from 'sdp-transform'
-import type { MediaRefusal, MediaRefusalCode } from '#kernel'
+import { DecodeError, type MediaRefusal, type MediaRefusalCode } from '#kernel'
 import { codecNamed, codecs } from './codec/codecs.ts'
 import type { Endpoint } from './latch.ts'
+import { type CryptoAttribute, decodeCryptoAttribute, encodeCryptoAttribute } from './srtp/crypto-attribute.ts'
+import { Secrecy, type SrtpTerms } from './srtp/secrecy.ts'
+import { cryptoSuiteNamed } from './srtp/suites.ts'
 
 /** Bounds on what a peer may send: far beyond any phone, far below what could hurt. */
 const limits = { characters: 16_384, lines: 300, lineLength: 2048, media: 16 }
@@ -28,6 +31,8 @@ export interface AudioTerms {
   readonly direction: Direction
   /** The peer takes no sound from us, or wants none of it mixed: it has put the call on hold. */
   readonly held: boolean
+  /** Null where packets go in clear. */
+  readonly srtp: SrtpTerms | null
 }
 
 /** What a session description says about the stream we would use, and what is needed to answer it. */
@@ -54,33 +59,58 @@ const opposite: Readonly<Record<Direction, Direction>> = {
 
 const unspecifiedAddress = '0.0.0.0'
 
-/** Reads an offer: the first audio stream over RTP/AVP with a codec of ours. */
-export function readDescription(sdp: string): ReadOffer | MediaRefusal {
+const plainProfiles = ['RTP/AVP', 'RTP/AVPF']
+const secureProfiles = ['RTP/SAVP', 'RTP/SAVPF']
+
+/** Nothing is encrypted. */
+export const inClear = new Secrecy('off')
+
+/** Reads an offer: the first audio stream that is encrypted as we want it and has a codec of ours. */
+export function readDescription(sdp: string, secrecy: Secrecy = inClear): ReadOffer | MediaRefusal {
+  return read(sdp, secrecy, false)
+}
+
+function read(sdp: string, secrecy: Secrecy, answered: boolean): ReadOffer | MediaRefusal {
   const malformed = checkForm(sdp)
   if (malformed !== null) return refuse('sdp.malformed', malformed)
   const session = parse(sdp)
-  const lines = sdp
-    .split(/\r?\n/)
-    .map((line) => mediaLine.exec(line)?.groups)
-    .filter((groups) => groups !== undefined)
-  const media = lines.map(({ type, port, count, protocol, formats }, at) => ({
-    type: type!,
-    port: Number(port),
-    count: Number(count ?? 1),
-    protocol: protocol!,
-    formats: formats!,
-    parsed: session.media[at]!
-  }))
+  const media = sectionsOf(sdp).map((lines, at) => {
+    const { type, port, count, protocol, formats } = mediaLine.exec(lines[0]!)!.groups!
+    return {
+      type: type!,
+      port: Number(port),
+      count: Number(count ?? 1),
+      protocol: protocol!,
+      formats: formats!,
+      parsed: session.media[at]!,
+      crypto: lines.filter((line) => line.startsWith(cryptoLine)).map((line) => line.slice(cryptoLine.length))
+    }
+  })
   const audio = media.filter(({ type, port, count }) => type === 'audio' && port !== 0 && count === 1)
   if (audio.length === 0) return refuse('sdp.no-audio', 'no audio stream is offered')
-  const plain = audio.filter(({ protocol }) => protocol === 'RTP/AVP' || protocol === 'RTP/AVPF')
-  if (plain.length === 0) {
+  const spoken = audio.filter(({ protocol }) => plainProfiles.includes(protocol) || secureProfiles.includes(protocol))
+  if (spoken.length === 0) {
     return refuse(
       'sdp.unsupported-profile',
-      `audio only over ${audio.map(({ protocol }) => protocol).join(', ')}; RTP/AVP is spoken here`.slice(0, 200)
+      `audio only over ${audio.map(({ protocol }) => protocol).join(', ')}; RTP/AVP and RTP/SAVP are spoken here`.slice(0, 200)
     )
   }
-  for (const stream of plain) {
+  const ways: { stream: (typeof spoken)[number]; keys: readonly CryptoAttribute[] }[] = []
+  for (const stream of spoken) {
+    const keys = secrecy.policy === 'off' ? [] : readCrypto(stream.crypto)
+    if (keys === null) return refuse('sdp.malformed', 'a crypto attribute is malformed')
+    ways.push({ stream, keys })
+  }
+  const secure = ways.filter(({ keys }) => keys.length > 0)
+  const clear = ways.filter(({ stream }) => secrecy.policy !== 'required' && plainProfiles.includes(stream.protocol))
+  if (secure.length + clear.length === 0) {
+    const wanted = secrecy.policy === 'off' ? 'audio in clear' : 'keys (a=crypto) of a suite spoken here'
+    return refuse(
+      'sdp.unsupported-profile',
+      `audio over ${spoken.map(({ protocol }) => protocol).join(', ')}; expected ${wanted}`
+    )
+  }
+  for (const { stream, keys } of [...secure, ...clear.map(({ stream }) => ({ stream, keys: [] as const }))]) {
     const { parsed, port } = stream
     const address = text(parsed.connection?.ip ?? session.connection?.ip)
     if (address === '') return refuse('sdp.malformed', 'the audio stream has no connection address')
@@ -92,6 +122,8 @@ export function readDescription(sdp: string): ReadOffer | MediaRefusal {
     }
     const chosen = chooseCodec(parsed, stream.formats)
     if (chosen === null) continue
+    const srtp = keys.length === 0 ? null : secrecy.choose(keys, answered)
+    if (srtp === null && keys.length > 0) continue
     const theirs = text(parsed.direction ?? session.direction ?? 'sendrecv') as Direction
     const asked =
       address === unspecifiedAddress ? (theirs === 'recvonly' || theirs === 'inactive' ? 'inactive' : 'sendonly') : theirs
@@ -102,7 +134,8 @@ export function readDescription(sdp: string): ReadOffer | MediaRefusal {
       remoteControl: controlMuxed ? { address, port } : controlPort > 65_535 ? null : { address, port: controlPort },
       controlMuxed,
       direction: opposite[asked],
-      held: asked === 'sendonly' || asked === 'inactive'
+      held: asked === 'sendonly' || asked === 'inactive',
+      srtp
     }
     return { ok: true, terms, media: media.map((line) => ({ ...line, chosen: line === stream })) }
   }
@@ -118,11 +151,33 @@ export function readDescription(sdp: string): ReadOffer | MediaRefusal {
  * @param eventPayloadType under which we offered telephone-event: the peer sends events with our number, whatever its own is.
  * @see RFC 3264 §6.1
  */
-export function readAnswer(sdp: string, eventPayloadType: number | null): ReadOffer | MediaRefusal {
-  const read = readDescription(sdp)
-  if (!read.ok) return read
-  const events = read.terms.eventPayloadType === null ? null : eventPayloadType
-  return { ...read, terms: { ...read.terms, eventPayloadType: events } }
+export function readAnswer(sdp: string, eventPayloadType: number | null, secrecy: Secrecy = inClear): ReadOffer | MediaRefusal {
+  const answer = read(sdp, secrecy, true)
+  if (!answer.ok) return answer
+  const events = answer.terms.eventPayloadType === null ? null : eventPayloadType
+  return { ...answer, terms: { ...answer.terms, eventPayloadType: events } }
+}
+
+const cryptoLine = 'a=crypto:'
+
+/** The lines of each media description, the m= line first. */
+function sectionsOf(sdp: string): string[][] {
+  const sections: string[][] = []
+  for (const line of sdp.split(/\r?\n/)) {
+    if (line.startsWith('m=')) sections.push([line])
+    else sections.at(-1)?.push(line)
+  }
+  return sections
+}
+
+/** Keys without those that are not spoken here; null when one is malformed. */
+function readCrypto(attributes: readonly string[]): CryptoAttribute[] | null {
+  try {
+    return attributes.map(decodeCryptoAttribute).filter((attribute) => attribute !== null)
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error
+    return null
+  }
 }
 
 const text = (value: string | number | undefined) => String(value ?? '')
@@ -203,7 +258,8 @@ function audioLines(
   formats: readonly { readonly payloadType: number; readonly name: string; readonly clockRateHz: number }[],
   eventPayloadType: number | null,
   direction: Direction,
-  controlMuxed: boolean
+  controlMuxed: boolean,
+  keys: readonly CryptoAttribute[]
 ): string[] {
   const clock = formats[0]!.clockRateHz
   const numbers = [...formats.map(({ payloadType }) => payloadType), ...(eventPayloadType === null ? [] : [eventPayloadType])]
@@ -215,7 +271,8 @@ function audioLines(
       : [`a=rtpmap:${eventPayloadType} telephone-event/${clock}`, `a=fmtp:${eventPayloadType} 0-15`]),
     `a=ptime:${ptimeMs}`,
     `a=${direction}`,
-    ...(controlMuxed ? ['a=rtcp-mux'] : [])
+    ...(controlMuxed ? ['a=rtcp-mux'] : []),
+    ...keys.map((key) => `a=crypto:${encodeCryptoAttribute(key)}`)
   ]
 }
 
@@ -228,7 +285,9 @@ export function writeAnswer(offer: ReadOffer, origin: Origin, port: number): str
     if (!chosen) lines.push(`m=${type} 0 ${protocol} ${formats}`)
     else {
       const format = { payloadType: terms.payloadType, name: codec.name, clockRateHz: codec.clockRateHz }
-      lines.push(...audioLines(port, protocol, [format], terms.eventPayloadType, terms.direction, terms.controlMuxed))
+      const { srtp } = terms
+      const keys = srtp === null ? [] : [{ tag: srtp.tag, suite: cryptoSuiteNamed(srtp.suite)!, key: srtp.localKey }]
+      lines.push(...audioLines(port, protocol, [format], terms.eventPayloadType, terms.direction, terms.controlMuxed, keys))
     }
   }
   return `${lines.join('\r\n')}\r\n`
@@ -238,11 +297,14 @@ export function writeAnswer(offer: ReadOffer, origin: Origin, port: number): str
 export const offeredEvents = 101
 
 /** An offer of every codec we speak. @see RFC 3264 §5 */
-export function writeOffer(origin: Origin, port: number): string {
+export function writeOffer(origin: Origin, port: number, secrecy: Secrecy = inClear): string {
   const formats = codecs.map((codec, at) => ({
     payloadType: codec.staticPayloadType ?? 96 + at,
     name: codec.name,
     clockRateHz: codec.clockRateHz
   }))
-  return `${[...head(origin), ...audioLines(port, 'RTP/AVP', formats, offeredEvents, 'sendrecv', true)].join('\r\n')}\r\n`
+  // keys with RTP/AVP: a phone that knows none of it takes the stream in clear (RFC 8643)
+  const profile = secrecy.policy === 'required' ? 'RTP/SAVP' : 'RTP/AVP'
+  const lines = audioLines(port, profile, formats, offeredEvents, 'sendrecv', true, secrecy.offer())
+  return `${[...head(origin), ...lines].join('\r\n')}\r\n`
 }

@@ -123,15 +123,18 @@ test('hostile octets are refused and change nothing', (t) => {
   inbound.close()
 })
 
-test('a stream that is forgotten may begin anew', (t) => {
+test('a peer has as many streams as it may need, and no more', (t) => {
   const key = keyOf(suite)
   const inbound = new InboundSrtp(suite, key)
   const outbound = new OutboundSrtp(suite, key)
-  const { packet, octets } = rtp(7, randomBytes(20), 0x0102_0304)
-  const sent = packet.subarray(0, outbound.protect(packet, octets))
-  t.is(inbound.unprotect(Buffer.from(sent)), octets)
-  inbound.forget(0x0102_0304)
-  t.is(inbound.unprotect(Buffer.from(sent)), octets)
+  const results = Array.from({ length: 70 }, (_, i) => {
+    const { packet, octets } = rtp(i, randomBytes(20), 1000 + i)
+    return inbound.unprotect(packet.subarray(0, outbound.protect(packet, octets)))
+  })
+  t.deepEqual(new Set(results.slice(0, 64)), new Set([32]))
+  t.deepEqual(new Set(results.slice(64)), new Set([notAuthentic]))
+  const { packet, octets } = rtp(1, randomBytes(20), 1000)
+  t.is(inbound.unprotect(packet.subarray(0, outbound.protect(packet, octets))), octets)
   outbound.close()
   inbound.close()
 })

@@ -14,14 +14,13 @@ const library = once(() => {
     srtp_init: 'int srtp_init()',
     srtp_create: 'int srtp_create(_Out_ void **session, const void *policy)',
     srtp_dealloc: 'int srtp_dealloc(void *session)',
-    srtp_remove_stream: 'int srtp_remove_stream(void *session, uint32_t ssrc)',
     srtp_protect: inPlace('srtp_protect'),
     srtp_unprotect: inPlace('srtp_unprotect'),
     srtp_protect_rtcp: inPlace('srtp_protect_rtcp'),
     srtp_unprotect_rtcp: inPlace('srtp_unprotect_rtcp'),
     ...Object.fromEntries(policyFunctions.map((name) => [name, `void ${name}(void *policy)`]))
   })
-  if (functions === null || functions.srtp_init!() !== ok) return null
+  if (functions === null || ![ok, begunBefore].includes(functions.srtp_init!())) return null
   return functions
 })
 
@@ -29,6 +28,8 @@ const library = once(() => {
 export const srtpAvailable = (): boolean => library() !== null
 
 const ok = 0
+/** What `srtp_init` gives in a further thread of a process. */
+const begunBefore = 2
 const replayStatuses = [9, 10]
 
 /** `srtp_policy_t` on a 64-bit system. */
@@ -89,16 +90,7 @@ class Session {
 
   /** Frees keys and state. Idempotent; nothing else may be called afterwards. */
   readonly close = (): void => this.session.close()
-
-  /** Forgets a stream: its SSRC may begin anew. */
-  forget(ssrc: number): void {
-    // libsrtp keeps it as it stands in the packet
-    swap.setUint32(0, ssrc)
-    this.functions.srtp_remove_stream!(this.session.handle, swap.getUint32(0, true))
-  }
 }
-
-const swap = new DataView(new ArrayBuffer(4))
 
 /** Encrypts what one side sends. Every SSRC is taken. */
 export class OutboundSrtp extends Session {
@@ -130,27 +122,40 @@ export class OutboundSrtp extends Session {
   }
 }
 
-/** Decrypts what the other side sends, of every SSRC that proves to have the key. */
+/** Streams of one peer. Each is remembered to the end, since one that was forgotten could be replayed. */
+const mostStreams = 64
+
+/** Decrypts what the other side sends, of every SSRC that proves to have the key, up to {@link mostStreams}. */
 export class InboundSrtp extends Session {
+  readonly #streams = new Set<number>()
+  #latest = -1
+
   constructor(suite: CryptoSuite, key: Uint8Array) {
     super(suite, key, anyInbound)
   }
 
   /** @returns the length of the RTP packet, {@link notAuthentic} or {@link replayed}; then the octets are no longer what came */
   unprotect(packet: Buffer): number {
-    return this.#apply('srtp_unprotect', packet, 12 + this.suite.tagLength)
+    return this.#apply('srtp_unprotect', packet, 12 + this.suite.tagLength, 8)
   }
 
   /** The same for RTCP. */
   unprotectControl(packet: Buffer): number {
-    return this.#apply('srtp_unprotect_rtcp', packet, 8 + this.suite.controlGrowth)
+    return this.#apply('srtp_unprotect_rtcp', packet, 8 + this.suite.controlGrowth, 4)
   }
 
-  #apply(name: string, packet: Buffer, least: number): number {
+  #apply(name: string, packet: Buffer, least: number, ssrcAt: number): number {
     if (packet.length < least) return notAuthentic
+    const ssrc = packet.readUInt32BE(ssrcAt)
+    const known = ssrc === this.#latest || this.#streams.has(ssrc)
+    if (!known && this.#streams.size === mostStreams) return notAuthentic
     length[0] = packet.length
     const status = this.functions[name]!(this.session.handle, packet, length)
-    if (status === ok) return length[0]!
+    if (status === ok) {
+      if (!known) this.#streams.add(ssrc)
+      this.#latest = ssrc
+      return length[0]!
+    }
     return replayStatuses.includes(status) ? replayed : notAuthentic
   }
 }

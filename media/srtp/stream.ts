@@ -1,0 +1,67 @@
+import type { SrtpTerms } from './secrecy.ts'
+import { InboundSrtp, notAuthentic, OutboundSrtp } from './session.ts'
+import { cryptoSuiteNamed } from './suites.ts'
+
+const same = (a: Uint8Array, b: Uint8Array) => Buffer.compare(a, b) === 0
+
+/** Largest packet before it is encrypted, and room for its growth. */
+const packetOctets = 1600
+
+/** Both directions of a participant's encrypted stream. */
+export class SrtpStream {
+  #terms: SrtpTerms
+  #inbound: InboundSrtp
+  #outbound: OutboundSrtp
+  /** Where packets are encrypted that others share in clear. */
+  readonly packet = Buffer.alloc(packetOctets)
+
+  /** @throws {InfraFabricError} `media.srtp.unavailable` */
+  constructor(terms: SrtpTerms) {
+    const suite = cryptoSuiteNamed(terms.suite)!
+    this.#terms = terms
+    this.#inbound = new InboundSrtp(suite, terms.remoteKey)
+    this.#outbound = new OutboundSrtp(suite, terms.localKey)
+  }
+
+  /** Takes new keys. A direction whose key stays goes on where it is: packets that were replayed before are replayed still. */
+  rekey(terms: SrtpTerms): void {
+    const suite = cryptoSuiteNamed(terms.suite)!
+    const before = this.#terms
+    if (terms.suite !== before.suite || !same(terms.remoteKey, before.remoteKey)) {
+      const inbound = new InboundSrtp(suite, terms.remoteKey)
+      this.#inbound.close()
+      this.#inbound = inbound
+    }
+    if (terms.suite !== before.suite || !same(terms.localKey, before.localKey)) {
+      const outbound = new OutboundSrtp(suite, terms.localKey)
+      this.#outbound.close()
+      this.#outbound = outbound
+    }
+    this.#terms = terms
+  }
+
+  /** Copies an RTP packet to {@link packet} and encrypts it there. @returns its length, 0 for one that is too large */
+  protect(plain: Buffer, octets: number): number {
+    if (octets + 16 > packetOctets) return 0
+    plain.copy(this.packet, 0, 0, octets)
+    return this.#outbound.protect(this.packet, octets)
+  }
+
+  /** The same for RTCP. */
+  protectControl(plain: Buffer): number {
+    if (plain.length + 20 > packetOctets) return 0
+    plain.copy(this.packet)
+    return this.#outbound.protectControl(this.packet, plain.length)
+  }
+
+  /** In place. @returns the packet, or null where it is not the peer's or came before */
+  readonly unprotect = (packet: Buffer): Buffer | null => whole(packet, this.#inbound.unprotect(packet))
+  readonly unprotectControl = (packet: Buffer): Buffer | null => whole(packet, this.#inbound.unprotectControl(packet))
+
+  close(): void {
+    this.#inbound.close()
+    this.#outbound.close()
+  }
+}
+
+const whole = (packet: Buffer, length: number): Buffer | null => (length <= notAuthentic ? null : packet.subarray(0, length))
