@@ -52,14 +52,15 @@ export function integer(lower: number, upper: number, options: { readonly extens
       if (!isUnlimited) return writer.constrained(value, lower, upper)
       const count = octetsFor(value - lower)
       writer.length(count)
-      writer.bits(value - lower, Math.min(count, 6) * 8)
+      if (count > 4) writer.bits(Math.floor((value - lower) / 2 ** 32), (count - 4) * 8)
+      writer.bits((value - lower) % 2 ** 32, Math.min(count, 4) * 8)
     }
   }
 }
 
 function semiConstrained(reader: PerReader, lower: number): number {
   const octets = reader.numberOctets()
-  const value = octets.reduce((sum, octet) => sum * 256 + octet, lower)
+  const value = lower + octets.reduce((sum, octet) => sum * 256 + octet, 0)
   if (!Number.isSafeInteger(value)) reader.fail('h323.per.constraint', 'integer of more than 53 bits')
   return value
 }

@@ -4,6 +4,9 @@ import type { Type } from './type.ts'
 const maxOctets = 127
 const maxArcOctets = 19
 
+const dot = 0x2e
+const zero = 0x30
+
 /** Arcs of up to this many octets are plain numbers. */
 const plainArcOctets = 7
 
@@ -16,20 +19,51 @@ function arcOf(octets: Uint8Array, from: number, to: number): number | bigint {
   return octets.subarray(from, to).reduce((arc, octet) => arc * 128n + BigInt(octet & 0x7f), 0n)
 }
 
-function pushArc(octets: number[], arc: bigint): void {
+function pushArc(octets: number[], arc: number): void {
+  if (arc >= 128 ** 2) {
+    let size = 3
+    while (128 ** size <= arc) size++
+    for (; size > 2; size--) octets.push((Math.floor(arc / 128 ** (size - 1)) & 0x7f) | 0x80)
+  }
+  if (arc >= 128) octets.push((Math.floor(arc / 128) & 0x7f) | 0x80)
+  octets.push(arc & 0x7f)
+}
+
+function pushLongArc(octets: number[], arc: bigint): void {
   const at = octets.length
   octets.push(Number(arc & 0x7fn))
   for (let rest = arc >> 7n; rest > 0n; rest >>= 7n) octets.splice(at, 0, Number(rest & 0x7fn) | 0x80)
 }
 
-/** Contents octets of dotted text. @see X.690 §8.19 */
+/** Longest text of an arc that is certainly a safe integer. */
+const plainArcDigits = 15
+const maxArcDigits = 39
+
+/** Contents octets of dotted text; undefined where it is not an object identifier. @see X.690 §8.19 */
 function octetsOf(text: string): number[] | undefined {
-  if (!/^[0-2](\.(0|[1-9]\d{0,38}))+$/.test(text)) return undefined
-  const [first, second, ...rest] = text.split('.').map(BigInt)
-  if (first! < 2n && second! > 39n) return undefined
   const octets: number[] = []
-  pushArc(octets, first! * 40n + second!)
-  for (const arc of rest) pushArc(octets, arc)
+  let first = -1
+  for (let from = 0, arcs = 0; from <= text.length; arcs++) {
+    let to = from
+    let arc = 0
+    for (; to < text.length && text.charCodeAt(to) !== dot; to++) {
+      const digit = text.charCodeAt(to) - zero
+      if (digit < 0 || digit > 9) return undefined
+      arc = arc * 10 + digit
+    }
+    const digits = to - from
+    if (digits === 0 || digits > maxArcDigits || (digits > 1 && text.charCodeAt(from) === zero)) return undefined
+    if (arcs === 0) {
+      if (arc > 2 || to === text.length) return undefined
+      first = arc
+    } else {
+      if (arcs === 1 && first < 2 && arc > 39) return undefined
+      const base = arcs === 1 ? first * 40 : 0
+      if (digits <= plainArcDigits) pushArc(octets, arc + base)
+      else pushLongArc(octets, BigInt(text.slice(from, to)) + BigInt(base))
+    }
+    from = to + 1
+  }
   return octets.length > maxOctets ? undefined : octets
 }
 
@@ -62,6 +96,7 @@ export const objectIdentifier: Type<string> = {
   write(writer, value) {
     const octets = value === '' ? [] : typeof value === 'string' ? octetsOf(value) : undefined
     if (octets === undefined) return writer.expected('an object identifier, dotted', value)
-    writer.lengthAndOctets(Uint8Array.from(octets))
+    writer.length(octets.length)
+    for (const octet of octets) writer.bits(octet, 8)
   }
 }

@@ -204,14 +204,10 @@ export class PerReader {
 
 /** Bits that hold 0 … range − 1. */
 export function bitsFor(range: number): number {
-  let bits = 0
-  while (2 ** bits < range) bits++
-  return bits
+  return range <= 2 ** 32 ? 32 - Math.clz32(range - 1) : 32 + bitsFor(Math.ceil(range / 2 ** 32))
 }
 
 /** Octets that hold `value`, at least 1. */
 export function octetsFor(value: number): number {
-  let octets = 1
-  while (256 ** octets <= value) octets++
-  return octets
+  return Math.max(1, (bitsFor(value + 1) + 7) >>> 3)
 }

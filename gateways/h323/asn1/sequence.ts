@@ -6,7 +6,7 @@ import type { PerWriter } from './writer.ts'
 
 /**
  * Where a decoded sequence keeps what it needs to become the same octets again: absent when the sender's extension bitmap was as long as the type
- * defined here has additions, and held none unknown. Copying a message with `{...message}` keeps it.
+ * defined here has additions, and held something, all of it known. Copying a message with `{...message}` keeps it.
  */
 export const received: unique symbol = Symbol('received')
 
@@ -111,8 +111,10 @@ export function sequence(root: Components, extra?: Additions): Type<unknown> {
     const bitmap = reader.position
     reader.skip(bitmapLength)
     let unknown: { index: number; octets: Uint8Array }[] | undefined
+    let present = 0
     for (let index = 0; index < bitmapLength; index++) {
       if (!reader.bitAt(bitmap + index)) continue
+      present++
       const component = list[index]
       if (component === undefined) {
         unknown ??= []
@@ -125,7 +127,8 @@ export function sequence(root: Components, extra?: Additions): Type<unknown> {
         throw within(error, component.name)
       }
     }
-    if (bitmapLength !== known || unknown !== undefined) value[received] = { bitmapLength, unknown: unknown ?? [] }
+    if (bitmapLength !== known || unknown !== undefined || present === 0)
+      value[received] = { bitmapLength, unknown: unknown ?? [] }
   }
 }
 

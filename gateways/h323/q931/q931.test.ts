@@ -10,6 +10,7 @@ import {
   elementOctets,
   encodeQ931,
   ie,
+  type MessageType,
   messageTypes,
   octet,
   partyNumber,
@@ -37,7 +38,7 @@ test('call signalling of real calls: header and elements as their origin says, e
     const message = decodeQ931(payload!)
     const reference = message.callReference + (message.callReferenceFlag ? 0x8000 : 0)
     t.is(reference, Number.parseInt(q931!.cr, 16), where)
-    t.is<number>(messageTypes[message.messageType as keyof typeof messageTypes], q931!.msgType, where)
+    t.is(messageTypes[message.messageType as MessageType] as number, q931!.msgType, where)
     const others = message.elements.filter(({ id }) => id !== ie.userUser)
     t.deepEqual(
       others.map(({ id, octets }) => ({ id, hex: hex(octets) })),

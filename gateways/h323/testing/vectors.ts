@@ -88,3 +88,14 @@ export const generatedSamples = (): Sample[] =>
       value
     }))
   )
+
+/** The generated values again, with their UNALIGNED encoding by a third codec. */
+export function unalignedSamples(): (Sample & { readonly unaligned: Buffer })[] {
+  const encodings = new Map(
+    linesOf<{ of: string; seed: number; hex: string }>('generated/unaligned.jsonl.gz').map(({ of, seed, hex }) => [
+      `generated ${of} ${seed}`,
+      Buffer.from(hex, 'hex')
+    ])
+  )
+  return generatedSamples().map((sample) => ({ ...sample, unaligned: encodings.get(sample.where)! }))
+}
