@@ -286,7 +286,7 @@ test('pdf: every character of an entry is there, as itself or escaped; the code 
   t.notRegex(text.join('\n'), /[\u202e\u0000]/)
   t.true(nasty.includes('\u202e'))
   const view = await openExport({ reader: log.reader, files: ledgerFiles(log.dir) }, { filter: {} })
-  const [{ bytes }] = (await log.reader.query({ limit: 1 })) as [{ bytes: Uint8Array }]
+  const { bytes } = (await log.reader.query({ limit: 1 }))[0]!
   const long = Buffer.from(
     Buffer.from(bytes)
       .toString()
