@@ -15,8 +15,6 @@ import { randomFrom } from './random.ts'
 export interface FailedWrites extends Tally {
   /** Positions tried. */
   positions: number
-  /** Those of them where something failed. */
-  reached: number
 }
 
 const subjects = {
@@ -28,10 +26,11 @@ export type Subject = keyof typeof subjects
 /** @param options `runs` bounds the positions tried; when there are more, they are taken evenly */
 export async function failWrites(subject: Subject, { runs, onRun, signal }: RunOptions): Promise<FailedWrites> {
   const { attempt, files, calls } = subjects[subject]
-  const tally: FailedWrites = { ...newTally(), positions: 0, reached: 0 }
+  const tally: FailedWrites = { ...newTally(), positions: 0 }
   const scratch = mkdtempSync(join(tmpdir(), 'ledger-fail-'))
   const report = join(scratch, 'report')
   let number = 0
+  let reached = 0
   const trace = async (more: readonly string[]) => {
     const dir = join(scratch, String(number++))
     // the tracer is the child's child, so that a signal to the child reaches who is traced
@@ -45,11 +44,11 @@ export async function failWrites(subject: Subject, { runs, onRun, signal }: RunO
     const step = Math.max(1, positions.length / runs)
     for (let at = 0; at < positions.length; at += step) {
       signal?.throwIfAborted()
-      if ((await trace(['-e', positions[Math.floor(at)]!])).includes('(INJECTED)')) tally.reached++
+      if ((await trace(['-e', positions[Math.floor(at)]!])).includes('(INJECTED)')) reached++
       onRun?.(++tally.positions)
     }
-    if (tally.positions > 0 && tally.reached < tally.positions / 2)
-      throw new InfraFabricError('fault.writes.unreached', `${tally.reached} of ${tally.positions} writes failed`)
+    if (tally.positions > 0 && reached < tally.positions / 2)
+      throw new InfraFabricError('fault.writes.unreached', `${reached} of ${tally.positions} writes failed`)
     return tally
   } finally {
     rmSync(scratch, { recursive: true, force: true })
@@ -79,7 +78,7 @@ const ignoringLimit = 'trap "" XFSZ; limit=$1; shift; exec prlimit --fsize="$lim
 export async function shortenWrites(subject: Subject, { runs, seed, onRun, signal }: RunOptions): Promise<FailedWrites> {
   const { attempt, files } = subjects[subject]
   const random = randomFrom(seed)
-  const tally: FailedWrites = { ...newTally(), positions: 0, reached: 0 }
+  const tally: FailedWrites = { ...newTally(), positions: 0 }
   const scratch = mkdtempSync(join(tmpdir(), 'ledger-short-'))
   let number = 0
   const limited = (limit: number | 'unlimited') => {
@@ -98,7 +97,6 @@ export async function shortenWrites(subject: Subject, { runs, seed, onRun, signa
     while (tally.positions < runs) {
       signal?.throwIfAborted()
       await limited(1 + Math.floor(random() * longest)).attempt()
-      tally.reached++
       onRun?.(++tally.positions)
     }
     return tally

@@ -1,8 +1,12 @@
 /** The parts of `npm run fault:ledger`: what is broken in each, how often, and what it needs. */
+
+import { type Damage, spoilRedis, spoilSpool, spoilSqlite } from './damage.ts'
 import { failWrites, type Subject, shortenWrites } from './failed-writes.ts'
+import { type Isolated, missingPrograms, runIsolated } from './isolated.ts'
 import { killWriters, type RunOptions } from './kills.ts'
 import type { Tally } from './oracle.ts'
-import { cutPowerUnderWriters, missingPrograms, type PowerCuts, powerCutsImpossible } from './power-cuts.ts'
+import { fullDisksImpossible, powerCutsImpossible } from './possible.ts'
+import type { PowerSettings } from './power.ts'
 import { killLeaders, killRedis } from './redis-kills.ts'
 import type { Loss } from './redis-power.ts'
 import { killService } from './service-kills.ts'
@@ -46,14 +50,24 @@ const writes =
     return { rounds: tally.positions, tally }
   }
 
-const cuts = async (
-  options: RunOptions,
-  store: 'sqlite' | 'redis',
-  careless: boolean
-): Promise<Outcome & { tally: PowerCuts }> => {
-  const tally = await cutPowerUnderWriters({ ...options, store, careless })
-  return { rounds: tally.cuts, tally }
+const isolated = async (name: string, options: RunOptions, more: object = {}): Promise<Outcome & { tally: Isolated }> => {
+  const tally = await runIsolated(name, options, more)
+  return { rounds: tally.rounds, tally }
 }
+
+const cuts = (options: RunOptions, store: PowerSettings['store'], careless: boolean) =>
+  isolated('power.ts', options, { store, careless } satisfies Partial<PowerSettings>)
+
+const spoiled =
+  (spoil: (options: RunOptions) => Promise<Damage>) =>
+  async (options: RunOptions): Promise<Outcome> => {
+    const { seen, ...tally } = await spoil(options)
+    return {
+      rounds: options.runs,
+      tally,
+      said: `cut short, or a bit flipped: told or refused ${seen} times, else it changed nothing`
+    }
+  }
 
 export const parts: readonly Part[] = [
   {
@@ -124,7 +138,7 @@ export const parts: readonly Part[] = [
     impossible: () => powerCutsImpossible(redis),
     run: async (options) => {
       const outcome = await cuts(options, 'redis', true)
-      const { refusal, writer, nextWriter, byItself, withHeads } = outcome.tally as PowerCuts & Loss
+      const { refusal, writer, nextWriter, byItself, withHeads } = outcome.tally as Isolated & Loss
       const expected =
         refusal === 'ledger.store.not-durable' &&
         [writer, nextWriter].every((code) => code === 'ledger.store.rolled-back') &&
@@ -166,5 +180,35 @@ export const parts: readonly Part[] = [
     what: 'writes cut short in the append-only file of redis-server',
     impossible: needs({ ...limits, ...redis }),
     run: writes('redis', shortenWrites)
+  },
+  {
+    name: 'full-disk',
+    group: 'places',
+    share: 0.02,
+    what: 'a disk that runs full under SQLite or redis-server; the spool is delivered when there is room',
+    impossible: () => fullDisksImpossible(redis),
+    run: (options) => isolated('full-disk.ts', options)
+  },
+  {
+    name: 'spoiled-sqlite',
+    group: 'places',
+    share: 0.3,
+    what: 'database, journal, published heads or keys cut short, or a bit flipped',
+    run: spoiled(spoilSqlite)
+  },
+  {
+    name: 'spoiled-redis',
+    group: 'places',
+    share: 0.1,
+    what: 'append-only file cut short, or a bit flipped',
+    impossible: needs(redis),
+    run: spoiled(spoilRedis)
+  },
+  {
+    name: 'spoiled-spool',
+    group: 'places',
+    share: 0.04,
+    what: 'spool cut short, or a bit flipped',
+    run: spoiled(spoilSpool)
   }
 ]

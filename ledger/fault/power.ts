@@ -1,6 +1,6 @@
 /**
  * Power cuts under a ledger that is written to: an ext4 file system on a loop device is shut down at random moments, so that nothing that was not on the
- * disk gets there any more, and mounted again. Runs as root in namespaces of its own (see power-cuts.ts), whose end ends its processes and mounts.
+ * disk gets there any more, and mounted again. Runs as root in namespaces of its own (see isolated.ts), whose end ends its processes and mounts.
  *
  * Arguments: {@link PowerSettings} as JSON. Writes `run <n>` for each cut, and at the end the tally as JSON.
  */
