@@ -49,6 +49,8 @@ const requests: readonly (readonly [
   ['/v1/proof/consistency?from=1&to=3', '/v1/proof/consistency', 'auditor'],
   ['/v1/proof/consistency?from=3&to=1', '/v1/proof/consistency', 'auditor'],
   ['/v1/proof/tlog?index=0', '/v1/proof/tlog', 'auditor'],
+  ['/v1/checkpoints', '/v1/checkpoints', 'auditor'],
+  ['/v1/keys', '/v1/keys', 'auditor'],
   ['/v1/cost', '/v1/cost', 'auditor'],
   ['/healthz', '/healthz', null],
   ['/metrics', '/metrics', 'admin'],

@@ -22,6 +22,7 @@ import { createRateLimit, neighbourOf, type Rate } from './rate-limit.ts'
 import type { Answer, Asked, EventStream, Route } from './route.ts'
 import { type CostOf, ledgerRoutes } from './routes.ts'
 import { type Caller, openTokenBook } from './tokens.ts'
+import { trustRoutes } from './trust-routes.ts'
 
 export interface LedgerServiceConfig {
   readonly reader: LedgerReader
@@ -30,6 +31,8 @@ export interface LedgerServiceConfig {
   /** File of the published heads, and of the policy they have to meet. */
   readonly publishedPath: string
   readonly policyPath: string
+  /** File of the log's first public key. */
+  readonly vkeyPath: string
   /** File of tokens; looked at again when it changes. */
   readonly tokensPath: string
   /** Default 127.0.0.1. */
@@ -106,7 +109,7 @@ export async function startLedgerService(config: LedgerServiceConfig): Promise<L
   const app = createApp(config.tls)
   app.server.maxConnections = mostConnections
   app.removeContentTypeParser('text/plain')
-  const routes = ledgerRoutes({
+  const ledger = ledgerRoutes({
     reader,
     append: config.append,
     published: publishedHead(config.publishedPath, policy),
@@ -116,6 +119,7 @@ export async function startLedgerService(config: LedgerServiceConfig): Promise<L
     heartbeatMs: config.heartbeatMs ?? 15_000,
     costOf: config.costOf ?? null
   })
+  const routes = [...ledger, ...trustRoutes(config)]
   const document = Buffer.from(JSON.stringify(openApiDocument(routes, apiVersion)))
 
   const limit = (wait: number): void => {

@@ -18,7 +18,7 @@ export async function openTestService(
   ledger: Ledger & { readonly dir: string },
   more: Partial<LedgerServiceConfig> = {}
 ): Promise<TestService> {
-  const { published, policy } = ledgerFiles(ledger.dir)
+  const { published, policy, vkey } = ledgerFiles(ledger.dir)
   const tokensPath = join(ledger.dir, 'tokens.json')
   const tokens = {
     producer: addToken(tokensPath, 'producer', 'producer', 0).token,
@@ -30,6 +30,7 @@ export async function openTestService(
     append: ledger.append,
     publishedPath: published,
     policyPath: policy,
+    vkeyPath: vkey,
     tokensPath,
     log: silentLog,
     ...more

@@ -1,0 +1,171 @@
+/** What an audit of a whole log and one of a selection have in common: keys, signatures, quorum, memory, and the verdict made of them. */
+import { type Checkpoint, isSignedBy, Malformed, parseCheckpoint, parseKey, type VerifierKey } from './note.ts'
+import { hex } from './octets.ts'
+import { type Judgement, judge, type Policy, parsePolicy } from './policy.ts'
+import type { Records } from './records.ts'
+import type { Check, CheckState, Fault, Head, Progress, Report, Trust, Verdict } from './verdict.ts'
+
+/** One entry and its way to the root. */
+export interface Proof {
+  readonly index: number
+  /** 64 hex digits. */
+  readonly leaf: string
+  readonly size: number
+  readonly root: string
+  /** Hex, the sibling of the leaf first. */
+  readonly hashes: readonly string[]
+  readonly good: boolean
+  /** C2SP tlog-proof with the entry in it. */
+  readonly text: string
+}
+
+/** A payload that lies beside the log. */
+export interface Payload {
+  /** Canonical JSON. */
+  readonly text: string
+  /** Whether it is what the entry committed to. */
+  readonly good: boolean
+}
+
+export interface Audit {
+  readonly records: Records
+  /** Reads what is new and judges all of it. @throws {SourceError} where the source does not answer */
+  readonly check: (progress: (progress: Progress) => void) => Promise<Report>
+  readonly heads: (progress: (progress: Progress) => void) => Promise<readonly Head[]>
+  /** Null for an entry that is not under the checkpoint. */
+  readonly prove: (position: number) => Proof | null
+  /** Null where none came with the entries. */
+  readonly payload: (index: number) => Payload | null
+}
+
+export const mostFaults = 100
+
+/** Faults in the order of the log, as many as are told. */
+export const firstFaults = (faults: readonly Fault[]): Fault[] =>
+  [...faults].sort((a, b) => a.index - b.index).slice(0, mostFaults)
+
+export interface TrustedKeys {
+  readonly trusted: VerifierKey
+  readonly policy: Policy | null
+  readonly seen: Checkpoint | null
+}
+
+/** @throws {Malformed} when what was remembered or pasted cannot be read */
+export function readTrust({ key, policy, seen }: Trust): TrustedKeys {
+  return {
+    trusted: parseKey(key),
+    policy: policy === null ? null : parsePolicy(policy),
+    seen: seen === null ? null : parseCheckpoint(seen)
+  }
+}
+
+/** What was asked of the checkpoint itself. */
+export interface HeadVerdict {
+  readonly signed: boolean
+  readonly quorum: boolean
+  readonly checks: readonly Check[]
+}
+
+export async function judgeHead(
+  checkpoint: Checkpoint,
+  keys: readonly VerifierKey[],
+  { policy, trusted }: TrustedKeys,
+  { pinned, sinceMs }: Trust
+): Promise<HeadVerdict> {
+  const newest = keys.at(-1)!
+  const signed = await isSignedBy(checkpoint, newest)
+  const checks: Check[] = []
+  const add = (name: Check['name'], state: CheckState, text: string) => checks.push({ name, state, text })
+  if (signed) {
+    const followed = keys.length === 1 ? '' : `, to which key ${trusted.id} was handed over by entries of the log`
+    add('signature', 'good', `The checkpoint over ${count(checkpoint.size)} is signed by key ${newest.id}${followed}.`)
+  } else add('signature', 'bad', unsignedText(checkpoint, newest))
+  const since = new Date(sinceMs).toISOString().slice(0, 10)
+  add(
+    'key',
+    pinned ? 'good' : 'warn',
+    pinned
+      ? `You vouched for key ${trusted.id} on ${since}.`
+      : `Key ${trusted.id} was taken over unseen on ${since}: whoever showed it to you may have made it. Compare it with the one that the Guardians gave you, under Trust.`
+  )
+  let quorum = true
+  if (policy === null)
+    add(
+      'quorum',
+      pinned ? 'none' : 'warn',
+      'No policy: nobody but the keeper signs, so nobody rules out that others are shown another log.'
+    )
+  else {
+    const judgement = await judge(policy, checkpoint)
+    quorum = judgement.quorum
+    add('quorum', quorum ? 'good' : 'bad', quorumText(judgement))
+  }
+  return { signed, quorum, checks }
+}
+
+function unsignedText({ origin, signatures }: Checkpoint, key: VerifierKey): string {
+  if (origin !== key.name) return `The checkpoint is of another log: ${origin}. Your key is of ${key.name}.`
+  if (signatures.some(({ name, id }) => name === key.name && id === key.id))
+    return `The signature under the checkpoint names key ${key.id}, and is forged or spoiled.`
+  const others = signatures.filter(({ name }) => name === origin).map(({ id }) => id)
+  return `The checkpoint is not signed by key ${key.id}${others.length === 0 ? '' : `, but by ${others.join(', ')}, which nobody vouches for`}.`
+}
+
+function quorumText({ witnesses, quorum }: Judgement): string {
+  const signed = witnesses.filter(({ timeS }) => timeS !== null).map(({ name }) => name)
+  const missing = witnesses.filter(({ timeS }) => timeS === null).map(({ name }) => name)
+  const told = `${signed.length} of ${witnesses.length} witnesses cosigned it${signed.length === 0 ? '' : ` (${signed.join(', ')})`}`
+  return `${told}${missing.length === 0 ? '' : `; missing: ${missing.join(', ')}`}. ${quorum ? 'The policy asks for no more.' : 'The policy asks for more.'}`
+}
+
+export const count = (entries: number): string => `${entries.toLocaleString('en')} ${entries === 1 ? 'entry' : 'entries'}`
+
+/** How checkpoints and the tree agree, as far as that is known. */
+export interface Story {
+  readonly altered: boolean
+  readonly truncated: boolean
+  readonly forked: boolean
+}
+
+const summaries: Readonly<Record<Verdict, string>> = {
+  valid: 'Every entry is in its place, under a checkpoint signed by the key you vouched for.',
+  unpinned: 'All of it fits together, but under a key that you have not compared yet.',
+  altered: 'The log was altered.',
+  truncated: 'Entries are missing from the end.',
+  forked: 'Two stories: this log is not the one that this browser saw before.',
+  unwitnessed: 'The checkpoint is not signed as it must be. Nothing below can be relied on.'
+}
+
+export function conclude(
+  head: HeadVerdict,
+  { altered, truncated, forked }: Story,
+  pinned: boolean,
+  detail: string | null
+): Pick<Report, 'verdict' | 'summary'> {
+  const verdict: Verdict = altered
+    ? 'altered'
+    : !head.signed || !head.quorum
+      ? 'unwitnessed'
+      : forked
+        ? 'forked'
+        : truncated
+          ? 'truncated'
+          : pinned
+            ? 'valid'
+            : 'unpinned'
+  return { verdict, summary: detail === null ? summaries[verdict] : `${summaries[verdict]} ${detail}` }
+}
+
+export const rootText = ({ root }: Checkpoint): string => hex(root)
+
+/** Notes that can be read, oldest first. */
+export function readNotes(notes: readonly string[]): Checkpoint[] {
+  return notes.flatMap((note) => {
+    try {
+      return [parseCheckpoint(note)]
+    } catch (error) {
+      if (error instanceof Malformed) return []
+      throw error
+    }
+  })
+}

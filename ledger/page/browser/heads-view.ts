@@ -1,0 +1,100 @@
+/** The checkpoints: what the log has signed so far, and how each grew from the one before. */
+import type { Context, View } from './app.ts'
+import { h, replace, shown, told } from './dom.ts'
+import { download } from './entry-view.ts'
+import type { Head } from './verdict.ts'
+
+const marks = { good: '✓', warn: '!', bad: '✗', none: '–' } as const
+
+const moment = (seconds: number): string => {
+  const date = new Date(seconds * 1000)
+  return Number.isNaN(date.getTime()) ? 'at no time' : date.toISOString().replace('T', ' ').replace('.000Z', '')
+}
+
+export function headsView(first: Context): View {
+  let asked = 0
+  const result = h('div', { class: 'heads' })
+
+  const card = (head: Head) =>
+    h(
+      'details',
+      { class: `head-card ${head.state}`, 'data-size': head.size, 'data-state': head.state },
+      h(
+        'summary',
+        {},
+        h('span', { class: 'mark', 'aria-hidden': 'true' }, marks[head.state]),
+        h('span', { class: 'head-size' }, `${head.size.toLocaleString('en')} entries`),
+        h('span', { class: 'head-time' }, shown((head.lastEntry ?? '').replace('T', ' ').replace('Z', ''))),
+        h('span', { class: 'mono head-root' }, `${head.root.slice(0, 16)}…`),
+        h(
+          'span',
+          { class: 'head-signed' },
+          head.witnesses.length === 0
+            ? `${head.signedBy.length} signed`
+            : `${head.witnesses.filter(({ timeS }) => timeS !== null).length} of ${head.witnesses.length} cosigned`
+        )
+      ),
+      h('p', {}, shown(head.text)),
+      h(
+        'dl',
+        { class: 'entry-facts' },
+        h('dt', {}, 'Root'),
+        h('dd', { class: 'mono' }, head.root),
+        h('dt', {}, 'Signed by'),
+        h('dd', { class: 'mono' }, head.signedBy.length === 0 ? 'no key that is trusted' : head.signedBy.join(', ')),
+        ...head.witnesses.flatMap(({ name, timeS }) => [
+          h('dt', {}, told(name)),
+          h('dd', {}, timeS === null ? 'did not cosign' : `cosigned ${moment(timeS)}`)
+        ])
+      ),
+      head.proof === null || head.previousSize === null
+        ? null
+        : h(
+            'details',
+            {},
+            h(
+              'summary',
+              {},
+              `Consistency proof from ${head.previousSize.toLocaleString('en')} entries: ${head.proof.length} hashes`
+            ),
+            h('ol', { class: 'hashes mono' }, ...head.proof.map((hash) => h('li', {}, hash)))
+          ),
+      h('pre', { class: 'mono block', tabindex: 0 }, shown(head.note)),
+      h(
+        'p',
+        { class: 'buttons' },
+        h(
+          'button',
+          { type: 'button', class: 'quiet', click: () => download(`checkpoint-${head.size}.txt`, head.note) },
+          'Save it elsewhere'
+        )
+      )
+    )
+
+  const draw = (heads: readonly Head[]) =>
+    replace(
+      result,
+      h(
+        'p',
+        { class: 'hint' },
+        `${heads.length.toLocaleString('en')} checkpoints, newest first. Keep one elsewhere: who holds the key and every copy can rewrite what came before.`
+      ),
+      ...[...heads].reverse().map(card)
+    )
+
+  let drawnFor = ''
+  const update = (context: Context) => {
+    if (context.report.checkpoint === drawnFor) return
+    drawnFor = context.report.checkpoint
+    const mine = ++asked
+    replace(result, h('p', { class: 'waiting' }, 'Checking signatures…'))
+    const progress = ({ done, of }: { done: number; of: number }) => {
+      if (mine === asked) replace(result, h('p', { class: 'waiting' }, `Checking signatures: ${done} of ${of} checkpoints…`))
+    }
+    void context.ask('heads', null, progress).then((heads) => {
+      if (mine === asked) draw(heads)
+    })
+  }
+  update(first)
+  return { element: result, update }
+}

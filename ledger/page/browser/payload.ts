@@ -1,0 +1,29 @@
+/** Payloads beside the log, held against what entries committed to. */
+import type { OfflineData } from '../../export/offline-data.ts'
+import type { Payload } from './audit.ts'
+import { concat, fromBase64, hex, utf8 } from './octets.ts'
+import type { Records } from './records.ts'
+import { sha256 } from './sha256.ts'
+
+const saltOctets = 32
+
+export type OfflinePayload = OfflineData['payloads'][number]
+
+export const byIndex = (payloads: readonly OfflinePayload[]): ReadonlyMap<number, OfflinePayload> =>
+  new Map(payloads.map((payload) => [payload.index, payload]))
+
+/** What was told of an entry's payload; null where nothing was. SHA-256(salt ‖ payload) has to be the entry's commitment. */
+export function payloadOf(told: OfflinePayload | undefined, records: Records, index: number): Payload | null {
+  if (told === undefined) return null
+  const position = records.positionOf(index)
+  const commitment = position < 0 ? null : records.entry(position).payload.commitment
+  const salt = fromBase64(told.salt)
+  const good =
+    typeof commitment === 'object' &&
+    commitment !== null &&
+    'alg' in commitment &&
+    commitment.alg === 'sha256' &&
+    salt?.length === saltOctets &&
+    hex(sha256(concat(salt, utf8(told.payload)))) === commitment.hash
+  return { text: told.payload, good }
+}

@@ -1,0 +1,91 @@
+/** Chromium as it comes with Debian, for tests of the page. */
+import { existsSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { ExecutionContext } from 'ava'
+import { type BrowserContext, chromium, type Page } from 'playwright-core'
+
+const executables = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
+
+export interface TestBrowser {
+  /** A browser's memory of its own: tests do not see each other's pins. */
+  readonly context: (options?: Parameters<Awaited<ReturnType<typeof chromium.launch>>['newContext']>[0]) => Promise<BrowserContext>
+  /** A page in a new context. */
+  readonly page: (context?: BrowserContext) => Promise<Page>
+  /** What went wrong in any page: errors of its program, refusals of its security policy, requests to anywhere but loopback. */
+  readonly problems: readonly string[]
+  readonly close: () => Promise<void>
+}
+
+const isLocal = (url: string): boolean => /^(?:http:\/\/127\.0\.0\.1:\d+\/|file:\/\/\/|blob:|data:)/.test(url)
+
+/** @throws {Error} when there is no Chromium */
+export async function openBrowser(): Promise<TestBrowser> {
+  const executablePath = executables.find((path) => existsSync(path))
+  if (executablePath === undefined) throw new Error('no Chromium is installed: run npm run setup')
+  const home = await mkdtemp(join(tmpdir(), 'page-browser-'))
+  const browser = await chromium.launch({
+    executablePath,
+    env: { ...process.env, HOME: home, XDG_CONFIG_HOME: home, XDG_CACHE_HOME: home },
+    args: [
+      '--headless',
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync'
+    ]
+  })
+  const problems: string[] = []
+  const context: TestBrowser['context'] = async (options) => {
+    const made = await browser.newContext(options)
+    made.setDefaultTimeout(15_000)
+    await made.route(
+      (url) => !isLocal(url.href),
+      (route) => {
+        problems.push(`request to ${route.request().url()}`)
+        return route.abort()
+      }
+    )
+    made.on('weberror', (error) => void problems.push(`error: ${error.error().message}`))
+    made.on('console', (message) => {
+      // an answer other than 2xx is told by the browser; whether it was right to give it, tests say themselves
+      if (message.type() === 'error' && !/Failed to load resource/.test(message.text())) problems.push(`console: ${message.text()}`)
+    })
+    return made
+  }
+  return {
+    context,
+    page: async (given) => (given ?? (await context())).newPage(),
+    problems,
+    close: async () => {
+      await browser.close()
+      await rm(home, { recursive: true, force: true })
+    }
+  }
+}
+
+/** Waits until the page has come to a verdict, and gives it. */
+export async function verdictOf(page: Page): Promise<string> {
+  const banner = page.locator('.verdict[aria-busy=false]')
+  await banner.waitFor()
+  return (await banner.getAttribute('data-verdict')) ?? ''
+}
+
+/** Puts the token in; with the key of the log where the auditor was given it. */
+export async function signIn(page: Page, url: string, token: string, trust: { key?: string; policy?: string } = {}): Promise<string> {
+  await page.goto(url)
+  await page.fill('#token', token)
+  if (trust.key !== undefined) {
+    await page.click('details.pin > summary')
+    await page.fill('#key', trust.key)
+    await page.fill('#policy', trust.policy ?? '')
+  }
+  await page.click('button[type=submit]')
+  return verdictOf(page)
+}
+
+export type Test = ExecutionContext<{ browser: TestBrowser }>
