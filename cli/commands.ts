@@ -256,6 +256,13 @@ export const commands: readonly Command[] = [
       { name: 'create', summary: 'make key and state where they are not there' },
       { name: 'vkey', value: 'KEY', summary: 'public key of the log, or a file with one a line' },
       { name: 'serve', value: 'ADDR:PORT', summary: 'answer the log over HTTP (C2SP tlog-witness), in the foreground' },
+      {
+        name: 'log',
+        value: 'URL',
+        summary: 'sign the head of the log served there, with a proof made of its tiles, and bring it back'
+      },
+      { name: 'every', value: 'SECONDS', summary: 'with --log: again and again, in the foreground' },
+      { name: 'out', value: 'FILE', summary: 'with --log: keep the cosigned head here' },
       { name: 'checkpoint', value: 'FILE', summary: 'sign this one head by hand, - for stdin' },
       { name: 'ledger', value: 'DIR', summary: 'with --checkpoint: ledger to make the proof from' }
     ],

@@ -182,7 +182,13 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
       })
       const made = await createWitness({ ledger: opened, spoolDir: layout.spool, clock, log: log.child({ part: 'witness' }) })
       try {
-        const served = await serve(config, layout, opened, clock, log.child({ part: 'ledger-service' }))
+        const served = await serve(
+          config,
+          layout,
+          { ledger: opened, witness: made },
+          clock,
+          log.child({ part: 'ledger-service' })
+        )
         return { ledger: opened, witness: made, service: served }
       } catch (error) {
         await made.close()
@@ -217,6 +223,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
         jitterTargetMs: config.media.jitterTargetMs,
         mediaTimeoutMs: config.media.timeoutMs,
         maxParticipants: config.media.maxParticipants,
+        srtp: config.media.srtp,
         log: log.child({ part: 'media' })
       }),
     (running) => running.close()
@@ -373,12 +380,14 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
 async function serve(
   { profile, ledger: { service } }: SuiteConfig,
   layout: DataLayout,
-  { reader, append }: Ledger,
+  { ledger, witness }: { readonly ledger: Ledger; readonly witness: LocalWitness },
   clock: Clock,
   log: Log
 ): Promise<LedgerService | null> {
   if (!(service.enabled ?? profile === 'development')) return null
   const { address, port, tls } = service
   const certificate = tls === null ? {} : { tls: { certificatePath: tls.certificate, keyPath: tls.key } }
-  return serveLedger({ dir: layout.ledger, reader, append, address, port, clock, log, ...certificate })
+  const { reader, append } = ledger
+  const more = { witnesses: ledger, spooled: witness.pending, ...certificate }
+  return serveLedger({ dir: layout.ledger, reader, append, address, port, clock, log, ...more })
 }

@@ -16,7 +16,7 @@ import type { LedgerService, LedgerServiceConfig } from './service/service.ts'
 import { prepareKeys } from './store/keyring.ts'
 import { isKey } from './store/keys.ts'
 import { type LogPlace, openLogReader, type StoreSettings } from './store/open.ts'
-import type { Witnessing } from './store/publisher.ts'
+import type { Brought, Witnessing, WitnessingFigures } from './store/publisher.ts'
 import type { AppendItem, Place } from './store/store.ts'
 import { chooseStore, type LedgerStore } from './store/store-file.ts'
 import type { AppendRequest, WorkerAnswer, WorkerRequest } from './store/worker.ts'
@@ -29,6 +29,7 @@ export { type CostGroup, type CostReport, type CostSum, type Grouping, groupings
 export { appendItem } from './client/append-item.ts'
 export { type BatchRecorder, type BatchRecorderConfig, createBatchRecorder } from './client/batch-recorder.ts'
 export { type Erasure, type ErasureConfig, eraseEntry } from './client/erase.ts'
+export { connectLog, type LogClient } from './client/log-client.ts'
 export { connectLedger, type RemoteLedger, type RemoteLedgerConfig } from './client/remote.ts'
 export { createWitness, type LocalWitness, type WitnessConfig } from './client/witness.ts'
 export { type Batch, batchIn, batchOf, checkFrame, type FrameProof, frameHash, proveFrame } from './log/batch.ts'
@@ -47,7 +48,7 @@ export type { Seat, SeatSettings } from './seat/open.ts'
 export type { LedgerService, LedgerServiceConfig } from './service/service.ts'
 export { type FrameStore, openFrameStore } from './store/frame-store.ts'
 export { latestPublished } from './store/published.ts'
-export type { Witnessing } from './store/publisher.ts'
+export type { Brought, Witnessing, WitnessingFigures } from './store/publisher.ts'
 export { readEntries } from './store/sqlite-store.ts'
 export type { AppendItem, Head, LogReader, LogStore, Place, Segment } from './store/store.ts'
 export { type LedgerStore, readStoreFile } from './store/store-file.ts'
@@ -113,6 +114,15 @@ export interface Ledger {
   readonly vkey: string
   /** How the publishing of heads stands, as of the last attempt. */
   readonly witnessing: () => Witnessing
+  /** Counts for whoever watches over it: `queued` appends wait for their answer. */
+  readonly figures: () => WitnessingFigures & { readonly queued: number }
+  /**
+   * Takes cosignatures that a witness of the policy brings for the head that waits.
+   *
+   * @param note the checkpoint with its lines, a signed note
+   * @throws {InfraFabricError} `ledger.closed`
+   */
+  readonly bring: (note: string) => Promise<Brought>
   /**
    * Lets a new key take over: an entry `key_rotated` tells its public half, the head over it is signed by both keys, and the old private key is removed.
    *
@@ -231,7 +241,14 @@ export async function openLedger(config: LedgerConfig): Promise<Ledger> {
   let closed = false
   const waiting = new Map<number, PromiseWithResolvers<readonly Place[]>>()
   const rotations = new Map<number, string>()
-  let witnessing: Witnessing = { state: policy.quorum === null ? 'unasked' : 'witnessed', publishedSize: 0, missing: {} }
+  let witnessing: Witnessing = {
+    state: policy.quorum === null ? 'unasked' : 'witnessed',
+    publishedSize: 0,
+    missing: {},
+    waiting: null
+  }
+  let figures: WitnessingFigures = { published: 0, witnessedAtMs: null, seats: {} }
+  const brought = new Map<number, (outcome: Brought) => void>()
   let nextId = 0
   let size = 0
   const take = (id: number) => {
@@ -253,6 +270,7 @@ export async function openLedger(config: LedgerConfig): Promise<Ledger> {
       if (answer.type === 'ready') {
         size = answer.size
         witnessing = answer.witnessing
+        figures = answer.figures
         return begun.resolve()
       }
       if (answer.type === 'unpublished') return config.log.warn({ code: answer.code }, 'checkpoint not published')
@@ -262,6 +280,12 @@ export async function openLedger(config: LedgerConfig): Promise<Ledger> {
         return
       }
       if (answer.type === 'refused') return take(answer.id).reject(new InfraFabricError(answer.code, answer.message))
+      if (answer.type === 'brought') {
+        figures = answer.figures
+        brought.get(answer.id)!(answer.outcome)
+        brought.delete(answer.id)
+        return
+      }
       size = answer.size
       if (answer.type === 'rotated') {
         rotations.set(answer.id, answer.vkey)
@@ -272,6 +296,7 @@ export async function openLedger(config: LedgerConfig): Promise<Ledger> {
           config.log.warn({ ...answer.witnessing }, 'no quorum of witnesses: heads are not published')
         else if (witnessing.state === 'unwitnessed') config.log.info({ ...answer.witnessing }, 'witnesses cosign again')
         witnessing = answer.witnessing
+        figures = answer.figures
         return
       }
       for (const [number, id] of answer.ids.entries()) take(id).resolve(answer.places[number]!)
@@ -285,6 +310,8 @@ export async function openLedger(config: LedgerConfig): Promise<Ledger> {
       begun.reject(error)
       for (const waiter of waiting.values()) waiter.reject(error)
       waiting.clear()
+      for (const settle of brought.values()) settle('late')
+      brought.clear()
     })
     return begun.promise
   }
@@ -341,6 +368,15 @@ export async function openLedger(config: LedgerConfig): Promise<Ledger> {
       return waiter.promise
     },
     witnessing: () => witnessing,
+    figures: () => ({ ...figures, queued: waiting.size }),
+    bring: async (note) => {
+      if (closed || worker === null) throw new InfraFabricError('ledger.closed', 'the ledger is closed')
+      const outcome = Promise.withResolvers<Brought>()
+      const id = nextId++
+      brought.set(id, outcome.resolve)
+      request({ type: 'bring', id, note })
+      return outcome.promise
+    },
     rotateKey: async () => {
       const { id, place } = await own((number) => ({ type: 'rotate', id: number }))
       const next = rotations.get(id)!

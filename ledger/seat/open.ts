@@ -3,9 +3,7 @@ import { InfraFabricError, type Log } from '#kernel'
 import { formatAddCheckpoint } from '../log/add-checkpoint.ts'
 import { readCosigner } from '../log/cosignature.ts'
 import { formatVerifierKey, generateSigningKey, type NoteVerifier, parseCheckpoint } from '../log/note.ts'
-import { proveConsistency } from '../log/prover.ts'
-import { tilesOf } from '../read/tiles.ts'
-import type { LogReader } from '../store/store.ts'
+import { proveConsistency, type TileReader } from '../log/prover.ts'
 import { answerAddCheckpoint, type SeatAnswer } from './seat.ts'
 import { openSeatState } from './seat-state.ts'
 import { type SeatServer, serveSeat } from './serve.ts'
@@ -28,12 +26,12 @@ export interface Seat {
   readonly vkey: string
   readonly serve: (address: string, port: number) => Promise<SeatServer>
   /**
-   * Answers for a checkpoint that was brought by hand.
+   * Answers for a checkpoint that was brought by hand, or fetched from the log.
    *
-   * @param log where the proof from the last signed head is made from; null when there is none
-   * @throws {InfraFabricError} `ledger.checkpoint.malformed`; `ledger.seat.no-proof` when a proof is needed that `log` cannot give
+   * @param tiles of which the proof from the last signed head is made; null when there are none
+   * @throws {InfraFabricError} `ledger.checkpoint.malformed`; `ledger.seat.no-proof` when a proof is needed that `tiles` cannot give
    */
-  readonly cosign: (checkpoint: string, log: LogReader | null) => Promise<SeatAnswer>
+  readonly cosign: (checkpoint: string, tiles: TileReader | null) => Promise<SeatAnswer>
   readonly close: () => void
 }
 
@@ -53,19 +51,19 @@ export function openSeat(settings: SeatSettings): Seat {
   return {
     vkey: formatVerifierKey(cosigner),
     serve: (address, port) => serveSeat(config, address, port),
-    cosign: async (checkpoint, log) => {
+    cosign: async (checkpoint, tiles) => {
       const { origin, size } = parseCheckpoint(checkpoint).checkpoint
       const oldSize = state.head(origin)?.size ?? 0
       let proof: readonly Uint8Array[] = []
       if (oldSize > 0 && oldSize < size) {
-        if (log === null) {
+        if (tiles === null) {
           throw new InfraFabricError(
             'ledger.seat.no-proof',
             `a proof is needed from ${oldSize} entries, which were signed last, to ${size}`
           )
         }
         try {
-          proof = await proveConsistency(tilesOf(log), oldSize, size)
+          proof = await proveConsistency(tiles, oldSize, size)
         } catch (error) {
           throw new InfraFabricError('ledger.seat.no-proof', `the log gives no proof from ${oldSize} to ${size} entries`, {
             cause: error

@@ -1,7 +1,17 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import type { Ledger } from '../ledger.ts'
 
-/** Figures of the service. Labels are routes, methods, statuses and roles: nothing that a caller chose. */
-export function createMetrics(size: () => Promise<number>) {
+export interface MetricSources {
+  readonly size: () => Promise<number>
+  /** Null for a service that only reads. */
+  readonly figures: Ledger['figures'] | null
+  readonly spooled: (() => number) | null
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+}
+
+/** Figures of the service. Labels are routes, statuses and the witnesses of the policy: nothing that a caller chose. */
+export function createMetrics({ size, figures, spooled, now }: MetricSources) {
   const registers = [new Registry()]
   const registry = registers[0]!
   new Gauge({
@@ -12,6 +22,17 @@ export function createMetrics(size: () => Promise<number>) {
       this.set(await size())
     }
   })
+  if (figures !== null) witnessMetrics(registers, figures, now)
+  if (spooled !== null) {
+    new Gauge({
+      name: 'ledger_spooled_entries',
+      help: 'Entries told by this process and not yet in the ledger',
+      registers,
+      collect() {
+        this.set(spooled())
+      }
+    })
+  }
   return {
     requests: new Counter({
       name: 'ledger_http_requests_total',
@@ -38,6 +59,50 @@ export function createMetrics(size: () => Promise<number>) {
     text: () => registry.metrics(),
     mediaType: registry.contentType
   }
+}
+
+/** How the publishing of heads stands. Counts are those of the ledger: they are read, not counted again. */
+function witnessMetrics(registers: Registry[], figures: Ledger['figures'], now: () => number): void {
+  new Counter({
+    name: 'ledger_heads_published_total',
+    help: 'Heads published',
+    registers,
+    collect() {
+      this.reset()
+      this.inc(figures().published)
+    }
+  })
+  new Counter({
+    name: 'ledger_cosignatures_total',
+    help: 'Witnesses asked for a cosignature, cosignatures received, and those that came late or not at all',
+    labelNames: ['seat', 'outcome'] as const,
+    registers,
+    collect() {
+      this.reset()
+      for (const [seat, counts] of Object.entries(figures().seats)) {
+        for (const outcome of ['asked', 'received', 'late'] as const) this.inc({ seat, outcome }, counts[outcome])
+      }
+    }
+  })
+  new Gauge({
+    name: 'ledger_witnessed_age_seconds',
+    help: 'Since a head was published with its quorum; none while there was none',
+    registers,
+    collect() {
+      this.reset()
+      this.remove()
+      const { witnessedAtMs } = figures()
+      if (witnessedAtMs !== null) this.set(Math.max(0, (now() - witnessedAtMs) / 1000))
+    }
+  })
+  new Gauge({
+    name: 'ledger_queued_appends',
+    help: 'Appends that wait for their answer',
+    registers,
+    collect() {
+      this.set(figures().queued)
+    }
+  })
 }
 
 export type Metrics = ReturnType<typeof createMetrics>

@@ -1,6 +1,7 @@
 import { Validator } from '@seriousme/openapi-schema-validator'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import test from 'ava'
+import type { Brought } from '#ledger'
 import { eventNumber, items, openTestLedger } from '../testing/fixtures.ts'
 import { openTestService } from '../testing/service.ts'
 
@@ -49,6 +50,10 @@ const requests: readonly (readonly [
   ['/v1/proof/consistency?from=1&to=3', '/v1/proof/consistency', 'auditor'],
   ['/v1/proof/consistency?from=3&to=1', '/v1/proof/consistency', 'auditor'],
   ['/v1/proof/tlog?index=0', '/v1/proof/tlog', 'auditor'],
+  ['/v1/witness/head', '/v1/witness/head', null],
+  ['/v1/witness/cosignatures', '/v1/witness/cosignatures', null, posted({ note: 'taken' })],
+  ['/v1/witness/cosignatures', '/v1/witness/cosignatures', null, posted({ note: 'late' })],
+  ['/v1/witness/cosignatures', '/v1/witness/cosignatures', null, posted({ note: 'refused' })],
   ['/v1/checkpoints', '/v1/checkpoints', 'auditor'],
   ['/v1/keys', '/v1/keys', 'auditor'],
   ['/v1/cost', '/v1/cost', 'auditor'],
@@ -59,7 +64,12 @@ const requests: readonly (readonly [
 
 test('the document is good OpenAPI, and every answer of every route is as it says', async (t) => {
   const ledger = await openTestLedger(t)
-  const { ask } = await openTestService(t, ledger, { costOf: async () => ({ total: '0' }) })
+  const witnesses = {
+    ...ledger,
+    bring: async (note: string) => note as Brought,
+    witnessing: () => ({ ...ledger.witnessing(), waiting: 'a head' })
+  }
+  const { ask } = await openTestService(t, ledger, { costOf: async () => ({ total: '0' }), witnesses })
   await ledger.append(items(0, 3), 1)
   while ((await ask('/checkpoint', null)).status !== 200) await new Promise((resolve) => setTimeout(resolve, 20))
   const document = (await (await ask('/openapi.json', null)).json()) as OpenApi

@@ -59,8 +59,10 @@ const statusTexts: Readonly<Record<number, string>> = {
   401: 'No token, or none that is known',
   403: 'The token has another role',
   404: 'Not in the log',
+  409: 'Too late: the head does not wait any more',
   413: 'The body is too large',
   415: 'The body is not JSON',
+  422: 'No good cosignature of a witness of the policy',
   429: 'Too many requests; Retry-After tells when to ask again',
   500: 'The request failed',
   503: 'Out of service for now; Retry-After tells when to ask again'

@@ -30,6 +30,8 @@ export interface RouteSources {
   readonly reader: LedgerReader
   /** Null where nothing is appended through this service. */
   readonly append: Ledger['append'] | null
+  /** Null where no cosignature is taken. */
+  readonly witnesses: Pick<Ledger, 'bring' | 'witnessing'> | null
   readonly published: () => string | null
   readonly tokens: TokenBook
   readonly metrics: Metrics
@@ -58,7 +60,7 @@ function filterOf({ trace, component, event, callId, since, until }: z.infer<typ
 }
 
 export function ledgerRoutes(sources: RouteSources): Route[] {
-  const { reader, append, published, tokens, metrics, clock, heartbeatMs, costOf } = sources
+  const { reader, append, witnesses, published, tokens, metrics, clock, heartbeatMs, costOf } = sources
   const tiles = tilesOf(reader.log)
 
   const page = async (filter: LedgerFilter, cursor: string | undefined, limit = entriesOfPage) => {
@@ -121,6 +123,44 @@ export function ledgerRoutes(sources: RouteSources): Route[] {
       answers: { [plainText]: null },
       statuses: [404],
       handle: async () => ({ mediaType: plainText, body: publishedNote(), headers: { 'cache-control': 'no-cache' } })
+    }),
+    route({
+      method: 'GET',
+      path: '/v1/witness/head',
+      operation: 'getWaitingHead',
+      summary:
+        'The head that waits for cosignatures, signed by the log alone, for witnesses that are not asked: cosign it and bring it back. It counts for nothing else',
+      access: 'anybody',
+      query: null,
+      params: null,
+      body: null,
+      answers: { [plainText]: null },
+      statuses: [404],
+      handle: async () => {
+        const waiting = witnesses?.witnessing().waiting ?? null
+        if (waiting === null) throw new Problem('not-found', 'no head waits for cosignatures')
+        return { mediaType: plainText, body: waiting, headers: { 'cache-control': 'no-store' } }
+      }
+    }),
+    route({
+      method: 'POST',
+      path: '/v1/witness/cosignatures',
+      operation: 'bringCosignatures',
+      summary:
+        'Takes the cosignatures of witnesses of the policy for the head that waits: the head as it was given, with their lines (C2SP tlog-cosignature). Who brings them does not matter',
+      access: 'anybody',
+      query: null,
+      params: null,
+      body: schemas.cosignedBody,
+      answers: { 'application/json': schemas.broughtAnswer },
+      statuses: [409, 422, 503],
+      handle: async ({ body: { note } }) => {
+        if (witnesses === null) throw new Problem('read-only', 'no cosignature is taken by this service')
+        const outcome = await witnesses.bring(note)
+        if (outcome === 'refused') throw new Problem('not-a-cosignature', 'no good cosignature of a witness of the policy')
+        if (outcome === 'late') throw new Problem('late', 'this head does not wait any more')
+        return jsonAnswer({ outcome })
+      }
     }),
     route({
       method: 'GET',

@@ -136,6 +136,9 @@ export const consistencyAnswer = z.strictObject({
   hashes: z.array(hash64)
 })
 
+export const cosignedBody = z.strictObject({ note: z.string().min(1).max(16_384).describe('A signed note') })
+export const broughtAnswer = z.strictObject({ outcome: z.literal('taken') })
+
 export const healthAnswer = z.strictObject({ status: z.enum(['ok', 'failing']), size: leafNumber.optional() })
 
 export const problemAnswer = z.strictObject({

@@ -28,6 +28,10 @@ export interface LedgerServiceConfig {
   readonly reader: LedgerReader
   /** Appends for producers; null for a service that only reads. */
   readonly append: Ledger['append'] | null
+  /** Where cosignatures go that witnesses bring; left out for a service that only reads. */
+  readonly witnesses?: Pick<Ledger, 'bring' | 'witnessing' | 'figures'>
+  /** Entries told by this process and not yet in the ledger. */
+  readonly spooled?: () => number
   /** File of the published heads, and of the policy they have to meet. */
   readonly publishedPath: string
   readonly policyPath: string
@@ -69,7 +73,7 @@ const apiVersion = '1.0.0'
 const mostBodyOctets = 8 << 20
 const requestTimeoutMs = 30_000
 const mostConnections = 512
-/** Requests without a good token cost more of an address's bucket. */
+/** Requests without a good token, and cosignatures that are none, cost more of an address's bucket. */
 const costOfBadToken = 10
 const leastGzipOctets = 1024
 const gzipTypes = /^(?:application\/(?:json|octet-stream)|text\/plain)/
@@ -99,7 +103,12 @@ export async function startLedgerService(config: LedgerServiceConfig): Promise<L
     )
   }
   const policy = existsSync(config.policyPath) ? parsePolicy(readFileSync(config.policyPath)) : noPolicy
-  const metrics = createMetrics(() => reader.size())
+  const metrics = createMetrics({
+    size: () => reader.size(),
+    figures: config.witnesses?.figures ?? null,
+    spooled: config.spooled ?? null,
+    now: () => clock.now()
+  })
   const monotonicMs = () => clock.monotonicMs()
   const tokens = openTokenBook(config.tokensPath, monotonicMs, (code) => log.error({ code }, 'the file of tokens cannot be used'))
   const addressLimit = createRateLimit(config.addressRate ?? { perSecond: 200, burst: 400 }, monotonicMs)
@@ -112,6 +121,7 @@ export async function startLedgerService(config: LedgerServiceConfig): Promise<L
   const ledger = ledgerRoutes({
     reader,
     append: config.append,
+    witnesses: config.witnesses ?? null,
     published: publishedHead(config.publishedPath, policy),
     tokens,
     metrics,
@@ -183,6 +193,7 @@ export async function startLedgerService(config: LedgerServiceConfig): Promise<L
     const problem = problemOf(error)
     if (problem.status >= 500) log.warn({ code: errorCode(error), operation: operationOf(request) }, 'a request failed')
     if (problem.kind === 'internal') log.error({ error: String(error) }, 'a request failed for a reason unknown')
+    if (problem.kind === 'not-a-cosignature') addressLimit.take(neighbourOf(request.ip), costOfBadToken)
     if (problem.status === 401) reply.header('www-authenticate', 'Bearer realm="ledger"')
     if (problem.retryAfterS !== undefined) reply.header('retry-after', problem.retryAfterS)
     await reply

@@ -1,7 +1,7 @@
 /** The ledger's thread. It owns the store: an fsync here delays no packet and no SIP message. What it does is said in sequencer.ts. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { errorCode, InfraFabricError } from '#kernel'
-import type { Witnessing } from './publisher.ts'
+import type { Brought, Witnessing, WitnessingFigures } from './publisher.ts'
 import { groupSize } from './sequencer.ts'
 import type { AppendItem, Place } from './store.ts'
 import { type ErasureTold, openWriter, type Writer, type WriterSettings } from './writer.ts'
@@ -20,10 +20,11 @@ export type WorkerRequest =
   | { readonly type: 'append'; readonly requests: readonly AppendRequest[] }
   | { readonly type: 'rotate'; readonly id: number }
   | ({ readonly type: 'erase'; readonly id: number } & ErasureTold)
+  | { readonly type: 'bring'; readonly id: number; readonly note: string }
   | { readonly type: 'close' }
 
 export type WorkerAnswer =
-  | { readonly type: 'ready'; readonly size: number; readonly witnessing: Witnessing }
+  | { readonly type: 'ready'; readonly size: number; readonly witnessing: Witnessing; readonly figures: WitnessingFigures }
   | {
       readonly type: 'appended'
       readonly ids: readonly number[]
@@ -32,7 +33,8 @@ export type WorkerAnswer =
     }
   | { readonly type: 'refused'; readonly id: number; readonly code: string; readonly message: string }
   | { readonly type: 'rotated'; readonly id: number; readonly vkey: string; readonly place: Place; readonly size: number }
-  | { readonly type: 'witnessing'; readonly witnessing: Witnessing; readonly size: number }
+  | { readonly type: 'witnessing'; readonly witnessing: Witnessing; readonly figures: WitnessingFigures; readonly size: number }
+  | { readonly type: 'brought'; readonly id: number; readonly outcome: Brought; readonly figures: WitnessingFigures }
   | { readonly type: 'unpublished'; readonly code: string }
   | { readonly type: 'notice'; readonly code: string; readonly message: string }
   /** The store cannot be opened; the thread ends. */
@@ -59,7 +61,7 @@ async function open(): Promise<Writer> {
     return await openWriter(workerData as WriterSettings, {
       notice: (notice) => answer({ type: 'notice', ...notice }),
       unpublished: (code) => answer({ type: 'unpublished', code }),
-      witnessing: (witnessing) => answer({ type: 'witnessing', witnessing, size: writer.head().size }),
+      witnessing: (witnessing) => answer({ type: 'witnessing', witnessing, figures: writer.figures(), size: writer.head().size }),
       task: (task) => {
         tasks.push(task)
         void drain()
@@ -163,8 +165,13 @@ port.on('message', (request: WorkerRequest) => {
     void drain()
     return
   }
+  if (request.type === 'bring') {
+    const outcome = writer.bring(request.note)
+    answer({ type: 'brought', id: request.id, outcome, figures: writer.figures() })
+    return
+  }
   closing = true
   if (!committing) void drain()
 })
 
-answer({ type: 'ready', size: writer.head().size, witnessing: writer.witnessing() })
+answer({ type: 'ready', size: writer.head().size, witnessing: writer.witnessing(), figures: writer.figures() })

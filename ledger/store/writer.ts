@@ -51,6 +51,8 @@ export interface Writer extends Pick<Sequencer, 'append' | 'head'> {
   /** Erases a payload and says so. @throws {InfraFabricError} as Sequencer.append */
   readonly erase: (told: ErasureTold) => Promise<Place>
   readonly witnessing: () => Witnessing
+  readonly figures: Publisher['figures']
+  readonly bring: Publisher['bring']
   /** Tries once more to publish the head. */
   readonly publish: () => Promise<void>
   readonly close: () => Promise<void>
@@ -151,6 +153,8 @@ export async function openWriter(settings: WriterSettings, events: WriterEvents)
         { erases: entry }
       ),
     witnessing: publisher.witnessing,
+    figures: publisher.figures,
+    bring: publisher.bring,
     publish: publisher.end,
     close: async () => {
       seats.close()
