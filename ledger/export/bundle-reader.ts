@@ -23,7 +23,9 @@ export function openBundleReader(path: string): LedgerReader {
   const selection = bundle.facts.filter !== null
   const log = selection ? selectionReader(bundle) : wholeReader(bundle)
   // an index kept beside a selection could not be told from that of another one
-  return createLedgerReader(log, openEntryIndex(selection ? null : indexPathOf(path), log, { gaps: selection }))
+  return createLedgerReader(log, openEntryIndex(selection ? null : indexPathOf(path), log, { gaps: selection }), {
+    payloads: bundle.facts.payloads
+  })
 }
 
 function common({ archive, checkpoint, facts, payloads }: Bundle): Pick<LogReader, 'erasable' | 'close'> & {

@@ -1,6 +1,5 @@
 /** Takes an evidence bundle in, after all of it was checked. */
 import { randomBytes } from 'node:crypto'
-import { existsSync } from 'node:fs'
 import { copyFile, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { errorCode, InfraFabricError } from '#kernel'
@@ -35,7 +34,7 @@ const largestText = 1 << 20
  */
 export async function importBundle({ bundle, into, vkey, onProgress, ...trust }: ImportRequest): Promise<Verification> {
   const exists = () => new InfraFabricError('ledger.import.exists', `${into} is there already and is not empty`)
-  if (existsSync(into) && (await readdir(into)).length > 0) throw exists()
+  if (!(await isFree(into))) throw exists()
   const parent = dirname(resolve(into))
   const draft = join(parent, `.import-${randomBytes(6).toString('hex')}`)
   try {
@@ -74,5 +73,14 @@ export async function importBundle({ bundle, into, vkey, onProgress, ...trust }:
     })
   } finally {
     await rm(draft, { recursive: true, force: true })
+  }
+}
+
+/** Whether a folder can be put there. */
+async function isFree(path: string): Promise<boolean> {
+  try {
+    return (await readdir(path)).length === 0
+  } catch (error) {
+    return errorCode(error) === 'ENOENT'
   }
 }

@@ -44,8 +44,12 @@ const storedEntry = (bytes: Uint8Array): StoredEntry => ({
   }
 })
 
-/** A log of any store with an index of its entries. */
-export function createLedgerReader(log: LogReader, index: EntryIndex): LedgerReader {
+/**
+ * A log of any store with an index of its entries.
+ *
+ * @param payloads whether erasable payloads are kept beside it: of a copy without them, nothing is said of what became of them
+ */
+export function createLedgerReader(log: LogReader, index: EntryIndex, { payloads = true } = {}): LedgerReader {
   /** Entries with these leaf numbers, in order. Many of them share a segment. */
   const read = async (numbers: readonly number[]): Promise<StoredEntry[]> => {
     const found: StoredEntry[] = []
@@ -78,7 +82,7 @@ export function createLedgerReader(log: LogReader, index: EntryIndex): LedgerRea
 
   const joinErasable = async (found: readonly StoredEntry[]): Promise<StoredEntry[]> => {
     const committed = found.filter(({ entry }) => commitmentOf(entry.payload) !== null).map(({ entry }) => entry.index)
-    if (committed.length === 0) return [...found]
+    if (!payloads || committed.length === 0) return [...found]
     const beside = await log.erasable(committed)
     return found.map((stored) => {
       const commitment = commitmentOf(stored.entry.payload)
