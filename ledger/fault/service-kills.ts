@@ -8,15 +8,13 @@ import { createInterface } from 'node:readline'
 import { setTimeout as pause } from 'node:timers/promises'
 import { InfraFabricError, silentLog } from '#kernel'
 import { ledgerFiles, openLedger, serviceTokens } from '#ledger'
+import { ifctl } from './command.ts'
 import { killsPerLog, origin, type RunOptions } from './kills.ts'
 import { startProgram } from './loader.ts'
 import { embedded, newTally, Oracle, type Tally } from './oracle.ts'
 import { randomFrom } from './random.ts'
 import type { RemoteLoadSettings } from './remote-load.ts'
 
-/** The command itself, without the launcher in front of it. */
-const command = `const { main } = await import(${JSON.stringify(new URL('../../cli/ifctl.ts', import.meta.url).href)}); main(process.argv.slice(1))`
-const node = ['--disable-warning=ExperimentalWarning', '--input-type=module', '-e', command]
 const producers = ['p', 'q'] as const
 
 function freePort(): Promise<number> {
@@ -37,8 +35,8 @@ interface Service {
 }
 
 function serve(dir: string, port: number): Service {
-  const words = ['witness', 'serve', '--ledger', dir, '--listen', `127.0.0.1:${port}`, '--json']
-  const child = spawn(process.execPath, [...node, ...words], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const words = ifctl('witness', 'serve', '--ledger', dir, '--listen', `127.0.0.1:${port}`, '--json')
+  const child = spawn(process.execPath, words, { stdio: ['ignore', 'pipe', 'pipe'] })
   const ready = Promise.withResolvers<void>()
   const ended = Promise.withResolvers<void>()
   let complaints = ''
