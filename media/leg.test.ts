@@ -10,7 +10,11 @@ const phone = { address: '198.51.100.7', port: 4000 }
 const terms: AudioTerms = {
   codec: 'PCMU',
   payloadType: 0,
+  clockRateHz: 8000,
+  parameters: {},
+  comfortNoisePayloadType: null,
   eventPayloadType: 101,
+  eventClockRateHz: 8000,
   remote: phone,
   remoteControl: { ...phone, port: 4001 },
   controlMuxed: false,

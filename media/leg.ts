@@ -14,8 +14,8 @@ import { DigitCollector, decodeTelephoneEvent, type TelephoneEvent } from './rtp
 import type { AudioTerms } from './sdp.ts'
 import { SrtpStream } from './srtp/stream.ts'
 
-/** Comfort noise in G.711 streams: a sign of life, and otherwise silence. @see RFC 3389 */
-const comfortNoisePayloadType = 13
+/** Comfort noise that comes without being agreed on, as some phones send it in G.711 streams. @see RFC 3551 §6 */
+const unaskedComfortNoise = 13
 
 const randomUint32 = () => randomBytes(4).readUInt32BE()
 
@@ -46,6 +46,12 @@ function codingRate({ sampleRateHz, sampleRatesHz }: CodecDefinition, highestRat
   if (sampleRateHz <= highestRateHz) return sampleRateHz
   return sampleRatesHz.reduce((best, rate) => (rate <= highestRateHz && rate > best ? rate : best), 0) || sampleRateHz
 }
+
+/** The same for terms under which the same payload can be sent. */
+const sendKey = ({ codec, clockRateHz, parameters, comfortNoisePayloadType }: AudioTerms) =>
+  `${codec}/${clockRateHz} ${JSON.stringify(parameters)}${comfortNoisePayloadType === null ? '' : ' CN'}`
+
+const formatKey = (terms: AudioTerms) => `${terms.payloadType} ${sendKey(terms)} ${terms.eventClockRateHz}`
 
 /** One participant's stream, both ways, without sockets and clock: `nowMs` is monotonic, `wallMs` counts from 1970. */
 export class Leg implements Party {
@@ -100,7 +106,7 @@ export class Leg implements Party {
    */
   agree(terms: AudioTerms, nowMs: number): void {
     const before = this.#terms
-    if (before === null || before.codec !== terms.codec || before.payloadType !== terms.payloadType) this.#useCodec(terms)
+    if (before === null || formatKey(before) !== formatKey(terms)) this.#useCodec(terms)
     this.#useKeys(terms)
     this.#terms = terms
     if (this.#latch === null) this.#latch = new Latch(terms.remote, this.#settings.latchWindowMs, nowMs)
@@ -120,9 +126,10 @@ export class Leg implements Party {
   }
 
   #useCodec(terms: AudioTerms): void {
-    const codec = codecNamed(terms.codec)!
+    const codec = codecNamed(terms.codec, terms.clockRateHz)!
     const rateHz = codingRate(codec, this.#settings.highestRateHz)
-    const options = { sampleRateHz: rateHz }
+    const { parameters, comfortNoisePayloadType } = terms
+    const options = { sampleRateHz: rateHz, parameters, comfortNoise: comfortNoisePayloadType !== null }
     const decoder = codec.createDecoder(options)
     this.#noteDrops()
     this.#decoder?.close()
@@ -130,7 +137,7 @@ export class Leg implements Party {
     this.#output.freeFrame(this.frame)
     this.frame = this.#output.frame(frameSamples(rateHz))
     this.rateHz = rateHz
-    this.format = { codec, options, rateHz, key: `${codec.name} ${rateHz}` }
+    this.format = { codec, options, rateHz, key: `${sendKey(terms)} ${rateHz}` }
     this.#clockRateHz = codec.clockRateHz
     this.#frameClock = (codec.clockRateHz * frameMs) / 1000
     this.#jitter = new JitterBuffer(
@@ -142,7 +149,7 @@ export class Leg implements Party {
       },
       decoder
     )
-    this.#digits = new DigitCollector(codec.clockRateHz, this.#output.digit)
+    this.#digits = new DigitCollector(terms.eventClockRateHz, this.#output.digit)
   }
 
   /** @param received is decrypted in place */
@@ -164,7 +171,8 @@ export class Leg implements Party {
       return
     }
     const isEvent = header.payloadType === terms.eventPayloadType
-    const known = isEvent || header.payloadType === terms.payloadType || header.payloadType === comfortNoisePayloadType
+    const isNoise = header.payloadType === (terms.comfortNoisePayloadType ?? unaskedComfortNoise)
+    const known = isEvent || isNoise || header.payloadType === terms.payloadType
     if (!known || !this.#latch!.accept(source, header.ssrc, header.sequenceNumber, nowMs)) {
       if (known || !this.#latch!.acceptsControl(source)) this.stranger()
       else counts.errors++
@@ -183,8 +191,9 @@ export class Leg implements Party {
     this.#lastHeardMs = nowMs
     this.#silenceTold = false
     if (isEvent) this.#telephoneEvent(packet, nowMs)
-    else if (header.payloadType === terms.payloadType) {
-      this.#jitter!.put(header.sequenceNumber, header.timestamp, packet, header.payloadStart, header.payloadEnd, nowMs)
+    else {
+      const { sequenceNumber, timestamp, payloadStart, payloadEnd } = header
+      this.#jitter!.put(sequenceNumber, timestamp, packet, payloadStart, payloadEnd, nowMs, isNoise)
     }
   }
 
@@ -282,7 +291,7 @@ export class Leg implements Party {
   }
 
   send(packet: Buffer, octets: number, comfortNoise: boolean): void {
-    const payloadType = comfortNoise ? comfortNoisePayloadType : this.#terms!.payloadType
+    const payloadType = comfortNoise ? this.#terms!.comfortNoisePayloadType! : this.#terms!.payloadType
     encodeRtp(packet, this.#marker, payloadType, this.#sequence, this.#timestamp, this.#ssrc)
     const { sent } = this.#counts
     if (this.#sendRtp(packet, rtpHeaderLength + octets)) {

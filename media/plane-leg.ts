@@ -1,15 +1,6 @@
 import { randomInt } from 'node:crypto'
 import { type ConferenceLeg, InfraFabricError, type LegEvent, type LegStats, type MediaRefusal } from '#kernel'
-import {
-  type AudioTerms,
-  type Origin,
-  offeredEvents,
-  type ReadOffer,
-  readAnswer,
-  readDescription,
-  writeAnswer,
-  writeOffer
-} from './sdp.ts'
+import { type AudioTerms, type Origin, type ReadOffer, readAnswer, readDescription, writeAnswer, writeOffer } from './sdp.ts'
 import type { Secrecy } from './srtp/secrecy.ts'
 import { type Thread, type ThreadLegEvent, threadLost } from './thread.ts'
 
@@ -100,7 +91,7 @@ export class PlaneLeg implements ConferenceLeg {
 
   readonly answered = async (sdp: string): Promise<{ ok: true; held: boolean } | MediaRefusal> => {
     this.#check()
-    const read = readAnswer(sdp, this.#terms === null ? offeredEvents : this.#terms.eventPayloadType, this.#secrecy)
+    const read = readAnswer(sdp, this.#secrecy)
     if (!read.ok) return read
     this.#agree(read.terms)
     return { ok: true, held: read.terms.held }

@@ -104,7 +104,7 @@ export class RtpPhone {
 
   /** Begins to speak to where the session description says. @throws {TypeError} when it names no audio of ours */
   talkTo(sdp: string): void {
-    const read = this.#options.srtp === true ? readAnswer(sdp, eventPayloadType, this.#secrecy) : readDescription(sdp)
+    const read = this.#options.srtp === true ? readAnswer(sdp, this.#secrecy) : readDescription(sdp)
     if (!read.ok) throw new TypeError(`${read.code}: ${read.reason}`)
     if (read.terms.srtp !== null) this.#srtp = new SrtpStream(read.terms.srtp)
     this.sendTo(read.terms.remote)

@@ -7,6 +7,7 @@ declare module 'sdp-transform' {
     readonly direction?: Scalar
     readonly rtcp?: { readonly port?: Scalar }
     readonly rtcpMux?: Scalar
+    readonly fmtp?: readonly { readonly payload?: Scalar; readonly config?: Scalar }[]
     readonly rtp: readonly {
       readonly payload?: Scalar
       readonly codec?: Scalar

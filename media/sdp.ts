@@ -4,9 +4,17 @@
  * @see RFC 8866 (SDP), RFC 3264 (offer/answer), RFC 4733 §7.1.1 (telephone-event), RFC 5761 (rtcp-mux), RFC 3605 (rtcp attribute), RFC 4568 (keys)
  */
 import { isIPv4 } from 'node:net'
-import { type ParsedMedia, parse } from 'sdp-transform'
+import { parse } from 'sdp-transform'
 import { DecodeError, type MediaRefusal, type MediaRefusalCode } from '#kernel'
-import { codecNamed, codecs } from './codec/codecs.ts'
+import {
+  answeredFormats,
+  type CodecTerms,
+  chooseCodec,
+  type FormatLines,
+  offeredEventsAt,
+  offeredFormats,
+  spokenCodecs
+} from './codec/negotiation.ts'
 import type { Endpoint } from './latch.ts'
 import { type CryptoAttribute, decodeCryptoAttribute, encodeCryptoAttribute } from './srtp/crypto-attribute.ts'
 import { Secrecy, type SrtpTerms } from './srtp/secrecy.ts'
@@ -18,11 +26,7 @@ const limits = { characters: 16_384, lines: 300, lineLength: 2048, media: 16 }
 export type Direction = 'sendrecv' | 'sendonly' | 'recvonly' | 'inactive'
 
 /** What both sides agree on for the audio stream. */
-export interface AudioTerms {
-  readonly codec: string
-  readonly payloadType: number
-  /** Payload type of telephone-event; null when the peer has none. */
-  readonly eventPayloadType: number | null
+export interface AudioTerms extends CodecTerms {
   readonly remote: Endpoint
   /** Where control packets go; null when there is no such port. */
   readonly remoteControl: Endpoint | null
@@ -139,22 +143,18 @@ function read(sdp: string, secrecy: Secrecy, answered: boolean): ReadOffer | Med
     }
     return { ok: true, terms, media: media.map((line) => ({ ...line, chosen: line === stream })) }
   }
-  return refuse(
-    'sdp.no-common-codec',
-    `none of the codecs offered; ${codecs.map(({ name }) => name).join(' and ')} are spoken here`
-  )
+  return refuse('sdp.no-common-codec', `none of the codecs offered; ${spokenCodecs().join(', ')} are spoken here`)
 }
 
 /**
- * Reads the answer to an offer of ours.
+ * Reads the answer to an offer of ours. The peer sends events with the number of our offer, whatever its own is.
  *
- * @param eventPayloadType under which we offered telephone-event: the peer sends events with our number, whatever its own is.
  * @see RFC 3264 §6.1
  */
-export function readAnswer(sdp: string, eventPayloadType: number | null, secrecy: Secrecy = inClear): ReadOffer | MediaRefusal {
+export function readAnswer(sdp: string, secrecy: Secrecy = inClear): ReadOffer | MediaRefusal {
   const answer = read(sdp, secrecy, true)
   if (!answer.ok) return answer
-  const events = answer.terms.eventPayloadType === null ? null : eventPayloadType
+  const events = answer.terms.eventPayloadType === null ? null : offeredEventsAt(answer.terms.eventClockRateHz)
   return { ...answer, terms: { ...answer.terms, eventPayloadType: events } }
 }
 
@@ -210,43 +210,12 @@ function isUnicast(address: string): boolean {
   return address === unspecifiedAddress || (first > 0 && first < 224)
 }
 
-/** The first codec of the offer that we speak, and the event format that goes with its clock. */
-function chooseCodec(
-  stream: ParsedMedia,
-  formats: string
-): Pick<AudioTerms, 'codec' | 'payloadType' | 'eventPayloadType'> | null {
-  const numbers = formats
-    .split(' ')
-    .filter((format) => /^\d{1,3}$/.test(format))
-    .map(Number)
-    .filter((number) => number <= 127)
-  const mapped = new Map(
-    stream.rtp.map(({ payload, codec, rate, encoding }) => [
-      Number(payload),
-      { codec: text(codec), rate: Number(rate), channels: Number(encoding ?? 1) }
-    ])
-  )
-  for (const number of numbers) {
-    const map = mapped.get(number)
-    const codec = map === undefined ? codecs.find(({ staticPayloadType }) => staticPayloadType === number) : codecNamed(map.codec)
-    if (codec === undefined || (map?.rate ?? codec.clockRateHz) !== codec.clockRateHz || (map?.channels ?? 1) !== 1) continue
-    const events = numbers.find((other) => {
-      const event = mapped.get(other)
-      return event?.codec.toLowerCase() === 'telephone-event' && event.rate === codec.clockRateHz
-    })
-    return { codec: codec.name, payloadType: number, eventPayloadType: events ?? null }
-  }
-  return null
-}
-
 /** Whom a description is from: the o= line. */
 export interface Origin {
   readonly sessionId: string
   readonly version: number
   readonly address: string
 }
-
-const ptimeMs = 20
 
 function head({ sessionId, version, address }: Origin): string[] {
   return ['v=0', `o=- ${sessionId} ${version} IN IP4 ${address}`, 's=-', `c=IN IP4 ${address}`, 't=0 0']
@@ -255,21 +224,14 @@ function head({ sessionId, version, address }: Origin): string[] {
 function audioLines(
   port: number,
   protocol: string,
-  formats: readonly { readonly payloadType: number; readonly name: string; readonly clockRateHz: number }[],
-  eventPayloadType: number | null,
+  { payloadTypes, attributes }: FormatLines,
   direction: Direction,
   controlMuxed: boolean,
   keys: readonly CryptoAttribute[]
 ): string[] {
-  const clock = formats[0]!.clockRateHz
-  const numbers = [...formats.map(({ payloadType }) => payloadType), ...(eventPayloadType === null ? [] : [eventPayloadType])]
   return [
-    `m=audio ${port} ${protocol} ${numbers.join(' ')}`,
-    ...formats.map(({ payloadType, name, clockRateHz }) => `a=rtpmap:${payloadType} ${name}/${clockRateHz}`),
-    ...(eventPayloadType === null
-      ? []
-      : [`a=rtpmap:${eventPayloadType} telephone-event/${clock}`, `a=fmtp:${eventPayloadType} 0-15`]),
-    `a=ptime:${ptimeMs}`,
+    `m=audio ${port} ${protocol} ${payloadTypes.join(' ')}`,
+    ...attributes,
     `a=${direction}`,
     ...(controlMuxed ? ['a=rtcp-mux'] : []),
     ...keys.map((key) => `a=crypto:${encodeCryptoAttribute(key)}`)
@@ -279,32 +241,22 @@ function audioLines(
 /** The answer to an offer: one codec, other streams refused with port 0. @see RFC 3264 §6 */
 export function writeAnswer(offer: ReadOffer, origin: Origin, port: number): string {
   const { terms } = offer
-  const codec = codecNamed(terms.codec)!
   const lines = head(origin)
   for (const { type, protocol, formats, chosen } of offer.media) {
     if (!chosen) lines.push(`m=${type} 0 ${protocol} ${formats}`)
     else {
-      const format = { payloadType: terms.payloadType, name: codec.name, clockRateHz: codec.clockRateHz }
       const { srtp } = terms
       const keys = srtp === null ? [] : [{ tag: srtp.tag, suite: cryptoSuiteNamed(srtp.suite)!, key: srtp.localKey }]
-      lines.push(...audioLines(port, protocol, [format], terms.eventPayloadType, terms.direction, terms.controlMuxed, keys))
+      lines.push(...audioLines(port, protocol, answeredFormats(terms), terms.direction, terms.controlMuxed, keys))
     }
   }
   return `${lines.join('\r\n')}\r\n`
 }
 
-/** Payload type under which we offer telephone-event. */
-export const offeredEvents = 101
-
 /** An offer of every codec we speak. @see RFC 3264 §5 */
 export function writeOffer(origin: Origin, port: number, secrecy: Secrecy = inClear): string {
-  const formats = codecs.map((codec, at) => ({
-    payloadType: codec.staticPayloadType ?? 96 + at,
-    name: codec.name,
-    clockRateHz: codec.clockRateHz
-  }))
   // keys with RTP/AVP: a phone that knows none of it takes the stream in clear (RFC 8643)
   const profile = secrecy.policy === 'required' ? 'RTP/SAVP' : 'RTP/AVP'
-  const lines = audioLines(port, profile, formats, offeredEvents, 'sendrecv', true, secrecy.offer())
+  const lines = audioLines(port, profile, offeredFormats(), 'sendrecv', true, secrecy.offer())
   return `${[...head(origin), ...lines].join('\r\n')}\r\n`
 }

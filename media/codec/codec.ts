@@ -17,10 +17,14 @@ export interface CodecDefinition {
   readonly sampleRatesHz: readonly number[]
   /** Static payload type, null for a dynamic one. @see RFC 3551 §6 */
   readonly staticPayloadType: number | null
-  /** Time of one packet of ours: 20 ms, less where that would not fit. */
+  /** Longest time that fits one packet of ours, in whole 10 ms up to 20. */
   readonly packetMs: number
   /** Format parameters of our session descriptions, null for none: what we like to receive. */
   readonly parameters: string | null
+  /** Silence is sent as comfort noise, where both sides agree on it; false where silence is part of the codec. @see RFC 3389 */
+  readonly comfortNoise: boolean
+  /** Part of our offers; else only answered to. */
+  readonly offered: boolean
   /** Program that codes, `libopus 1.3.1`; null where none is installed, and then the codec is not offered. Loads it on the first call. */
   readonly servedBy: () => string | null
   /** @throws {InfraFabricError} `media.codec.unavailable`, `media.codec.option` */
@@ -88,8 +92,6 @@ export interface Encoder {
   readonly encode: (samples: Int16Array, out: Uint8Array, at: number) => number
   /** Whether the payload written last is comfort noise, to be sent under its own payload type. */
   readonly wroteComfortNoise: boolean
-  /** Samples at the start of what was encoded last that the payload leaves out, because they were silence: its RTP timestamp is that much later. Absent for 0. */
-  readonly skippedSamples?: number
   readonly reset: () => void
   /** Gives back native memory. Idempotent; what is called afterwards does no harm. */
   readonly close: () => void

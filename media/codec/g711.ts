@@ -85,6 +85,8 @@ function definition(name: string, payloadType: number, encode: Uint8Array, decod
     staticPayloadType: payloadType,
     packetMs: 20,
     parameters: null,
+    comfortNoise: true,
+    offered: true,
     servedBy: () => 'InfraFabric',
     createDecoder: (options) => new WaveformDecoder(expander(decode), checkRate(name, rates, options?.sampleRateHz ?? 8000)),
     createEncoder: (options) =>

@@ -89,6 +89,8 @@ function definition(native: () => boolean): CodecDefinition {
     staticPayloadType: 9,
     packetMs: 20,
     parameters: null,
+    comfortNoise: true,
+    offered: true,
     servedBy: () => (native() ? 'libspandsp (encoder), InfraFabric (decoder)' : 'InfraFabric'),
     createDecoder: (options) => new WaveformDecoder(expander(), rate(options)),
     createEncoder: (options) => new WaveformEncoder(native() ? nativeCompressor() : ownCompressor(), rate(options), options)

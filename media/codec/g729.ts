@@ -104,7 +104,6 @@ class G729Encoder implements Encoder {
   readonly #silence: boolean
   #state: Owned
   readonly wroteComfortNoise = false
-  skippedSamples = 0
 
   constructor(silence: boolean) {
     this.#silence = silence
@@ -123,16 +122,14 @@ class G729Encoder implements Encoder {
     if (handle === null || !Number.isInteger(frames) || out.length - at < frames * frameOctets) return 0
     let length = 0
     let ended = false
-    this.skippedSamples = 0
     for (let n = 0; n < frames; n++) {
       for (let i = 0, from = n * frameSamples; i < frameSamples; i++) samples[i] = sound[from + i]!
       this.#library.bcg729Encoder(handle, samples, octets, octetCount)
       const count = octetCount[0]!
-      // What comes after a silent frame cannot be in the same payload: what was before it is given up for speech, it is 10 ms of background.
+      // Nothing can stand after silence in a payload: where speech begins in its middle, 10 ms of background before it are given up, and the speech is that much early.
       if (count === frameOctets && (ended || length === 0)) {
         length = 0
         ended = false
-        this.skippedSamples = n * frameSamples
       } else if (count < frameOctets) {
         if (ended) continue
         ended = true
@@ -167,6 +164,8 @@ export const g729: CodecDefinition = {
   staticPayloadType: 18,
   packetMs: 20,
   parameters: 'annexb=yes',
+  comfortNoise: false,
+  offered: true,
   servedBy: () => (library() === null ? null : 'libbcg729'),
   createDecoder: (options) => {
     checkAvailable()

@@ -36,6 +36,8 @@ function definition(sampleRateHz: number): CodecDefinition {
     staticPayloadType: null,
     packetMs: sampleRateHz > 16_000 ? 10 : 20,
     parameters: null,
+    comfortNoise: true,
+    offered: false,
     servedBy: () => 'InfraFabric',
     createDecoder: (options) => new WaveformDecoder(expander, checkRate('L16', rates, options?.sampleRateHz ?? sampleRateHz)),
     createEncoder: (options) =>

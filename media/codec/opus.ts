@@ -308,6 +308,8 @@ function definition(native: () => boolean): CodecDefinition {
     staticPayloadType: null,
     packetMs: 20,
     parameters: 'minptime=10;useinbandfec=1',
+    comfortNoise: false,
+    offered: true,
     servedBy: () => {
       if (native()) return library()!.opus_get_version_string()
       return loadOpusScript() === null ? null : 'opusscript (WebAssembly)'
