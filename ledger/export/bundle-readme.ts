@@ -27,7 +27,7 @@ export function bundleReadme(view: ExportView, { entries, page, rotations }: Bun
 | holds | ${view.whole ? `the whole log: ${entries} entries` : `${entries} of ${size} entries: ${conditions}`} |
 | head | ${size} entries, root ${quoted(root.toString('base64'))} |
 | signed by | ${keys.map((key) => quoted(key)).join(', then ')} |
-| SHA-256 of the key | ${keys.map((key) => quoted(parseVerifierKey(key).keyHash.toString('hex'))).join(', ')} (its first four octets, as signatures name it) |
+| key hash | ${keys.map((key) => quoted(parseVerifierKey(key).keyHash.toString('hex'))).join(', ')} (as signatures name it) |
 ${view.policy === null ? '' : '| witnesses | see `policy`; their cosignatures stand in `checkpoint` |\n'}
 The log is append-only. Each entry is canonical JSON (RFC 8785) that names the hash of the entry before it, and is a leaf of a Merkle tree (RFC 6962). \`checkpoint\` is
 the root of that tree under the log's signature (C2SP tlog-checkpoint, signed-note).
@@ -51,7 +51,7 @@ ${
 | \`rotations/…\` | entries by which keys took over, each proved under a head that the key before it signed |`
 }
 ${view.withPayloads ? '| `payloads.jsonl` | payloads beside the log, each with its salt: SHA-256(salt ‖ payload) stands in the entry |\n' : ''}${page ? '| `index.html` | a page that shows and checks all of it, without a network |\n' : ''}
-The same log exported again under the same head gives the same file, octet by octet: its SHA-256 may be compared with somebody else's.
+The same log, exported again under the same head with the same version of ifctl, gives the same file, octet by octet: its SHA-256 may be compared with somebody else's.
 
 ## Check it with ifctl
 

@@ -46,7 +46,7 @@ export const mostPageOctets = 32 << 20
 export interface BundleOptions {
   readonly rates: Rates
   /** Makes the page. */
-  readonly page: (data: OfflineData) => Promise<string | null>
+  readonly page: (data: OfflineData) => Promise<string>
 }
 
 export interface WrittenBundle {
@@ -138,8 +138,7 @@ export async function writeBundle(view: ExportView, file: FileHandle, options: B
       payloads,
       rates
     }
-    const html = await options.page(data)
-    if (html !== null) await text('index.html', html)
+    await text('index.html', await options.page(data))
   }
   await text('README.md', bundleReadme(view, { entries: written, page: fits, rotations }))
   await zip.finish()

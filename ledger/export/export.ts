@@ -1,5 +1,4 @@
 /** Exports of a ledger, in the forms there are. */
-import { existsSync } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
 import type { Rates } from '../audit/rates.ts'
 import { writeBundle } from './bundle.ts'
@@ -84,17 +83,15 @@ async function write(view: ExportView, { format, out, replace = false, rates }: 
   }
   let page = false
   await writeNewFile(out, replace, async (file) => {
-    page = (await writeBundle(view, file, { rates, page: offlinePage })).page
+    page = (await writeBundle(view, file, { rates, page: makePage })).page
   })
   return page
 }
 
 /** The page and its compiler are loaded only here. */
-async function offlinePage(data: OfflineData): Promise<string | null> {
-  const url = new URL('../page/offline.ts', import.meta.url)
-  if (!existsSync(url)) return null
-  const page = await import(url.href)
-  return page.offlinePage(data)
+async function makePage(data: OfflineData): Promise<string> {
+  const { offlinePage } = await import('../page/offline.ts')
+  return offlinePage(data)
 }
 
 async function writeAll(file: FileHandle, pieces: AsyncIterable<Uint8Array>): Promise<void> {

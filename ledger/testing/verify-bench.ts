@@ -38,7 +38,7 @@ const draftOf = (n: number) =>
   )
 
 /** Makes a log of `entries` entries in `dir`, with a head published at each tenth of it, and ten thousand more when `grow` is called. */
-async function makeLog(dir: string, entries: number) {
+export async function makeLog(dir: string, entries: number) {
   const signer = readSigner(origin, generateSigningKey())
   const database = join(dir, 'ledger.db')
   const publishedPath = join(dir, 'checkpoints.log')
