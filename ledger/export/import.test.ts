@@ -21,7 +21,7 @@ import { parseCheckpoint } from '../log/note.ts'
 import { checkInclusion } from '../log/proof.ts'
 import { scratch } from '../testing/fixtures.ts'
 import { importBundle } from './import.ts'
-import { bundleOf, contentOf, exportedText, rewritten, sampleLog } from './testing/bundles.ts'
+import { bundleOf, contentOf, exportedText, octetsOf, rewritten, sampleLog } from './testing/bundles.ts'
 
 /** Octets as text: one reader gives them as a Buffer, another as the array that it is. */
 const plain = (entries: Awaited<ReturnType<LedgerReader['query']>>) =>
@@ -32,7 +32,7 @@ test('a whole log taken in is read as the ledger itself: queries, payloads, cost
   const into = join(scratch(t), 'new', 'folder')
   const bundle = await bundleOf(log, { withPayloads: true })
   t.like(await importBundle({ bundle, into, vkey: log.vkey }), { verdict: 'valid', entries: 700 })
-  t.deepEqual(readdirSync(into).sort(), ['checkpoint', 'evidence.zip', 'rates.yaml', 'vkey'])
+  t.deepEqual(readdirSync(into).sort(), ['checkpoint', 'checkpoints.log', 'evidence.zip', 'rates.yaml', 'vkey'])
   t.is(readFileSync(join(into, 'checkpoint'), 'utf8'), (await log.reader.checkpoint())!)
   const reader = await openReader(into)
   t.teardown(() => reader.close())
@@ -54,6 +54,8 @@ test('a whole log taken in is read as the ledger itself: queries, payloads, cost
     const [stored] = await reader.query({ afterIndex: index - 1, limit: 1 })
     t.true(checkInclusion(leafHash(stored!.bytes), index, size, root, await proveInclusion(tilesOf(reader.log), index, size)))
   }
+  const again = await bundleOf({ dir: into, reader }, { withPayloads: true })
+  t.true((await octetsOf(again)).equals(await octetsOf(bundle)))
   t.is(await exportedText({ dir: into, reader }, { format: 'json' }), await exportedText(log, { format: 'json' }))
   await t.throwsAsync(openLedger({ dir: into, origin: 'test.example/witness', log: silentLog }), { code: 'ledger.imported' })
   t.false(existsSync(join(into, 'ledger.db')))

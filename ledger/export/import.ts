@@ -1,10 +1,13 @@
 /** Takes an evidence bundle in, after all of it was checked. */
 import { randomBytes } from 'node:crypto'
+import { createReadStream, createWriteStream } from 'node:fs'
 import { copyFile, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
+import { pipeline } from 'node:stream/promises'
 import { errorCode, InfraFabricError } from '#kernel'
 import { importedBundle } from '../read/open-reader.ts'
 import { syncPath } from '../store/durable-file.ts'
+import type { ArchivedFile } from '../verify/archive.ts'
 import { openBundle } from '../verify/bundle.ts'
 import { type Verification, verifyLedger } from '../verify/verify.ts'
 
@@ -28,6 +31,7 @@ const largestText = 1 << 20
  *
  *     evidence.zip            the bundle
  *     checkpoint, vkey        its head; the key it was verified with
+ *     checkpoints.log         published heads, of a whole log
  *     policy, rates.yaml      where it has them
  *
  * @throws {InfraFabricError} `ledger.import.exists`, `ledger.import.unreadable`; as verifyLedger
@@ -57,6 +61,8 @@ export async function importBundle({ bundle, into, vkey, onProgress, ...trust }:
       for (const name of ['policy', 'rates.yaml']) {
         if (archive.files.has(name)) await writeFile(join(draft, name), archive.read(name, largestText), { flush: true })
       }
+      const heads = archive.files.get('checkpoints.log')
+      if (heads !== undefined) await copyPart(copy, heads, join(draft, 'checkpoints.log'))
     } finally {
       archive.close()
     }
@@ -74,6 +80,12 @@ export async function importBundle({ bundle, into, vkey, onProgress, ...trust }:
   } finally {
     await rm(draft, { recursive: true, force: true })
   }
+}
+
+/** Copies a file of the bundle, however large. */
+async function copyPart(bundle: string, { at, size }: ArchivedFile, path: string): Promise<void> {
+  if (size === 0) return writeFile(path, '', { flush: true })
+  await pipeline(createReadStream(bundle, { start: at, end: at + size - 1 }), createWriteStream(path, { flush: true }))
 }
 
 /** Whether a folder can be put there. */
