@@ -1,0 +1,177 @@
+/**
+ * The calling side of the benchmark, a process of its own: phones that send prepared packets on time and look at what comes back.
+ *
+ * Told by the parent process: {@link LoadOrder}; tells: {@link LoadReport}. Ends by itself when the parent does, or after the time it was given.
+ */
+import { rtpHeaderLength } from '../rtp/rtp.ts'
+import { libc } from '../udp/libc.ts'
+import { nativeUdp } from '../udp/native.ts'
+import { nodeUdp } from '../udp/node.ts'
+import type { UdpSocket } from '../udp/udp.ts'
+
+export type LoadOrder =
+  | { readonly type: 'open'; readonly phones: number; readonly firstPort: number }
+  | {
+      readonly type: 'talk'
+      /** Where each phone sends, in the order of the phones. */
+      readonly ports: readonly number[]
+      readonly payloadType: number
+      /** Payloads in base64, said over and over, each phone beginning elsewhere. */
+      readonly payloads: readonly string[]
+      /** RTP clock units of a frame. */
+      readonly frameClock: number
+      readonly warmUpMs: number
+      readonly seconds: number
+    }
+
+export type LoadReport =
+  | { readonly type: 'opened'; readonly ports: readonly number[] }
+  | { readonly type: 'warm' }
+  | ({ readonly type: 'done' } & LoadFigures)
+
+export interface LoadFigures {
+  readonly sent: number
+  readonly received: number
+  /** Gaps in sequence numbers of what was received. */
+  readonly missing: number
+  /** Packets that came more than one frame after their time. */
+  readonly late: number
+  /** Rounds of sending that began more than 10 ms late: the load itself was held up. */
+  readonly heldUp: number
+  readonly cpuMs: number
+}
+
+const frameMs = 20
+/** Rounds in a frame: phones are spread over it. */
+const rounds = 20
+
+interface Phone {
+  readonly socket: UdpSocket
+  readonly packet: Buffer
+  sequence: number
+  timestamp: number
+  at: number
+  to: { readonly address: string; readonly port: number }
+  /** Expected time of the packet with sequence number `lastSequence`, NaN before the first. */
+  lastSequence: number
+  firstMs: number
+  frames: number
+}
+
+const library = libc()
+const udp = library === null ? nodeUdp() : nativeUdp(library)
+const phones: Phone[] = []
+let counting = false
+let received = 0
+let missing = 0
+let late = 0
+
+function hear(phone: Phone, packet: Buffer, arrivedMs: number): void {
+  if (packet.length < rtpHeaderLength || (packet[1]! & 0x7f) >= 72 + 0) {
+    if (packet[1]! >= 200 && packet[1]! <= 204) return
+  }
+  const sequence = packet.readUInt16BE(2)
+  const ahead = phone.lastSequence < 0 ? 1 : ((sequence - phone.lastSequence) << 16) >> 16
+  phone.lastSequence = sequence
+  phone.frames += ahead
+  if (!counting) {
+    phone.firstMs = Number.NaN
+    return
+  }
+  received++
+  if (ahead > 1) missing += ahead - 1
+  if (Number.isNaN(phone.firstMs)) {
+    phone.firstMs = arrivedMs
+    phone.frames = 0
+    return
+  }
+  const lateMs = arrivedMs - phone.firstMs - phone.frames * frameMs
+  if (lateMs > frameMs) late++
+  // The first packet may itself have been late, and clocks of ticks only go on: the earliest seen is the measure.
+  else if (lateMs < 0) phone.firstMs += lateMs
+}
+
+async function open({ phones: count, firstPort }: Extract<LoadOrder, { type: 'open' }>): Promise<void> {
+  for (let port = firstPort; phones.length < count; port++) {
+    if (port > 65_535) throw new RangeError('ports of this machine do not suffice')
+    let phone: Phone | null = null
+    const socket = await udp.open('127.0.0.1', port, (packet, _source, arrivedMs) => {
+      if (phone !== null) hear(phone, packet, arrivedMs)
+    })
+    if (socket === null) continue
+    const to = { address: '127.0.0.1', port: 0 }
+    phone = {
+      socket,
+      packet: Buffer.alloc(2048),
+      sequence: 0,
+      timestamp: 0,
+      at: 0,
+      to,
+      lastSequence: -1,
+      firstMs: Number.NaN,
+      frames: 0
+    }
+    phones.push(phone)
+  }
+  tell({ type: 'opened', ports: phones.map(({ socket }) => socket.port) })
+}
+
+const tell = (report: LoadReport) => process.send!(report)
+
+function talk(order: Extract<LoadOrder, { type: 'talk' }>): void {
+  const payloads = order.payloads.map((payload) => Buffer.from(payload, 'base64'))
+  for (const [n, phone] of phones.entries()) {
+    phone.to = { address: '127.0.0.1', port: order.ports[n]! }
+    phone.packet[0] = 0x80
+    phone.packet[1] = order.payloadType
+    phone.packet.writeUInt32BE(n + 1, 8)
+    phone.at = (n * 37) % payloads.length
+  }
+  const begunMs = performance.now()
+  const countFromMs = begunMs + order.warmUpMs
+  const countToMs = countFromMs + order.seconds * 1000
+  const before = process.cpuUsage()
+  let sent = 0
+  let heldUp = 0
+  let round = 0
+  const step = () => {
+    const now = performance.now()
+    udp.poll(20)
+    if (!counting && now >= countFromMs && now < countToMs) {
+      counting = true
+      tell({ type: 'warm' })
+    }
+    for (; begunMs + (round * frameMs) / rounds <= now; round++) {
+      if (counting && now - begunMs - (round * frameMs) / rounds > 10) heldUp++
+      for (let n = round % rounds; n < phones.length; n += rounds) {
+        const phone = phones[n]!
+        const payload = payloads[phone.at]!
+        phone.at = (phone.at + 1) % payloads.length
+        phone.packet.writeUInt16BE(phone.sequence, 2)
+        phone.packet.writeUInt32BE(phone.timestamp, 4)
+        payload.copy(phone.packet, rtpHeaderLength)
+        phone.socket.send(phone.packet, rtpHeaderLength + payload.length, phone.to)
+        phone.sequence = (phone.sequence + 1) & 0xffff
+        phone.timestamp = (phone.timestamp + order.frameClock) >>> 0
+        if (counting) sent++
+      }
+    }
+    if (now >= countToMs) {
+      counting = false
+      const { user, system } = process.cpuUsage(before)
+      tell({ type: 'done', sent, received, missing, late, heldUp, cpuMs: (user + system) / 1000 })
+      for (const { socket } of phones) socket.close()
+      udp.close()
+      process.disconnect()
+      return
+    }
+    setTimeout(step, Math.max(0, Math.floor(begunMs + (round * frameMs) / rounds - performance.now())))
+  }
+  step()
+}
+
+process.on('message', (order: LoadOrder) => {
+  if (order.type === 'open') void open(order)
+  else talk(order)
+})
+process.on('disconnect', () => process.exit())

@@ -1,0 +1,151 @@
+/** A media plane with load on it, for the benchmark: who joins, how long, and what it took. */
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { newTraceId, silentLog } from '#kernel'
+import { createMediaPlane, type MediaPlane } from '#media'
+import type { CodecDefinition } from '../codec/codec.ts'
+import { codecNamed } from '../codec/codecs.ts'
+import type { WorkerMetrics } from '../control.ts'
+import type { LoadFigures, LoadOrder, LoadReport } from './load.ts'
+
+export interface SceneOptions {
+  readonly codec: string
+  readonly legs: number
+  /** Participants of each conference. */
+  readonly size: number
+  readonly threads: number
+  readonly seconds: number
+  readonly udp?: 'native' | 'node'
+  readonly highestRateHz?: 8000 | 16_000 | 48_000
+}
+
+export interface SceneFigures extends LoadFigures {
+  readonly metrics: WorkerMetrics
+  /** Processor time of the plane's process in the time that was counted, in cores. */
+  readonly cores: number
+  /** Memory that the process took for the legs, in kB each. */
+  readonly kbPerLeg: number
+  readonly overruns: number
+}
+
+const warmUpMs = 3000
+const firstPhonePort = 42_000
+const firstPlanePort = 20_000
+
+const asJson = (order: LoadOrder) => order
+
+/** Frames of something like speech: noise that swells and fades, encoded. @returns payloads in base64 */
+export function speech(codec: CodecDefinition, rateHz: number, frames: number): string[] {
+  const encoder = codec.createEncoder({ sampleRateHz: rateHz })
+  const samples = new Int16Array((rateHz * 20) / 1000)
+  const out = Buffer.alloc(2048)
+  const payloads: string[] = []
+  let seed = 1
+  let smooth = 0
+  for (let frame = 0; frame < frames; frame++) {
+    const loudness = 200 + 6000 * Math.max(0, Math.sin((frame * 2 * Math.PI) / 47)) ** 2
+    for (let i = 0; i < samples.length; i++) {
+      seed = (Math.imul(seed, 1_103_515_245) + 12_345) & 0x7fff_ffff
+      smooth += ((seed / 0x4000_0000 - 1) * loudness - smooth) * 0.3
+      samples[i] = smooth
+    }
+    payloads.push(out.toString('base64', 0, encoder.encode(samples, out, 0)))
+  }
+  encoder.close()
+  return payloads.filter((payload) => payload !== '')
+}
+
+function offer(codec: CodecDefinition, payloadType: number, port: number): string {
+  const channels = codec.channels > 1 ? `/${codec.channels}` : ''
+  return `${[
+    'v=0',
+    `o=load ${port} 1 IN IP4 127.0.0.1`,
+    's=-',
+    'c=IN IP4 127.0.0.1',
+    't=0 0',
+    `m=audio ${port} RTP/AVP ${payloadType}`,
+    `a=rtpmap:${payloadType} ${codec.name}/${codec.clockRateHz}${channels}`
+  ].join('\r\n')}\r\n`
+}
+
+/** Waits for one report of the load. @throws {Error} when the load ends before it, or after a minute of silence */
+async function report<T extends LoadReport['type']>(
+  load: ChildProcess,
+  type: T,
+  withinMs: number
+): Promise<Extract<LoadReport, { type: T }>> {
+  const signal = AbortSignal.timeout(withinMs)
+  const ended = once(load, 'exit', { signal }).then(() => {
+    throw new Error('the load ended early')
+  })
+  ended.catch(() => undefined)
+  for (;;) {
+    const [message] = (await Promise.race([once(load, 'message', { signal }), ended])) as [LoadReport]
+    if (message.type === type) return message as Extract<LoadReport, { type: T }>
+  }
+}
+
+/** Runs one scene: opens a plane, joins all, lets them talk, closes everything. @throws {Error} when something of it cannot be had */
+export async function runScene(options: SceneOptions, onPlane?: (plane: MediaPlane) => Promise<void>): Promise<SceneFigures> {
+  const codec = codecNamed(options.codec)!
+  const payloadType = codec.staticPayloadType ?? 96
+  const memoryBefore = process.memoryUsage().rss
+  const plane = await createMediaPlane({
+    address: '127.0.0.1',
+    portRange: [firstPlanePort, firstPlanePort + 2 * options.legs + 199],
+    threads: options.threads,
+    maxParticipants: options.size,
+    udp: options.udp ?? 'native',
+    highestRateHz: options.highestRateHz ?? 48_000,
+    log: silentLog
+  })
+  const load = fork(new URL('./load.ts', import.meta.url), { execArgv: ['--disable-warning=ExperimentalWarning'] })
+  try {
+    load.send(asJson({ type: 'open', phones: options.legs, firstPort: firstPhonePort }))
+    const { ports: phones } = await report(load, 'opened', 30_000)
+    const ports: number[] = []
+    for (const [n, phone] of phones.entries()) {
+      const context = { traceId: newTraceId(), log: silentLog, signal: new AbortController().signal, now: Date.now }
+      const joined = await plane.join(context, {
+        conference: `c${Math.floor(n / options.size)}`,
+        participant: `p${n}`,
+        role: 'expert',
+        offer: offer(codec, payloadType, phone)
+      })
+      if (!joined.ok) throw new Error(joined.reason)
+      ports.push(Number(/m=audio (\d+)/.exec(joined.sdp)![1]))
+    }
+    await onPlane?.(plane)
+    const memoryAfter = process.memoryUsage().rss
+    const rateHz = codec.sampleRateHz
+    load.send(
+      asJson({
+        type: 'talk',
+        ports,
+        payloadType,
+        payloads: speech(codec, rateHz, 200),
+        frameClock: (codec.clockRateHz * 20) / 1000,
+        warmUpMs,
+        seconds: options.seconds
+      })
+    )
+    await report(load, 'warm', warmUpMs + 20_000)
+    const before = process.cpuUsage()
+    const began = performance.now()
+    const { overruns } = await plane.metrics()
+    const done = await report(load, 'done', options.seconds * 1000 + 30_000)
+    const { user, system } = process.cpuUsage(before)
+    const cores = (user + system) / 1000 / (performance.now() - began)
+    const metrics = await plane.metrics()
+    return {
+      ...done,
+      metrics,
+      cores,
+      kbPerLeg: (memoryAfter - memoryBefore) / 1024 / options.legs,
+      overruns: metrics.overruns - overruns
+    }
+  } finally {
+    load.kill()
+    await plane.close()
+  }
+}

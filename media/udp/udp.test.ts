@@ -1,0 +1,148 @@
+import { createSocket } from 'node:dgram'
+import { setTimeout as sleep } from 'node:timers/promises'
+import test, { type ExecutionContext } from 'ava'
+import type { Endpoint } from '../latch.ts'
+import { libc } from './libc.ts'
+import { nativeUdp } from './native.ts'
+import { nodeUdp } from './node.ts'
+import { largestPacket, type UdpLayer, type UdpSocket } from './udp.ts'
+
+const address = '127.0.0.1'
+const library = libc()
+const layers: Readonly<Record<string, () => UdpLayer>> = {
+  node: nodeUdp,
+  ...(library === null ? {} : { native: () => nativeUdp(library) })
+}
+
+test('system calls of our own can be made on 64-bit Linux', (t) => {
+  t.is(library !== null, process.platform === 'linux' && ['x64', 'arm64'].includes(process.arch))
+})
+
+interface Heard {
+  readonly text: string
+  readonly source: Endpoint
+  readonly arrivedMs: number
+  readonly wallMs: number
+}
+
+async function scene(t: ExecutionContext, layer: UdpLayer) {
+  const opened: UdpSocket[] = []
+  t.teardown(() => {
+    for (const socket of opened) socket.close()
+    layer.close()
+  })
+  const open = async () => {
+    const heard: Heard[] = []
+    for (let port = 30_000 + (process.pid % 1000) * 4; ; port++) {
+      const socket = await layer.open(address, port, (packet, source, arrivedMs, wallMs) =>
+        heard.push({ text: packet.toString('latin1'), source, arrivedMs, wallMs })
+      )
+      if (socket === null) continue
+      opened.push(socket)
+      return { socket, heard }
+    }
+  }
+  /** Reads until as much has come, for two seconds at most. */
+  const until = async (heard: readonly unknown[], count: number) => {
+    for (let n = 0; n < 200 && heard.length < count; n++) {
+      layer.poll(10)
+      if (heard.length < count) await sleep(10)
+    }
+    return heard.length
+  }
+  return { open, until }
+}
+
+for (const [name, create] of Object.entries(layers)) {
+  test(`${name}: packets arrive whole, in order, with their source; the buffer may be written at once`, async (t) => {
+    const { open, until } = await scene(t, create())
+    const [a, b] = [await open(), await open()]
+    const packet = Buffer.alloc(largestPacket)
+    const to = { address, port: b.socket.port }
+    for (let n = 0; n < 20; n++) {
+      packet.write(`${String(n).padStart(3)}.`, 'latin1')
+      t.true(a.socket.send(packet, 4 + n, to))
+      packet.fill(0)
+      if (n % 7 === 6) await sleep(1)
+    }
+    t.is(await until(b.heard, 20), 20)
+    for (const [n, { text, source }] of b.heard.entries()) {
+      t.is(text.length, 4 + n)
+      t.is(text.slice(0, 4), `${String(n).padStart(3)}.`)
+      t.deepEqual(source, { address, port: a.socket.port })
+      t.is(source, b.heard[0]!.source, 'the same object')
+    }
+  })
+
+  test(`${name}: arrival is told on both clocks`, async (t) => {
+    const { open, until } = await scene(t, create())
+    const [a, b] = [await open(), await open()]
+    const before = { mono: performance.now(), wall: Date.now() }
+    a.socket.send(Buffer.from('x'), 1, { address, port: b.socket.port })
+    if (name === 'native') await sleep(60)
+    t.is(await until(b.heard, 1), 1)
+    const { arrivedMs, wallMs } = b.heard[0]!
+    t.true(arrivedMs >= before.mono - 2 && arrivedMs <= performance.now())
+    t.true(Math.abs(wallMs - before.wall - (arrivedMs - before.mono)) < 5)
+    if (name === 'native') t.true(arrivedMs - before.mono < 50, 'when it came, not when it was read')
+  })
+
+  test(`${name}: a port that is taken is not to be had; a closed socket sends nothing and closes once`, async (t) => {
+    const layer = create()
+    const { open } = await scene(t, layer)
+    const { socket } = await open()
+    t.is(await layer.open(address, socket.port, () => undefined), null)
+    t.is(await layer.open('192.0.2.1', socket.port, () => undefined), null)
+    socket.close()
+    socket.close()
+    t.false(socket.send(Buffer.from('x'), 1, { address, port: 9 }))
+  })
+
+  test(`${name}: hostile destinations and packets end nothing`, async (t) => {
+    const { open, until } = await scene(t, create())
+    const [a, b] = [await open(), await open()]
+    t.false(a.socket.send(Buffer.from('x'), 1, { address, port: 0 }))
+    a.socket.send(Buffer.from('x'), 1, { address: '255.255.255.255', port: 9 })
+    const outside = createSocket('udp4')
+    t.teardown(() => void outside.close())
+    for (const octets of [0, 1, largestPacket, 9000]) outside.send(Buffer.alloc(octets, 'x'), b.socket.port, address)
+    t.is(await until(b.heard, 4), 4)
+    t.true(b.heard.every(({ text }) => text.length <= 9000))
+    if (name === 'native') t.is(b.heard[3]!.text.length, largestPacket, 'cut off')
+  })
+}
+
+if (library !== null) {
+  test('native: a flood is read within the budget and what is left later', async (t) => {
+    const layer = nativeUdp(library)
+    const { open } = await scene(t, layer)
+    const [a, b] = [await open(), await open()]
+    const to = { address, port: b.socket.port }
+    const packet = Buffer.alloc(172)
+    for (let n = 0; n < 200; n++) a.socket.send(packet, 172, to)
+    layer.poll(0)
+    const first = b.heard.length
+    t.true(first > 0)
+    layer.poll(1000)
+    t.is(b.heard.length, 200)
+  })
+
+  test.serial('native: descriptors are closed exactly once, and none is left', async (t) => {
+    const { readdirSync } = await import('node:fs')
+    const open = () => readdirSync('/proc/self/fd').length
+    const before = open()
+    for (let round = 0; round < 3; round++) {
+      const layer = nativeUdp(library)
+      const sockets = (
+        await Promise.all(
+          Array.from({ length: 20 }, (_, n) => layer.open(address, 34_000 + (process.pid % 500) * 40 + n, () => undefined))
+        )
+      ).filter((socket) => socket !== null)
+      t.true(sockets.length > 0)
+      for (const socket of sockets) socket.close()
+      layer.close()
+      layer.close()
+    }
+    t.is(open(), before)
+  })
+}
