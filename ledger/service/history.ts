@@ -1,76 +1,54 @@
-import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs'
-import { parseCheckpoint } from '../log/note.ts'
+import type { LedgerReader } from '../read/reader.ts'
+import { publishedBackward, publishedOf } from '../store/published.ts'
 
-/** Newest heads that are kept at hand. */
-const mostNewest = 200
-/** Heads kept under which one key handed over to another. */
+/** Heads of a page. */
+export const mostHeads = 200
+/** Changes of key that are followed back. */
 const mostHandovers = 100
-const readOctets = 1 << 20
 
-/** Heads published so far, as the service gives them: oldest first. */
-export interface History {
-  /** The newest ones, and before them each that more than one key of the log signed: by those changes of key are followed. */
-  readonly heads: () => readonly string[]
+/** Heads published, oldest first. */
+export interface HistoryPage {
+  readonly checkpoints: readonly string[]
+  /** What the page before this one is asked by; null where there is none. */
+  readonly previous: string | null
 }
 
 /**
- * Follows the file of published heads. It grows by up to a line a second, so each call reads only what was added since.
+ * Pages of the file of published heads, from its end: it grows by up to a line a second, and nothing of it is kept in memory.
  *
  * @param path a JSON string a line; need not be there yet
+ * @param before as `previous` gives it: lines that begin before this octet; null for the newest page
  */
-export function publishedHistory(path: string): History {
-  let inode = 0
-  let offset = 0
-  let rest = Buffer.alloc(0)
-  let newest: string[] = []
-  let handovers: string[] = []
-
-  const take = (line: string): void => {
-    try {
-      const note: unknown = JSON.parse(line)
-      if (typeof note !== 'string') return
-      const { checkpoint, signatures } = parseCheckpoint(note)
-      newest.push(note)
-      if (signatures.filter(({ name }) => name === checkpoint.origin).length > 1) handovers.push(note)
-    } catch {
-      // a line cut short by a crash: nothing stands on it
-    }
+function pageOf(path: string, before: string | null, limit: number): HistoryPage {
+  const heads: string[] = []
+  let last = Number.POSITIVE_INFINITY
+  for (const { note, at } of publishedBackward(path, before === null ? undefined : Number(before))) {
+    if (heads.length === limit) return { checkpoints: heads.reverse(), previous: String(last) }
+    if (note !== null) heads.push(note)
+    last = at
   }
+  return { checkpoints: heads.reverse(), previous: null }
+}
 
-  const readOn = (): void => {
-    const file = openSync(path, 'r')
-    try {
-      const { size } = fstatSync(file)
-      while (offset < size) {
-        const part = Buffer.alloc(Math.min(readOctets, size - offset))
-        const read = readSync(file, part, 0, part.length, offset)
-        if (read === 0) break
-        offset += read
-        const lines = Buffer.concat([rest, part.subarray(0, read)])
-        const end = lines.lastIndexOf('\n') + 1
-        rest = Buffer.from(lines.subarray(end))
-        for (const line of lines.subarray(0, end).toString('utf8').split('\n')) if (line !== '') take(line)
-        newest = newest.slice(-mostNewest)
-        handovers = handovers.slice(-mostHandovers)
-      }
-    } finally {
-      closeSync(file)
-    }
-  }
+/** Heads under which one key handed over to another: by those changes of key are followed. */
+async function handovers(path: string, reader: LedgerReader): Promise<string[]> {
+  const told = await reader.query({ component: 'IF.witness.ledger', event: 'key_rotated' })
+  return told
+    .slice(-mostHandovers)
+    .map(({ entry }) => publishedOf(path, entry.index + 1))
+    .filter((note) => note !== null)
+}
 
-  return {
-    heads: () => {
-      const stat = statSync(path, { throwIfNoEntry: false })
-      if (stat === undefined) return []
-      if (stat.ino !== inode || stat.size < offset) {
-        inode = stat.ino
-        offset = 0
-        rest = Buffer.alloc(0)
-        newest = []
-        handovers = []
-      }
-      readOn()
-      return [...handovers.filter((note) => !newest.includes(note)), ...newest]
-    }
-  }
+/** One page; the newest has, before its heads, those under which keys changed. */
+export async function publishedHistory(
+  path: string,
+  reader: LedgerReader,
+  before: string | null,
+  limit = mostHeads
+): Promise<HistoryPage> {
+  const page = pageOf(path, before, limit)
+  if (before !== null) return page
+  const known = new Set(page.checkpoints)
+  const older = (await handovers(path, reader)).filter((note) => !known.has(note))
+  return { ...page, checkpoints: [...older, ...page.checkpoints] }
 }

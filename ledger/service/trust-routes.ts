@@ -2,16 +2,27 @@
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { errorCode } from '#kernel'
-import { publishedHistory } from './history.ts'
+import type { LedgerReader } from '../read/reader.ts'
+import { mostHeads, publishedHistory } from './history.ts'
 import { Problem } from './problem.ts'
 import { jsonAnswer, type Route, route } from './route.ts'
 
+const number = z.string().regex(/^(?:0|[1-9]\d{0,14})$/)
+export const checkpointsQuery = z.strictObject({
+  before: number.describe('`previous` of the page behind').optional(),
+  limit: number
+    .transform(Number)
+    .refine((limit) => limit >= 1 && limit <= mostHeads, `expected 1 to ${mostHeads}`)
+    .describe(`At most so many heads, 1 to ${mostHeads}, which is the default`)
+    .optional()
+})
 export const checkpointsAnswer = z.strictObject({
   checkpoints: z
     .array(z.string())
     .describe(
-      'Signed notes, oldest first: the newest 200 heads, and before them those under which one key handed over to another'
-    )
+      'Signed notes, oldest first. Where no page is asked for: the newest heads, and before them those under which one key handed over to another'
+    ),
+  previous: z.string().nullable().describe('`before` of the page before this one; null where it begins with the first head')
 })
 export const keysAnswer = z.strictObject({
   key: z
@@ -21,6 +32,7 @@ export const keysAnswer = z.strictObject({
 })
 
 export interface TrustSources {
+  readonly reader: LedgerReader
   readonly publishedPath: string
   readonly vkeyPath: string
   readonly policyPath: string
@@ -35,8 +47,7 @@ function textOf(path: string): string | null {
   }
 }
 
-export function trustRoutes({ publishedPath, vkeyPath, policyPath }: TrustSources): Route[] {
-  const history = publishedHistory(publishedPath)
+export function trustRoutes({ reader, publishedPath, vkeyPath, policyPath }: TrustSources): Route[] {
   return [
     route({
       method: 'GET',
@@ -44,12 +55,13 @@ export function trustRoutes({ publishedPath, vkeyPath, policyPath }: TrustSource
       operation: 'getCheckpoints',
       summary: 'Heads published so far, with their cosignatures',
       access: 'auditor',
-      query: null,
+      query: checkpointsQuery,
       params: null,
       body: null,
       answers: { 'application/json': checkpointsAnswer },
-      statuses: [],
-      handle: async () => jsonAnswer({ checkpoints: history.heads() })
+      statuses: [503],
+      handle: async ({ query: { before, limit } }) =>
+        jsonAnswer(await publishedHistory(publishedPath, reader, before ?? null, limit))
     }),
     route({
       method: 'GET',

@@ -8,7 +8,7 @@ import { connectLog, type Ledger, ledgerFiles, openLedger, openSeat, parseVerifi
 import { parseCheckpoint } from '../log/note.ts'
 import { judgeCheckpoint, parsePolicy } from '../log/policy.ts'
 import { readPublished } from '../store/published.ts'
-import { items, origin, scratch } from '../testing/fixtures.ts'
+import { items, openTestLedger, origin, scratch } from '../testing/fixtures.ts'
 import { openTestService } from '../testing/service.ts'
 
 async function until(condition: () => boolean | Promise<boolean>): Promise<boolean> {
@@ -85,6 +85,36 @@ test('a head is published once a quorum of those who came has cosigned it, and s
   t.regex(metrics, /^ledger_cosignatures_total\{seat="b",outcome="received"\} 3$/m)
   t.regex(metrics, /^ledger_witnessed_age_seconds \d/m)
   t.regex(metrics, /^ledger_queued_appends 0$/m)
+})
+
+test('published heads are given page by page, and with the newest those under which the key changed', async (t) => {
+  const ledger = await openTestLedger(t)
+  const { published } = ledgerFiles(ledger.dir)
+  const { ask } = await openTestService(t, ledger)
+  for (let round = 0; round < 3; round++) {
+    await ledger.append(items(round * 10, 10), null)
+    await ledger.rotateKey()
+  }
+  await ledger.append(items(30, 10), null)
+  t.true(await until(async () => ledger.witnessing().publishedSize === (await ledger.reader.size())))
+  const all = readPublished(published)
+  const page = async (query: string) =>
+    (await (await ask(`/v1/checkpoints${query}`)).json()) as { checkpoints: string[]; previous: string | null }
+  t.deepEqual(await page(''), { checkpoints: all, previous: null } as never)
+  const seen: string[] = []
+  let next = await page('?limit=1')
+  const sizes = next.checkpoints.map((note) => Number(note.split('\n')[1]))
+  t.deepEqual(sizes, [11, 22, 33, 43], 'heads of changes of key, and one of the newest')
+  seen.push(next.checkpoints.at(-1)!)
+  while (next.previous !== null) {
+    next = await page(`?limit=1&before=${next.previous}`)
+    seen.unshift(...next.checkpoints)
+  }
+  t.deepEqual(seen, all as string[])
+  t.is((await ask('/v1/checkpoints?limit=201')).status, 400)
+  t.is((await ask('/v1/checkpoints?before=-1')).status, 400)
+  t.deepEqual(await page('?before=7'), { checkpoints: [], previous: null })
+  t.is((await ask('/v1/checkpoints', 'producer')).status, 403)
 })
 
 test('a seat does not sign what does not follow, and what is no cosignature is refused', async (t) => {

@@ -1,6 +1,6 @@
-import { closeSync, fdatasyncSync, fstatSync, ftruncateSync, openSync, readFileSync, readSync, writeSync } from 'node:fs'
+import { closeSync, fdatasyncSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs'
 import { InfraFabricError } from '#kernel'
-import { type Checkpoint, isSignedBy, type NoteVerifier, parseCheckpoint } from '../log/note.ts'
+import { type Checkpoint, type CheckpointNote, isSignedBy, type NoteVerifier, parseCheckpoint } from '../log/note.ts'
 import { judgeCheckpoint, type Policy } from '../log/policy.ts'
 
 /**
@@ -17,19 +17,35 @@ export interface PublishedHeads {
 
 /** Checkpoints published so far, oldest first. A torn last line is left out; any other line that cannot be read is given as null. */
 export function readPublished(path: string): (string | null)[] {
-  let text: string
-  try {
-    text = readFileSync(path, 'utf8')
-  } catch {
-    return []
-  }
-  return text.split('\n').slice(0, -1).map(readLine)
+  return [...publishedBackward(path)].map(({ note }) => note).reverse()
 }
 
 const octetsAtOnce = 16_384
+/** Octets of a line at most: a checkpoint with its signatures. What is longer is passed over as spoiled. */
+const longestLine = 100_000
 
-/** The same, newest first, read from the end of the file: whoever wants the last one need not read them all. */
-function* publishedBackward(path: string): Generator<string | null> {
+/** A line of the file. */
+interface PublishedLine {
+  /** Null for a line that is no head. */
+  readonly note: string | null
+  /** Where it begins. */
+  readonly at: number
+}
+
+/** Octets of a file from `at` on; fewer when it ends before. */
+function readAt(file: number, at: number, length: number): Buffer {
+  const part = Buffer.alloc(Math.max(0, length))
+  let filled = 0
+  while (filled < part.length) {
+    const read = readSync(file, part, filled, part.length - filled, at + filled)
+    if (read === 0) break
+    filled += read
+  }
+  return part.subarray(0, filled)
+}
+
+/** Opens the file for reading; what there is to tell of a file that is not there is nothing. */
+function* opened<T>(path: string, use: (file: number) => Generator<T>): Generator<T> {
   let file: number
   try {
     file = openSync(path, 'r')
@@ -37,43 +53,92 @@ function* publishedBackward(path: string): Generator<string | null> {
     return
   }
   try {
-    let at = fstatSync(file).size
-    let text: Buffer = Buffer.alloc(0)
-    /** Where the line that is yielded next ends; -1 until the line feed of the last whole line was found. */
-    let end = -1
-    while (at > 0) {
-      const part = Buffer.alloc(Math.min(octetsAtOnce, at))
-      at -= part.length
-      for (let filled = 0; filled < part.length; ) {
-        const read = readSync(file, part, filled, part.length - filled, at + filled)
-        if (read === 0) return
-        filled += read
-      }
-      text = Buffer.concat([part, text])
-      if (end >= 0) end += part.length
-      for (let feed = text.lastIndexOf(10, end < 0 ? undefined : end - 1); feed >= 0; feed = text.lastIndexOf(10, end - 1)) {
-        if (end >= 0) yield readLine(text.toString('utf8', feed + 1, end))
-        end = feed
-        if (feed === 0) break
-      }
-      if (end >= 0) text = text.subarray(0, end + 1)
-    }
-    if (end >= 0) yield readLine(text.toString('utf8', 0, end))
+    yield* use(file)
   } finally {
     closeSync(file)
   }
 }
 
 /**
- * The newest published head with at least `size` entries that meets the policy: heads under which a key changes are published without waiting for a
- * quorum. Null when there is none.
+ * Lines of the file, newest first, read from its end: whoever wants the last ones need not read them all, and none of the file is kept.
+ *
+ * @param before only lines that begin before this octet
  */
-export function latestPublished(path: string, policy: Policy, size = 0): string | null {
-  for (const note of publishedBackward(path)) {
-    if (note === null) continue
+export const publishedBackward = (path: string, before = Number.POSITIVE_INFINITY): Generator<PublishedLine> =>
+  opened(path, function* (file) {
+    let at = Math.min(before, fstatSync(file).size)
+    let text: Buffer = Buffer.alloc(0)
+    /** Whether the end of `text` is the end of a whole line. */
+    let whole = false
+    let passedOver = false
+    while (at > 0) {
+      const part = readAt(file, Math.max(0, at - octetsAtOnce), Math.min(octetsAtOnce, at))
+      at = Math.max(0, at - octetsAtOnce)
+      text = Buffer.concat([part, text])
+      for (let feed = text.lastIndexOf(10); feed >= 0; feed = text.lastIndexOf(10)) {
+        if (whole) yield { note: passedOver ? null : readLine(text.toString('utf8', feed + 1)), at: at + feed + 1 }
+        whole = true
+        passedOver = false
+        text = text.subarray(0, feed)
+      }
+      if (text.length > longestLine) {
+        passedOver = true
+        text = Buffer.alloc(0)
+      }
+    }
+    if (whole) yield { note: passedOver ? null : readLine(text.toString('utf8')), at: 0 }
+  })
+
+/** The first whole line that begins at `from` or later. */
+function lineFrom(file: number, from: number, fileSize: number): (PublishedLine & { readonly end: number }) | null {
+  const read = (at: number): { text: Buffer; end: number } | null => {
+    for (let from = at; from < fileSize; from += longestLine) {
+      const text = readAt(file, from, Math.min(longestLine, fileSize - from))
+      const feed = text.indexOf(10)
+      // a line that goes on behind what was read is too long to be a head
+      if (feed >= 0) return { text: from === at ? text.subarray(0, feed) : Buffer.alloc(0), end: from + feed + 1 }
+    }
+    return null
+  }
+  const before = from === 0 ? { end: 0 } : read(from - 1)
+  const line = before === null ? null : read(before.end)
+  return line === null ? null : { note: readLine(line.text.toString('utf8')), at: before!.end, end: line.end }
+}
+
+const sizeOf = (note: string): number => Number(note.split('\n', 2)[1])
+
+/** The published head of exactly `size` entries, found by halving, since heads only grow; null when there is none. */
+export function publishedOf(path: string, size: number): string | null {
+  const search = opened(path, function* (file) {
+    const fileSize = fstatSync(file).size
+    let [low, high] = [0, fileSize]
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2)
+      let line = lineFrom(file, middle, fileSize)
+      while (line !== null && line.note === null) line = lineFrom(file, line.end, fileSize)
+      if (line === null || sizeOf(line.note!) >= size) high = middle
+      else low = line.end
+    }
+    let found = lineFrom(file, low, fileSize)
+    while (found !== null && found.note === null) found = lineFrom(file, found.end, fileSize)
+    if (found !== null && sizeOf(found.note!) === size) yield found.note!
+  })
+  const [note] = search
+  return note ?? null
+}
+
+/** The newest head of which `accepts` says so, and which has at least `size` entries; null when there is none. */
+function newest(
+  path: string,
+  accepts: (note: CheckpointNote) => boolean,
+  size = 0
+): { text: string; note: CheckpointNote } | null {
+  for (const { note: text } of publishedBackward(path)) {
+    if (text === null) continue
     try {
-      const parsed = parseCheckpoint(note)
-      if (parsed.checkpoint.size >= size && judgeCheckpoint(policy, parsed).quorum) return note
+      const note = parseCheckpoint(text)
+      if (note.checkpoint.size < size) return null
+      if (accepts(note)) return { text, note }
     } catch {
       // a spoiled line: the verifier tells of it
     }
@@ -81,19 +146,16 @@ export function latestPublished(path: string, policy: Policy, size = 0): string 
   return null
 }
 
+/**
+ * The newest published head with at least `size` entries that meets the policy: heads under which a key changes are published without waiting for a
+ * quorum. Null when there is none.
+ */
+export const latestPublished = (path: string, policy: Policy, size = 0): string | null =>
+  newest(path, (note) => judgeCheckpoint(policy, note).quorum, size)?.text ?? null
+
 /** The newest published head with a good signature of one of these keys; null when there is none. */
-export function latestSigned(path: string, keys: readonly NoteVerifier[]): Checkpoint | null {
-  for (const note of publishedBackward(path)) {
-    if (note === null) continue
-    try {
-      const parsed = parseCheckpoint(note)
-      if (keys.some((key) => isSignedBy(parsed, key))) return parsed.checkpoint
-    } catch {
-      // a spoiled line: the verifier tells of it
-    }
-  }
-  return null
-}
+export const latestSigned = (path: string, keys: readonly NoteVerifier[]): Checkpoint | null =>
+  newest(path, (note) => keys.some((key) => isSignedBy(note, key)))?.note.checkpoint ?? null
 
 function readLine(line: string): string | null {
   try {
@@ -106,13 +168,17 @@ function readLine(line: string): string | null {
 
 /** Opens the file for appending. Each publication is on disk when `publish` returns. @throws what the file system throws */
 export function openPublished(path: string): PublishedHeads {
-  let last = publishedBackward(path).next().value ?? null
+  let last: string | null = null
+  for (const { note } of publishedBackward(path)) {
+    last = note
+    break
+  }
   const file = openSync(path, 'a+', 0o644)
   let torn = true
   return {
     publish: (checkpoint) => {
       if (checkpoint === last) return
-      if (torn) cutTornLine(path, file)
+      if (torn) cutTornLine(file)
       torn = true
       const line = Buffer.from(`${JSON.stringify(checkpoint)}\n`, 'utf8')
       if (writeSync(file, line) < line.length) throw new InfraFabricError('ledger.published.short', 'no room for the whole line')
@@ -126,7 +192,14 @@ export function openPublished(path: string): PublishedHeads {
 }
 
 /** A crash or a full disk may have cut the last line short: it was not published, and is cut off. */
-function cutTornLine(path: string, file: number): void {
-  const end = readFileSync(path).lastIndexOf(10) + 1
-  if (end < fstatSync(file).size) ftruncateSync(file, end)
+function cutTornLine(file: number): void {
+  const { size } = fstatSync(file)
+  let end = size
+  while (end > 0) {
+    const from = Math.max(0, end - octetsAtOnce)
+    const feed = readAt(file, from, end - from).lastIndexOf(10)
+    end = feed < 0 ? from : from + feed + 1
+    if (feed >= 0) break
+  }
+  if (end < size) ftruncateSync(file, end)
 }

@@ -6,7 +6,7 @@ import { formatVerifierKey } from '../log/note.ts'
 import { noPolicy, parsePolicy } from '../log/policy.ts'
 import { type KeyFiles, makeNextKey, openKeyring, publicKeys, retireKey, takeOverIn } from './keyring.ts'
 import { openStore, type StoreSettings } from './open.ts'
-import { latestSigned, openPublished, readPublished } from './published.ts'
+import { latestSigned, openPublished, publishedOf } from './published.ts'
 import { createPublisher, type Publisher, type Witnessing } from './publisher.ts'
 import type { StoreNotice } from './redis-store.ts'
 import { openSequencer, type Sequencer } from './sequencer.ts'
@@ -122,7 +122,7 @@ export async function openWriter(settings: WriterSettings, events: WriterEvents)
     const { checkpoint } = sequencer.head()
     const ids = takeOverIn(checkpoint, origin)
     if (ids === null) return
-    if (!readPublished(publishedPath).some((note) => note?.startsWith(checkpoint!))) publisher.publishAnyway(checkpoint!)
+    if (!publishedOf(publishedPath, sequencer.head().size)?.startsWith(checkpoint!)) publisher.publishAnyway(checkpoint!)
     retireKey(keys, origin, ids[0])
   }
 
