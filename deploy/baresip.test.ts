@@ -48,3 +48,38 @@ test('baresip calls over TLS with MD5, is heard and hears, holds, resumes, press
   await guardian.bye()
   t.is((await verify()).verdict, 'valid')
 })
+
+test('baresip over TLS with SRTP: heard, hears, and the record says that the call was encrypted', async (t) => {
+  if (!present) {
+    t.pass('needs baresip')
+    return
+  }
+  const { suite, phone, rtp, entriesOf, verify } = await runSuite(t, { md5OnlyUsers: ['expert-safety'] })
+  const { users } = await readCredentials(suite.data.credentials)
+  const guardianSound = await rtp({ says: tone(1000) })
+  const guardian = await (await phone('guardian-1')).invite({ to: 'council', sdp: guardianSound.sdp() })
+  guardianSound.talkTo(guardian.response.body)
+  const expert = await startBaresip({
+    address: 'expert-safety@external.advisor',
+    transport: 'tls',
+    outbound: { host: '127.0.0.1', port: suite.addresses.tls!.port },
+    digest: { user: 'expert-safety', password: users['expert-safety']!.password! },
+    source: { toneHz: 440 },
+    srtp: true
+  })
+  t.teardown(expert.stop)
+  await expert.dial('sip:council-safety@external.advisor')
+  await expert.next('CALL_ESTABLISHED', 10_000)
+  await new Promise((resolve) => setTimeout(resolve, 1500))
+  guardianSound.takeHeard()
+  await new Promise((resolve) => setTimeout(resolve, 1000))
+  const heard = guardianSound.takeHeard()
+  await expert.hangup()
+  await until(() => entriesOf('TERMINATED').length === 1)
+  const recording = (await expert.recording())!
+  t.true(toneLevel(heard.subarray(-4000), 8000, 440) > -30, 'the Guardian hears baresip')
+  t.true(toneLevel(recording.samples.slice(-8000, -2000), recording.sampleRateHz, 1000) > -30, 'baresip hears the Guardian')
+  t.like(entriesOf('TERMINATED')[0]!.payload, { leg: { encrypted: true } })
+  await guardian.bye()
+  t.is((await verify()).verdict, 'valid')
+})

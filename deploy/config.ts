@@ -57,7 +57,11 @@ export const suiteSchema = z.strictObject({
         .describe('First and last UDP port for RTP; null takes a range that is free at the start'),
       jitterTargetMs: positive(500).default(20).describe('Target of the jitter buffer'),
       timeoutMs: positive(3_600_000).default(30_000).describe('A call without RTP for so long is ended'),
-      maxParticipants: positive(1000).default(50).describe('Participants of one conference')
+      maxParticipants: positive(1000).default(50).describe('Participants of one conference'),
+      srtp: z
+        .enum(['required', 'preferred', 'off'])
+        .default('preferred')
+        .describe('Whether sound is encrypted: `required` refuses who cannot')
     })
     .prefault({})
     .describe('Media plane'),

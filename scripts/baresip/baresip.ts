@@ -37,6 +37,8 @@ export interface BaresipOptions {
   readonly answer?: 'manual' | 'auto'
   /** Seconds between registrations. Default 0: never registers. */
   readonly registerIntervalS?: number
+  /** Whether audio must be encrypted, with keys in the session description (`RTP/SAVP`). Default false. */
+  readonly srtp?: boolean
   /** Default PCMA, PCMU. */
   readonly codecs?: readonly string[]
   /** Default 5,000: for the start and for each command. */
@@ -117,7 +119,8 @@ export async function startBaresip(options: BaresipOptions): Promise<Baresip> {
         outbound: options.outbound === undefined ? undefined : `${options.outbound.host}:${options.outbound.port}`,
         digest: options.digest,
         answer: options.answer ?? 'manual',
-        registerIntervalS: options.registerIntervalS ?? 0
+        registerIntervalS: options.registerIntervalS ?? 0,
+        srtp: options.srtp ?? false
       },
       modulePath,
       sipPort,

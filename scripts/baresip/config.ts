@@ -16,6 +16,7 @@ export interface BaresipAccount {
   readonly answer: 'manual' | 'auto'
   /** Seconds between registrations. 0: never. */
   readonly registerIntervalS: number
+  readonly srtp: boolean
 }
 
 export interface BaresipSettings {
@@ -54,7 +55,8 @@ export function renderBaresip(settings: BaresipSettings): BaresipFiles {
           `auth_pass=${plain('digest password', account.digest.password)}`
         ]),
     `audio_codecs=${settings.codecs.map((codec) => plain('codec', codec)).join(',')}`,
-    `answermode=${account.answer}`
+    `answermode=${account.answer}`,
+    ...(account.srtp ? ['mediaenc=srtp-mand'] : [])
   ]
   return {
     accounts: `<sip:${plain('address', account.address)};transport=${account.transport}>;${parameters.join(';')}\n`,
@@ -69,7 +71,7 @@ export function renderBaresip(settings: BaresipSettings): BaresipFiles {
         : [`sip_certificate ${plain('certificate file', settings.certificateFile)}`]),
       ...(settings.caFile === undefined ? [] : [`sip_cafile ${plain('authorities file', settings.caFile)}`]),
       `module_path ${plain('module path', settings.modulePath)}`,
-      ...['ctrl_tcp', 'g711', 'aufile', 'aubridge', 'sndfile'].map((module) => `module ${module}.so`),
+      ...['ctrl_tcp', 'g711', 'aufile', 'aubridge', 'sndfile', 'srtp'].map((module) => `module ${module}.so`),
       ...['account', 'menu'].map((module) => `module_app ${module}.so`),
       `ctrl_tcp_listen 127.0.0.1:${settings.controlPort}`,
       `rtp_ports ${settings.rtpPorts[0]}-${settings.rtpPorts[1]}`,
