@@ -22,8 +22,21 @@ import { chooseStore, type LedgerStore } from './store/store-file.ts'
 import type { AppendRequest, WorkerAnswer, WorkerRequest } from './store/worker.ts'
 import { type ErasureTold, openWriter, type WriterSettings } from './store/writer.ts'
 
-export { reportCost } from './audit/cost.ts'
-export { formatDecimal, formatRounded } from './audit/decimal.ts'
+export {
+  type AlertLevel,
+  alertLevels,
+  alertsOf,
+  type BudgetState,
+  budgetChanged,
+  isLimit,
+  knownAlerts,
+  type Period,
+  periods,
+  readBudgets,
+  watchBudgets
+} from './audit/budget.ts'
+export { h323MonthlyCost, h323SessionCost, reportCost } from './audit/cost.ts'
+export { type Decimal, decimalOf, formatDecimal, formatRounded, parseDecimal } from './audit/decimal.ts'
 export { defaultRates, parseRates, type Rates } from './audit/rates.ts'
 export { type CostGroup, type CostReport, type CostSum, type Grouping, groupings } from './audit/tally.ts'
 export { appendItem } from './client/append-item.ts'
@@ -36,7 +49,7 @@ export { type Batch, batchIn, batchOf, checkFrame, type FrameProof, frameHash, p
 export { draftEntry, type LedgerEntry, maxPayloadOctets } from './log/entry.ts'
 export { formatVerifierKey, type NoteVerifier, openCheckpoint, parseCheckpoint, parseVerifierKey } from './log/note.ts'
 export { judgeCheckpoint, nameText, noPolicy, type Policy, parsePolicy } from './log/policy.ts'
-export { checkConsistency, checkInclusion, consistencyProof, inclusionProof } from './log/proof.ts'
+export { checkConsistency, checkInclusion } from './log/proof.ts'
 export { proveConsistency, proveInclusion } from './log/prover.ts'
 export { checkTlogProof, formatTlogProof, parseTlogProof, type TlogProof, type TlogProofResult } from './log/tlog-proof.ts'
 export type { LedgerFilter } from './read/entry-index.ts'

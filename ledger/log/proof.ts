@@ -1,7 +1,8 @@
 /**
  * Proofs that a tree holds a leaf, and that a tree grew from another.
  *
- * The functions that make proofs take leaf hashes in memory; those that check them take a proof from anywhere and never throw for what it holds.
+ * The checks take a proof from anywhere and never throw for what it holds. Proofs over a log are made of its tiles (prover.ts); here is only what a batch of frames
+ * needs, which has its hashes in memory.
  * Sizes are below 2^53, so halving is by division, not by shift.
  *
  * @see RFC 6962 §2.1.1, §2.1.2; RFC 9162 §2.1.3.2, §2.1.4.2 for the checks
@@ -39,26 +40,6 @@ export function inclusionProof(leaves: readonly Uint8Array[], index: number): Ui
     return index < split ? [...path(from, split), rootOf(leaves, split, to)] : [...path(split, to), rootOf(leaves, from, split)]
   }
   return path(0, leaves.length)
-}
-
-/**
- * The hashes that show the first `oldSize` leaves of a tree to be its own earlier state. Empty for the same size and for an empty old tree.
- *
- * @param leaves leaf hashes of the new tree
- * @throws {RangeError} when the old tree is larger than the new one
- */
-export function consistencyProof(leaves: readonly Uint8Array[], oldSize: number): Uint8Array[] {
-  if (!Number.isSafeInteger(oldSize) || oldSize < 0 || oldSize > leaves.length) {
-    throw new RangeError(`a tree of ${leaves.length} leaves did not grow from one of ${oldSize}`)
-  }
-  const subproof = (from: number, to: number, known: boolean): Uint8Array[] => {
-    if (oldSize === to) return known ? [] : [rootOf(leaves, from, to)]
-    const split = from + splitOf(to - from)
-    return oldSize <= split
-      ? [...subproof(from, split, known), rootOf(leaves, split, to)]
-      : [...subproof(split, to, false), rootOf(leaves, from, split)]
-  }
-  return oldSize === 0 ? [] : subproof(0, leaves.length, true)
 }
 
 const equal = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0

@@ -1,7 +1,8 @@
 import test from 'ava'
 import fc from 'fast-check'
+import { consistencyProof } from '../testing/consistency.ts'
 import { leafHash } from './merkle.ts'
-import { checkConsistency, checkInclusion, consistencyProof, inclusionProof } from './proof.ts'
+import { checkConsistency, checkInclusion, inclusionProof } from './proof.ts'
 import { proveConsistency, proveInclusion, rootAt, type TileReader } from './prover.ts'
 import { GrowingTree, type Tile } from './tree.ts'
 
