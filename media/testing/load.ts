@@ -52,9 +52,10 @@ interface Phone {
   timestamp: number
   at: number
   to: { readonly address: string; readonly port: number }
-  /** Expected time of the packet with sequence number `lastSequence`, NaN before the first. */
   lastSequence: number
+  /** When the first packet that counts came, or should have come; NaN before it. */
   firstMs: number
+  /** Frames since then. */
   frames: number
 }
 
@@ -66,10 +67,11 @@ let received = 0
 let missing = 0
 let late = 0
 
+/** Sender and receiver reports and what follows them. @see RFC 5761 §4 */
+const isReport = (packet: Buffer) => packet[1]! >= 192 && packet[1]! <= 223
+
 function hear(phone: Phone, packet: Buffer, arrivedMs: number): void {
-  if (packet.length < rtpHeaderLength || (packet[1]! & 0x7f) >= 72 + 0) {
-    if (packet[1]! >= 200 && packet[1]! <= 204) return
-  }
+  if (packet.length < rtpHeaderLength || isReport(packet)) return
   const sequence = packet.readUInt16BE(2)
   const ahead = phone.lastSequence < 0 ? 1 : ((sequence - phone.lastSequence) << 16) >> 16
   phone.lastSequence = sequence

@@ -2,7 +2,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { newTraceId, silentLog } from '#kernel'
-import { createMediaPlane, type MediaPlane } from '#media'
+import { createMediaPlane } from '#media'
 import type { CodecDefinition } from '../codec/codec.ts'
 import { codecNamed } from '../codec/codecs.ts'
 import type { WorkerMetrics } from '../control.ts'
@@ -32,8 +32,6 @@ const warmUpMs = 3000
 const firstPhonePort = 42_000
 const firstPlanePort = 20_000
 
-const asJson = (order: LoadOrder) => order
-
 /** Frames of something like speech: noise that swells and fades, encoded. @returns payloads in base64 */
 export function speech(codec: CodecDefinition, rateHz: number, frames: number): string[] {
   const encoder = codec.createEncoder({ sampleRateHz: rateHz })
@@ -55,7 +53,7 @@ export function speech(codec: CodecDefinition, rateHz: number, frames: number): 
   return payloads.filter((payload) => payload !== '')
 }
 
-function offer(codec: CodecDefinition, payloadType: number, port: number): string {
+export function offer(codec: CodecDefinition, payloadType: number, port: number): string {
   const channels = codec.channels > 1 ? `/${codec.channels}` : ''
   return `${[
     'v=0',
@@ -85,11 +83,49 @@ async function report<T extends LoadReport['type']>(
   }
 }
 
-/** Runs one scene: opens a plane, joins all, lets them talk, closes everything. @throws {Error} when something of it cannot be had */
-export async function runScene(options: SceneOptions, onPlane?: (plane: MediaPlane) => Promise<void>): Promise<SceneFigures> {
+/** Begins the calling side. */
+export const startLoad = () =>
+  fork(new URL('./load.ts', import.meta.url), { execArgv: ['--disable-warning=ExperimentalWarning'] })
+
+const order = (load: ChildProcess, what: LoadOrder) => load.send(what)
+
+/** Opens the phones of the calling side. @returns their ports */
+export async function openPhones(load: ChildProcess, phones: number): Promise<readonly number[]> {
+  order(load, { type: 'open', phones, firstPort: firstPhonePort })
+  return (await report(load, 'opened', 30_000)).ports
+}
+
+/** Lets the phones talk. @param onWarm called when what follows counts */
+export async function talk(
+  load: ChildProcess,
+  codec: CodecDefinition,
+  payloadType: number,
+  ports: readonly number[],
+  seconds: number,
+  onWarm: () => Promise<void> | void
+): Promise<LoadFigures> {
+  order(load, {
+    type: 'talk',
+    ports,
+    payloadType,
+    payloads: speech(codec, codec.sampleRateHz, 200),
+    frameClock: (codec.clockRateHz * 20) / 1000,
+    warmUpMs,
+    seconds
+  })
+  await report(load, 'warm', warmUpMs + 20_000)
+  await onWarm()
+  return report(load, 'done', seconds * 1000 + 30_000)
+}
+
+/**
+ * Runs one scene: opens a plane, joins all, lets them talk, closes everything.
+ *
+ * @throws {Error} when something of it cannot be had
+ */
+export async function runScene(options: SceneOptions): Promise<SceneFigures> {
   const codec = codecNamed(options.codec)!
   const payloadType = codec.staticPayloadType ?? 96
-  const memoryBefore = process.memoryUsage().rss
   const plane = await createMediaPlane({
     address: '127.0.0.1',
     portRange: [firstPlanePort, firstPlanePort + 2 * options.legs + 199],
@@ -99,10 +135,10 @@ export async function runScene(options: SceneOptions, onPlane?: (plane: MediaPla
     highestRateHz: options.highestRateHz ?? 48_000,
     log: silentLog
   })
-  const load = fork(new URL('./load.ts', import.meta.url), { execArgv: ['--disable-warning=ExperimentalWarning'] })
+  const load = startLoad()
   try {
-    load.send(asJson({ type: 'open', phones: options.legs, firstPort: firstPhonePort }))
-    const { ports: phones } = await report(load, 'opened', 30_000)
+    const memoryBefore = process.memoryUsage().rss
+    const phones = await openPhones(load, options.legs)
     const ports: number[] = []
     for (const [n, phone] of phones.entries()) {
       const context = { traceId: newTraceId(), log: silentLog, signal: new AbortController().signal, now: Date.now }
@@ -115,27 +151,18 @@ export async function runScene(options: SceneOptions, onPlane?: (plane: MediaPla
       if (!joined.ok) throw new Error(joined.reason)
       ports.push(Number(/m=audio (\d+)/.exec(joined.sdp)![1]))
     }
-    await onPlane?.(plane)
-    const memoryAfter = process.memoryUsage().rss
-    const rateHz = codec.sampleRateHz
-    load.send(
-      asJson({
-        type: 'talk',
-        ports,
-        payloadType,
-        payloads: speech(codec, rateHz, 200),
-        frameClock: (codec.clockRateHz * 20) / 1000,
-        warmUpMs,
-        seconds: options.seconds
-      })
-    )
-    await report(load, 'warm', warmUpMs + 20_000)
-    const before = process.cpuUsage()
-    const began = performance.now()
-    const { overruns } = await plane.metrics()
-    const done = await report(load, 'done', options.seconds * 1000 + 30_000)
-    const { user, system } = process.cpuUsage(before)
-    const cores = (user + system) / 1000 / (performance.now() - began)
+    let overruns = 0
+    let memoryAfter = 0
+    let cpuBefore = process.cpuUsage()
+    let beganMs = 0
+    const done = await talk(load, codec, payloadType, ports, options.seconds, async () => {
+      overruns = (await plane.metrics()).overruns
+      memoryAfter = process.memoryUsage().rss
+      cpuBefore = process.cpuUsage()
+      beganMs = performance.now()
+    })
+    const { user, system } = process.cpuUsage(cpuBefore)
+    const cores = (user + system) / 1000 / (performance.now() - beganMs)
     const metrics = await plane.metrics()
     return {
       ...done,

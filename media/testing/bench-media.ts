@@ -1,0 +1,297 @@
+/**
+ * `npm run bench:media`: how many legs two cores carry, what a leg costs, and how that compares with the codecs alone, a bare UDP echo and rtpengine.
+ */
+import { cac } from 'cac'
+import { errorCode, silentLog } from '#kernel'
+import { createMediaPlane, measureMediaDelay } from '#media'
+import { figure, jsonLines, type Metric, metricTable, table } from '#scripts/bench/report.ts'
+import { codecNamed } from '../codec/codecs.ts'
+import { codecMicroseconds } from './codec-cost.ts'
+import { isInstalled, Rtpengine } from './rtpengine.ts'
+import { offer, openPhones, runScene, type SceneFigures, type SceneOptions, startLoad, talk } from './scene.ts'
+import { measureSockets } from './sockets.ts'
+
+const say = (text: string) => process.stderr.write(`${text}\n`)
+const parts = ['sockets', 'delay', 'cost', 'relay', 'g711', 'g722', 'opus'] as const
+type Part = (typeof parts)[number]
+
+const sizes = [3, 30, 300]
+const threads = 2
+/** Lost and late frames that count as none: one in ten thousand. */
+const tolerated = 1e-4
+const jitterTargetMs = 20
+
+const codecs: Readonly<Record<'g711' | 'g722' | 'opus', { readonly name: string; readonly first: number }>> = {
+  g711: { name: 'PCMU', first: 600 },
+  g722: { name: 'G722', first: 300 },
+  opus: { name: 'OPUS', first: 90 }
+}
+
+/** Legs of the runs that tell what a leg costs: far below what is carried, so that nothing but the work counts. */
+const costLegs: Readonly<Record<'g711' | 'g722' | 'opus', number>> = { g711: 300, g722: 150, opus: 48 }
+
+interface Row {
+  readonly codec: string
+  readonly options: SceneOptions
+  readonly figures: SceneFigures
+}
+
+/** Whether nothing that counts was lost or late. */
+function isCarried({ received, missing, late, overruns }: SceneFigures, { legs, seconds }: SceneOptions): boolean {
+  const expected = legs * seconds * 50
+  const lost = Math.max(0, expected - received)
+  return missing + late <= tolerated * expected && lost <= 0.01 * expected && overruns === 0
+}
+
+const rows: Row[] = []
+
+async function scene(options: SceneOptions): Promise<SceneFigures> {
+  const figures = await runScene(options)
+  rows.push({ codec: options.codec, options, figures })
+  say(
+    `${options.codec} ${options.legs} legs by ${options.size}: ${isCarried(figures, options) ? 'carried' : 'not carried'}, ` +
+      `${figure(figures.cores)} cores, ${figures.late} late, ${figures.missing} missing, tick late p99 ${figure(figures.metrics.lateP99Ms)} ms`
+  )
+  return figures
+}
+
+/** Legs that are carried with nothing late: up by a half until it fails, then once between. */
+async function capacity(codec: 'g711' | 'g722' | 'opus', size: number, seconds: number): Promise<number> {
+  const { name, first } = codecs[codec]
+  const whole = (legs: number) => Math.max(size, Math.round(legs / size) * size)
+  const carried = async (legs: number) => {
+    const options = { codec: name, legs, size, threads, seconds }
+    return isCarried(await scene(options), options)
+  }
+  let best = 0
+  let failed = 0
+  for (let legs = whole(first); failed === 0 && legs <= 6000; legs = whole(legs * 1.5)) {
+    if (await carried(legs)) best = legs
+    else failed = legs
+  }
+  for (let half = whole(first / 2); best === 0 && half >= size && half < failed; half = whole(half / 2)) {
+    if (await carried(half)) best = half
+    if (half === size) break
+  }
+  const between = whole((best + failed) / 2)
+  if (failed > best && between !== best && between !== failed && (await carried(between))) best = between
+  return best
+}
+
+const microsecondsPerLegFrame = ({ cores }: SceneFigures, legs: number) => (cores * 1e6) / (legs * 50)
+
+/** The plane's memory and processor time, and its share beside the codecs. */
+async function cost(seconds: number): Promise<Metric[]> {
+  const metrics: Metric[] = []
+  let overhead = Number.NaN
+  let gcMaxMs = 0
+  for (const codec of ['g711', 'g722', 'opus'] as const) {
+    const { name } = codecs[codec]
+    if (codecNamed(name)!.servedBy() === null) continue
+    const legs = costLegs[codec]
+    const alone = codecMicroseconds(name)
+    const figures = await scene({ codec: name, legs, size: 3, threads: 1, seconds })
+    const each = microsecondsPerLegFrame(figures, legs)
+    gcMaxMs = Math.max(gcMaxMs, figures.metrics.gcMaxMs)
+    metrics.push(
+      {
+        metric: `media.us_per_leg_frame_${codec}`,
+        value: each,
+        unit: 'µs',
+        note: `20 ms received, mixed and sent, ${legs} legs in conferences of 3, all talking; codec alone ${figure(alone)}`
+      },
+      {
+        metric: `media.tick_late_p99_ms_${codec}`,
+        value: figures.metrics.lateP99Ms,
+        unit: 'ms',
+        note: `${legs} legs; underruns ${figures.missing + figures.late} of ${figures.received}`
+      }
+    )
+    if (codec === 'opus') overhead = (each - alone) / alone
+    if (codec === 'g711')
+      metrics.push({
+        metric: 'media.kb_per_leg',
+        value: figures.kbPerLeg,
+        unit: 'kB',
+        note: `resident memory of the process, ${legs} legs`
+      })
+  }
+  metrics.push(
+    {
+      metric: 'media.overhead_ratio_to_codecs',
+      value: overhead,
+      unit: '',
+      note: 'Opus: all but the codec (RTP, sockets, jitter buffer, mix) over the codec alone; below 1 is less than the codec'
+    },
+    {
+      metric: 'media.gc_max_ms',
+      value: gcMaxMs,
+      unit: 'ms',
+      note: 'longest pause of a media thread for garbage collection in these runs'
+    }
+  )
+  return metrics
+}
+
+async function sockets(seconds: number): Promise<Metric[]> {
+  say('sockets: three echoes')
+  const costs = await measureSockets(seconds)
+  const of = (name: string) => costs.find((one) => one.name === name)?.microseconds ?? Number.NaN
+  return [
+    {
+      metric: 'media.udp_ratio_to_echo',
+      value: of('bare') / of('native'),
+      unit: '',
+      note: `packets for the same processor time, against a bare echo in C; µs a packet in and out: C ${figure(of('bare'))}, ours ${figure(of('native'))}, node:dgram ${figure(of('node'))}`
+    }
+  ]
+}
+
+async function delay(clicks: number): Promise<Metric[]> {
+  say(`delay: ${clicks} clicks`)
+  const plane = await createMediaPlane({ address: '127.0.0.1', portRange: [20_000, 20_199], jitterTargetMs, log: silentLog })
+  try {
+    const { addedP50Ms, addedP99Ms, samples } = await measureMediaDelay(plane, 3, clicks, jitterTargetMs)
+    const note = `packet in to mixed packet out, less the jitter buffer's target; ${samples} clicks, three participants`
+    return [
+      { metric: 'media.delay_added_p50_ms', value: addedP50Ms, unit: 'ms', note },
+      { metric: 'media.delay_added_p99_ms', value: addedP99Ms, unit: 'ms', note }
+    ]
+  } finally {
+    await plane.close()
+  }
+}
+
+/** Two phones on each call: our mixer, and rtpengine that only passes packets on. */
+async function relay(seconds: number): Promise<Metric[]> {
+  if (!isInstalled()) {
+    say('relay: rtpengine is not installed; apt-get install --no-install-recommends rtpengine-daemon')
+    return []
+  }
+  const legs = costLegs.g711
+  const codec = codecNamed('PCMU')!
+  const ours = microsecondsPerLegFrame(await scene({ codec: 'PCMU', legs, size: 2, threads: 1, seconds }), legs)
+  const engine = await Rtpengine.start([30_000, 30_000 + 4 * legs])
+  const load = startLoad()
+  try {
+    const phones = await openPhones(load, legs)
+    const ports: number[] = []
+    for (let n = 0; n + 1 < legs; n += 2)
+      ports.push(...(await engine.connect(n, offer(codec, 0, phones[n]!), offer(codec, 0, phones[n + 1]!))))
+    let before = 0
+    const done = await talk(load, codec, 0, ports, seconds, () => {
+      before = engine.cpuMs()
+    })
+    const theirs = ((engine.cpuMs() - before) * 1000) / done.received
+    say(`rtpengine: ${done.received} packets passed on, ${done.missing} missing, ${figure(theirs)} µs each`)
+    return [
+      {
+        metric: 'media.relay_ratio_to_rtpengine',
+        value: ours / theirs,
+        unit: '',
+        note: `processor time of a leg, calls of two: ours, that mixes, ${figure(ours)} µs a frame; rtpengine in user space, that passes on, ${figure(theirs)} µs`
+      }
+    ]
+  } finally {
+    load.kill()
+    await engine.stop()
+  }
+}
+
+async function legs(codec: 'g711' | 'g722' | 'opus', seconds: number): Promise<Metric[]> {
+  const { name } = codecs[codec]
+  const program = codecNamed(name)!.servedBy()
+  if (program === null) {
+    say(`${name}: no program that codes it is installed`)
+    return []
+  }
+  const found: string[] = []
+  let least = Number.POSITIVE_INFINITY
+  for (const size of sizes) {
+    const best = await capacity(codec, size, seconds)
+    found.push(`${best} by ${size}`)
+    least = Math.min(least, best)
+  }
+  return [
+    {
+      metric: `media.legs_${codec}`,
+      value: least,
+      unit: 'legs',
+      note: `two cores, that the load shares; conferences of 3, 30, 300: ${found.join(', ')}; ${program}`
+    }
+  ]
+}
+
+const rowTable = () =>
+  table([
+    [
+      'codec',
+      'legs',
+      'of',
+      'threads',
+      'cores',
+      'µs/leg·frame',
+      'tick late p99',
+      'tick work p99',
+      'late',
+      'missing',
+      'gc max',
+      'carried'
+    ],
+    ...rows.map(({ codec, options, figures }) => [
+      codec,
+      String(options.legs),
+      String(options.size),
+      String(options.threads),
+      figure(figures.cores),
+      figure(microsecondsPerLegFrame(figures, options.legs)),
+      figure(figures.metrics.lateP99Ms),
+      figure(figures.metrics.workP99Ms),
+      String(figures.late),
+      String(figures.missing),
+      figure(figures.metrics.gcMaxMs),
+      isCarried(figures, options) ? 'yes' : 'no'
+    ])
+  ])
+
+async function main(chosen: readonly Part[], seconds: number, json: boolean): Promise<number> {
+  const run: Readonly<Record<Part, () => Promise<Metric[]>>> = {
+    sockets: () => sockets(seconds),
+    delay: () => delay(Math.max(20, Math.min(300, seconds * 10))),
+    cost: () => cost(seconds),
+    relay: () => relay(seconds),
+    g711: () => legs('g711', seconds),
+    g722: () => legs('g722', seconds),
+    opus: () => legs('opus', seconds)
+  }
+  const metrics: Metric[] = []
+  let failed = false
+  for (const part of parts.filter((one) => chosen.includes(one))) {
+    try {
+      metrics.push(...(await run[part]()))
+    } catch (error) {
+      failed = true
+      say(`${part}: ${error instanceof Error ? error.message : errorCode(error)}`)
+    }
+  }
+  if (json) console.log(jsonLines(metrics))
+  else console.log([...(rows.length > 0 ? [rowTable(), ''] : []), metricTable(metrics)].join('\n'))
+  return failed ? 2 : 0
+}
+
+const cli = cac('bench:media')
+cli
+  .option('--seconds <n>', 'time counted in each run', { default: 10 })
+  .option('--only <parts>', `some of ${parts.join(', ')}, with commas between`, { default: parts.join(',') })
+  .option('--json', 'one JSON object a line')
+  .help()
+const { options } = cli.parse()
+if (!options.help) {
+  const chosen = String(options.only).split(',')
+  const unknown = chosen.filter((part) => !parts.some((one) => one === part))
+  const seconds = Number(options.seconds)
+  if (unknown.length > 0 || !Number.isFinite(seconds) || seconds < 1 || seconds > 3600) {
+    say(`expected --seconds from 1 to 3600 and --only with some of ${parts.join(', ')}`)
+    process.exitCode = 2
+  } else process.exitCode = await main(chosen as Part[], seconds, options.json === true)
+}
