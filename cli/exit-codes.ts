@@ -9,6 +9,9 @@ export const exitCodes = {
   unwitnessed: 13,
   incomplete: 14,
   indexDiffers: 15,
+  budgetNotice: 20,
+  budgetWarning: 21,
+  budgetError: 22,
   stoppedAtOnce: 130
 } as const
 
@@ -23,5 +26,8 @@ export const exitCodeMeanings: readonly (readonly [code: number, meaning: string
   [exitCodes.unwitnessed, 'verify: entries without a good checkpoint'],
   [exitCodes.incomplete, 'verify: what should be recorded is not'],
   [exitCodes.indexDiffers, 'verify --all: the log is valid, but the index beside it says something else: remove index.db'],
+  [exitCodes.budgetNotice, 'alerts --exit-code: half of a budget is spent'],
+  [exitCodes.budgetWarning, 'alerts --exit-code: 80 % of a budget are spent'],
+  [exitCodes.budgetError, 'alerts --exit-code: a budget is spent'],
   [exitCodes.stoppedAtOnce, 'up, sip-server: told twice to stop']
 ]

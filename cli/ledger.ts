@@ -1,10 +1,22 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { silentLog } from '#kernel'
-import { bundleOfFolder, type Ledger, type LedgerEntry, type LedgerReader, ledgerFiles, openLedger, openReader } from '#ledger'
+import {
+  type AppendItem,
+  appendOnce,
+  bundleOfFolder,
+  type Ledger,
+  type LedgerEntry,
+  type LedgerReader,
+  ledgerFiles,
+  openLedger,
+  openReader,
+  type Place
+} from '#ledger'
 import { type Arguments, CommandError, UsageError } from './arguments.ts'
 import { dataFolder } from './command.ts'
 import { readInput } from './files.ts'
+import type { Output } from './output.ts'
 
 /** An entry with its stored bytes and hash. */
 export type StoredEntry = Awaited<ReturnType<LedgerReader['query']>>[number]
@@ -61,6 +73,17 @@ export async function withReader<T>(place: string, use: (reader: LedgerReader) =
 /** Entry as the commands give it as JSON: as it is stored, with its hash, and what lies beside the log. */
 export function entryJson({ entry, hash, erasable }: StoredEntry): LedgerEntry & Pick<StoredEntry, 'hash' | 'erasable'> {
   return { ...entry, hash, ...(erasable === undefined ? {} : { erasable }) }
+}
+
+/**
+ * Appends to the ledger in `folder`, all or none. What the ledger warns of is told on stderr.
+ *
+ * @throws {CommandError} `cli.ledger.absent`; {InfraFabricError} as appendOnce
+ */
+export async function appendTo(folder: string, items: readonly AppendItem[], output: Output): Promise<readonly Place[]> {
+  const { vkey } = await existingLedger(folder)
+  const origin = readFileSync(vkey, 'utf8').split('+')[0]!
+  return appendOnce({ dir: folder, origin }, items, (code, message) => output.talk(`ifctl: ${message} (${code})`))
 }
 
 /**

@@ -1,26 +1,25 @@
 /** What a log, a trace or an H.323 call costs. */
 import { InfraFabricError } from '#kernel'
-import { openEntry } from '../log/entry.ts'
+import { type LedgerEntry, openEntry } from '../log/entry.ts'
 import { entriesOf } from '../log/segment.ts'
+import type { LedgerFilter } from '../read/entry-index.ts'
 import type { LedgerReader } from '../read/reader.ts'
 import { add, type Decimal, decimalOf, multiply, parseDecimal, zero } from './decimal.ts'
 import type { Rates } from './rates.ts'
-import { type CostReport, createCostTally, type Grouping } from './tally.ts'
+import { type CostReport, type CostSum, createCostTally, type Grouping } from './tally.ts'
 
 /** What is to be summed up; conditions add up. */
-export interface CostQuery {
+export interface CostQuery extends Omit<LedgerFilter, 'limit' | 'afterIndex'> {
   readonly grouping: Grouping
   readonly rates: Rates
-  /** Only this trace and those under it. */
-  readonly trace?: string
-  readonly component?: string
 }
 
 /** Entries asked for at once where the index finds them. */
 const pageSize = 1_000
 
 /**
- * Reads through the log, or, for one trace, through what the index finds of it, keeping one segment or page in memory at a time.
+ * Reads through the log, or through what the index finds where one trace, call or kind of event is asked for, keeping one segment or page in memory at a
+ * time. With `since` the log is read from the first entry on that is of that time.
  *
  * @param progress told how many entries of how many have been read
  * @param signal ends the reading early
@@ -28,35 +27,96 @@ const pageSize = 1_000
  */
 export async function reportCost(
   reader: LedgerReader,
-  { grouping, rates, trace, component }: CostQuery,
+  { grouping, rates, ...filter }: CostQuery,
   progress: (read: number, of: number) => void = () => undefined,
   signal?: AbortSignal
 ): Promise<CostReport> {
   const tally = createCostTally(rates, grouping)
-  const goOn = (): void => {
-    if (signal?.aborted) throw new InfraFabricError('ledger.cost.aborted', 'stopped before the end of the log was reached')
-  }
-  if (trace !== undefined) {
-    const filter = { trace, ...(component === undefined ? {} : { component }), limit: pageSize }
+  if (filter.trace !== undefined || filter.callId !== undefined || filter.event !== undefined) {
     for (let afterIndex = -1; ; ) {
-      goOn()
-      const page = await reader.query({ ...filter, afterIndex })
+      expectGoingOn(signal)
+      const page = await reader.query({ ...filter, afterIndex, limit: pageSize })
       for (const { entry } of page) tally.take(entry)
       if (page.length < pageSize) return tally.report()
       afterIndex = page.at(-1)!.entry.index
     }
   }
+  const { component, since, until } = filter
   const size = await reader.size()
-  for await (const { first, count, data } of reader.log.segments(0, size)) {
-    goOn()
-    for (const bytes of entriesOf(data)) {
-      if (!mayCount(bytes, grouping)) continue
-      const entry = openEntry(bytes)
-      if (component === undefined || entry.component === component) tally.take(entry)
+  const from = since === undefined ? 0 : await firstSince(reader, since, size)
+  const wanted = {
+    mayCount: (bytes: Uint8Array) => mayCount(bytes, grouping),
+    take: (entry: LedgerEntry) => {
+      if ((component === undefined || entry.component === component) && isWithin(entry, since, until)) tally.take(entry)
     }
-    progress(Math.min(first + count, size), size)
   }
+  await scan(reader, { from, to: size }, wanted, progress, signal)
   return tally.report()
+}
+
+/** Leaf number of the first entry of this time or later; the size of the log when there is none. */
+const firstSince = async (reader: LedgerReader, since: number, size: number): Promise<number> =>
+  (await reader.query({ since, limit: 1 }))[0]?.entry.index ?? size
+
+async function scan(
+  reader: LedgerReader,
+  { from, to }: { readonly from: number; readonly to: number },
+  wanted: { readonly mayCount: (bytes: Uint8Array) => boolean; readonly take: (entry: LedgerEntry) => void },
+  progress: (read: number, of: number) => void,
+  signal?: AbortSignal
+): Promise<void> {
+  for await (const { first, count, data } of reader.log.segments(from, to)) {
+    expectGoingOn(signal)
+    for (const [number, bytes] of entriesOf(data).entries())
+      if (first + number >= from && first + number < to && wanted.mayCount(bytes)) wanted.take(openEntry(bytes))
+    progress(Math.min(first + count, to) - from, to - from)
+  }
+}
+
+function expectGoingOn(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw new InfraFabricError('ledger.cost.aborted', 'stopped before the end of the log was reached')
+}
+
+/** What was spent in a stretch of time; asked again, it reads what has come since. */
+export interface RunningCost {
+  /** @throws as reportCost */
+  readonly total: (progress?: (read: number, of: number) => void, signal?: AbortSignal) => Promise<CostSum>
+}
+
+/**
+ * @param since milliseconds since 1970, inclusive
+ * @param until exclusive
+ */
+export function runningCost(reader: LedgerReader, rates: Rates, since: number, until: number): RunningCost {
+  let tally = createCostTally(rates, 'component')
+  let next: number | null = null
+  return {
+    total: async (progress = () => undefined, signal) => {
+      const size = await reader.size()
+      next ??= await firstSince(reader, since, size)
+      const wanted = {
+        mayCount: (bytes: Uint8Array) => mayCount(bytes, 'component'),
+        take: (entry: LedgerEntry) => {
+          if (isWithin(entry, since, until)) tally.take(entry)
+        }
+      }
+      try {
+        await scan(reader, { from: next, to: size }, wanted, progress, signal)
+      } catch (error) {
+        tally = createCostTally(rates, 'component')
+        next = null
+        throw error
+      }
+      next = Math.max(next, size)
+      return tally.report().total
+    }
+  }
+}
+
+const isWithin = ({ time }: LedgerEntry, since = Number.NEGATIVE_INFINITY, until = Number.POSITIVE_INFINITY): boolean => {
+  if (since === Number.NEGATIVE_INFINITY && until === Number.POSITIVE_INFINITY) return true
+  const timeMs = Date.parse(time)
+  return timeMs >= since && timeMs < until
 }
 
 const members = ['"cost":', '"tokens_in":', '"tokens_out":'].map((text) => Buffer.from(text))

@@ -1,5 +1,5 @@
 /**
- * Exact decimals for money: a whole number of units and how many of its digits stand behind the point. Nothing is ever rounded, except for display.
+ * Exact decimals for money: a whole number of units and how many of its digits stand behind the point. Nothing is ever rounded, except for display and estimates.
  */
 import { InfraFabricError } from '#kernel'
 
@@ -39,6 +39,16 @@ export function decimalOf(units: number | bigint, scale = 0): Decimal {
 export function add(a: Decimal, b: Decimal): Decimal {
   const scale = Math.max(a.scale, b.scale)
   return reduced(raised(a, scale) + raised(b, scale), scale)
+}
+
+export function subtract(a: Decimal, b: Decimal): Decimal {
+  return add(a, { units: -b.units, scale: b.scale })
+}
+
+/** `a` × `factor` ÷ `divisor`, cut off behind `places` digits. @throws {RangeError} when the divisor is zero or the factor is no safe integer */
+export function timesRatio(a: Decimal, factor: number, divisor: Decimal, places: number): Decimal {
+  const { units, scale } = multiply(a, decimalOf(factor))
+  return reduced((units * 10n ** BigInt(divisor.scale + places)) / (divisor.units * 10n ** BigInt(scale)), places)
 }
 
 export function multiply(a: Decimal, b: Decimal): Decimal {
