@@ -120,7 +120,8 @@ test('configuration: loopback only, no registration unless asked', (t) => {
       outbound: '127.0.0.1:5061',
       digest: { user: 'u', password: 'p' },
       answer: 'manual',
-      registerIntervalS: 0
+      registerIntervalS: 0,
+      srtp: false
     },
     modulePath: '/m',
     sipPort: 20_000,
