@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { consistencyProof } from '../testing/consistency.ts'
 import { leafHash } from './merkle.ts'
 import { checkConsistency, checkInclusion, inclusionProof } from './proof.ts'
-import { proveConsistency, proveInclusion, rootAt, type TileReader } from './prover.ts'
+import { proveConsistency, proveInclusion, rememberingNodes, rootAt, type TileReader } from './prover.ts'
 import { GrowingTree, type Tile } from './tree.ts'
 
 const most = 70_000
@@ -55,6 +55,30 @@ test('proofs of a tree with three levels of tiles hold, also for its earlier siz
     }),
     { numRuns: 100 }
   )
+})
+
+test('with inner hashes remembered proofs are the same, whatever was forgotten and however the log grew in between', async (t) => {
+  for (const kept of [1, 3, 1000]) {
+    let size = 0
+    let tiles: TileReader = async () => new Uint8Array()
+    let reads = 0
+    const remembering = rememberingNodes((level, index) => {
+      reads++
+      return tiles(level, index)
+    }, kept)
+    for (size of [1, 255, 256, 700, 66_000]) {
+      tiles = grow(size, 999).tiles
+      for (let n = 0; n < 40; n++) {
+        const index = (n * 7919) % size
+        t.deepEqual(await proveInclusion(remembering, index, size), await proveInclusion(tiles, index, size))
+        t.deepEqual(await proveConsistency(remembering, index, size), await proveConsistency(tiles, index, size))
+      }
+      t.deepEqual(await rootAt(remembering, size), await rootAt(tiles, size))
+    }
+    const before = reads
+    await rootAt(remembering, 65_536 + 256)
+    if (kept === 1000) t.true(reads - before <= 2, 'known nodes need no tile')
+  }
 })
 
 test('a tree that was closed grows on from its unfinished tiles', (t) => {

@@ -53,24 +53,71 @@ function consistencyRanges(oldSize: number, newSize: number): Range[] {
   return ranges.reverse()
 }
 
-async function rangeHash(tiles: TileReader, [from, to]: Range): Promise<Buffer> {
+/** Inner hashes of one tile as they become known: node 1 is its root, the children of node n are 2n and 2n + 1. */
+interface TileNodes {
+  readonly hashes: Uint8Array
+  readonly known: Uint8Array
+}
+
+/** What is kept beside a reader: tiles by place, the one used last behind the others. */
+interface Kept {
+  readonly tiles: Map<string, TileNodes>
+  readonly most: number
+}
+
+const caches = new WeakMap<TileReader, Kept>()
+
+/**
+ * A reader of the same tiles beside which proofs keep the inner hashes they had to compute: half of the work of a proof is in tiles that other proofs
+ * need too. What stands above hashes that are there never changes, also in a tile that is not full.
+ *
+ * @param most tiles whose hashes are kept, 8.5 KiB each; those not used for longest go first
+ */
+export function rememberingNodes(tiles: TileReader, most = 512): TileReader {
+  const reader: TileReader = (level, index) => tiles(level, index)
+  caches.set(reader, { tiles: new Map(), most })
+  return reader
+}
+
+function nodesOf({ tiles, most }: Kept, name: string): TileNodes {
+  const nodes = tiles.get(name) ?? { hashes: new Uint8Array(tileWidth * hashLength), known: new Uint8Array(tileWidth) }
+  tiles.delete(name)
+  if (tiles.size >= most) tiles.delete(tiles.keys().next().value!)
+  tiles.set(name, nodes)
+  return nodes
+}
+
+/** Hash of node `node` of a tile, computed from the tile's hashes where it is not known. */
+function nodeOf(tile: Uint8Array, nodes: TileNodes, node: number): Uint8Array {
+  if (node >= tileWidth) return tile.subarray((node - tileWidth) * hashLength, (node - tileWidth + 1) * hashLength)
+  const own = nodes.hashes.subarray(node * hashLength, (node + 1) * hashLength)
+  if (nodes.known[node] === 0) {
+    own.set(nodeHash(nodeOf(tile, nodes, 2 * node), nodeOf(tile, nodes, 2 * node + 1)))
+    nodes.known[node] = 1
+  }
+  return own
+}
+
+async function rangeHash(tiles: TileReader, [from, to]: Range, kept: Kept | undefined): Promise<Buffer> {
   const size = to - from
   const split = size === 1 ? 1 : splitOf(size)
   if (size !== 1 && split * 2 !== size) {
-    return nodeHash(await rangeHash(tiles, [from, from + split]), await rangeHash(tiles, [from + split, to]))
+    return nodeHash(await rangeHash(tiles, [from, from + split], kept), await rangeHash(tiles, [from + split, to], kept))
   }
   const height = Math.log2(size)
   const level = Math.floor(height / tileHeight)
   const count = 2 ** (height % tileHeight)
   const first = from / tileWidth ** level
-  const hashes = await tiles(level, Math.floor(first / tileWidth))
+  const index = Math.floor(first / tileWidth)
   const at = first % tileWidth
+  const node = (tileWidth + at) / count
+  const nodes = kept === undefined ? null : nodesOf(kept, `${level}/${index}`)
+  if (nodes !== null && nodes.known[node] === 1) return Buffer.from(nodeOf(nodes.hashes, nodes, node))
+  const hashes = await tiles(level, index)
   if (hashes.length < (at + count) * hashLength) {
-    throw new RangeError(
-      `tile ${Math.floor(first / tileWidth)} of level ${level} has ${hashes.length / hashLength} hashes, ${at + count} are needed`
-    )
+    throw new RangeError(`tile ${index} of level ${level} has ${hashes.length / hashLength} hashes, ${at + count} are needed`)
   }
-  return rootOfHashes(hashes, at, count)
+  return nodes === null ? rootOfHashes(hashes, at, count) : Buffer.from(nodeOf(hashes, nodes, node))
 }
 
 async function hashesOf(tiles: TileReader, ranges: readonly Range[]): Promise<Buffer[]> {
@@ -82,7 +129,7 @@ async function hashesOf(tiles: TileReader, ranges: readonly Range[]): Promise<Bu
     return tile
   }
   const hashes: Buffer[] = []
-  for (const range of ranges) hashes.push(await rangeHash(once, range))
+  for (const range of ranges) hashes.push(await rangeHash(once, range, caches.get(tiles)))
   return hashes
 }
 
@@ -112,5 +159,5 @@ export function proveConsistency(tiles: TileReader, oldSize: number, newSize: nu
 
 /** Root of the first `size` leaves. */
 export async function rootAt(tiles: TileReader, size: number): Promise<Buffer> {
-  return size === 0 ? rootOfHashes(new Uint8Array()) : rangeHash(tiles, [0, size])
+  return size === 0 ? rootOfHashes(new Uint8Array()) : rangeHash(tiles, [0, size], caches.get(tiles))
 }

@@ -4,7 +4,7 @@ import type { Clock } from '#kernel'
 import type { Ledger } from '../ledger.ts'
 import { leafHash } from '../log/merkle.ts'
 import { parseCheckpoint } from '../log/note.ts'
-import { proveConsistency, proveInclusion, rootAt } from '../log/prover.ts'
+import { proveConsistency, proveInclusion, rememberingNodes, rootAt } from '../log/prover.ts'
 import { entriesOf } from '../log/segment.ts'
 import { formatTlogProof } from '../log/tlog-proof.ts'
 import { tileWidth } from '../log/tree.ts'
@@ -61,7 +61,7 @@ function filterOf({ trace, component, event, callId, since, until }: z.infer<typ
 
 export function ledgerRoutes(sources: RouteSources): Route[] {
   const { reader, append, witnesses, published, tokens, metrics, clock, heartbeatMs, costOf } = sources
-  const tiles = tilesOf(reader.log)
+  const tiles = rememberingNodes(tilesOf(reader.log))
 
   const page = async (filter: LedgerFilter, cursor: string | undefined, limit = entriesOfPage) => {
     const afterIndex = cursor === undefined ? -1 : parseCursor(filter, cursor)
