@@ -18,10 +18,6 @@ export const run: Run = async (args, output) => {
     return verdictCodes[key.failed.verdict]
   }
   const { vkey } = key
-  if (given === undefined) {
-    const where = beside === null ? 'in the bundle' : 'beside the ledger'
-    output.talk(`the key is the one that lies ${where}; bring your own with --vkey to trust nobody`)
-  }
   const checkpoint = args.value('checkpoint')
   const pinned = checkpoint === undefined ? [] : [(await readInput(checkpoint)).toString('utf8')]
   const all = args.has('all')
@@ -44,6 +40,10 @@ export const run: Run = async (args, output) => {
     ...(accounting !== undefined ? { completeness: { accountingPath: accounting } } : all ? { completeness: {} } : {}),
     onProgress: progressBar()
   })
+  if (given === undefined) {
+    const where = beside === null ? 'in the bundle' : 'beside the ledger'
+    output.talk(`the key is the one that lies ${where}; bring your own with --vkey to trust nobody`)
+  }
   const indexFault =
     all && beside !== null && result.verdict === 'valid'
       ? await checkIndex({ path, origin: vkey.split('+')[0]! }, indexPathOf(beside.database))

@@ -1,7 +1,7 @@
 /** The text by which somebody who has nothing but a bundle can check it. */
 import { parseVerifierKey } from '../log/note.ts'
 import { filterJson } from './filter-json.ts'
-import type { ExportView, Rotation } from './view.ts'
+import type { ExportView } from './view.ts'
 
 /** Text of others inside backquotes. */
 const quoted = (text: string): string =>
@@ -10,16 +10,18 @@ const quoted = (text: string): string =>
 export interface BundleFacts {
   readonly entries: number
   readonly page: boolean
-  readonly rotations: readonly Rotation[]
+  /** Public keys, oldest first. */
+  readonly keys: readonly string[]
+  /** Changes of key that the bundle proves, and such that it cannot. */
+  readonly rotations: number
+  readonly missing: number
 }
 
-export function bundleReadme(view: ExportView, { entries, page, rotations }: BundleFacts): string {
-  const { origin, size, root, vkey } = view
+export function bundleReadme(view: ExportView, { entries, page, keys, rotations, missing }: BundleFacts): string {
+  const { origin, size, root } = view
   const conditions = Object.entries(filterJson(view.filter))
     .map(([name, value]) => `${name} = ${quoted(String(value))}`)
     .join(', ')
-  const keys = [vkey, ...rotations.map((rotation) => rotation.vkey)]
-  const missing = rotations.filter(({ checkpoint }) => checkpoint === null).length
   return `# Evidence from the log ${quoted(origin)}
 
 | | |
@@ -33,7 +35,7 @@ The log is append-only. Each entry is canonical JSON (RFC 8785) that names the h
 the root of that tree under the log's signature (C2SP tlog-checkpoint, signed-note).
 
 **Do not take the keys from here.** They prove nothing until you compare them with the key that you got from the log's keeper on another way, or that you kept from earlier.
-${view.whole ? '' : '\nA selection shows that its entries stand in the log as they are. It does not show that nothing was left out: only the whole log shows that.\n'}${missing > 0 && !view.whole ? `\nThe bundle lacks the proof of ${missing} changes of key: trust the newest key by itself.\n` : ''}
+${view.whole ? '' : '\nA selection shows that its entries stand in the log as they are. It does not show that nothing was left out: only the whole log shows that.\n'}${missing > 0 ? `\nThe bundle lacks the proof of ${missing} changes of key: trust the newest key by itself.\n` : ''}
 ## What is in it
 
 | file | |
@@ -48,7 +50,7 @@ ${
 | \`tile/0/…\`, \`tile/1/…\` | hashes of the tree |`
     : `| \`entries/…\` | entries, each with the octets that were hashed |
 | \`proofs/…\` | their inclusion proofs (C2SP tlog-proof) |
-| \`rotations/…\` | entries by which keys took over, each proved under a head that the key before it signed |`
+${rotations > 0 ? '| `rotations/…` | entries by which keys took over, each proved under a head that both keys signed |' : ''}`.trimEnd()
 }
 ${view.withPayloads ? '| `payloads.jsonl` | payloads beside the log, each with its salt: SHA-256(salt ‖ payload) stands in the entry |\n' : ''}${page ? '| `index.html` | a page that shows and checks all of it, without a network |\n' : ''}
 The same log, exported again under the same head with the same version of ifctl, gives the same file, octet by octet: its SHA-256 may be compared with somebody else's.

@@ -34,7 +34,7 @@ import { readTile } from '../service/tiles.ts'
 import { bundleReadme } from './bundle-readme.ts'
 import { filterJson } from './filter-json.ts'
 import type { OfflineData, OfflineRate } from './offline-data.ts'
-import type { ExportView, Rotation } from './view.ts'
+import { type ExportView, keyBroughtBy, type Rotation } from './view.ts'
 import { createZip, type ZipWriter } from './zip.ts'
 
 /** Entries of a selection, at most: each costs two files. */
@@ -42,6 +42,9 @@ export const mostSelected = 100_000
 
 /** A page is made of bundles whose entries, proofs and heads come to no more octets. */
 export const mostPageOctets = 32 << 20
+
+/** Payloads of a bundle altogether: whoever verifies it holds them in memory. */
+export const mostPayloadOctets = 1 << 28
 
 export interface BundleOptions {
   readonly rates: Rates
@@ -102,12 +105,10 @@ export async function writeBundle(view: ExportView, file: FileHandle, options: B
   const zip = createZip(file)
   const page = new PageContent()
   const text = (name: string, content: string) => zip.add(name, Buffer.from(content, 'utf8'))
-  const rotations = await view.rotations()
-  const written = view.whole ? await writeWhole(view, zip, page) : await writeSelection(view, rotations, zip, page)
+  const { entries: written, keys, rotations, missing } = await (view.whole ? writeWhole : writeSelection)(view, zip, page)
   if (view.withPayloads) await zip.add('payloads.jsonl', payloadLines(view, page))
   page.checkpoint(view.checkpoint)
   await text('checkpoint', view.checkpoint)
-  const keys = [view.vkey, ...rotations.map(({ vkey }) => vkey)]
   await text('vkeys', `${keys.join('\n')}\n`)
   if (view.policy !== null) await text('policy', view.policy)
   const rates = offlineRates(options.rates)
@@ -125,7 +126,6 @@ export async function writeBundle(view: ExportView, file: FileHandle, options: B
   const { fits } = page
   if (fits) {
     const { entries, proofs, payloads, checkpoints } = page
-    const proved = view.whole ? [] : await rotationProofs(view, rotations)
     const data: OfflineData = {
       origin: view.origin,
       keys,
@@ -134,19 +134,31 @@ export async function writeBundle(view: ExportView, file: FileHandle, options: B
       whole: view.whole,
       entries,
       proofs,
-      rotations: proved.map(({ bytes, proof }) => ({ bytes: Buffer.from(bytes).toString('utf8'), proof })),
+      rotations: rotations.map(({ bytes, proof }) => ({ bytes: Buffer.from(bytes).toString('utf8'), proof })),
       payloads,
       rates
     }
     await text('index.html', await options.page(data))
   }
-  await text('README.md', bundleReadme(view, { entries: written, page: fits, rotations }))
+  await text('README.md', bundleReadme(view, { entries: written, page: fits, keys, rotations: rotations.length, missing }))
   await zip.finish()
   return { entries: written, page: fits }
 }
 
-async function writeWhole(view: ExportView, zip: ZipWriter, page: PageContent): Promise<number> {
+/** What was written of a log. */
+interface Written {
+  readonly entries: number
+  /** Public keys, oldest first. */
+  readonly keys: readonly string[]
+  /** Of a selection: the changes of key, proved. */
+  readonly rotations: readonly ProvedRotation[]
+  /** Changes of key for which there is no proof. */
+  readonly missing: number
+}
+
+async function writeWhole(view: ExportView, zip: ZipWriter, page: PageContent): Promise<Written> {
   await zip.add('checkpoints.log', publishedHeads(view, page))
+  const keys = [view.vkey]
   let parts: Uint8Array[] = []
   let width = 0
   let count = 0
@@ -159,6 +171,8 @@ async function writeWhole(view: ExportView, zip: ZipWriter, page: PageContent): 
   for await (const { index, bytes } of view.entries()) {
     parts.push(Buffer.of(bytes.length >> 8, bytes.length & 0xff), bytes)
     page.entry(index, bytes)
+    const key = keyBroughtBy(bytes)
+    if (key !== null) keys.push(key)
     width++
     count++
     if (width < tileWidth) continue
@@ -181,7 +195,7 @@ async function writeWhole(view: ExportView, zip: ZipWriter, page: PageContent): 
       await zip.add(`tile/${formatTilePath(place)}`, tile)
     }
   }
-  return count
+  return { entries: count, keys, rotations: [], missing: 0 }
 }
 
 async function* publishedHeads(view: ExportView, page: PageContent): AsyncGenerator<Uint8Array> {
@@ -197,12 +211,7 @@ async function* publishedHeads(view: ExportView, page: PageContent): AsyncGenera
   }
 }
 
-async function writeSelection(
-  view: ExportView,
-  rotations: readonly Rotation[],
-  zip: ZipWriter,
-  page: PageContent
-): Promise<number> {
+async function writeSelection(view: ExportView, zip: ZipWriter, page: PageContent): Promise<Written> {
   let count = 0
   for await (const { index, bytes } of view.entries()) {
     if (count === mostSelected) {
@@ -218,11 +227,14 @@ async function writeSelection(
     page.proof(proof)
     count++
   }
-  for (const { index, bytes, proof } of await rotationProofs(view, rotations)) {
+  const changes = await view.rotations()
+  const rotations = await rotationProofs(view, changes)
+  for (const { index, bytes, proof } of rotations) {
     await zip.add(`rotations/${nameOf(index)}.json`, Buffer.from(bytes))
     await zip.add(`rotations/${nameOf(index)}.tlog-proof`, Buffer.from(proof, 'utf8'))
   }
-  return count
+  const keys = [view.vkey, ...changes.map(({ vkey }) => vkey)]
+  return { entries: count, keys, rotations, missing: changes.length - rotations.length }
 }
 
 async function proofOf({ reader }: ExportView, index: number, size: number, checkpoint: string): Promise<string> {
@@ -243,11 +255,20 @@ async function rotationProofs(view: ExportView, rotations: readonly Rotation[]):
 }
 
 async function* payloadLines(view: ExportView, page: PageContent): AsyncGenerator<Uint8Array> {
+  let octets = 0
   for await (const { index, erasable } of view.entries()) {
     if (erasable === undefined || erasable === null) continue
     const { salt, payload } = erasable
     page.payload(index, salt, payload)
-    yield Buffer.from(`${canonicalize({ index, payload, salt })}\n`, 'utf8')
+    const line = Buffer.from(`${canonicalize({ index, payload, salt })}\n`, 'utf8')
+    octets += line.length
+    if (octets > mostPayloadOctets) {
+      throw new InfraFabricError(
+        'ledger.export.too-large',
+        `payloads of more than ${mostPayloadOctets} octets in one bundle: narrow the filter, or leave them out`
+      )
+    }
+    yield line
   }
 }
 

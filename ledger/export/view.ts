@@ -43,7 +43,7 @@ export interface Rotation {
   readonly bytes: Uint8Array
   /** Public half of the key that took over. */
   readonly vkey: string
-  /** Oldest published head over the entry that the key before it signed; null when none was found. */
+  /** The head up to this entry, which both keys signed; null when it was not published. */
   readonly checkpoint: string | null
 }
 
@@ -213,6 +213,19 @@ function readLine(line: string): CheckpointNote | null {
 }
 
 const mostRotations = 10_000
+/** What the ledger tells of itself. */
+const ownComponent = 'IF.witness.ledger'
+
+const rotationMember = Buffer.from('"event":"key_rotated"')
+
+/** The public key that an entry brings; null for every entry that brings none. */
+export function keyBroughtBy(bytes: Uint8Array): string | null {
+  // looked for before it is parsed: hardly any entry does
+  if (!Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).includes(rotationMember)) return null
+  const { component, event, payload } = openEntry(bytes)
+  if (component !== ownComponent || event !== 'key_rotated' || typeof payload.vkey !== 'string') return null
+  return payload.vkey
+}
 
 async function findRotations(
   reader: LedgerReader,
@@ -220,22 +233,24 @@ async function findRotations(
   first: string,
   publishedLines: () => AsyncGenerator<string>
 ): Promise<Rotation[]> {
-  const found = await reader.query({ component: 'IF.witness.ledger', event: 'key_rotated', limit: mostRotations })
+  const found = await reader.query({ component: ownComponent, event: 'key_rotated', limit: mostRotations })
   const rotations = found.flatMap(({ entry, bytes }) => {
-    const { vkey } = entry.payload
-    return entry.index < size && typeof vkey === 'string' ? [{ index: entry.index, bytes, vkey }] : []
+    const vkey = entry.index < size ? keyBroughtBy(bytes) : null
+    return vkey === null ? [] : [{ index: entry.index, bytes, vkey }]
   })
-  const checkpoints: (string | null)[] = []
+  const byHead = new Map(rotations.map((rotation) => [rotation.index + 1, rotation]))
+  const checkpoints = new Map<number, string>()
   if (rotations.length > 0) {
     let before = parseVerifierKey(first)
     for await (const line of publishedLines()) {
-      const rotation = rotations[checkpoints.length]
-      if (rotation === undefined) break
       const note = readLine(line)
-      if (note === null || note.checkpoint.size <= rotation.index || !isSignedBy(note, before)) continue
-      checkpoints.push(JSON.parse(line))
-      before = parseVerifierKey(rotation.vkey)
+      const rotation = note === null ? undefined : byHead.get(note.checkpoint.size)
+      if (note === null || rotation === undefined || checkpoints.has(rotation.index)) continue
+      const next = parseVerifierKey(rotation.vkey)
+      if (!isSignedBy(note, before) || !isSignedBy(note, next)) continue
+      checkpoints.set(rotation.index, JSON.parse(line))
+      before = next
     }
   }
-  return rotations.map((rotation, at) => ({ ...rotation, checkpoint: checkpoints[at] ?? null }))
+  return rotations.map((rotation) => ({ ...rotation, checkpoint: checkpoints.get(rotation.index) ?? null }))
 }

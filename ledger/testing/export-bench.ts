@@ -32,12 +32,14 @@ export async function benchExport({ entries = 1_000_000 } = {}): Promise<Metric[
       const watch = setInterval(() => {
         most = Math.max(most, process.memoryUsage.rss())
       }, 20)
+      const cpu = process.cpuUsage()
       const from = performance.now()
       await exportLedger({ reader, files: ledgerFiles(dir) }, { format, out, filter: {}, rates: defaultRates })
       const seconds = (performance.now() - from) / 1000
       clearInterval(watch)
+      const { user, system } = process.cpuUsage(cpu)
       const size = statSync(out).size / mib
-      const note = `${entries} entries: ${size.toFixed(0)} MiB; memory grew by ${((most - before) / mib).toFixed(0)} MiB`
+      const note = `${entries} entries: ${size.toFixed(0)} MiB; ${((user + system) / 1e6).toFixed(2)} CPU-s; memory grew by ${((most - before) / mib).toFixed(0)} MiB`
       metrics.push({ metric: `ledger.export_${format}_s`, value: seconds, unit: 's', note })
     }
     await reader.close()

@@ -38,7 +38,7 @@ const most16 = 0xffff
 const most32 = 0xffff_ffff
 /** 1980-01-01, as every file of a bundle has it. */
 const date = 0x21
-const largestDirectory = 1 << 29
+const largestDirectory = 1 << 27
 const namePart = /^[A-Za-z0-9_-][A-Za-z0-9._-]*$/
 const longestName = 120
 /** Read at once to hold content against its checksum. */

@@ -24,6 +24,8 @@ export interface BundleFacts {
 }
 
 const largestText = 1 << 20
+/** Of payloads altogether: they are held in memory. */
+const largestPayloads = 1 << 28
 const alwaysThere = ['README.md', 'bundle.json', 'checkpoint', 'vkeys']
 const maybeThere = ['index.html', 'payloads.jsonl', 'policy', 'rates.yaml']
 const tileWidth = 256
@@ -91,7 +93,7 @@ function json(octets: Buffer, name = 'bundle.json'): string {
 function readPayloads(archive: Archive): Map<number, BesidePayload> {
   const found = new Map<number, BesidePayload>()
   let last = -1
-  for (const line of archive.read('payloads.jsonl', 0xffff_ffff).toString('utf8').split('\n').slice(0, -1)) {
+  for (const line of archive.read('payloads.jsonl', largestPayloads).toString('utf8').split('\n').slice(0, -1)) {
     const { index, payload, salt } = JSON.parse(json(Buffer.from(line), 'a line of payloads.jsonl'))
     if (!isCount(index) || index <= last || typeof payload !== 'string' || typeof salt !== 'string')
       throw new SourceDamaged('a line of payloads.jsonl is not of its form, or out of order')
