@@ -93,13 +93,13 @@ const attempts = 20
 const entryOf = (name: string): string => `
   import { run } from './commands/${name}.ts'
   import { main as start } from './ifctl.ts'
-  export const main = (argv) => {
+  export const main = (argv, called) => {
     const { promise: needed, resolve } = Promise.withResolvers()
     globalThis.ifctlNeedsSources = () => {
-      resolve(import('${new URL('ifctl.ts', import.meta.url).href}').then((sources) => sources.main(argv)))
+      resolve(import('${new URL('ifctl.ts', import.meta.url).href}').then((sources) => sources.main(argv, called)))
       return new Promise(() => undefined)
     }
-    return Promise.race([needed, start(argv, { name: '${name}', run })])
+    return Promise.race([needed, start(argv, called, { name: '${name}', run })])
   }`
 
 async function bundle(name: string): Promise<void> {
@@ -141,12 +141,17 @@ function put(path: string, text: string): void {
   renameSync(`${path}.${process.pid}`, path)
 }
 
-/** Bundles what is not there or not fresh. @returns names of the commands bundled anew */
-export async function bundleCommands(): Promise<string[]> {
+/**
+ * Bundles what is not there or not fresh.
+ *
+ * @param only names of commands, `witness-log`; none: every command that is over soon
+ * @returns names of the commands bundled anew
+ */
+export async function bundleCommands(only: readonly string[]): Promise<string[]> {
   const stale = commands
     .filter(({ words }) => isShort(words))
     .map(({ words }) => words.join('-'))
-    .filter((name) => !isFresh(name))
+    .filter((name) => (only.length === 0 || only.includes(name)) && !isFresh(name))
   mkdirSync(bundleFolder, { recursive: true })
   for (const name of stale) {
     // a command that starts meanwhile takes the sources, and not the new file with the old list
@@ -157,6 +162,6 @@ export async function bundleCommands(): Promise<string[]> {
 }
 
 if (process.argv[1] !== undefined && relative(process.argv[1], fileURLToPath(import.meta.url)) === '') {
-  const bundled = await bundleCommands()
+  const bundled = await bundleCommands(process.argv.slice(2))
   if (bundled.length > 0) console.error(`ifctl: ${bundled.length} commands bundled`)
 }

@@ -5,12 +5,13 @@ import { table } from './table.ts'
 
 const indent = (lines: readonly string[]): string[] => lines.map((line) => `  ${line}`)
 
-export function overview(commands: readonly Command[]): string {
+/** @param called name by which `ifctl` was called */
+export function overview(called: string, commands: readonly Command[]): string {
   return [
-    'ifctl: runs and examines the InfraFabric telephony suite',
+    `${called}: runs and examines the InfraFabric telephony suite`,
     '',
     'Commands',
-    ...indent(table(commands.map((command) => [usage(command), command.summary]))),
+    ...indent(table(commands.map((command) => [usage(called, command), command.summary]))),
     '',
     'Every command takes --json and --help. Data goes to stdout, talk to stderr.',
     '',
@@ -19,12 +20,13 @@ export function overview(commands: readonly Command[]): string {
   ].join('\n')
 }
 
-export function commandHelp(command: Command): string {
+export function commandHelp(called: string, command: Command): string {
   const options = [...command.options, ...commonOptions]
   const rows = options.map(({ name, value, summary }) => [`--${name}${value === undefined ? '' : ` ${value}`}`, summary])
-  return [`ifctl ${usage(command)}`, '', command.summary, '', 'Options', ...indent(table(rows))].join('\n')
+  return [`${called} ${usage(called, command)}`, '', command.summary, '', 'Options', ...indent(table(rows))].join('\n')
 }
 
-function usage({ words, operands }: Command): string {
-  return [...words, ...operands].join(' ')
+/** Words of a command behind the name by which `ifctl` was called: `if-witness` stands for the first of them. */
+function usage(called: string, { words, operands }: Command): string {
+  return [...words.slice(called === 'ifctl' ? 0 : 1), ...operands].join(' ')
 }

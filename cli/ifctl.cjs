@@ -13,8 +13,10 @@ const kept = `${__dirname}/../node_modules/.cache/ifctl`
 
 /** `if-witness` and its like are `ifctl witness`: the name by which the command was called says so. */
 function commandLine() {
-  const group = /^if-([a-z]+)$/.exec(basename(process.argv[1]))
-  return group === null ? process.argv.slice(2) : [group[1], ...process.argv.slice(2)]
+  const [called, group] = /^if-([a-z]+)$/.exec(basename(process.argv[1])) ?? ['ifctl']
+  const argv = process.argv.slice(2)
+  if (group === undefined || /^(?:--)?version$/.test(argv[0])) return { called, argv }
+  return { called, argv: argv[0] === 'help' ? ['help', group, ...argv.slice(1)] : [group, ...argv] }
 }
 
 /** The bundle of the command that these words name; undefined when there is none or when a source of it has changed since. See bundle.ts. */
@@ -44,10 +46,10 @@ function start() {
   }
   // keeps what was compiled: without it every start would strip and compile anew
   require('node:module').enableCompileCache(kept)
-  const argv = commandLine()
+  const { called, argv } = commandLine()
   const bundle = process.env.IFCTL_SOURCES === undefined ? freshBundle(argv) : undefined
-  if (bundle !== undefined) require(bundle).main(argv)
-  else import('./ifctl.ts').then(({ main }) => main(argv))
+  if (bundle !== undefined) require(bundle).main(argv, called)
+  else import('./ifctl.ts').then(({ main }) => main(argv, called))
 }
 
 if (Number(process.versions.node.split('.')[0]) >= neededMajor) start()

@@ -1,10 +1,10 @@
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { readFile, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import test from 'ava'
 import { commands } from './commands.ts'
-import { cleanEnvironment, ifctl, shim, withFolder } from './testing/run.ts'
+import { cleanEnvironment, finished, ifctl, shim, withFolder } from './testing/run.ts'
 
 const run = promisify(execFile)
 
@@ -24,13 +24,46 @@ test('the command works through a symbolic link, as npm installs it', async (t) 
   })
 })
 
+test('if-witness and if-optimise are the commands of their group, and say so', async (t) => {
+  await withFolder(async (folder) => {
+    const called = async (name: string, ...words: string[]) => {
+      await symlink(shim, join(folder, name)).catch(() => undefined)
+      const child = spawn(join(folder, name), words, { env: cleanEnvironment(), cwd: folder })
+      child.stdin.end()
+      return finished(child)
+    }
+    const [whole, one, asked, version, rates, mistaken, none, absent] = await Promise.all([
+      called('if-witness', '--help'),
+      called('if-witness', 'query', '--help'),
+      called('if-witness', 'help', 'token', 'add'),
+      called('if-witness', '--version'),
+      called('if-optimise', 'rates', '--json'),
+      called('if-witness', 'qurey'),
+      called('if-optimise'),
+      called('if-witness', 'query')
+    ])
+    t.regex(whole.stdout, /^if-witness: [\s\S]*^ {2}query {2,}entries/m)
+    t.false(whole.stdout.includes('optimise rates'))
+    t.regex(one.stdout, /^if-witness query\n/)
+    t.regex(asked.stdout, /^if-witness token add <name>\n/)
+    t.regex(version.stdout, /^\d+\.\d+\.\d+\n$/)
+    t.is(rates.code, 0)
+    t.is(rates.stdout.trim().split('\n').length, 4)
+    t.is(mistaken.code, 2)
+    t.regex(mistaken.stderr, /^if-witness: unknown command qurey\n {2}did you mean query\?/)
+    t.regex(none.stderr, /^if-optimise: no command; if-optimise help tells of report, budget/)
+    t.is(absent.code, 1)
+    t.regex(absent.stderr, /^if-witness: there is no ledger/)
+  })
+})
+
 test('help names every command and every exit code, on stdout', async (t) => {
   for (const args of [['help'], ['--help']]) {
     const { code, stdout, stderr } = await ifctl(args)
     t.is(code, 0)
     t.is(stderr, '')
     for (const { words } of commands) t.true(stdout.includes(words.join(' ')), words.join(' '))
-    for (const exit of [0, 1, 2, 10, 11, 12, 13, 14, 130]) t.regex(stdout, new RegExp(`^ +${exit}  `, 'm'))
+    for (const exit of [0, 1, 2, 10, 11, 12, 13, 14, 15, 20, 21, 22, 130]) t.regex(stdout, new RegExp(`^ +${exit}  `, 'm'))
   }
 })
 

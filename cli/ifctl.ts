@@ -16,18 +16,20 @@ export interface LoadedCommand {
  * The command `ifctl`: runs the command that `argv` (without node and script) names and sets the exit code of the process.
  *
  * It does not end the process: what was written is flushed, and what is still at work (`up`) goes on until it is done.
+ *
+ * @param called name by which it was called: `if-witness` is `ifctl witness`, which `argv` says already
  */
-export async function main(argv: readonly string[], loaded?: LoadedCommand): Promise<void> {
+export async function main(argv: readonly string[], called = 'ifctl', loaded?: LoadedCommand): Promise<void> {
   const output = processOutput(argv.includes('--json'))
   try {
-    process.exitCode = await dispatch(argv, output, loaded)
+    process.exitCode = await dispatch(argv, called, output, loaded)
   } catch (error) {
     process.exitCode = error instanceof UsageError ? exitCodes.usage : exitCodes.failure
-    await tell(error, output)
+    await tell(error, called, output)
   }
 }
 
-async function dispatch(argv: readonly string[], output: Output, loaded?: LoadedCommand): Promise<number> {
+async function dispatch(argv: readonly string[], called: string, output: Output, loaded?: LoadedCommand): Promise<number> {
   if (argv[0] === '--version' || argv[0] === 'version') {
     const version: string = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version
     await (output.json ? output.document({ version }) : output.line(version))
@@ -39,12 +41,12 @@ async function dispatch(argv: readonly string[], output: Output, loaded?: Loaded
   const command = commands.find((each) => sameWords(each.words, words))
   if (asksHelp || argv.includes('--help')) {
     const group = commands.filter((each) => sameWords(each.words.slice(0, words.length), words))
-    if (command === undefined && group.length < 1) throw unknownCommand(words)
+    if (command === undefined && group.length < 1) throw unknownCommand(words, called)
     const { commandHelp, overview } = await import('./help.ts')
-    await output.line(command === undefined ? overview(group) : commandHelp(command))
+    await output.line(command === undefined ? overview(called, group) : commandHelp(called, command))
     return exitCodes.ok
   }
-  if (command === undefined) throw unknownCommand(words)
+  if (command === undefined) throw unknownCommand(words, called)
   const args = parseArguments(line.slice(words.length), [...command.options, ...commonOptions], command.operands)
   const { run } = loaded?.name === command.words.join('-') ? loaded : await command.load()
   return run(args, output)
@@ -66,15 +68,16 @@ function sameWords(a: readonly string[], b: readonly string[]): boolean {
   return a.length === b.length && a.every((word, at) => word === b[at])
 }
 
-function unknownCommand(words: readonly string[]): UsageError {
+function unknownCommand(words: readonly string[], called: string): UsageError {
+  const shown = (all: readonly string[]): string => all.slice(called === 'ifctl' ? 0 : 1).join(' ')
   const deeper = groupWords(words)
-  if (words.length === 0) return new UsageError(`no command; ifctl help tells of ${deeper.join(', ')}`)
-  if (deeper.length > 0) return new UsageError(`${words.join(' ')} needs one of: ${deeper.join(', ')}`)
+  if (shown(words) === '' && deeper.length > 0) return new UsageError(`no command; ${called} help tells of ${deeper.join(', ')}`)
+  if (deeper.length > 0) return new UsageError(`${shown(words)} needs one of: ${deeper.join(', ')}`)
   const before = words.slice(0, -1)
-  return new UsageError(`unknown command ${words.join(' ')}`, {
+  return new UsageError(`unknown command ${shown(words)}`, {
     typed: words.at(-1)!,
     known: groupWords(before),
-    before: before.map((word) => `${word} `).join('')
+    before: shown(before) === '' ? '' : `${shown(before)} `
   })
 }
 
@@ -86,7 +89,7 @@ function groupWords(words: readonly string[]): string[] {
 }
 
 /** Errors are for people; with `--json` they are JSON too, on stderr. */
-async function tell(error: unknown, output: Output): Promise<void> {
+async function tell(error: unknown, called: string, output: Output): Promise<void> {
   const message = error instanceof Error ? error.message : String(error)
   const code =
     error instanceof UsageError ? 'cli.usage' : error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
@@ -103,9 +106,9 @@ async function tell(error: unknown, output: Output): Promise<void> {
   }
   const detail = error instanceof UsageError || code === 'unknown' ? '' : ` (${code})`
   if (problems.length > 0) {
-    output.talk(`ifctl: ${problems.length} problem${problems.length === 1 ? '' : 's'}${detail}`)
+    output.talk(`${called}: ${problems.length} problem${problems.length === 1 ? '' : 's'}${detail}`)
     for (const problem of problems) output.talk(`  ${printable(problem)}`)
-  } else output.talk(`ifctl: ${printable(message)}${detail}`)
+  } else output.talk(`${called}: ${printable(message)}${detail}`)
   if (hint !== undefined) output.talk(`  ${printable(hint)}`)
   if (process.env.IFCTL_DEBUG !== undefined && error instanceof Error) output.talk(error.stack ?? '')
 }
