@@ -1,5 +1,9 @@
 /** Which keys speak for a log: the one trusted, and those it handed over to. */
+import type { LedgerEntry } from '../../log/entry.ts'
 import { type Checkpoint, isSignedBy, parseKey, type VerifierKey } from './note.ts'
+
+/** Component of what the ledger tells of itself; it takes no such entry from anybody else. */
+const ledgerComponent = 'IF.witness.ledger'
 
 /** An entry that says which key signs from now on. */
 export interface Rotation {
@@ -7,8 +11,9 @@ export interface Rotation {
   readonly key: VerifierKey
 }
 
-/** The key that an entry `key_rotated` names; null when it names none of this log. */
-export function rotationOf(payload: { readonly [name: string]: unknown }, index: number, origin: string): Rotation | null {
+/** The key that an entry brings; null for any entry but the ledger's own `key_rotated`: what producers write, nobody vouches for. */
+export function rotationOf({ component, event, index, payload }: LedgerEntry, origin: string): Rotation | null {
+  if (component !== ledgerComponent || event !== 'key_rotated') return null
   try {
     const key = parseKey(String(payload.vkey))
     return key.name === origin ? { index, key } : null

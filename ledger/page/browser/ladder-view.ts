@@ -3,15 +3,18 @@ import { h, shown, svg } from './dom.ts'
 import { type Ladder, type Lane, laneTitles, type Step } from './ladder.ts'
 
 const gutter = 132
-const laneWidth = 172
+/** Lanes take the room there is, within these bounds. */
+const laneWidths = { least: 122, most: 230 }
 const rowHeight = 46
 const headHeight = 40
-const noteWidth = 156
 const traceColours = 8
-const longest = { label: 30, note: 22, detail: 40 }
+/** Width of a character of a label and of a detail, about. */
+const characterWidths = { label: 7.3, detail: 6.1 }
 
-const cut = (text: string, length: number): string => {
+/** @param width pixels there are for it */
+function cut(text: string, width: number, kind: keyof typeof characterWidths): string {
   const visible = shown(text)
+  const length = Math.floor(width / characterWidths[kind])
   return visible.length > length ? `${visible.slice(0, length - 1)}…` : visible
 }
 
@@ -27,8 +30,12 @@ const spoken = ({ index, label, detail, from, to }: Step): string =>
     `Entry ${index}: ${label}${detail === '' ? '' : ` (${detail})`}, ${to === null ? `at ${laneTitles[from]}` : `${laneTitles[from]} to ${laneTitles[to]}`}`
   )
 
-/** @param onOpen told the leaf number of the entry behind a step */
-export function drawLadder({ lanes, steps, traces }: Ladder, onOpen: (index: number) => void): HTMLElement {
+/**
+ * @param room width there is for it, in pixels
+ * @param onOpen told the leaf number of the entry behind a step
+ */
+export function drawLadder({ lanes, steps, traces }: Ladder, room: number, onOpen: (index: number) => void): HTMLElement {
+  const laneWidth = Math.min(laneWidths.most, Math.max(laneWidths.least, Math.floor((room - gutter - 24) / lanes.length)))
   const width = gutter + lanes.length * laneWidth
   const height = steps.length * rowHeight + 12
   const x = (lane: Lane) => gutter + lanes.indexOf(lane) * laneWidth + laneWidth / 2
@@ -37,7 +44,7 @@ export function drawLadder({ lanes, steps, traces }: Ladder, onOpen: (index: num
     'svg',
     { width, height: headHeight, class: 'ladder-head', 'aria-hidden': 'true' },
     ...lanes.flatMap((lane) => [
-      svg('rect', { x: x(lane) - 66, y: 6, width: 132, height: 28, rx: 6, class: 'lane-box' }),
+      svg('rect', { x: x(lane) - laneWidth / 2 + 8, y: 6, width: laneWidth - 16, height: 28, rx: 6, class: 'lane-box' }),
       svg('text', { x: x(lane), y: 25, class: 'lane-title' }, laneTitles[lane])
     ])
   )
@@ -71,56 +78,35 @@ export function drawLadder({ lanes, steps, traces }: Ladder, onOpen: (index: num
       svg('text', { x: 14, y: y - 6, class: 'step-time' }, shown(step.time.slice(11, 23))),
       svg('text', { x: 14, y: y + 10, class: 'step-since' }, since(step.sinceMs))
     )
-    group.append(...(step.to === null ? note(step, x(step.from), y) : arrow(step, x(step.from), x(step.to), y, x, lanes)))
+    const edge = lanes.includes('edge') ? x('edge') : null
+    group.append(
+      ...(step.to === null ? note(step, x(step.from), y, laneWidth - 10) : arrow(step, x(step.from), x(step.to), y, edge))
+    )
     group.append(svg('title', {}, spoken(step)))
     body.append(group)
   }
   return h('div', { class: 'ladder-frame', tabindex: 0, role: 'region', 'aria-label': 'Ladder diagram' }, head, body)
 }
 
-function note({ label, detail }: Step, x: number, y: number): SVGElement[] {
+function note({ label, detail }: Step, x: number, y: number, width: number): SVGElement[] {
   const both = detail !== ''
   return [
-    svg('rect', { x: x - noteWidth / 2, y: y - 17, width: noteWidth, height: both ? 32 : 24, rx: 5, class: 'note' }),
-    svg('text', { x, y: y - (both ? 4 : 1), class: 'note-label' }, cut(label, longest.note)),
-    ...(both ? [svg('text', { x, y: y + 10, class: 'step-detail' }, cut(detail, longest.note + 4))] : [])
+    svg('rect', { x: x - width / 2, y: y - 17, width, height: both ? 32 : 24, rx: 5, class: 'note' }),
+    svg('text', { x, y: y - (both ? 4 : 1), class: 'note-label' }, cut(label, width, 'label')),
+    ...(both ? [svg('text', { x, y: y + 10, class: 'step-detail' }, cut(detail, width, 'detail'))] : [])
   ]
 }
 
-function arrow(
-  { label, detail }: Step,
-  from: number,
-  to: number,
-  y: number,
-  x: (lane: Lane) => number,
-  lanes: readonly Lane[]
-): SVGElement[] {
+/** @param edge where the edge's lane is: what goes between expert and application goes through it */
+function arrow({ label, detail }: Step, from: number, to: number, y: number, edge: number | null): SVGElement[] {
   const direction = Math.sign(to - from)
-  const tip = to - direction * 2
   const middle = (from + to) / 2
-  const spans = Math.abs(to - from) / laneWidth
-  // between expert and application it goes through the edge
-  const through =
-    lanes.includes('edge') && (from - x('edge')) * (to - x('edge')) < 0
-      ? [svg('circle', { cx: x('edge'), cy: y, r: 3.5, class: 'through' })]
-      : []
+  const width = Math.abs(to - from) - 14
   return [
-    svg('line', { x1: from, x2: tip, y1: y, y2: y, class: 'arrow' }),
+    svg('line', { x1: from, x2: to - direction * 2, y1: y, y2: y, class: 'arrow' }),
     svg('path', { d: `M ${to} ${y} l ${-direction * 9} -4.5 v 9 z`, class: 'tip' }),
-    ...through,
-    svg(
-      'text',
-      { x: middle, y: y - 7, class: 'step-label' },
-      cut(label, Math.round(longest.label * Math.min(1.6, Math.max(0.72, spans * 0.72))))
-    ),
-    ...(detail === ''
-      ? []
-      : [
-          svg(
-            'text',
-            { x: middle, y: y + 13, class: 'step-detail' },
-            cut(detail, Math.round(longest.detail * Math.min(1.6, Math.max(0.66, spans * 0.66))))
-          )
-        ])
+    ...(edge !== null && (from - edge) * (to - edge) < 0 ? [svg('circle', { cx: edge, cy: y, r: 3.5, class: 'through' })] : []),
+    svg('text', { x: middle, y: y - 7, class: 'step-label' }, cut(label, width, 'label')),
+    ...(detail === '' ? [] : [svg('text', { x: middle, y: y + 13, class: 'step-detail' }, cut(detail, width, 'detail'))])
   ]
 }

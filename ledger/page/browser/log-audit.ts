@@ -45,7 +45,7 @@ export class LogAudit implements Audit {
   readonly #source: LogSource
   readonly #trust: Trust
   readonly #payloads: ReadonlyMap<number, OfflinePayload>
-  readonly #known: TrustedKeys
+  #known: TrustedKeys
   readonly #faults: Fault[] = []
   /** Leaves whose tile says another hash than the entry has. */
   readonly #tileLeaves: number[] = []
@@ -73,7 +73,10 @@ export class LogAudit implements Audit {
     await this.#checkUpperTiles(Math.min(checkpoint.size, this.#tree.size))
     this.#history = readNotes(await this.#source.history())
     this.#checkpoint = checkpoint
-    return this.#judge(checkpoint, missingFrom)
+    const report = await this.#judge(checkpoint, missingFrom)
+    // from here on this is what the log has to have grown from
+    if (report.remember !== null) this.#known = { ...this.#known, seen: checkpoint }
+    return report
   }
 
   async #judge(checkpoint: Checkpoint, missingFrom: number | null): Promise<Report> {
@@ -273,10 +276,8 @@ export class LogAudit implements Audit {
           : { kind: 'chain', index: before, text: `Entry ${before} is not the one that entry ${index} was written after.` }
       )
     }
-    if (entry.event === 'key_rotated') {
-      const rotation = rotationOf(entry.payload, index, this.#known.trusted.name)
-      if (rotation !== null) this.#rotations.push(rotation)
-    }
+    const rotation = problem === null ? rotationOf(entry, this.#known.trusted.name) : null
+    if (rotation !== null) this.#rotations.push(rotation)
     this.#last = hex(leaf)
     this.#tree.append(leaf)
     this.records.append(text, entry, problem === null)

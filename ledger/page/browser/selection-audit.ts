@@ -178,10 +178,9 @@ export class SelectionAudit implements Audit {
       if (proof === null) continue
       const octets = utf8(bytes)
       const { entry, problem } = readEntry(octets, proof.index)
-      const rotation = rotationOf(entry.payload, proof.index, this.#known.trusted.name)
+      const rotation = problem === null ? rotationOf(entry, this.#known.trusted.name) : null
       const { size, root } = proof.checkpoint
-      if (problem !== null || entry.event !== 'key_rotated' || rotation === null || rotation.key.text === keys.at(-1)!.text)
-        continue
+      if (rotation === null || rotation.key.text === keys.at(-1)!.text) continue
       if (
         checkInclusion(leafHash(octets), proof.index, size, root, proof.hashes) &&
         (await isSignedBy(proof.checkpoint, keys.at(-1)!))

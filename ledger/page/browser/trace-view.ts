@@ -1,6 +1,6 @@
 /** One trace, as a ladder. */
 import type { Context, View } from './app.ts'
-import { h, replace, shown, told } from './dom.ts'
+import { h, replace, shown } from './dom.ts'
 import { ladderOf } from './ladder.ts'
 import { drawLadder } from './ladder-view.ts'
 import type { Costs, TraceView } from './protocol.ts'
@@ -64,7 +64,7 @@ export function traceView(first: Context): View {
               )
             ]
       ),
-      drawLadder(ladder, (index) => context.openEntry(index))
+      drawLadder(ladder, document.getElementById('content')!.clientWidth - 32, (index) => context.openEntry(index))
     )
   }
 
@@ -94,7 +94,7 @@ export function traceView(first: Context): View {
       h('p', { class: 'field' }, h('label', { for: 'trace-id' }, 'Trace'), field),
       h('button', { type: 'submit' }, 'Show')
     ),
-    h('p', { class: 'hint' }, told('A step of the ladder opens its entry.')),
+    h('p', { class: 'hint' }, 'A step of the ladder opens its entry.'),
     result
   )
   update(first)

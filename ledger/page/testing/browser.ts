@@ -10,7 +10,9 @@ const executables = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin
 
 export interface TestBrowser {
   /** A browser's memory of its own: tests do not see each other's pins. */
-  readonly context: (options?: Parameters<Awaited<ReturnType<typeof chromium.launch>>['newContext']>[0]) => Promise<BrowserContext>
+  readonly context: (
+    options?: Parameters<Awaited<ReturnType<typeof chromium.launch>>['newContext']>[0]
+  ) => Promise<BrowserContext>
   /** A page in a new context. */
   readonly page: (context?: BrowserContext) => Promise<Page>
   /** What went wrong in any page: errors of its program, refusals of its security policy, requests to anywhere but loopback. */
@@ -53,7 +55,8 @@ export async function openBrowser(): Promise<TestBrowser> {
     made.on('weberror', (error) => void problems.push(`error: ${error.error().message}`))
     made.on('console', (message) => {
       // an answer other than 2xx is told by the browser; whether it was right to give it, tests say themselves
-      if (message.type() === 'error' && !/Failed to load resource/.test(message.text())) problems.push(`console: ${message.text()}`)
+      if (message.type() === 'error' && !/Failed to load resource/.test(message.text()))
+        problems.push(`console: ${message.text()}`)
     })
     return made
   }
@@ -76,7 +79,12 @@ export async function verdictOf(page: Page): Promise<string> {
 }
 
 /** Puts the token in; with the key of the log where the auditor was given it. */
-export async function signIn(page: Page, url: string, token: string, trust: { key?: string; policy?: string } = {}): Promise<string> {
+export async function signIn(
+  page: Page,
+  url: string,
+  token: string,
+  trust: { key?: string; policy?: string } = {}
+): Promise<string> {
   await page.goto(url)
   await page.fill('#token', token)
   if (trust.key !== undefined) {
