@@ -3,6 +3,7 @@
  *
  * Told by the parent process: {@link LoadOrder}; tells: {@link LoadReport}. Ends by itself when the parent does, or after the time it was given.
  */
+import { setPriority } from 'node:os'
 import { rtpHeaderLength } from '../rtp/rtp.ts'
 import { libc } from '../udp/libc.ts'
 import { nativeUdp } from '../udp/native.ts'
@@ -172,6 +173,12 @@ function talk(order: Extract<LoadOrder, { type: 'talk' }>): void {
   step()
 }
 
+try {
+  // Like the media threads: what holds the load up must not look like a fault of the plane.
+  setPriority(-15)
+} catch {
+  // Without the right to, the figure `heldUp` tells.
+}
 process.on('message', (order: LoadOrder) => {
   if (order.type === 'open') void open(order)
   else talk(order)
