@@ -162,6 +162,7 @@ export const commands: readonly Command[] = [
     options: [
       dataOption,
       ledgerOption,
+      ratesOption,
       { name: 'listen', value: 'ADDR:PORT', summary: 'default 127.0.0.1:8620; beyond loopback only with a certificate' },
       { name: 'cert', value: 'FILE', summary: 'certificate, PEM' },
       { name: 'key', value: 'FILE', summary: 'its key, PEM' },

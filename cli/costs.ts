@@ -1,8 +1,8 @@
 import {
   type CostReport,
   type CostSum,
+  costJson,
   defaultRates,
-  formatDecimal,
   formatRounded,
   type Grouping,
   groupings,
@@ -67,18 +67,11 @@ export async function showCosts(
 }
 
 async function show({ total, groups }: CostReport, grouping: Grouping, output: Output): Promise<void> {
-  const json = ({ entries, tokensIn, tokensOut, cost, unpriced }: CostSum) => ({
-    entries,
-    tokens_in: tokensIn.toString(),
-    tokens_out: tokensOut.toString(),
-    cost: formatDecimal(cost),
-    unpriced
-  })
   if (output.json) {
     await output.document({
       group_by: grouping,
-      groups: groups.map((group) => ({ [grouping]: group.group, ...json(group) })),
-      total: json(total)
+      groups: groups.map((group) => ({ [grouping]: group.group, ...costJson(group) })),
+      total: costJson(total)
     })
     return
   }

@@ -7,8 +7,7 @@ import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { errorCode, InfraFabricError, type Log } from '#kernel'
 import { noPolicy, type Policy, parsePolicy } from './log/policy.ts'
-import { openEntryIndex } from './read/entry-index.ts'
-import type { IndexerSettings } from './read/indexer.ts'
+import { openIndexThread } from './read/index-thread.ts'
 import { bundleOfFolder } from './read/open-reader.ts'
 import { createLedgerReader, indexPathOf, type LedgerReader } from './read/reader.ts'
 import type { Seat, SeatSettings } from './seat/open.ts'
@@ -35,7 +34,7 @@ export {
   readBudgets,
   watchBudgets
 } from './audit/budget.ts'
-export { h323MonthlyCost, h323SessionCost, reportCost } from './audit/cost.ts'
+export { costJson, h323MonthlyCost, h323SessionCost, reportCost } from './audit/cost.ts'
 export { type Decimal, decimalOf, formatDecimal, formatRounded, parseDecimal } from './audit/decimal.ts'
 export { defaultRates, parseRates, type Rates } from './audit/rates.ts'
 export { type CostGroup, type CostReport, type CostSum, type Grouping, groupings } from './audit/tally.ts'
@@ -160,12 +159,6 @@ export async function openSeat(settings: SeatSettings): Promise<Seat> {
 }
 
 const threadOptions = { execArgv: ['--disable-warning=ExperimentalWarning'] }
-
-function startIndexer(settings: IndexerSettings, log: Log): Worker {
-  const thread = new Worker(new URL('./read/indexer.ts', import.meta.url), { workerData: settings, ...threadOptions })
-  thread.unref()
-  return thread.on('error', (error) => log.warn({ code: errorCode(error) }, 'the ledger is not indexed ahead of queries'))
-}
 
 /** Asks a thread to end, and waits until it has. */
 async function stop(thread: Worker): Promise<void> {
@@ -347,7 +340,7 @@ export async function openLedger(config: LedgerConfig): Promise<Ledger> {
   let reader: LedgerReader
   try {
     const opened = await openLogReader(log)
-    reader = createLedgerReader(opened, openEntryIndex(indexPath, opened))
+    reader = createLedgerReader(opened, openIndexThread({ log, indexPath }, opened, config.log))
   } catch (error) {
     request({ type: 'close' })
     throw new InfraFabricError('ledger.store.io', `the log in ${config.dir} cannot be read`, { cause: error })
@@ -362,7 +355,6 @@ export async function openLedger(config: LedgerConfig): Promise<Ledger> {
     const [place] = await waiter.promise
     return { id, place: place! }
   }
-  const indexer = startIndexer({ log, indexPath }, config.log)
   return {
     vkey,
     reader,
@@ -402,7 +394,6 @@ export async function openLedger(config: LedgerConfig): Promise<Ledger> {
       closed = true
       send()
       await reader.close()
-      await stop(indexer)
       if (worker === null) return
       await stop(worker)
     }

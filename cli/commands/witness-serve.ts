@@ -3,6 +3,7 @@ import { createLog } from '#kernel'
 import { ledgerFiles, openLedger, openReader, serveLedger } from '#ledger'
 import { type Arguments, UsageError } from '../arguments.ts'
 import type { Run } from '../command.ts'
+import { readRates } from '../costs.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { existingLedger, ledgerFolder } from '../ledger.ts'
 import { readableLog } from '../log-lines.ts'
@@ -32,6 +33,7 @@ export const run: Run = async (args, output) => {
       address,
       port,
       log,
+      rates: await readRates(args),
       ...(writing === null ? {} : { witnesses: writing }),
       ...(tls === null ? {} : { tls })
     })

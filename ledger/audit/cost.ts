@@ -4,7 +4,7 @@ import { type LedgerEntry, openEntry } from '../log/entry.ts'
 import { entriesOf } from '../log/segment.ts'
 import type { LedgerFilter } from '../read/entry-index.ts'
 import type { LedgerReader } from '../read/reader.ts'
-import { add, type Decimal, decimalOf, multiply, parseDecimal, zero } from './decimal.ts'
+import { add, type Decimal, decimalOf, formatDecimal, multiply, parseDecimal, zero } from './decimal.ts'
 import type { Rates } from './rates.ts'
 import { type CostReport, type CostSum, createCostTally, type Grouping } from './tally.ts'
 
@@ -34,6 +34,7 @@ export async function reportCost(
   const tally = createCostTally(rates, grouping)
   if (filter.trace !== undefined || filter.callId !== undefined || filter.event !== undefined) {
     for (let afterIndex = -1; ; ) {
+      await nextTurn()
       expectGoingOn(signal)
       const page = await reader.query({ ...filter, afterIndex, limit: pageSize })
       for (const { entry } of page) tally.take(entry)
@@ -54,6 +55,9 @@ export async function reportCost(
   return tally.report()
 }
 
+const longestTurnMs = 10
+const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
 /** Leaf number of the first entry of this time or later; the size of the log when there is none. */
 const firstSince = async (reader: LedgerReader, since: number, size: number): Promise<number> =>
   (await reader.query({ since, limit: 1 }))[0]?.entry.index ?? size
@@ -65,7 +69,13 @@ async function scan(
   progress: (read: number, of: number) => void,
   signal?: AbortSignal
 ): Promise<void> {
+  let restedMs = Date.now()
   for await (const { first, count, data } of reader.log.segments(from, to)) {
+    // the log is read without waiting for anything: others, and the signal, have to be let in
+    if (Date.now() - restedMs > longestTurnMs) {
+      await nextTurn()
+      restedMs = Date.now()
+    }
     expectGoingOn(signal)
     for (const [number, bytes] of entriesOf(data).entries())
       if (first + number >= from && first + number < to && wanted.mayCount(bytes)) wanted.take(openEntry(bytes))
@@ -118,6 +128,15 @@ const isWithin = ({ time }: LedgerEntry, since = Number.NEGATIVE_INFINITY, until
   const timeMs = Date.parse(time)
   return timeMs >= since && timeMs < until
 }
+
+/** A sum as JSON: tokens and US dollars as text, since they may be more than a number of JSON holds exactly. */
+export const costJson = ({ entries, tokensIn, tokensOut, cost, unpriced }: CostSum) => ({
+  entries,
+  tokens_in: tokensIn.toString(),
+  tokens_out: tokensOut.toString(),
+  cost: formatDecimal(cost),
+  unpriced
+})
 
 const members = ['"cost":', '"tokens_in":', '"tokens_out":'].map((text) => Buffer.from(text))
 const parentMember = Buffer.from('"parent_trace_id":')

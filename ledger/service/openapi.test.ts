@@ -57,6 +57,7 @@ const requests: readonly (readonly [
   ['/v1/checkpoints', '/v1/checkpoints', 'auditor'],
   ['/v1/keys', '/v1/keys', 'auditor'],
   ['/v1/cost', '/v1/cost', 'auditor'],
+  ['/v1/cost?groupBy=moon', '/v1/cost', 'auditor'],
   ['/healthz', '/healthz', null],
   ['/metrics', '/metrics', 'admin'],
   ['/v1/entries/follow', '/v1/entries/follow', 'auditor']
@@ -69,7 +70,7 @@ test('the document is good OpenAPI, and every answer of every route is as it say
     bring: async (note: string) => note as Brought,
     witnessing: () => ({ ...ledger.witnessing(), waiting: 'a head' })
   }
-  const { ask } = await openTestService(t, ledger, { costOf: async () => ({ total: '0' }), witnesses })
+  const { ask } = await openTestService(t, ledger, { witnesses })
   await ledger.append(items(0, 3), 1)
   while ((await ask('/checkpoint', null)).status !== 200) await new Promise((resolve) => setTimeout(resolve, 20))
   const document = (await (await ask('/openapi.json', null)).json()) as OpenApi

@@ -1,6 +1,8 @@
 /** What the service does, route by route. */
 import type { z } from 'zod'
 import type { Clock } from '#kernel'
+import { costJson, reportCost } from '../audit/cost.ts'
+import type { Rates } from '../audit/rates.ts'
 import type { Ledger } from '../ledger.ts'
 import { leafHash } from '../log/merkle.ts'
 import { parseCheckpoint } from '../log/note.ts'
@@ -23,9 +25,6 @@ import { parseTilePath } from './tile-path.ts'
 import { readTile } from './tiles.ts'
 import type { TokenBook } from './tokens.ts'
 
-/** What a query costs, as JSON. */
-export type CostOf = (reader: LedgerReader, filter: LedgerFilter) => Promise<unknown>
-
 export interface RouteSources {
   readonly reader: LedgerReader
   /** Null where nothing is appended through this service. */
@@ -37,7 +36,8 @@ export interface RouteSources {
   readonly metrics: Metrics
   readonly clock: Clock
   readonly heartbeatMs: number
-  readonly costOf: CostOf | null
+  /** What models cost. */
+  readonly rates: Rates
 }
 
 const entriesOfPage = 100
@@ -48,7 +48,14 @@ const octets = 'application/octet-stream'
 const plainText = 'text/plain; charset=utf-8'
 const base64 = (hash: Uint8Array): string => Buffer.from(hash).toString('base64')
 
-function filterOf({ trace, component, event, callId, since, until }: z.infer<typeof schemas.costQuery>): LedgerFilter {
+function filterOf({
+  trace,
+  component,
+  event,
+  callId,
+  since,
+  until
+}: Omit<z.infer<typeof schemas.costQuery>, 'groupBy'>): LedgerFilter {
   return {
     ...(trace === undefined ? {} : { trace }),
     ...(component === undefined ? {} : { component }),
@@ -60,7 +67,7 @@ function filterOf({ trace, component, event, callId, since, until }: z.infer<typ
 }
 
 export function ledgerRoutes(sources: RouteSources): Route[] {
-  const { reader, append, witnesses, published, tokens, metrics, clock, heartbeatMs, costOf } = sources
+  const { reader, append, witnesses, published, tokens, metrics, clock, heartbeatMs, rates } = sources
   const tiles = rememberingNodes(tilesOf(reader.log))
 
   const page = async (filter: LedgerFilter, cursor: string | undefined, limit = entriesOfPage) => {
@@ -110,7 +117,7 @@ export function ledgerRoutes(sources: RouteSources): Route[] {
     return { mediaType: octets, body: found, headers: { 'cache-control': forGood } }
   }
 
-  const routes: Route[] = [
+  return [
     route({
       method: 'GET',
       path: '/checkpoint',
@@ -363,23 +370,32 @@ export function ledgerRoutes(sources: RouteSources): Route[] {
       answers: { [metrics.mediaType]: null },
       statuses: [503],
       handle: async () => ({ mediaType: metrics.mediaType, body: await metrics.text(), headers: { 'cache-control': 'no-store' } })
-    })
-  ]
-  if (costOf === null) return routes
-  return [
-    ...routes,
+    }),
     route({
       method: 'GET',
       path: '/v1/cost',
       operation: 'getCost',
-      summary: 'What the entries that meet every condition cost',
+      summary: 'What the entries that meet every condition cost: as they tell it, else by their tokens',
       access: 'auditor',
       query: schemas.costQuery,
       params: null,
       body: null,
-      answers: { 'application/json': null },
+      answers: { 'application/json': schemas.costAnswer },
       statuses: [503],
-      handle: async ({ query }) => jsonAnswer(await costOf(reader, filterOf(query)))
+      handle: async ({ query: { groupBy = 'component', ...conditions }, signal }) => {
+        const { groups, total } = await reportCost(
+          reader,
+          { grouping: groupBy, rates, ...filterOf(conditions) },
+          undefined,
+          signal
+        )
+        return jsonAnswer({
+          group_by: groupBy,
+          groups: groups.slice(0, schemas.mostGroups).map((group) => ({ group: group.group, ...costJson(group) })),
+          others: Math.max(0, groups.length - schemas.mostGroups),
+          total: costJson(total)
+        })
+      }
     })
   ]
 }

@@ -1,6 +1,7 @@
 /** What goes over the wire, as zod schemas: requests are checked against them, and the OpenAPI document is made of them. */
 import { z } from 'zod'
 import type { Json } from '#kernel'
+import { groupings } from '../audit/tally.ts'
 import type { LedgerEntry } from '../log/entry.ts'
 import type { StoredEntry } from '../read/reader.ts'
 
@@ -43,7 +44,26 @@ export const followQuery = z.strictObject({
   ...filterQuery,
   after: number.describe('Only entries behind this leaf number; Last-Event-ID goes before it').optional()
 })
-export const costQuery = z.strictObject(filterQuery)
+export const mostGroups = 1000
+export const costQuery = z.strictObject({
+  ...filterQuery,
+  groupBy: z.enum(groupings).describe('Default component; a trace holds those under it').optional()
+})
+const costSum = {
+  entries: leafNumber.describe('Entries that tell of a cost or of tokens'),
+  tokens_in: z.string(),
+  tokens_out: z.string(),
+  cost: z.string().describe('US dollars, exact decimal'),
+  unpriced: leafNumber.describe('Entries with tokens whose model has no rate: their cost is not in `cost`')
+}
+export const costAnswer = z.strictObject({
+  group_by: z.enum(groupings),
+  groups: z
+    .array(z.strictObject({ group: z.string().describe('Empty where no model is told'), ...costSum }))
+    .describe(`By cost, the highest first, days in their order; at most ${mostGroups}`),
+  others: leafNumber.describe('Groups left out'),
+  total: z.strictObject(costSum)
+})
 export const inclusionQuery = z.strictObject({
   index: number.describe('Leaf number'),
   size: number.describe('Entries of the tree; default: those under the published checkpoint').optional()

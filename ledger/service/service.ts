@@ -11,6 +11,7 @@ import { gzip as gzipCallback } from 'node:zlib'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { z } from 'zod'
 import { type Clock, errorCode, InfraFabricError, type Log, systemClock } from '#kernel'
+import { defaultRates, type Rates } from '../audit/rates.ts'
 import type { Ledger } from '../ledger.ts'
 import { noPolicy, parsePolicy } from '../log/policy.ts'
 import type { LedgerReader } from '../read/reader.ts'
@@ -20,7 +21,7 @@ import { Problem, problemMediaType, problemOf } from './problem.ts'
 import { publishedHead } from './published-head.ts'
 import { createRateLimit, neighbourOf, type Rate } from './rate-limit.ts'
 import type { Answer, Asked, EventStream, Route } from './route.ts'
-import { type CostOf, ledgerRoutes } from './routes.ts'
+import { ledgerRoutes } from './routes.ts'
 import { type Caller, openTokenBook } from './tokens.ts'
 import { trustRoutes } from './trust-routes.ts'
 
@@ -57,7 +58,8 @@ export interface LedgerServiceConfig {
   readonly slowClientMs?: number
   /** Streams at a time. Default 64. */
   readonly mostFollowers?: number
-  readonly costOf?: CostOf
+  /** What models cost. Default: the rates of the suite. */
+  readonly rates?: Rates
   /** Puts the auditor's page at `/`. */
   readonly registerPage?: (app: FastifyInstance) => Promise<void>
 }
@@ -127,7 +129,7 @@ export async function startLedgerService(config: LedgerServiceConfig): Promise<L
     metrics,
     clock,
     heartbeatMs: config.heartbeatMs ?? 15_000,
-    costOf: config.costOf ?? null
+    rates: config.rates ?? defaultRates
   })
   const routes = [...ledger, ...trustRoutes(config)]
   const document = Buffer.from(JSON.stringify(openApiDocument(routes, apiVersion)))
