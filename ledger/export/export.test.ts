@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path'
 import test from 'ava'
 import fc from 'fast-check'
 import decodeQR from 'qr/decode.js'
-import { ledgerFiles, openReader, readEntries } from '#ledger'
+import { draftEntry, ledgerFiles, openReader, readEntries, verifyLedger } from '#ledger'
 import { parseRates } from '../audit/rates.ts'
 import { eraseEntry } from '../client/erase.ts'
 import { canonicalize } from '../log/canonical.ts'
@@ -14,9 +14,10 @@ import { leafHash } from '../log/merkle.ts'
 import { formatVerifierKey, generateSigningKey, parseCheckpoint } from '../log/note.ts'
 import type { LedgerReader } from '../read/reader.ts'
 import { openTestLedger, scratch } from '../testing/fixtures.ts'
+import { mostPageOctets } from './bundle.ts'
 import { field } from './lines.ts'
 import { codeOf, drawable, mostPdfEntries, mostPdfPages, writePdf } from './pdf.ts'
-import { bundleOf, contentOf, exported, exportedText, fill, nasty, octetsOf, sampleLog } from './testing/bundles.ts'
+import { bundleOf, contentOf, exported, exportedText, fill, firstTime, nasty, octetsOf, sampleLog } from './testing/bundles.ts'
 import { openExport } from './view.ts'
 
 /** A reader of RFC 4180, apart from the writer. */
@@ -306,6 +307,45 @@ test('pdf: every character of an entry is there, as itself or escaped; the code 
     code: 'ledger.export.too-many',
     message: new RegExp(`at most ${mostPdfPages} pages`)
   })
+})
+
+test('pdf: a cover with more cosignatures than one page holds goes on, with the code on it', async (t) => {
+  const log = await sampleLog(t, 3)
+  const files = ledgerFiles(log.dir)
+  const seats = Array.from({ length: 60 }, (_, n) => readCosigner(`seat-${n}.example/w`, generateSigningKey()))
+  writeFileSync(files.policy, `${seats.map((seat, n) => `witness s${n} ${formatVerifierKey(seat)}\n`).join('')}quorum s0\n`)
+  const note = (await log.reader.checkpoint())!
+  const { body } = parseCheckpoint(note)
+  appendFileSync(files.published, `${JSON.stringify(note + seats.map((seat) => cosign(body, seat, 1_767_225_600)).join(''))}\n`)
+  const out = join(scratch(t), 'a.pdf')
+  await exported(log, { format: 'pdf', out })
+  const text = textOf(readFileSync(out, 'latin1')).map((line) => line.trim())
+  for (let n = 0; n < 60; n++) t.true(text.includes(`s${n} (seat-${n}.example/w) at 2026-01-01T00:00:00.000Z`))
+  const pages = text.filter((line) => /^page \d+ of \d+$/.test(line))
+  t.true(pages.length > 2)
+  t.deepEqual(
+    pages,
+    pages.map((_, at) => `page ${at + 1} of ${pages.length}`)
+  )
+  t.true(text.some((line) => line.startsWith('The code holds the checkpoint with the signature of the log alone')))
+})
+
+test('a bundle that is too large for the page is written without it, and says so', async (t) => {
+  const log = await openTestLedger(t)
+  const payload = { text: 'x'.repeat(61_000) }
+  const count = Math.ceil(mostPageOctets / 61_000) + 1
+  const items = Array.from({ length: count }, (_, n) => ({
+    draft: draftEntry({ event: 'large', component: 'IF.test', traceId: 't', payload }, firstTime + n),
+    key: `k${n}`
+  }))
+  for (let at = 0; at < count; at += 50) await log.append(items.slice(at, at + 50), 1)
+  const out = join(scratch(t), 'a.zip')
+  t.like(await exported(log, { format: 'bundle', out }), { entries: count, page: false })
+  const files = contentOf(out)
+  t.false(files.has('index.html'))
+  t.notRegex(files.get('README.md')!.toString(), /index\.html/)
+  t.like(await verifyLedger(out, { vkey: log.vkey }), { verdict: 'valid', entries: count })
+  t.like(await exported(log, { format: 'bundle', out: `${out}2`, filter: { limit: 10 } }), { page: true })
 })
 
 /** Texts that a PDF draws, one for each time it draws. */

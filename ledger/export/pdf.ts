@@ -143,18 +143,22 @@ export async function* writePdf(view: ExportView): AsyncGenerator<Buffer> {
     margin: 0,
     compress: false,
     autoFirstPage: false,
+    // how many pages there are is known at the end
+    bufferPages: true,
     lang: 'en',
     displayTitle: true,
     // the library would take the time of day, and make an identifier of it
     info: { Title: title, CreationDate: new Date(last === '' ? 0 : last) }
   })
-  const of = tables.length + 1
   cover(document, title, view, keys, { entries: rows.length, first, last })
-  footer(document, view, 1, of)
-  for (const [at, table] of tables.entries()) {
+  for (const table of tables) {
     document.addPage()
     drawTable(document, table)
-    footer(document, view, at + 2, of)
+  }
+  const { count } = document.bufferedPageRange()
+  for (let number = 0; number < count; number++) {
+    document.switchToPage(number)
+    footer(document, view, number + 1, count)
   }
   document.end()
   for await (const piece of document) yield piece as Buffer
@@ -214,11 +218,21 @@ function cover(
     .fillColor('black')
     .text(title, margin, margin + 10, { width: width - 2 * margin })
   let y = document.y + 14
+  const keepFree = (height: number) => {
+    if (y + height <= page.height - margin - 20) return
+    document.addPage()
+    y = margin
+  }
   const labelled = (label: string, texts: readonly string[]) => {
+    keepFree(11)
     document.font('Helvetica').fontSize(9).fillColor('#555555').text(label, margin, y, { lineBreak: false })
-    document.font('Courier').fontSize(8).fillColor('black')
     for (const line of texts.flatMap((text) => [...wrapped(drawable(text), 84)])) {
-      document.text(line, margin + 110, y, { lineBreak: false })
+      keepFree(11)
+      document
+        .font('Courier')
+        .fontSize(8)
+        .fillColor('black')
+        .text(line, margin + 110, y, { lineBreak: false })
       y += 11
     }
     y += 5
@@ -237,6 +251,7 @@ function cover(
   labelled('cosignatures', cosignatures(view))
   labelled('checkpoint', view.checkpoint.replace(/\n$/, '').split('\n'))
   const { text, what } = codeText(view)
+  keepFree(codeSide + 40)
   y = drawCode(document, text, y)
   document.font('Helvetica').fontSize(9).fillColor('black')
   document.text(
@@ -262,6 +277,7 @@ function cosignatures({ note, policy, origin }: ExportView): string[] {
   ]
 }
 
+const codeSide = 200
 /** A code of version 30 or so can still be read from paper by a telephone. */
 const mostCodeOctets = 1500
 
@@ -287,13 +303,12 @@ export const codeOf = (text: string): boolean[][] => encodeQR(text, 'raw', { ecc
 /** @returns where it ends */
 function drawCode(document: Document, text: string, top: number): number {
   const modules = codeOf(text)
-  const side = Math.min(200, page.height - page.margin - 90 - top)
-  const step = side / modules.length
+  const step = codeSide / modules.length
   document.fillColor('black')
   for (const [row, line] of modules.entries()) {
     for (const [column, dark] of line.entries())
       if (dark) document.rect(page.margin + column * step, top + row * step, step, step)
   }
   document.fill('black')
-  return top + side
+  return top + codeSide
 }
