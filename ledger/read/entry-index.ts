@@ -33,8 +33,8 @@ export interface EntryIndex {
   /** Takes in entries the log has beyond the index, about `most` of them. @returns whether the index has reached the head */
   readonly catchUp: (most?: number) => Promise<boolean>
   /** Leaf numbers in order. Knows of no entry beyond what was taken in. */
-  readonly find: (filter: LedgerFilter) => number[]
-  readonly close: () => void
+  readonly find: (filter: LedgerFilter) => Promise<readonly number[]>
+  readonly close: () => Promise<void>
 }
 
 const form = 1
@@ -116,8 +116,8 @@ export function openEntryIndex(path: string | null, log: LogReader, { gaps = fal
   }
   return {
     catchUp: async (most) => open().catchUp(most),
-    find: (filter) => open().find(filter),
-    close: () => opened?.close()
+    find: async (filter) => open().find(filter),
+    close: async () => opened?.close()
   }
 }
 
@@ -190,11 +190,11 @@ function openNow(path: string | null, log: LogReader, gaps: boolean): EntryIndex
       }
       return takeIn(batch) ? true : rebuilt()
     },
-    find: (filter) => {
+    find: async (filter) => {
       const { sql, values } = build(filter)
       return (database.prepare(sql).all(...values) as { idx: number }[]).map(({ idx }) => idx)
     },
-    close: () => {
+    close: async () => {
       if (database.isOpen) database.close()
     }
   }

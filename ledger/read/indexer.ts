@@ -1,19 +1,31 @@
 /**
- * The thread that keeps the index near the head of the log, so that whoever asks finds it done. It rests as long as it works: appends have the machine
- * first. It may fail: whoever asks takes in what is missing.
+ * The thread that keeps the index near the head of the log, and finds in it: a query that has to look through much of it holds up no call. It rests as long
+ * as it works: appends have the machine first.
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { type LogPlace, openLogReader } from '../store/open.ts'
-import { openEntryIndex } from './entry-index.ts'
+import { type LedgerFilter, openEntryIndex } from './entry-index.ts'
 
 export interface IndexerSettings {
   readonly log: LogPlace
   readonly indexPath: string
 }
 
+export type IndexerRequest =
+  | { readonly type: 'find'; readonly id: number; readonly filter: LedgerFilter }
+  | { readonly type: 'close' }
+
+/** `found` is null when the question failed. */
+export interface IndexerAnswer {
+  readonly id: number
+  readonly found: readonly number[] | null
+}
+
 const atOnce = 1024
+const atOnceForQuery = 4096
 const restMs = 200
 
+const port = parentPort!
 const settings = workerData as IndexerSettings
 const log = await openLogReader(settings.log)
 const index = openEntryIndex(settings.indexPath, log)
@@ -27,12 +39,22 @@ const step = async (): Promise<void> => {
   if (!stopped) timer = setTimeout(step, done ? restMs : performance.now() - begun)
 }
 
-parentPort!.on('message', async () => {
+const find = async (id: number, filter: LedgerFilter): Promise<void> => {
+  try {
+    while (!stopped && !(await index.catchUp(atOnceForQuery))) await new Promise<void>((resolve) => setImmediate(resolve))
+    port.postMessage({ id, found: await index.find(filter) } satisfies IndexerAnswer)
+  } catch {
+    port.postMessage({ id, found: null } satisfies IndexerAnswer)
+  }
+}
+
+port.on('message', async (request: IndexerRequest) => {
+  if (request.type === 'find') return find(request.id, request.filter)
   stopped = true
   if (timer !== null) clearTimeout(timer)
-  index.close()
+  await index.close()
   await log.close()
-  parentPort!.close()
+  port.close()
 })
 
 await step()

@@ -99,7 +99,7 @@ export function createLedgerReader(log: LogReader, index: EntryIndex, { payloads
     if (Object.values(conditions).every((condition) => condition === undefined)) return readOn(afterIndex, limit)
     // in steps, so that a process that has other things to do is not held up by an index that is far behind
     while (!(await index.catchUp(entriesOfStep))) await new Promise<void>((resolve) => setImmediate(resolve))
-    return read(index.find(filter))
+    return read(await index.find(filter))
   }
 
   return {
@@ -123,7 +123,7 @@ export function createLedgerReader(log: LogReader, index: EntryIndex, { payloads
     size: async () => (await log.head()).size,
     checkpoint: async () => (await log.head()).checkpoint,
     close: async () => {
-      index.close()
+      await index.close()
       await log.close()
     }
   }
