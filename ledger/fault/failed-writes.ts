@@ -45,7 +45,8 @@ export async function failWrites(subject: Subject, { runs, onRun, signal }: RunO
     for (let at = 0; at < positions.length; at += step) {
       signal?.throwIfAborted()
       if ((await trace(['-e', positions[Math.floor(at)]!])).includes('(INJECTED)')) reached++
-      onRun?.(++tally.positions)
+      tally.positions++
+      onRun?.(tally.positions)
     }
     if (tally.positions > 0 && reached < tally.positions / 2)
       throw new InfraFabricError('fault.writes.unreached', `${reached} of ${tally.positions} writes failed`)
@@ -97,7 +98,8 @@ export async function shortenWrites(subject: Subject, { runs, seed, onRun, signa
     while (tally.positions < runs) {
       signal?.throwIfAborted()
       await limited(1 + Math.floor(random() * longest)).attempt()
-      onRun?.(++tally.positions)
+      tally.positions++
+      onRun?.(tally.positions)
     }
     return tally
   } finally {

@@ -6,10 +6,14 @@ import test, { type ExecutionContext } from 'ava'
 import { InfraFabricError, silentLog } from '#kernel'
 import { type AppendItem, appendItem, type Ledger, ledgerFiles, openLedger, readEntries, verifyLedger } from '#ledger'
 import { readSigner } from '../log/note.ts'
+import { openEntryIndex } from '../read/entry-index.ts'
+import { createLedgerReader } from '../read/reader.ts'
 import { openKeyring, prepareKeys } from '../store/keyring.ts'
+import { openStore, type StoreSettings } from '../store/open.ts'
 import { openSequencer } from '../store/sequencer.ts'
 import { openSqliteStore } from '../store/sqlite-store.ts'
 import { eventNumber, items, openTestLedger, openTestWitness, origin, scratch, verify } from '../testing/fixtures.ts'
+import { type RedisServer, startRedis } from '../testing/redis-server.ts'
 import { type Failure, failingStore } from './failing-store.ts'
 import { killWriters } from './kills.ts'
 import { randomFrom } from './random.ts'
@@ -40,40 +44,65 @@ test('a new database that another process is about to set up is waited for', asy
   await ended
 })
 
-for (const code of ['ledger.store.io', 'ledger.store.full', 'ledger.store.busy']) {
-  for (const failure of ['not persisted', 'persisted anyway'] satisfies Failure[]) {
-    test(`a commit fails with ${code}, ${failure}: told again, its entries stand in the log once`, async (t) => {
-      const dir = scratch(t)
-      const files = ledgerFiles(dir)
-      const vkey = prepareKeys(files, origin)
-      const store = openSqliteStore(files.database)
-      const failing = failingStore(
-        store,
-        new Map([
-          [1, failure],
-          [2, failure]
-        ]),
-        code
-      )
-      const sequencer = await openSequencer(failing, openKeyring(files, origin))
-      const first = await sequencer.append(items(0, 3))
-      await t.throwsAsync(sequencer.append(items(3, 3)), { code })
-      // what failed is told again together with something new, and fails again
-      await t.throwsAsync(sequencer.append(items(2, 6)), { code })
-      const places = await sequencer.append(items(0, 10))
-      await store.close()
-      t.deepEqual(places.slice(0, 3), first)
-      t.deepEqual(
-        places.map(({ index }) => index),
-        upTo(10)
-      )
-      t.deepEqual(
-        readEntries(files.database).map(({ payload }) => payload.n),
-        upTo(10)
-      )
-      t.is((await verifyLedger(files.database, { vkey })).verdict, 'valid')
-    })
+let redis: RedisServer
+test.before(async () => {
+  redis = await startRedis()
+})
+test.after.always(() => redis?.stop())
 
+const failuresOf = {
+  sqlite: ['ledger.store.io', 'ledger.store.full', 'ledger.store.busy'],
+  redis: ['ledger.store.unanswered', 'ledger.store.unreachable', 'ledger.store.unreplicated', 'ledger.store.io']
+} as const
+
+for (const [kind, codes] of Object.entries(failuresOf) as ['sqlite' | 'redis', readonly string[]][]) {
+  for (const code of codes) {
+    for (const failure of ['not persisted', 'persisted anyway'] satisfies Failure[]) {
+      test(`${kind}: a commit fails with ${code}, ${failure}: told again, its entries stand in the log once`, async (t) => {
+        const dir = scratch(t)
+        const files = ledgerFiles(dir)
+        const name = `${kind}-${failure.replace(' ', '-')}.${code}.example/log`
+        const vkey = prepareKeys(files, name)
+        const holder = { name: 'test', address: '' }
+        const settings: StoreSettings =
+          kind === 'sqlite'
+            ? { kind, path: files.database, busyTimeoutMs: 2000 }
+            : { kind, url: redis.url, logName: name, holder }
+        const store = await openStore(settings, () => undefined)
+        t.teardown(() => store.close())
+        const failing = failingStore(
+          store,
+          new Map([
+            [1, failure],
+            [2, failure]
+          ]),
+          code
+        )
+        const sequencer = await openSequencer(failing, openKeyring(files, name))
+        const first = await sequencer.append(items(0, 3))
+        await t.throwsAsync(sequencer.append(items(3, 3)), { code })
+        // what failed is told again together with something new, and fails again
+        await t.throwsAsync(sequencer.append(items(2, 6)), { code })
+        const places = await sequencer.append(items(0, 10))
+        t.deepEqual(places.slice(0, 3), first)
+        t.deepEqual(
+          places.map(({ index }) => index),
+          upTo(10)
+        )
+        const reader = createLedgerReader(store, openEntryIndex(join(dir, 'index.db'), store))
+        t.deepEqual(
+          (await reader.query({})).map(({ entry }) => entry.payload.n),
+          upTo(10)
+        )
+        const log = kind === 'sqlite' ? files.database : redis.url
+        t.is((await verifyLedger(log, { vkey, beside: {} })).verdict, 'valid')
+      })
+    }
+  }
+}
+
+for (const code of failuresOf.sqlite) {
+  for (const failure of ['not persisted', 'persisted anyway'] satisfies Failure[]) {
     test(`the ledger fails with ${code}, ${failure}: the witness spools, and delivers each entry once`, async (t) => {
       const ledger = await openTestLedger(t)
       let fails = 2

@@ -109,7 +109,8 @@ export async function killRedis({ runs, seed, onRun, signal }: RunOptions): Prom
         oracle.observeHeads()
         await redis.restart()
         await oracle.check(vkey)
-        onRun?.(++run)
+        run++
+        onRun?.(run)
       }
     } finally {
       await endLoader(loader, oracle)
@@ -166,7 +167,8 @@ export async function killLeaders({ runs, seed, onRun, signal }: RunOptions): Pr
         oracle.hear(loaders[other]!.take())
         await oracle.check(vkey)
         leader = other
-        onRun?.(++run)
+        run++
+        onRun?.(run)
       }
     } finally {
       for (const loader of loaders) await endLoader(loader, oracle)

@@ -88,7 +88,8 @@ export async function killService({ runs, seed, onRun, signal }: RunOptions): Pr
         for (const { take } of remote) hear(take())
         await oracle.check(vkey)
         service = serve(dir, port)
-        onRun?.(++run)
+        run++
+        onRun?.(run)
       }
       await service.ready
       for (const { child } of remote) child.stdin!.end()
