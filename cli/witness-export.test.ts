@@ -66,6 +66,9 @@ test('export writes lines to stdout and files beside; bundles verify, are taken 
       t.regex((await read('trace', 't0')).stdout, /10 entries/)
       t.regex((await read('cost')).stdout, new RegExp(`total +${entries} .*${entries / 10}\\.000000`))
       t.is((await read('verify', '--vkey', vkey)).code, 0)
+      const proof = join(data, 'proof')
+      t.is((await read('prove', '4', '--out', proof)).code, 0)
+      t.is((await ifctl(['witness', 'prove', '--check', proof, '--vkey', vkey])).code, 0)
       t.regex((await read('log', '--event', 'E', '--component', 'C')).stderr, /ledger\.imported/)
     }
     const spoiled = await readFile(whole)

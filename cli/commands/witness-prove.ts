@@ -27,8 +27,18 @@ async function readPolicy(path: string | undefined): Promise<Policy | null> {
 async function prove(index: number, args: Arguments, output: Output): Promise<number> {
   const place = ledgerPlace(args)
   if (!isServerAddress(place)) await existingLedger(place)
-  const { formatTlogProof, latestPublished, ledgerFiles, noPolicy, parseCheckpoint, parsePolicy, proveInclusion, tilesOf } =
-    await import('#ledger')
+  const {
+    bundleOfFolder,
+    formatTlogProof,
+    latestPublished,
+    ledgerFiles,
+    noPolicy,
+    parseCheckpoint,
+    parsePolicy,
+    parseTlogProof,
+    proveInclusion,
+    tilesOf
+  } = await import('#ledger')
   const files = isServerAddress(place) ? null : ledgerFiles(place)
   const policy =
     (await readPolicy(args.value('policy'))) ??
@@ -36,12 +46,15 @@ async function prove(index: number, args: Arguments, output: Output): Promise<nu
   const made = await withReader(place, async (reader) => {
     const [stored] = await reader.query({ afterIndex: index - 1, limit: 1 })
     if (stored?.entry.index !== index) throw new CommandError('cli.not-found', `there is no entry ${index}`)
-    const published = files === null ? null : latestPublished(files.published, policy, index + 1)
+    // the head of a bundle is the one that was exported, with its cosignatures
+    const isBundle = files !== null && bundleOfFolder(place) !== null
+    const published = files === null || isBundle ? null : latestPublished(files.published, policy, index + 1)
     const checkpoint = published ?? (await reader.checkpoint())!
     const { size, origin } = parseCheckpoint(checkpoint).checkpoint
-    const proof = await proveInclusion(tilesOf(reader.log), index, size)
+    const kept = reader.keptProof?.(index)
+    const proof = kept === undefined ? await proveInclusion(tilesOf(reader.log), index, size) : parseTlogProof(kept).proof
     return {
-      published: published !== null,
+      published: published !== null || isBundle,
       origin,
       size,
       text: formatTlogProof({ index, proof, checkpoint, extra: stored.bytes })

@@ -9,6 +9,7 @@ import type { LogReader, Segment } from '../store/store.ts'
 import { type Bundle, openBundle } from '../verify/bundle.ts'
 
 const largestSegment = tileWidth * (maxEntryOctets + 2)
+const largestProof = 1 << 18
 const entryName = /^entries\/(\d{12})\.json$/
 
 /**
@@ -23,9 +24,11 @@ export function openBundleReader(path: string): LedgerReader {
   const selection = bundle.facts.filter !== null
   const log = selection ? selectionReader(bundle) : wholeReader(bundle)
   // an index kept beside a selection could not be told from that of another one
-  return createLedgerReader(log, openEntryIndex(selection ? null : indexPathOf(path), log, { gaps: selection }), {
-    payloads: bundle.facts.payloads
-  })
+  const index = openEntryIndex(selection ? null : indexPathOf(path), log, { gaps: selection })
+  const reader = createLedgerReader(log, index, { payloads: bundle.facts.payloads })
+  if (!selection) return reader
+  const proofName = (number: number) => `proofs/${String(number).padStart(12, '0')}.tlog-proof`
+  return { ...reader, keptProof: (number) => bundle.archive.read(proofName(number), largestProof).toString('utf8') }
 }
 
 function common({ archive, checkpoint, facts, payloads }: Bundle): Pick<LogReader, 'erasable' | 'close'> & {

@@ -82,6 +82,8 @@ test('a selection taken in answers queries of what it holds, and gives its proof
   t.is(committed!.erasable, undefined, 'not exported is not erased')
   await t.throwsAsync(proveInclusion(tilesOf(reader.log), 4, 60), { code: 'ledger.bundle.selection' })
   const files = contentOf(bundle)
+  t.is(reader.keptProof!(4), files.get('proofs/000000000004.tlog-proof')!.toString())
+  t.throws(() => reader.keptProof!(5), { message: /is missing/ })
   const proof = parseTlogProof(files.get('proofs/000000000004.tlog-proof')!.toString())
   const trust = { logs: [parseVerifierKey(log.vkey)], policy: noPolicy }
   t.true(checkTlogProof(proof, trust, files.get('entries/000000000004.json')!).good)

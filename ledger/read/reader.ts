@@ -29,6 +29,8 @@ export interface LedgerReader {
   readonly checkpoint: () => Promise<string | null>
   /** The log itself: its segments and tiles. */
   readonly log: LogReader
+  /** Of a selection, which has no tiles: the proof that an entry of it brings, a tlog-proof. */
+  readonly keptProof?: (index: number) => string
   readonly close: () => Promise<void>
 }
 
