@@ -48,7 +48,7 @@ interface OpenConference {
 }
 
 /** Sound that is late is lost: the thread goes before others where the system allows it. On Linux a priority is a thread's own. */
-const nice = -15
+const nice = -10
 try {
   if (process.platform === 'linux') setPriority(nice)
 } catch {

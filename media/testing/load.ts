@@ -175,7 +175,7 @@ function talk(order: Extract<LoadOrder, { type: 'talk' }>): void {
 
 try {
   // Like the media threads: what holds the load up must not look like a fault of the plane.
-  setPriority(-15)
+  setPriority(-10)
 } catch {
   // Without the right to, the figure `heldUp` tells.
 }
