@@ -59,7 +59,8 @@ for (const part of parts.filter(({ name, group }) => wanted.includes(name) || wa
     const outcome = await part.run({ runs, seed, signal, onRun })
     rows.push({ ...outcome, part, seconds: (performance.now() - begun) / 1000 })
   } catch (error) {
-    if (signal.aborted) process.exit(130)
+    // what was tried before is told all the same
+    if (signal.aborted) break
     complaints.push(`${part.name}: ${error instanceof Error ? error.message : String(error)}`)
   }
 }
@@ -114,4 +115,4 @@ for (const { part, tally } of rows) {
 }
 for (const complaint of complaints) process.stderr.write(`${complaint}\n`)
 const failed = sum('lost') + sum('duplicated') + sum('forked') + sum('invalid') > 0
-process.exit(failed || complaints.length > 0 ? 1 : 0)
+process.exit(signal.aborted ? 130 : failed || complaints.length > 0 ? 1 : 0)
