@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { createSocket, type Socket } from 'node:dgram'
-import type { Decoder, Encoder } from './codec/codec.ts'
+import { type CodecDefinition, type Decoder, type Encoder, largestPayload, longestPacketMs } from './codec/codec.ts'
 import { codecNamed } from './codec/codecs.ts'
+import { rtpmapLine } from './codec/negotiation.ts'
 import type { Endpoint } from './latch.ts'
 import { frameMs } from './mixer/lane.ts'
 import { decodeRtp, emptyRtpHeader, encodeRtp, rtpHeaderLength, sequenceDistance } from './rtp/rtp.ts'
@@ -12,7 +13,8 @@ import { Secrecy } from './srtp/secrecy.ts'
 import { SrtpStream } from './srtp/stream.ts'
 
 export interface RtpPhoneOptions {
-  readonly codec?: 'PCMU' | 'PCMA'
+  /** Name of the one codec it speaks. Default `PCMU`. */
+  readonly codec?: string
   /** Whether it encrypts, and takes nothing in clear. */
   readonly srtp?: boolean
   /** What it says, over and over, at the codec's sample rate; silence when left out. */
@@ -26,6 +28,7 @@ export interface RtpPhoneOptions {
 }
 
 const eventPayloadType = 101
+const dynamicPayloadType = 96
 const longestRecordingSeconds = 600
 
 /**
@@ -36,12 +39,13 @@ export class RtpPhone {
   readonly port: number
   readonly #options: RtpPhoneOptions
   readonly #socket: Socket
+  readonly #codec: CodecDefinition
   readonly #decoder: Decoder
   readonly #encoder: Encoder
   readonly #payloadType: number
   readonly #sampleRateHz: number
   readonly #header = emptyRtpHeader()
-  readonly #decoded = new Int16Array(1500)
+  readonly #decoded: Int16Array
   readonly #ssrc = randomBytes(4).readUInt32BE()
   #heard: Int16Array[] = []
   #heardSamples = 0
@@ -60,11 +64,13 @@ export class RtpPhone {
   private constructor(socket: Socket, options: RtpPhoneOptions) {
     const codec = codecNamed(options.codec ?? 'PCMU')!
     this.#options = options
+    this.#codec = codec
+    this.#decoded = new Int16Array((longestPacketMs * codec.sampleRateHz) / 1000)
     this.#socket = socket
     this.port = socket.address().port
     this.#decoder = codec.createDecoder()
     this.#encoder = codec.createEncoder()
-    this.#payloadType = codec.staticPayloadType!
+    this.#payloadType = codec.staticPayloadType ?? dynamicPayloadType
     this.#sampleRateHz = codec.sampleRateHz
     this.#secrecy = new Secrecy(options.srtp === true ? 'required' : 'off')
     socket.on('message', (packet) => this.#receive(packet))
@@ -85,7 +91,7 @@ export class RtpPhone {
 
   /** An offer for what this phone speaks; also an answer, as long as nothing is encrypted. */
   sdp(direction: 'sendrecv' | 'sendonly' | 'recvonly' | 'inactive' = 'sendrecv'): string {
-    const name = this.#payloadType === 0 ? 'PCMU' : 'PCMA'
+    const { clockRateHz } = this.#codec
     const lines = [
       'v=0',
       `o=phone ${this.port} 1 IN IP4 127.0.0.1`,
@@ -93,8 +99,8 @@ export class RtpPhone {
       'c=IN IP4 127.0.0.1',
       't=0 0',
       `m=audio ${this.port} ${this.#options.srtp === true ? 'RTP/SAVP' : 'RTP/AVP'} ${this.#payloadType} ${eventPayloadType}`,
-      `a=rtpmap:${this.#payloadType} ${name}/8000`,
-      `a=rtpmap:${eventPayloadType} telephone-event/8000`,
+      rtpmapLine(this.#payloadType, this.#codec),
+      `a=rtpmap:${eventPayloadType} telephone-event/${clockRateHz}`,
       `a=fmtp:${eventPayloadType} 0-15`,
       `a=${direction}`,
       ...this.#secrecy.offer().map((key) => `a=crypto:${encodeCryptoAttribute(key)}`)
@@ -129,12 +135,12 @@ export class RtpPhone {
       for (let i = 0; i < samples.length; i++) samples[i] = says[(this.#frame * samples.length + i) % says.length]!
     }
     onSend?.(samples, this.#frame)
-    const packet = Buffer.alloc(rtpHeaderLength + samples.length)
+    const packet = Buffer.alloc(rtpHeaderLength + largestPayload)
     encodeRtp(packet, this.#frame === 0, this.#payloadType, this.#sequence, this.#timestamp, this.#ssrc)
-    this.#encoder.encode(samples, packet, rtpHeaderLength)
-    this.#send(packet)
+    const octets = this.#encoder.encode(samples, packet, rtpHeaderLength)
+    if (octets > 0) this.#send(packet.subarray(0, rtpHeaderLength + octets))
     this.#frame++
-    this.#timestamp = (this.#timestamp + samples.length) >>> 0
+    this.#timestamp = (this.#timestamp + (this.#codec.clockRateHz * frameMs) / 1000) >>> 0
   }
 
   #send(packet: Buffer): void {
@@ -149,7 +155,7 @@ export class RtpPhone {
   press(digit: string, durationMs = 100): void {
     const event = eventOfDigit(digit)
     const began = this.#timestamp
-    const duration = (durationMs * this.#sampleRateHz) / 1000
+    const duration = (durationMs * this.#codec.clockRateHz) / 1000
     for (let n = 1; n <= 6; n++) {
       const packet = Buffer.alloc(rtpHeaderLength + 4)
       encodeRtp(packet, n === 1, eventPayloadType, this.#sequence, began, this.#ssrc)
@@ -202,6 +208,8 @@ export class RtpPhone {
     if (this.#closed) return
     this.#closed = true
     this.#srtp?.close()
+    this.#encoder.close()
+    this.#decoder.close()
     this.#socket.close()
   }
 }

@@ -108,7 +108,8 @@ export const spokenCodecs = (): readonly string[] => [
   ...new Set(codecs.filter((codec) => codec.servedBy() !== null).map(({ name }) => name))
 ]
 
-const rtpmap = (payloadType: number, codec: CodecDefinition) =>
+/** The a=rtpmap line of a codec. @see RFC 8866 §6.6 */
+export const rtpmapLine = (payloadType: number, codec: CodecDefinition): string =>
   `a=rtpmap:${payloadType} ${codec.name}/${codec.clockRateHz}${codec.channels === 1 ? '' : `/${codec.channels}`}`
 
 const fmtp = (payloadType: number, parameters: string | null) =>
@@ -134,7 +135,7 @@ export function answeredFormats(terms: CodecTerms): FormatLines {
   return {
     payloadTypes: [payloadType, comfortNoisePayloadType, eventPayloadType].filter((number) => number !== null),
     attributes: [
-      rtpmap(payloadType, codec),
+      rtpmapLine(payloadType, codec),
       ...fmtp(payloadType, parameters),
       ...(comfortNoisePayloadType === null ? [] : [`a=rtpmap:${comfortNoisePayloadType} ${comfortNoise}/${terms.clockRateHz}`]),
       ...(eventPayloadType === null ? [] : eventLines(eventPayloadType, eventClockRateHz)),
@@ -163,7 +164,7 @@ export function offeredFormats(): FormatLines {
   return {
     payloadTypes: [...numbers, ...clocks.map(([, number]) => number)],
     attributes: [
-      ...offered.flatMap((codec, at) => [rtpmap(numbers[at]!, codec), ...fmtp(numbers[at]!, codec.parameters)]),
+      ...offered.flatMap((codec, at) => [rtpmapLine(numbers[at]!, codec), ...fmtp(numbers[at]!, codec.parameters)]),
       ...clocks.flatMap(([clock, number]) => eventLines(number, clock)),
       `a=ptime:${packetMs}`
     ]
