@@ -4,8 +4,8 @@
  * What a stranger can bring is bounded: body, headers, time, requests a second, connections, streams; nothing of the service grows with the log.
  */
 import { existsSync, readFileSync } from 'node:fs'
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
+import type { AddressInfo, Server, Socket } from 'node:net'
 import { promisify } from 'node:util'
 import { gzip as gzipCallback } from 'node:zlib'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
@@ -58,6 +58,12 @@ export interface LedgerServiceConfig {
   readonly slowClientMs?: number
   /** Streams at a time. Default 64. */
   readonly mostFollowers?: number
+  /** Streams of one token. Default 16. */
+  readonly mostFollowersOfOne?: number
+  /** Connections of one network address. Default 128. */
+  readonly mostConnectionsOfOne?: number
+  /** A connection over which nothing goes for so long, in either direction, is ended. Default 60,000 ms: longer than a stream goes without a heartbeat. */
+  readonly idleMs?: number
   /** What models cost. Default: the rates of the suite. */
   readonly rates?: Rates
   /** Puts the auditor's page at `/`. */
@@ -116,9 +122,11 @@ export async function startLedgerService(config: LedgerServiceConfig): Promise<L
   const addressLimit = createRateLimit(config.addressRate ?? { perSecond: 200, burst: 400 }, monotonicMs)
   const tokenLimit = createRateLimit(config.tokenRate ?? { perSecond: 500, burst: 1000 }, monotonicMs)
   const callers = new WeakMap<FastifyRequest, Caller>()
-  const streams = new Set<AbortController>()
-  const app = createApp(config.tls)
+  /** Streams and the tokens they were opened with. */
+  const streams = new Map<AbortController, string>()
+  const app = createApp(config.tls, config.idleMs ?? 60_000)
   app.server.maxConnections = mostConnections
+  limitConnections(app.server, config.mostConnectionsOfOne ?? 128)
   app.removeContentTypeParser('text/plain')
   const ledger = ledgerRoutes({
     reader,
@@ -159,8 +167,12 @@ export async function startLedgerService(config: LedgerServiceConfig): Promise<L
 
   const stream = async (request: FastifyRequest, reply: FastifyReply, { stream: run }: EventStream): Promise<void> => {
     if (streams.size >= mostFollowers) throw new Problem('busy', 'too many streams are open', { retryAfterS: 10 })
+    const caller = callers.get(request)
+    const own = [...streams.values()].filter((id) => id === caller?.id).length
+    if (own >= (config.mostFollowersOfOne ?? 16))
+      throw new Problem('busy', 'this token has too many streams open', { retryAfterS: 10 })
     const ended = new AbortController()
-    streams.add(ended)
+    streams.set(ended, caller?.id ?? '')
     metrics.followers.set(streams.size)
     reply.hijack()
     const { raw } = reply
@@ -173,7 +185,6 @@ export async function startLedgerService(config: LedgerServiceConfig): Promise<L
       'cache-control': 'no-store',
       'x-accel-buffering': 'no'
     })
-    const caller = callers.get(request)
     const drop = () => {
       metrics.dropped.inc()
       log.warn({ caller: caller?.name, id: caller?.id }, 'a stream is read too slowly and was ended')
@@ -290,7 +301,7 @@ export async function startLedgerService(config: LedgerServiceConfig): Promise<L
     port: bound,
     close: () => {
       closing ??= (async () => {
-        for (const ended of streams) ended.abort()
+        for (const ended of streams.keys()) ended.abort()
         await app.close()
       })()
       return closing
@@ -298,19 +309,43 @@ export async function startLedgerService(config: LedgerServiceConfig): Promise<L
   }
 }
 
-function createApp(tls: LedgerServiceConfig['tls']): FastifyInstance {
+/** What is wrong with a request that was not read to its end. @see nodejs.org/api/http.html, 'clientError' */
+const statusOfClientError: Readonly<Record<string, number>> = { HPE_HEADER_OVERFLOW: 431, ERR_HTTP_REQUEST_TIMEOUT: 408 }
+
+/** No address gets all the connections there are. */
+function limitConnections(server: Server, most: number): void {
+  const open = new Map<string, number>()
+  server.on('connection', (socket: Socket) => {
+    const neighbour = neighbourOf(socket.remoteAddress ?? '')
+    const count = (open.get(neighbour) ?? 0) + 1
+    if (count > most) {
+      socket.destroy()
+      return
+    }
+    open.set(neighbour, count)
+    socket.once('close', () => {
+      const left = open.get(neighbour)! - 1
+      if (left > 0) open.set(neighbour, left)
+      else open.delete(neighbour)
+    })
+  })
+}
+
+function createApp(tls: LedgerServiceConfig['tls'], idleMs: number): FastifyInstance {
   const options = {
     bodyLimit: mostBodyOctets,
     requestTimeout: requestTimeoutMs,
-    connectionTimeout: 0,
+    connectionTimeout: idleMs,
     keepAliveTimeout: 60_000,
     forceCloseConnections: true,
     routerOptions: { maxParamLength: 256 },
     exposeHeadRoutes: false,
     logger: false,
     http: { maxHeaderSize: 16_384, headersTimeout: 10_000 },
-    clientErrorHandler: (_: Error, socket: Socket) => {
-      if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n')
+    clientErrorHandler: (error: Error, socket: Socket) => {
+      const status = statusOfClientError[errorCode(error)] ?? 400
+      if (socket.writable)
+        socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
     },
     frameworkErrors: (error: Error, _: FastifyRequest, reply: FastifyReply) => {
       const problem = problemOf(error)
@@ -338,8 +373,25 @@ function createApp(tls: LedgerServiceConfig['tls']): FastifyInstance {
 const operationOf = (request: FastifyRequest): string =>
   (request.routeOptions.config as { operation?: string } | undefined)?.operation ?? 'other'
 
+/** An entry nests at most 64 deep, and stands in a list in a member. */
+const deepest = 68
+
+/**
+ * Checked before the schema, which goes down into what it checks.
+ *
+ * @throws {Problem} `invalid-request`
+ */
+function expectShallow(body: unknown): void {
+  let level: unknown[] = [body]
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > deepest) throw new Problem('invalid-request', 'the body is nested too deep')
+    level = level.flatMap((value) => (typeof value === 'object' && value !== null ? Object.values(value) : []))
+  }
+}
+
 /** @throws {Problem} `invalid-request`, naming every part of the request that is not as it should be */
 function parse(schema: z.ZodType, value: unknown, where: string): unknown {
+  if (where === '') expectShallow(value)
   const parsed = schema.safeParse(value)
   if (parsed.success) return parsed.data
   const errors = parsed.error.issues
