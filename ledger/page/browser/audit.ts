@@ -40,9 +40,12 @@ export interface Audit {
 
 export const mostFaults = 100
 
+/** Of what is told of one entry, what says most comes first. */
+const ranks: readonly Fault['kind'][] = ['altered', 'form', 'proof', 'payload', 'chain', 'tile']
+
 /** Faults in the order of the log, as many as are told. */
 export const firstFaults = (faults: readonly Fault[]): Fault[] =>
-  [...faults].sort((a, b) => a.index - b.index).slice(0, mostFaults)
+  [...faults].sort((a, b) => a.index - b.index || ranks.indexOf(a.kind) - ranks.indexOf(b.kind)).slice(0, mostFaults)
 
 export interface TrustedKeys {
   readonly trusted: VerifierKey

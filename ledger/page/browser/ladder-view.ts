@@ -101,7 +101,8 @@ function note({ label, detail }: Step, x: number, y: number, width: number): SVG
 function arrow({ label, detail }: Step, from: number, to: number, y: number, edge: number | null): SVGElement[] {
   const direction = Math.sign(to - from)
   const middle = (from + to) / 2
-  const width = Math.abs(to - from) - 14
+  // a label may reach a little over the lanes it stands between
+  const width = Math.abs(to - from) + 6
   return [
     svg('line', { x1: from, x2: to - direction * 2, y1: y, y2: y, class: 'arrow' }),
     svg('path', { d: `M ${to} ${y} l ${-direction * 9} -4.5 v 9 z`, class: 'tip' }),

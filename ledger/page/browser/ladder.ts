@@ -85,7 +85,7 @@ const known: Readonly<Record<string, (payload: Payload) => Drawn>> = {
   INVITE: ({ hazard, conference }) => ({
     from: 'edge',
     to: 'application',
-    label: 'verified by the edge',
+    label: 'passed the edge',
     detail: list(hazard, conference)
   }),
   sip_hash_verified: ({ expertId }) => ({

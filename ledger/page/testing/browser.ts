@@ -3,7 +3,6 @@ import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { ExecutionContext } from 'ava'
 import { type BrowserContext, chromium, type Page } from 'playwright-core'
 
 const executables = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
@@ -13,10 +12,8 @@ export interface TestBrowser {
   readonly context: (
     options?: Parameters<Awaited<ReturnType<typeof chromium.launch>>['newContext']>[0]
   ) => Promise<BrowserContext>
-  /** A page in a new context. */
-  readonly page: (context?: BrowserContext) => Promise<Page>
   /** What went wrong in any page: errors of its program, refusals of its security policy, requests to anywhere but loopback. */
-  readonly problems: readonly string[]
+  readonly problems: string[]
   readonly close: () => Promise<void>
 }
 
@@ -62,7 +59,6 @@ export async function openBrowser(): Promise<TestBrowser> {
   }
   return {
     context,
-    page: async (given) => (given ?? (await context())).newPage(),
     problems,
     close: async () => {
       await browser.close()
@@ -95,5 +91,3 @@ export async function signIn(
   await page.click('button[type=submit]')
   return verdictOf(page)
 }
-
-export type Test = ExecutionContext<{ browser: TestBrowser }>
