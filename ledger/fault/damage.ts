@@ -160,10 +160,6 @@ const filesIn = (dir: string): string[] =>
     .map((file) => relative(dir, join(file.parentPath, file.name)))
     .sort()
 
-const report = (tally: Damage, seen: boolean) => {
-  if (seen) tally.seen++
-}
-
 export async function spoilSqlite({ runs, seed, onRun, signal }: RunOptions): Promise<Damage> {
   const random = randomFrom(seed)
   const tally: Damage = { ...newTally(), seen: 0 }
@@ -176,7 +172,7 @@ export async function spoilSqlite({ runs, seed, onRun, signal }: RunOptions): Pr
       const whole = logs[run % logs.length]!
       cpSync(whole.dir, dir, { recursive: true })
       const what = spoil(join(dir, whole.files[Math.floor(random() * whole.files.length)]!), random)
-      report(tally, await judge(whole, 'sqlite', dir, what, tally))
+      if (await judge(whole, 'sqlite', dir, what, tally)) tally.seen++
       rmSync(dir, { recursive: true, force: true })
       onRun?.(run + 1)
     }
@@ -211,7 +207,7 @@ export async function spoilRedis({ runs, seed, onRun, signal }: RunOptions): Pro
       cpSync(dir, folder, { recursive: true })
       const what = spoil(join(data, whole.files.find((file) => file.endsWith('.incr.aof'))!), random)
       const spoiled = await server(data).catch(() => null)
-      report(tally, spoiled === null || (await judge(whole, spoiled, folder, what, tally)))
+      if (spoiled === null || (await judge(whole, spoiled, folder, what, tally))) tally.seen++
       await spoiled?.stop()
       for (const used of [data, folder]) rmSync(used, { recursive: true, force: true })
       onRun?.(run + 1)
@@ -265,7 +261,7 @@ export async function spoilSpool({ runs, seed, onRun, signal }: RunOptions): Pro
         tally.invalid++
         if (tally.problems.length < 20) tally.problems.push(`${what}: ${outcome}`)
       }
-      report(tally, outcome !== 'whole')
+      if (outcome !== 'whole') tally.seen++
       rmSync(dir, { recursive: true, force: true })
       onRun?.(run + 1)
     }
