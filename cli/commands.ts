@@ -123,8 +123,13 @@ export const commands: readonly Command[] = [
   {
     words: ['witness', 'trace'],
     operands: ['<trace>'],
-    summary: 'timeline of a trace and the traces under it',
-    options: [dataOption, ledgerOption],
+    summary: 'timeline of a trace and the traces under it: seconds since it began and since the entry before',
+    options: [
+      dataOption,
+      ledgerOption,
+      { name: 'time', value: 'FORM', summary: 'offset (default), or time of day: utc or local' },
+      { name: 'follow', summary: 'go on with entries as they come, until SIGINT' }
+    ],
     load: () => import('./commands/witness-trace.ts')
   },
   {
@@ -138,7 +143,13 @@ export const commands: readonly Command[] = [
       { name: 'vkey', value: 'KEY', summary: 'public key of the log, or a file with it (default: the one beside the ledger)' },
       { name: 'checkpoint', value: 'FILE', summary: 'checkpoint kept from earlier, - for stdin: shows truncation and forks' },
       { name: 'policy', value: 'FILE', summary: 'witnesses whose quorum must have cosigned (C2SP tlog-policy)' },
-      { name: 'all', summary: 'as well the form of every entry, gaps in calls, and the index beside the ledger' },
+      { name: 'all', summary: 'as well the form of every entry, gaps in calls, and all that lies beside the log' },
+      {
+        name: 'producers',
+        value: 'FILE',
+        summary:
+          'as --all, and the signatures of producers: a public key a line, behind it the components that only it speaks for'
+      },
       { name: 'accounting', value: 'FILE', summary: 'accounting.jsonl of the edge: shows calls that were not recorded' },
       {
         name: 'state',

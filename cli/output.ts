@@ -15,6 +15,8 @@ export interface Output {
   readonly stdout: () => NodeJS.WriteStream
   /** What to do when the reader of stdout goes away (`| head`), instead of ending the process there and then. */
   readonly whenGone: (stop: () => void) => void
+  /** Columns of the terminal; undefined where stdout is none. */
+  readonly columns: () => number | undefined
   /** Marks text for a terminal; plain text anywhere else. */
   readonly paint: (colour: Colour, text: string) => string
 }
@@ -110,6 +112,7 @@ export function processOutput(json: boolean): Output {
     whenGone: (stopInstead) => {
       stop = stopInstead
     },
+    columns: () => (mayBeTerminal(1) && process.stdout.isTTY ? process.stdout.columns : undefined),
     paint: (colour, text) => (colours ? `\u001b[${codes[colour]}m${text}\u001b[0m` : text)
   }
 }

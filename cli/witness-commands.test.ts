@@ -122,16 +122,59 @@ test('trace is a timeline with the traces under it', async (t) => {
     await fill(data, [
       {},
       { traceId: 'childtrace', parentTraceId: trace, event: 'CONNECTED', payload: { codec: 'PCMU\u001b[2J' } },
-      { traceId: 'other' }
+      { traceId: 'grandchild', parentTraceId: 'childtrace', event: 'BYE', cost: '0.5' },
+      { traceId: 'childtrace', event: 'ENDED', payload: { reason: 'x'.repeat(200) } },
+      { traceId: 'other' },
+      { event: 'TERMINATED' }
     ])
     const { code, stdout } = await ifctl(['witness', 'trace', trace, '--data', data])
     t.is(code, 0)
-    t.regex(
-      stdout,
-      /2 entries, 1 child traces\n\+0\.000 .*INVITE\n\+1\.000 +childtra +IF\.proxy +CONNECTED +codec=PCMU\\u\{1b\}\[2J\n$/
-    )
-    t.is(json((await ifctl(['witness', 'trace', trace, '--data', data, '--json'])).stdout).length, 2)
+    const [head, ...lines] = stdout.trimEnd().split('\n')
+    t.regex(head!, /^0af7651916cd43dd8448eb211c80319c {2}\d{4}-.*Z {2}5 entries, 2 child traces, 5\.000 s$/)
+    t.deepEqual(lines, [
+      '    0.000           IF.proxy  INVITE',
+      '                    │ ▸ childtra  2 entries, 2.000 s',
+      '    1.000   +1.000  │ IF.proxy  CONNECTED   codec=PCMU\\u{1b}[2J',
+      '                    │ │ ▸ grandchi  1 entry, 0.000 s',
+      '    2.000   +1.000  │ │ IF.proxy  BYE         cost=0.5',
+      '                    │ ▸ childtra  2 entries, 2.000 s',
+      `    3.000   +1.000  │ IF.proxy  ENDED       reason=${'x'.repeat(108)}…`,
+      '    5.000   +2.000  IF.proxy  TERMINATED'
+    ])
+    const [utc, local] = await Promise.all([
+      ifctl(['witness', 'trace', 'grandchild', '--data', data, '--time', 'utc']),
+      ifctl(['witness', 'trace', 'grandchild', '--data', data, '--time', 'local'], { env: { TZ: 'Asia/Kathmandu' } })
+    ])
+    const shown = (text: string) => /\n *(\d\d):(\d\d):\d\d\.\d{3}(Z?) /.exec(text)!.slice(1)
+    const [hour, minute, zone] = shown(utc.stdout)
+    const [localHour, localMinute, none] = shown(local.stdout)
+    t.is((Number(localHour) * 60 + Number(localMinute) - Number(hour) * 60 - Number(minute) + 1_440) % 1_440, 345)
+    t.deepEqual([zone, none], ['Z', ''])
+    t.is((await ifctl(['witness', 'trace', trace, '--data', data, '--time', 'moon'])).code, 2)
+    t.is(json((await ifctl(['witness', 'trace', trace, '--data', data, '--json'])).stdout).length, 5)
     t.is((await ifctl(['witness', 'trace', 'nothing', '--data', data])).code, 1)
+  })
+})
+
+test('trace --follow goes on with what comes', async (t) => {
+  await withFolder(async (data) => {
+    await fill(data, [{}])
+    const child = start(['witness', 'trace', trace, '--data', data, '--follow'])
+    const end = finished(child)
+    let seen = ''
+    child.stdout.on('data', (text: string) => {
+      seen += text
+    })
+    const shows = async (word: string): Promise<void> => {
+      while (!seen.includes(word)) await once(child.stdout, 'data')
+    }
+    await shows('INVITE')
+    await fill(data, [{ traceId: 'late', parentTraceId: trace, event: 'LATE' }])
+    await shows('LATE')
+    child.kill('SIGINT')
+    const { code, stdout } = await end
+    t.is(code, 0)
+    t.regex(stdout, /INVITE\n +│ ▸ late {2}1 entry, 0\.000 s\n.*│ IF\.proxy {2}LATE/)
   })
 })
 

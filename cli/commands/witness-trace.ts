@@ -1,45 +1,97 @@
-import { CommandError } from '../arguments.ts'
+import type { LedgerFilter, LedgerReader } from '#ledger'
+import { type Arguments, CommandError, UsageError } from '../arguments.ts'
 import type { Run } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { entryJson, ledgerPlace, type StoredEntry, withReader } from '../ledger.ts'
 import { type Output, printable } from '../output.ts'
-import { table } from '../table.ts'
+import { pages } from '../pages.ts'
+import { createTimeline, type TimeForm, type Timeline, timeForms } from '../timeline.ts'
 
+/** Entries of a timeline: more would help nobody, and are in memory at once. */
 const mostEntries = 100_000
+/** Columns where there is no terminal to ask. */
+const usualColumns = 160
 
 export const run: Run = async (args, output) => {
   const trace = args.operands[0]!
-  const entries = await withReader(ledgerPlace(args), async (reader) => reader.query({ trace, limit: mostEntries }))
-  if (entries.length === 0)
-    throw new CommandError('cli.not-found', `no entry in the ledger has the trace ${JSON.stringify(trace)}`)
-  if (output.json) for (const stored of entries) await output.document(entryJson(stored))
-  else await show(trace, entries, output)
+  const time = readTimeForm(args)
+  const stop = new AbortController()
+  const interrupt = (): void => stop.abort()
+  process.on('SIGINT', interrupt).on('SIGTERM', interrupt)
+  try {
+    await withReader(ledgerPlace(args), async (reader) => {
+      const timeline = createTimeline({ trace, time, columns: output.columns() ?? usualColumns })
+      const last = output.json
+        ? await showJson(pages(reader, { trace }, Number.POSITIVE_INFINITY, stop.signal), output)
+        : await showAll(await read(reader, trace, stop.signal), trace, timeline, output)
+      if (last === null && !args.has('follow'))
+        throw new CommandError('cli.not-found', `no entry in the ledger has the trace ${JSON.stringify(trace)}`)
+      if (args.has('follow'))
+        await follow(reader, { trace, ...(last === null ? {} : { afterIndex: last }) }, timeline, output, stop.signal)
+    })
+  } finally {
+    process.off('SIGINT', interrupt).off('SIGTERM', interrupt)
+  }
   return exitCodes.ok
 }
 
-/** A timeline: seconds since the first entry; entries of child traces are marked with the head of their id. */
-async function show(trace: string, entries: readonly StoredEntry[], output: Output): Promise<void> {
-  const begun = Date.parse(entries[0]!.entry.time)
-  const children = new Set(entries.map(({ entry }) => entry.trace_id).filter((id) => id !== trace))
-  await output.line(
-    `${output.paint('bold', printable(trace))}  ${entries[0]!.entry.time}  ${entries.length} entries, ${children.size} child traces`
-  )
-  const rows = entries.map(({ entry }) => [
-    `+${((Date.parse(entry.time) - begun) / 1_000).toFixed(3)}`,
-    entry.trace_id === trace ? '' : printable(entry.trace_id.slice(0, 8)),
-    printable(entry.component),
-    printable(entry.event),
-    facts(entry.payload)
-  ])
-  for (const line of table(children.size === 0 ? rows.map(([at, , ...rest]) => [at!, ...rest]) : rows)) await output.line(line)
+function readTimeForm(args: Arguments): TimeForm {
+  const given = args.value('time') ?? 'offset'
+  const form = timeForms.find((each) => each === given)
+  if (form === undefined) throw new UsageError(`--time: expected one of ${timeForms.join(', ')}`)
+  return form
 }
 
-const longestFacts = 100
+async function read(reader: LedgerReader, trace: string, signal: AbortSignal): Promise<StoredEntry[]> {
+  const entries: StoredEntry[] = []
+  for await (const stored of pages(reader, { trace }, Number.POSITIVE_INFINITY, signal)) {
+    if (entries.length >= mostEntries)
+      throw new CommandError(
+        'cli.too-many',
+        `more than ${mostEntries} entries: --json, or ifctl witness query --trace, gives them all`
+      )
+    entries.push(stored)
+  }
+  return entries
+}
 
-function facts(payload: StoredEntry['entry']['payload']): string {
-  const text = Object.entries(payload)
-    .filter(([name]) => name !== 'callId')
-    .map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
-    .join(' ')
-  return printable(text.length > longestFacts ? `${text.slice(0, longestFacts - 1)}…` : text)
+/** @returns leaf number of the last entry; null when there is none */
+async function showJson(entries: AsyncIterable<StoredEntry>, output: Output): Promise<number | null> {
+  let last: number | null = null
+  for await (const stored of entries) {
+    await output.document(entryJson(stored))
+    last = stored.entry.index
+  }
+  return last
+}
+
+async function showAll(
+  stored: readonly StoredEntry[],
+  trace: string,
+  timeline: Timeline,
+  output: Output
+): Promise<number | null> {
+  const entries = stored.map(({ entry }) => entry)
+  if (entries.length === 0) return null
+  timeline.take(entries)
+  await output.line(`${output.paint('bold', printable(trace))}  ${entries[0]!.time}  ${timeline.summary()}`)
+  for (const line of timeline.lines(entries)) await output.line(line)
+  return entries.at(-1)!.index
+}
+
+async function follow(
+  reader: LedgerReader,
+  filter: LedgerFilter,
+  timeline: Timeline,
+  output: Output,
+  signal: AbortSignal
+): Promise<void> {
+  for await (const stored of reader.follow(filter, signal)) {
+    if (output.json) {
+      await output.document(entryJson(stored))
+      continue
+    }
+    timeline.take([stored.entry])
+    for (const line of timeline.lines([stored.entry])) await output.line(line)
+  }
 }
