@@ -91,6 +91,27 @@ test('a flipped bit anywhere is found, and what was changed is named', async (t)
   }
 })
 
+test('octets replaced anywhere, any number of them: never valid, never a crash', async (t) => {
+  const log = await sampleLog(t, 12)
+  const spoiled = join(scratch(t), 'spoiled.zip')
+  const good = await octetsOf(await bundleOf(log, trace))
+  const directoryAt = good.readUInt32LE(good.length - 6)
+  await fc.assert(
+    fc.asyncProperty(
+      fc.oneof(fc.integer({ min: directoryAt, max: good.length - 1 }), fc.nat({ max: good.length - 1 })),
+      fc.uint8Array({ minLength: 1, maxLength: 60 }),
+      fc.nat({ max: 60 }),
+      async (at, put, taken) => {
+        const octets = Buffer.concat([good.subarray(0, at), put, good.subarray(at + taken)])
+        fc.pre(!octets.equals(good))
+        writeFileSync(spoiled, octets)
+        t.not((await verifyLedger(spoiled, { vkey: log.vkey })).verdict, 'valid')
+      }
+    ),
+    { numRuns: 300 }
+  )
+})
+
 test('a bundle cut short is truncated, wherever it was cut; one with something behind it is altered', async (t) => {
   const log = await sampleLog(t, 12)
   const path = await bundleOf(log)
