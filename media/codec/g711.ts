@@ -69,8 +69,7 @@ const compressor = (table: Uint8Array): Compressor => ({
     return samples.length
   },
   octetsFor: (samples) => samples,
-  reset: () => {},
-  close: () => {}
+  reset: () => {}
 })
 
 const rates = [8000]

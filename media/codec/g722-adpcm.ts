@@ -4,7 +4,7 @@
  *     | upper | lower band      |
  *     | 2 bit | 6 bits          |   one octet for two samples at 16 kHz
  *
- * Integer arithmetic of the recommendation, bit for bit; names in capitals there (DETL, NBL, AL1…) are lower-case here.
+ * Integer arithmetic of the recommendation, bit for bit (`Math.imul` where a product fits 32 bits: `*` would go through floating point); names in capitals there (DETL, NBL, AL1…) are lower-case here.
  *
  * @see ITU-T G.722 (09/2012) §3 (encoder), §4 (decoder), §6.2 (blocks of the two bands)
  */
@@ -12,14 +12,17 @@
 /** Every second tap of the symmetric filter of 24; the others are the same ones backwards. @see table 11 */
 const qmfTaps = Int32Array.of(3, -11, 12, 32, -210, 951, 3876, -805, 362, -156, 53, -11)
 
-/** Decision levels of the lower band's quantiser. @see table 14 (Q6) */
+/** Where the 30 decision intervals of the lower band begin; two more, so that there are 32. @see table 14 (Q6) */
 const decisionLevels = Int32Array.of(
   ...[0, 35, 72, 110, 150, 190, 233, 276, 323, 370, 422, 473, 530, 587, 650, 714],
-  ...[786, 858, 940, 1023, 1121, 1219, 1339, 1458, 1612, 1765, 1980, 2195, 2557, 2919]
+  ...[786, 858, 940, 1023, 1121, 1219, 1339, 1458, 1612, 1765, 1980, 2195, 2557, 2919, 2919, 2919]
 )
-/** Codes of the decision intervals, 1 first, of negative and positive differences. @see table 14 (ILN, ILP) */
-const negativeCodes = [63, 62, ...Array.from({ length: 28 }, (_, n) => 31 - n)]
-const positiveCodes = Array.from({ length: 30 }, (_, n) => 61 - n)
+/** Codes of the intervals, of positive differences from 0, of negative ones from 32 on. @see table 14 (ILP, ILN) */
+const codes = new Uint8Array(64)
+for (let n = 0; n < 30; n++) {
+  codes[n] = 61 - n
+  codes[32 + n] = n < 2 ? 63 - n : 33 - n
+}
 
 /** Quantised differences, by 6- and 4-bit code of the lower, 2-bit code of the upper band. @see table 15 (QQ6, QQ4), table 22 (QQ2) */
 const output6 = Int16Array.of(
@@ -51,6 +54,9 @@ const upperDecision = 564
 
 const saturate = (value: number) => (value > 32_767 ? 32_767 : value < -32_768 ? -32_768 : value)
 
+/** `value` for 0, `-value` for −1: signs are as good as random, and a wrong guess of a branch costs more than all the rest. */
+const turn = (value: number, sign: number) => (value ^ sign) - sign
+
 /** One sub-band: scale factor and the predictor of two poles and six zeros, common to encoder and decoder. */
 class Band {
   /** Scale factor of the quantiser (DET), and its logarithm (NB). */
@@ -64,12 +70,13 @@ class Band {
   #log = 0
   /** Predicted from the zeros (SZ). */
   #fromZeros = 0
-  readonly #poles = Int32Array.of(0, 0)
+  #pole1 = 0
+  #pole2 = 0
   readonly #zeros = new Int32Array(6)
-  /** Last differences (D), reconstructed signals (R), partial signals (P), newest first. */
-  readonly #differences = new Int32Array(6)
+  /** Last differences (D), newest first; doubled, as they are used. */
+  readonly #doubled = new Int32Array(6)
+  /** Last reconstructed signal, doubled. */
   #r1 = 0
-  #r2 = 0
   #p1 = 0
   #p2 = 0
 
@@ -84,59 +91,58 @@ class Band {
   reset(): void {
     this.scale = this.#firstScale
     this.predicted = this.#log = this.#fromZeros = 0
-    this.#poles.fill(0)
+    this.#pole1 = this.#pole2 = 0
     this.#zeros.fill(0)
-    this.#differences.fill(0)
-    this.#r1 = this.#r2 = this.#p1 = this.#p2 = 0
+    this.#doubled.fill(0)
+    this.#r1 = this.#p1 = this.#p2 = 0
   }
 
   /** Follows the quantised difference `d` of code `code` (4 bits, or 2 in the upper band): blocks 3 and 4. */
   adapt(code: number, d: number): void {
     this.#adaptScale(code)
-    const poles = this.#poles
+    const pole1 = this.#pole1
     // RECONS, PARREC
     const r = saturate(this.predicted + d)
     const p = saturate(this.#fromZeros + d)
     // UPPOL2
-    const sameAsFirst = p >> 31 === this.#p1 >> 31
-    const sameAsSecond = p >> 31 === this.#p2 >> 31
-    const first = saturate(poles[0]! << 2)
-    const turned = Math.min(32_767, sameAsFirst ? -first : first)
-    let second = (sameAsSecond ? 128 : -128) + (turned >> 7) + ((poles[1]! * leak) >> 15)
+    const turn1 = (p ^ this.#p1) >> 31
+    const turn2 = (p ^ this.#p2) >> 31
+    const turned = Math.min(32_767, turn(-saturate(pole1 << 2), turn1))
+    let second = turn(128, turn2) + (turned >> 7) + (Math.imul(this.#pole2, leak) >> 15)
     second = second > 12_288 ? 12_288 : second < -12_288 ? -12_288 : second
     // UPPOL1
     const bound = saturate(15_360 - second)
-    let pole = saturate((sameAsFirst ? 192 : -192) + ((poles[0]! * 32_640) >> 15))
+    let pole = saturate(turn(192, turn1) + (Math.imul(pole1, 255) >> 8))
     pole = pole > bound ? bound : pole < -bound ? -bound : pole
     // UPZERO, DELAYA and FILTEZ in one pass: each zero is first moved, by the sign of the difference before it, then applied to the one now in its place.
     const zeros = this.#zeros
-    const differences = this.#differences
+    const doubled = this.#doubled
     const step = d === 0 ? 0 : 128
-    let newer = d
+    let newer = saturate(d + d)
     let fromZeros = 0
     for (let i = 0; i < 6; i++) {
-      const older = differences[i]!
-      const zero = ((older ^ d) < 0 ? -step : step) + ((zeros[i]! * 32_640) >> 15)
+      const older = doubled[i]!
+      const zero = turn(step, (older ^ d) >> 31) + (Math.imul(zeros[i]!, 255) >> 8)
       zeros[i] = zero
-      fromZeros += (zero * saturate(newer + newer)) >> 15
-      differences[i] = newer
+      fromZeros += Math.imul(zero, newer) >> 15
+      doubled[i] = newer
       newer = older
     }
-    this.#r2 = this.#r1
-    this.#r1 = r
     this.#p2 = this.#p1
     this.#p1 = p
-    poles[0] = pole
-    poles[1] = second
+    this.#pole1 = pole
+    this.#pole2 = second
     // FILTEP, PREDIC
-    const fromPoles = saturate(((pole * saturate(r + r)) >> 15) + ((second * saturate(this.#r2 + this.#r2)) >> 15))
+    const doubledR = saturate(r + r)
+    const fromPoles = saturate((Math.imul(pole, doubledR) >> 15) + (Math.imul(second, this.#r1) >> 15))
+    this.#r1 = doubledR
     this.#fromZeros = saturate(fromZeros)
     this.predicted = saturate(fromPoles + this.#fromZeros)
   }
 
   /** LOGSCL, SCALEL; LOGSCH, SCALEH. */
   #adaptScale(code: number): void {
-    const log = ((this.#log * leak) >> 15) + this.#growth[code]!
+    const log = (Math.imul(this.#log, leak) >> 15) + this.#growth[code]!
     this.#log = log < 0 ? 0 : log > this.#largestLog ? this.#largestLog : log
     const value = antilog[(this.#log >> 6) & 31]!
     const shift = this.#logShift - (this.#log >> 11)
@@ -164,8 +170,8 @@ class History {
     let odd = 0
     for (let i = 0, from = at + 1; i < 12; i++, from++) {
       const tap = qmfTaps[i]!
-      odd += firsts[from]! * tap
-      even += seconds[at + 12 - i]! * tap
+      odd += Math.imul(firsts[from]!, tap)
+      even += Math.imul(seconds[at + 12 - i]!, tap)
     }
     this.even = even
     this.odd = odd
@@ -189,26 +195,26 @@ export class G722Encoder {
     const low = this.#low
     const high = this.#high
     const lowCode = this.#quantiseLow(saturate(((history.even + history.odd) >> 14) - low.predicted))
-    low.adapt(lowCode >> 2, (low.scale * output4[lowCode >> 2]!) >> 15)
+    low.adapt(lowCode >> 2, Math.imul(low.scale, output4[lowCode >> 2]!) >> 15)
     const highDifference = saturate(((history.even - history.odd) >> 14) - high.predicted)
-    const magnitude = highDifference >= 0 ? highDifference : -(highDifference + 1)
-    const outer = magnitude >= (upperDecision * high.scale) >> 12
+    const magnitude = highDifference ^ (highDifference >> 31)
+    const outer = magnitude >= Math.imul(upperDecision, high.scale) >> 12
     const highCode = highDifference < 0 ? (outer ? 0 : 1) : outer ? 2 : 3
-    high.adapt(highCode, (high.scale * output2[highCode]!) >> 15)
+    high.adapt(highCode, Math.imul(high.scale, output2[highCode]!) >> 15)
     return (highCode << 6) | lowCode
   }
 
-  /** QUANTL */
+  /** QUANTL: the last of the 30 intervals that begins at or below the magnitude, sought without branches. */
   #quantiseLow(difference: number): number {
-    const magnitude = difference >= 0 ? difference : -(difference + 1)
-    let interval = 1
-    let above = 30
-    while (interval < above) {
-      const middle = (interval + above) >> 1
-      if (magnitude >= (decisionLevels[middle]! * this.#low.scale) >> 12) interval = middle + 1
-      else above = middle
+    const sign = difference >> 31
+    const magnitude = difference ^ sign
+    const { scale } = this.#low
+    let interval = 0
+    for (let step = 16; step > 0; step >>= 1) {
+      const level = Math.imul(decisionLevels[interval + step]!, scale) >> 12
+      interval += step & ((level - 1 - magnitude) >> 31)
     }
-    return difference < 0 ? negativeCodes[interval - 1]! : positiveCodes[interval - 1]!
+    return codes[(sign & 32) | Math.min(29, interval)]!
   }
 
   reset(): void {
@@ -229,9 +235,9 @@ export class G722Decoder {
     const high = this.#high
     const lowCode = octet & 0x3f
     const highCode = octet >> 6
-    const rl = limit(low.predicted + ((low.scale * output6[lowCode]!) >> 15))
-    low.adapt(lowCode >> 2, (low.scale * output4[lowCode >> 2]!) >> 15)
-    const highDifference = (high.scale * output2[highCode]!) >> 15
+    const rl = limit(low.predicted + (Math.imul(low.scale, output6[lowCode]!) >> 15))
+    low.adapt(lowCode >> 2, Math.imul(low.scale, output4[lowCode >> 2]!) >> 15)
+    const highDifference = Math.imul(high.scale, output2[highCode]!) >> 15
     const rh = limit(high.predicted + highDifference)
     high.adapt(highCode, highDifference)
     const history = this.#history

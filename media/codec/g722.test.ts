@@ -3,9 +3,8 @@ import { readFileSync } from 'node:fs'
 import test from 'ava'
 import fc from 'fast-check'
 import { signalLevel, sine, toneLevel } from '../tone.ts'
-import { g722, g722ByOwn } from './g722.ts'
+import { g722 } from './g722.ts'
 import { G722Decoder, G722Encoder } from './g722-adpcm.ts'
-import { loadLibrary } from './native.ts'
 import { likeness, noise, voice } from './signals.ts'
 
 const vectors: Readonly<Record<'inputSha256' | 'encodedSha256' | 'decodedSha256', string>> = JSON.parse(
@@ -32,11 +31,10 @@ function integerSound(samples: number): Int16Array {
   })
 }
 
-function encode(codec: typeof g722, sound: Int16Array): Uint8Array {
-  const encoder = codec.createEncoder()
+function encode(sound: Int16Array): Uint8Array {
+  const encoder = g722.createEncoder()
   const out = new Uint8Array(sound.length / 2)
   for (let at = 0; at < sound.length; at += 320) encoder.encode(sound.subarray(at, at + 320), out, at / 2)
-  encoder.close()
   return out
 }
 
@@ -49,59 +47,47 @@ function decode(octets: Uint8Array): Int16Array {
   return out
 }
 
-for (const codec of [g722, g722ByOwn]) {
-  test(`${codec.servedBy()}: bit for bit as FFmpeg`, (t) => {
-    const sound = integerSound(65_536).subarray(0, 65_536)
-    t.is(sha256(sound), vectors.inputSha256)
-    const padded = new Int16Array(65_600)
-    padded.set(sound)
-    const encoded = encode(codec, padded).subarray(0, 32_768)
-    t.is(sha256(encoded), vectors.encodedSha256)
-    t.is(sha256(decode(encoded)), vectors.decodedSha256)
-  })
+test('bit for bit as FFmpeg', (t) => {
+  const sound = integerSound(65_536)
+  t.is(sha256(sound), vectors.inputSha256)
+  const padded = new Int16Array(65_600)
+  padded.set(sound)
+  const encoded = encode(padded).subarray(0, 32_768)
+  t.is(sha256(encoded), vectors.encodedSha256)
+  t.is(sha256(decode(encoded)), vectors.decodedSha256)
+})
 
-  test(`${codec.servedBy()}: a voice and a tone of the upper band come through`, (t) => {
-    const said = voice(16_000, 2)
-    const { correlation } = likeness(said, decode(encode(codec, said)), 40)
-    t.true(correlation > 0.98, `${correlation}`)
-    const heard = decode(encode(codec, sine(16_000, 6000, -20, 16_000)))
-    t.true(Math.abs(toneLevel(heard, 16_000, 6000) + 20) < 1)
-  })
+test('a voice and a tone of the upper band come through', (t) => {
+  const said = voice(16_000, 2)
+  const { correlation } = likeness(said, decode(encode(said)), 40)
+  t.true(correlation > 0.98, `${correlation}`)
+  const heard = decode(encode(sine(16_000, 6000, -20, 16_000)))
+  t.true(Math.abs(toneLevel(heard, 16_000, 6000) + 20) < 1)
+})
 
-  test(`${codec.servedBy()}: a reset encoder is a new one; lengths that do not fit give nothing; a closed one does no harm`, (t) => {
-    const encoder = codec.createEncoder()
-    const sound = integerSound(640)
-    const [first, second] = [new Uint8Array(160), new Uint8Array(160)]
-    encoder.encode(sound.subarray(0, 320), first, 0)
-    encoder.encode(sound.subarray(320), second, 0)
-    encoder.reset()
-    encoder.encode(sound.subarray(0, 320), second, 0)
-    t.deepEqual(second, first)
-    t.is(encoder.encode(new Int16Array(3), second, 0), 0)
-    t.is(encoder.encode(new Int16Array(320), second, 1), 0)
-    t.is(encoder.encode(new Int16Array(40_000), new Uint8Array(40_000), 0), 0)
-    encoder.close()
-    encoder.close()
-    encoder.reset()
-    t.is(encoder.encode(sound.subarray(0, 320), second, 0), 0)
-  })
-}
+test('a reset encoder is a new one; lengths that do not fit give nothing', (t) => {
+  const encoder = g722.createEncoder()
+  const sound = integerSound(640)
+  const [first, second] = [new Uint8Array(160), new Uint8Array(160)]
+  encoder.encode(sound.subarray(0, 320), first, 0)
+  encoder.encode(sound.subarray(320), second, 0)
+  encoder.reset()
+  encoder.encode(sound.subarray(0, 320), second, 0)
+  t.deepEqual(second, first)
+  t.is(encoder.encode(new Int16Array(3), second, 0), 0)
+  t.is(encoder.encode(new Int16Array(320), second, 1), 0)
+  t.is(encoder.encode(new Int16Array(40_000), new Uint8Array(40_000), 0), 0)
+})
 
-test('libspandsp decodes the same, but where it wraps around at full scale', (t) => {
-  const spandsp = loadLibrary(['libspandsp.so.2'], {
-    g722_decode_init: 'void *g722_decode_init(void *, int, int)',
-    g722_decode_free: 'int g722_decode_free(void *)',
-    g722_decode: 'int g722_decode(void *, int16_t *, uint8_t *, int)'
-  })!
+test('random octets decode within 16 bits, limited and not wrapped around', (t) => {
   const random = noise(8)
   const octets = Uint8Array.from({ length: 20_000 }, () => Math.floor((random() + 1) * 128))
-  const handle = spandsp.g722_decode_init(null, 64_000, 0)
-  const theirs = new Int16Array(40_000)
-  spandsp.g722_decode(handle, theirs, octets, octets.length)
-  spandsp.g722_decode_free(handle)
-  const ours = decode(octets)
-  const differ = ours.filter((sample, i) => sample !== theirs[i])
-  t.true(differ.length < 400 && differ.every((sample) => sample === 32_767 || sample === -32_768), `${differ.length}`)
+  const heard = decode(octets)
+  const limited = heard.filter((sample) => sample === 32_767 || sample === -32_768).length
+  t.true(limited > 50 && limited < 1000, `${limited}`)
+  let wrapped = 0
+  for (let i = 1; i < heard.length; i++) if (Math.abs(heard[i]! - heard[i - 1]!) > 65_000) wrapped++
+  t.true(wrapped < 5, `${wrapped}`)
 })
 
 test('the clock says 8000, the samples are 16,000; whole octets are decoded, and no more than there is room for', (t) => {
@@ -120,7 +106,7 @@ test('the clock says 8000, the samples are 16,000; whole octets are decoded, and
 
 test('a lost packet is made up, and the decoder finds its way again', (t) => {
   const said = sine(16_000, 400, -12, 16_000)
-  const encoded = encode(g722, said)
+  const encoded = encode(said)
   const decoder = g722.createDecoder()
   const heard = new Int16Array(16_000)
   for (let n = 0; n < 50; n++) {

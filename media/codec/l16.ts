@@ -21,8 +21,7 @@ const compressor: Compressor = {
     return 2 * samples.length
   },
   octetsFor: (samples) => (2 * samples <= largestPayload ? 2 * samples : 0),
-  reset: () => {},
-  close: () => {}
+  reset: () => {}
 }
 
 function definition(sampleRateHz: number): CodecDefinition {

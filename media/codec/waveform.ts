@@ -20,7 +20,6 @@ export interface Compressor {
   /** Octets that so many samples take; 0 for a number that cannot be coded. */
   readonly octetsFor: (samples: number) => number
   readonly reset: () => void
-  readonly close: () => void
 }
 
 export class WaveformDecoder implements Decoder {
@@ -101,7 +100,5 @@ export class WaveformEncoder implements Encoder {
     this.#silence?.reset()
   }
 
-  close(): void {
-    this.#compressor.close()
-  }
+  close(): void {}
 }

@@ -7,7 +7,6 @@ import { jsonLines, type Metric, table } from '#scripts/bench/report.ts'
 import { codecs } from '../codec/codecs.ts'
 import { Concealment } from '../codec/concealment.ts'
 import { pcmu } from '../codec/g711.ts'
-import { g722ByOwn } from '../codec/g722.ts'
 import { opusByScript } from '../codec/opus.ts'
 import { voice } from '../codec/signals.ts'
 import { JitterBuffer } from '../jitter/jitter-buffer.ts'
@@ -32,9 +31,7 @@ const rows: string[][] = [['20 ms of', 'by', 'encode, µs', 'decode, µs']]
 const metrics: Metric[] = []
 const measured = (metric: string, value: number, note: string) => metrics.push({ metric, value, unit: 'µs', note })
 
-for (const codec of [...codecs, g722ByOwn, opusByScript].filter(
-  ({ packetMs, servedBy }) => packetMs === 20 && servedBy() !== null
-)) {
+for (const codec of [...codecs, opusByScript].filter(({ packetMs, servedBy }) => packetMs === 20 && servedBy() !== null)) {
   for (const sampleRateHz of codec.sampleRatesHz.filter((rate) => [8000, 16_000, 48_000].includes(rate))) {
     const frame = sampleRateHz / 50
     const said = voice(sampleRateHz, (frames + 1) / 50)
