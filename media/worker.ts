@@ -28,8 +28,8 @@ const largestCatchUp = 3
 const readEveryMs = 5
 /** Time that one reading may take: a flood does not hold up the mix. */
 const readBudgetMs = readEveryMs / 2
-/** Memory for frames: of a leg with its way up and down at 48 kHz, in the tick of a change too; and of everything else. */
-const octetsPerLeg = 32_768
+/** Memory for frames: of a leg with its way up and down and as many sounds as it may have, at 48 kHz and in the tick of a change; and of everything else. */
+const octetsPerLeg = 65_536
 const octetsBeside = 8 << 20
 const cname = `${randomBytes(8).toString('hex')}@conference`
 
@@ -182,8 +182,9 @@ function agree({ leg: id, terms }: Extract<ToWorker, { type: 'agree' }>): void {
 function play({ request, conference, leg, sound }: Extract<ToWorker, { type: 'play' }>): void {
   const mixer = conferences.get(conference)?.mixer
   const to = leg === null ? null : legs.get(leg)?.member
-  if (mixer === undefined || to === undefined) tell({ type: 'played', request, whole: false })
-  else mixer.play(sound, to, (whole) => tell({ type: 'played', request, whole }))
+  const ended = (whole: boolean) => tell({ type: 'played', request, whole })
+  if (mixer === undefined || to === undefined) ended(false)
+  else mixer.play(sound, to, ended)
 }
 
 function add(sum: ReturnType<typeof emptyCounts>, part: DirectionStats): void {

@@ -57,7 +57,7 @@ export interface ConferenceOptions {
 export const openControls: MemberControls = { speaks: true, heardDb: 0, hearsDb: 0 }
 const lowestRateHz = 8000
 /** Sounds played at once to a conference, or to one participant. */
-const mostSounds = 8
+const mostSounds = 4
 
 /** A participant in the mixer. */
 export class Member implements Voice {

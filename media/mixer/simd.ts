@@ -205,13 +205,19 @@ interface Exports {
  * The kernel in WebAssembly.
  *
  * @param octets memory for frames and sums, taken at once but used page by page; it does not grow, so that frames stay where they are
- * @returns null where the runtime has no SIMD
+ * @returns null where the runtime has no SIMD, or not so much memory
  */
 export function simdKernel(octets: number): MixKernel | null {
   const pages = Math.ceil(octets / pageOctets)
   const code = assemble(functions, pages)
   if (!wasm.validate(code)) return null
-  const memory = new wasm.Memory({ initial: pages, maximum: pages })
+  let memory: { readonly buffer: ArrayBuffer }
+  try {
+    memory = new wasm.Memory({ initial: pages, maximum: pages })
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error
+    return null
+  }
   const kernel = new wasm.Instance(new wasm.Module(code), { env: { memory } }).exports as Exports
   const { buffer } = memory
   /** Places given back, by their length in octets. */

@@ -2,7 +2,7 @@ import { createSocket } from 'node:dgram'
 import { setTimeout as sleep } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
 import type { Endpoint } from '../latch.ts'
-import { libc } from './libc.ts'
+import { type Libc, libc } from './libc.ts'
 import { nativeUdp } from './native.ts'
 import { nodeUdp } from './node.ts'
 import { largestPacket, type UdpLayer, type UdpSocket } from './udp.ts'
@@ -146,3 +146,81 @@ if (library !== null) {
     t.is(open(), before)
   })
 }
+
+/** A C library that fails where it is told to, and counts descriptors. */
+function failing(fails: { -readonly [name in keyof Libc]?: number }) {
+  const open = new Set<number>()
+  const closed: number[] = []
+  let next = 100
+  const made = () => {
+    open.add(next)
+    return next++
+  }
+  const calls: Libc = {
+    socket: () => fails.socket ?? made(),
+    bind: () => fails.bind ?? 0,
+    setsockopt: () => 0,
+    sendto: (_descriptor, _packet, length) => fails.sendto ?? length,
+    recvmmsg: () => fails.recvmmsg ?? 0,
+    epollCreate: () => fails.epollCreate ?? made(),
+    epollControl: () => fails.epollControl ?? 0,
+    epollWait: (_set, events, count) => {
+      if (fails.epollWait !== undefined) return fails.epollWait
+      new DataView(events.buffer).setUint32(process.arch === 'x64' ? 4 : 8, 101, true)
+      return Math.min(1, count)
+    },
+    clockGettime: () => 0,
+    close: (descriptor) => {
+      closed.push(descriptor)
+      open.delete(descriptor)
+      return 0
+    },
+    address: () => 4096n
+  }
+  return { calls, open, closed }
+}
+
+test('no room in the kernel, a refused send, an interrupted wait: the packet is lost, nothing else', async (t) => {
+  const { calls } = failing({ sendto: -1, recvmmsg: -1 })
+  const layer = nativeUdp(calls)
+  const socket = (await layer.open(address, 4000, () => t.fail()))!
+  t.false(socket.send(Buffer.alloc(10), 10, { address, port: 9 }))
+  layer.poll(5)
+  const interrupted = nativeUdp(failing({ epollWait: -1 }).calls)
+  interrupted.poll(5)
+  const short = nativeUdp(failing({ sendto: 4 }).calls)
+  t.false((await short.open(address, 4000, () => undefined))!.send(Buffer.alloc(10), 10, { address, port: 9 }))
+})
+
+test('what cannot be opened is closed, once; a set of sockets that is not to be had is an error', async (t) => {
+  for (const fails of [{ bind: -1 }, { epollControl: -1 }, { socket: -1 }]) {
+    const { calls, open, closed } = failing(fails)
+    const layer = nativeUdp(calls)
+    t.is(await layer.open(address, 4000, () => undefined), null)
+    layer.close()
+    t.is(open.size, 0)
+    t.is(new Set(closed).size, closed.length)
+  }
+  t.throws(() => nativeUdp(failing({ epollCreate: -1 }).calls), { code: 'media.udp.failed' })
+})
+
+test('a socket that was closed while its packets waited is not read', async (t) => {
+  let reads = 0
+  const { calls, closed } = failing({})
+  const layer = nativeUdp({
+    ...calls,
+    recvmmsg: () => {
+      reads++
+      return 0
+    }
+  })
+  const socket = (await layer.open(address, 4000, () => undefined))!
+  t.is(socket.descriptor, 101)
+  layer.poll(5)
+  t.is(reads, 1)
+  socket.close()
+  socket.close()
+  layer.poll(5)
+  t.is(reads, 1)
+  t.deepEqual(closed, [101])
+})
