@@ -46,7 +46,16 @@ export { connectLedger, type RemoteLedger, type RemoteLedgerConfig } from './cli
 export { createWitness, type LocalWitness, type WitnessConfig } from './client/witness.ts'
 export { type Batch, batchIn, batchOf, checkFrame, type FrameProof, frameHash, proveFrame } from './log/batch.ts'
 export { draftEntry, type LedgerEntry, maxPayloadOctets } from './log/entry.ts'
-export { formatVerifierKey, type NoteVerifier, openCheckpoint, parseCheckpoint, parseVerifierKey } from './log/note.ts'
+export {
+  formatVerifierKey,
+  generateSigningKey,
+  type NoteSigner,
+  type NoteVerifier,
+  openCheckpoint,
+  parseCheckpoint,
+  parseVerifierKey,
+  readSigner
+} from './log/note.ts'
 export { judgeCheckpoint, nameText, noPolicy, type Policy, parsePolicy } from './log/policy.ts'
 export { checkConsistency, checkInclusion } from './log/proof.ts'
 export { proveConsistency, proveInclusion } from './log/prover.ts'

@@ -20,7 +20,8 @@ export const run: Run = async (args, output) => {
   const { vkey } = key
   const checkpoint = args.value('checkpoint')
   const pinned = checkpoint === undefined ? [] : [(await readInput(checkpoint)).toString('utf8')]
-  const all = args.has('all')
+  const producers = args.value('producers')
+  const all = args.has('all') || producers !== undefined
   const [policy, accounting, statePath] = [args.value('policy'), args.value('accounting'), args.value('state')]
   const from = statePath !== undefined && existsSync(statePath) ? readState(await readText(statePath)) : undefined
   if (from !== undefined && (all || accounting !== undefined)) {
@@ -34,7 +35,14 @@ export const run: Run = async (args, output) => {
     pinned,
     ...(beside === null ? {} : { publishedPath: beside.published }),
     depth: all ? 'form' : 'place',
-    ...(all ? { beside: beside === null ? {} : { framesPath: beside.frames } } : {}),
+    ...(all
+      ? {
+          beside: {
+            ...(beside === null ? {} : { framesPath: beside.frames }),
+            ...(producers === undefined ? {} : { producers: (await readInput(producers)).toString('utf8') })
+          }
+        }
+      : {}),
     ...(policy === undefined ? {} : { policy: (await readInput(policy)).toString('utf8') }),
     ...(from === undefined ? {} : { from }),
     ...(accounting !== undefined ? { completeness: { accountingPath: accounting } } : all ? { completeness: {} } : {}),

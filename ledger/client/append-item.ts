@@ -1,6 +1,8 @@
 import { InfraFabricError, type WitnessEvent } from '#kernel'
 import { commitmentOf, commitTo } from '../log/commitment.ts'
 import { draftEntry, maxPayloadOctets } from '../log/entry.ts'
+import { signEvent } from '../log/entry-signature.ts'
+import type { NoteSigner } from '../log/note.ts'
 import type { AppendItem } from '../store/store.ts'
 
 /**
@@ -8,11 +10,13 @@ import type { AppendItem } from '../store/store.ts'
  *
  * @param timeMs when the event was told, milliseconds since 1970
  * @param key idempotency key
+ * @param signer key of the producer, which signs the entry; left out: only the log's signature stands over it
  * @throws {InfraFabricError} as {@link draftEntry}
  */
-export function appendItem(event: WitnessEvent, timeMs: number, key: string): AppendItem {
+export function appendItem(event: WitnessEvent, timeMs: number, key: string, signer?: NoteSigner): AppendItem {
+  const draftOf = (told: WitnessEvent) => draftEntry(signer === undefined ? told : signEvent(told, timeMs, signer), timeMs)
   if (event.erasable === undefined) {
-    const draft = draftEntry(event, timeMs)
+    const draft = draftOf(event)
     if (commitmentOf(event.payload) !== null) {
       throw new InfraFabricError('ledger.entry.invalid', 'payload: a commitment to something that is not given')
     }
@@ -29,5 +33,5 @@ export function appendItem(event: WitnessEvent, timeMs: number, key: string): Ap
   if (Buffer.byteLength(erasable.payload) > maxPayloadOctets) {
     throw new InfraFabricError('ledger.entry.too-large', `an erasable payload has at most ${maxPayloadOctets} octets`)
   }
-  return { draft: draftEntry({ ...told, payload: { ...told.payload, commitment } }, timeMs), key, erasable }
+  return { draft: draftOf({ ...told, payload: { ...told.payload, commitment } }), key, erasable }
 }

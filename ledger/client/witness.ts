@@ -12,6 +12,7 @@ import {
 } from '#kernel'
 import type { Ledger } from '../ledger.ts'
 import { draftEntry } from '../log/entry.ts'
+import type { NoteSigner } from '../log/note.ts'
 import type { AppendItem, Place } from '../store/store.ts'
 import { appendItem } from './append-item.ts'
 import { abandonedSpools, keepSpoiled, ownSpoolPath, type SpoiledLine, SpoolFile } from './spool.ts'
@@ -26,6 +27,8 @@ export interface WitnessConfig {
   readonly retryMs?: readonly [first: number, longest: number]
   /** How long the ledger may take to answer before entries go to the spool, in milliseconds. Default 5000. */
   readonly answerWithinMs?: number
+  /** Key of this producer: signs each entry, so that not even the ledger's keeper can tell something in its name. Default: none. */
+  readonly signer?: NoteSigner
 }
 
 /** The witness of one process: the ledger when it can be reached, the local spool when not. */
@@ -282,7 +285,7 @@ export async function createWitness(config: WitnessConfig): Promise<LocalWitness
       let item: AppendItem
       try {
         if (closed) throw new InfraFabricError('witness.unrecorded', 'the witness is closed')
-        item = appendItem(event, clock.now(), `${instance}:${told}`)
+        item = appendItem(event, clock.now(), `${instance}:${told}`, config.signer)
       } catch (error) {
         receipt.reject(error)
         return receipt.promise

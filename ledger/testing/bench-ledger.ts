@@ -7,11 +7,12 @@ import { ConfigError } from '#kernel'
 import { commandOverhead } from '#scripts/bench/overhead.ts'
 import { jsonLines, type Metric, metricTable, quantile } from '#scripts/bench/report.ts'
 import { benchAppend, benchLatency } from './append-bench.ts'
+import { benchMemory } from './memory-bench.ts'
 import { benchProof } from './proof-bench.ts'
 import { benchVerify } from './verify-bench.ts'
 
 const optionsSchema = z.object({
-  only: z.string().default('append,latency,proof,verify,cli'),
+  only: z.string().default('append,latency,proof,memory,verify,cli'),
   entries: z.coerce.number().int().min(4096).max(10_000_000),
   json: z.boolean().default(false)
 })
@@ -74,7 +75,9 @@ async function commands(): Promise<Metric[]> {
 
 async function main(): Promise<number> {
   const program = cac('bench:ledger')
-  program.option('--only <parts>', 'Of append, latency, proof, verify, cli', { default: 'append,latency,proof,verify,cli' })
+  program.option('--only <parts>', 'Of append, latency, proof, memory, verify, cli', {
+    default: 'append,latency,proof,memory,verify,cli'
+  })
   program.option('--entries <n>', 'Entries appended to each store', { default: 200_000 })
   program.option('--json', 'One JSON object a line')
   program.help()
@@ -91,6 +94,7 @@ async function main(): Promise<number> {
     append: () => append(entries),
     latency,
     proof: () => benchProof(),
+    memory: () => benchMemory(),
     verify: () => benchVerify(),
     cli: commands
   }

@@ -7,6 +7,7 @@
 import { existsSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { hashLength, leafHash, nodeHash, sha256 } from '../log/merkle.ts'
+import { type Producers, producerCheck } from './producers.ts'
 import { type EntrySource, SourceDamaged } from './sources.ts'
 
 export interface BesideFault {
@@ -150,13 +151,18 @@ function openFrames(path: string | undefined) {
  * Reads every entry once more.
  *
  * @param end entries that were found to be in order
- * @param framesPath database of the frames' hashes; left out, or not there: no frames are kept
+ * @param more `framesPath`: database of the frames' hashes; left out, or not there: no frames are kept. `producers`: whose signatures on entries are checked
  * @throws {SourceDamaged} @throws {Error} when something cannot be read
  */
-export async function checkBeside(source: EntrySource, end: number, framesPath?: string): Promise<Beside> {
+export async function checkBeside(
+  source: EntrySource,
+  end: number,
+  more: { readonly framesPath?: string; readonly producers?: Producers } = {}
+): Promise<Beside> {
   const tiles = source.beside.hasTiles ? tileCheck(source) : null
   const payloads = payloadCheck(source)
-  const frames = openFrames(framesPath)
+  const frames = openFrames(more.framesPath)
+  const producers = more.producers === undefined ? null : producerCheck(more.producers)
   const batches = { kept: 0, gone: 0 }
   const ofTile = (problem: string, index: number): BesideFault => ({ verdict: 'altered', index, problem })
 
@@ -166,6 +172,8 @@ export async function checkBeside(source: EntrySource, end: number, framesPath?:
       if (problem !== null) return ofTile(problem, index)
     }
     const text = Buffer.from(data.buffer, data.byteOffset, data.byteLength)
+    const forged = producers?.take(index, text.toString('utf8')) ?? null
+    if (forged !== null) return { verdict: 'altered', index, problem: forged }
     // looked for before it is parsed: most entries have nothing beside them
     if (!text.includes('"commitment":') && !text.includes('"batch":')) return null
     const entry: unknown = JSON.parse(text.toString('utf8'))
@@ -210,7 +218,7 @@ export async function checkBeside(source: EntrySource, end: number, framesPath?:
       }
     }
     const { present, gone } = payloads.counts()
-    const notes: string[] = []
+    const notes: string[] = producers === null ? [] : [producers.note()]
     if (present + gone > 0) notes.push(`${present} payloads beside the log are those committed to, ${gone} were erased`)
     const stray = (await source.beside.erasables()) - present
     if (fault === null && stray > 0) notes.push(`${stray} payloads lie beside the log to which no entry commits`)

@@ -13,6 +13,7 @@ import { type Judgement, judge, type Verdict } from './judge.ts'
 import { followKeys } from './keys.ts'
 import { type CheckpointNote, readCheckpoint, readVerifierKey, type VerifierKey } from './notes.ts'
 import { type QuorumPolicy, readPolicy } from './policy.ts'
+import { readProducers } from './producers.ts'
 import { type Depth, noPrevious } from './ranges.ts'
 import { scan } from './scan.ts'
 import { type EntrySource, looksLikeArchive, openSource, SourceCutShort, SourceDamaged } from './sources.ts'
@@ -55,8 +56,11 @@ export interface VerifyOptions {
   readonly threads?: number
   /** Asks whether the log is complete, too; with a file of the edge's accounting, also whether each call is in it. */
   readonly completeness?: { readonly accountingPath?: string }
-  /** Holds what is kept beside the entries against them, too: tiles, erasable payloads, and the frames of batches where a database of them is named. */
-  readonly beside?: { readonly framesPath?: string }
+  /**
+   * Holds what is kept beside the entries against them, too: tiles, erasable payloads, and the frames of batches where a database of them is named; with
+   * `producers`, a text as producers.ts reads it, also the signatures of producers on their entries.
+   */
+  readonly beside?: { readonly framesPath?: string; readonly producers?: string }
   readonly onProgress?: (entries: number, of: number) => void
 }
 
@@ -68,13 +72,14 @@ export interface VerifyOptions {
  * Of an evidence bundle that holds a selection, each entry's proof is checked.
  *
  * @param path the database of an embedded ledger, a folder in the layout of C2SP tlog-tiles, an evidence bundle, or the URL of a Redis server; only read
- * @throws {InfraFabricError} `ledger.vkey.malformed`, `ledger.checkpoint.malformed`, `ledger.policy.malformed`, `ledger.state.malformed` for what the caller
+ * @throws {InfraFabricError} `ledger.vkey.malformed`, `ledger.checkpoint.malformed`, `ledger.policy.malformed`, `ledger.producers.malformed`, `ledger.state.malformed` for what the caller
  * gave; `ledger.unreadable` when the log is not there, not allowed or busy: that is no verdict on it
  */
 export async function verifyLedger(path: string, options: VerifyOptions): Promise<Verification> {
   const start = options.from === undefined ? null : readTrusted(options.from)
   const trusted = readVerifierKey(start?.vkey ?? options.vkey)
   const policy = options.policy === undefined ? null : readPolicy(options.policy)
+  const producers = options.beside?.producers === undefined ? null : readProducers(options.beside.producers)
   const known: KnownHead[] = (options.pinned ?? []).map((text) => ({
     from: 'the checkpoint given',
     note: readCheckpoint(text),
@@ -135,7 +140,10 @@ export async function verifyLedger(path: string, options: VerifyOptions): Promis
     const beside =
       options.beside === undefined || judged.verdict !== 'valid'
         ? null
-        : await checkBeside(source, scanned.tree.end, options.beside.framesPath)
+        : await checkBeside(source, scanned.tree.end, {
+            ...(options.beside.framesPath === undefined ? {} : { framesPath: options.beside.framesPath }),
+            ...(producers === null ? {} : { producers })
+          })
     const judgement = beside === null ? judged : withBeside(judged, beside)
     const valid = judgement.verdict === 'valid'
     if (valid && own !== null) source.claims?.facts(own)
