@@ -423,3 +423,29 @@ test('G.722: two samples for each tick of its clock', (t) => {
   t.deepEqual(heard, [...tone.subarray(0, heard.length)])
   t.true(heard.length > 15_000)
 })
+
+test('a packet that comes once more in a pause is not said again', (t) => {
+  const jitter = buffer()
+  for (let n = 0; n < 3; n++) put(jitter, n, n * 20)
+  for (let now = 20; now < 500; now += 20) jitter.take(out, now)
+  for (const n of [2, 1]) put(jitter, n, 500)
+  for (let now = 500; now < 600; now += 20) t.false(jitter.take(out, now))
+  t.is(jitter.counts.dropped, 2)
+})
+
+test('a payload that cannot be decoded is made up for', (t) => {
+  const decoder = opus.createDecoder({ sampleRateHz: 8000 })
+  const encoder = opus.createEncoder({ sampleRateHz: 8000 })
+  const jitter = new JitterBuffer({ clockRateHz: 48_000, sampleRateHz: 8000, frameSamples: 160, targetDelayMs: 20 }, decoder)
+  const said = voice(8000, 1)
+  const packet = new Uint8Array(1460)
+  for (let n = 0; n < 40; n++) {
+    const length = encoder.encode(said.subarray(n * 160, (n + 1) * 160), packet, 0)
+    if (n === 20) jitter.put(n, n * 960, Uint8Array.of(3, 0), 0, 2, n * 20)
+    else jitter.put(n, n * 960, packet, 0, length, n * 20)
+    t.is(jitter.take(out, n * 20 + 3), n > 0)
+  }
+  t.like(jitter.counts, { concealed: 1, dropped: 0 })
+  encoder.close()
+  decoder.close()
+})

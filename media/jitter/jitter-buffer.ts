@@ -102,6 +102,8 @@ export class JitterBuffer {
   readonly #queue: StretchQueue
   readonly #estimate: DelayEstimate
   #playing = false
+  /** Whether `#next` and `#lastPlayed` say something. */
+  #hasPlayed = false
   /** RTP timestamp of the next sample to decode. */
   #next = 0
   /** Sequence number of the packet decoded last. */
@@ -169,7 +171,7 @@ export class JitterBuffer {
       this.#drop('overflow')
       return
     }
-    if (this.#playing && !this.#isInTime(sequenceNumber, timestamp)) return
+    if (this.#hasPlayed && !this.#isInTime(sequenceNumber, timestamp)) return
     this.#lateInRow = 0
     let slot = this.#slots[sequenceNumber & (capacity - 1)]!
     if (slot.used && slot.sequenceNumber === sequenceNumber) {
@@ -329,6 +331,7 @@ export class JitterBuffer {
     for (const slot of this.#slots) slot.used = false
     this.#held = 0
     this.#playing = false
+    this.#hasPlayed = false
     this.#started = false
     this.#estimate.newTime()
     this.#queue.clear()
@@ -367,6 +370,7 @@ export class JitterBuffer {
     if (nowMs < Math.min(this.#dueMs(first.timestamp), first.arrivalMs) + targetMs) return false
     this.#settle(first.sequenceNumber === ((this.#lastPlayed + 1) & 0xffff))
     this.#playing = true
+    this.#hasPlayed = true
     this.#next = first.timestamp
     this.#lastPlayed = (first.sequenceNumber - 1) & 0xffff
     this.#queue.clear()
@@ -439,6 +443,9 @@ export class JitterBuffer {
   #play(slot: Slot, skip: number): void {
     slot.used = false
     this.#held--
+    const samples = slot.comfortNoise ? 0 : this.#decoder.decode(slot.payload, 0, slot.length, this.#scratch)
+    // What cannot be decoded is lost.
+    if (samples === 0 && !slot.comfortNoise) return
     this.#lastPlayed = slot.sequenceNumber
     this.#concealedInRow = 0
     this.#concealedMs = 0
@@ -446,8 +453,6 @@ export class JitterBuffer {
       this.#decoder.comfortNoise?.(slot.payload, 0, slot.length)
       return
     }
-    const samples = this.#decoder.decode(slot.payload, 0, slot.length, this.#scratch)
-    if (samples === 0) return
     this.#packetSamples = samples
     if (skip < samples) this.#queue.push(this.#scratch, skip, samples)
     this.#next = (slot.timestamp + Math.round(samples / this.#samplesPerClock)) >>> 0
