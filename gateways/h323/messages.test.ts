@@ -42,7 +42,7 @@ for (const pdu of [
 ] as readonly Pdu<unknown>[]) {
   test(`property: any ${pdu.name}, with things of later versions in it, comes back`, (t) => {
     fc.assert(
-      fc.property(fc.integer(), fc.integer({ min: 0, max: 4 }), (seed, richness) => {
+      fc.property(fc.integer(), fc.integer({ min: 0, max: 2 }), (seed, richness) => {
         const value = generate(pdu.type, randomFrom(seed), { richness, unknown: true })
         const octets = pdu.encode(value)
         const decoded = pdu.decode(octets)

@@ -128,6 +128,15 @@ test('§16–17: bit and octet strings, fixed, bounded and free', (t) => {
   check(flagged(octetString()), { a: false, b: Buffer.alloc(0) }, '0000')
 })
 
+test('strings that may be empty begin on an octet boundary when they are, as PTLib has it', (t) => {
+  const check = same<unknown>(t)
+  const between = <T>(type: Type<T>) => sequence({ a: boolean, s: type, b: boolean })
+  check(between(numericString({ size: [0, 4] })), { a: true, s: '', b: true }, '8080', '88')
+  check(between(numericString({ size: [0, 40] })), { a: true, s: '', b: true }, '8080', '81')
+  check(between(octetString([0, 40])), { a: true, s: Buffer.alloc(0), b: true }, '8080', '81')
+  check(between(bitString([0, 40])), { a: true, s: { length: 0, bytes: Buffer.alloc(0) }, b: true }, '8080', '81')
+})
+
 test('§30–31: character strings by alphabet', (t) => {
   const check = same<unknown>(t)
   check(ia5String(), 'AZ', '02415a', '028368')
@@ -377,7 +386,7 @@ test('property: any value of any shape comes back from both variants', (t) => {
         hex(message.encode(withoutUnknown(value) as Tree))
       )
     }),
-    { numRuns: 500, errorWithCause: true }
+    { numRuns: 500 }
   )
 })
 

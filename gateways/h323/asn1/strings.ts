@@ -46,7 +46,7 @@ export function octetString(constraint?: SizeConstraint): Type<Uint8Array> {
         return octets
       }
       const count = isFixed ? size.min : reader.constrained(size.min, size.max)
-      if (count > 0 && needsAlignment) reader.align()
+      if (needsAlignment) reader.align()
       return reader.octets(count)
     },
     write(writer, value) {
@@ -55,7 +55,7 @@ export function octetString(constraint?: SizeConstraint): Type<Uint8Array> {
       }
       if (!isConstrained) return writer.lengthAndOctets(value)
       if (!isFixed) writer.constrained(value.length, size.min, size.max)
-      if (value.length > 0 && needsAlignment) writer.align()
+      if (needsAlignment) writer.align()
       writer.octets(value)
     }
   }
@@ -91,7 +91,7 @@ export function bitString(constraint?: SizeConstraint): Type<BitString> {
     read(reader) {
       if (isConstrained) {
         const length = isFixed ? size.min : reader.constrained(size.min, size.max)
-        if (length > 0 && needsAlignment) reader.align()
+        if (needsAlignment) reader.align()
         return { length, bytes: readBits(reader, length) }
       }
       const pieces: Uint8Array[] = []
@@ -110,7 +110,7 @@ export function bitString(constraint?: SizeConstraint): Type<BitString> {
       if (length! < size.min || length! > size.max) return writer.expected(`${inWords(size)} bits`, length)
       if (isConstrained) {
         if (!isFixed) writer.constrained(length!, size.min, size.max)
-        if (length! > 0 && needsAlignment) writer.align()
+        if (needsAlignment) writer.align()
         return writeBits(writer, bytes, 0, length!)
       }
       writer.fragments(length!, (from, to) => writeBits(writer, bytes, from, to))
@@ -176,7 +176,7 @@ function knownMultiplier(
     read(reader) {
       if (isConstrained) {
         const count = isFixed ? size.min : reader.constrained(size.min, size.max)
-        if (count > 0 && alignedNeedsAlignment) reader.align()
+        if (alignedNeedsAlignment) reader.align()
         return readCharacters(reader, count)
       }
       let text = ''
@@ -201,7 +201,7 @@ function knownMultiplier(
       }
       if (!isConstrained) return writer.fragments(value.length, writeCharacters)
       if (!isFixed) writer.constrained(value.length, size.min, size.max)
-      if (value.length > 0 && alignedNeedsAlignment) writer.align()
+      if (alignedNeedsAlignment) writer.align()
       writeCharacters(0, value.length)
     }
   }

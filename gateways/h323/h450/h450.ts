@@ -1,0 +1,10 @@
+/** H.450: supplementary services. */
+export * from './addressing.ts'
+export * from './diversion.ts'
+export * from './extension.ts'
+export * from './hold.ts'
+export * from './message-waiting.ts'
+export * from './operations.ts'
+export * from './ros.ts'
+export * from './supplementary-service.ts'
+export * from './transfer.ts'
