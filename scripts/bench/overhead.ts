@@ -1,28 +1,68 @@
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 
-/** Milliseconds that one run of Node with these arguments takes, from outside. */
-function timed(argv: readonly string[]): number {
+const root = fileURLToPath(new URL('../..', import.meta.url))
+
+/** Milliseconds that one run of a program takes, from outside. */
+function timed([program, ...words]: readonly string[]): number {
   const begun = performance.now()
-  const { status, stderr } = spawnSync(process.execPath, argv, { stdio: ['ignore', 'ignore', 'pipe'] })
+  const { status, stderr } = spawnSync(program!, words, { stdio: ['ignore', 'ignore', 'pipe'] })
   const tookMs = performance.now() - begun
-  if (status !== 0) throw new Error(`${argv.join(' ')} ended with ${status}: ${stderr}`)
+  if (status !== 0) throw new Error(`${program} ${words.join(' ')} ended with ${status}: ${stderr}`)
   return tookMs
 }
 
-/** Milliseconds that `ifctl witness log` and `ifctl witness query` take over `node -e 0`, each run beside one of the other. */
-export function commandOverhead(runs = 50): { readonly log: number[]; readonly query: number[] } {
+/** The writes of one entry, by a program that does nothing else: what durability costs, and loading what signs. */
+const bareWrite = (path: string): string => `
+  const { DatabaseSync } = require('node:sqlite')
+  const { fdatasyncSync, openSync, writeSync } = require('node:fs')
+  require('node:crypto')
+  const database = new DatabaseSync('${join(path, 'bare.db')}')
+  database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; CREATE TABLE IF NOT EXISTS row (data TEXT)')
+  database.exec("INSERT INTO row VALUES ('" + 'x'.repeat(600) + "')")
+  const heads = openSync('${join(path, 'bare.log')}', 'a')
+  writeSync(heads, 'x'.repeat(300))
+  fdatasyncSync(heads)
+  database.close()`
+
+/** Milliseconds over `node -e 0`, run beside it: as Node is given the command, and as a shell finds it on the path. */
+export interface Overhead {
+  readonly log: number[]
+  readonly query: number[]
+  /** A query of one trace, which the index answers. */
+  readonly trace: number[]
+  readonly installedQuery: number[]
+  readonly bareWrite: number[]
+}
+
+/** What short commands take over bare Node, each run beside one of that. The commands are bundled first, as set-up does. */
+export function commandOverhead(runs = 50): Overhead {
   const dir = mkdtempSync(join(tmpdir(), 'bench-cli-'))
-  const ifctl = new URL('../../cli/ifctl.cjs', import.meta.url).pathname
-  const log = [ifctl, 'witness', 'log', '--data', dir, '--create', '--event', 'bench', '--component', 'IF.bench']
-  const query = [ifctl, 'witness', 'query', '--data', dir, '--limit', '1']
+  const node = process.execPath
+  const ifctl = join(root, 'cli/ifctl.cjs')
+  const bare = join(dir, 'bare.cjs')
+  const log = ['witness', 'log', '--data', dir, '--create', '--event', 'bench', '--component', 'IF.bench']
+  const query = ['witness', 'query', '--data', dir]
+  const cases: Readonly<Record<keyof Overhead, readonly string[]>> = {
+    log: [node, ifctl, ...log],
+    query: [node, ifctl, ...query, '--limit', '1'],
+    trace: [node, ifctl, ...query, '--trace', 'bench'],
+    installedQuery: [join(root, 'node_modules/.bin/ifctl'), ...query, '--limit', '1'],
+    bareWrite: [node, bare]
+  }
   try {
-    timed(log)
-    timed(query)
-    const over = (argv: readonly string[]) => Array.from({ length: runs }, () => -timed(['-e', '0']) + timed(argv))
-    return { log: over(log), query: over(query) }
+    writeFileSync(bare, bareWrite(dir))
+    timed([node, join(root, 'cli/bundle.ts')])
+    timed([...cases.log, '--trace', 'bench'])
+    // twice: the first run of a bundle keeps what it compiled
+    for (const _ of [1, 2]) for (const words of Object.values(cases)) timed(words)
+    const over = (words: readonly string[]) => Array.from({ length: runs }, () => -timed([node, '-e', '0']) + timed(words))
+    const { log: logged, ...rest } = cases
+    const reading = Object.fromEntries(Object.entries(rest).map(([name, words]) => [name, over(words)])) as Omit<Overhead, 'log'>
+    return { ...reading, log: over(logged) }
   } finally {
     rmSync(dir, { recursive: true, force: true })
   }

@@ -1,0 +1,82 @@
+import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { copyFile, mkdir, symlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import test from 'ava'
+import { newTraceId, silentLog, type WitnessEvent } from '#kernel'
+import { appendItem, openLedger } from '#ledger'
+import { commonOptions } from './arguments.ts'
+import { commands } from './commands.ts'
+import { cleanEnvironment, shim, withFolder } from './testing/run.ts'
+
+const run = promisify(execFile)
+const readme = readFileSync(new URL('README.md', import.meta.url), 'utf8')
+const examples = /```sh\n([\s\S]*?)```/
+  .exec(readme)![1]!
+  .replace(/\\\n\s*/g, '')
+  .split('\n')
+  .map((line) => line.replace(/\s+# .*$/, ''))
+  .filter((line) => line !== '')
+
+/** They go on until they are told to stop; what they do is tested elsewhere. */
+const goesOn = (line: string): boolean => /^ifctl (?:up|sip-server|witness serve)\b|--serve\b|--follow\b/.test(line)
+
+test('every example names a command there is, with options it has', (t) => {
+  t.true(examples.length > 20)
+  for (const line of examples) {
+    const words = line.slice('ifctl '.length).split(' ')
+    const command = commands
+      .filter((each) => each.words.every((word, at) => word === words[at]))
+      .sort((a, b) => b.words.length - a.words.length)[0]
+    t.truthy(command, line)
+    for (const [, name] of line.split(/&&|\|\|/)[0]!.matchAll(/ --([a-z-]+)/g))
+      t.true(
+        [...command!.options, ...commonOptions].some((option) => option.name === name),
+        `${line}: --${name}`
+      )
+  }
+})
+
+/** What the examples find in their data folder. */
+async function prepare(folder: string): Promise<void> {
+  await mkdir(join(folder, 'bin'))
+  await symlink(shim, join(folder, 'bin/ifctl'))
+  await copyFile(fileURLToPath(new URL('../plugins/guard/experts.example.yaml', import.meta.url)), join(folder, 'registry.yaml'))
+  const ledger = await openLedger({ dir: join(folder, 'var/ledger'), origin: 'council.example/witness', log: silentLog })
+  const call = { traceId: '0af7651916cd43dd8448eb211c80319c', payload: { callId: 'x@y' } }
+  const told: Partial<WitnessEvent>[] = [
+    { ...call, event: 'INVITE' },
+    {
+      ...call,
+      event: 'policy_decision',
+      component: 'IF.guard',
+      payload: { callId: 'x@y', verdict: 'approve', code: 'approved' }
+    },
+    { traceId: 'T', cost: '300', model: 'gpt-5' },
+    ...Array.from({ length: 39 }, () => ({})),
+    { erasable: { name: 'somebody' } }
+  ]
+  const items = told.map((event, at) =>
+    appendItem({ event: 'E', component: 'IF.proxy', traceId: newTraceId(), payload: {}, ...event }, Date.now(), `k${at}`)
+  )
+  await ledger.append(items, 1)
+  await ledger.close()
+  await copyFile(join(folder, 'var/ledger/vkey'), join(folder, 'log.vkey'))
+}
+
+test('the examples that end by themselves do what they say', async (t) => {
+  await withFolder(async (folder) => {
+    await prepare(folder)
+    const path = `${join(folder, 'bin')}:${join(process.execPath, '..')}:${process.env.PATH}`
+    for (const line of examples.filter((each) => !goesOn(each))) {
+      const ended = await run('bash', ['-c', line], { cwd: folder, env: cleanEnvironment({ PATH: path }) }).catch(
+        (error) => error
+      )
+      t.is(ended.code ?? 0, 0, `${line}\n${ended.stdout}${ended.stderr}`)
+      if (line.includes('alerts')) t.regex(ended.stdout, /^notice {3}month[\s\S]*spent, or more: 20\n$/)
+      else if (line.includes('||')) t.notRegex(ended.stdout, /exit code/)
+    }
+  })
+})
