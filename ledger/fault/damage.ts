@@ -121,6 +121,8 @@ async function judge(whole: Whole, store: 'sqlite' | RedisServer, dir: string, w
   })
   const after = await verdict()
   if (after === 'valid' && !(await same())) fault(`a writer went on (${writing}), and the verifier takes it for the whole log`)
+  // its heads were published, and one thing is spoiled at a time
+  if (before === 'truncated' && writing === 'written') fault('a writer went on though entries are missing that were published')
   if (after === 'forked') fault(`a writer went on from it (${writing}), and forked the log; before, it was ${before}`)
   for (const word of [before, writing, after]) if (word.startsWith('no name')) fault(word)
   return before !== 'valid' || writing !== 'written' || after !== 'valid'
