@@ -4,7 +4,7 @@
  *     node media/testing/bench-concealment.ts [--json]
  *
  * The measure is the log-spectral distance: the difference in level, in dB, root mean square over 16 bands and then over the frames in which there is sound. It is 0 for what is the same; of a voice without every
- * tenth packet, replaced by silence, it is about 5. It is no listening test.
+ * tenth packet, replaced by silence, it is about 3. It is no listening test.
  */
 
 import { jsonLines, type Metric, table } from '#scripts/bench/report.ts'
