@@ -40,10 +40,16 @@ async function scene(t: ExecutionContext, more: Partial<MediaConfig> = {}, pairs
   return { media, join, events }
 }
 
-async function level(phone: RtpPhone, frequency: number, ms = 400): Promise<number> {
+/** Level of a tone in the loudest fifth of what is heard: a gap, because this process was held up, is no silence of the plane. */
+function loudest(heard: Int16Array, frequency: number): number {
+  const part = Math.max(1, Math.floor(heard.length / 5))
+  return Math.max(...Array.from({ length: 5 }, (_, n) => toneLevel(heard.subarray(n * part, (n + 1) * part), 8000, frequency)))
+}
+
+async function level(phone: RtpPhone, frequency: number, ms = 500): Promise<number> {
   phone.takeHeard()
   await sleep(ms)
-  return toneLevel(phone.takeHeard(), 8000, frequency)
+  return loudest(phone.takeHeard(), frequency)
 }
 
 /** Waits until it is so, for three seconds at most. */
@@ -78,8 +84,8 @@ test.serial(
       await sleep(400)
       for (const [n, { phone }] of list.entries()) {
         const samples = phone.takeHeard()
-        t.is(toneLevel(samples, 8000, heard) > -16, n !== 0)
-        t.true(toneLevel(samples, 8000, unheard) < -50)
+        t.is(loudest(samples, heard) > -16, n !== 0)
+        t.true(loudest(samples, unheard) < -50)
       }
     }
     await until(t, 'the dominant speaker is told', () => events.some(({ type }) => type === 'dominant'))
@@ -214,7 +220,7 @@ test.serial('more voices than places: the loudest are heard, and who gets louder
   await join('c', 1400)
   const { phone } = await join('listener', null)
   await sleep(200)
-  const loud = () => [500, 900, 1400].filter((frequency) => toneLevel(last, 8000, frequency) > -30)
+  const loud = () => [500, 900, 1400].filter((frequency) => loudest(last, frequency) > -30)
   let last: Int16Array = new Int16Array(0)
   phone.takeHeard()
   await sleep(400)
