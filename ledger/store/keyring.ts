@@ -40,6 +40,15 @@ export interface Keyring {
   readonly signerBehind: (checkpoint: string | null) => NoteSigner
 }
 
+/** The signer read last: whoever opens a log reads its key several times, and each time takes half a millisecond. */
+let last: { readonly origin: string; readonly pem: string; readonly signer: NoteSigner } | null = null
+
+function signerOf(origin: string, path: string): NoteSigner {
+  const pem = readFileSync(path, 'utf8')
+  if (last?.origin !== origin || last.pem !== pem) last = { origin, pem, signer: readSigner(origin, pem) }
+  return last.signer
+}
+
 const idOf = ({ keyHash }: NoteSigner): string => keyHash.toString('hex')
 
 /**
@@ -56,7 +65,7 @@ export function prepareKeys(files: KeyFiles, origin: string): string {
     new InfraFabricError('ledger.key.mismatch', `${files.vkey} holds ${kept}, but the signing key and origin give ${expected}`)
   if (existsSync(files.key)) {
     chmodSync(files.key, 0o600)
-    const vkey = formatVerifierKey(readSigner(origin, readFileSync(files.key, 'utf8')))
+    const vkey = formatVerifierKey(signerOf(origin, files.key))
     if (!existsSync(files.vkey)) putNewFile(files.vkey, `${vkey}\n`, 0o644)
     const kept = readFileSync(files.vkey, 'utf8').trim()
     if (kept !== vkey) throw mismatch(kept, vkey)
@@ -70,7 +79,7 @@ export function prepareKeys(files: KeyFiles, origin: string): string {
 export function openKeyring(files: KeyFiles, origin: string): Keyring {
   const known = new Map<string, NoteSigner>()
   const learn = (path: string): NoteSigner => {
-    const signer = readSigner(origin, readFileSync(path, 'utf8'))
+    const signer = signerOf(origin, path)
     known.set(idOf(signer), signer)
     return signer
   }
@@ -121,5 +130,5 @@ export function takeOverIn(checkpoint: string | null, origin: string): readonly 
 /** Removes the private half of a key that signs no more. */
 export function retireKey(files: KeyFiles, origin: string, id: string): void {
   rmSync(join(files.keys, `${id}.pem`), { force: true })
-  if (existsSync(files.key) && idOf(readSigner(origin, readFileSync(files.key, 'utf8'))) === id) rmSync(files.key)
+  if (existsSync(files.key) && idOf(signerOf(origin, files.key)) === id) rmSync(files.key)
 }
