@@ -27,11 +27,19 @@ export interface Payload {
   readonly good: boolean
 }
 
+/** Checkpoints that were read so far, oldest first. */
+export interface History {
+  readonly heads: readonly Head[]
+  /** Whether the source has older ones. */
+  readonly more: boolean
+}
+
 export interface Audit {
   readonly records: Records
   /** Reads what is new and judges all of it. @throws {SourceError} where the source does not answer */
   readonly check: (progress: (progress: Progress) => void) => Promise<Report>
-  readonly heads: (progress: (progress: Progress) => void) => Promise<readonly Head[]>
+  /** @param older whether to read one page more of them from the source */
+  readonly heads: (progress: (progress: Progress) => void, older: boolean) => Promise<History>
   /** Null for an entry that is not under the checkpoint. */
   readonly prove: (position: number) => Proof | null
   /** Null where none came with the entries. */

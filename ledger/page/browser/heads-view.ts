@@ -1,5 +1,6 @@
 /** The checkpoints: what the log has signed so far, and how each grew from the one before. */
 import type { Context, View } from './app.ts'
+import type { History } from './audit.ts'
 import { h, replace, shown, told } from './dom.ts'
 import { download } from './entry-view.ts'
 import type { Head } from './verdict.ts'
@@ -71,29 +72,41 @@ export function headsView(first: Context): View {
       )
     )
 
-  const draw = (heads: readonly Head[]) =>
+  const draw = ({ heads, more }: History, context: Context) => {
+    const older = h('button', { type: 'button', class: 'quiet', click: () => load(context, true) }, 'Older ones')
     replace(
       result,
       h(
         'p',
         { class: 'hint' },
-        `${heads.length.toLocaleString('en')} checkpoints, newest first. Keep one elsewhere: who holds the key and every copy can rewrite what came before.`
+        `${heads.length.toLocaleString('en')} ${heads.length === 1 ? 'checkpoint' : 'checkpoints'}, newest first. Keep one elsewhere: who holds the key and every copy can rewrite what came before.`
       ),
-      ...[...heads].reverse().map(card)
+      ...[...heads].reverse().map(card),
+      more ? h('p', { class: 'buttons' }, older) : null
     )
+  }
+
+  const load = (context: Context, older: boolean) => {
+    const mine = ++asked
+    const say = (text: string) => {
+      if (mine === asked) replace(result, h('p', { class: 'waiting', role: 'status' }, shown(text)))
+    }
+    say('Checking signatures…')
+    context
+      .ask('heads', { older }, ({ done, of }) => say(`Checking signatures: ${done} of ${of} checkpoints…`))
+      .then(
+        (history) => {
+          if (mine === asked) draw(history, context)
+        },
+        (error: unknown) => say(error instanceof Error ? error.message : String(error))
+      )
+  }
 
   let drawnFor = ''
   const update = (context: Context) => {
     if (context.report.checkpoint === drawnFor) return
     drawnFor = context.report.checkpoint
-    const mine = ++asked
-    replace(result, h('p', { class: 'waiting' }, 'Checking signatures…'))
-    const progress = ({ done, of }: { done: number; of: number }) => {
-      if (mine === asked) replace(result, h('p', { class: 'waiting' }, `Checking signatures: ${done} of ${of} checkpoints…`))
-    }
-    void context.ask('heads', null, progress).then((heads) => {
-      if (mine === asked) draw(heads)
-    })
+    load(context, false)
   }
   update(first)
   return { element: result, update }

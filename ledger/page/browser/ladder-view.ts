@@ -93,7 +93,7 @@ function note({ label, detail }: Step, x: number, y: number, width: number): SVG
   return [
     svg('rect', { x: x - width / 2, y: y - 17, width, height: both ? 32 : 24, rx: 5, class: 'note' }),
     svg('text', { x, y: y - (both ? 4 : 1), class: 'note-label' }, cut(label, width, 'label')),
-    ...(both ? [svg('text', { x, y: y + 10, class: 'step-detail' }, cut(detail, width, 'detail'))] : [])
+    ...(both ? [svg('text', { x, y: y + 10, class: 'note-detail' }, cut(detail, width, 'detail'))] : [])
   ]
 }
 

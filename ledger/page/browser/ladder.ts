@@ -91,7 +91,7 @@ const known: Readonly<Record<string, (payload: Payload) => Drawn>> = {
   sip_hash_verified: ({ expertId }) => ({
     from: 'application',
     to: null,
-    label: 'signature verified',
+    label: 'signature good',
     detail: text(expertId),
     tone: 'good'
   }),

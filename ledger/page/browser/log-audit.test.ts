@@ -209,10 +209,14 @@ test('an entry of a producer hands over no key', async (t) => {
   t.is((await audit(claimed, { history, checkpoint: claimed.note(6, next) })).verdict, 'unwitnessed')
 })
 
-test('each head of the history is proved to have grown from the one before', async (t) => {
-  const running = new LogAudit(sourceOf(log, { history: [log.note(10), log.note(300)] }), trustIn(log))
+test('each head of the history is proved to have grown from the one before, also those of older pages', async (t) => {
+  const running = new LogAudit(
+    sourceOf(log, { history: [log.note(10), log.note(300)], older: [log.note(5), log.note(10, newSigner())] }),
+    trustIn(log)
+  )
   await running.check(quiet)
-  const heads = await running.heads(quiet)
+  const { heads, more } = await running.heads(quiet, false)
+  t.true(more)
   t.deepEqual(
     heads.map(({ size, state, previousSize }) => [size, state, previousSize]),
     [
@@ -223,6 +227,18 @@ test('each head of the history is proved to have grown from the one before', asy
   )
   t.true(heads[2]!.proof!.length > 3)
   t.is(heads[1]!.lastEntry, '2026-01-01T00:04:59.000Z')
+  const older = await running.heads(quiet, true)
+  t.false(older.more)
+  t.deepEqual(
+    older.heads.map(({ size, state }) => [size, state]),
+    [
+      [5, 'good'],
+      [10, 'warn'],
+      [10, 'good'],
+      [300, 'good'],
+      [600, 'good']
+    ]
+  )
 })
 
 test('a proof that the page saves is one that the ledger takes', async (t) => {

@@ -4,6 +4,7 @@ import {
   conclude,
   count,
   firstFaults,
+  type History,
   judgeHead,
   type Payload,
   type Proof,
@@ -54,6 +55,8 @@ export class LogAudit implements Audit {
   #checkpoint: Checkpoint | null = null
   #keys: readonly VerifierKey[] = []
   #history: readonly Checkpoint[] = []
+  /** Pages of the history that were asked for, and what the next one is asked by. */
+  #older: { readonly notes: readonly Checkpoint[]; readonly previous: string | null } | null = null
 
   /** @throws {Malformed} for keys, a policy or a remembered checkpoint that cannot be read */
   constructor(source: LogSource, trust: Trust, payloads: readonly OfflinePayload[] = []) {
@@ -71,7 +74,9 @@ export class LogAudit implements Audit {
       )
     const { missingFrom } = await this.#read(checkpoint.size, progress)
     await this.#checkUpperTiles(Math.min(checkpoint.size, this.#tree.size))
-    this.#history = readNotes(await this.#source.history())
+    const { checkpoints, previous } = await this.#source.history(null)
+    this.#history = readNotes(checkpoints)
+    this.#older ??= { notes: [], previous }
     this.#checkpoint = checkpoint
     const report = await this.#judge(checkpoint, missingFrom)
     // from here on this is what the log has to have grown from
@@ -305,10 +310,15 @@ export class LogAudit implements Audit {
     }
   }
 
-  async heads(progress: (progress: Progress) => void): Promise<readonly Head[]> {
+  async heads(progress: (progress: Progress) => void, older: boolean): Promise<History> {
     const checkpoint = this.#checkpoint
-    if (checkpoint === null) return []
-    const notes = [...this.#history.filter(({ note }) => note !== checkpoint.note), checkpoint]
+    if (checkpoint === null || this.#older === null) return { heads: [], more: false }
+    if (older && this.#older.previous !== null) {
+      const { checkpoints, previous } = await this.#source.history(this.#older.previous)
+      this.#older = { notes: [...readNotes(checkpoints), ...this.#older.notes], previous }
+    }
+    const all = [...this.#older.notes, ...this.#history, checkpoint]
+    const notes = [...new Map(all.map((head) => [head.note, head])).values()].sort((a, b) => a.size - b.size)
     const heads: Head[] = []
     let previous: Checkpoint | null = null
     for (const [at, head] of notes.entries()) {
@@ -317,7 +327,7 @@ export class LogAudit implements Audit {
       if (head.size <= this.#tree.size) previous = head
     }
     progress({ done: notes.length, of: notes.length })
-    return heads
+    return { heads, more: this.#older.previous !== null }
   }
 
   async #head(head: Checkpoint, previous: Checkpoint | null): Promise<Head> {

@@ -17,6 +17,6 @@ export function offlineSource({ checkpoints, entries }: OfflineData): LogSource 
       )
     },
     tile: null,
-    history: async () => checkpoints.slice(0, -1)
+    history: async () => ({ checkpoints: checkpoints.slice(0, -1), previous: null })
   }
 }

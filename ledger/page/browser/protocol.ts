@@ -1,9 +1,9 @@
 /** What the page asks of its worker. */
 import type { Grouping } from '../../audit/tally.ts'
 import type { LedgerEntry } from '../../log/entry.ts'
-import type { Payload, Proof } from './audit.ts'
+import type { History, Payload, Proof } from './audit.ts'
 import type { Filter, Row } from './records.ts'
-import type { Fault, Head, Progress, Report, Trust } from './verdict.ts'
+import type { Fault, Progress, Report, Trust } from './verdict.ts'
 
 /** What is audited: the service that the page came from, or the data in the file, as its JSON text. */
 export type Source = { readonly kind: 'service'; readonly token: string } | { readonly kind: 'file'; readonly json: string }
@@ -52,7 +52,7 @@ export interface Questions {
   readonly entry: { readonly ask: { readonly index: number }; readonly answer: EntryView | null }
   readonly trace: { readonly ask: { readonly id: string }; readonly answer: TraceView }
   readonly costs: { readonly ask: { readonly grouping: Grouping; readonly trace: string | null }; readonly answer: Costs }
-  readonly heads: { readonly ask: null; readonly answer: readonly Head[] }
+  readonly heads: { readonly ask: { readonly older: boolean }; readonly answer: History }
 }
 export type Question = keyof Questions
 

@@ -5,6 +5,7 @@ import {
   conclude,
   count,
   firstFaults,
+  type History,
   judgeHead,
   type Payload,
   type Proof,
@@ -190,7 +191,7 @@ export class SelectionAudit implements Audit {
     return keys
   }
 
-  async heads(): Promise<readonly Head[]> {
+  async heads(): Promise<History> {
     const heads: Head[] = []
     for (const head of readNotes(this.#data.checkpoints)) {
       const signed = await signers(head, this.#keys)
@@ -213,7 +214,7 @@ export class SelectionAudit implements Audit {
         previousSize: null
       })
     }
-    return heads
+    return { heads, more: false }
   }
 
   prove(position: number): Proof | null {

@@ -3,6 +3,13 @@ import { concat } from './octets.ts'
 
 export const tileWidth = 256
 
+/** Checkpoints, oldest first. */
+export interface HistoryPage {
+  readonly checkpoints: readonly string[]
+  /** What the page before this one is asked by; null where there is none. */
+  readonly previous: string | null
+}
+
 export interface LogSource {
   /** Newest checkpoint: a signed note. */
   readonly checkpoint: () => Promise<string>
@@ -10,8 +17,8 @@ export interface LogSource {
   readonly bundle: (index: number, width: number) => Promise<Uint8Array>
   /** Up to 256 hashes of 32 octets; null for a source without tiles. */
   readonly tile: ((level: number, index: number, width: number) => Promise<Uint8Array>) | null
-  /** Checkpoints published so far, oldest first: the newest ones, and each under which a key took over. */
-  readonly history: () => Promise<readonly string[]>
+  /** Checkpoints published so far, page by page from the newest: the first page has each under which a key took over as well. */
+  readonly history: (before: string | null) => Promise<HistoryPage>
 }
 
 /** The source did not give what was asked for. */
@@ -68,12 +75,22 @@ export function httpSource(token: string, base = ''): LogSource {
     checkpoint: () => text('/checkpoint', mostOctets.note),
     bundle: (index, width) => ask(`/tile/entries/${tilePath(index, width)}`, mostOctets.bundle),
     tile: (level, index, width) => ask(`/tile/${level}/${tilePath(index, width)}`, mostOctets.tile),
-    history: async () => {
-      const { checkpoints } = JSON.parse(await text('/v1/checkpoints', mostOctets.history)) as { checkpoints?: unknown }
-      if (!Array.isArray(checkpoints) || !checkpoints.every((note) => typeof note === 'string'))
+    history: async (before) => {
+      const query = before === null ? '' : `?${new URLSearchParams({ before })}`
+      const { checkpoints, previous } = parseJson(await text(`/v1/checkpoints${query}`, mostOctets.history))
+      const notes = Array.isArray(checkpoints) ? checkpoints : [null]
+      if (!notes.every((note) => typeof note === 'string') || (previous !== null && typeof previous !== 'string'))
         throw new SourceError(200, 'The history of checkpoints is not of its form.')
-      return checkpoints
+      return { checkpoints: notes, previous }
     }
+  }
+}
+
+function parseJson(text: string): { readonly checkpoints?: unknown; readonly previous?: unknown } {
+  try {
+    return Object(JSON.parse(text))
+  } catch {
+    return {}
   }
 }
 

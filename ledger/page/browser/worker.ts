@@ -108,7 +108,7 @@ function createHandlers(): Handlers {
       const { total, groups } = audit.records.costs(rates, grouping, trace)
       return { total: costLine('', total), groups: groups.map((group) => costLine(group.group, group)) }
     },
-    heads: async (_, progress) => current().audit.heads(progress)
+    heads: async ({ older }, progress) => current().audit.heads(progress, older)
   }
 }
 

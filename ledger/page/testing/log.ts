@@ -96,6 +96,8 @@ export const trustIn = ({ signer }: Pick<TestLog, 'signer'>, more: Partial<Trust
 export interface Lies {
   checkpoint?: string
   history?: readonly string[]
+  /** One more page of it. */
+  older?: readonly string[]
   /** Entries by leaf number. */
   entries?: ReadonlyMap<number, Uint8Array>
   /** Hashes of the tiles of level 0 by leaf number. */
@@ -124,7 +126,10 @@ export function sourceOf(log: TestLog, lies: Lies = {}): LogSource {
           if (Math.floor(leaf / tileWidth) === index) told.set(hash, (leaf % tileWidth) * 32)
       return told
     },
-    history: async () => lies.history ?? []
+    history: async (before) =>
+      before === null
+        ? { checkpoints: lies.history ?? [], previous: lies.older === undefined ? null : '1' }
+        : { checkpoints: lies.older ?? [], previous: null }
   }
 }
 
