@@ -23,8 +23,8 @@ const discriminator = 5
 
 function packetOf({ pdu, value }: Sent, at: number) {
   const octets = pdu.encode(value)
-  const sourcePort = 10_000 + at
-  if (pdu.name === 'RasMessage') return { transport: 'udp', sourcePort, destinationPort: 1719, payload: octets } as const
+  const from = { sourceHost: at + 1, sourcePort: 50_000 }
+  if (pdu.name === 'RasMessage') return { transport: 'udp', ...from, destinationPort: 1719, payload: octets } as const
   const message =
     pdu.name === 'H323-UserInformation'
       ? q931.encodeQ931({
@@ -35,7 +35,7 @@ function packetOf({ pdu, value }: Sent, at: number) {
         })
       : octets
   const destinationPort = pdu.name === 'H323-UserInformation' ? 1720 : h245Port
-  return { transport: 'tcp', sourcePort, destinationPort, payload: q931.tpkt(message) } as const
+  return { transport: 'tcp', ...from, destinationPort, payload: q931.tpkt(message) } as const
 }
 
 /** Sends messages past tshark; `onMessage` gets its reading of each. */

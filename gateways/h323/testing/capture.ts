@@ -3,6 +3,8 @@
 export interface CapturedPacket {
   readonly transport: 'udp' | 'tcp'
   readonly sourcePort: number
+  /** Host it comes from, in 127.0.0.0/8; packets of one host and port are one stream. */
+  readonly sourceHost?: number
   readonly destinationPort: number
   readonly payload: Uint8Array
   /** First octet of the payload in the TCP stream; 0 where it is left out. */
@@ -11,7 +13,7 @@ export interface CapturedPacket {
 
 const linkTypeRawIp = 101
 
-function ipv4({ transport, sourcePort, destinationPort, payload, sequence = 0 }: CapturedPacket): Buffer {
+function ipv4({ transport, sourcePort, sourceHost = 1, destinationPort, payload, sequence = 0 }: CapturedPacket): Buffer {
   const header = transport === 'udp' ? Buffer.alloc(8) : Buffer.alloc(20)
   header.writeUInt16BE(sourcePort, 0)
   header.writeUInt16BE(destinationPort, 2)
@@ -26,8 +28,8 @@ function ipv4({ transport, sourcePort, destinationPort, payload, sequence = 0 }:
   ip.writeUInt16BE(20 + header.length + payload.length, 2)
   ip.writeUInt16BE(0x40_00, 6)
   ip.writeUInt16BE(64 * 256 + (transport === 'udp' ? 17 : 6), 8)
-  ip.writeUInt32BE(0x7f000001, 12)
-  ip.writeUInt32BE(0x7f000002, 16)
+  ip.writeUInt32BE(0x7f000000 + sourceHost, 12)
+  ip.writeUInt32BE(0x7fffff01, 16)
   return Buffer.concat([ip, header, payload])
 }
 

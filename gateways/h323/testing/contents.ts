@@ -53,7 +53,7 @@ function supplementaryServiceMessage(random: () => number, richness: number): Bu
 const carried: Readonly<Record<string, (random: () => number, richness: number) => Buffer>> = {
   fastStart: messageOf(openLogicalChannel),
   h245Control: messageOf(multimediaSystemControlMessage),
-  parallelH245Control: messageOf(openLogicalChannel),
+  parallelH245Control: messageOf(multimediaSystemControlMessage),
   returnedFunction: messageOf(multimediaSystemControlMessage),
   h4501SupplementaryService: supplementaryServiceMessage
 }
