@@ -1,9 +1,10 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { InfraFabricError, type Log } from '#kernel'
 import { formatAddCheckpoint } from '../log/add-checkpoint.ts'
 import { readCosigner } from '../log/cosignature.ts'
 import { formatVerifierKey, generateSigningKey, type NoteVerifier, parseCheckpoint } from '../log/note.ts'
 import { proveConsistency, type TileReader } from '../log/prover.ts'
+import { putNewFile } from '../store/durable-file.ts'
 import { answerAddCheckpoint, type SeatAnswer } from './seat.ts'
 import { openSeatState } from './seat-state.ts'
 import { type SeatServer, serveSeat } from './serve.ts'
@@ -38,7 +39,7 @@ export interface Seat {
 function readKey({ keyPath, create, name }: SeatSettings) {
   if (!existsSync(keyPath)) {
     if (!create) throw new InfraFabricError('ledger.key.missing', `${keyPath} is not there`)
-    writeFileSync(keyPath, generateSigningKey(), { mode: 0o600, flag: 'wx', flush: true })
+    putNewFile(keyPath, generateSigningKey(), 0o600)
   }
   return readCosigner(name, readFileSync(keyPath, 'utf8'))
 }
