@@ -61,6 +61,7 @@ async function startServer(
       let text = ''
       connection.setTimeout(5000, () => connection.destroy(new Error('redis-server does not answer')))
       connection.on('error', reject)
+      connection.on('close', () => reject(new Error('redis-server ended before it answered')))
       connection.on('data', (chunk) => {
         text += chunk
         const line = text.indexOf('\r\n')
