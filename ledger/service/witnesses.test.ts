@@ -163,11 +163,12 @@ test('a log that answers with nonsense, too much, or not at all is told', async 
   })
   await once(server, 'listening')
   const { port } = server.address() as { port: number }
-  const log = connectLog(`http://127.0.0.1:${port}`, 300)
-  await t.throwsAsync(log.head(), { code: 'ledger.log.unreachable' })
+  const url = `http://127.0.0.1:${port}`
+  await t.throwsAsync(connectLog(url, 300).head(), { code: 'ledger.log.unreachable' })
+  const log = connectLog(url, 20_000)
   answer = () => 'x'.repeat(100_000)
   await t.throwsAsync(log.head(), { code: 'ledger.log.answer', message: /more than/ })
   answer = () => 'x'.repeat(33)
   await t.throwsAsync(log.tiles(300)(0, 1), { code: 'ledger.log.answer' })
-  for (const url of ['ftp://a', 'nothing', 'http://a/?b']) t.throws(() => connectLog(url), { code: 'ledger.log.url' })
+  for (const wrong of ['ftp://a', 'nothing', 'http://a/?b']) t.throws(() => connectLog(wrong), { code: 'ledger.log.url' })
 })
