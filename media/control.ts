@@ -3,7 +3,7 @@ import type { DirectionStats, LegStats } from '#kernel'
 import type { MemberControls } from './mixer/conference.ts'
 import type { Sound } from './mixer/sounds.ts'
 import type { PortRange } from './ports.ts'
-import type { AudioTerms } from './sdp.ts'
+import type { AudioTerms, StreamSource } from './sdp.ts'
 
 export interface WorkerSettings {
   readonly address: string
@@ -48,7 +48,13 @@ export type ToWorker =
 
 export type FromWorker =
   | { readonly type: 'ready'; readonly descriptor: number }
-  | { readonly type: 'opened'; readonly leg: number; readonly port: number; readonly index: number }
+  | {
+      readonly type: 'opened'
+      readonly leg: number
+      readonly port: number
+      readonly index: number
+      readonly source: StreamSource
+    }
   | { readonly type: 'notOpened'; readonly leg: number; readonly reason: string }
   | { readonly type: 'stats'; readonly request: number; readonly stats: LegStats }
   | { readonly type: 'metrics'; readonly request: number; readonly metrics: WorkerMetrics }

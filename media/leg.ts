@@ -394,6 +394,11 @@ export class Leg implements Party {
     if (this.#jitter !== null) this.#bufferDrops += this.#jitter.counts.dropped
   }
 
+  /** Of what it sends. */
+  get ssrc(): number {
+    return this.#ssrc
+  }
+
   get strangers(): number {
     return this.#strangersTotal
   }

@@ -22,7 +22,7 @@ import { PlaneLeg } from './plane-leg.ts'
 import { sharePorts } from './ports.ts'
 import { type AudioTerms, readDescription } from './sdp.ts'
 import { Secrecy } from './srtp/secrecy.ts'
-import { Thread, type ThreadLegEvent } from './thread.ts'
+import { type OpenedPort, Thread, type ThreadLegEvent } from './thread.ts'
 
 export { pcma, pcmu } from './codec/g711.ts'
 export type { MediaConfig } from './config.ts'
@@ -411,12 +411,11 @@ export async function createMediaPlane(config: MediaConfig): Promise<MediaPlane>
     }
     const { slot } = enter(member)
     let thread: Thread
-    let port: number
+    let opened: OpenedPort
     try {
       thread = await slots[slot]!.running()
-      const opened = await thread.open(id, conference, controlsOf(member))
+      opened = await thread.open(id, conference, controlsOf(member))
       if (closing !== null) throw planeClosed()
-      port = opened.port
       member.place = { thread, index: opened.index }
     } catch (error) {
       remove(id)
@@ -431,7 +430,7 @@ export async function createMediaPlane(config: MediaConfig): Promise<MediaPlane>
         member.held = terms.held
       }
     }
-    const leg = new PlaneLeg(thread, id, port, checked.address, secrecy, changed, (event) => observe(id, event))
+    const leg = new PlaneLeg(thread, id, opened, checked.address, secrecy, changed, (event) => observe(id, event))
     const sdp = read === null ? leg.offer() : leg.answer(read)
     tell({ type: 'joined', conference, participant, role })
     if (checked.entrySound !== null) play(conference, checked.entrySound, null)

@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto'
 import { type ConferenceLeg, InfraFabricError, type LegEvent, type LegStats, type MediaRefusal } from '#kernel'
 import { type AudioTerms, type Origin, type ReadOffer, readAnswer, readDescription, writeAnswer, writeOffer } from './sdp.ts'
 import type { Secrecy } from './srtp/secrecy.ts'
-import { type Thread, type ThreadLegEvent, threadLost } from './thread.ts'
+import { type OpenedPort, type Thread, type ThreadLegEvent, threadLost } from './thread.ts'
 
 const emptyStats: LegStats = {
   codec: null,
@@ -35,7 +35,7 @@ export class PlaneLeg implements ConferenceLeg {
   constructor(
     thread: Thread,
     id: number,
-    port: number,
+    { port, source }: OpenedPort,
     address: string,
     secrecy: Secrecy,
     changed: (terms: AudioTerms | null) => void,
@@ -45,7 +45,7 @@ export class PlaneLeg implements ConferenceLeg {
     this.#id = id
     this.#port = port
     this.#secrecy = secrecy
-    this.#origin = { sessionId: String(randomInt(2 ** 47)), version: 1, address }
+    this.#origin = { sessionId: String(randomInt(2 ** 47)), version: 1, address, source }
     this.#changed = changed
     thread.legs.set(id, (event) => {
       observe(event)

@@ -7,6 +7,18 @@ declare module 'sdp-transform' {
     readonly direction?: Scalar
     readonly rtcp?: { readonly port?: Scalar }
     readonly rtcpMux?: Scalar
+    readonly rtcpRsize?: Scalar
+    readonly bundleOnly?: Scalar
+    readonly mid?: Scalar
+    readonly port?: Scalar
+    readonly iceUfrag?: Scalar
+    readonly icePwd?: Scalar
+    readonly fingerprint?: { readonly type?: Scalar; readonly hash?: Scalar }
+    readonly setup?: Scalar
+    readonly ext?: readonly { readonly value?: Scalar; readonly uri?: Scalar }[]
+    readonly rtcpFb?: readonly { readonly payload?: Scalar; readonly type?: Scalar; readonly subtype?: Scalar }[]
+    readonly ssrcs?: readonly { readonly id?: Scalar; readonly attribute?: Scalar; readonly value?: Scalar }[]
+    readonly ssrcGroups?: readonly { readonly semantics?: Scalar; readonly ssrcs?: Scalar }[]
     readonly fmtp?: readonly { readonly payload?: Scalar; readonly config?: Scalar }[]
     readonly rtp: readonly {
       readonly payload?: Scalar
@@ -19,6 +31,11 @@ declare module 'sdp-transform' {
   export interface ParsedSession {
     readonly connection?: { readonly ip?: Scalar }
     readonly direction?: Scalar
+    readonly iceUfrag?: Scalar
+    readonly icePwd?: Scalar
+    readonly fingerprint?: { readonly type?: Scalar; readonly hash?: Scalar }
+    readonly setup?: Scalar
+    readonly groups?: readonly { readonly type?: Scalar; readonly mids?: Scalar }[]
     readonly media: readonly ParsedMedia[]
   }
 

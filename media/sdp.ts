@@ -1,7 +1,7 @@
 /**
  * Offer and answer for one audio stream, as pure functions.
  *
- * @see RFC 8866 (SDP), RFC 3264 (offer/answer), RFC 4733 §7.1.1 (telephone-event), RFC 5761 (rtcp-mux), RFC 3605 (rtcp attribute), RFC 4568 (keys)
+ * @see RFC 8866 (SDP), RFC 3264 (offer/answer), RFC 4733 §7.1.1 (telephone-event), RFC 5761 (rtcp-mux), RFC 3605 (rtcp attribute), RFC 4568 (keys), RFC 5576 (SSRC)
  */
 import { isIPv4 } from 'node:net'
 import { parse } from 'sdp-transform'
@@ -215,6 +215,14 @@ export interface Origin {
   readonly sessionId: string
   readonly version: number
   readonly address: string
+  /** Of the stream that we send, where it is known. */
+  readonly source?: StreamSource
+}
+
+/** Names a stream in a description, for peers that take no other. @see RFC 5576 §4.1 */
+export interface StreamSource {
+  readonly ssrc: number
+  readonly cname: string
 }
 
 function head({ sessionId, version, address }: Origin): string[] {
@@ -227,6 +235,7 @@ function audioLines(
   { payloadTypes, attributes }: FormatLines,
   direction: Direction,
   controlMuxed: boolean,
+  source: StreamSource | undefined,
   keys: readonly CryptoAttribute[]
 ): string[] {
   return [
@@ -234,6 +243,7 @@ function audioLines(
     ...attributes,
     `a=${direction}`,
     ...(controlMuxed ? ['a=rtcp-mux'] : []),
+    ...(source === undefined ? [] : [`a=ssrc:${source.ssrc} cname:${source.cname}`]),
     ...keys.map((key) => `a=crypto:${encodeCryptoAttribute(key)}`)
   ]
 }
@@ -247,7 +257,7 @@ export function writeAnswer(offer: ReadOffer, origin: Origin, port: number): str
     else {
       const { srtp } = terms
       const keys = srtp === null ? [] : [{ tag: srtp.tag, suite: cryptoSuiteNamed(srtp.suite)!, key: srtp.localKey }]
-      lines.push(...audioLines(port, protocol, answeredFormats(terms), terms.direction, terms.controlMuxed, keys))
+      lines.push(...audioLines(port, protocol, answeredFormats(terms), terms.direction, terms.controlMuxed, origin.source, keys))
     }
   }
   return `${lines.join('\r\n')}\r\n`
@@ -257,6 +267,6 @@ export function writeAnswer(offer: ReadOffer, origin: Origin, port: number): str
 export function writeOffer(origin: Origin, port: number, secrecy: Secrecy = inClear): string {
   // keys with RTP/AVP: a phone that knows none of it takes the stream in clear (RFC 8643)
   const profile = secrecy.policy === 'required' ? 'RTP/SAVP' : 'RTP/AVP'
-  const lines = audioLines(port, profile, offeredFormats(), 'sendrecv', true, secrecy.offer())
+  const lines = audioLines(port, profile, offeredFormats(), 'sendrecv', true, origin.source, secrecy.offer())
   return `${[...head(origin), ...lines].join('\r\n')}\r\n`
 }

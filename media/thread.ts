@@ -3,6 +3,7 @@ import { InfraFabricError, type LegEvent } from '#kernel'
 import type { FromWorker, ToWorker, WorkerSettings } from './control.ts'
 import type { MemberControls } from './mixer/conference.ts'
 import { reclaimPorts } from './ports.ts'
+import type { StreamSource } from './sdp.ts'
 import { libc } from './udp/libc.ts'
 
 const requestTimeoutMs = 5000
@@ -20,6 +21,7 @@ export interface OpenedPort {
   readonly port: number
   /** Which pair of the range, from 0: where its levels stand. */
   readonly index: number
+  readonly source: StreamSource
 }
 
 /** One media worker and what is asked of it. */
@@ -77,7 +79,7 @@ export class Thread {
   #receive(message: FromWorker): void {
     switch (message.type) {
       case 'opened':
-        this.#opening.get(message.leg)?.resolve({ port: message.port, index: message.index })
+        this.#opening.get(message.leg)?.resolve({ port: message.port, index: message.index, source: message.source })
         this.#opening.delete(message.leg)
         return
       case 'notOpened':

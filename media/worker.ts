@@ -127,7 +127,7 @@ async function open({ leg: id, conference: name, controls }: Extract<ToWorker, {
   conference.mixer.control(member, controls)
   legs.set(id, { id, leg, pair, conference, member, reportDueMs: nextReportMs(nowMs()) })
   openLegs = [...legs.values()]
-  tell({ type: 'opened', leg: id, port: pair.port, index: pair.index })
+  tell({ type: 'opened', leg: id, port: pair.port, index: pair.index, source: { ssrc: leg.ssrc, cname } })
 }
 
 function begin(name: string): OpenConference {
