@@ -24,6 +24,15 @@ test('a file, octet by octet', (t) => {
   )
 })
 
+test('two channels say the same, and one of them is read', (t) => {
+  const file = encodeWav({ sampleRateHz: 48_000, samples: Int16Array.of(1, -2) }, 2)
+  t.is(
+    file.toString('hex'),
+    '524946462c00000057415645666d7420100000000100020080bb000000ee02000400100064617461080000000100' + '0100fefffeff'
+  )
+  t.deepEqual(decodeWav(file), { sampleRateHz: 48_000, samples: Int16Array.of(1, -2) })
+})
+
 test('what is written is read', (t) => {
   fc.assert(
     fc.property(fc.int16Array({ maxLength: 100 }), fc.integer({ min: 1, max: 192_000 }), (samples, sampleRateHz) => {

@@ -8,22 +8,25 @@ export interface Wave {
 
 const headerLength = 44
 
-/** A RIFF/WAVE file of one channel, 16 bits. */
-export function encodeWav({ sampleRateHz, samples }: Wave): Buffer {
-  const file = Buffer.alloc(headerLength + 2 * samples.length)
+/** A RIFF/WAVE file, 16 bits. @param channels each of which has the same samples */
+export function encodeWav({ sampleRateHz, samples }: Wave, channels = 1): Buffer {
+  const step = 2 * channels
+  const file = Buffer.alloc(headerLength + step * samples.length)
   file.write('RIFF', 0, 'latin1')
   file.writeUInt32LE(file.length - 8, 4)
   file.write('WAVEfmt ', 8, 'latin1')
   file.writeUInt32LE(16, 16)
   file.writeUInt16LE(1, 20)
-  file.writeUInt16LE(1, 22)
+  file.writeUInt16LE(channels, 22)
   file.writeUInt32LE(sampleRateHz, 24)
-  file.writeUInt32LE(2 * sampleRateHz, 28)
-  file.writeUInt16LE(2, 32)
+  file.writeUInt32LE(step * sampleRateHz, 28)
+  file.writeUInt16LE(step, 32)
   file.writeUInt16LE(16, 34)
   file.write('data', 36, 'latin1')
-  file.writeUInt32LE(2 * samples.length, 40)
-  for (let i = 0; i < samples.length; i++) file.writeInt16LE(samples[i]!, headerLength + 2 * i)
+  file.writeUInt32LE(step * samples.length, 40)
+  for (let i = 0, at = headerLength; i < samples.length; i++) {
+    for (let channel = 0; channel < channels; channel++, at += 2) file.writeInt16LE(samples[i]!, at)
+  }
   return file
 }
 

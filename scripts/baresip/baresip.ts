@@ -39,7 +39,7 @@ export interface BaresipOptions {
   readonly registerIntervalS?: number
   /** Whether audio must be encrypted, with keys in the session description (`RTP/SAVP`). Default false. */
   readonly srtp?: boolean
-  /** Default PCMA, PCMU. */
+  /** Names, with sample rate and channels where they are not 8000 and 1: `G722/16000/1`, `opus/48000/2`. Default PCMA, PCMU. */
   readonly codecs?: readonly string[]
   /** Default 5,000: for the start and for each command. */
   readonly timeoutMs?: number
@@ -129,7 +129,7 @@ export async function startBaresip(options: BaresipOptions): Promise<Baresip> {
       sourceFile:
         source !== undefined && 'file' in source
           ? resolve(source.file)
-          : await write('source.wav', encodeWav(sourceTone(source))),
+          : await write('source.wav', sourceTone(source, options.codecs?.[0])),
       recordingDirectory,
       caFile: tls?.ca === undefined ? undefined : await write('authorities.pem', tls.ca),
       certificateFile: pem === undefined ? undefined : await write('certificate.pem', pem),
@@ -190,15 +190,14 @@ export async function startBaresip(options: BaresipOptions): Promise<Baresip> {
 
 const notInstalled = () => new InfraFabricError('baresip.not-installed', 'baresip is not installed (Debian package baresip-core)')
 
-const sourceRateHz = 8000
 const sourceLevelDbfs = -12
 
-function sourceTone(source: { readonly toneHz: number; readonly lengthMs?: number } | undefined): Wave {
-  const samples = ((source?.lengthMs ?? 60_000) * sourceRateHz) / 1000
-  return {
-    sampleRateHz: sourceRateHz,
-    samples: source === undefined ? new Int16Array(samples) : sine(sourceRateHz, source.toneHz, sourceLevelDbfs, samples)
-  }
+/** baresip takes a file only at the rate and with the channels of the codec. */
+function sourceTone(source: { readonly toneHz: number; readonly lengthMs?: number } | undefined, codec = 'PCMA'): Buffer {
+  const [, sampleRateHz = 8000, channels = 1] = codec.split('/').map(Number)
+  const length = ((source?.lengthMs ?? 60_000) * sampleRateHz) / 1000
+  const samples = source === undefined ? new Int16Array(length) : sine(sampleRateHz, source.toneHz, sourceLevelDbfs, length)
+  return encodeWav({ sampleRateHz, samples }, channels)
 }
 
 interface Waiter {

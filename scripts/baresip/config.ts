@@ -26,7 +26,7 @@ export interface BaresipSettings {
   readonly sipPort: number
   readonly controlPort: number
   readonly rtpPorts: readonly [first: number, last: number]
-  /** WAV that is sent, 8 kHz mono. */
+  /** WAV that is sent, at the rate and with the channels of the codec. */
   readonly sourceFile: string
   /** Takes `dump-<time>-dec.wav` (heard) and `dump-<time>-enc.wav` (sent). */
   readonly recordingDirectory: string
@@ -71,7 +71,7 @@ export function renderBaresip(settings: BaresipSettings): BaresipFiles {
         : [`sip_certificate ${plain('certificate file', settings.certificateFile)}`]),
       ...(settings.caFile === undefined ? [] : [`sip_cafile ${plain('authorities file', settings.caFile)}`]),
       `module_path ${plain('module path', settings.modulePath)}`,
-      ...['ctrl_tcp', 'g711', 'aufile', 'aubridge', 'sndfile', 'srtp'].map((module) => `module ${module}.so`),
+      ...['ctrl_tcp', 'g711', 'g722', 'opus', 'aufile', 'aubridge', 'sndfile', 'srtp'].map((module) => `module ${module}.so`),
       ...['account', 'menu'].map((module) => `module_app ${module}.so`),
       `ctrl_tcp_listen 127.0.0.1:${settings.controlPort}`,
       `rtp_ports ${settings.rtpPorts[0]}-${settings.rtpPorts[1]}`,
