@@ -236,6 +236,8 @@ function mixDue(): void {
   const begun = nowMs()
   udp.poll(readBudgetMs)
   const lateMs = begun - dueMs
+  // More than one packet of each leg is waiting.
+  if (lateMs >= frameMs) udp.poll(readBudgetMs)
   lateness[ticks % lateness.length] = Math.max(0, lateMs)
   const missed = Math.max(0, Math.floor(lateMs / frameMs))
   if (missed > 0) overruns++

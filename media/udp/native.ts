@@ -1,10 +1,10 @@
 /**
- * UDP by system calls of our own: one `sendto` for a packet out, one `epoll_wait` for all sockets and one `recvmmsg` for each that has something.
+ * UDP by system calls of our own: one `sendto` for a packet out, one `recvmsg` for a packet in, one `epoll_wait` for all sockets.
  *
  * Packets come with the time at which the kernel took them (SO_TIMESTAMPNS), so that jitter is measured exactly although sockets are only read once a frame.
  * Nothing blocks and nothing is allocated for a packet.
  *
- * @see recvmmsg(2), epoll(7), socket(7)
+ * @see recvmsg(2), epoll(7), socket(7)
  */
 import { InfraFabricError } from '#kernel'
 import type { Endpoint } from '../latch.ts'
@@ -24,22 +24,24 @@ const epollAdd = 1
 const epollIn = 1
 const clockRealtime = 0
 
-/** Packets read from one socket in one call. */
-const packetsPerRead = 8
+/** Packets read from one socket before others have their turn. */
+const packetsInTurn = 8
 /** Sockets told of in one call. */
 const eventsPerWait = 512
 /** Octets of `struct epoll_event`: packed on x86-64. */
 const eventLength = process.arch === 'x64' ? 12 : 16
 const eventData = process.arch === 'x64' ? 4 : 8
 
-/** Octets of `struct mmsghdr` and where its fields stand. */
-const header = { length: 64, name: 0, nameLength: 8, vector: 16, vectorLength: 24, control: 32, controlLength: 40, received: 56 }
+/** Octets of `struct msghdr` and where its fields stand. */
+const message = { length: 56, name: 0, nameLength: 8, vector: 16, vectorLength: 24, control: 32, controlLength: 40 }
 /** Octets of `struct sockaddr_in`. */
 const nameLength = 16
 /** Octets of `struct iovec`. */
 const vectorLength = 16
 /** Room for one control message with a `struct timespec`. */
 const controlLength = 64
+/** Octets of `struct timespec`. */
+const clockLength = 16
 
 /** Writes a `struct sockaddr_in`. */
 function writeAddress(out: Uint8Array, address: string, port: number): void {
@@ -57,12 +59,18 @@ class NativeSocket implements UdpSocket {
   readonly #libc: Libc
   readonly #forget: (descriptor: number) => void
   #descriptor: number
-  readonly #to = new Uint8Array(nameLength)
+  readonly #to = new Uint8Array(new ArrayBuffer(nameLength))
+  readonly #toAt: number
   #toEndpoint: Endpoint | null = null
+  /** What was sent last: mostly the same buffer again, whose address is known then. */
+  #packet: Buffer | null = null
+  #packetAt = 0
   /** Where the last packet came from. */
   source: Endpoint = { address: '', port: -1 }
   sourceAddress = 0
   sourcePort = -1
+  /** Reading of all sockets in which this one last had something. */
+  lastRead = 0
 
   constructor(libc: Libc, descriptor: number, port: number, receive: Receive, forget: (descriptor: number) => void) {
     this.#libc = libc
@@ -70,6 +78,7 @@ class NativeSocket implements UdpSocket {
     this.port = port
     this.receive = receive
     this.#forget = forget
+    this.#toAt = libc.address(this.#to)
   }
 
   get descriptor(): number {
@@ -82,7 +91,11 @@ class NativeSocket implements UdpSocket {
       writeAddress(this.#to, to.address, to.port)
       this.#toEndpoint = to
     }
-    return this.#libc.sendto(this.#descriptor, packet, length, messageDontWait, this.#to, nameLength) === length
+    if (packet !== this.#packet) {
+      this.#packet = packet
+      this.#packetAt = this.#libc.address(packet)
+    }
+    return this.#libc.sendto(this.#descriptor, this.#packetAt, length, messageDontWait, this.#toAt, nameLength) === length
   }
 
   close(): void {
@@ -101,85 +114,79 @@ export function nativeUdp(libc: Libc): UdpLayer {
   if (set < 0) throw new InfraFabricError('media.udp.failed', 'no epoll set is to be had')
   let closed = false
 
-  const events = new Uint8Array(eventLength * eventsPerWait)
-  const eventWords = new DataView(events.buffer)
-  // All that the kernel is given addresses of lies in one piece of memory, which lives as long as `headers` is used.
-  const memory = new ArrayBuffer(packetsPerRead * (header.length + nameLength + vectorLength + controlLength + largestPacket))
+  // All that the kernel is given addresses of lies in one piece of memory, which lives as long as the functions below.
+  const messageAt = 0
+  const nameAt = message.length
+  const vectorAt = nameAt + nameLength
+  const controlAt = vectorAt + vectorLength
+  const clockAt = controlAt + controlLength
+  const packetAt = clockAt + clockLength
+  const eventsAt = packetAt + largestPacket
+  const memory = new ArrayBuffer(eventsAt + eventLength * eventsPerWait)
   const base = libc.address(new Uint8Array(memory))
-  let taken = 0
-  const take = (octets: number) => {
-    taken += octets
-    return taken - octets
-  }
-  const headersAt = take(packetsPerRead * header.length)
-  const headers = new Uint8Array(memory, headersAt, packetsPerRead * header.length)
-  const headerWords = new Int32Array(memory, headersAt, headers.length / 4)
-  const names: Uint8Array[] = []
-  const stamps: Int32Array[] = []
-  const packetsAt: number[] = []
-  /** Views of each packet by length: made once. */
-  const views: (Buffer | undefined)[][] = []
   const fields = new DataView(memory)
-  const point = (at: number, to: number) => fields.setBigUint64(at, base + BigInt(to), true)
-  for (let n = 0; n < packetsPerRead; n++) {
-    const nameAt = take(nameLength)
-    const vectorAt = take(vectorLength)
-    const controlAt = take(controlLength)
-    const packetAt = take(largestPacket)
-    const at = headersAt + n * header.length
-    point(at + header.name, nameAt)
-    point(at + header.vector, vectorAt)
-    fields.setBigUint64(at + header.vectorLength, 1n, true)
-    point(at + header.control, controlAt)
-    point(vectorAt, packetAt)
-    fields.setBigUint64(vectorAt + 8, BigInt(largestPacket), true)
-    names.push(new Uint8Array(memory, nameAt, nameLength))
-    stamps.push(new Int32Array(memory, controlAt, controlLength / 4))
-    packetsAt.push(packetAt)
-    views.push([])
-    makeReady(n)
-  }
+  const octets = new Uint8Array(memory)
+  const words = new Int32Array(memory)
+  const nameLengthWord = (messageAt + message.nameLength) / 4
+  const controlLengthWord = (messageAt + message.controlLength) / 4
+  const point = (at: number, to: number) => fields.setBigUint64(at, BigInt(base + to), true)
+  point(messageAt + message.name, nameAt)
+  point(messageAt + message.vector, vectorAt)
+  fields.setBigUint64(messageAt + message.vectorLength, 1n, true)
+  point(messageAt + message.control, controlAt)
+  point(vectorAt, packetAt)
+  fields.setBigUint64(vectorAt + 8, BigInt(largestPacket), true)
+  /** Views of the packet by length: made once. */
+  const views: (Buffer | undefined)[] = []
 
-  /** The kernel has written the lengths of what it gave: they say again how much room there is. */
-  function makeReady(n: number): void {
-    headerWords[(n * header.length + header.nameLength) / 4] = nameLength
-    headerWords[(n * header.length + header.controlLength) / 4] = controlLength
-  }
-
-  const clock = new Int32Array(4)
   /** Wall clock less monotonic clock, in milliseconds. */
   let wallOffsetMs = 0
+  let readings = 0
   function readClock(): number {
-    libc.clockGettime(clockRealtime, clock)
+    libc.clockGettime(clockRealtime, base + clockAt)
     const now = performance.now()
-    wallOffsetMs = (clock[0]! >>> 0) * 1000 + clock[2]! / 1e6 - now
+    wallOffsetMs = (words[clockAt / 4]! >>> 0) * 1000 + words[clockAt / 4 + 2]! / 1e6 - now
     return now
   }
 
-  function deliver(socket: NativeSocket, n: number, now: number): void {
-    const length = headerWords[(n * header.length + header.received) / 4]!
-    const name = names[n]!
-    const address = ((name[4]! << 24) | (name[5]! << 16) | (name[6]! << 8) | name[7]!) >>> 0
-    const port = (name[2]! << 8) | name[3]!
+  function deliver(socket: NativeSocket, length: number, now: number): void {
+    const address = fields.getUint32(nameAt + 4)
+    const port = fields.getUint16(nameAt + 2)
     if (address !== socket.sourceAddress || port !== socket.sourcePort) {
       socket.sourceAddress = address
       socket.sourcePort = port
-      socket.source = { address: `${name[4]}.${name[5]}.${name[6]}.${name[7]}`, port }
+      socket.source = { address: octets.subarray(nameAt + 4, nameAt + 8).join('.'), port }
     }
-    const stamp = stamps[n]!
-    const stamped = headerWords[(n * header.length + header.controlLength) / 4]! > 0 && stamp[3] === soTimestampNs
-    const wallMs = stamped ? (stamp[4]! >>> 0) * 1000 + stamp[6]! / 1e6 : now + wallOffsetMs
-    makeReady(n)
-    const known = views[n]!
-    known[length] ??= Buffer.from(memory, packetsAt[n]!, length)
-    socket.receive(known[length], socket.source, Math.min(now, wallMs - wallOffsetMs), wallMs)
+    const stamp = controlAt / 4
+    const stamped = words[controlLengthWord]! > 0 && words[stamp + 3] === soTimestampNs
+    const wallMs = stamped ? (words[stamp + 4]! >>> 0) * 1000 + words[stamp + 6]! / 1e6 : now + wallOffsetMs
+    views[length] ??= Buffer.from(memory, packetAt, length)
+    socket.receive(views[length], socket.source, Math.min(now, wallMs - wallOffsetMs), wallMs)
   }
 
-  /** @returns whether there may be more */
+  /** @returns whether a packet was there */
+  function readOne(socket: NativeSocket, now: number): boolean {
+    // The kernel writes the lengths of what it gives: they say again how much room there is.
+    words[nameLengthWord] = nameLength
+    words[controlLengthWord] = controlLength
+    const length = libc.recvmsg(socket.descriptor, base + messageAt, messageDontWait)
+    if (length < 0) return false
+    deliver(socket, length, now)
+    return true
+  }
+
+  /**
+   * Reads one packet, and on from a socket that had some in the last reading too: a leg has one packet in four readings, and asking for a second costs as much
+   * as reading it.
+   *
+   * @returns whether there may be more
+   */
   function read(socket: NativeSocket, now: number): boolean {
-    const count = libc.recvmmsg(socket.descriptor, headers, packetsPerRead, messageDontWait, null)
-    for (let n = 0; n < count; n++) deliver(socket, n, now)
-    return count === packetsPerRead
+    const often = readings - socket.lastRead <= 1
+    socket.lastRead = readings
+    if (!readOne(socket, now) || !often) return false
+    for (let count = 1; count < packetsInTurn; count++) if (socket.descriptor < 0 || !readOne(socket, now)) return false
+    return true
   }
 
   return {
@@ -211,11 +218,12 @@ export function nativeUdp(libc: Libc): UdpLayer {
     poll: (budgetMs) => {
       if (closed) return
       const now = readClock()
+      readings++
       for (let more = true; more; ) {
-        const count = libc.epollWait(set, events, eventsPerWait, 0)
+        const count = libc.epollWait(set, base + eventsAt, eventsPerWait, 0)
         more = count === eventsPerWait
         for (let n = 0; n < count; n++) {
-          const socket = sockets[eventWords.getUint32(n * eventLength + eventData, true)]
+          const socket = sockets[fields.getUint32(eventsAt + n * eventLength + eventData, true)]
           if (socket !== undefined && read(socket, now)) more = true
         }
         if (performance.now() - now > budgetMs) return
