@@ -124,7 +124,7 @@ async function bundle(name: string): Promise<void> {
       const code = outputFiles[0]!.text
         .replace(late, 'late(() => require("$1"))')
         .replace(/\bimport\("(file:[^"]+)"\)/g, (whole, url) => (seldomLoaded.test(url) ? notHere : whole))
-      const bundled = !/\bimport\("file:(?![^"]*\/cli\/(?:ifctl|commands\/[a-z-]+)\.ts")/.test(code)
+      const bundled = !/\bimport\("file:(?![^"]*\/cli\/(?:ifctl|commands\/[^"/]+)\.ts")/.test(code)
       const file = join(bundleFolder, `${name}.cjs`)
       if (bundled) put(file, `${lateHelper}\n${code}`)
       else rmSync(file, { force: true })

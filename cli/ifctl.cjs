@@ -23,7 +23,7 @@ function commandLine() {
 function freshBundle(words) {
   for (let count = Math.min(3, words.length); count > 1; count--) {
     const name = words.slice(0, count).join('-')
-    if (!/^[a-z-]+$/.test(name)) continue
+    if (!/^[a-z0-9-]+$/.test(name)) continue
     let listed
     try {
       listed = JSON.parse(readFileSync(`${kept}/${name}.json`, 'utf8'))
