@@ -30,6 +30,20 @@ export const commands: readonly Command[] = [
     load: () => import('./commands/sip-server-import.ts')
   },
   {
+    words: ['h323', 'decode'],
+    operands: ['<file-or-hex>'],
+    summary: 'the H.323 in a capture (pcap, pcapng), a file or hex text, message by message, readably',
+    options: [
+      {
+        name: 'as',
+        value: 'KIND',
+        summary: 'kind of octets that are no capture: ras, q931, h245, uuie or olc (default: guessed)'
+      },
+      { name: 'secrets', summary: 'show tokens and passwords too' }
+    ],
+    load: () => import('./commands/h323-decode.ts')
+  },
+  {
     words: ['guard', 'explain'],
     operands: ['<trace-or-call-id>'],
     summary: 'which of the seven layers decided about a call, and why',

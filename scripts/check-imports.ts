@@ -23,7 +23,7 @@ const allowed: Record<string, readonly string[]> = {
   ledger: ['gateways/kernel'],
   kamailio: ['gateways/kernel'],
   deploy: ['gateways/kernel', 'gateways/sip-engine', 'gateways/sip', 'plugins/guard', 'media', 'ledger', 'kamailio'],
-  cli: ['gateways/kernel', 'gateways/sip-engine', 'plugins/guard', 'ledger', 'deploy', 'kamailio'],
+  cli: ['gateways/kernel', 'gateways/h323', 'gateways/sip-engine', 'plugins/guard', 'ledger', 'deploy', 'kamailio'],
   scripts: ['*'],
   'sipp-scenarios': ['*']
 }
