@@ -55,7 +55,7 @@ export interface Decoder {
    */
   readonly decode: (packet: Uint8Array, start: number, end: number, out: Int16Array) => number
   /**
-   * Samples a payload would decode to, without decoding it; 0 for one that is none of this codec. Tells the time between two packets from the first one alone.
+   * Samples a payload would decode to, without decoding it; 0 for one that is none of this codec. A packet lost before it was most likely as long.
    */
   readonly samplesIn: (packet: Uint8Array, start: number, end: number) => number
   /**
@@ -65,8 +65,8 @@ export interface Decoder {
    * @returns samples written, 0 when the packet carries no redundancy: then `conceal`
    */
   readonly recover?: (nextPacket: Uint8Array, start: number, end: number, out: Int16Array) => number
-  /** Fills `out` with what may have stood in a packet that is lost. `lostInRow` counts from 1. */
-  readonly conceal: (out: Int16Array, lostInRow: number) => void
+  /** Fills `out` with what may have stood there: to be called for all lost time, of any length, in order. It gets softer by itself. */
+  readonly conceal: (out: Int16Array) => void
   /** Takes a comfort noise payload. Absent where silence is part of the codec itself. @see RFC 3389 */
   readonly comfortNoise?: (packet: Uint8Array, start: number, end: number) => void
   /**

@@ -111,7 +111,7 @@ test('a lost packet is made up, and the decoder finds its way again', (t) => {
   const heard = new Int16Array(16_000)
   for (let n = 0; n < 50; n++) {
     const out = heard.subarray(n * 320, (n + 1) * 320)
-    if (n === 20) decoder.conceal(out, 1)
+    if (n === 20) decoder.conceal(out)
     else decoder.decode(encoded, n * 160, (n + 1) * 160, out)
   }
   t.true(Math.abs(signalLevel(heard.subarray(6400, 6720)) + 12) < 2)

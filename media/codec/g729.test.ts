@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import test from 'ava'
 import fc from 'fast-check'
 import { signalLevel } from '../tone.ts'
-import { g729 } from './g729.ts'
+import { g729, g729Missing } from './g729.ts'
 import { likeness, noise, voice } from './signals.ts'
 
 const vectors: Readonly<Record<'bitstream' | 'decoded', string>> = JSON.parse(
@@ -34,6 +34,11 @@ function hear(packets: readonly Uint8Array[]): Int16Array {
 
 test('libbcg729 serves', (t) => {
   t.is(g729.servedBy(), 'libbcg729')
+})
+
+test('without the library it is not served, and says what is missing', (t) => {
+  t.is(g729Missing.servedBy(), null)
+  t.throws(() => g729Missing.createEncoder(), { code: 'media.codec.unavailable', message: /libbcg729/ })
 })
 
 test('decodes as FFmpeg does, which has a post-filter of its own', (t) => {
@@ -89,7 +94,7 @@ test('a payload is frames of 10 octets and perhaps one of 2; anything else is no
     fc.property(fc.uint8Array({ maxLength: 70 }), fc.nat(480), (packet, room) => {
       const expected = Math.min(samples(packet.length), room - (room % 80))
       const decoded = decoder.decode(packet, 0, packet.length, out.subarray(0, room))
-      decoder.conceal(out.subarray(0, room), 1)
+      decoder.conceal(out.subarray(0, room))
       decoder.pause(out.subarray(0, room))
       return decoded === expected
     }),
@@ -109,9 +114,9 @@ test('losses are made up and fade; a reset decoder is a new one; closing twice f
       return [...out]
     })
   const first = run()
-  decoder.conceal(out, 1)
+  decoder.conceal(out)
   const level = signalLevel(out)
-  for (let n = 0; n < 30; n++) decoder.conceal(out, n)
+  for (let n = 0; n < 30; n++) decoder.conceal(out)
   t.true(signalLevel(out) < level - 6, `${level} then ${signalLevel(out)}`)
   decoder.reset()
   t.deepEqual(run(), first)
@@ -119,7 +124,7 @@ test('losses are made up and fade; a reset decoder is a new one; closing twice f
   decoder.close()
   decoder.reset()
   t.is(decoder.decode(packets[0]!, 0, 20, out), 0)
-  decoder.conceal(out, 1)
+  decoder.conceal(out)
   t.true(out.every((sample) => sample === 0))
 })
 

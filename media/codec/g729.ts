@@ -5,8 +5,7 @@
  *
  * @see RFC 3551 §4.5.6, RFC 4856 §2.1.9 (annexb), ITU-T G.729 Annexes A and B
  */
-import { InfraFabricError } from '#kernel'
-import type { CodecDefinition, Decoder, Encoder } from './codec.ts'
+import type { CodecDefinition, CoderOptions, Decoder, Encoder } from './codec.ts'
 import { checkRate, loadLibrary, Owned, once, unavailable } from './native.ts'
 
 const rates = [8000]
@@ -14,7 +13,7 @@ const frameSamples = 80
 const frameOctets = 10
 const silenceOctets = 2
 
-const library = once(() =>
+const load = () =>
   loadLibrary(['libbcg729.so.0'], {
     initBcg729EncoderChannel: 'void *initBcg729EncoderChannel(uint8_t)',
     closeBcg729EncoderChannel: 'void closeBcg729EncoderChannel(void *)',
@@ -23,7 +22,7 @@ const library = once(() =>
     closeBcg729DecoderChannel: 'void closeBcg729DecoderChannel(void *)',
     bcg729Decoder: 'void bcg729Decoder(void *, uint8_t *, uint8_t, uint8_t, uint8_t, uint8_t, int16_t *)'
   })
-)
+type Library = NonNullable<ReturnType<typeof load>>
 
 /** One frame on its way through the library. */
 const octets = new Uint8Array(16)
@@ -37,9 +36,14 @@ function framesIn(length: number): number {
 }
 
 class G729Decoder implements Decoder {
-  readonly #library = library()!
-  #state = this.#open()
+  readonly #library: Library
+  #state: Owned
   pausing = false
+
+  constructor(library: Library) {
+    this.#library = library
+    this.#state = this.#open()
+  }
 
   #open(): Owned {
     const handle = this.#library.initBcg729DecoderChannel()
@@ -100,12 +104,13 @@ class G729Decoder implements Decoder {
 }
 
 class G729Encoder implements Encoder {
-  readonly #library = library()!
+  readonly #library: Library
   readonly #silence: boolean
   #state: Owned
   readonly wroteComfortNoise = false
 
-  constructor(silence: boolean) {
+  constructor(library: Library, silence: boolean) {
+    this.#library = library
     this.#silence = silence
     this.#state = this.#open()
   }
@@ -151,30 +156,32 @@ class G729Encoder implements Encoder {
   }
 }
 
-function checkAvailable(): void {
-  if (library() === null) throw new InfraFabricError('media.codec.unavailable', 'G729: libbcg729 is not installed')
-}
-
-export const g729: CodecDefinition = {
-  name: 'G729',
-  clockRateHz: 8000,
-  channels: 1,
-  sampleRateHz: 8000,
-  sampleRatesHz: rates,
-  staticPayloadType: 18,
-  packetMs: 20,
-  parameters: 'annexb=yes',
-  comfortNoise: false,
-  offered: true,
-  servedBy: () => (library() === null ? null : 'libbcg729'),
-  createDecoder: (options) => {
-    checkAvailable()
+function definition(library: () => Library | null): CodecDefinition {
+  /** @throws {InfraFabricError} `media.codec.unavailable`, `media.codec.option` */
+  const loaded = (options: CoderOptions | undefined): Library => {
     checkRate('G729', rates, options?.sampleRateHz ?? 8000)
-    return new G729Decoder()
-  },
-  createEncoder: (options) => {
-    checkAvailable()
-    checkRate('G729', rates, options?.sampleRateHz ?? 8000)
-    return new G729Encoder(options?.parameters?.annexb !== 'no')
+    const found = library()
+    if (found === null) throw unavailable('G729', 'libbcg729')
+    return found
+  }
+  return {
+    name: 'G729',
+    clockRateHz: 8000,
+    channels: 1,
+    sampleRateHz: 8000,
+    sampleRatesHz: rates,
+    staticPayloadType: 18,
+    packetMs: 20,
+    parameters: 'annexb=yes',
+    comfortNoise: false,
+    offered: true,
+    servedBy: () => (library() === null ? null : 'libbcg729'),
+    createDecoder: (options) => new G729Decoder(loaded(options)),
+    createEncoder: (options) => new G729Encoder(loaded(options), options?.parameters?.annexb !== 'no')
   }
 }
+
+export const g729 = definition(once(load))
+
+/** As it is where libbcg729 is missing; for its test. */
+export const g729Missing = definition(() => null)

@@ -449,3 +449,30 @@ test('a payload that cannot be decoded is made up for', (t) => {
   encoder.close()
   decoder.close()
 })
+
+test('Opus that sends nothing in silence loses nothing', (t) => {
+  const encoder = opus.createEncoder({ sampleRateHz: 16_000, parameters: { usedtx: '1' } })
+  const decoder = opus.createDecoder({ sampleRateHz: 16_000 })
+  const jitter = new JitterBuffer({ clockRateHz: 48_000, sampleRateHz: 16_000, frameSamples: 320, targetDelayMs: 20 }, decoder)
+  const said = new Int16Array(16_000 * 6)
+  for (const second of [0, 2, 4]) said.set(voice(16_000, 1, -20, second + 1), second * 16_000)
+  const frame = new Int16Array(320)
+  const packet = new Uint8Array(1460)
+  const levels: number[] = []
+  let sent = 0
+  for (let n = 0; n < 300; n++) {
+    const length = encoder.encode(said.subarray(n * 320, (n + 1) * 320), packet, 0)
+    if (length > 0) jitter.put(sent++, n * 960, packet, 0, length, n * 20)
+    jitter.take(frame, n * 20 + 3)
+    levels.push(signalLevel(frame))
+  }
+  t.true(sent < 240, `${sent} of 300 sent`)
+  t.like(jitter.counts, { dropped: 0, concealed: 0, recovered: 0, audible: 0 })
+  for (const second of [0, 2, 4]) {
+    const speech = levels.slice(second * 50 + 15, second * 50 + 50)
+    t.true(Math.max(...speech) > -20, `${second} s`)
+    if (second < 4) t.true(Math.max(...levels.slice(second * 50 + 75, second * 50 + 98)) < -50)
+  }
+  encoder.close()
+  decoder.close()
+})

@@ -460,16 +460,17 @@ export class JitterBuffer {
 
   /** Fills part of the gap before `slot`, at most one packet of it. */
   #fillGap(slot: Slot, gap: number, silence: boolean): void {
-    const count = Math.min(gap, this.#packetSamples)
+    const packet = (slot.comfortNoise ? 0 : this.#decoder.samplesIn(slot.payload, 0, slot.length)) || this.#packetSamples
+    const count = Math.min(gap, packet)
     const made = this.#view(count)
     if (silence) this.#decoder.pause(made)
     else {
       this.#concealedInRow++
-      const last = gap <= this.#packetSamples
+      const last = gap <= packet
       if (last && !slot.comfortNoise && (this.#decoder.recover?.(slot.payload, 0, slot.length, made) ?? 0) === count) {
         this.counts.recovered++
       } else {
-        this.#decoder.conceal(made, this.#concealedInRow)
+        this.#decoder.conceal(made)
         this.counts.concealed++
       }
     }
@@ -482,7 +483,8 @@ export class JitterBuffer {
     if (this.#decoder.pausing || this.#concealedMs >= concealedBeforePauseMs) return false
     const made = this.#view(this.#frameSamples)
     this.#concealedMs += this.#frameMs
-    this.#decoder.conceal(made, ++this.#concealedInRow)
+    this.#concealedInRow++
+    this.#decoder.conceal(made)
     this.#unsure++
     if (nowMs - this.#dueMs(this.#next) < this.#maxDelayMs) this.#credit += made.length
     else this.#next = (this.#next + Math.round(made.length / this.#samplesPerClock)) >>> 0
