@@ -1,6 +1,6 @@
 import test from 'ava'
 import fc from 'fast-check'
-import { signalLevel } from '../tone.ts'
+import { signalLevel, sine } from '../tone.ts'
 import { ComfortNoiseDecoder, ComfortNoiseEncoder } from './comfort-noise.ts'
 import { pcmu } from './g711.ts'
 import { loadLibrary } from './native.ts'
@@ -95,6 +95,14 @@ test('speech is sent, the pauses of a speaker are not; every second of them is d
   t.true(part(2, 4).replaceAll('s', '').length < 8, part(2, 4))
   t.regex(part(4.6, 6), /^[-n]+$/)
   t.true(part(4.6, 6).split('n').length - 1 <= 3, part(4.6, 6))
+})
+
+test('a tone that goes on for minutes is never taken for background', (t) => {
+  const encoder = pcmu.createEncoder({ comfortNoise: true })
+  const tone = sine(8000, 440, -30, 160)
+  const out = new Uint8Array(160)
+  for (let n = 0; n < 6000; n++) if (encoder.encode(tone, out, 0) !== 160) t.fail(`left out after ${n * 20} ms`)
+  t.pass()
 })
 
 test('without agreement everything is sent', (t) => {

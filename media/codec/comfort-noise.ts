@@ -20,6 +20,8 @@ const speechAboveFloorDb = 6
 const softestSpeechDbov = -60
 /** The background is taken to be louder by this much each second of louder sound; when it gets softer, that counts at once. */
 const floorRiseDbPerS = 2
+/** No background is louder than this: music and tones go on for long, and are not to be taken for it. */
+const loudestFloorDbov = -45
 /** Speech goes on this long after its last loud frame, so that soft ends of words are sent. */
 const hangoverMs = 200
 /** A description is sent again when the background has changed this much, or after so long. */
@@ -55,7 +57,7 @@ export class ComfortNoiseEncoder {
     let power = 0
     for (let i = 0; i < samples.length; i++) power += samples[i]! * samples[i]!
     const db = levelDbov(power / Math.max(1, samples.length))
-    this.#floorDb = db < this.#floorDb ? db : Math.min(db, this.#floorDb + (floorRiseDbPerS * frameMs) / 1000)
+    this.#floorDb = Math.min(db, loudestFloorDbov, this.#floorDb + (floorRiseDbPerS * frameMs) / 1000)
     if (db > softestSpeechDbov && db > this.#floorDb + speechAboveFloorDb) this.#hangoverMs = hangoverMs
     else this.#hangoverMs -= frameMs
     if (this.#hangoverMs > 0) {
