@@ -1,6 +1,7 @@
 /** What models cost: US dollars per million tokens, each rate valid from a moment on until the next one of the same model. */
 import { ConfigError, InfraFabricError } from '#kernel'
-import { add, type Decimal, decimalOf, multiply, parseDecimal } from './decimal.ts'
+import type { OfflineRate } from '../export/offline-data.ts'
+import { add, type Decimal, decimalOf, formatDecimal, multiply, parseDecimal } from './decimal.ts'
 
 /** Rate of one model. */
 export interface Rate {
@@ -39,6 +40,22 @@ function ratesOf(list: readonly Rate[]): Rates {
 /** The rate of `model` at a moment; undefined when there is none. */
 export function rateAt(rates: Rates, model: string, timeMs: number): Rate | undefined {
   return rates.get(model)?.find(({ from }) => from <= timeMs)
+}
+
+/** Rates in the order of models and times: a map has another order where they were read from another file. */
+export function listRates(rates: Rates): OfflineRate[] {
+  return [...rates]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .flatMap(([model, of]) =>
+      [...of]
+        .sort((a, b) => a.from - b.from)
+        .map(({ input, output, from }) => ({
+          model,
+          in: formatDecimal(input),
+          out: formatDecimal(output),
+          from: Number.isFinite(from) ? new Date(from).toISOString() : null
+        }))
+    )
 }
 
 const perMillion = decimalOf(1, 6)

@@ -21,8 +21,7 @@
  */
 import type { FileHandle } from 'node:fs/promises'
 import { InfraFabricError } from '#kernel'
-import { formatDecimal } from '../audit/decimal.ts'
-import type { Rates } from '../audit/rates.ts'
+import { listRates, type Rates } from '../audit/rates.ts'
 import { canonicalize } from '../log/canonical.ts'
 import { parseCheckpoint } from '../log/note.ts'
 import { proveInclusion } from '../log/prover.ts'
@@ -111,7 +110,7 @@ export async function writeBundle(view: ExportView, file: FileHandle, options: B
   await text('checkpoint', view.checkpoint)
   await text('vkeys', `${keys.join('\n')}\n`)
   if (view.policy !== null) await text('policy', view.policy)
-  const rates = offlineRates(options.rates)
+  const rates = listRates(options.rates)
   if (rates.length > 0) await text('rates.yaml', ratesYaml(rates))
   const facts = {
     v: 1,
@@ -270,22 +269,6 @@ async function* payloadLines(view: ExportView, page: PageContent): AsyncGenerato
     }
     yield line
   }
-}
-
-/** Rates in the order of models and times: a map has another order where they were read from another file. */
-function offlineRates(rates: Rates): OfflineRate[] {
-  return [...rates]
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .flatMap(([model, of]) =>
-      [...of]
-        .sort((a, b) => a.from - b.from)
-        .map(({ input, output, from }) => ({
-          model,
-          in: formatDecimal(input),
-          out: formatDecimal(output),
-          from: Number.isFinite(from) ? new Date(from).toISOString() : null
-        }))
-    )
 }
 
 /** As a rates file, which `--rates` takes. JSON's texts are YAML's. */

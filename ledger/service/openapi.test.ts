@@ -56,6 +56,7 @@ const requests: readonly (readonly [
   ['/v1/witness/cosignatures', '/v1/witness/cosignatures', null, posted({ note: 'refused' })],
   ['/v1/checkpoints', '/v1/checkpoints', 'auditor'],
   ['/v1/keys', '/v1/keys', 'auditor'],
+  ['/v1/rates', '/v1/rates', 'auditor'],
   ['/v1/cost', '/v1/cost', 'auditor'],
   ['/v1/cost?groupBy=moon', '/v1/cost', 'auditor'],
   ['/healthz', '/healthz', null],

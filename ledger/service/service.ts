@@ -128,6 +128,7 @@ export async function startLedgerService(config: LedgerServiceConfig): Promise<L
   app.server.maxConnections = mostConnections
   limitConnections(app.server, config.mostConnectionsOfOne ?? 128)
   app.removeContentTypeParser('text/plain')
+  const rates = config.rates ?? defaultRates
   const ledger = ledgerRoutes({
     reader,
     append: config.append,
@@ -137,9 +138,9 @@ export async function startLedgerService(config: LedgerServiceConfig): Promise<L
     metrics,
     clock,
     heartbeatMs: config.heartbeatMs ?? 15_000,
-    rates: config.rates ?? defaultRates
+    rates
   })
-  const routes = [...ledger, ...trustRoutes(config)]
+  const routes = [...ledger, ...trustRoutes({ ...config, rates })]
   const document = Buffer.from(JSON.stringify(openApiDocument(routes, apiVersion)))
 
   const limit = (wait: number): void => {

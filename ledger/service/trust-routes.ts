@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { errorCode } from '#kernel'
+import { listRates, type Rates } from '../audit/rates.ts'
 import type { LedgerReader } from '../read/reader.ts'
 import { mostHeads, publishedHistory } from './history.ts'
 import { Problem } from './problem.ts'
@@ -31,7 +32,14 @@ export const keysAnswer = z.strictObject({
   policy: z.string().nullable().describe('Which witnesses have to cosign (C2SP tlog-policy); null where none has to')
 })
 
+export const ratesAnswer = z.strictObject({
+  rates: z
+    .array(z.strictObject({ model: z.string(), in: z.string(), out: z.string(), from: z.string().nullable() }))
+    .describe('US dollars per million tokens, read and written, from a moment on (null: always)')
+})
+
 export interface TrustSources {
+  readonly rates: Rates
   readonly reader: LedgerReader
   readonly publishedPath: string
   readonly vkeyPath: string
@@ -47,7 +55,7 @@ function textOf(path: string): string | null {
   }
 }
 
-export function trustRoutes({ reader, publishedPath, vkeyPath, policyPath }: TrustSources): Route[] {
+export function trustRoutes({ rates, reader, publishedPath, vkeyPath, policyPath }: TrustSources): Route[] {
   return [
     route({
       method: 'GET',
@@ -79,6 +87,19 @@ export function trustRoutes({ reader, publishedPath, vkeyPath, policyPath }: Tru
         if (key === null) throw new Problem('not-found', 'the service has no public key to show')
         return jsonAnswer({ key: key.trim(), policy: textOf(policyPath) })
       }
+    }),
+    route({
+      method: 'GET',
+      path: '/v1/rates',
+      operation: 'getRates',
+      summary: 'What models cost, as the service reckons',
+      access: 'auditor',
+      query: null,
+      params: null,
+      body: null,
+      answers: { 'application/json': ratesAnswer },
+      statuses: [],
+      handle: async () => jsonAnswer({ rates: listRates(rates) })
     })
   ]
 }

@@ -1,7 +1,7 @@
 /** The page: what is open, what is shown, and how one leads to the other. */
 import { type Ask, AskError, startWorker } from './asking.ts'
 import { costView } from './cost-view.ts'
-import { h, replace, shown } from './dom.ts'
+import { h, messageOf, replace, shown } from './dom.ts'
 import { entriesView } from './entries-view.ts'
 import { entryView } from './entry-view.ts'
 import { headsView } from './heads-view.ts'
@@ -107,7 +107,7 @@ async function openService(page: Page, given: string): Promise<void> {
       trust = await firstTrust(given)
     } catch (error) {
       token.clear()
-      return signIn(page, error instanceof Error ? error.message : String(error))
+      return signIn(page, messageOf(error))
     }
   }
   await open(page, { kind: 'service', token: given }, trust)
@@ -235,9 +235,9 @@ async function open(page: Page, source: Source, trusted: Trust): Promise<void> {
     dialog.scrollTop = 0
     if (!dialog.open) dialog.showModal()
   }
-  dialog.oncancel = (event) => {
-    event.preventDefault()
-    go({ ...parsePlace(location.hash), entry: null })
+  dialog.onclose = () => {
+    const place = parsePlace(location.hash)
+    if (!dialog.open && place.entry !== null) go({ ...place, entry: null })
   }
   dialog.onclick = (event) => {
     if (event.target === dialog) go({ ...parsePlace(location.hash), entry: null })
@@ -263,7 +263,7 @@ async function open(page: Page, source: Source, trusted: Trust): Promise<void> {
         token.clear()
         return signIn(page, error.message)
       }
-      banner.failed(error instanceof Error ? error.message : String(error))
+      banner.failed(messageOf(error))
       if (report === null) replace(byId('content'), h('p', { class: 'waiting' }, 'The log could not be read.'))
     } finally {
       checking = false

@@ -1,7 +1,7 @@
 /** What it cost, to the last digit. */
 import { type Grouping, groupings } from '../../audit/tally.ts'
 import type { Context, View } from './app.ts'
-import { h, replace, shown, told } from './dom.ts'
+import { failIn, h, replace, shown, told } from './dom.ts'
 import type { CostLine, Costs } from './protocol.ts'
 
 const titles: Readonly<Record<Grouping, string>> = { component: 'Component', model: 'Model', day: 'Day (UTC)', trace: 'Trace' }
@@ -76,9 +76,9 @@ export function costView(first: Context): View {
     const by = chosen()
     select.value = by
     const mine = ++asked
-    void next.ask('costs', { grouping: by, trace: null }).then((costs) => {
+    next.ask('costs', { grouping: by, trace: null }).then((costs) => {
       if (mine === asked) draw(costs, by)
-    })
+    }, failIn(result))
   }
   const element = h(
     'div',

@@ -43,6 +43,15 @@ export function replace(element: Element, ...children: Child[]): void {
   put(element, children)
 }
 
+/** An error, as it is told to people. */
+export const messageOf = (error: unknown): string => shown(error instanceof Error ? error.message : String(error))
+
+/** Shows why something cannot be shown. */
+export const failIn =
+  (element: Element) =>
+  (error: unknown): void =>
+    replace(element, h('p', { class: 'fault', role: 'alert' }, messageOf(error)))
+
 /** C0 and C1 but the blanks people write, marks of direction, what takes no room, and what is no character: all that makes text look like other text. */
 const deceiving =
   /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028\u2029]|[\p{Default_Ignorable_Code_Point}\p{Bidi_Control}\p{Cs}\p{Cn}\p{Co}]/gu

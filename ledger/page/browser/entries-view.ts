@@ -2,6 +2,7 @@
 import type { Context, View } from './app.ts'
 import { h, replace, shown } from './dom.ts'
 import { createList } from './list.ts'
+import { parsePlace } from './place.ts'
 import type { Filter } from './records.ts'
 
 const typingMs = 150
@@ -84,7 +85,7 @@ export function entriesView(first: Context): View {
 
   const fill = () => {
     const { params } = context.place
-    for (const [name, { field }] of Object.entries(all)) if (document.activeElement !== field) field.value = params[name] ?? ''
+    for (const [name, { field }] of Object.entries(all)) field.value = params[name] ?? ''
     order.value = params.order ?? ''
   }
 
@@ -96,11 +97,13 @@ export function entriesView(first: Context): View {
   const typed = () => {
     clearTimeout(typing)
     typing = setTimeout(() => {
+      if (!element.isConnected) return
       const params: Record<string, string> = { order: order.value }
       for (const [name, { field }] of Object.entries(all)) params[name] = field.value.trim()
       const place = {
         view: 'entries',
-        entry: null,
+        // an entry that was opened meanwhile stays open
+        entry: parsePlace(location.hash).entry,
         params: Object.fromEntries(Object.entries(params).filter(([, value]) => value !== ''))
       } as const
       context.go(place, true)
@@ -118,7 +121,7 @@ export function entriesView(first: Context): View {
 
   const form = h(
     'form',
-    { class: 'search', role: 'search', input: typed, change: typed, submit: (event: Event) => event.preventDefault() },
+    { class: 'search', role: 'search', input: typed, submit: (event: Event) => event.preventDefault() },
     text.element,
     component.element,
     event.element,
@@ -160,10 +163,11 @@ export function entriesView(first: Context): View {
     context = next
     const hash = JSON.stringify(next.place.params)
     if (hash === shownHash && next.report.held === shownCount) return
+    // what is being typed stays when the log has grown
+    if (hash !== shownHash) fill()
     shownHash = hash
     shownCount = next.report.held
     names()
-    fill()
     void search()
   }
   update(first)

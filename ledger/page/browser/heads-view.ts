@@ -1,7 +1,7 @@
 /** The checkpoints: what the log has signed so far, and how each grew from the one before. */
 import type { Context, View } from './app.ts'
 import type { History } from './audit.ts'
-import { h, replace, shown, told } from './dom.ts'
+import { failIn, h, replace, shown, told } from './dom.ts'
 import { download } from './entry-view.ts'
 import type { Head } from './verdict.ts'
 
@@ -94,12 +94,9 @@ export function headsView(first: Context): View {
     say('Checking signatures…')
     context
       .ask('heads', { older }, ({ done, of }) => say(`Checking signatures: ${done} of ${of} checkpoints…`))
-      .then(
-        (history) => {
-          if (mine === asked) draw(history, context)
-        },
-        (error: unknown) => say(error instanceof Error ? error.message : String(error))
-      )
+      .then((history) => {
+        if (mine === asked) draw(history, context)
+      }, failIn(result))
   }
 
   let drawnFor = ''

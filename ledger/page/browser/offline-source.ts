@@ -3,7 +3,7 @@ import type { OfflineData } from '../../export/offline-data.ts'
 import { concat, utf8 } from './octets.ts'
 import { type LogSource, SourceError, tileWidth } from './source.ts'
 
-export function offlineSource({ checkpoints, entries }: OfflineData): LogSource {
+export function offlineSource({ checkpoints, entries, rates }: OfflineData): LogSource {
   return {
     checkpoint: async () => checkpoints.at(-1) ?? '',
     bundle: async (index, width) => {
@@ -17,6 +17,7 @@ export function offlineSource({ checkpoints, entries }: OfflineData): LogSource 
       )
     },
     tile: null,
+    rates: async () => rates,
     history: async () => ({ checkpoints: checkpoints.slice(0, -1), previous: null })
   }
 }

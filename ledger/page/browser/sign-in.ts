@@ -1,5 +1,5 @@
 /** Before anything is asked of a service: the auditor's token, and what the Guardians gave her. */
-import { h, shown } from './dom.ts'
+import { h, messageOf, shown } from './dom.ts'
 import { checkTrust } from './memory.ts'
 import { Malformed } from './note.ts'
 import type { Trust } from './verdict.ts'
@@ -43,7 +43,7 @@ export function signInView(
       onToken(field.value.trim(), fields.read(null))
     } catch (error) {
       alert.hidden = false
-      alert.textContent = shown(error instanceof Error ? error.message : String(error))
+      alert.textContent = messageOf(error)
     }
   }
   return h(

@@ -1,4 +1,5 @@
 /** Where the octets of a log come from. Nothing that a source says is taken for true. */
+import type { OfflineRate } from '../../export/offline-data.ts'
 import { concat } from './octets.ts'
 
 export const tileWidth = 256
@@ -11,6 +12,8 @@ export interface HistoryPage {
 }
 
 export interface LogSource {
+  /** What models cost, as the keeper reckons. */
+  readonly rates: () => Promise<readonly OfflineRate[]>
   /** Newest checkpoint: a signed note. */
   readonly checkpoint: () => Promise<string>
   /** Up to 256 entries, each behind its length. @see C2SP tlog-tiles */
@@ -75,6 +78,11 @@ export function httpSource(token: string, base = ''): LogSource {
     checkpoint: () => text('/checkpoint', mostOctets.note),
     bundle: (index, width) => ask(`/tile/entries/${tilePath(index, width)}`, mostOctets.bundle),
     tile: (level, index, width) => ask(`/tile/${level}/${tilePath(index, width)}`, mostOctets.tile),
+    rates: async () => {
+      const { rates } = parseJson(await text('/v1/rates', mostOctets.history))
+      if (!Array.isArray(rates)) throw new SourceError(200, 'The rates are not of their form.')
+      return rates as OfflineRate[]
+    },
     history: async (before) => {
       const query = before === null ? '' : `?${new URLSearchParams({ before })}`
       const { checkpoints, previous } = parseJson(await text(`/v1/checkpoints${query}`, mostOctets.history))
@@ -86,7 +94,7 @@ export function httpSource(token: string, base = ''): LogSource {
   }
 }
 
-function parseJson(text: string): { readonly checkpoints?: unknown; readonly previous?: unknown } {
+function parseJson(text: string): { readonly checkpoints?: unknown; readonly previous?: unknown; readonly rates?: unknown } {
   try {
     return Object(JSON.parse(text))
   } catch {

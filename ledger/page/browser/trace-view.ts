@@ -1,6 +1,6 @@
 /** One trace, as a ladder. */
 import type { Context, View } from './app.ts'
-import { h, replace, shown } from './dom.ts'
+import { failIn, h, replace, shown } from './dom.ts'
 import { ladderOf } from './ladder.ts'
 import { drawLadder } from './ladder-view.ts'
 import type { Costs, TraceView } from './protocol.ts'
@@ -79,11 +79,9 @@ export function traceView(first: Context): View {
     if (id === '')
       return replace(result, h('p', { class: 'waiting' }, 'Open an entry and choose its ladder, or paste a trace id.'))
     const mine = ++asked
-    void Promise.all([next.ask('trace', { id }), next.ask('costs', { grouping: 'component', trace: id })]).then(
-      ([trace, costs]) => {
-        if (mine === asked) draw(trace, costs)
-      }
-    )
+    Promise.all([next.ask('trace', { id }), next.ask('costs', { grouping: 'component', trace: id })]).then(([trace, costs]) => {
+      if (mine === asked) draw(trace, costs)
+    }, failIn(result))
   }
   const element = h(
     'div',

@@ -1,7 +1,7 @@
 /** Which key and policy are trusted, since when, and what this browser saw last. */
 import type { Context, View } from './app.ts'
 import { firstTrust } from './app.ts'
-import { h, replace, shown, told } from './dom.ts'
+import { h, messageOf, replace, shown, told } from './dom.ts'
 import { token } from './memory.ts'
 import { parseCheckpoint } from './note.ts'
 import { hex } from './octets.ts'
@@ -30,7 +30,7 @@ export function trustView({ trust }: Context, { kind, change, signOut }: TrustAc
       if (next === null) return say('Paste the key of the log first.')
       change(next)
     } catch (error) {
-      say(error instanceof Error ? error.message : String(error))
+      say(messageOf(error))
     }
   }
   const said = h('div', { class: 'said' })
@@ -49,7 +49,7 @@ export function trustView({ trust }: Context, { kind, change, signOut }: TrustAc
         same ? null : h('pre', { class: 'mono block' }, shown(now.policy ?? 'no policy'))
       )
     } catch (error) {
-      replace(said, h('p', { class: 'fault' }, shown(error instanceof Error ? error.message : String(error))))
+      replace(said, h('p', { class: 'fault' }, messageOf(error)))
     }
   }
   const forget = () => {

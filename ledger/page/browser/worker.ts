@@ -1,6 +1,6 @@
 /** The worker: reads, hashes, checks and searches, so that the page never waits. */
 import { formatDecimal, parseDecimal } from '../../audit/decimal.ts'
-import { defaultRates, type Rate, type Rates } from '../../audit/rates.ts'
+import type { Rate, Rates } from '../../audit/rates.ts'
 import type { CostSum } from '../../audit/tally.ts'
 import type { OfflineData, OfflineRate } from '../../export/offline-data.ts'
 import type { Audit } from './audit.ts'
@@ -20,14 +20,23 @@ type Handlers = { readonly [Q in Question]: (ask: Questions[Q]['ask'], progress:
 
 interface Opened {
   readonly audit: Audit
-  readonly rates: Rates
+  readonly rates: () => Promise<Rates>
 }
 
 function open(source: Source, trust: Trust): Opened {
-  if (source.kind === 'service') return { audit: new LogAudit(httpSource(source.token), trust), rates: defaultRates }
+  if (source.kind === 'service') {
+    const service = httpSource(source.token)
+    let read: Promise<Rates> | null = null
+    const rates = () => {
+      read ??= service.rates().then(readRates)
+      return read
+    }
+    return { audit: new LogAudit(service, trust), rates }
+  }
   const data = JSON.parse(source.json) as OfflineData
   const audit = data.whole ? new LogAudit(offlineSource(data), trust, data.payloads) : new SelectionAudit(data, trust)
-  return { audit, rates: readRates(data.rates) }
+  const rates = readRates(data.rates)
+  return { audit, rates: async () => rates }
 }
 
 function readRates(told: readonly OfflineRate[]): Rates {
@@ -105,7 +114,7 @@ function createHandlers(): Handlers {
     },
     costs: async ({ grouping, trace }) => {
       const { audit, rates } = current()
-      const { total, groups } = audit.records.costs(rates, grouping, trace)
+      const { total, groups } = audit.records.costs(await rates(), grouping, trace)
       return { total: costLine('', total), groups: groups.map((group) => costLine(group.group, group)) }
     },
     heads: async ({ older }, progress) => current().audit.heads(progress, older)

@@ -126,6 +126,7 @@ export function sourceOf(log: TestLog, lies: Lies = {}): LogSource {
           if (Math.floor(leaf / tileWidth) === index) told.set(hash, (leaf % tileWidth) * 32)
       return told
     },
+    rates: async () => [],
     history: async (before) =>
       before === null
         ? { checkpoints: lies.history ?? [], previous: lies.older === undefined ? null : '1' }
