@@ -17,7 +17,7 @@ const fastestWindowMs = 5000
 const anotherTimeMs = 3000
 
 export class DelayEstimate {
-  readonly #minMs: number
+  #minMs: number
   readonly #maxMs: number
   readonly #shares = new Float64Array(bins)
   #fastestMs = Number.POSITIVE_INFINITY
@@ -77,6 +77,12 @@ export class DelayEstimate {
 
   get targetMs(): number {
     return this.#targetMs
+  }
+
+  /** Packets are worth waiting for this long, whatever their jitter. */
+  waitFor(minMs: number): void {
+    this.#minMs = Math.min(this.#maxMs, Math.max(this.#minMs, minMs))
+    this.#targetMs = Math.max(this.#targetMs, this.#minMs)
   }
 
   /** The sender's time line is another: transits before it mean nothing, their spread still does. */

@@ -476,3 +476,24 @@ test('Opus that sends nothing in silence loses nothing', (t) => {
   encoder.close()
   decoder.close()
 })
+
+test('once a packet was lost, the delay leaves time for the one that restores it', (t) => {
+  const encoder = opus.createEncoder({ sampleRateHz: 16_000, parameters: { useinbandfec: '1' }, expectedLossPercent: 20 })
+  const decoder = opus.createDecoder({ sampleRateHz: 16_000 })
+  const jitter = new JitterBuffer({ clockRateHz: 48_000, sampleRateHz: 16_000, frameSamples: 320, targetDelayMs: 20 }, decoder)
+  const said = voice(16_000, 20)
+  const frame = new Int16Array(320)
+  const packet = new Uint8Array(1460)
+  let recovered = 0
+  for (let n = 0; n < 1000; n++) {
+    if (n === 200) recovered = jitter.counts.recovered
+    // Each tick comes just before the packet that it could have used.
+    const length = encoder.encode(said.subarray(n * 320, (n + 1) * 320), packet, 0)
+    jitter.take(frame, n * 20)
+    if (n % 10 !== 9) jitter.put(n, n * 960, packet, 0, length, n * 20)
+  }
+  t.is(jitter.targetMs, 40)
+  t.true(jitter.counts.recovered - recovered > 50, JSON.stringify(jitter.counts))
+  encoder.close()
+  decoder.close()
+})

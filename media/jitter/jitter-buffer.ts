@@ -93,6 +93,7 @@ export class JitterBuffer {
   readonly #samplesPerMs: number
   readonly #frameSamples: number
   readonly #frameMs: number
+  readonly #leastDelayMs: number
   readonly #maxDelayMs: number
   readonly #slots: Slot[]
   #held = 0
@@ -148,6 +149,7 @@ export class JitterBuffer {
     this.#scratch = new Int16Array(Math.max(config.frameSamples, (longestPacketMs * sampleRateHz) / 1000, largestPayload * 2))
     this.#made = this.#scratch.subarray(0, config.frameSamples)
     this.#queue = new StretchQueue(sampleRateHz, (this.#scratch.length * 1000) / sampleRateHz + 4 * this.#frameMs)
+    this.#leastDelayMs = config.targetDelayMs
     this.#maxDelayMs = Math.max(config.targetDelayMs, config.maxDelayMs ?? 240)
     this.#estimate = new DelayEstimate(config.targetDelayMs, this.#maxDelayMs)
   }
@@ -424,6 +426,7 @@ export class JitterBuffer {
     let gap = timestampDistance(slot.timestamp, this.#next)
     const consecutive = slot.sequenceNumber === ((this.#lastPlayed + 1) & 0xffff)
     if (gap > longestGapMs * this.#clockPerMs) return false
+    if (this.#unsure > 0 && !consecutive) this.#waitForRedundancy()
     this.#settle(consecutive && gap > 0)
     if (gap > 0 && this.#credit > 0) {
       // What was made up while time stood still was in this gap.
@@ -490,6 +493,12 @@ export class JitterBuffer {
     else this.#next = (this.#next + Math.round(made.length / this.#samplesPerClock)) >>> 0
     this.#queue.push(made, 0, made.length)
     return true
+  }
+
+  /** A packet was lost, and the one after it, which may tell what was in it, came too late for that: from now on it is waited for. */
+  #waitForRedundancy(): void {
+    if (this.#decoder.recover === undefined) return
+    this.#estimate.waitFor(this.#leastDelayMs + this.#packetSamples / this.#samplesPerMs)
   }
 
   /** It is known now what the frames were that were made up while nothing was there. @param silence the sender sent nothing */
