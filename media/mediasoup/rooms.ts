@@ -1,0 +1,199 @@
+/**
+ * Conferences for browsers and telephones alike: all are heard in one mixer, and who speaks is seen by those who share video.
+ */
+import { isIPv4 } from 'node:net'
+import {
+  type CallContext,
+  type Clock,
+  type ConferenceLeg,
+  type ConferencePort,
+  ConfigError,
+  errorCode,
+  InfraFabricError,
+  type JoinRequest,
+  type Log,
+  type MediaRefusal,
+  systemClock
+} from '#kernel'
+import type { MediaPlane } from '../media.ts'
+import { Stage } from '../video/stage.ts'
+import { type PeerTransports, type RoomLeg, WebRtcPeer } from './peer.ts'
+import { isWebRtc, readWebRtcOffer, type WebRtcOffer } from './sdp-webrtc.ts'
+import { type MediasoupCounts, MediasoupWorkers, roomsClosed } from './workers.ts'
+
+export type { ConnectionEvent, RoomLeg } from './peer.ts'
+export type { MediasoupCounts } from './workers.ts'
+
+export interface RoomsConfig {
+  /** IPv4 address on which browsers are served, and the candidate they are told. Default `127.0.0.1`. */
+  readonly address?: string
+  /** The address that browsers are told where it is another (NAT). */
+  readonly announcedAddress?: string | null
+  /** UDP ports of mediasoup, two for each browser; not those of the plane. */
+  readonly portRange: readonly [min: number, max: number]
+  /** Processes of mediasoup, 1 to 64. Default 1. */
+  readonly workers?: number
+  /** Browsers at once, in all conferences. Default 100. */
+  readonly maxBrowsers?: number
+  /** Time for ICE and DTLS after the answer, in milliseconds. Default 15,000. */
+  readonly connectTimeoutMs?: number
+  readonly clock?: Clock
+  readonly log: Log
+}
+
+/** `join` takes offers of browsers and of telephones; the latter go to the plane as they are. Refusals and errors are those of the plane, and `media.mediasoup.lost`. */
+export interface Rooms extends ConferencePort {
+  readonly join: (
+    context: CallContext,
+    request: JoinRequest
+  ) => Promise<{ readonly ok: true; readonly leg: ConferenceLeg | RoomLeg; readonly sdp: string } | MediaRefusal>
+  /** Whose picture a participant sees; null for nobody's. */
+  readonly shownTo: (conference: string, participant: string) => string | null
+  readonly counts: () => Readonly<MediasoupCounts>
+  /** Process ids of mediasoup. */
+  readonly pids: () => Promise<readonly number[]>
+  /** Ends the legs of browsers and the processes of mediasoup; the plane stays. Idempotent. */
+  readonly close: () => Promise<void>
+}
+
+/** Between two looks at who waits for a key frame. */
+const tickMs = 250
+
+function checkConfig(config: RoomsConfig) {
+  const checked = {
+    address: '127.0.0.1',
+    announcedAddress: null,
+    workers: 1,
+    maxBrowsers: 100,
+    connectTimeoutMs: 15_000,
+    clock: systemClock,
+    ...config
+  }
+  const problems: string[] = []
+  const [min, max] = checked.portRange
+  if (!isIPv4(checked.address)) problems.push(`address: expected an IPv4 address, got ${JSON.stringify(checked.address)}`)
+  if (!Number.isInteger(min) || !Number.isInteger(max) || min < 1024 || max > 65_535 || max <= min)
+    problems.push(`portRange: expected two ports from 1024 to 65535, the first below the second, got ${min}–${max}`)
+  for (const [name, most] of [
+    ['workers', 64],
+    ['maxBrowsers', 10_000],
+    ['connectTimeoutMs', 600_000]
+  ] as const) {
+    const value = checked[name]
+    if (!Number.isInteger(value) || value < 1 || value > most)
+      problems.push(`${name}: expected a whole number from 1 to ${most}, got ${value}`)
+  }
+  if (problems.length > 0) throw new ConfigError('rooms', problems)
+  return checked
+}
+
+/** Starts the processes of mediasoup. @throws {ConfigError} @throws {InfraFabricError} `media.mediasoup.start` */
+export async function createRooms(plane: MediaPlane, config: RoomsConfig): Promise<Rooms> {
+  const { address, announcedAddress, portRange, workers: count, maxBrowsers, connectTimeoutMs, clock, log } = checkConfig(config)
+  const workers = await MediasoupWorkers.start(count, log)
+  const [min, max] = portRange
+  const stages = new Map<string, Stage>()
+  const peers = new Map<string, WebRtcPeer>()
+  let opening = 0
+  let closing: Promise<void> | null = null
+  let stopTicking = () => {}
+  const key = (conference: string, participant: string) => JSON.stringify([conference, participant])
+
+  const tick = () => {
+    for (const stage of stages.values()) stage.tick(clock.monotonicMs())
+    stopTicking = clock.after(tickMs, tick)
+  }
+  stopTicking = clock.after(tickMs, tick)
+
+  plane.onConferenceEvent((event) => {
+    if (event.type === 'dominant') stages.get(event.conference)?.speaks(event.participant, clock.monotonicMs())
+    else if (event.type === 'role') peers.get(key(event.conference, event.participant))?.show(event.role !== 'observer')
+    else if (event.type === 'left') {
+      peers.delete(key(event.conference, event.participant))
+      if (!plane.conferences().includes(event.conference)) stages.delete(event.conference)
+    }
+  })
+
+  function stageOf(conference: string): Stage {
+    let stage = stages.get(conference)
+    if (stage === undefined) {
+      stage = new Stage()
+      stages.set(conference, stage)
+    }
+    return stage
+  }
+
+  async function transportsFor(offer: WebRtcOffer): Promise<PeerTransports> {
+    const router = await workers.router([...offer.codecs])
+    const listenInfo = { protocol: 'udp', ip: address, portRange: { min, max } } as const
+    const announced = announcedAddress === null ? {} : { announcedAddress }
+    try {
+      const [web, plain, direct] = await Promise.all([
+        router.createWebRtcTransport({ listenInfos: [{ ...listenInfo, ...announced }] }),
+        router.createPlainTransport({ listenInfo: { ...listenInfo, ip: '127.0.0.1' }, rtcpMux: true, comedia: false }),
+        router.createDirectTransport()
+      ])
+      return { router, web, plain, direct }
+    } catch (error) {
+      router.close()
+      throw error
+    }
+  }
+
+  async function open(context: CallContext, request: JoinRequest, offer: WebRtcOffer) {
+    const { conference, participant, role } = request
+    const refuse = (code: MediaRefusal['code'], reason: string): MediaRefusal => ({ ok: false, code, reason })
+    if (peers.size + opening >= maxBrowsers) return refuse('conference.full', `${maxBrowsers} browsers are connected`)
+    opening++
+    try {
+      const transports = await transportsFor(offer)
+      const settings = { connectTimeoutMs, clock, log: context.log }
+      const join = (sdp: string) => plane.join(context, { ...request, offer: sdp })
+      const opened = await WebRtcPeer.open(
+        participant,
+        role !== 'observer',
+        offer,
+        transports,
+        join,
+        () => stageOf(conference),
+        settings
+      )
+      if (!opened.ok) return opened
+      if (closing !== null) {
+        await opened.leg.leave()
+        throw roomsClosed()
+      }
+      if (!opened.leg.left) peers.set(key(conference, participant), opened.leg)
+      return opened
+    } catch (error) {
+      if (closing !== null) throw roomsClosed()
+      if (error instanceof InfraFabricError) throw error
+      const reason = error instanceof Error ? error.message : String(error)
+      if (/no more available ports/.test(reason)) return refuse('conference.no-ports', `no port is free from ${min} to ${max}`)
+      log.warn({ code: errorCode(error), reason }, 'mediasoup refused an offer')
+      return refuse('sdp.unsupported-profile', 'mediasoup does not take these streams')
+    } finally {
+      opening--
+    }
+  }
+
+  return {
+    join: async (context, request) => {
+      if (closing !== null) throw roomsClosed()
+      if (request.offer === null || !isWebRtc(request.offer)) return plane.join(context, request)
+      const offer = readWebRtcOffer(request.offer)
+      return offer.ok ? open(context, request, offer) : offer
+    },
+    shownTo: (conference, participant) => stages.get(conference)?.shownTo(participant) ?? null,
+    counts: () => ({ ...workers.counts }),
+    pids: () => workers.pids(),
+    close: () => {
+      closing ??= (async () => {
+        stopTicking()
+        await Promise.all([...peers.values()].map((peer) => peer.leave()))
+        await workers.close()
+      })()
+      return closing
+    }
+  }
+}
