@@ -1,12 +1,15 @@
 /**
  * `npm run bench:media`: how many legs two cores carry, what a leg costs, and how that compares with the codecs alone, a bare UDP echo and rtpengine.
  */
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
 import { cac } from 'cac'
 import { errorCode, silentLog } from '#kernel'
 import { createMediaPlane, measureMediaDelay } from '#media'
 import { figure, jsonLines, type Metric, metricTable, table } from '#scripts/bench/report.ts'
 import { codecNamed } from '../codec/codecs.ts'
 import { codecMicroseconds } from './codec-cost.ts'
+import type { RelayOrder, RelayReport } from './relay.ts'
 import { isInstalled, Rtpengine } from './rtpengine.ts'
 import { offer, openPhones, runScene, type SceneFigures, type SceneOptions, startLoad, talk } from './scene.ts'
 import { measureSockets } from './sockets.ts'
@@ -29,6 +32,9 @@ const codecs: Readonly<Record<'g711' | 'g722' | 'opus', { readonly name: string;
 
 /** Legs of the runs that tell what a leg costs: far below what is carried, so that nothing but the work counts. */
 const costLegs: Readonly<Record<'g711' | 'g722' | 'opus', number>> = { g711: 300, g722: 150, opus: 48 }
+
+/** Legs of the comparison with a relay. */
+const relayLegs = 600
 
 interface Row {
   readonly codec: string
@@ -162,40 +168,96 @@ async function delay(clicks: number): Promise<Metric[]> {
   }
 }
 
-/** Two phones on each call: our mixer, and rtpengine that only passes packets on. */
+/** Phones in pairs through a relay. @returns microseconds of processor time for a packet passed on */
+async function passOn(
+  name: string,
+  seconds: number,
+  connect: (phones: readonly number[]) => Promise<readonly number[]>,
+  cpuMs: () => Promise<number> | number
+): Promise<number> {
+  const load = startLoad()
+  try {
+    const ports = await connect(await openPhones(load, relayLegs))
+    let before = 0
+    const done = await talk(load, codecNamed('PCMU')!, 0, ports, seconds, async () => {
+      before = await cpuMs()
+    })
+    const each = (((await cpuMs()) - before) * 1000) / done.received
+    say(`${name}: ${done.received} packets passed on, ${done.missing} missing, ${figure(each)} µs each`)
+    return each
+  } finally {
+    load.kill()
+  }
+}
+
+/** A relay of the plane's own parts. */
+async function ourRelay(seconds: number): Promise<number> {
+  const relay = fork(new URL('./relay.ts', import.meta.url), { execArgv: ['--disable-warning=ExperimentalWarning'] })
+  const ask = async (order: RelayOrder) => {
+    relay.send(order)
+    return (await once(relay, 'message', { signal: AbortSignal.timeout(30_000) }))[0] as RelayReport
+  }
+  try {
+    return await passOn(
+      'relay of our parts',
+      seconds,
+      async (phones) => {
+        const report = await ask({ phones, portRange: [30_000, 30_000 + 4 * relayLegs] })
+        return 'ports' in report ? report.ports : []
+      },
+      async () => {
+        const report = await ask('cpu')
+        return 'cpuMs' in report ? report.cpuMs : Number.NaN
+      }
+    )
+  } finally {
+    relay.kill()
+  }
+}
+
+async function rtpengine(seconds: number): Promise<number> {
+  const engine = await Rtpengine.start([30_000, 30_000 + 4 * relayLegs])
+  const codec = codecNamed('PCMU')!
+  try {
+    return await passOn(
+      'rtpengine',
+      seconds,
+      async (phones) => {
+        const ports: number[] = []
+        for (let n = 0; n + 1 < phones.length; n += 2)
+          ports.push(...(await engine.connect(n, offer(codec, 0, phones[n]!), offer(codec, 0, phones[n + 1]!))))
+        return ports
+      },
+      () => engine.cpuMs()
+    )
+  } finally {
+    await engine.stop()
+  }
+}
+
+/** Calls of two: our mixer, a relay of our parts, and rtpengine. */
 async function relay(seconds: number): Promise<Metric[]> {
   if (!isInstalled()) {
     say('relay: rtpengine is not installed; apt-get install --no-install-recommends rtpengine-daemon')
     return []
   }
-  const legs = costLegs.g711
-  const codec = codecNamed('PCMU')!
-  const ours = microsecondsPerLegFrame(await scene({ codec: 'PCMU', legs, size: 2, threads: 1, seconds }), legs)
-  const engine = await Rtpengine.start([30_000, 30_000 + 4 * legs])
-  const load = startLoad()
-  try {
-    const phones = await openPhones(load, legs)
-    const ports: number[] = []
-    for (let n = 0; n + 1 < legs; n += 2)
-      ports.push(...(await engine.connect(n, offer(codec, 0, phones[n]!), offer(codec, 0, phones[n + 1]!))))
-    let before = 0
-    const done = await talk(load, codec, 0, ports, seconds, () => {
-      before = engine.cpuMs()
-    })
-    const theirs = ((engine.cpuMs() - before) * 1000) / done.received
-    say(`rtpengine: ${done.received} packets passed on, ${done.missing} missing, ${figure(theirs)} µs each`)
-    return [
-      {
-        metric: 'media.relay_ratio_to_rtpengine',
-        value: ours / theirs,
-        unit: '',
-        note: `processor time of a leg, calls of two: ours, that mixes, ${figure(ours)} µs a frame; rtpengine in user space, that passes on, ${figure(theirs)} µs`
-      }
-    ]
-  } finally {
-    load.kill()
-    await engine.stop()
-  }
+  const theirs = await rtpengine(seconds)
+  const ours = await ourRelay(seconds)
+  const mixed = microsecondsPerLegFrame(await scene({ codec: 'PCMU', legs: relayLegs, size: 2, threads: 1, seconds }), relayLegs)
+  return [
+    {
+      metric: 'media.relay_ratio_to_rtpengine',
+      value: ours / theirs,
+      unit: '',
+      note: `processor time of a packet passed on, ${relayLegs} legs: sockets, RTP, latch and statistics of the plane ${figure(ours)} µs, rtpengine in user space ${figure(theirs)} µs`
+    },
+    {
+      metric: 'media.mix_ratio_to_rtpengine',
+      value: mixed / theirs,
+      unit: '',
+      note: `the same calls through the mixer, that buffers, decodes, mixes and encodes: ${figure(mixed)} µs a leg and frame`
+    }
+  ]
 }
 
 async function legs(codec: 'g711' | 'g722' | 'opus', seconds: number): Promise<Metric[]> {
