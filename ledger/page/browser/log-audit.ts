@@ -127,7 +127,7 @@ export class LogAudit implements Audit {
     if (chain.length > 0) add('chain', 'bad', chain[0]!.text)
     else add('chain', 'good', 'Each entry holds the hash of the one before it.')
     if (rootFits)
-      add('tree', 'good', `The tree of these entries has the root that was signed: ${hex(checkpoint.root).slice(0, 16)}….`)
+      add('tree', 'good', `The tree of these entries has the root that was signed: ${hex(checkpoint.root).slice(0, 16)}…`)
     else if (missingFrom === null) {
       const made = hex(tree.rootAt(Math.min(checkpoint.size, tree.size))).slice(0, 16)
       add(
@@ -154,7 +154,11 @@ export class LogAudit implements Audit {
         `A checkpoint of the history over ${count(signedStrays[0]!.size)} was signed for other entries than these.`
       )
     else if (rootFits)
-      add('history', 'good', `${this.#history.length} published checkpoints: each is an earlier state of this tree.`)
+      add(
+        'history',
+        'good',
+        `Of the history, ${this.#history.length.toLocaleString('en')} ${this.#history.length === 1 ? 'checkpoint was' : 'checkpoints were'} held against this tree: nothing else was signed.`
+      )
 
     const shorter = seen !== null && seen.size > checkpoint.size
     const other = seen !== null && !shorter && seen.size <= tree.size && !equal(tree.rootAt(seen.size), seen.root)
@@ -170,7 +174,7 @@ export class LogAudit implements Audit {
       add(
         'memory',
         'bad',
-        `This browser saw the first ${count(seen.size)} with root ${rootText(seen).slice(0, 16)}…; now they have ${hex(tree.rootAt(seen.size)).slice(0, 16)}….`
+        `This browser saw the first ${count(seen.size)} with root ${rootText(seen).slice(0, 16)}…; now they have ${hex(tree.rootAt(seen.size)).slice(0, 16)}…`
       )
     else if (missingFrom === null) add('memory', 'good', `The log grew from the ${count(seen.size)} that this browser saw last.`)
 
@@ -365,8 +369,8 @@ export class LogAudit implements Audit {
         'bad',
         signed ? 'It was signed for other entries than these: a fork.' : 'It is not of these entries, and not signed by the log.'
       ]
-    if (!signed) return ['warn', 'It is an earlier state of this tree, but no key that is trusted signed it.']
-    if (previous === null || proof === null) return ['good', 'It is an earlier state of this tree.']
+    if (!signed) return ['warn', 'It is a state of this tree, but no key that is trusted signed it.']
+    if (previous === null || proof === null) return ['good', 'It is a state of this tree.']
     return checkConsistency(previous.size, previous.root, head.size, head.root, proof)
       ? ['good', `It grew from the checkpoint over ${count(previous.size)}: shown by ${proof.length} hashes.`]
       : ['bad', `It did not grow from the checkpoint over ${count(previous.size)}.`]
