@@ -1,8 +1,8 @@
 /**
  * A codec as the mixer sees it: frames of signed 16-bit PCM, one channel, one call for each packet.
  *
- * Encoder and decoder hold the state of one direction of one leg. They write into what the caller owns and allocate nothing after they were made.
- * Whatever octets and lengths they are given, they neither throw nor end the process.
+ * Encoder and decoder hold the state of one direction of one leg. They write into what the caller owns and allocate nothing after
+ * they were made. Whatever octets and lengths they are given, they neither throw nor end the process.
  */
 export interface CodecDefinition {
   /** Encoding name, as in SDP: `PCMU`. */
@@ -25,7 +25,10 @@ export interface CodecDefinition {
   readonly comfortNoise: boolean
   /** Part of our offers; else only answered to. */
   readonly offered: boolean
-  /** Program that codes, `libopus 1.3.1`; null where none is installed, and then the codec is not offered. Loads it on the first call. */
+  /**
+   * Program that codes, `libopus 1.3.1`; null where none is installed, and then the codec is not offered. Loads it on the first
+   * call.
+   */
   readonly servedBy: () => string | null
   /** @throws {InfraFabricError} `media.codec.unavailable`, `media.codec.option` */
   readonly createDecoder: (options?: CoderOptions) => Decoder
@@ -55,17 +58,21 @@ export interface Decoder {
    */
   readonly decode: (packet: Uint8Array, start: number, end: number, out: Int16Array) => number
   /**
-   * Samples a payload would decode to, without decoding it; 0 for one that is none of this codec. A packet lost before it was most likely as long.
+   * Samples a payload would decode to, without decoding it; 0 for one that is none of this codec. A packet lost before it was
+   * most likely as long.
    */
   readonly samplesIn: (packet: Uint8Array, start: number, end: number) => number
   /**
-   * Restores the end of a lost packet from redundancy in the one after it (in-band forward error correction), filling `out`. To be called in order: for the
-   * lost packet first, then `decode` for the one that is here. Absent where the codec carries none.
+   * Restores the end of a lost packet from redundancy in the one after it (in-band forward error correction), filling `out`. To
+   * be called in order: for the lost packet first, then `decode` for the one that is here. Absent where the codec carries none.
    *
    * @returns samples written, 0 when the packet carries no redundancy: then `conceal`
    */
   readonly recover?: (nextPacket: Uint8Array, start: number, end: number, out: Int16Array) => number
-  /** Fills `out` with what may have stood there: to be called for all lost time, of any length, in order. It gets softer by itself. */
+  /**
+   * Fills `out` with what may have stood there: to be called for all lost time, of any length, in order. It gets softer by
+   * itself.
+   */
   readonly conceal: (out: Int16Array) => void
   /** Takes a comfort noise payload. Absent where silence is part of the codec itself. @see RFC 3389 */
   readonly comfortNoise?: (packet: Uint8Array, start: number, end: number) => void

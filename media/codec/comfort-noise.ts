@@ -1,11 +1,13 @@
 /**
- * Comfort noise: in place of silence, a description of the sender's background, from which the receiver makes noise that is like it.
+ * Comfort noise: in place of silence, a description of the sender's background, from which the receiver makes noise that is like
+ * it.
  *
  *      0                   1                   2
  *     |0|   level     |      N1       |      N2       | …   Nm
  *
- * Level in −dBov (0 dBov: a square wave at full scale); Ni = 127 + 32768·ki/258, ki the reflection coefficients of an all-pole model of the noise.
- * The RFC leaves their sign open: here, as in libbcg729, k1 is positive for noise that is stronger in the low frequencies.
+ * Level in −dBov (0 dBov: a square wave at full scale); Ni = 127 + 32768·ki/258, ki the reflection coefficients of an all-pole
+ * model of the noise. The RFC leaves their sign open: here, as in libbcg729, k1 is positive for noise that is stronger in the low
+ * frequencies.
  *
  * @see RFC 3389 §3
  */
@@ -50,7 +52,8 @@ export class ComfortNoiseEncoder {
   /**
    * Judges one frame.
    *
-   * @returns −1 for speech, to be coded; 0 when nothing need be sent; else the octets of a description written to `out` from `at` on
+   * @returns −1 for speech, to be coded; 0 when nothing need be sent; else the octets of a description written to `out` from `at`
+   * on
    */
   encode(samples: Int16Array, out: Uint8Array, at: number): number {
     const frameMs = samples.length / this.#samplesPerMs

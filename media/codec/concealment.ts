@@ -1,8 +1,10 @@
 /**
- * Makes up lost sound from what was heard last: the last pitch period is repeated, later two and three of them, ever softer, and what comes after the gap is faded in over it.
+ * Makes up lost sound from what was heard last: the last pitch period is repeated, later two and three of them, ever softer, and
+ * what comes after the gap is faded in over it.
  *
- * Of the quality of ITU-T G.711 Appendix I, with three differences: it adds no delay (the step at the start of a gap is faded out where Appendix I holds back 3.75 ms), real sound fades in within 2.5 to 6 ms
- * (not 4 to 10: nearer to the lossless sound in media/testing/bench-concealment.ts), and it works at any rate.
+ * Of the quality of ITU-T G.711 Appendix I, with three differences: it adds no delay (the step at the start of a gap is faded out
+ * where Appendix I holds back 3.75 ms), real sound fades in within 2.5 to 6 ms (not 4 to 10: nearer to the lossless sound in
+ * media/testing/bench-concealment.ts), and it works at any rate.
  */
 
 /** Pitch from 66 to 200 Hz, as in Appendix I. */
@@ -132,7 +134,10 @@ export class Concealment {
     this.#jumpLeft = this.#lag >> 2
   }
 
-  /** The last `periods` periods; the last quarter of one is blended with what came before the first, so that the end leads into the start. */
+  /**
+   * The last `periods` periods; the last quarter of one is blended with what came before the first, so that the end leads into
+   * the start.
+   */
   #fill(cycle: Float32Array, periods: number): void {
     const history = this.#before
     const length = periods * this.#lag

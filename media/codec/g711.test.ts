@@ -135,7 +135,10 @@ test('PCMU: all 65,536 samples encode as in SoX, which rounds to 14 bits first a
   t.is(sha256(coded), sox.PCMU!.encodedSha256)
 })
 
-/** Decision values of a positive half, in 16-bit units, from the segments of G.711: steps of a segment are equal, and double from one to the next. */
+/**
+ * Decision values of a positive half, in 16-bit units, from the segments of G.711: steps of a segment are equal, and double from
+ * one to the next.
+ */
 function decisionValues(firstSegment: readonly number[], firstStep: number, segments: number, scale: number): number[] {
   const values = [...firstSegment]
   for (let segment = 0, step = firstStep; segment < segments; segment++, step *= 2) {

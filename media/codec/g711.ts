@@ -1,8 +1,9 @@
 /**
  * G.711: 8 bits a sample, 8000 samples a second, by tables.
  *
- * 16-bit samples lose their low bits without rounding, so that the decision values are exactly those of the tables; a negative sample is coded by its ones'
- * complement, so that one that lies on a decision value goes toward zero, as in the ITU's own software.
+ * 16-bit samples lose their low bits without rounding, so that the decision values are exactly those of the tables; a negative
+ * sample is coded by its ones' complement, so that one that lies on a decision value goes toward zero, as in the ITU's own
+ * software.
  *
  * @see ITU-T G.711 (11/1988), tables 1a, 1b (A-law), 2a, 2b (µ-law); ITU-T G.191 (software tool library)
  */

@@ -1,10 +1,12 @@
 /**
- * G.722 at 64 kbit/s in TypeScript: two sub-bands of 8 kHz by a quadrature mirror filter, ADPCM of 6 bits in the lower and 2 in the upper.
+ * G.722 at 64 kbit/s in TypeScript: two sub-bands of 8 kHz by a quadrature mirror filter, ADPCM of 6 bits in the lower and 2 in
+ * the upper.
  *
  *     | upper | lower band      |
  *     | 2 bit | 6 bits          |   one octet for two samples at 16 kHz
  *
- * Integer arithmetic of the recommendation, bit for bit (`Math.imul` where a product fits 32 bits: `*` would go through floating point); names in capitals there (DETL, NBL, AL1…) are lower-case here.
+ * Integer arithmetic of the recommendation, bit for bit (`Math.imul` where a product fits 32 bits: `*` would go through floating
+ * point); names in capitals there (DETL, NBL, AL1…) are lower-case here.
  *
  * @see ITU-T G.722 (09/2012) §3 (encoder), §4 (decoder), §6.2 (blocks of the two bands)
  */
@@ -24,7 +26,10 @@ for (let n = 0; n < 30; n++) {
   codes[32 + n] = n < 2 ? 63 - n : 33 - n
 }
 
-/** Quantised differences, by 6- and 4-bit code of the lower, 2-bit code of the upper band. @see table 15 (QQ6, QQ4), table 22 (QQ2) */
+/**
+ * Quantised differences, by 6- and 4-bit code of the lower, 2-bit code of the upper band. @see table 15 (QQ6, QQ4), table 22
+ * (QQ2)
+ */
 const output6 = Int16Array.of(
   ...[-136, -136, -136, -136, -24808, -21904, -19008, -16704, -14984, -13512, -12280, -11192, -10232, -9360, -8576, -7856],
   ...[-7192, -6576, -6000, -5456, -4944, -4464, -4008, -3576, -3168, -2776, -2400, -2032, -1688, -1360, -1040, -728],
@@ -114,7 +119,8 @@ class Band {
     const bound = saturate(15_360 - second)
     let pole = saturate(turn(192, turn1) + (Math.imul(pole1, 255) >> 8))
     pole = pole > bound ? bound : pole < -bound ? -bound : pole
-    // UPZERO, DELAYA and FILTEZ in one pass: each zero is first moved, by the sign of the difference before it, then applied to the one now in its place.
+    // UPZERO, DELAYA and FILTEZ in one pass: each zero is first moved, by the sign of the difference before it, then applied to
+    // the one now in its place.
     const zeros = this.#zeros
     const doubled = this.#doubled
     const step = d === 0 ? 0 : 128
@@ -150,7 +156,10 @@ class Band {
   }
 }
 
-/** The last 24 samples of the filter bank, the first and second ones of each pair apart; kept twice, so that the last 12 of each always lie in one piece. */
+/**
+ * The last 24 samples of the filter bank, the first and second ones of each pair apart; kept twice, so that the last 12 of each
+ * always lie in one piece.
+ */
 class History {
   readonly #firsts = new Int32Array(24)
   readonly #seconds = new Int32Array(24)

@@ -1,5 +1,6 @@
 /**
- * G.722 at 64 kbit/s over RTP. The clock says 8000 Hz, though there are 16,000 samples a second: RFC 1890 had it wrong, and it was kept.
+ * G.722 at 64 kbit/s over RTP. The clock says 8000 Hz, though there are 16,000 samples a second: RFC 1890 had it wrong, and it
+ * was kept.
  *
  * @see RFC 3551 §4.5.2, ITU-T G.722 (09/2012)
  */

@@ -1,7 +1,8 @@
 /**
  * G.729 Annex A with the silence of Annex B, by libbcg729; not offered where that is missing.
  *
- * A payload is a row of frames of 10 octets, 10 ms each. A frame of 2 octets, which describes the background, may end the row; after it nothing is sent until the background changes or speech begins.
+ * A payload is a row of frames of 10 octets, 10 ms each. A frame of 2 octets, which describes the background, may end the row;
+ * after it nothing is sent until the background changes or speech begins.
  *
  * @see RFC 3551 §4.5.6, RFC 4856 §2.1.9 (annexb), ITU-T G.729 Annexes A and B
  */
@@ -131,7 +132,8 @@ class G729Encoder implements Encoder {
       for (let i = 0, from = n * frameSamples; i < frameSamples; i++) samples[i] = sound[from + i]!
       this.#library.bcg729Encoder(handle, samples, octets, octetCount)
       const count = octetCount[0]!
-      // Nothing can stand after silence in a payload: where speech begins in its middle, 10 ms of background before it are given up, and the speech is that much early.
+      // Nothing can stand after silence in a payload: where speech begins in its middle, 10 ms of background before it are given
+      // up, and the speech is that much early.
       if (count === frameOctets && (ended || length === 0)) {
         length = 0
         ended = false

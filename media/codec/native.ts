@@ -51,7 +51,8 @@ export function once<T>(load: () => T): () => T {
 const forgotten = new FinalizationRegistry((free: () => void) => free())
 
 /**
- * Owns a native object: `handle` until `close` frees it, then null. Where an owner is forgotten unclosed, the collector frees it, some time.
+ * Owns a native object: `handle` until `close` frees it, then null. Where an owner is forgotten unclosed, the collector frees it,
+ * some time.
  */
 export class Owned {
   handle: Handle | null

@@ -1,7 +1,8 @@
 /**
  * Which codec of a stream is used, and how: the part of offer and answer that is about codecs, as pure functions.
  *
- * @see RFC 3264 §6.1, RFC 8866 §6.6 and §6.15 (rtpmap, fmtp), RFC 3551 §6 (static payload types), RFC 3389 §5 (CN), RFC 4733 §2.1 (clock of events)
+ * @see RFC 3264 §6.1, RFC 8866 §6.6 and §6.15 (rtpmap, fmtp), RFC 3551 §6 (static payload types), RFC 3389 §5 (CN), RFC 4733 §2.1
+ * (clock of events)
  */
 import type { ParsedMedia } from 'sdp-transform'
 import type { CodecDefinition, FormatParameters } from './codec.ts'

@@ -71,8 +71,8 @@ function firstFrame(packet: Uint8Array, start: number, end: number): number {
 /**
  * Whether a packet carries the frame before it once more, coded low (LBRR).
  *
- * The SILK layer of a frame begins with one bit for each of its 10 or 20 ms frames (is it speech), and then one that tells of redundancy, for each channel; all of even
- * probability, so that they stand in the first octet as they are.
+ * The SILK layer of a frame begins with one bit for each of its 10 or 20 ms frames (is it speech), and then one that tells of
+ * redundancy, for each channel; all of even probability, so that they stand in the first octet as they are.
  */
 export function opusHasRedundancy(packet: Uint8Array, start: number, end: number): boolean {
   if (opusPacketUnits(packet, start, end) === 0) return false

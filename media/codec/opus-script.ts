@@ -1,8 +1,9 @@
 /**
  * Opus as WebAssembly, from the package `opusscript` (libopus 1.4, one fixed memory of 16 MiB), for where libopus is missing.
  *
- * The package's own front class lays its buffers at twice their address, so that several coders write over one another; here its inner object is called, with buffers of our own.
- * It takes and gives samples as pairs of 16-bit words, each with one octet in it.
+ * The package's own front class lays its buffers at twice their address, so that several coders write over one another; here its
+ * inner object is called, with buffers of our own. It takes and gives samples as pairs of 16-bit words, each with one octet in
+ * it.
  */
 import { createRequire } from 'node:module'
 import { InfraFabricError } from '#kernel'

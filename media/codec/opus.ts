@@ -1,8 +1,8 @@
 /**
  * Opus over RTP: one packet of 2.5 to 120 ms, the clock always at 48 kHz, whatever the coders work at.
  *
- * Coded by libopus, or, where it is missing, by its WebAssembly build in `opusscript`, which reads no redundancy. Sound goes out in one channel; two channels that come in
- * are mixed down by the decoder.
+ * Coded by libopus, or, where it is missing, by its WebAssembly build in `opusscript`, which reads no redundancy. Sound goes out
+ * in one channel; two channels that come in are mixed down by the decoder.
  *
  * @see RFC 6716 (Opus), RFC 7587 (RTP payload format)
  */
@@ -16,7 +16,7 @@ import { loadOpusScript, type OpusScriptCoder } from './opus-script.ts'
 const rates = [8000, 12_000, 16_000, 24_000, 48_000]
 
 /** Requests of `opus_encoder_ctl`. @see opus_defines.h */
-export const setRequest = {
+const setRequest = {
   bitrate: 4002,
   maxBandwidth: 4004,
   vbr: 4006,
@@ -26,7 +26,7 @@ export const setRequest = {
   dtx: 4016,
   signal: 4024
 } as const
-export const applicationVoip = 2048
+const applicationVoip = 2048
 const signalVoice = 3001
 const complexity = 5
 

@@ -12,7 +12,8 @@ export function noise(seed: number): () => number {
 }
 
 /**
- * Something like a voice: a pulse train whose pitch glides around 120 Hz, through three formants that change with each syllable, with noisy consonants and short pauses.
+ * Something like a voice: a pulse train whose pitch glides around 120 Hz, through three formants that change with each syllable,
+ * with noisy consonants and short pauses.
  *
  * @param levelDbfs of the whole, relative to a sine at full scale
  */

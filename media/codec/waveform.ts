@@ -1,6 +1,6 @@
 /**
- * What codecs have in common that code the waveform sample by sample and know neither loss nor silence: G.711, G.722, L16. Losses are made up from the sound, silence is comfort noise where both sides
- * have agreed on it.
+ * What codecs have in common that code the waveform sample by sample and know neither loss nor silence: G.711, G.722, L16. Losses
+ * are made up from the sound, silence is comfort noise where both sides have agreed on it.
  */
 import type { CoderOptions, Decoder, Encoder } from './codec.ts'
 import { ComfortNoiseDecoder, ComfortNoiseEncoder } from './comfort-noise.ts'

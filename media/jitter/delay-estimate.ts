@@ -11,7 +11,10 @@ const forget = 1 / 64
 /** Share of packets that may come later than the target. */
 const lateShare = 0.02
 const fallMsPerS = 5
-/** The fastest transit is sought over the last one to two such times: long for jitter, short for drifting clocks (2 ms at 200 ppm). */
+/**
+ * The fastest transit is sought over the last one to two such times: long for jitter, short for drifting clocks (2 ms at 200
+ * ppm).
+ */
 const fastestWindowMs = 5000
 /** A transit further off than this belongs to another time line. */
 const anotherTimeMs = 3000

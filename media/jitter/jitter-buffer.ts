@@ -1,9 +1,10 @@
 /**
  * Puts packets back in order and gives a frame whenever the mixer asks, made up where a packet is missing.
  *
- * Where sound stands in time is told by its RTP timestamp; how late it may be is learned from the packets (delay-estimate.ts), and the delay follows by leaving out or repeating single pitch periods
- * (time-stretch.ts), which also makes up for clocks that differ. Memory is taken once, but for slots that grow to the size of the packets. Time is the caller's: arrival and playing are told in the same monotonic
- * milliseconds.
+ * Where sound stands in time is told by its RTP timestamp; how late it may be is learned from the packets (delay-estimate.ts),
+ * and the delay follows by leaving out or repeating single pitch periods (time-stretch.ts), which also makes up for clocks that
+ * differ. Memory is taken once, but for slots that grow to the size of the packets. Time is the caller's: arrival and playing are
+ * told in the same monotonic milliseconds.
  */
 import { type Decoder, longestPacketMs } from '../codec/codec.ts'
 import { sequenceDistance, timestampDistance } from '../rtp/rtp.ts'
@@ -63,7 +64,10 @@ const lateBeforeResync = 2
 const concealedBeforePauseMs = 200
 /** A gap between timestamps longer than this is no loss: the sender's time has moved, or it was silent. */
 const longestGapMs = 1000
-/** More delay than wanted before some is taken away; less before some is added. Between them lies one frame, because playing begins at a tick. */
+/**
+ * More delay than wanted before some is taken away; less before some is added. Between them lies one frame, because playing
+ * begins at a tick.
+ */
 const excessMs = 8
 const shortageMs = 4
 /** Too much or too little by this, and it is changed even where it is heard. */
@@ -114,7 +118,10 @@ export class JitterBuffer {
   #lateInRow = 0
   #concealedInRow = 0
   #concealedMs = 0
-  /** Samples made up while nothing was there, and time stood still: a packet that comes late is still played, one that never comes has had its time. */
+  /**
+   * Samples made up while nothing was there, and time stood still: a packet that comes late is still played, one that never comes
+   * has had its time.
+   */
   #credit = 0
   /** Frames made up of which it is not yet known whether anything was lost. */
   #unsure = 0
@@ -281,8 +288,9 @@ export class JitterBuffer {
   /**
    * Moves the delay toward its target, a pitch period at a time.
    *
-   * A packet must not be later than the packet decoded last had been due. That changes by whole frames, when so many periods have been left out or repeated that one decoding more or less is needed; until then
-   * they only change what is left over in the queue.
+   * A packet must not be later than the packet decoded last had been due. That changes by whole frames, when so many periods have
+   * been left out or repeated that one decoding more or less is needed; until then they only change what is left over in the
+   * queue.
    */
   #follow(nowMs: number): void {
     const queue = this.#queue
@@ -481,7 +489,10 @@ export class JitterBuffer {
     this.#next = (this.#next + Math.round(count / this.#samplesPerClock)) >>> 0
   }
 
-  /** Nothing is here: says what may follow, and holds the time until it is known whether the packet is late, lost, or was never sent. */
+  /**
+   * Nothing is here: says what may follow, and holds the time until it is known whether the packet is late, lost, or was never
+   * sent.
+   */
   #bridge(nowMs: number): boolean {
     if (this.#decoder.pausing || this.#concealedMs >= concealedBeforePauseMs) return false
     const made = this.#view(this.#frameSamples)
@@ -495,7 +506,9 @@ export class JitterBuffer {
     return true
   }
 
-  /** A packet was lost, and the one after it, which may tell what was in it, came too late for that: from now on it is waited for. */
+  /**
+   * A packet was lost, and the one after it, which may tell what was in it, came too late for that: from now on it is waited for.
+   */
   #waitForRedundancy(): void {
     if (this.#decoder.recover === undefined) return
     this.#estimate.waitFor(this.#leastDelayMs + this.#packetSamples / this.#samplesPerMs)

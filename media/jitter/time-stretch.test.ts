@@ -4,7 +4,10 @@ import { noise, voice } from '../codec/signals.ts'
 import { sine, toneLevel } from '../tone.ts'
 import { StretchQueue } from './time-stretch.ts'
 
-/** Plays a sound in frames of 20 ms and changes it before each `every`th frame. @returns what is heard and how often it was changed */
+/**
+ * Plays a sound in frames of 20 ms and changes it before each `every`th frame. @returns what is heard and how often it was
+ * changed
+ */
 function play(sound: Int16Array, rateHz: number, change: (queue: StretchQueue, frame: number) => number) {
   const queue = new StretchQueue(rateHz, 200)
   const frame = rateHz / 50

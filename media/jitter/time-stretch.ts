@@ -1,5 +1,6 @@
 /**
- * Sound that waits to be played, which can be made a little shorter or longer: one pitch period is left out or said twice, where the sound is most like itself, with a cross-fade (WSOLA).
+ * Sound that waits to be played, which can be made a little shorter or longer: one pitch period is left out or said twice, where
+ * the sound is most like itself, with a cross-fade (WSOLA).
  *
  * Pitch stays as it is. What was played last is kept, for the sound to be continued from it.
  */
@@ -114,7 +115,8 @@ export class StretchQueue {
     const start = this.#start
     if (start + this.#length + shift > data.length) return 0
     data.copyWithin(start + fade + shift, start + fade, start + this.#length)
-    // Backwards, so that samples are read before they are written over: [start − shift, start + fade) is read, [start, start + fade + shift) is written.
+    // Backwards, so that samples are read before they are written over: [start − shift, start + fade) is read, [start, start +
+    // fade + shift) is written.
     for (let i = fade + shift - 1; i >= fade; i--) data[start + i] = data[start + i - shift]!
     for (let i = fade - 1; i >= 0; i--) {
       const share = (i + 1) / (fade + 1)

@@ -1,10 +1,12 @@
 /**
- * Changes the sample rate of a stream frame by frame: a polyphase low-pass filter, whose state goes on from one frame to the next.
+ * Changes the sample rate of a stream frame by frame: a polyphase low-pass filter, whose state goes on from one frame to the
+ * next.
  *
- * The filter is a sinc under a Kaiser window. With f the lower of the two Nyquist frequencies, it passes up to 0.85 f (3.4 kHz at 8 kHz) and stops from 1.05 f on, by 70 dB. It delays by 23.5 to 24 samples of
- * the lower rate: 3 ms at 8 kHz, 1.5 ms at 16 kHz.
+ * The filter is a sinc under a Kaiser window. With f the lower of the two Nyquist frequencies, it passes up to 0.85 f (3.4 kHz at
+ * 8 kHz) and stops from 1.05 f on, by 70 dB. It delays by 23.5 to 24 samples of the lower rate: 3 ms at 8 kHz, 1.5 ms at 16 kHz.
  *
- * @see Crochiere and Rabiner, Multirate Digital Signal Processing (1983), §2.3; Kaiser and Schafer, On the use of the I0-sinh window (1980)
+ * @see Crochiere and Rabiner, Multirate Digital Signal Processing (1983), §2.3; Kaiser and Schafer, On the use of the I0-sinh
+ * window (1980)
  */
 
 export interface Resampler {
@@ -45,7 +47,8 @@ function greatestCommonDivisor(a: number, b: number): number {
 }
 
 /**
- * The low-pass filter at `up` times the input rate, its taps sorted by phase: those of phase p from `p · taps` on, in the order of the input they are applied to.
+ * The low-pass filter at `up` times the input rate, its taps sorted by phase: those of phase p from `p · taps` on, in the order
+ * of the input they are applied to.
  */
 function polyphase(up: number, down: number): { readonly taps: number; readonly table: Float32Array } {
   const factor = Math.max(up, down)

@@ -1,10 +1,12 @@
 /**
- * How a voice sounds after loss: sent through each codec and the jitter buffer in simulated time, with packets lost at random or in bursts, and compared with the same without loss.
+ * How a voice sounds after loss: sent through each codec and the jitter buffer in simulated time, with packets lost at random or
+ * in bursts, and compared with the same without loss.
  *
  *     node media/testing/bench-concealment.ts [--json]
  *
- * The measure is the log-spectral distance: the difference in level, in dB, root mean square over 16 bands and then over the frames in which there is sound. It is 0 for what is the same; of a voice without every
- * tenth packet, replaced by silence, it is about 3. It is no listening test.
+ * The measure is the log-spectral distance: the difference in level, in dB, root mean square over 16 bands and then over the
+ * frames in which there is sound. It is 0 for what is the same; of a voice without every tenth packet, replaced by silence, it is
+ * about 3. It is no listening test.
  */
 
 import { jsonLines, type Metric, table } from '#scripts/bench/report.ts'
