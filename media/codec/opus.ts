@@ -82,7 +82,8 @@ const bandwidths: readonly (readonly [playbackRateHz: number, request: number])[
 ]
 /** For one voice: narrow, wide, full band. @see RFC 7587 §3.1.1 */
 const usualBitrate = (rateHz: number) => (rateHz <= 8000 ? 16_000 : rateHz <= 16_000 ? 24_000 : 32_000)
-const bitrateBounds = [6000, 510_000] as const
+/** Less is no wish that Opus can meet. */
+const leastBitrate = 6000
 
 const whole = (value: string | undefined) => (value !== undefined && /^\d{1,7}$/.test(value) ? Number(value) : null)
 
@@ -90,7 +91,7 @@ export function opusSettings(sampleRateHz: number, parameters: FormatParameters)
   const playback = Math.min(sampleRateHz, whole(parameters.maxplaybackrate) ?? 48_000)
   const average = whole(parameters.maxaveragebitrate)
   const usual = usualBitrate(playback)
-  const bounded = average === null || average < bitrateBounds[0] ? usual : Math.min(usual, average)
+  const bounded = average === null || average < leastBitrate ? usual : Math.min(usual, average)
   return {
     bitrate: bounded,
     maxBandwidth: (bandwidths.find(([rate]) => rate >= playback) ?? bandwidths.at(-1)!)[1],
@@ -143,16 +144,13 @@ class OpusDecoder implements Decoder {
   conceal(out: Int16Array): void {
     const { handle } = this.#state
     if (handle === null) out.fill(0)
-    else if (out.length % this.#unit === 0) this.#made(out, this.#library.opus_decode(handle, null, 0, out, out.length, 0))
+    else if (out.length % this.#unit === 0)
+      out.fill(0, Math.max(0, this.#library.opus_decode(handle, null, 0, out, out.length, 0)))
     else {
       const wanted = Math.min(scratch.length, Math.ceil(out.length / this.#unit) * this.#unit)
       const samples = this.#library.opus_decode(handle, null, 0, scratch, wanted, 0)
       for (let i = 0; i < out.length; i++) out[i] = i < samples ? scratch[i]! : 0
     }
-  }
-
-  #made(out: Int16Array, samples: number): void {
-    if (samples < out.length) out.fill(0, Math.max(0, samples))
   }
 
   pause(out: Int16Array): boolean {
