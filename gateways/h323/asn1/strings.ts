@@ -61,10 +61,11 @@ export function octetString(constraint?: SizeConstraint): Type<Uint8Array> {
   }
 }
 
-/** Copies `count` bits, the first to the most significant bit of the first octet. */
+/** `count` bits, the first in the most significant bit of the first octet: whole octets as {@link PerReader.octets} gives them, else a copy. */
 function readBits(reader: PerReader, count: number): Uint8Array {
   if (count > reader.end - reader.position) reader.skip(count)
   const whole = count >>> 3
+  if ((count & 7) === 0) return reader.octets(whole)
   const bytes = new Uint8Array((count + 7) >>> 3)
   bytes.set(reader.octets(whole))
   const rest = count & 7
