@@ -216,6 +216,24 @@ test('the delay follows the jitter up at once, and down slowly', (t) => {
   t.true(late + concealed < 60, JSON.stringify(jitter.counts))
 })
 
+test('packets that are overtaken are waited for, once some have been too late', (t) => {
+  const jitter = buffer()
+  let late = 0
+  run(jitter, {
+    seconds: 60,
+    sound: payload,
+    packetClock: 160,
+    delayMs: (n) => (n % 10 === 5 ? 90 : 0),
+    frame: out,
+    heard: (tick) => {
+      if (tick === 500) late = jitter.counts.late
+    }
+  })
+  t.true(late > 1 && late < 12, `${late}`)
+  t.true(jitter.counts.late - late < 3, `${jitter.counts.late} late`)
+  t.true(jitter.targetMs >= 90 && jitter.targetMs <= 100)
+})
+
 test('a single late packet changes nothing', (t) => {
   const jitter = buffer()
   run(jitter, {

@@ -47,6 +47,7 @@ export interface JitterCounts {
 
 interface Slot {
   used: boolean
+  /** Of the packet that is held, or was last; −1 for none. */
   sequenceNumber: number
   timestamp: number
   length: number
@@ -146,7 +147,7 @@ export class JitterBuffer {
     this.#packetSamples = config.frameSamples
     this.#slots = Array.from({ length: capacity }, () => ({
       used: false,
-      sequenceNumber: 0,
+      sequenceNumber: -1,
       timestamp: 0,
       length: 0,
       arrivalMs: 0,
@@ -180,13 +181,13 @@ export class JitterBuffer {
       this.#drop('overflow')
       return
     }
-    if (this.#hasPlayed && !this.#isInTime(sequenceNumber, timestamp)) return
-    this.#lateInRow = 0
     let slot = this.#slots[sequenceNumber & (capacity - 1)]!
-    if (slot.used && slot.sequenceNumber === sequenceNumber) {
+    if (slot.sequenceNumber === sequenceNumber) {
       this.#drop('duplicates')
       return
     }
+    if (this.#hasPlayed && !this.#isInTime(sequenceNumber, timestamp, arrivalMs)) return
+    this.#lateInRow = 0
     if (slot.used || (this.#playing && sequenceDistance(sequenceNumber, this.#lastPlayed) > capacity)) {
       this.counts.overflow += this.#held
       this.counts.dropped += this.#held
@@ -205,17 +206,13 @@ export class JitterBuffer {
     this.#held++
   }
 
-  /** Whether a packet can still be played; counts it otherwise. */
-  #isInTime(sequenceNumber: number, timestamp: number): boolean {
+  /** Whether a packet can still be played, if only its end; counts it otherwise. */
+  #isInTime(sequenceNumber: number, timestamp: number, arrivalMs: number): boolean {
     const newer = sequenceDistance(sequenceNumber, this.#lastPlayed)
-    if (newer > 0 && timestampDistance(timestamp, this.#next) >= 0) return true
-    if (newer === 0) {
-      this.#drop('duplicates')
-      return false
-    }
-    // A packet of which the end is still to be played.
-    if (newer > 0 && timestampDistance(timestamp, this.#next) > -this.#packetSamples / this.#samplesPerClock) return true
+    const early = timestampDistance(timestamp, this.#next)
+    if (newer > 0 && early > -this.#packetSamples / this.#samplesPerClock) return true
     this.#drop('late')
+    if (-early < longestGapMs * this.#clockPerMs) this.#measure(timestamp, arrivalMs)
     if (newer > 0 && ++this.#lateInRow >= lateBeforeResync) this.reset()
     return false
   }
@@ -338,7 +335,10 @@ export class JitterBuffer {
 
   /** Forgets what is held: the next packet begins anew. What was learned of the path's jitter stays. */
   reset(): void {
-    for (const slot of this.#slots) slot.used = false
+    for (const slot of this.#slots) {
+      slot.used = false
+      slot.sequenceNumber = -1
+    }
     this.#held = 0
     this.#playing = false
     this.#hasPlayed = false
