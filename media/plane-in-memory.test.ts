@@ -18,7 +18,7 @@ function scene(t: ExecutionContext, options: { readonly voices?: number; readonl
   const conference = new Conference(
     { kernel, createResampler },
     { voices: options.voices ?? 8, autoGain: false },
-    { speaking: () => undefined, dominant: () => undefined }
+    { speaking: () => undefined, dominant: () => undefined, failed: () => undefined }
   )
   let now = 0
   const phones: Phone[] = []

@@ -28,6 +28,8 @@ const largestCatchUp = 3
 const readEveryMs = 5
 /** Time that one reading may take: a flood does not hold up the mix. */
 const readBudgetMs = readEveryMs / 2
+/** Frames in which every leg is attended to once. */
+const attendEvery = 5
 /** Memory for frames: of a leg with its way up and down and as many sounds as it may have, at 48 kHz and in the tick of a change; and of everything else. */
 const octetsPerLeg = 65_536
 const octetsBeside = 8 << 20
@@ -136,7 +138,8 @@ function begin(name: string): OpenConference {
     { voices: settings.voices, autoGain: settings.autoGain },
     {
       speaking: ({ id }, speaking) => tell({ type: 'speaking', leg: id, speaking }),
-      dominant: ({ id }) => tell({ type: 'dominant', leg: id })
+      dominant: ({ id }) => tell({ type: 'dominant', leg: id }),
+      failed: ({ id }, { code }) => tell({ type: 'failed', leg: id, reason: code })
     }
   )
   const conference = { name, mixer }
@@ -171,8 +174,11 @@ function close(id: number): WorkerMetricsPart | null {
 type WorkerMetricsPart = ReturnType<Leg['stats']>
 
 function agree({ leg: id, terms }: Extract<ToWorker, { type: 'agree' }>): void {
+  const opened = legs.get(id)
+  if (opened === undefined) return
   try {
-    legs.get(id)?.leg.agree(terms, nowMs())
+    opened.leg.agree(terms, nowMs())
+    opened.conference.mixer.refresh()
   } catch (error) {
     if (!(error instanceof InfraFabricError)) throw error
     tell({ type: 'failed', leg: id, reason: `${terms.codec}: ${errorCode(error)}` })
@@ -194,14 +200,22 @@ function add(sum: ReturnType<typeof emptyCounts>, part: DirectionStats): void {
   sum.dropped += part.dropped
 }
 
-/** Shows the main thread how loud everybody is, without a message. */
-function showLevels(): void {
+/** Shows the main thread how loud a leg is, without a message. */
+function showLevel({ member, pair }: OpenLeg): void {
   const { levels } = settings
-  for (let n = 0; n < openLegs.length; n++) {
-    const { member, pair } = openLegs[n]!
-    levels[levelWords * pair.index] = member.power
-    levels[levelWords * pair.index + 1] =
-      (member.speaking ? levelFlags.speaking : 0) | (member.part === null ? 0 : levelFlags.mixed)
+  levels[levelWords * pair.index] = member.power
+  levels[levelWords * pair.index + 1] =
+    (member.speaking ? levelFlags.speaking : 0) | (member.part === null ? 0 : levelFlags.mixed)
+}
+
+/** A fifth of the legs, another in each frame: levels are shown, and reports that are due go out. */
+function attend(now: number): void {
+  for (let n = ticks % attendEvery; n < openLegs.length; n += attendEvery) {
+    const opened = openLegs[n]!
+    showLevel(opened)
+    if (now < opened.reportDueMs) continue
+    opened.reportDueMs = nextReportMs(now)
+    opened.leg.report(now, Date.now(), false)
   }
 }
 
@@ -246,13 +260,7 @@ function mixDue(): void {
   for (let frame = missed - left; frame >= 0; frame--)
     for (let n = 0; n < openConferences.length; n++) openConferences[n]!.mixer.tick(begun)
   dueMs += frameMs * (missed + 1)
-  for (let n = 0; n < openLegs.length; n++) {
-    const opened = openLegs[n]!
-    if (begun < opened.reportDueMs) continue
-    opened.reportDueMs = nextReportMs(begun)
-    opened.leg.report(begun, Date.now(), false)
-  }
-  showLevels()
+  attend(begun)
   if (ticks % (1000 / frameMs) === 0) for (let n = 0; n < openLegs.length; n++) openLegs[n]!.leg.watch(begun)
   const ended = nowMs()
   work[ticks % work.length] = ended - begun

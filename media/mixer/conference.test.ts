@@ -1,6 +1,7 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import test from 'ava'
+import { InfraFabricError } from '#kernel'
 import { pcmu } from '../codec/g711.ts'
 import { rtpHeaderLength } from '../rtp/rtp.ts'
 import { sine, toneLevel } from '../tone.ts'
@@ -100,7 +101,8 @@ function scene(more: Partial<typeof options> = {}) {
     { ...options, ...more },
     {
       speaking: ({ id }, speaking) => told.push(`${id} ${speaking ? 'speaks' : 'is silent'}`),
-      dominant: ({ id }) => told.push(`${id} leads`)
+      dominant: ({ id }) => told.push(`${id} leads`),
+      failed: ({ id }, { code }) => told.push(`${id} ${code}`)
     }
   )
   let now = 0
@@ -262,22 +264,54 @@ test.serial('the rate of the mix follows the participants, up and down, without 
 })
 
 test.serial('a participant that takes no sound is left alone, and its time passes', (t) => {
-  const { join, run } = scene()
+  const { join, run, conference } = scene()
   const [a] = [join(), join(constant(100))]
   a.listening = false
   run(5)
   t.is(a.sent, 0)
   a.format = null
+  conference.refresh()
   a.listening = true
   run(5)
   t.is(a.sent, 0)
+})
+
+test.serial('a codec that gives no encoder costs its own participant the sound, is told once, and nobody else', (t) => {
+  const { conference, join, run, told } = scene()
+  const [a, b, c] = [join(constant(100)), join(constant(20)), join()]
+  const bad: SendFormat = {
+    ...c.format!,
+    key: 'bad',
+    codec: {
+      ...c.format!.codec,
+      createEncoder: () => {
+        throw new InfraFabricError('media.codec.unavailable', 'no library')
+      }
+    }
+  }
+  c.format = bad
+  run(5)
+  t.deepEqual(
+    told.filter((what) => what.includes('codec')),
+    ['2 media.codec.unavailable']
+  )
+  t.is(c.sent, 0)
+  t.deepEqual([last(a), last(b)], [20, 100])
+  c.format = { ...a.format! }
+  conference.refresh()
+  run(1)
+  t.is(last(c), 120)
 })
 
 test.serial('ten thousand frames take no memory', (t) => {
   setFlagsFromString('--expose-gc')
   const collect = runInNewContext('gc') as () => void
   const of = tools()
-  const conference = new Conference(of, { voices: 4, autoGain: true }, { speaking: () => undefined, dominant: () => undefined })
+  const conference = new Conference(
+    of,
+    { voices: 4, autoGain: true },
+    { speaking: () => undefined, dominant: () => undefined, failed: () => undefined }
+  )
   for (let n = 0; n < 10; n++) {
     const fake = party(of, 8000, constant(0))
     const payload = (i: number) => ((i * (n + 1)) % 600) - 300

@@ -7,6 +7,7 @@
  * Without sockets and clock. `tick` allocates nothing.
  */
 
+import { InfraFabricError } from '#kernel'
 import { Downlink, type SendFormat } from './downlink.ts'
 import { AutoGain } from './gain.ts'
 import { gainOfDecibels, unityGain } from './kernel.ts'
@@ -21,7 +22,7 @@ export interface Party {
   readonly frame: Int16Array
   /** Sample rate of what the participant sends; 0 before it is known. */
   readonly rateHz: number
-  /** How to send to it; null before that is known. A new object means that it has changed. */
+  /** How to send to it; null before that is known. A new object means that it has changed: {@link Conference.refresh}. */
   readonly format: SendFormat | null
   /** Whether it takes sound now. */
   readonly listening: boolean
@@ -46,6 +47,8 @@ export interface MemberControls {
 export interface ConferenceEvents {
   readonly speaking: (member: Member, speaking: boolean) => void
   readonly dominant: (member: Member) => void
+  /** Nothing can be sent to a member any more: its codec has failed. */
+  readonly failed: (member: Member, error: InfraFabricError) => void
 }
 
 export interface ConferenceOptions {
@@ -92,6 +95,8 @@ export class Member implements Voice {
   format: SendFormat | null = null
   shared: Downlink | null = null
   own: Downlink | null = null
+  /** Its codec has failed: nothing is sent until there is another format. */
+  broken = false
   /** Sounds for this one alone. */
   readonly playing: Playing[] = []
 
@@ -147,6 +152,8 @@ export class Conference {
   /** The bus at the rate before, in the tick of a change. */
   #before: Bus | null = null
   #tick = 0
+  /** Somebody has come, gone, or agreed to another format. */
+  #changed = true
 
   constructor(tools: MixTools, options: ConferenceOptions, events: ConferenceEvents) {
     this.#tools = tools
@@ -171,6 +178,7 @@ export class Conference {
   add(id: number, party: Party): Member {
     const member = new Member(id, party)
     this.#members.push(member)
+    this.#changed = true
     return member
   }
 
@@ -178,11 +186,17 @@ export class Conference {
     const at = this.#members.indexOf(member)
     if (at < 0) return
     this.#members.splice(at, 1)
+    this.#changed = true
     this.#choice.forget(member)
     this.#dropDownlinks(member)
     member.uplink?.close()
     member.uplinkBefore?.close()
     for (const playing of member.playing.splice(0)) this.#stop(playing)
+  }
+
+  /** To be called when the rate or the format of a party has changed. */
+  refresh(): void {
+    this.#changed = true
   }
 
   control(member: Member, controls: MemberControls): void {
@@ -211,7 +225,7 @@ export class Conference {
   /** Mixes and sends one frame. */
   tick(nowMs: number): void {
     this.#tick++
-    this.#followFormats()
+    if (this.#changed) this.#followFormats()
     this.#pull(nowMs)
     const { dominant, turned } = this.#choice.choose(this.#members)
     this.#mix()
@@ -230,6 +244,7 @@ export class Conference {
 
   /** Downlinks and the rate of the mix follow what participants have agreed to. */
   #followFormats(): void {
+    this.#changed = false
     let wantedHz = lowestRateHz
     for (let n = 0; n < this.#members.length; n++) {
       const member = this.#members[n]!
@@ -255,17 +270,28 @@ export class Conference {
   }
 
   #share(member: Member, format: SendFormat): void {
-    let shared = this.#shared.get(format.key)
-    if (shared === undefined) {
-      shared = new Downlink(this.#tools, format, this.#bus.rateHz)
-      this.#shared.set(format.key, shared)
-    }
+    const shared = this.#shared.get(format.key) ?? this.#downlink(member, format)
+    if (shared === null) return
+    this.#shared.set(format.key, shared)
     shared.users++
     member.shared = shared
   }
 
+  /** @returns null when the codec gives no encoder: that is told once */
+  #downlink(member: Member, format: SendFormat): Downlink | null {
+    try {
+      return new Downlink(this.#tools, format, this.#bus.rateHz)
+    } catch (error) {
+      if (!(error instanceof InfraFabricError)) throw error
+      member.broken = true
+      this.#events.failed(member, error)
+      return null
+    }
+  }
+
   #dropDownlinks(member: Member): void {
     const { shared, own } = member
+    member.broken = false
     own?.close()
     member.own = null
     member.shared = null
@@ -390,15 +416,19 @@ export class Conference {
   #send(member: Member): void {
     const { party, shared } = member
     if (member.playing.length > 0) this.#pullPlaying(member.playing)
-    if (shared === null || !party.listening) {
+    if (shared === null || member.broken || !party.listening) {
       party.pass()
       return
     }
     const alone = member.part !== null || member.playing.length > 0 || member.hearsGain !== unityGain
-    let downlink = shared
+    let downlink: Downlink | null = shared
     if (alone && shared.users > 1) {
-      member.own ??= new Downlink(this.#tools, shared.format, this.#bus.rateHz)
+      member.own ??= this.#downlink(member, shared.format)
       downlink = member.own
+    }
+    if (downlink === null) {
+      party.pass()
+      return
     }
     if (downlink.tick !== this.#tick) {
       downlink.tick = this.#tick
