@@ -1,6 +1,6 @@
 /** Search. */
 import type { Context, View } from './app.ts'
-import { h, replace, shown } from './dom.ts'
+import { h, messageOf, replace, shown } from './dom.ts'
 import { createList } from './list.ts'
 import { parsePlace } from './place.ts'
 import type { Filter } from './records.ts'
@@ -59,7 +59,7 @@ export function entriesView(first: Context): View {
     (index) => context.report.faults.some((fault) => fault.index === index)
   )
 
-  const search = async () => {
+  const find = async () => {
     const mine = ++asked
     const { params } = context.place
     const [from, before] = [momentOf(params.since), momentOf(params.until)]
@@ -81,6 +81,12 @@ export function entriesView(first: Context): View {
     const { held, size, whole } = context.report
     count.textContent = `${found.length.toLocaleString('en')} of ${held.toLocaleString('en')} entries${whole ? '' : ` (a selection of ${size.toLocaleString('en')})`}`
     count.dataset.count = String(found.length)
+  }
+
+  const search = () => {
+    find().catch((error: unknown) => {
+      count.textContent = messageOf(error)
+    })
   }
 
   const fill = () => {
@@ -109,7 +115,7 @@ export function entriesView(first: Context): View {
       context.go(place, true)
       context = { ...context, place }
       shownHash = JSON.stringify(place.params)
-      void search()
+      search()
     }, typingMs)
   }
 
@@ -168,7 +174,7 @@ export function entriesView(first: Context): View {
     shownHash = hash
     shownCount = next.report.held
     names()
-    void search()
+    search()
   }
   update(first)
   return { element, update }
