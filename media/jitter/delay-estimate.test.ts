@@ -27,7 +27,16 @@ test('one straggler does not count, the second within a second does', (t) => {
   t.true(estimate.targetMs >= 100 && estimate.targetMs <= 105, `${estimate.targetMs}`)
 })
 
-test('it stays for some seconds, then falls by 5 ms a second', (t) => {
+test('what was held up together counts once', (t) => {
+  const stall = (n: number, first: number) => Math.max(0, 120 - 20 * (n - first))
+  const estimate = learn(200, () => 0)
+  learn(20, (n) => stall(n, 200), estimate, 200)
+  t.is(estimate.targetMs, 20)
+  learn(20, (n) => stall(n, 220), estimate, 220)
+  t.true(estimate.targetMs >= 120 && estimate.targetMs <= 125, `${estimate.targetMs}`)
+})
+
+test('it stays for some seconds, then falls by 10 ms a second', (t) => {
   const estimate = learn(200, (n) => (n % 2) * 150)
   const high = estimate.targetMs
   learn(100, () => 0, estimate, 200)
@@ -35,7 +44,7 @@ test('it stays for some seconds, then falls by 5 ms a second', (t) => {
   learn(200, () => 0, estimate, 300)
   const falling = estimate.targetMs
   learn(250, () => 0, estimate, 500)
-  t.true(Math.abs(falling - estimate.targetMs - 25) < 0.1, `${falling} then ${estimate.targetMs}`)
+  t.true(Math.abs(falling - estimate.targetMs - 50) < 0.1, `${falling} then ${estimate.targetMs}`)
 })
 
 test('a path that has become longer is not jitter for long', (t) => {

@@ -1,7 +1,8 @@
 /**
  * How long packets should wait: the delay, over the fastest of late, that all but a few stay below.
  *
- * Quick up: two late packets within about a second count at once. Slow down: the target falls a few milliseconds a second.
+ * Quick up: two late packets within about a second count at once; one, or one pause of the sender or the path, does not. Slow
+ * down: the target falls some milliseconds a second.
  */
 
 const binMs = 5
@@ -10,7 +11,9 @@ const bins = 100
 const forget = 1 / 64
 /** Share of packets that may come later than the target. */
 const lateShare = 0.02
-const fallMsPerS = 5
+const fallMsPerS = 10
+/** Packets that come this soon after one another, each less late than the one before, were held up together: that counts once. */
+const togetherMs = 5
 /**
  * The fastest transit is sought over the last one to two such times: long for jitter, short for drifting clocks (2 ms at 200
  * ppm).
@@ -27,6 +30,8 @@ export class DelayEstimate {
   #fastestBeforeMs = Number.POSITIVE_INFINITY
   #windowEndsMs = Number.NEGATIVE_INFINITY
   #atMs = 0
+  #lastArrivalMs = Number.NEGATIVE_INFINITY
+  #lastTransitMs = 0
   #targetMs: number
 
   constructor(minMs: number, maxMs: number) {
@@ -46,6 +51,10 @@ export class DelayEstimate {
       this.#windowEndsMs = arrivalMs + fastestWindowMs
       this.#rebase(this.baseMs - before)
     } else if (transitMs < this.#fastestMs) this.#fastestMs = transitMs
+    const together = arrivalMs - this.#lastArrivalMs < togetherMs && transitMs < this.#lastTransitMs
+    this.#lastArrivalMs = arrivalMs
+    this.#lastTransitMs = transitMs
+    if (together) return
     const shares = this.#shares
     for (let i = 0; i < bins; i++) shares[i]! *= 1 - forget
     shares[Math.min(bins - 1, Math.floor((transitMs - this.baseMs) / binMs))]! += forget
