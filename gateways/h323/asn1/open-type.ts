@@ -32,7 +32,7 @@ export function openType(content?: Type<unknown>): Type<Uint8Array> {
     shape: { kind: 'openType', content },
     read: (reader) => reader.lengthAndOctets(),
     write(writer, value) {
-      if (!(value instanceof Uint8Array) || value.length === 0) return writer.expected('the octets of an open type', value)
+      if (!(value instanceof Uint8Array)) return writer.expected('the octets of an open type', value)
       writer.align()
       writer.lengthAndOctets(value)
     }

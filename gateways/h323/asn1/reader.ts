@@ -131,11 +131,11 @@ export class PerReader {
     return this.octets(count)
   }
 
-  /** @see X.691 §11.6 */
+  /** At most 65,535, far above any place among additions. @see X.691 §11.6 */
   small(): number {
     if (!this.bit()) return this.bits(6)
     const octets = this.numberOctets()
-    if (octets.length > 4) this.fail('h323.per.length', `normally small number of ${octets.length} octets`)
+    if (octets.length > 2) this.fail('h323.per.length', `normally small number of ${octets.length} octets`)
     return octets.reduce((value, octet) => value * 256 + octet, 0)
   }
 
