@@ -85,7 +85,7 @@ export interface WorkerMetrics {
   readonly strangers: number
   /** Processor time of the thread since its start, in milliseconds. */
   readonly cpuMs: number
-  /** Longest pause for garbage collection since the start, and how many there were. */
+  /** Longest pause for garbage collection since metrics were last asked for, and how many there were since the start. */
   readonly gcMaxMs: number
   readonly gcPauses: number
   /** What carries the packets, and what mixes. */

@@ -293,6 +293,8 @@ function metrics(): WorkerMetrics {
     strangers += leg.strangers
   }
   const { user, system } = process.threadCpuUsage()
+  const gcMaxMs = collections.maxMs
+  collections.maxMs = 0
   return {
     legs: legs.size,
     conferences: conferences.size,
@@ -305,7 +307,7 @@ function metrics(): WorkerMetrics {
     sent,
     strangers,
     cpuMs: (user + system) / 1000,
-    gcMaxMs: collections.maxMs,
+    gcMaxMs,
     gcPauses: collections.count,
     udp: udp.name,
     kernel: kernel.name

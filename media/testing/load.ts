@@ -33,7 +33,7 @@ export type LoadReport =
 export interface LoadFigures {
   readonly sent: number
   readonly received: number
-  /** Gaps in sequence numbers of what was received. */
+  /** Frames between the first and the last that were not received. */
   readonly missing: number
   /** Packets that came more than one frame after their time. */
   readonly late: number
@@ -53,7 +53,7 @@ interface Phone {
   timestamp: number
   at: number
   to: { readonly address: string; readonly port: number }
-  lastSequence: number
+  lastTimestamp: number
   /** When the first packet that counts came, or should have come; NaN before it. */
   firstMs: number
   /** Frames since then. */
@@ -64,6 +64,8 @@ const library = libc()
 const udp = library === null ? nodeUdp() : nativeUdp(library)
 const phones: Phone[] = []
 let counting = false
+/** RTP clock units of a frame; 0 before there is something to count. */
+let frameClock = 0
 let received = 0
 let missing = 0
 let late = 0
@@ -72,25 +74,24 @@ let late = 0
 const isReport = (packet: Buffer) => packet[1]! >= 192 && packet[1]! <= 223
 
 function hear(phone: Phone, packet: Buffer, arrivedMs: number): void {
-  if (packet.length < rtpHeaderLength || isReport(packet)) return
-  const sequence = packet.readUInt16BE(2)
-  const ahead = phone.lastSequence < 0 ? 1 : ((sequence - phone.lastSequence) << 16) >> 16
-  phone.lastSequence = sequence
-  phone.frames += ahead
-  if (!counting) {
-    phone.firstMs = Number.NaN
+  if (packet.length < rtpHeaderLength || isReport(packet) || frameClock === 0) return
+  const timestamp = packet.readUInt32BE(4)
+  if (!counting || Number.isNaN(phone.firstMs)) {
+    phone.lastTimestamp = timestamp
+    phone.frames = 0
+    phone.firstMs = counting ? arrivedMs : Number.NaN
+    if (counting) received++
     return
   }
   received++
+  // By RTP timestamp, not by number: the time of frames that the plane has left out counts too.
+  const ahead = ((timestamp - phone.lastTimestamp) | 0) / frameClock
+  phone.lastTimestamp = timestamp
+  phone.frames += ahead
   if (ahead > 1) missing += ahead - 1
-  if (Number.isNaN(phone.firstMs)) {
-    phone.firstMs = arrivedMs
-    phone.frames = 0
-    return
-  }
   const lateMs = arrivedMs - phone.firstMs - phone.frames * frameMs
   if (lateMs > frameMs) late++
-  // The first packet may itself have been late, and clocks of ticks only go on: the earliest seen is the measure.
+  // The first packet may itself have been late: the earliest seen is the measure.
   else if (lateMs < 0) phone.firstMs += lateMs
 }
 
@@ -110,7 +111,7 @@ async function open({ phones: count, firstPort }: Extract<LoadOrder, { type: 'op
       timestamp: 0,
       at: 0,
       to,
-      lastSequence: -1,
+      lastTimestamp: 0,
       firstMs: Number.NaN,
       frames: 0
     }
@@ -122,6 +123,7 @@ async function open({ phones: count, firstPort }: Extract<LoadOrder, { type: 'op
 const tell = (report: LoadReport) => process.send!(report)
 
 function talk(order: Extract<LoadOrder, { type: 'talk' }>): void {
+  frameClock = order.frameClock
   const payloads = order.payloads.map((payload) => Buffer.from(payload, 'base64'))
   for (const [n, phone] of phones.entries()) {
     phone.to = { address: '127.0.0.1', port: order.ports[n]! }

@@ -25,7 +25,6 @@ export interface SceneFigures extends LoadFigures {
   readonly cores: number
   /** Memory that the process took for the legs, in kB each. */
   readonly kbPerLeg: number
-  readonly overruns: number
 }
 
 const warmUpMs = 3000
@@ -151,12 +150,11 @@ export async function runScene(options: SceneOptions): Promise<SceneFigures> {
       if (!joined.ok) throw new Error(joined.reason)
       ports.push(Number(/m=audio (\d+)/.exec(joined.sdp)![1]))
     }
-    let overruns = 0
     let memoryAfter = 0
     let cpuBefore = process.cpuUsage()
     let beganMs = 0
     const done = await talk(load, codec, payloadType, ports, options.seconds, async () => {
-      overruns = (await plane.metrics()).overruns
+      await plane.metrics()
       memoryAfter = process.memoryUsage().rss
       cpuBefore = process.cpuUsage()
       beganMs = performance.now()
@@ -168,8 +166,7 @@ export async function runScene(options: SceneOptions): Promise<SceneFigures> {
       ...done,
       metrics,
       cores,
-      kbPerLeg: (memoryAfter - memoryBefore) / 1024 / options.legs,
-      overruns: metrics.overruns - overruns
+      kbPerLeg: (memoryAfter - memoryBefore) / 1024 / options.legs
     }
   } finally {
     load.kill()
