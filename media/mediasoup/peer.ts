@@ -239,7 +239,9 @@ export class WebRtcPeer implements RoomLeg {
     const { web, direct, router } = this.#transports
     this.#camera?.producer.close()
     const producer = await web.produce({ kind: 'video', rtpParameters: sends })
-    const tap = await direct.consume({ producerId: producer.id, rtpCapabilities: router.rtpCapabilities })
+    // no header extensions: with them mediasoup would measure the bandwidth of a way that has no bounds
+    const rtpCapabilities = { codecs: router.rtpCapabilities.codecs, headerExtensions: [] }
+    const tap = await direct.consume({ producerId: producer.id, rtpCapabilities, enableRtx: false })
     this.#camera = { producer, tap, source }
     const { ssrc } = tap.rtpParameters.encodings![0]!
     const { monotonicMs } = this.#settings.clock

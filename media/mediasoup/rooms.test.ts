@@ -58,7 +58,7 @@ async function until(t: ExecutionContext, done: () => Promise<boolean> | boolean
   }
 }
 
-test.serial('a browser and a telephone hear each other, keys are heard, and nothing is left open', async (t) => {
+test.serial('a browser and a telephone hear each other, over DTLS-SRTP, and nothing is left open', async (t) => {
   const { rooms, phone, caller } = await setUp(t)
   const telephone = await phone({ says: sine(8000, 1000, -12, 8000) })
   const { page, leg, events } = await caller('browser', 440)
@@ -74,8 +74,6 @@ test.serial('a browser and a telephone hear each other, keys are heard, and noth
     },
     'the telephone hears the browser'
   )
-  await page.press('7')
-  await until(t, () => events.some((event) => event.type === 'dtmf' && event.digit === '7'), 'the key is heard')
   t.true(events.some((event) => event.type === 'dtls' && event.state === 'connected'))
   const stats = await leg.leave()
   t.true(stats.encrypted)
@@ -86,4 +84,40 @@ test.serial('a browser and a telephone hear each other, keys are heard, and noth
   t.is(pids.length, 1)
   await rooms.close()
   t.false(existsSync(`/proc/${pids[0]}`))
+})
+
+const isRed = ([red, green, blue]: readonly number[]) => red! > 150 && green! < 100 && blue! < 100
+const isBlue = ([red, green, blue]: readonly number[]) => blue! > 150 && red! < 100 && green! < 100
+
+test.serial('the picture follows who speaks; who speaks sees the one before; H.264 goes through as it is', async (t) => {
+  const { rooms, caller } = await setUp(t)
+  const red = await caller('red', 440, '#f00000')
+  await red.page.say(0)
+  const blue = await caller('blue', 700, '#0000f0')
+  await blue.page.say(0)
+  const viewer = await caller('viewer', 1000, '#00f000')
+  await viewer.page.say(0)
+  const sees = async (page: typeof red.page, right: (colour: readonly number[]) => boolean) => right((await page.sees()) ?? [])
+  const speaks = async (from: typeof red, to: typeof red) => {
+    await from.page.say(0)
+    await to.page.say(1)
+  }
+
+  await red.page.say(1)
+  await until(t, () => rooms.shownTo('council', 'viewer') === 'red', 'the switch shows red')
+  await until(t, () => sees(viewer.page, isRed), 'the viewer sees red')
+  await speaks(red, blue)
+  await until(t, () => sees(viewer.page, isBlue), 'the viewer sees blue')
+  await until(t, () => sees(blue.page, isRed), 'blue sees red, who spoke before')
+  await until(t, () => sees(red.page, isBlue), 'red sees blue')
+  const before = await viewer.page.framesDecoded()
+  await until(t, async () => (await viewer.page.framesDecoded()) > before + 5, 'pictures go on')
+  await speaks(blue, red)
+  await until(t, () => sees(viewer.page, isRed), 'the viewer sees red again')
+
+  await red.page.hangUp()
+  await until(t, () => red.events.some(({ type }) => type === 'failed'), 'the hang-up is told')
+  await until(t, () => sees(viewer.page, isBlue), 'who is gone is not seen')
+  for (const { leg } of [blue, viewer]) await leg.leave()
+  t.like(rooms.counts(), { routers: 0, transports: 0, producers: 0, consumers: 0 })
 })

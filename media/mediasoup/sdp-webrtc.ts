@@ -72,11 +72,18 @@ const opposite: Readonly<Record<Direction, Direction>> = {
 /** Codecs of the plane that mediasoup forwards. */
 const forwarded = ['opus', 'g722', 'pcmu', 'pcma']
 const kept = ['telephone-event', ...forwarded]
-const extensionUris: readonly string[] = [
-  'urn:ietf:params:rtp-hdrext:sdes:mid',
-  'http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time',
-  'http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01'
-]
+/** Header extensions that are taken, and the number under which mediasoup sends each, asked for or not. */
+const extensionUris: ReadonlyMap<string, number> = new Map([
+  ['urn:ietf:params:rtp-hdrext:sdes:mid', 1],
+  ['http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time', 4],
+  ['http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01', 5]
+])
+/** Numbers of further ones that it may send. */
+const sentBeside: readonly number[] = [8, 10, 11, 12, 13, 14]
+/** Whether a browser that gives this number to the extension would take another one for it: a wrong mid, and the packet is lost. */
+const mistaken = (id: number, uri: string) =>
+  sentBeside.includes(id) || [...extensionUris].some(([other, number]) => number === id && other !== uri)
+
 const feedback: readonly types.RtcpFeedback[] = [
   { type: 'nack' },
   { type: 'nack', parameter: 'pli' },
@@ -131,7 +138,7 @@ function section(match: RegExpExecArray, parsed: ParsedMedia): Section {
   const mid = text(parsed.mid)
   const extensions = (parsed.ext ?? []).flatMap(({ value, uri }) => {
     const id = Number(value)
-    const known = extensionUris.includes(text(uri)) && Number.isInteger(id) && id >= 1 && id <= 14
+    const known = extensionUris.has(text(uri)) && Number.isInteger(id) && id >= 1 && id <= 14 && !mistaken(id, text(uri))
     return known ? [{ id, uri: text(uri) as types.RtpHeaderExtensionUri }] : []
   })
   return {
@@ -217,6 +224,11 @@ function parameters(config: string): Record<string, string | number> {
   if (profileLevelId !== undefined) found.set('profile-level-id', String(profileLevelId).padStart(6, '0'))
   return Object.fromEntries(found)
 }
+
+/** Nothing tells the packets of this stream from those of another. */
+const isNameless = ({ encodings, headerExtensions }: types.RtpParameters) =>
+  encodings?.[0]?.ssrc === undefined &&
+  headerExtensions?.some(({ uri }) => uri === 'urn:ietf:params:rtp-hdrext:sdes:mid') !== true
 
 function readAudio(
   session: ParsedSession,
@@ -363,6 +375,8 @@ export function readWebRtcOffer(sdp: string): WebRtcOffer | MediaRefusal {
       const found = readVideo(session, other)
       if (found !== null && !numbers.includes(found.video.payloadType)) picture = { stream: other, read: found }
     }
+    const nameless = [read.audio, picture?.read.video].some((each) => each?.sends != null && isNameless(each.sends))
+    if (nameless) return refuse('sdp.unsupported-profile', 'a stream has neither an SSRC nor a mid in its packets')
     const taken = picture === null ? [stream] : [stream, picture.stream]
     const first = group.map((mid) => taken.find((each) => each.mid === mid)).find((each) => each !== undefined) ?? stream
     const transport = readTransport(session, first, false)
