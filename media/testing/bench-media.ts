@@ -67,7 +67,8 @@ async function capacity(codec: 'g711' | 'g722' | 'opus', size: number, seconds: 
   const whole = (legs: number) => Math.max(size, Math.round(legs / size) * size)
   const carried = async (legs: number) => {
     const options = { codec: name, legs, size, threads, seconds }
-    return isCarried(await scene(options), options)
+    // A second try tells a hiccup of the machine from too many legs.
+    return isCarried(await scene(options), options) || isCarried(await scene(options), options)
   }
   let best = 0
   let failed = 0
@@ -279,7 +280,7 @@ async function legs(codec: 'g711' | 'g722' | 'opus', seconds: number): Promise<M
       metric: `media.legs_${codec}`,
       value: least,
       unit: 'legs',
-      note: `two cores, that the load shares; conferences of 3, 30, 300: ${found.join(', ')}; ${program}`
+      note: `two cores, that the load shares; in one of two tries; conferences of 3, 30, 300: ${found.join(', ')}; ${program}`
     }
   ]
 }
