@@ -1,6 +1,7 @@
 import test from 'ava'
 import fc from 'fast-check'
-import { fromJer, type Pdu, toJer } from './asn1/asn1.ts'
+import { DecodeError } from '#kernel'
+import { EncodeError, fromJer, type Pdu, toJer } from './asn1/asn1.ts'
 import { h225, h245 } from './h323.ts'
 import { generate, randomFrom } from './testing/generate.ts'
 import { capturedSamples, generatedSamples, unalignedSamples } from './testing/vectors.ts'
@@ -53,3 +54,46 @@ for (const pdu of [
     )
   })
 }
+
+test('a message cut short says in which field', (t) => {
+  const octets = h225.rasMessage.encode({
+    type: 'registrationRequest',
+    value: {
+      requestSeqNum: 7,
+      protocolIdentifier: h225.h225ProtocolIdentifier,
+      discoveryComplete: false,
+      callSignalAddress: [1, 2, 3].map((last) => ({
+        type: 'ipAddress',
+        value: { ip: Buffer.from([192, 0, 2, last]), port: 1720 }
+      })),
+      rasAddress: [],
+      terminalType: { mc: false, undefinedNode: false },
+      endpointVendor: { vendor: { t35CountryCode: 9, t35Extension: 0, manufacturerCode: 61 } }
+    }
+  })
+  const third = octets.indexOf(Buffer.from([192, 0, 2, 3]))
+  const error = t.throws(() => h225.rasMessage.decode(octets.subarray(0, third + 5)), {
+    instanceOf: DecodeError,
+    code: 'h323.per.short'
+  })
+  t.is(error!.path, 'RasMessage.registrationRequest.callSignalAddress[2].ipAddress.port')
+  t.is(error!.bitOffset, (third + 4) * 8)
+})
+
+test('a message nested without end is refused, however it is nested', (t) => {
+  const parameter = (depth: number): h245.GenericParameter => ({
+    parameterIdentifier: { type: 'standard', value: 1 },
+    parameterValue: depth === 0 ? { type: 'logical' } : { type: 'genericParameter', value: [parameter(depth - 1)] }
+  })
+  const message = (depth: number): h245.MultimediaSystemControlMessage => ({
+    type: 'indication',
+    value: {
+      type: 'genericIndication',
+      value: { messageIdentifier: { type: 'standard', value: '0.0' }, messageContent: [parameter(depth)] }
+    }
+  })
+  const { decode, encode } = h245.multimediaSystemControlMessage
+  t.notThrows(() => decode(encode(message(10))))
+  t.throws(() => decode(encode(message(30))), { code: 'h323.per.depth' })
+  t.throws(() => encode(message(100)), { instanceOf: EncodeError })
+})

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import type { Pdu } from './asn1/asn1.ts'
-import { h225, h245, h450, q931 } from './h323.ts'
+import { h225, h239, h245, h450, h460, q931 } from './h323.ts'
 import { pcapOf } from './testing/capture.ts'
 import { Comparison } from './testing/compare.ts'
 import { isKnownToTshark, readable } from './testing/contents.ts'
@@ -138,6 +138,69 @@ test('supplementary services: tshark reads each argument as the operation says',
   )
   t.deepEqual(comparison.differences, [])
   t.true(comparison.compared > 400)
+})
+
+test('H.239 and H.460: tshark knows messages and parameters by the names they have here', async (t) => {
+  const message = (given: h239.PresentationMessage) => ({
+    where: given.type,
+    pdu: h245.multimediaSystemControlMessage,
+    value: h239.presentationMessage(given)
+  })
+  const guid = Buffer.alloc(16, 7)
+  const address = { type: 'ipAddress', value: { ip: Buffer.from([127, 0, 0, 1]), port: 1720 } } as const
+  const ras: h225.RasMessage = {
+    type: 'serviceControlIndication',
+    value: {
+      requestSeqNum: 5,
+      serviceControl: [],
+      genericData: [
+        h460.incomingCallIndication.encode({ callSignallingAddress: address, callID: { guid } }),
+        h460.lrqKeepAlive.encode({ lrqKeepAliveInterval: 20 }),
+        h460.qualityReport.encode({ type: 'final', value: { mediaInfo: [] } })
+      ]
+    }
+  }
+  const channel: h245.MultimediaSystemControlMessage = {
+    type: 'request',
+    value: {
+      type: 'openLogicalChannel',
+      value: {
+        forwardLogicalChannelNumber: 1,
+        forwardLogicalChannelParameters: { dataType: { type: 'nullData' }, multiplexParameters: { type: 'none' } },
+        genericInformation: [h460.mediaTraversal.encode({ keepAlivePayloadType: 101 })]
+      }
+    }
+  }
+  const labels: string[] = []
+  const collect = ({ label, show, children }: Reading): void => {
+    labels.push(label, show)
+    children.forEach(collect)
+  }
+  await pastTshark(
+    t,
+    [
+      message({ type: 'presentationTokenRequest', terminalLabel: 0, channelId: 5, symmetryBreaking: 77 }),
+      message({ type: 'presentationTokenResponse', terminalLabel: 0, channelId: 5, accepted: true }),
+      message({ type: 'presentationTokenRelease', terminalLabel: 0, channelId: 5 }),
+      message({ type: 'presentationTokenIndicateOwner', terminalLabel: 0, channelId: 5 }),
+      message({ type: 'flowControlReleaseRequest', channelId: 5, bitRate: 640 }),
+      message({ type: 'flowControlReleaseResponse', channelId: 5, accepted: false }),
+      { where: 'H.460.19', pdu: h245.multimediaSystemControlMessage, value: channel },
+      { where: 'H.460.18', pdu: h225.rasMessage, value: ras }
+    ],
+    ({ where }, reading, problems) => {
+      t.deepEqual(problems, [], where)
+      collect(reading)
+    }
+  )
+  const all = labels.join('\n')
+  for (const name of [
+    ...['presentationTokenRequest', 'presentationTokenResponse', 'presentationTokenRelease', 'presentationTokenIndicateOwner'],
+    ...['flowControlReleaseRequest', 'flowControlReleaseResponse', 'mediaNATFWTraversal', 'IncomingCallIndication'],
+    ...['lrqKeepAliveInterval: 20', 'QosMonitoringReportData: final', 'Signalling Traversal', 'QoS-monitoring Reporting']
+  ]) {
+    t.true(all.includes(name), name)
+  }
 })
 
 /** tshark puts its reading of an argument behind the invocation it is in. */

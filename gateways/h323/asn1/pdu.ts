@@ -29,6 +29,9 @@ export interface Pdu<T> {
   encode(value: T, options?: EncodeOptions): Buffer
 }
 
+/** A writer that has grown beyond this is not kept. */
+const keptOctets = 65_536
+
 /** Writers between two messages: an encode takes one, or makes one where an encode is under way. */
 const idle: Record<'aligned' | 'unaligned', PerWriter[]> = { aligned: [], unaligned: [] }
 
@@ -62,7 +65,7 @@ export function pdu<T>(name: string, type: Type<T>): Pdu<T> {
         throw encodeErrorOf(name, error)
       } finally {
         writer.reset()
-        if (writers.length === 0) writers.push(writer)
+        if (writers.length === 0 && writer.capacity <= keptOctets) writers.push(writer)
       }
     }
   }

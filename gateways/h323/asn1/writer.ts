@@ -20,6 +20,11 @@ export class PerWriter {
     this.aligned = aligned
   }
 
+  /** Octets of the buffer. */
+  get capacity(): number {
+    return this.bytes.length
+  }
+
   /** Begins another message in the same buffer. */
   reset(): void {
     this.position = 0

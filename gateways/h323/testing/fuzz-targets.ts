@@ -39,7 +39,7 @@ function pduTarget(pdu: Pdu<unknown>, unaligned = false): Target {
     run(input) {
       let value: unknown
       try {
-        value = pdu.decode(input, options)
+        ;({ value } = pdu.decodePrefix(input, options))
       } catch (error) {
         return wayOf(error)
       }
