@@ -14,6 +14,7 @@ import {
 } from '#kernel'
 import { checkAddress, checkConfig, type MediaConfig, soundProblem } from './config.ts'
 import { levelFlags, levelWords, type WorkerMetrics } from './control.ts'
+import type { Rooms, RoomsConfig } from './mediasoup/rooms.ts'
 import type { MemberControls } from './mixer/conference.ts'
 import { levelOfPower } from './mixer/kernel.ts'
 import { type KeyAction, KeySequence } from './mixer/keys.ts'
@@ -27,6 +28,7 @@ import { type OpenedPort, Thread, type ThreadLegEvent } from './thread.ts'
 export { pcma, pcmu } from './codec/g711.ts'
 export type { MediaConfig } from './config.ts'
 export { type MediaDelay, measureMediaDelay } from './delay.ts'
+export type { ConnectionEvent, MediasoupCounts, RoomLeg, Rooms, RoomsConfig } from './mediasoup/rooms.ts'
 export { defaultKeys, type KeyAction, type KeyCommand, type KeyTable } from './mixer/keys.ts'
 export { type Sound, sounds } from './mixer/sounds.ts'
 export { RtpPhone, type RtpPhoneOptions } from './rtp-phone.ts'
@@ -141,6 +143,11 @@ const volumeBounds = { least: -60, most: 12 }
 const volumeStepDb = 3
 
 const planeClosed = () => new InfraFabricError('media.closed', 'the media plane is closed')
+
+/** Browsers beside telephones in the conferences of a plane: `createRooms` of mediasoup/rooms.ts, which is loaded where it is used. */
+export async function createRooms(plane: MediaPlane, config: RoomsConfig): Promise<Rooms> {
+  return (await import('./mediasoup/rooms.ts')).createRooms(plane, config)
+}
 
 /** The best of a thread that serves, also after the one before was lost. */
 class ThreadSlot {

@@ -2,9 +2,18 @@ import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
 import { type CallContext, type LegEvent, newTraceId, silentLog } from '#kernel'
-import { createMediaPlane, RtpPhone, type RtpPhoneOptions, sine, toneLevel } from '#media'
+import {
+  type ConnectionEvent,
+  createMediaPlane,
+  createRooms,
+  type RoomLeg,
+  type RoomsConfig,
+  RtpPhone,
+  type RtpPhoneOptions,
+  sine,
+  toneLevel
+} from '#media'
 import { openBrowser, type TestBrowser } from '../testing/browser.ts'
-import { type ConnectionEvent, createRooms, type RoomLeg, type RoomsConfig } from './rooms.ts'
 
 const context: CallContext = { traceId: newTraceId(), log: silentLog, signal: new AbortController().signal, now: Date.now }
 let nextPort = 24_500 + (process.pid % 20) * 200
@@ -120,4 +129,79 @@ test.serial('the picture follows who speaks; who speaks sees the one before; H.2
   await until(t, () => sees(viewer.page, isBlue), 'who is gone is not seen')
   for (const { leg } of [blue, viewer]) await leg.leave()
   t.like(rooms.counts(), { routers: 0, transports: 0, producers: 0, consumers: 0 })
+})
+
+test.serial('a new offer: hold, resume, and another way by ICE', async (t) => {
+  const { phone, caller } = await setUp(t)
+  const telephone = await phone({ says: sine(8000, 1000, -12, 8000) })
+  const { page, leg } = await caller('browser', 440)
+  const heard = async () => {
+    telephone.takeHeard()
+    await sleep(300)
+    return toneLevel(telephone.takeHeard(), 8000, 440)
+  }
+  await until(t, async () => (await heard()) > -20, 'the telephone hears the browser')
+  const again = async (direction: 'inactive' | 'sendrecv', restart = false) => {
+    const answer = await leg.offered(await page.offerAgain(direction, restart))
+    if (!answer.ok) throw new Error(answer.reason)
+    await page.accept(answer.sdp)
+    return answer
+  }
+  t.like(await again('inactive'), { held: true })
+  await until(t, async () => (await heard()) < -60, 'held, it is not heard')
+  const before = /a=ice-ufrag:(\S+)/.exec(leg.localSdp())![1]
+  t.like(await again('sendrecv', true), { held: false })
+  t.not(/a=ice-ufrag:(\S+)/.exec(leg.localSdp())![1], before)
+  await until(t, async () => (await heard()) > -20, 'and is heard again')
+  t.like(await leg.offered('v=0\r\n'), { ok: false, code: 'sdp.no-audio' })
+  t.like(await leg.answered(''), { ok: false, code: 'sdp.malformed' })
+})
+
+test.serial('a process of mediasoup that dies: its legs fail, a new one serves new ones', async (t) => {
+  const { rooms, plane, caller } = await setUp(t)
+  const { leg, events } = await caller('first', 440)
+  const [pid] = await rooms.pids()
+  process.kill(pid!, 'SIGKILL')
+  await until(t, () => events.some(({ type }) => type === 'failed'), 'the leg fails')
+  t.true((await leg.leave()).encrypted)
+  await until(t, () => plane.conferences().length === 0, 'the mixer has let it go')
+  t.like(rooms.counts(), { workers: 0, routers: 0, transports: 0 })
+  await caller('second', 440)
+  t.like(rooms.counts(), { workers: 1, routers: 1, transports: 3 })
+})
+
+test.serial('who does not connect is given up; limits are refusals; the closed refuse', async (t) => {
+  const { rooms, join, plane } = await setUp(t, { connectTimeoutMs: 300, maxBrowsers: 1 })
+  const page = await browser.open()
+  const offer = await page.offer(440, '#f00000')
+  const { leg } = await join('nobody', offer)
+  const failed = new Promise<LegEvent>((resolve) => leg.onEvent(resolve))
+  const request = { conference: 'council', participant: 'another', role: 'expert', offer } as const
+  t.like(await rooms.join(context, request), { ok: false, code: 'conference.full' })
+  t.is((await failed).type, 'failed')
+  t.deepEqual(plane.conferences(), [])
+  t.like(await rooms.join(context, { ...request, offer: offer.replaceAll('a=ssrc', 'a=x') }), { code: 'sdp.unsupported-profile' })
+  t.like(rooms.counts(), { routers: 0, transports: 0 })
+  await page.hangUp()
+  await rooms.close()
+  await t.throwsAsync(rooms.join(context, request), { code: 'media.closed' })
+  await t.throwsAsync(createRooms(plane, { portRange: [1, 2], workers: 0, log: silentLog }), { code: 'config.invalid' })
+})
+
+test.serial('a refusal of the mixer, and ports that are used up, leave nothing open', async (t) => {
+  const { rooms, plane, phone } = await setUp(t)
+  await phone()
+  plane.lock('council', true)
+  const page = await browser.open()
+  const request = { participant: 'browser', role: 'expert', offer: await page.offer(440, null) } as const
+  t.like(await rooms.join(context, { ...request, conference: 'council' }), { code: 'conference.locked' })
+  const [first] = [nextPort]
+  nextPort += 2
+  const small = await createRooms(plane, { portRange: [first, first + 1], log: silentLog })
+  t.teardown(() => small.close())
+  t.true((await small.join(context, { ...request, conference: 'one' })).ok)
+  t.like(await small.join(context, { ...request, conference: 'two' }), { ok: false, code: 'conference.no-ports' })
+  t.like(small.counts(), { routers: 1 })
+  t.like(rooms.counts(), { routers: 0, transports: 0 })
+  t.deepEqual(plane.conferences().toSorted(), ['council', 'one'])
 })

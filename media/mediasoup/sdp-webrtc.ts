@@ -347,6 +347,15 @@ function streamOf(
   }
 }
 
+/** The first H.264 whose number is not among those taken. */
+function firstPicture(session: ParsedSession, sections: readonly Section[], taken: readonly (number | undefined)[]) {
+  for (const stream of sections) {
+    const read = stream.type === 'video' && usable(stream) ? readVideo(session, stream) : null
+    if (read !== null && !taken.includes(read.video.payloadType)) return { stream, read }
+  }
+  return null
+}
+
 /** Reads a browser's offer: its first audio stream and, in the same bundle, its first H.264. */
 export function readWebRtcOffer(sdp: string): WebRtcOffer | MediaRefusal {
   const form = checkForm(sdp)
@@ -368,13 +377,12 @@ export function readWebRtcOffer(sdp: string): WebRtcOffer | MediaRefusal {
       .filter(({ type }) => type === 'BUNDLE')
       .map(({ mids }) => text(mids).split(' '))
       .find((bundle) => bundle.includes(stream.mid!)) ?? [stream.mid!]
-    let picture: { readonly stream: Section; readonly read: NonNullable<ReturnType<typeof readVideo>> } | null = null
     const numbers = read.codecs.map(({ preferredPayloadType }) => preferredPayloadType)
-    for (const other of sections) {
-      if (picture !== null || other.type !== 'video' || !usable(other) || !group.includes(other.mid!)) continue
-      const found = readVideo(session, other)
-      if (found !== null && !numbers.includes(found.video.payloadType)) picture = { stream: other, read: found }
-    }
+    const picture = firstPicture(
+      session,
+      sections.filter((other) => group.includes(other.mid ?? '')),
+      numbers
+    )
     const nameless = [read.audio, picture?.read.video].some((each) => each?.sends != null && isNameless(each.sends))
     if (nameless) return refuse('sdp.unsupported-profile', 'a stream has neither an SSRC nor a mid in its packets')
     const taken = picture === null ? [stream] : [stream, picture.stream]
