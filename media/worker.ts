@@ -26,8 +26,9 @@ const tell = (message: FromWorker) => port.postMessage(message)
 const largestCatchUp = 3
 /** Time between two readings of the sockets: a flood from strangers does not fill a socket's room in the kernel so soon. */
 const readEveryMs = 5
-/** Time that one reading may take: a flood does not hold up the mix. */
+/** Time that one reading may take, between frames and before one is mixed: a flood does not hold up the mix. */
 const readBudgetMs = readEveryMs / 2
+const frameReadBudgetMs = frameMs / 2
 /** Frames in which every leg is attended to once. */
 const attendEvery = 5
 /** Memory for frames: of a leg with its way up and down and as many sounds as it may have, at 48 kHz and in the tick of a change; and of everything else. */
@@ -248,10 +249,10 @@ function sleepOn(): void {
 function mixDue(): void {
   if (shuttingDown) return
   const begun = nowMs()
-  udp.poll(readBudgetMs)
+  udp.poll(frameReadBudgetMs)
   const lateMs = begun - dueMs
   // More than one packet of each leg is waiting.
-  if (lateMs >= frameMs) udp.poll(readBudgetMs)
+  if (lateMs >= frameMs) udp.poll(frameReadBudgetMs)
   lateness[ticks % lateness.length] = Math.max(0, lateMs)
   const missed = Math.max(0, Math.floor(lateMs / frameMs))
   if (missed > 0) overruns++
