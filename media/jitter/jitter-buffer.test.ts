@@ -234,6 +234,26 @@ test('packets that are overtaken are waited for, once some have been too late', 
   t.true(jitter.targetMs >= 90 && jitter.targetMs <= 100)
 })
 
+test('after the path has stood still for 120 ms, a silent sender is soon as near as before', (t) => {
+  const jitter = new JitterBuffer({ clockRateHz: 8000, frameSamples: 160, targetDelayMs: 20 }, l16At8.createDecoder())
+  const silent = new Uint8Array(320)
+  const delays: number[] = []
+  run(jitter, {
+    seconds: 10,
+    sound: () => silent,
+    packetClock: 160,
+    delayMs: (n) => (n >= 200 && n < 206 ? 120 - 20 * (n - 200) : 0),
+    frame: out,
+    heard: () => delays.push(jitter.delayMs)
+  })
+  t.true(jitter.counts.concealed >= 4 && jitter.counts.shortened >= 6, JSON.stringify(jitter.counts))
+  t.true(
+    delays.slice(230).every((delay) => delay < 50),
+    `${delays.slice(205, 235).map(Math.round)}`
+  )
+  t.is(jitter.counts.dropped, 0)
+})
+
 test('a single late packet changes nothing', (t) => {
   const jitter = buffer()
   run(jitter, {

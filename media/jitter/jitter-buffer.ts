@@ -75,7 +75,7 @@ const shortageMs = 4
 const urgentMs = 60
 /** Weight of a new measurement of the delay. */
 const smoothing = 1 / 4
-/** Time between two changes of the delay, unless it is far off. */
+/** Time between two changes of the delay, unless it is far off or the sound is soft. */
 const restMs = 80
 
 export class JitterBuffer {
@@ -314,7 +314,7 @@ export class JitterBuffer {
   #moved(samples: number, nowMs: number, how: 'shortened' | 'lengthened'): void {
     this.counts[how]++
     this.#delayMs += samples / this.#samplesPerMs
-    this.#restUntilMs = nowMs + restMs
+    this.#restUntilMs = nowMs + (this.#queue.soft ? 0 : restMs)
   }
 
   /** Lets the time of frames pass that were never asked for. */

@@ -9,7 +9,10 @@ const shortestShiftMs = 2.5
 const longestShiftMs = 12.5
 const fadeMs = 5
 const pastMs = 15
-/** The sound must be this much like itself a shift later, or be this soft, for the change not to be heard. */
+/**
+ * The sound must be this much like itself a shift later, or be this soft (root mean square, −50 dBFS), for the change not to be
+ * heard.
+ */
 const alikeEnough = 0.75
 const softLevel = 100
 
@@ -19,6 +22,8 @@ export class StretchQueue {
   readonly #data: Int16Array
   #start: number
   #length = 0
+  /** Whether it was soft where the queue was changed last: such changes may follow one another at once. */
+  soft = false
 
   constructor(sampleRateHz: number, longestMs: number) {
     this.#perMs = sampleRateHz / 1000
@@ -89,8 +94,8 @@ export class StretchQueue {
    */
   shorten(force: boolean): number {
     if (this.#length < this.needed) return 0
-    const shift = this.#bestShift(1)
-    if (shift === 0 || !(force || this.#alike(shift))) return 0
+    const shift = this.#chooseShift(1, force)
+    if (shift === 0) return 0
     const data = this.#data
     const start = this.#start
     const fade = Math.floor(fadeMs * this.#perMs)
@@ -108,8 +113,8 @@ export class StretchQueue {
   lengthen(force: boolean): number {
     const fade = Math.floor(fadeMs * this.#perMs)
     if (this.#length < fade) return 0
-    const shift = this.#bestShift(-1)
-    if (shift === 0 || !(force || this.#alike(-shift))) return 0
+    const shift = this.#chooseShift(-1, force)
+    if (shift === 0) return 0
     this.#makeRoom(shift)
     const data = this.#data
     const start = this.#start
@@ -166,12 +171,22 @@ export class StretchQueue {
     return product / Math.sqrt(power * otherPower)
   }
 
-  #alike(shift: number): boolean {
-    if (this.#likeness(shift, 1) >= alikeEnough) return true
+  /** The longest shift where it is soft, else the one at which the sound is most like itself; 0 where that would be heard. */
+  #chooseShift(direction: 1 | -1, force: boolean): number {
+    this.soft = this.#isSoft(direction)
+    if (this.soft) return Math.floor(longestShiftMs * this.#perMs)
+    const shift = this.#bestShift(direction)
+    return force || this.#likeness(shift * direction, 1) >= alikeEnough ? shift : 0
+  }
+
+  /** Whether all that a change would touch is soft. */
+  #isSoft(direction: 1 | -1): boolean {
     const data = this.#data
-    const count = Math.floor(fadeMs * this.#perMs)
+    const shift = Math.floor(longestShiftMs * this.#perMs)
+    const from = this.#start - (direction < 0 ? shift : 0)
+    const to = from + shift + Math.floor(fadeMs * this.#perMs)
     let power = 0
-    for (let i = 0; i < count; i++) power += data[this.#start + i]! ** 2 + data[this.#start + i + shift]! ** 2
-    return power / (2 * count) < softLevel * softLevel
+    for (let i = from; i < to; i++) power += data[i]! * data[i]!
+    return power < softLevel * softLevel * (to - from)
   }
 }
