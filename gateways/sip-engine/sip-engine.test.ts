@@ -346,7 +346,7 @@ async function raw(
 }
 
 test('login: wrong secret, anything before it, and a connection that says nothing are closed', async (t) => {
-  const engine = await start(t, { timers: { loginMs: 150 } })
+  const engine = await start(t, { timers: { loginMs: 1000 } })
   await t.throwsAsync(connectSrf(engine.adminPort, undefined, 'wrong'), { message: /authenticate/ })
   const before = await raw(t, engine.adminPort)
   before.say('1|route|invite')
