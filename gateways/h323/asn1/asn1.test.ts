@@ -206,6 +206,7 @@ test('§24: object identifiers, from no octets to arcs of 128 bits', (t) => {
     ['2.999.3', '03883703'],
     ['0.0.8.2250.0.8', '060008914a0008'],
     ['1.2.840.113549.2.5', '082a864886f70d0205'],
+    [`1.2.${2n ** 133n - 1n}`, `142a${'ff'.repeat(18)}7f`],
     ['2.25.329800735698586629295641978511506172918', '14 69 83f09da7ebcfdee0c7a1a7b2c0948cc8f9d776'.replaceAll(' ', '')]
   ] as const) {
     t.is(hex(message.encode(text)), octets, text)
@@ -220,7 +221,8 @@ test('§24: object identifiers, from no octets to arcs of 128 bits', (t) => {
     '1.2.',
     '1.02',
     '1.a',
-    `1.2.${'9'.repeat(40)}`,
+    `1.2.${'9'.repeat(41)}`,
+    `1.2.${'1'.repeat(42)}`,
     `1.2${'.1'.repeat(200)}`,
     'x'
   ]) {

@@ -29,15 +29,17 @@ function pushArc(octets: number[], arc: number): void {
   octets.push(arc & 0x7f)
 }
 
-function pushLongArc(octets: number[], arc: bigint): void {
+/** @returns whether the arc is short enough to be read again */
+function pushLongArc(octets: number[], arc: bigint): boolean {
   const at = octets.length
   octets.push(Number(arc & 0x7fn))
   for (let rest = arc >> 7n; rest > 0n; rest >>= 7n) octets.splice(at, 0, Number(rest & 0x7fn) | 0x80)
+  return octets.length - at <= maxArcOctets
 }
 
 /** Longest text of an arc that is certainly a safe integer. */
 const plainArcDigits = 15
-const maxArcDigits = 39
+const maxArcDigits = 41
 
 /** Contents octets of dotted text; undefined where it is not an object identifier. @see X.690 §8.19 */
 function octetsOf(text: string): number[] | undefined {
@@ -60,7 +62,7 @@ function octetsOf(text: string): number[] | undefined {
       if (arcs === 1 && first < 2 && arc > 39) return undefined
       const base = arcs === 1 ? first * 40 : 0
       if (digits <= plainArcDigits) pushArc(octets, arc + base)
-      else pushLongArc(octets, BigInt(text.slice(from, to)) + BigInt(base))
+      else if (!pushLongArc(octets, BigInt(text.slice(from, to)) + BigInt(base))) return undefined
     }
     from = to + 1
   }
