@@ -77,14 +77,14 @@ for (const [name, create] of Object.entries(layers)) {
   test(`${name}: arrival is told on both clocks`, async (t) => {
     const { open, until } = await scene(t, create())
     const [a, b] = [await open(), await open()]
-    const before = { mono: performance.now(), wall: Date.now() }
+    const beforeMs = performance.now()
     a.socket.send(Buffer.from('x'), 1, { address, port: b.socket.port })
-    if (name === 'native') await sleep(60)
+    if (name === 'native') await sleep(200)
     t.is(await until(b.heard, 1), 1)
     const { arrivedMs, wallMs } = b.heard[0]!
-    t.true(arrivedMs >= before.mono - 2 && arrivedMs <= performance.now())
-    t.true(Math.abs(wallMs - before.wall - (arrivedMs - before.mono)) < 5)
-    if (name === 'native') t.true(arrivedMs - before.mono < 50, 'when it came, not when it was read')
+    t.true(arrivedMs >= beforeMs - 2 && arrivedMs <= performance.now())
+    t.true(Math.abs(wallMs - performance.timeOrigin - arrivedMs) < 100)
+    if (name === 'native') t.true(performance.now() - arrivedMs > 190, 'when it came, not when it was read')
   })
 
   test(`${name}: a port that is taken is not to be had; a closed socket sends nothing and closes once`, async (t) => {
