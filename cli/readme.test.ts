@@ -1,12 +1,14 @@
 import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { copyFile, mkdir, symlink } from 'node:fs/promises'
+import { copyFile, mkdir, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import test from 'ava'
 import { newTraceId, silentLog, type WitnessEvent } from '#kernel'
 import { appendItem, openLedger } from '#ledger'
+import { pcapOf } from '../gateways/h323/testing/capture.ts'
+import { captured } from '../gateways/h323/testing/vectors.ts'
 import { commonOptions } from './arguments.ts'
 import { commands } from './commands.ts'
 import { cleanEnvironment, shim, withFolder } from './testing/run.ts'
@@ -44,6 +46,12 @@ async function prepare(folder: string): Promise<void> {
   await mkdir(join(folder, 'bin'))
   await symlink(shim, join(folder, 'bin/ifctl'))
   await copyFile(fileURLToPath(new URL('../plugins/guard/experts.example.yaml', import.meta.url)), join(folder, 'registry.yaml'))
+  const ras = captured().find(({ proto }) => proto === 'ras')!
+  const payload = Buffer.from(ras.hex, 'hex')
+  await writeFile(
+    join(folder, 'call.pcap'),
+    pcapOf([{ transport: 'udp', sourcePort: ras.src, destinationPort: ras.dst, payload }])
+  )
   const ledger = await openLedger({ dir: join(folder, 'var/ledger'), origin: 'council.example/witness', log: silentLog })
   const call = { traceId: '0af7651916cd43dd8448eb211c80319c', payload: { callId: 'x@y' } }
   const told: Partial<WitnessEvent>[] = [
