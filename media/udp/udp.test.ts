@@ -79,12 +79,10 @@ for (const [name, create] of Object.entries(layers)) {
     const [a, b] = [await open(), await open()]
     const beforeMs = performance.now()
     a.socket.send(Buffer.from('x'), 1, { address, port: b.socket.port })
-    if (name === 'native') await sleep(200)
     t.is(await until(b.heard, 1), 1)
     const { arrivedMs, wallMs } = b.heard[0]!
     t.true(arrivedMs >= beforeMs - 2 && arrivedMs <= performance.now())
     t.true(Math.abs(wallMs - performance.timeOrigin - arrivedMs) < 100)
-    if (name === 'native') t.true(performance.now() - arrivedMs > 190, 'when it came, not when it was read')
   })
 
   test(`${name}: a port that is taken is not to be had; a closed socket sends nothing and closes once`, async (t) => {
@@ -113,6 +111,20 @@ for (const [name, create] of Object.entries(layers)) {
 }
 
 if (library !== null) {
+  test('native: the time told is that of the arrival, not of the reading', async (t) => {
+    const { open, until } = await scene(t, nativeUdp(library))
+    const [a, b] = [await open(), await open()]
+    let waitedMs = 0
+    // The kernel begins to take times some moments after the first socket has asked for them; before that it tells when it is read.
+    for (let tried = 1; tried <= 10 && waitedMs < 90; tried++) {
+      a.socket.send(Buffer.from('x'), 1, { address, port: b.socket.port })
+      await sleep(100)
+      t.is(await until(b.heard, tried), tried)
+      waitedMs = performance.now() - b.heard.at(-1)!.arrivedMs
+    }
+    t.true(waitedMs >= 90)
+  })
+
   test('native: a flood is read within the budget and what is left later', async (t) => {
     const layer = nativeUdp(library)
     const { open } = await scene(t, layer)
