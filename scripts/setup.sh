@@ -71,7 +71,7 @@ install_packages() {
 
 install_node_modules() {
   stamp=node_modules/.setup-stamp
-  wanted=$(cat package.json package-lock.json | cksum)
+  wanted=$(cksum <package-lock.json)
   if [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then return 0; fi
   if $check_only; then say 'node modules are missing or out of step with package-lock.json'; return 1; fi
   say 'installing node modules (with Node 24 among them)'
