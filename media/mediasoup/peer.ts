@@ -11,7 +11,6 @@ import {
   type Clock,
   type ConferenceLeg,
   type ConferencePort,
-  DecodeError,
   InfraFabricError,
   type LegEvent,
   type LegStats,
@@ -19,7 +18,7 @@ import {
   type MediaRefusal
 } from '#kernel'
 import { answeredFormats } from '../codec/negotiation.ts'
-import { decodeFeedback } from '../rtp/rtcp-feedback.ts'
+import { asksForPicture } from '../rtp/rtcp-feedback.ts'
 import type { Direction } from '../sdp.ts'
 import type { Stage } from '../video/stage.ts'
 import { readWebRtcOffer, sharedVideo, type WebRtcOffer, type WebRtcStream, writeWebRtcAnswer } from './sdp-webrtc.ts'
@@ -150,7 +149,9 @@ export class WebRtcPeer implements RoomLeg {
       if (state === 'closed') this.#fail('the browser has closed the connection')
     })
     web.on('routerclose', () => this.#fail('the worker of mediasoup is gone'))
-    direct.on('rtcp', (packet) => this.#feedback(packet))
+    direct.on('rtcp', (packet) => {
+      if (asksForPicture(packet)) stage.refresh(participant, settings.clock.monotonicMs())
+    })
     inner.onEvent((event) => {
       if (event.type === 'failed') this.#fail(event.reason)
       else for (const listener of this.#listeners) listener(event)
@@ -287,23 +288,6 @@ export class WebRtcPeer implements RoomLeg {
   show(seen: boolean): void {
     this.#seen = seen
     if (this.#left === null) this.#place()
-  }
-
-  #feedback(packet: Buffer): void {
-    for (let at = 0; at + 4 <= packet.length; ) {
-      const end = at + 4 * (packet.readUInt16BE(at + 2) + 1)
-      const type = packet[at + 1]
-      if (type === 205 || type === 206) {
-        try {
-          const asks = decodeFeedback(packet.subarray(at, end)).some((each) => each.type !== 'nack')
-          if (asks) this.#stage.refresh(this.#participant, this.#settings.clock.monotonicMs())
-        } catch (error) {
-          if (!(error instanceof DecodeError)) throw error
-          return
-        }
-      }
-      at = end
-    }
   }
 
   #answer(offer: WebRtcOffer): string {

@@ -1,3 +1,4 @@
+import { createSocket } from 'node:dgram'
 import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
@@ -13,7 +14,9 @@ import {
   sine,
   toneLevel
 } from '#media'
+import { asksForPicture } from '../rtp/rtcp-feedback.ts'
 import { openBrowser, type TestBrowser } from '../testing/browser.ts'
+import { beginsKeyFrame } from '../video/h264.ts'
 
 const context: CallContext = { traceId: newTraceId(), log: silentLog, signal: new AbortController().signal, now: Date.now }
 let nextPort = 24_500 + (process.pid % 20) * 200
@@ -204,4 +207,81 @@ test.serial('a refusal of the mixer, and ports that are used up, leave nothing o
   t.like(small.counts(), { routers: 1 })
   t.like(rooms.counts(), { routers: 0, transports: 0 })
   t.deepEqual(plane.conferences().toSorted(), ['council', 'one'])
+})
+
+/** The picture of a room system: says again what it has seen, as a picture of its own. */
+async function videoPhone(t: ExecutionContext) {
+  const socket = createSocket('udp4')
+  await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve))
+  const seen: Buffer[] = []
+  const asked: string[] = []
+  socket.on('message', (packet) => {
+    if (packet[1]! >= 192 && packet[1]! <= 223) {
+      if (asksForPicture(packet)) asked.push('picture')
+    } else seen.push(packet)
+  })
+  let timer: NodeJS.Timeout | undefined
+  t.teardown(() => {
+    clearInterval(timer)
+    socket.close()
+  })
+  const { port } = socket.address()
+  return {
+    seen,
+    asked,
+    lines: [
+      `m=video ${port} RTP/AVPF 99`,
+      'a=rtpmap:99 H264/90000',
+      'a=fmtp:99 packetization-mode=1;profile-level-id=42e01f',
+      'a=rtcp-fb:99 nack pli',
+      'a=rtcp-mux',
+      'a=sendrecv',
+      ''
+    ].join('\r\n'),
+    /** Plays the first packets over and over, 30 a second; they begin with a key frame. */
+    play: (remote: number) => {
+      const film = seen.slice(0, 60).map((packet) => Buffer.from(packet))
+      let n = 0
+      timer = setInterval(() => {
+        const packet = film[n % film.length]!
+        packet.writeUInt16BE(n & 0xffff, 2)
+        packet.writeUInt32BE((n * 3000) >>> 0, 4)
+        packet.writeUInt32BE(4711, 8)
+        n++
+        socket.send(packet, remote, '127.0.0.1')
+      }, 33)
+    }
+  }
+}
+
+test.serial('a room system with video: sees a browser, and is seen by another', async (t) => {
+  const { rooms, join, caller } = await setUp(t)
+  const sound = await RtpPhone.open()
+  t.teardown(() => sound.close())
+  const picture = await videoPhone(t)
+  const { leg, sdp } = await join('room', sound.sdp() + picture.lines)
+  t.is(leg.localSdp(), sdp)
+  sound.talkTo(sdp)
+  const port = Number(/m=video (\d+) RTP\/AVPF 99/.exec(sdp)![1])
+
+  const red = await caller('red', 440, '#f00000')
+  await until(t, () => picture.seen.length > 60, 'the room system sees red')
+  t.true(beginsKeyFrame(picture.seen[0]!, 12, picture.seen[0]!.length))
+  t.deepEqual([...new Set(picture.seen.map((packet) => packet[1]! & 0x7f))], [99])
+  await red.leg.leave()
+
+  picture.play(port)
+  const viewer = await caller('viewer', 700, null)
+  t.is(rooms.shownTo('council', 'viewer'), null)
+  const blue = await caller('blue', 700, '#0000f0')
+  await until(t, async () => isRed((await blue.page.sees()) ?? []), 'blue sees what the room system shows')
+  t.true(picture.asked.length > 0)
+  t.is(rooms.shownTo('council', 'blue'), 'room')
+
+  const hold = await leg.offered(sound.sdp('inactive') + picture.lines.replace('sendrecv', 'inactive'))
+  t.like(hold, { ok: true, held: true })
+  t.true(hold.ok && /^o=\S+ \S+ 2 /m.test(hold.sdp), 'a changed answer has the next version')
+  t.is(rooms.shownTo('council', 'blue'), null)
+  for (const each of [leg, viewer.leg, blue.leg]) await each.leave()
+  t.like(rooms.counts(), { routers: 0, transports: 0 })
 })

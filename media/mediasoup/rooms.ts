@@ -16,7 +16,9 @@ import {
   systemClock
 } from '#kernel'
 import type { MediaPlane } from '../media.ts'
+import { PlainVideo } from '../video/plain-video.ts'
 import { Stage } from '../video/stage.ts'
+import { VideoLeg } from '../video/video-leg.ts'
 import { type PeerTransports, type RoomLeg, WebRtcPeer } from './peer.ts'
 import { isWebRtc, readWebRtcOffer, type WebRtcOffer } from './sdp-webrtc.ts'
 import { type MediasoupCounts, MediasoupWorkers, roomsClosed } from './workers.ts'
@@ -29,7 +31,7 @@ export interface RoomsConfig {
   readonly address?: string
   /** The address that browsers are told where it is another (NAT). */
   readonly announcedAddress?: string | null
-  /** UDP ports of mediasoup, two for each browser; not those of the plane. */
+  /** UDP ports of mediasoup, two for each browser, and of telephones' video, a pair for each; not those of the plane. */
   readonly portRange: readonly [min: number, max: number]
   /** Processes of mediasoup, 1 to 64. Default 1. */
   readonly workers?: number
@@ -41,7 +43,7 @@ export interface RoomsConfig {
   readonly log: Log
 }
 
-/** `join` takes offers of browsers and of telephones; the latter go to the plane as they are. Refusals and errors are those of the plane, and `media.mediasoup.lost`. */
+/** `join` takes offers of browsers and of telephones; null is an offer of the plane's, of sound. Refusals and errors are those of the plane, and `media.mediasoup.lost`. */
 export interface Rooms extends ConferencePort {
   readonly join: (
     context: CallContext,
@@ -52,7 +54,7 @@ export interface Rooms extends ConferencePort {
   readonly counts: () => Readonly<MediasoupCounts>
   /** Process ids of mediasoup. */
   readonly pids: () => Promise<readonly number[]>
-  /** Ends the legs of browsers and the processes of mediasoup; the plane stays. Idempotent. */
+  /** Ends the legs that joined here and the processes of mediasoup; the plane stays. Idempotent. */
   readonly close: () => Promise<void>
 }
 
@@ -94,6 +96,7 @@ export async function createRooms(plane: MediaPlane, config: RoomsConfig): Promi
   const [min, max] = portRange
   const stages = new Map<string, Stage>()
   const peers = new Map<string, WebRtcPeer>()
+  const telephones = new Map<string, VideoLeg>()
   let opening = 0
   let closing: Promise<void> | null = null
   let stopTicking = () => {}
@@ -107,9 +110,12 @@ export async function createRooms(plane: MediaPlane, config: RoomsConfig): Promi
 
   plane.onConferenceEvent((event) => {
     if (event.type === 'dominant') stages.get(event.conference)?.speaks(event.participant, clock.monotonicMs())
-    else if (event.type === 'role') peers.get(key(event.conference, event.participant))?.show(event.role !== 'observer')
-    else if (event.type === 'left') {
+    else if (event.type === 'role') {
+      peers.get(key(event.conference, event.participant))?.show(event.role !== 'observer')
+      telephones.get(key(event.conference, event.participant))?.show()
+    } else if (event.type === 'left') {
       peers.delete(key(event.conference, event.participant))
+      telephones.delete(key(event.conference, event.participant))
       if (!plane.conferences().includes(event.conference)) stages.delete(event.conference)
     }
   })
@@ -177,10 +183,29 @@ export async function createRooms(plane: MediaPlane, config: RoomsConfig): Promi
     }
   }
 
+  /** A telephone: its sound is the plane's affair, its picture comes to the stage. */
+  async function openPlain(context: CallContext, request: JoinRequest, offer: string) {
+    const joined = await plane.join(context, request)
+    if (!joined.ok) return joined
+    const { conference, participant } = request
+    const isSeen = () =>
+      plane.roster(conference).some((member) => member.participant === participant && member.role !== 'observer')
+    const openVideo = () =>
+      PlainVideo.open(address, portRange, participant, isSeen, stageOf(conference), clock).catch((error: unknown) => {
+        if (!(error instanceof InfraFabricError)) throw error
+        log.warn({ code: error.code }, 'a telephone goes without video')
+        return null
+      })
+    const leg = new VideoLeg(joined.leg, openVideo)
+    telephones.set(key(conference, participant), leg)
+    return { ok: true, leg, sdp: await leg.answer(offer, joined.sdp) } as const
+  }
+
   return {
     join: async (context, request) => {
       if (closing !== null) throw roomsClosed()
-      if (request.offer === null || !isWebRtc(request.offer)) return plane.join(context, request)
+      if (request.offer === null) return plane.join(context, request)
+      if (!isWebRtc(request.offer)) return openPlain(context, request, request.offer)
       const offer = readWebRtcOffer(request.offer)
       return offer.ok ? open(context, request, offer) : offer
     },
@@ -190,7 +215,7 @@ export async function createRooms(plane: MediaPlane, config: RoomsConfig): Promi
     close: () => {
       closing ??= (async () => {
         stopTicking()
-        await Promise.all([...peers.values()].map((peer) => peer.leave()))
+        await Promise.all([...peers.values(), ...telephones.values()].map((leg) => leg.leave()))
         await workers.close()
       })()
       return closing

@@ -1,7 +1,8 @@
 import test from 'ava'
 import fc from 'fast-check'
 import { DecodeError } from '#kernel'
-import { decodeFeedback, encodeFullIntra, encodeNack, encodePictureLoss } from './rtcp-feedback.ts'
+import { encodeReport } from './rtcp.ts'
+import { asksForPicture, decodeFeedback, encodeFullIntra, encodeNack, encodePictureLoss } from './rtcp-feedback.ts'
 
 test('octet by octet', (t) => {
   t.is(encodePictureLoss(1, 0x0a0b0c0d).toString('hex'), '81ce0002000000010a0b0c0d')
@@ -32,4 +33,16 @@ test('lengths that lie are refused, other formats give nothing, a long NACK is b
   const lost = Array.from({ length: 1000 }, (_, i) => i)
   const [nack] = decodeFeedback(encodeNack(1, 2, lost))
   t.is(nack!.type === 'nack' && nack!.lost.length, 256)
+})
+
+test('a compound packet asks for a picture with PLI or FIR among its parts, and with nothing else', (t) => {
+  const report = encodeReport({ ssrc: 1, cname: 'a', sender: null, block: null, goodbye: false })
+  const nack = encodeNack(1, 2, [3])
+  for (const asking of [encodePictureLoss(1, 2), encodeFullIntra(1, 2, 3)]) {
+    t.true(asksForPicture(asking))
+    t.true(asksForPicture(Buffer.concat([report, nack, asking])))
+    t.false(asksForPicture(asking.subarray(0, 8)))
+  }
+  t.false(asksForPicture(Buffer.concat([report, nack])))
+  fc.assert(fc.property(fc.uint8Array({ maxLength: 64 }), (octets) => typeof asksForPicture(Buffer.from(octets)) === 'boolean'))
 })

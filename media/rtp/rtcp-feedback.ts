@@ -57,6 +57,24 @@ export function decodeFeedback(data: Buffer): Feedback[] {
   return []
 }
 
+/**
+ * Whether a compound packet asks for a picture that needs no other. What follows something that is no RTCP is not read.
+ *
+ * @see RFC 4585 §6.3.1 (PLI), RFC 5104 §4.3.1 (FIR)
+ */
+export function asksForPicture(compound: Buffer): boolean {
+  for (let at = 0; at + 4 <= compound.length; at += 4 * (compound.readUInt16BE(at + 2) + 1)) {
+    if (compound[at + 1] !== payloadFeedback) continue
+    try {
+      if (decodeFeedback(compound.subarray(at)).length > 0) return true
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error
+      return false
+    }
+  }
+  return false
+}
+
 function message(packetType: number, format: number, sender: number, source: number, information: number): Buffer {
   const out = Buffer.alloc(12 + information)
   out[0] = 0x80 | format

@@ -1,0 +1,125 @@
+/**
+ * The video stream of a telephone or room system, as pure functions beside those of sdp.ts, which answers for sound and refuses the rest: here one refused stream is taken after all.
+ *
+ * @see RFC 3264 §6, RFC 6184 §8.2.2 (H.264), RFC 4585 §4.2 (rtcp-fb), RFC 3605, RFC 5761
+ */
+import { isIPv4 } from 'node:net'
+import { generateProfileLevelIdStringForAnswer, isSameProfile } from 'h264-profile-level-id'
+import { type ParsedMedia, parse } from 'sdp-transform'
+import type { Endpoint } from '../latch.ts'
+import type { Direction, StreamSource } from '../sdp.ts'
+
+export interface VideoTerms {
+  /** Which m-line of the offer, from 0. */
+  readonly at: number
+  readonly protocol: string
+  readonly payloadType: number
+  readonly profileLevelId: string
+  readonly remote: Endpoint
+  readonly remoteControl: Endpoint
+  readonly controlMuxed: boolean
+  /** Seen from our side. */
+  readonly direction: Direction
+  /** Whether the peer knows PLI; else it is asked by FIR. */
+  readonly pictureLoss: boolean
+}
+
+const opposite: Readonly<Record<string, Direction>> = {
+  sendrecv: 'sendrecv',
+  sendonly: 'recvonly',
+  recvonly: 'sendonly',
+  inactive: 'inactive'
+}
+
+/** What browsers can decode; room systems that say baseline use nothing of it that they could not. */
+const profiles = ['42e01f', '42001f'] as const
+
+const text = (value: string | number | undefined) => String(value ?? '')
+const port = (value: number) => (Number.isInteger(value) && value > 0 && value <= 65_535 ? value : null)
+
+function readProfile(stream: ParsedMedia, payloadType: number): string | null {
+  const map = stream.rtp.find(({ payload }) => Number(payload) === payloadType)
+  if (text(map?.codec).toUpperCase() !== 'H264' || Number(map?.rate) !== 90_000) return null
+  const config = text(stream.fmtp?.find(({ payload }) => Number(payload) === payloadType)?.config)
+  const value = (name: string) => new RegExp(`(?:^|;)\\s*${name}=([0-9a-f]{1,6})\\s*(?:;|$)`, 'i').exec(config)?.[1]
+  // without fragments (mode 0) a browser's pictures do not fit
+  if (value('packetization-mode') !== '1') return null
+  const level = value('profile-level-id')
+  const theirs = { 'level-asymmetry-allowed': 1, ...(level === undefined ? {} : { 'profile-level-id': level }) }
+  for (const profileLevelId of profiles) {
+    const ours = { 'level-asymmetry-allowed': 1, 'profile-level-id': profileLevelId }
+    if (isSameProfile(ours, theirs)) return generateProfileLevelIdStringForAnswer(ours, theirs) ?? null
+  }
+  return null
+}
+
+/**
+ * Reads the first video stream that can be shared: H.264 with fragments, in clear, from an IPv4 address.
+ *
+ * @param sdp an offer whose sound was taken: its form has been checked
+ * @returns null when there is none
+ */
+export function readVideo(sdp: string): VideoTerms | null {
+  const session = parse(sdp)
+  const lines = sdp.split(/\r?\n/).filter((line) => line.startsWith('m='))
+  for (const [at, line] of lines.entries()) {
+    const match = /^m=video (\d{1,5}) (RTP\/AVPF?) ([\d ]+)$/.exec(line)
+    const stream = session.media[at]
+    const remotePort = match === null ? null : port(Number(match[1]))
+    if (match === null || stream === undefined || remotePort === null) continue
+    const address = text(stream.connection?.ip ?? session.connection?.ip)
+    const first = Number(address.split('.')[0])
+    if (!isIPv4(address) || first === 0 || first >= 224) continue
+    const controlMuxed = stream.rtcpMux !== undefined
+    const controlPort = controlMuxed ? remotePort : port(Number(stream.rtcp?.port ?? remotePort + 1))
+    if (controlPort === null) continue
+    for (const payloadType of match[3]!.trim().split(/ +/).map(Number)) {
+      const profileLevelId = payloadType <= 127 ? readProfile(stream, payloadType) : null
+      if (profileLevelId === null) continue
+      const known = (stream.rtcpFb ?? []).some(
+        ({ payload, type, subtype }) =>
+          (payload === '*' || Number(payload) === payloadType) && type === 'nack' && subtype === 'pli'
+      )
+      return {
+        at,
+        protocol: match[2]!,
+        payloadType,
+        profileLevelId,
+        remote: { address, port: remotePort },
+        remoteControl: { address, port: controlPort },
+        controlMuxed,
+        direction: opposite[text(stream.direction ?? session.direction ?? 'sendrecv')] ?? 'sendrecv',
+        pictureLoss: known
+      }
+    }
+  }
+  return null
+}
+
+/** The answer with the video stream taken that it refused. Sound that is encrypted has no picture in clear beside it. */
+export function answerVideo(answer: string, terms: VideoTerms, localPort: number, source: StreamSource): string {
+  const { at, protocol, payloadType, profileLevelId, controlMuxed, direction, pictureLoss } = terms
+  const section = [
+    `m=video ${localPort} ${protocol} ${payloadType}`,
+    `a=rtpmap:${payloadType} H264/90000`,
+    `a=fmtp:${payloadType} profile-level-id=${profileLevelId};packetization-mode=1;level-asymmetry-allowed=1`,
+    ...(pictureLoss ? [`a=rtcp-fb:${payloadType} nack pli`] : []),
+    `a=rtcp-fb:${payloadType} ccm fir`,
+    `a=${direction}`,
+    ...(controlMuxed ? ['a=rtcp-mux'] : []),
+    `a=ssrc:${source.ssrc} cname:${source.cname}`
+  ]
+  let media = -1
+  const lines = answer.split('\r\n').flatMap((line) => {
+    if (line.startsWith('m=')) media++
+    return line.startsWith('m=') && media === at ? section : [line]
+  })
+  return lines.join('\r\n')
+}
+
+/** Whether the sound of an answer is encrypted. */
+export const isEncrypted = (answer: string): boolean => /^a=crypto:/m.test(answer)
+
+/** The description with its version. @see RFC 3264 §8 */
+export const withVersion = (sdp: string, version: number): string =>
+  sdp.replace(/^(o=\S+ \S+) \d+ /m, (_, origin: string) => `${origin} ${version} `)
