@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
-import type { Pdu } from './asn1/asn1.ts'
+import type { Pdu, Type } from './asn1/asn1.ts'
 import { h225, h239, h245, h450, h460, q931 } from './h323.ts'
 import { pcapOf } from './testing/capture.ts'
 import { Comparison } from './testing/compare.ts'
@@ -109,6 +109,38 @@ test('values made from the types here: likewise', async (t) => {
   t.true(sent.length > 300)
   t.true((await compareAll(t, sent)) > 10_000)
 })
+
+test('each addition of each message alone: likewise', async (t) => {
+  const bodies = h225.H323UUPDU.shape.kind === 'sequence' ? h225.H323UUPDU.shape.components[0]!.type : h225.RasMessage
+  const sent = [
+    ...alone(h225.RasMessage).map(({ where, value }) => ({ where, pdu: h225.rasMessage, value })),
+    ...alone(bodies).map(({ where, value }) => ({
+      where,
+      pdu: h225.h323UserInformation,
+      value: { 'h323-uu-pdu': { 'h323-message-body': value } }
+    }))
+  ].filter(({ value }) => isKnownToTshark(value))
+  t.true(sent.length > 370)
+  await compareAll(t, sent)
+})
+
+/** For each addition of each alternative, the smallest value that has it and no other. */
+function alone(type: Type<unknown>): { where: string; value: unknown }[] {
+  if (type.shape.kind !== 'choice') return []
+  return [...type.shape.alternatives, ...(type.shape.additions ?? [])].flatMap((alternative) => {
+    const { shape } = alternative.type
+    if (shape.kind !== 'sequence') return []
+    return (shape.additions ?? []).map(({ name, type: added }) => {
+      const smallest = (given: Type<unknown>) =>
+        readable(given, generate(given, randomFrom(3), { richness: 0 }), randomFrom(3), 0)
+      const root = smallest({ ...alternative.type, shape: { ...shape, additions: [] } }) as object
+      return {
+        where: `${alternative.name}.${name}`,
+        value: { type: alternative.name, value: { ...root, [name]: smallest(added) } }
+      }
+    })
+  })
+}
 
 test('supplementary services: tshark reads each argument as the operation says', async (t) => {
   const operations = [...h450.operations.values()]

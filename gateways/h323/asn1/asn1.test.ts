@@ -107,6 +107,7 @@ test('§12–14: boolean, integers in each form, enumerations', (t) => {
   check(anyInteger, -128, '01 80')
   check(anyInteger, -129, '02 ff7f')
   check(anyInteger, 2n ** 64n, '09 010000000000000000')
+  check(anyInteger, -(2n ** 2047n), `8100 80${'00'.repeat(255)}`)
   check(enumerated(['a', 'b', 'c']), 'c', '80')
   check(enumerated(['a', 'b'], []), 'b', '40')
   check(enumerated(['a', 'b'], ['c']), 'c', '80')
@@ -275,6 +276,7 @@ test('each kind of bad octets has its code', (t) => {
     [choice({ a: nothing, b: nothing, c: nothing }), 'c0', 'constraint'],
     [integer(0, 70_000), '80 ffffff', 'constraint'],
     [anyInteger, '00', 'length'],
+    [anyInteger, `8101${'01'.repeat(257)}`, 'length'],
     [integer(0, Number.POSITIVE_INFINITY), '09 ffffffffffffffffff', 'constraint'],
     [integer(0, 9, { extensible: true }), '80 09 01ffffffffffffffff', 'constraint'],
     [objectIdentifier, 'c1 00', 'length'],
@@ -302,7 +304,7 @@ test('values that do not fit their type are refused, whatever they are', (t) => 
     [nothing, [0, undefined, {}]],
     [integer(1, 5), [0, 6, 1.5, '3', Number.NaN, 3n]],
     [integer(1, Number.POSITIVE_INFINITY), [0, Number.POSITIVE_INFINITY]],
-    [anyInteger, [1.5, '1', null]],
+    [anyInteger, [1.5, '1', null, 2n ** 2047n]],
     [enumerated(['a']), ['b', 0, null]],
     [enumerated(['a'], []), ['b', -1, 1.5]],
     [octetString(2), [Buffer.alloc(1), 'ab', null]],

@@ -1,5 +1,5 @@
 import type { PerReader } from './reader.ts'
-import { octetsFor } from './reader.ts'
+import { maxIntegerOctets, octetsFor } from './reader.ts'
 import type { Type } from './type.ts'
 import type { PerWriter } from './writer.ts'
 
@@ -86,8 +86,6 @@ function signed(reader: PerReader): number | bigint {
   const small = Number(value)
   return Number.isSafeInteger(small) ? small : value
 }
-
-const maxIntegerOctets = 1_024
 
 function writeSigned(writer: PerWriter, value: number | bigint): void {
   const wide = BigInt(value)

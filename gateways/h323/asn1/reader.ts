@@ -15,6 +15,9 @@ export const defaultLimits: PerLimits = { octets: 65_536, depth: 24, elements: 1
 
 const fragmentOctets = 16_384
 
+/** Far above any integer of the standards, most of which are bounded. */
+export const maxIntegerOctets = 256
+
 /**
  * Reads the fields PER is made of from a message, most significant bit first.
  *
@@ -127,7 +130,7 @@ export class PerReader {
   /** Octets of a semi-constrained or unconstrained whole number. */
   numberOctets(): Uint8Array {
     const count = this.length()
-    if (count === 0) this.fail('h323.per.length', 'integer without octets')
+    if (count === 0 || count > maxIntegerOctets) this.fail('h323.per.length', `integer of ${count} octets`)
     return this.octets(count)
   }
 

@@ -3,13 +3,13 @@ import type { Reading } from './pdml.ts'
 
 const hex = (octets: Uint8Array): string => Buffer.from(octets).toString('hex')
 
-/** tshark spells some names in British English (`dialledDigits`), and has two of its own. */
+/** tshark spells some names in British English (`dialledDigits`), and has three of its own. */
 const spelling = (name: string): string =>
   name
     .toLowerCase()
     .replace(/[^a-z0-9]/g, '')
     .replaceAll('ll', 'l')
-    .replace(/^nonstandarddata$/, 'nonstandard')
+    .replace(/^nonstandard(data|identifier)$/, 'nonstandard')
     .replace(/^releasecompletereason$/, 'reason')
 
 /** `h225.h323_uu_pdu_element` → `h323uupdu`; numbers tell fields of one name apart. */

@@ -4,10 +4,11 @@ import { invoke, operations, supplementaryServiceOf } from '../h450/operations.t
 import { generate } from './generate.ts'
 
 /**
- * What tshark 4.0 does not read: the last additions of H.235.0 and H.245, and signed open types.
+ * What tshark 4.0 does not read: the last additions of H.235.0 and H.245, signed open types, and a deprecated mode of which it has an older form.
  */
 const unknownToTshark = new Set([
   'dataChannel',
+  'depFecMode',
   'dhkeyext',
   'dtlsSecurityCapability',
   'extendedAudioCapability',
@@ -21,11 +22,14 @@ const unknownToTshark = new Set([
   'udp-dtls-sctp'
 ])
 
+/** Messages whose `language`, new in H.225.0 v8, it does not read. */
+const languageUnknown = new Set<unknown>(['registrationConfirm', 'locationConfirm'])
+
 export function isKnownToTshark(value: unknown): boolean {
   if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return true
-  return Object.entries(value).every(
-    ([name, field]) => !unknownToTshark.has(name) && !(name === 'type' && unknownToTshark.has(field)) && isKnownToTshark(field)
-  )
+  const { type, value: inner } = value as { readonly type?: unknown; readonly value?: { readonly language?: unknown } }
+  if (unknownToTshark.has(type as string) || (languageUnknown.has(type) && inner?.language !== undefined)) return false
+  return Object.entries(value).every(([name, field]) => !unknownToTshark.has(name) && isKnownToTshark(field))
 }
 
 /** Another value of the type until tshark can read it. */

@@ -2,7 +2,7 @@ import { received, type Shape, type Size, type Type } from '../asn1/asn1.ts'
 
 /** Uniform numbers from 0 to 1, the same for the same seed (xorshift32). */
 export function randomFrom(seed: number): () => number {
-  let state = (seed ^ 0x9e3779b9) | 1
+  let state = Math.imul(seed, 0x9e3779b1) ^ 0x85ebca6b || 1
   return () => {
     state ^= state << 13
     state ^= state >>> 17
