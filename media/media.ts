@@ -22,7 +22,7 @@ import { type Sound, sounds } from './mixer/sounds.ts'
 import { PlaneLeg } from './plane-leg.ts'
 import { sharePorts } from './ports.ts'
 import { type AudioTerms, readDescription } from './sdp.ts'
-import { Secrecy } from './srtp/secrecy.ts'
+import { Secrecy, type SrtpPolicy } from './srtp/secrecy.ts'
 import { type OpenedPort, Thread, type ThreadLegEvent } from './thread.ts'
 
 export { pcma, pcmu } from './codec/g711.ts'
@@ -80,6 +80,8 @@ export type MuteBy = 'self' | 'chair'
  * All that names a participant or a conference throws `media.participant.unknown`, `media.conference.unknown` when there is none.
  */
 export interface MediaPlane extends ConferencePort {
+  /** Whether legs are encrypted. */
+  readonly srtp: SrtpPolicy
   readonly conferences: () => readonly string[]
   readonly roster: (conference: string) => readonly RosterEntry[]
   /** A participant is heard when neither it nor the chair has muted it. Neither undoes what the other has done. */
@@ -453,6 +455,7 @@ export async function createMediaPlane(config: MediaConfig): Promise<MediaPlane>
     )
 
   return {
+    srtp: checked.srtp,
     join: (_context, request) => join(request),
     conferences: () => [...conferences.keys()],
     roster: (conference) =>

@@ -49,8 +49,15 @@ export interface PeerTransports {
 
 const loopback = '127.0.0.1'
 
+/** Suite between mediasoup and the mixer, where the plane takes nothing in clear: the one that costs least. */
+export const bridgeSuite = 'AEAD_AES_128_GCM'
+
 /** The leg's other end in the words of a telephone: the transport of mediasoup on loopback. */
-export function bridgeDescription(port: number, { audio }: WebRtcOffer, direction: Direction): string {
+export function bridgeDescription(
+  { tuple, srtpParameters }: Pick<types.PlainTransport, 'tuple' | 'srtpParameters'>,
+  { audio }: WebRtcOffer,
+  direction: Direction
+): string {
   const { payloadTypes, attributes } = answeredFormats(audio.terms)
   const { payloadType } = audio.terms
   const parameters = audio.parameters === '' ? [] : [`a=fmtp:${payloadType} ${audio.parameters}`]
@@ -60,21 +67,27 @@ export function bridgeDescription(port: number, { audio }: WebRtcOffer, directio
     's=-',
     `c=IN IP4 ${loopback}`,
     't=0 0',
-    `m=audio ${port} RTP/AVP ${payloadTypes.join(' ')}`,
+    `m=audio ${tuple.localPort} ${srtpParameters === undefined ? 'RTP/AVP' : 'RTP/SAVP'} ${payloadTypes.join(' ')}`,
     ...attributes.filter((line) => !line.startsWith(`a=fmtp:${payloadType} `)),
     ...parameters,
     'a=rtcp-mux',
-    `a=${direction}`
+    `a=${direction}`,
+    ...(srtpParameters === undefined ? [] : [`a=crypto:1 ${srtpParameters.cryptoSuite} inline:${srtpParameters.keyBase64}`])
   ]
   return `${lines.join('\r\n')}\r\n`
 }
 
-/** Where the leg listens, and the stream that it sends. @throws {TypeError} when the description names neither */
-export function bridgeEnd(sdp: string): { readonly port: number; readonly ssrc: number } {
+/** Where the leg listens, the stream that it sends, and its keys where it has some. @throws {TypeError} when the description names no stream */
+export function bridgeEnd(sdp: string): {
+  readonly port: number
+  readonly ssrc: number
+  readonly srtp: types.SrtpParameters | null
+} {
   const stream = parse(sdp).media.find(({ ssrcs }) => ssrcs !== undefined)
   const [port, ssrc] = [Number(stream?.port), Number(stream?.ssrcs?.[0]?.id)]
   if (!(port > 0) || !Number.isInteger(ssrc)) throw new TypeError('the leg names no stream of its own')
-  return { port, ssrc }
+  const keyBase64 = new RegExp(`^a=crypto:1 ${bridgeSuite} inline:(\\S+)$`, 'm').exec(sdp.replaceAll('\r', ''))?.[1]
+  return { port, ssrc, srtp: keyBase64 === undefined ? null : { cryptoSuite: bridgeSuite, keyBase64 } }
 }
 
 const theirs: Readonly<Record<Direction, Direction>> = {
@@ -176,7 +189,7 @@ export class WebRtcPeer implements RoomLeg {
     settings: PeerSettings
   ): Promise<{ readonly ok: true; readonly leg: WebRtcPeer; readonly sdp: string } | MediaRefusal> {
     const { router, plain, web } = transports
-    const joined = await join(bridgeDescription(plain.tuple.localPort, offer, theirs[offer.audio.direction])).catch((error) => {
+    const joined = await join(bridgeDescription(plain, offer, theirs[offer.audio.direction])).catch((error) => {
       router.close()
       throw error
     })
@@ -186,8 +199,8 @@ export class WebRtcPeer implements RoomLeg {
     }
     const peer = new WebRtcPeer(participant, seen, offer, transports, joined.leg, stage(), settings)
     try {
-      const { port, ssrc } = bridgeEnd(joined.sdp)
-      await plain.connect({ ip: loopback, port })
+      const { port, ssrc, srtp } = bridgeEnd(joined.sdp)
+      await plain.connect({ ip: loopback, port, ...(srtp === null ? {} : { srtpParameters: srtp }) })
       await web.connect({ dtlsParameters: offer.dtls })
       await peer.#hear(ssrc)
       await peer.#streams(offer)
@@ -322,7 +335,7 @@ export class WebRtcPeer implements RoomLeg {
       ? { ...read, video: null, media: read.media.map((line) => (line.use === 'video' ? { ...line, use: null } : line)) }
       : read
     if (read.ice.usernameFragment !== this.#offer.ice.usernameFragment) await web.restartIce()
-    const inner = await this.#inner.offered(bridgeDescription(plain.tuple.localPort, offer, theirs[offer.audio.direction]))
+    const inner = await this.#inner.offered(bridgeDescription(plain, offer, theirs[offer.audio.direction]))
     if (!inner.ok) return inner
     await this.#streams(offer)
     return { ok: true, sdp: this.#answer(offer), held: inner.held }

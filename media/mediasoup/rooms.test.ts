@@ -27,10 +27,10 @@ test.before(async () => {
 })
 test.after.always(() => browser?.close())
 
-async function setUp(t: ExecutionContext, more: Partial<RoomsConfig> = {}) {
+async function setUp(t: ExecutionContext, more: Partial<RoomsConfig> = {}, srtp: 'preferred' | 'required' = 'preferred') {
   const min = nextPort
   nextPort += 40
-  const plane = await createMediaPlane({ address: '127.0.0.1', portRange: [min, min + 19], log: silentLog })
+  const plane = await createMediaPlane({ address: '127.0.0.1', portRange: [min, min + 19], srtp, log: silentLog })
   t.teardown(() => plane.close())
   const rooms = await createRooms(plane, { portRange: [min + 20, min + 39], log: silentLog, ...more })
   t.teardown(() => rooms.close())
@@ -207,6 +207,17 @@ test.serial('a refusal of the mixer, and ports that are used up, leave nothing o
   t.like(small.counts(), { routers: 1 })
   t.like(rooms.counts(), { routers: 0, transports: 0 })
   t.deepEqual(plane.conferences().toSorted(), ['council', 'one'])
+})
+
+test.serial('where nothing goes in clear, the way between mediasoup and the mixer is encrypted too', async (t) => {
+  const { phone, caller } = await setUp(t, {}, 'required')
+  const telephone = await phone({ says: sine(8000, 1000, -12, 8000), srtp: true })
+  const { page, leg } = await caller('browser', 440)
+  await until(t, async () => (await page.hears([1000]))[0]! > -40, 'the browser hears the telephone')
+  telephone.takeHeard()
+  await until(t, async () => toneLevel(telephone.takeHeard(), 8000, 440) > -30, 'the telephone hears the browser')
+  const { received } = await leg.stats()
+  t.is(received.errors, 0)
 })
 
 /** The picture of a room system: says again what it has seen, as a picture of its own. */

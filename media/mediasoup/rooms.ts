@@ -19,7 +19,7 @@ import type { MediaPlane } from '../media.ts'
 import { PlainVideo } from '../video/plain-video.ts'
 import { Stage } from '../video/stage.ts'
 import { VideoLeg } from '../video/video-leg.ts'
-import { type PeerTransports, type RoomLeg, WebRtcPeer } from './peer.ts'
+import { bridgeSuite, type PeerTransports, type RoomLeg, WebRtcPeer } from './peer.ts'
 import { isWebRtc, readWebRtcOffer, type WebRtcOffer } from './sdp-webrtc.ts'
 import { type MediasoupCounts, MediasoupWorkers, roomsClosed } from './workers.ts'
 
@@ -131,12 +131,18 @@ export async function createRooms(plane: MediaPlane, config: RoomsConfig): Promi
 
   async function transportsFor(offer: WebRtcOffer): Promise<PeerTransports> {
     const router = await workers.router([...offer.codecs])
+    const secure = plane.srtp === 'required'
     const listenInfo = { protocol: 'udp', ip: address, portRange: { min, max } } as const
     const announced = announcedAddress === null ? {} : { announcedAddress }
     try {
       const [web, plain, direct] = await Promise.all([
         router.createWebRtcTransport({ listenInfos: [{ ...listenInfo, ...announced }] }),
-        router.createPlainTransport({ listenInfo: { ...listenInfo, ip: '127.0.0.1' }, rtcpMux: true, comedia: false }),
+        router.createPlainTransport({
+          listenInfo: { ...listenInfo, ip: '127.0.0.1' },
+          rtcpMux: true,
+          comedia: false,
+          ...(secure ? { enableSrtp: true, srtpCryptoSuite: bridgeSuite } : {})
+        }),
         router.createDirectTransport()
       ])
       return { router, web, plain, direct }
