@@ -8,10 +8,11 @@ import { hash } from 'node:crypto'
 /** Octets of a SHA-256 hash. */
 export const hashLength = 32
 
-/** SHA-256. By way of text: the one-shot hash takes more than twice as long to make a Buffer itself (0.38 µs against 0.89 for 65 octets, Node 24). */
-export function sha256(data: Uint8Array): Buffer {
-  return Buffer.from(hash('sha256', data, 'binary'), 'binary')
-}
+/** SHA-256 as text, a character for an octet: the one-shot hash takes more than twice as long to make a Buffer itself (0.38 µs against 0.89 for 65 octets, Node 24). */
+export const digest = (data: Uint8Array): string => hash('sha256', data, 'binary')
+
+/** SHA-256. */
+export const sha256 = (data: Uint8Array): Buffer => Buffer.from(digest(data), 'latin1')
 
 /** Tree hash of an empty list: SHA-256 of no octets. Written down, since node:crypto takes milliseconds to load and not every reader hashes. */
 export const emptyRoot: Buffer = Buffer.from('e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855', 'hex')

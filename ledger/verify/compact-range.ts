@@ -6,7 +6,7 @@
  *
  * @see RFC 6962 §2.1
  */
-import { emptyRoot, hashLength, nodeHash } from '../log/merkle.ts'
+import { digest, emptyRoot, hashLength, nodeHash } from '../log/merkle.ts'
 
 /** Root of the perfect subtree over leaves `position`·2^`level` to (`position` + 1)·2^`level`. */
 export interface TreeNode {
@@ -23,10 +23,58 @@ export interface RangeState {
   readonly hashes: Uint8Array
 }
 
+const blockLevel = 8
+const blockLeaves = 2 ** blockLevel
+/** A node's input as RFC 6962 §2.1 has it: 0x01 ‖ left ‖ right. */
+const inputLength = 1 + 2 * hashLength
+
+/**
+ * A perfect subtree whose leaves came one after another, hashed where it lies: the hashes of a level stand as the inputs of the next one, each behind its
+ * prefix, and those of the next one take their place from the front on.
+ */
+class LeafBlock {
+  readonly #octets = Buffer.alloc((blockLeaves / 2) * inputLength)
+  readonly #inputs = Array.from({ length: blockLeaves / 2 }, (_, i) =>
+    this.#octets.subarray(i * inputLength, (i + 1) * inputLength)
+  )
+  count = 0
+
+  constructor() {
+    for (const input of this.#inputs) input[0] = 1
+  }
+
+  put(leaf: string): void {
+    this.#write(this.count++, leaf)
+  }
+
+  leaf(number: number): Uint8Array {
+    const at = placeOf(number)
+    return Buffer.from(this.#octets.subarray(at, at + hashLength))
+  }
+
+  /** Root of the block, which must be full and is empty then. */
+  fold(): Uint8Array {
+    for (let nodes = blockLeaves / 2; nodes >= 1; nodes /= 2) {
+      for (let i = 0; i < nodes; i++) this.#write(i, digest(this.#inputs[i]!))
+    }
+    this.count = 0
+    return this.leaf(0)
+  }
+
+  #write(number: number, hash: string): void {
+    this.#octets.write(hash, placeOf(number), hashLength, 'latin1')
+  }
+}
+
+const placeOf = (number: number): number => (number >> 1) * inputLength + 1 + (number & 1) * hashLength
+
 export class CompactRange {
   readonly begin: number
   #end: number
+  /** The nodes of the leaves up to the block's. */
   readonly #nodes: TreeNode[] = []
+  /** Leaves that came last and do not fill a subtree of its size yet. */
+  #block: LeafBlock | null = null
 
   /** An empty run before leaf `begin`. */
   constructor(begin = 0) {
@@ -38,16 +86,31 @@ export class CompactRange {
     return this.#end
   }
 
-  /** Adds the leaf that follows. */
-  append(leaf: Uint8Array): void {
-    this.#push(0, this.#end, leaf)
-    this.#end++
+  /** Adds the leaf that follows. @param leaf its hash, a character for an octet */
+  append(leaf: string): void {
+    const position = this.#end++
+    if (position % blockLeaves === 0) this.#block ??= new LeafBlock()
+    if (this.#block === null || (this.#block.count === 0 && position % blockLeaves !== 0)) {
+      this.#push(0, position, Buffer.from(leaf, 'latin1'))
+      return
+    }
+    this.#block.put(leaf)
+    if (this.#block.count === blockLeaves) this.#push(blockLevel, (this.#end - blockLeaves) / blockLeaves, this.#block.fold())
+  }
+
+  /** All nodes, those of the block's leaves included. */
+  #settled(): TreeNode[] {
+    const count = this.#block?.count ?? 0
+    for (let i = 0; i < count; i++) this.#push(0, this.#end - count + i, this.#block!.leaf(i))
+    if (this.#block !== null) this.#block.count = 0
+    return this.#nodes
   }
 
   /** Adds the run that follows. @throws {RangeError} when it does not begin where this one ends */
   join(next: CompactRange): void {
     if (next.begin !== this.#end) throw new RangeError(`leaves from ${next.begin} do not follow on ${this.#end}`)
-    for (const { level, position, hash } of next.#nodes) this.#push(level, position, hash)
+    this.#settled()
+    for (const { level, position, hash } of next.#settled()) this.#push(level, position, hash)
     this.#end = next.#end
   }
 
@@ -65,8 +128,9 @@ export class CompactRange {
   /** Root of the tree of `end` leaves. @throws {RangeError} for a run that does not begin at the first leaf */
   root(): Uint8Array {
     if (this.begin !== 0) throw new RangeError(`leaves from ${this.begin} have no root of their own`)
-    if (this.#nodes.length === 0) return emptyRoot
-    return this.#nodes.map(({ hash }) => hash).reduceRight((right, left) => nodeHash(left, right))
+    const nodes = this.#settled()
+    if (nodes.length === 0) return emptyRoot
+    return nodes.map(({ hash }) => hash).reduceRight((right, left) => nodeHash(left, right))
   }
 
   copy(): CompactRange {
@@ -74,7 +138,7 @@ export class CompactRange {
   }
 
   state(): RangeState {
-    return { begin: this.begin, end: this.#end, hashes: Buffer.concat(this.#nodes.map(({ hash }) => hash)) }
+    return { begin: this.begin, end: this.#end, hashes: Buffer.concat(this.#settled().map(({ hash }) => hash)) }
   }
 
   /** @throws {RangeError} when there are not as many hashes as such a run has nodes */

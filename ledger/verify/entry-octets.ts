@@ -61,7 +61,8 @@ const tableOf = (characters: RegExp): Uint8Array =>
 const inName = tableOf(/[A-Za-z0-9_.:-]/)
 const inDecimal = tableOf(/[0-9.]/)
 
-const nibbles = new Uint8Array(256).fill(0xff)
+/** Values of hex digits; for anything else one that no octet is made of. */
+const nibbles = new Uint16Array(256).fill(0x100)
 for (let value = 0; value < 16; value++) nibbles['0123456789abcdef'.charCodeAt(value)] = value
 
 function matches(data: Uint8Array, at: number, expected: Uint8Array): boolean {
@@ -171,10 +172,10 @@ export function timeOrder(data: Uint8Array, at: number): number {
   return Number.isNaN(order) ? -1 : order
 }
 
-/** Whether the 64 hex digits at `at` are those of `hash`. */
-export function isHexOf(data: Uint8Array, at: number, hash: Uint8Array): boolean {
+/** Whether the 64 hex digits at `at` are those of `hash`, a character for an octet. */
+export function isHexOf(data: Uint8Array, at: number, hash: string): boolean {
   for (let i = 0; i < hash.length; i++) {
-    if (((nibbles[data[at + 2 * i]!]! << 4) | nibbles[data[at + 2 * i + 1]!]!) !== hash[i]) return false
+    if (((nibbles[data[at + 2 * i]!]! << 4) | nibbles[data[at + 2 * i + 1]!]!) !== hash.charCodeAt(i)) return false
   }
   return true
 }

@@ -1,5 +1,5 @@
 /** Checks a run of entries by itself; what it needs of its neighbours stands in its report. */
-import { sha256 } from '../log/merkle.ts'
+import { digest } from '../log/merkle.ts'
 import { type CallEntry, readCallEntry } from './call-entries.ts'
 import { CompactRange, type RangeState } from './compact-range.ts'
 import { checkEntry } from './entry-form.ts'
@@ -75,7 +75,8 @@ export async function checkRange(
   const calls: CallEntry[] = []
   let fault: Fault | null = null
   let prev: string | null = null
-  let last: Buffer | null = null
+  /** Hash of the last entry, a character for an octet. */
+  let last: string | null = null
   let backward = 0
   let firstOrder = -1
   let lastOrder = -1
@@ -120,7 +121,7 @@ export async function checkRange(
     }
     // The octet before an entry is the second of its length, which was read: here the leaf's prefix (RFC 6962 §2.1) takes its place, and nothing is copied.
     data[start - 1] = 0
-    last = sha256(data.subarray(start - 1, end))
+    last = digest(data.subarray(start - 1, end))
     tree.append(last)
     if (tree.end === task.sizes[nextSize]) {
       snapshots.push(tree.state())
@@ -165,7 +166,7 @@ export async function checkRange(
   return {
     fault,
     prev,
-    last: (last as Buffer | null)?.toString('hex') ?? null,
+    last: last === null ? null : Buffer.from(last as string, 'latin1').toString('hex'),
     tree: tree.state(),
     snapshots,
     rotations,

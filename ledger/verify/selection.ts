@@ -77,7 +77,7 @@ export function judgeSelection(bundle: Bundle, trust: SelectionTrust): Selection
 
   const place = newPlace()
   const payloads = bundle.payloads()
-  let before: { readonly index: number; readonly hash: Uint8Array } | null = null
+  let before: { readonly index: number; readonly hash: string } | null = null
   let beside = 0
   for (const [number, index] of entries.entries()) {
     const octets = archive.raw(`entries/${nameOf(index)}.json`, largestEntry)
@@ -94,7 +94,7 @@ export function judgeSelection(bundle: Bundle, trust: SelectionTrust): Selection
     if (place.index !== index) return say('altered', `entry ${index} says of itself that it is entry ${place.index}`, index)
     if (before?.index === index - 1 && !isHexOf(octets, place.prevAt, before.hash))
       return say('altered', `entry ${index} does not follow from the entry before it`, index)
-    before = { index, hash }
+    before = { index, hash: hash.toString('latin1') }
     const payload = payloads?.get(index)
     if (payload !== undefined) {
       beside++
