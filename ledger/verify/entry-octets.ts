@@ -52,7 +52,6 @@ const beforeTraceId = octets(',"trace_id":"')
 const lastOctets = octets('","v":1}')
 
 const quote = 0x22
-const backslash = 0x5c
 const zero = 0x30
 const nine = 0x39
 
@@ -60,6 +59,8 @@ const tableOf = (characters: RegExp): Uint8Array =>
   Uint8Array.from({ length: 256 }, (_, code) => (code < 128 && characters.test(String.fromCharCode(code)) ? 1 : 0))
 const inName = tableOf(/[A-Za-z0-9_.:-]/)
 const inDecimal = tableOf(/[0-9.]/)
+/** Octets of a trace id that stand for themselves in JSON. */
+const inTraceId = tableOf(/[!#-[\]-~]/)
 
 /** Values of hex digits; for anything else one that no octet is made of. */
 const nibbles = new Uint16Array(256).fill(0x100)
@@ -123,7 +124,7 @@ export function readPlace(data: Uint8Array, start: number, end: number, place: E
   at = end - lastOctets.length
   if (at <= indexEnd || !matches(data, at, lastOctets)) return false
   const traceEnd = at
-  while (traceEnd - at < longestName && isPlain(data[at - 1]!)) at--
+  while (traceEnd - at < longestName && inTraceId[data[at - 1]!] === 1) at--
   if (at === traceEnd) return false
   at -= beforeTraceId.length
   if (!matches(data, at, beforeTraceId)) return false
@@ -141,33 +142,27 @@ export function readPlace(data: Uint8Array, start: number, end: number, place: E
   return place.prevAt - beforePrev.length >= indexEnd && matches(data, place.prevAt - beforePrev.length, beforePrev)
 }
 
-/** Octets of a trace id that stand for themselves in JSON. */
-const isPlain = (octet: number): boolean => octet > 0x20 && octet < 0x7f && octet !== quote && octet !== backslash
+const hyphen = 0x2d
+const colon = 0x3a
 
-const separators: readonly (readonly [offset: number, octet: number])[] = [
-  [4, 0x2d],
-  [7, 0x2d],
-  [10, 0x54],
-  [13, 0x3a],
-  [16, 0x3a],
-  [19, 0x2e],
-  [23, 0x5a]
-]
+/** The number in `count` digits; NaN when one of them is none. */
+function decimalAt(data: Uint8Array, at: number, count: number): number {
+  let value = 0
+  for (let i = at; i < at + count; i++) {
+    const digit = data[i]! - zero
+    if (digit < 0 || digit > 9) return Number.NaN
+    value = value * 10 + digit
+  }
+  return value
+}
 
 /** A number in the order of the times `YYYY-MM-DDThh:mm:ss.sssZ`; -1 for anything of another form. */
 export function timeOrder(data: Uint8Array, at: number): number {
-  for (const [offset, octet] of separators) if (data[at + offset] !== octet) return -1
-  const number = (from: number, count: number): number => {
-    let value = 0
-    for (let i = from; i < from + count; i++) {
-      const digit = data[at + i]! - zero
-      if (digit < 0 || digit > 9) return Number.NaN
-      value = value * 10 + digit
-    }
-    return value
-  }
-  const day = (number(0, 4) * 12 + number(5, 2)) * 32 + number(8, 2)
-  const ms = ((number(11, 2) * 60 + number(14, 2)) * 60 + number(17, 2)) * 1000 + number(20, 3)
+  if (data[at + 4] !== hyphen || data[at + 7] !== hyphen || data[at + 10] !== 0x54) return -1
+  if (data[at + 13] !== colon || data[at + 16] !== colon || data[at + 19] !== 0x2e || data[at + 23] !== 0x5a) return -1
+  const day = (decimalAt(data, at, 4) * 12 + decimalAt(data, at + 5, 2)) * 32 + decimalAt(data, at + 8, 2)
+  const minute = decimalAt(data, at + 11, 2) * 60 + decimalAt(data, at + 14, 2)
+  const ms = (minute * 60 + decimalAt(data, at + 17, 2)) * 1000 + decimalAt(data, at + 20, 3)
   const order = day * 86_400_000 + ms
   return Number.isNaN(order) ? -1 : order
 }
