@@ -5,6 +5,7 @@ import {
   type Address,
   addressOf,
   addressOfText,
+  aliasOfKey,
   isDigits,
   keyOfAlias,
   nameOfKey,
@@ -26,7 +27,8 @@ export type RejectReason = Extract<AdmissionRejectReason, { type: string; value?
 
 /** Where a name leads. */
 export type Resolution =
-  | { readonly found: 'endpoint'; readonly endpoint: Registration }
+  /** `key` is the alias that led there, which is what the decision is about. */
+  | { readonly found: 'endpoint'; readonly endpoint: Registration; readonly key: string | undefined }
   | {
       readonly found: 'nobody'
       readonly reason:
@@ -35,6 +37,8 @@ export type Resolution =
         | 'aliasesInconsistent'
         | 'exceedsCallCapacity'
         | 'resourceUnavailable'
+      /** The first alias that can be looked for elsewhere. */
+      readonly key: string | undefined
     }
 
 /** `h323:room@domain` and `room@domain` mean the local `room`. */
@@ -50,36 +54,40 @@ const isFull = (zone: Zone, { endpointId }: Registration): boolean =>
 
 /** Whom a list of aliases names: all must name one. Numbers that nobody has go to the gateway with the longest prefix. */
 export function resolve(zone: Zone, aliases: readonly AliasAddress[], address: Address | null): Resolution {
-  const endpoints = new Set<Registration>()
-  const numbers: string[] = []
+  const endpoints = new Map<Registration, string | undefined>()
+  const keys: string[] = []
   for (const alias of aliases) {
     const direct = alias.type === 'transportID' ? addressOf(alias.value) : null
-    const key = keyOfAlias(alias)
-    const own = key === null ? undefined : localKey(zone, key)
-    const registration =
-      direct !== null
-        ? zone.registrations.bySignalAddress(textOfAddress(direct))
-        : own === undefined
-          ? undefined
-          : (zone.registrations.byAlias(own) ?? zone.registrations.byAlias(key!))
-    if (registration !== undefined) endpoints.add(registration)
-    else if (own !== undefined && isDigits(own)) numbers.push(nameOfKey(own))
+    const addressed = direct === null ? undefined : zone.registrations.bySignalAddress(textOfAddress(direct))
+    if (addressed !== undefined) endpoints.set(addressed, addressed.aliases[0])
+    const received = keyOfAlias(alias)
+    if (received === null) continue
+    const key = localKey(zone, received)
+    const named = zone.registrations.byAlias(key)
+    if (named === undefined) keys.push(key)
+    else endpoints.set(named, key)
   }
-  if (endpoints.size > 1) return { found: 'nobody', reason: 'aliasesInconsistent' }
-  const [named] = endpoints
-  if (named !== undefined) {
-    return isFull(zone, named) ? { found: 'nobody', reason: 'exceedsCallCapacity' } : { found: 'endpoint', endpoint: named }
+  const [first] = keys
+  const nobody = (reason: Extract<Resolution, { found: 'nobody' }>['reason']): Resolution => ({
+    found: 'nobody',
+    reason,
+    key: first
+  })
+  if (endpoints.size > 1) return nobody('aliasesInconsistent')
+  for (const [endpoint, key] of endpoints) {
+    return isFull(zone, endpoint) ? nobody('exceedsCallCapacity') : { found: 'endpoint', endpoint, key }
   }
   const addressed =
     aliases.length === 0 && address !== null ? zone.registrations.bySignalAddress(textOfAddress(address)) : undefined
-  if (addressed !== undefined) return { found: 'endpoint', endpoint: addressed }
-  const gateways = numbers.flatMap((number) => zone.registrations.byNumber(number))
-  const free = gateways.filter((gateway) => !isFull(zone, gateway))
-  const gateway = free.find(({ endpointId }) => !zone.almostFull.has(endpointId)) ?? free[0]
-  if (gateway !== undefined) return { found: 'endpoint', endpoint: gateway }
-  if (gateways.length > 0) return { found: 'nobody', reason: 'resourceUnavailable' }
-  if (numbers.some((number) => zone.registrations.isBeginning(number))) return { found: 'nobody', reason: 'incompleteAddress' }
-  return { found: 'nobody', reason: 'calledPartyNotRegistered' }
+  if (addressed !== undefined) return { found: 'endpoint', endpoint: addressed, key: addressed.aliases[0] }
+  const numbers = keys.filter(isDigits)
+  const gateways = numbers.flatMap((key) => zone.registrations.byNumber(nameOfKey(key)).map((endpoint) => ({ endpoint, key })))
+  const free = gateways.filter(({ endpoint }) => !isFull(zone, endpoint))
+  const gateway = free.find(({ endpoint }) => !zone.almostFull.has(endpoint.endpointId)) ?? free[0]
+  if (gateway !== undefined) return { found: 'endpoint', ...gateway }
+  if (gateways.length > 0) return nobody('resourceUnavailable')
+  if (numbers.some((key) => zone.registrations.isBeginning(nameOfKey(key)))) return nobody('incompleteAddress')
+  return nobody('calledPartyNotRegistered')
 }
 
 export function takeAdmissionRequest(zone: Zone, request: AdmissionRequest, origin: Origin, now: number): Effect[] {
@@ -106,7 +114,10 @@ export function takeAdmissionRequest(zone: Zone, request: AdmissionRequest, orig
   if (existing === undefined && zone.calls.size >= settings.limits.calls) return bare('resourceUnavailable')
   if (zone.waiting >= settings.limits.waiting) return bare('resourceUnavailable')
 
-  const call = existing ?? newCall(zone, request, own, key, now)
+  const destination = request.destCallSignalAddress === undefined ? null : addressOf(request.destCallSignalAddress)
+  const target = request.answerCall ? null : resolve(zone, namesOf(request.destinationInfo), destination)
+  const limits = target === null ? undefined : limitsOf(zone, target.key)
+  const call = existing ?? newCall(zone, request, own, target, now)
   const leg: Leg = {
     endpointId: own.endpointId,
     answering: request.answerCall,
@@ -116,7 +127,7 @@ export function takeAdmissionRequest(zone: Zone, request: AdmissionRequest, orig
     admittedAt: now,
     heardAt: now
   }
-  const attempt: Attempt = { zone, request, origin, own, call, leg, guard: null }
+  const attempt: Attempt = { zone, request, origin, own, target, call, leg, guard: null }
   const isOverCapacity = isFull(zone, own)
   zone.calls.set(key, call)
   call.legs.set(own.endpointId, leg)
@@ -126,9 +137,8 @@ export function takeAdmissionRequest(zone: Zone, request: AdmissionRequest, orig
 
   const asked = admissionAsked(zone, call, leg, request.bandWidth)
   if (isOverCapacity) return [asked, ...refuse(attempt, 'exceedsCallCapacity', now)]
-  const prefix = request.answerCall ? undefined : limitsOf(zone, request)
-  if (prefix?.allow === false) return [asked, ...refuse(attempt, 'invalidPermission', now)]
-  if (prefix !== undefined && callsWith(zone, prefix.prefix) > prefix.calls)
+  if (limits?.allow === false) return [asked, ...refuse(attempt, 'invalidPermission', now)]
+  if (limits !== undefined && callsWith(zone, limits.prefix) > limits.calls)
     return [asked, ...refuse(attempt, 'exceedsCallCapacity', now)]
   // the call was decided when its caller asked
   if (existing !== undefined) return [asked, ...grant(attempt, now)]
@@ -152,6 +162,8 @@ interface Attempt {
   readonly request: AdmissionRequest
   readonly origin: Origin
   readonly own: Registration
+  /** Null for the leg of who is called. */
+  readonly target: Resolution | null
   readonly call: Call
   readonly leg: Leg
   /** Code of the guard's decision. */
@@ -163,7 +175,7 @@ const isDestination = (call: Call, { signalAddresses }: Registration): boolean =
   signalAddresses.includes(call.destination) &&
   ![...call.legs.values()].some(({ answering }) => answering)
 
-function newCall(zone: Zone, request: AdmissionRequest, own: Registration, key: string, now: number): Call {
+function newCall(zone: Zone, request: AdmissionRequest, own: Registration, target: Resolution | null, now: number): Call {
   const { domain } = zone.settings
   const guid = request.callIdentifier?.guid ?? request.conferenceID
   const named = (aliases: readonly AliasAddress[]): string | undefined => aliases.map(keyOfAlias).find((name) => name !== null)
@@ -172,17 +184,16 @@ function newCall(zone: Zone, request: AdmissionRequest, own: Registration, key: 
   const mine = uriOf(own.aliases[0], addressOfText(own.signalAddresses[0]!))
   const destCallSignal = request.destCallSignalAddress === undefined ? null : addressOf(request.destCallSignalAddress)
   const source = request.srcCallSignalAddress === undefined ? null : addressOf(request.srcCallSignalAddress)
-  const dialled = named(namesOf(request.destinationInfo))
-  const prefix = request.answerCall ? undefined : limitsOf(zone, request)
+  const limits = limitsOf(zone, target?.key)
   return {
-    key,
+    key: keyOfCall(request),
     // the guid serves as trace id, so that a call keeps its trace through every gateway that knows it
     traceId: /^(?!0{32})[0-9a-f]{32}$/.test(hex(guid)) ? hex(guid) : zone.ids.traceId(),
     callIdentifier: Uint8Array.from(guid),
     conferenceId: Uint8Array.from(request.conferenceID),
     from: request.answerCall ? uriOf(named(request.srcInfo), source) : mine,
-    to: request.answerCall ? mine : uriOf(dialled === undefined ? undefined : localKey(zone, dialled), destCallSignal),
-    prefix: prefix === undefined ? undefined : { name: prefix.prefix, limit: prefix.bandwidth },
+    to: target === null ? mine : uriOf(target.key, destCallSignal),
+    prefix: limits === undefined ? undefined : { name: limits.prefix, limit: limits.bandwidth },
     destination: request.answerCall ? own.signalAddresses[0]! : null,
     legs: new Map(),
     startedAt: null,
@@ -192,13 +203,9 @@ function newCall(zone: Zone, request: AdmissionRequest, own: Registration, key: 
 }
 
 /** Limits of the longest prefix dialled. */
-function limitsOf({ settings }: Zone, request: AdmissionRequest): Zone['settings']['prefixes'][number] | undefined {
-  const numbers = namesOf(request.destinationInfo)
-    .map(keyOfAlias)
-    .filter((key) => key !== null)
-    .filter(isDigits)
-    .map(nameOfKey)
-  const matching = settings.prefixes.filter(({ prefix }) => numbers.some((number) => number.startsWith(prefix)))
+function limitsOf({ settings }: Zone, dialled: string | undefined): Zone['settings']['prefixes'][number] | undefined {
+  if (dialled === undefined || !isDigits(dialled)) return undefined
+  const matching = settings.prefixes.filter(({ prefix }) => nameOfKey(dialled).startsWith(prefix))
   return matching.sort((a, b) => b.prefix.length - a.prefix.length)[0]
 }
 
@@ -231,24 +238,24 @@ function guardRequestOf({ request, origin, call, own }: Attempt, now: number): G
 }
 
 function decided(attempt: Attempt, decision: GuardDecision | null, now: number): Effect[] {
-  const { zone, request, call, leg } = attempt
+  const { zone, target, call, leg } = attempt
   const judged: Attempt = { ...attempt, guard: decision?.code ?? 'guard.unavailable' }
   if (leg.state === 'ended') return refuse(judged, 'undefinedReason', now)
   if (decision === null) return refuse(judged, 'resourceUnavailable', now)
   if (decision.verdict === 'reject') return refuse(judged, decision.security ? 'securityDenial' : 'invalidPermission', now)
-  if (leg.answering) return grant(judged, now)
-  const address = request.destCallSignalAddress === undefined ? null : addressOf(request.destCallSignalAddress)
-  const aliases = namesOf(request.destinationInfo)
-  const resolution = resolve(zone, aliases, address)
-  if (resolution.found === 'endpoint') {
-    call.destination = resolution.endpoint.signalAddresses[0]!
+  if (target === null) return grant(judged, now)
+  if (target.found === 'endpoint') {
+    const endpoint = zone.registrations.get(target.endpoint.endpointId)
+    if (endpoint === undefined) return refuse(judged, 'calledPartyNotRegistered', now)
+    call.destination = endpoint.signalAddresses[0]!
     return grant(judged, now)
   }
-  if (resolution.reason !== 'calledPartyNotRegistered' || aliases.length === 0) return refuse(judged, resolution.reason, now)
+  const { reason, key } = target
+  if (reason !== 'calledPartyNotRegistered' || key === undefined) return refuse(judged, reason, now)
   stepLeg(leg, 'notHere')
   return searchNeighbours(
     zone,
-    { aliases, callIdentifier: call.callIdentifier, hopCount: zone.settings.hopCount, except: null },
+    { aliases: [aliasOfKey(key)], callIdentifier: call.callIdentifier, hopCount: zone.settings.hopCount, except: null },
     now,
     (found, later) => {
       if (leg.state === 'ended') return refuse(judged, 'undefinedReason', later)

@@ -34,7 +34,7 @@ export function searchNeighbours(
     const isResponsible = prefixes.length === 0 || prefixes.some((prefix) => numbers.some((number) => number.startsWith(prefix)))
     return isResponsible && address !== search.except
   })
-  if (asked.length === 0 || zone.waiting >= limits.waiting) return [...then(null, now)]
+  if (asked.length === 0 || zone.waiting >= limits.waiting) return [...next(null, now)]
   const name = nameOf(search)
   if (name !== null) zone.searches.set(name, now + rememberedMs)
   zone.waiting++
@@ -63,7 +63,7 @@ export function searchNeighbours(
         if (isDone || (!isFound && open > 0)) return []
         isDone = true
         zone.waiting--
-        return then(isFound ? message : null, later)
+        return next(isFound ? message : null, later)
       }
     )
   )

@@ -72,7 +72,10 @@ export async function openRedisStore({
   member,
   failed
 }: RedisStoreOptions): Promise<RegistrationStore> {
+  /** Made again only once it was there, and until it is closed. */
+  let isWanted = false
   const options = {
+    retryStrategy: (times: number) => (isWanted ? Math.min(times * 100, 2000) : null),
     ...server,
     lazyConnect: true,
     maxRetriesPerRequest: 1,
@@ -83,6 +86,7 @@ export async function openRedisStore({
   redis.on('error', (error: Error) => failed?.(error))
   try {
     await redis.connect()
+    isWanted = true
   } catch (cause) {
     redis.disconnect()
     throw new InfraFabricError('h323.store.unreachable', 'the Redis server of the gatekeepers is out of reach', { cause })
@@ -136,6 +140,7 @@ export async function openRedisStore({
       await subscriber.subscribe(channel)
     },
     async close() {
+      isWanted = false
       subscriber?.disconnect()
       redis.disconnect()
     }

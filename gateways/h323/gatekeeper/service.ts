@@ -177,7 +177,12 @@ export async function createGatekeeper(config: GatekeeperConfig, ports: Gatekeep
       key,
       clock.after(settings.slowAfterMs, () => inProgress(message, origin))
     )
-    perform(takeMessage(zone, message, origin, now, octets, multicast))
+    try {
+      perform(takeMessage(zone, message, origin, now, octets, multicast))
+    } catch (error) {
+      settled(key)
+      log.error({ message: message.type, code: errorCode(error) }, 'gatekeeper')
+    }
   }
 
   /** H.225.0 §7.18: the sender waits longer instead of asking again. */
@@ -202,7 +207,7 @@ export async function createGatekeeper(config: GatekeeperConfig, ports: Gatekeep
     const octets = encode(message, origin.user, origin.sendersId ?? '')
     const most = Math.max(smallAnswerOctets, origin.size * limits.amplification)
     if (octets.length <= most || zone.registrations.isKnownIp(origin.from.ip)) return octets
-    const { alternateGatekeeper: _, altGKInfo: __, ...rest } = (message as { value: Record<string, unknown> }).value
+    const { alternateGatekeeper: _, altGKInfo: __, ...rest } = (message as unknown as { value: Record<string, unknown> }).value
     const shorter = encode({ ...message, value: rest } as unknown as RasMessage, origin.user, origin.sendersId ?? '')
     if (shorter.length <= most) return shorter
     counters.amplifying++
@@ -221,43 +226,52 @@ export async function createGatekeeper(config: GatekeeperConfig, ports: Gatekeep
     void whole.finally(() => underWay.delete(whole))
   }
 
+  /** A defect in one message is not the end of the others. */
   function perform(effects: readonly Effect[]): void {
     for (const effect of effects) {
-      switch (effect.type) {
-        case 'answer': {
-          const { origin, message } = effect
-          settled(origin.key)
-          const octets = encodeFor(origin, message)
-          if (octets === null) break
-          answers.give(origin.key, octets)
-          counters.answers++
-          if (closing === null) transport.send(octets, origin.from)
-          break
-        }
-        case 'silence':
-          settled(effect.origin.key)
-          answers.forget(effect.origin.key)
-          break
-        case 'send':
-          if (closing === null)
-            transport.send(encode(effect.message, effect.seal?.user ?? null, effect.seal?.generalId ?? ''), effect.to)
-          break
-        case 'claim':
-          begin(claim(effect))
-          break
-        case 'renew':
-          begin(stored(store.renew(effect.endpointId, effect.expiresAt)))
-          break
-        case 'forget':
-          begin(stored(store.forget(effect.endpointId)))
-          break
-        case 'decide':
-          begin(decide(effect))
-          break
-        case 'record':
-          begin(record(effect))
-          break
+      try {
+        act(effect)
+      } catch (error) {
+        log.error({ effect: effect.type, code: errorCode(error) }, 'gatekeeper')
       }
+    }
+  }
+
+  function act(effect: Effect): void {
+    switch (effect.type) {
+      case 'answer': {
+        const { origin, message } = effect
+        settled(origin.key)
+        const octets = encodeFor(origin, message)
+        if (octets === null) break
+        answers.give(origin.key, octets)
+        counters.answers++
+        if (closing === null) transport.send(octets, origin.from)
+        break
+      }
+      case 'silence':
+        settled(effect.origin.key)
+        answers.forget(effect.origin.key)
+        break
+      case 'send':
+        if (closing === null)
+          transport.send(encode(effect.message, effect.seal?.user ?? null, effect.seal?.generalId ?? ''), effect.to)
+        break
+      case 'claim':
+        begin(claim(effect))
+        break
+      case 'renew':
+        begin(stored(store.renew(effect.endpointId, effect.expiresAt)))
+        break
+      case 'forget':
+        begin(stored(store.forget(effect.endpointId)))
+        break
+      case 'decide':
+        begin(decide(effect))
+        break
+      case 'record':
+        begin(record(effect))
+        break
     }
   }
 

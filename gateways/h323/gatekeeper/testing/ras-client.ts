@@ -9,6 +9,8 @@ type Of<T extends RasMessage['type']> = Extract<RasMessage, { type: T }> extends
 /** A small RAS endpoint: sends what it is told to and waits for what comes. */
 export interface RasClient {
   readonly address: Address
+  /** Sends to another gatekeeper from now on. */
+  readonly target: (gatekeeper: Address) => void
   /** Next request number. */
   readonly seq: () => number
   readonly send: (message: RasMessage) => void
@@ -25,7 +27,7 @@ export interface RasClient {
 
 const patienceMs = 10_000
 
-export async function openRasClient(gatekeeper: Address): Promise<RasClient> {
+export async function openRasClient(first: Address): Promise<RasClient> {
   const socket: Socket = createSocket('udp4')
   const came: Buffer[] = []
   const wanted: ((octets: Buffer) => void)[] = []
@@ -37,6 +39,7 @@ export async function openRasClient(gatekeeper: Address): Promise<RasClient> {
   socket.bind(0, '127.0.0.1')
   await once(socket, 'listening')
   let seq = 0
+  let gatekeeper = first
   const sendOctets = (octets: Uint8Array): void => socket.send(octets, gatekeeper.port, gatekeeper.ip)
   const nextOctets = (): Promise<Buffer> => {
     const first = came.shift()
@@ -57,6 +60,9 @@ export async function openRasClient(gatekeeper: Address): Promise<RasClient> {
   const next = async (): Promise<RasMessage> => rasMessage.decode(await nextOctets())
   return {
     address: { ip: '127.0.0.1', port: socket.address().port },
+    target: (other) => {
+      gatekeeper = other
+    },
     seq: () => ++seq,
     send,
     sendOctets,
