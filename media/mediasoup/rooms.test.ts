@@ -70,7 +70,7 @@ async function until(t: ExecutionContext, done: () => Promise<boolean> | boolean
   }
 }
 
-test.serial('a browser and a telephone hear each other, over DTLS-SRTP, and nothing is left open', async (t) => {
+test.serial('a browser and a telephone hear each other, over DTLS-SRTP, keys too, and nothing is left open', async (t) => {
   const { rooms, phone, caller } = await setUp(t)
   const telephone = await phone({ says: sine(8000, 1000, -12, 8000) })
   const { page, leg, events } = await caller('browser', 440)
@@ -86,6 +86,8 @@ test.serial('a browser and a telephone hear each other, over DTLS-SRTP, and noth
     },
     'the telephone hears the browser'
   )
+  await page.press('7')
+  await until(t, () => events.some((event) => event.type === 'dtmf' && event.digit === '7'), 'the key is heard')
   t.true(events.some((event) => event.type === 'dtls' && event.state === 'connected'))
   const stats = await leg.leave()
   t.true(stats.encrypted)

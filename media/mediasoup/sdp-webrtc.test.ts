@@ -89,13 +89,13 @@ test("a browser's offer as parameters of mediasoup", (t) => {
   t.deepEqual(offer.audio.sends?.encodings, [{ ssrc: 1_005_346_374 }])
   t.deepEqual(
     offer.audio.sends?.codecs.map(({ mimeType, payloadType }) => `${payloadType} ${mimeType}`),
-    ['111 audio/opus', '110 audio/telephone-event']
+    ['111 audio/opus', '110 audio/PCMA']
   )
   t.like(offer.video, { mid: '1', direction: 'sendrecv', payloadType: 108, profileLevelId: '42e01f' })
   t.deepEqual(offer.video?.sends?.encodings, [{ ssrc: 2_007_967_188, rtx: { ssrc: 3_503_462_238 } }])
   t.deepEqual(
     offer.codecs.map(({ mimeType, preferredPayloadType }) => `${preferredPayloadType} ${mimeType}`),
-    ['111 audio/opus', '110 audio/telephone-event', '108 video/H264']
+    ['111 audio/opus', '110 audio/PCMA', '108 video/H264']
   )
 })
 

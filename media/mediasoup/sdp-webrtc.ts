@@ -246,7 +246,8 @@ function readAudio(
     ...(channels === undefined ? {} : { channels }),
     parameters: parameters(config)
   }
-  const keys = { mimeType: 'audio/telephone-event', clockRate: terms.eventClockRateHz, parameters: {} }
+  // mediasoup drops telephone-event on the way to consumers, since that is no media to it; what it takes for a codec it forwards, and does not look into
+  const keys = { mimeType: terms.codec === 'PCMA' ? 'audio/PCMU' : 'audio/PCMA', clockRate: 8000, parameters: {} }
   const all = [
     { ...sound, payloadType: terms.payloadType },
     ...(terms.eventPayloadType === null ? [] : [{ ...keys, payloadType: terms.eventPayloadType }])

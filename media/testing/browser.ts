@@ -75,7 +75,7 @@ window.caller = {
         pen.fillRect(n++ % 150, 0, 10, 8)
       }, 66)
       const track = canvas.captureStream(15).getVideoTracks()[0]
-      const { sender } = pc.addTransceiver(track, { direction: 'sendrecv' })
+      pc.addTransceiver(track, { direction: 'sendrecv' })
     }
     await pc.setLocalDescription()
     return pc.localDescription.sdp
@@ -106,7 +106,7 @@ window.caller = {
     pen.drawImage(video, 0, 0)
     return [...pen.getImageData(canvas.width / 2, canvas.height / 2, 1, 1).data.slice(0, 3)]
   },
-  press(keys) { const { dtmf } = pc.getSenders()[0]; const can = dtmf.canInsertDTMF; dtmf.insertDTMF(keys, 100, 70); return can + ' ' + dtmf.toneBuffer },
+  press: (keys) => pc.getSenders()[0].dtmf.insertDTMF(keys, 100, 70),
   state: () => pc.connectionState,
   async framesDecoded() {
     let frames = 0
