@@ -1,60 +1,18 @@
 /** baresip, a phone that nobody here wrote, in the council over TLS. */
 import { spawnSync } from 'node:child_process'
-import test from 'ava'
+import test, { type ExecutionContext } from 'ava'
 import { toneLevel } from '#media'
 import { readCredentials } from '#suite'
 import { startBaresip } from '../scripts/baresip/baresip.ts'
 import { runSuite, tone, until } from './testing/harness.ts'
 
 const present = spawnSync('baresip', ['-h'], { stdio: 'ignore' }).error === undefined
+const call = present ? test : test.skip
 
-test('baresip calls over TLS with MD5, is heard and hears, holds, resumes, presses a key and hangs up', async (t) => {
-  if (!present) {
-    t.pass('needs baresip')
-    return
-  }
-  const { suite, phone, rtp, entriesOf, verify } = await runSuite(t, { md5OnlyUsers: ['expert-safety'] })
-  const { users } = await readCredentials(suite.data.credentials)
-  const guardianSound = await rtp({ says: tone(1000) })
-  const guardian = await (await phone('guardian-1')).invite({ to: 'council', sdp: guardianSound.sdp() })
-  guardianSound.talkTo(guardian.response.body)
-  const expert = await startBaresip({
-    address: 'expert-safety@external.advisor',
-    transport: 'tls',
-    outbound: { host: '127.0.0.1', port: suite.addresses.tls!.port },
-    digest: { user: 'expert-safety', password: users['expert-safety']!.password! },
-    source: { toneHz: 440 }
-  })
-  t.teardown(expert.stop)
-  await expert.dial('sip:council-safety@external.advisor')
-  await expert.next('CALL_ESTABLISHED', 10_000)
-  await new Promise((resolve) => setTimeout(resolve, 1500))
-  guardianSound.takeHeard()
-  await new Promise((resolve) => setTimeout(resolve, 1000))
-  const heard = guardianSound.takeHeard()
-  await expert.hold()
-  await until(() => suite.status().calls.some(({ bridge }) => bridge === 'HOLD'))
-  await expert.resume()
-  await until(() => suite.status().calls.every(({ bridge }) => bridge === 'CONNECTED'))
-  await expert.dtmf('5')
-  await until(() => entriesOf('sip_dtmf_received').length > 0)
-  await expert.hangup()
-  await until(() => entriesOf('TERMINATED').length === 1)
-  const recording = (await expert.recording())!
-  t.true(toneLevel(heard.subarray(-4000), 8000, 440) > -30, 'the Guardian hears baresip')
-  t.true(toneLevel(recording.samples.slice(-8000, -2000), recording.sampleRateHz, 1000) > -30, 'baresip hears the Guardian')
-  t.like(entriesOf('INVITE')[1]!.payload, { edge: { transport: 'tls', digestAlgorithm: 'MD5' } })
-  t.like(entriesOf('sip_dtmf_received')[0]!.payload, { digit: '5' })
-  await guardian.bye()
-  t.is((await verify()).verdict, 'valid')
-})
-
-test('baresip over TLS with SRTP: heard, hears, and the record says that the call was encrypted', async (t) => {
-  if (!present) {
-    t.pass('needs baresip')
-    return
-  }
-  const { suite, phone, rtp, entriesOf, verify } = await runSuite(t, { md5OnlyUsers: ['expert-safety'] })
+/** A Guardian in the council, and baresip as the expert who has just been let in. */
+async function expertInCouncil(t: ExecutionContext, srtp: boolean) {
+  const run = await runSuite(t, { md5OnlyUsers: ['expert-safety'] })
+  const { suite, phone, rtp } = run
   const { users } = await readCredentials(suite.data.credentials)
   const guardianSound = await rtp({ says: tone(1000) })
   const guardian = await (await phone('guardian-1')).invite({ to: 'council', sdp: guardianSound.sdp() })
@@ -65,7 +23,7 @@ test('baresip over TLS with SRTP: heard, hears, and the record says that the cal
     outbound: { host: '127.0.0.1', port: suite.addresses.tls!.port },
     digest: { user: 'expert-safety', password: users['expert-safety']!.password! },
     source: { toneHz: 440 },
-    srtp: true
+    srtp
   })
   t.teardown(expert.stop)
   await expert.dial('sip:council-safety@external.advisor')
@@ -74,12 +32,37 @@ test('baresip over TLS with SRTP: heard, hears, and the record says that the cal
   guardianSound.takeHeard()
   await new Promise((resolve) => setTimeout(resolve, 1000))
   const heard = guardianSound.takeHeard()
-  await expert.hangup()
-  await until(() => entriesOf('TERMINATED').length === 1)
-  const recording = (await expert.recording())!
-  t.true(toneLevel(heard.subarray(-4000), 8000, 440) > -30, 'the Guardian hears baresip')
-  t.true(toneLevel(recording.samples.slice(-8000, -2000), recording.sampleRateHz, 1000) > -30, 'baresip hears the Guardian')
+  return {
+    ...run,
+    expert,
+    /** Hangs up on both sides and looks at what was heard. */
+    end: async () => {
+      await expert.hangup()
+      await until(() => run.entriesOf('TERMINATED').length === 1)
+      const recording = (await expert.recording())!
+      t.true(toneLevel(heard.subarray(-4000), 8000, 440) > -30, 'the Guardian hears baresip')
+      t.true(toneLevel(recording.samples.slice(-8000, -2000), recording.sampleRateHz, 1000) > -30, 'baresip hears the Guardian')
+      await guardian.bye()
+      t.is((await run.verify()).verdict, 'valid')
+    }
+  }
+}
+
+call('baresip calls over TLS with MD5, is heard and hears, holds, resumes, presses a key and hangs up', async (t) => {
+  const { suite, expert, entriesOf, end } = await expertInCouncil(t, false)
+  await expert.hold()
+  await until(() => suite.status().calls.some(({ bridge }) => bridge === 'HOLD'))
+  await expert.resume()
+  await until(() => suite.status().calls.every(({ bridge }) => bridge === 'CONNECTED'))
+  await expert.dtmf('5')
+  await until(() => entriesOf('sip_dtmf_received').length > 0)
+  await end()
+  t.like(entriesOf('INVITE')[1]!.payload, { edge: { transport: 'tls', digestAlgorithm: 'MD5' } })
+  t.like(entriesOf('sip_dtmf_received')[0]!.payload, { digit: '5' })
+})
+
+call('baresip over TLS with SRTP: heard, hears, and the record says that the call was encrypted', async (t) => {
+  const { entriesOf, end } = await expertInCouncil(t, true)
+  await end()
   t.like(entriesOf('TERMINATED')[0]!.payload, { leg: { encrypted: true } })
-  await guardian.bye()
-  t.is((await verify()).verdict, 'valid')
 })
