@@ -177,7 +177,8 @@ export class WebRtcPeer implements RoomLeg {
    *
    * @param stage of the conference, asked for when there is one
    *
-   * @throws {Error} of mediasoup
+   * @throws {InfraFabricError} `media.mediasoup.lost`
+   * @throws {Error} of mediasoup, which does not take the streams
    */
   static async open(
     participant: string,
@@ -206,8 +207,11 @@ export class WebRtcPeer implements RoomLeg {
       await peer.#streams(offer)
       return { ok: true, leg: peer, sdp: peer.#answer(offer) }
     } catch (error) {
+      const lost = router.closed
       await peer.leave()
-      throw error
+      throw lost
+        ? new InfraFabricError('media.mediasoup.lost', 'the browser or the worker of mediasoup went away', { cause: error })
+        : error
     }
   }
 

@@ -104,7 +104,7 @@ const isRed = ([red, green, blue]: readonly number[]) => red! > 150 && green! < 
 const isBlue = ([red, green, blue]: readonly number[]) => blue! > 150 && red! < 100 && green! < 100
 
 test.serial('the picture follows who speaks; who speaks sees the one before; H.264 goes through as it is', async (t) => {
-  const { rooms, caller } = await setUp(t)
+  const { rooms, plane, caller } = await setUp(t)
   const red = await caller('red', 440, '#f00000')
   await red.page.say(0)
   const blue = await caller('blue', 700, '#0000f0')
@@ -128,6 +128,10 @@ test.serial('the picture follows who speaks; who speaks sees the one before; H.2
   await until(t, async () => (await viewer.page.framesDecoded()) > before + 5, 'pictures go on')
   await speaks(blue, red)
   await until(t, () => sees(viewer.page, isRed), 'the viewer sees red again')
+
+  plane.setRole('council', 'red', 'observer')
+  await until(t, () => rooms.shownTo('council', 'viewer') === 'blue', 'an observer is not seen')
+  plane.setRole('council', 'red', 'guardian')
 
   await red.page.hangUp()
   await until(t, () => red.events.some(({ type }) => type === 'failed'), 'the hang-up is told')
