@@ -3,14 +3,14 @@ import { spawnSync } from 'node:child_process'
 import test, { type ExecutionContext } from 'ava'
 import { toneLevel } from '#media'
 import { readCredentials } from '#suite'
-import { startBaresip } from '../scripts/baresip/baresip.ts'
+import { type BaresipOptions, startBaresip } from '../scripts/baresip/baresip.ts'
 import { runSuite, tone, until } from './testing/harness.ts'
 
 const present = spawnSync('baresip', ['-h'], { stdio: 'ignore' }).error === undefined
 const call = present ? test : test.skip
 
 /** A Guardian in the council, and baresip as the expert who has just been let in. */
-async function expertInCouncil(t: ExecutionContext, srtp: boolean) {
+async function expertInCouncil(t: ExecutionContext, options: Pick<BaresipOptions, 'srtp' | 'codecs'> = {}) {
   const run = await runSuite(t, { md5OnlyUsers: ['expert-safety'] })
   const { suite, phone, rtp } = run
   const { users } = await readCredentials(suite.data.credentials)
@@ -23,7 +23,7 @@ async function expertInCouncil(t: ExecutionContext, srtp: boolean) {
     outbound: { host: '127.0.0.1', port: suite.addresses.tls!.port },
     digest: { user: 'expert-safety', password: users['expert-safety']!.password! },
     source: { toneHz: 440 },
-    srtp
+    ...options
   })
   t.teardown(expert.stop)
   await expert.dial('sip:council-safety@external.advisor')
@@ -49,7 +49,7 @@ async function expertInCouncil(t: ExecutionContext, srtp: boolean) {
 }
 
 call('baresip calls over TLS with MD5, is heard and hears, holds, resumes, presses a key and hangs up', async (t) => {
-  const { suite, expert, entriesOf, end } = await expertInCouncil(t, false)
+  const { suite, expert, entriesOf, end } = await expertInCouncil(t)
   await expert.hold()
   await until(() => suite.status().calls.some(({ bridge }) => bridge === 'HOLD'))
   await expert.resume()
@@ -62,7 +62,18 @@ call('baresip calls over TLS with MD5, is heard and hears, holds, resumes, press
 })
 
 call('baresip over TLS with SRTP: heard, hears, and the record says that the call was encrypted', async (t) => {
-  const { entriesOf, end } = await expertInCouncil(t, true)
+  const { entriesOf, end } = await expertInCouncil(t, { srtp: true })
   await end()
   t.like(entriesOf('TERMINATED')[0]!.payload, { leg: { encrypted: true } })
 })
+
+for (const codec of ['opus/48000/2', 'G722/16000/1']) {
+  call(`baresip with ${codec}: heard, hears, presses a key`, async (t) => {
+    const { expert, entriesOf, end } = await expertInCouncil(t, { codecs: [codec] })
+    await expert.dtmf('7')
+    await until(() => entriesOf('sip_dtmf_received').length > 0)
+    await end()
+    t.like(entriesOf('sip_dtmf_received')[0]!.payload, { digit: '7' })
+    t.is((entriesOf('TERMINATED')[0]!.payload.leg as { codec: string }).codec.toUpperCase(), codec.split('/')[0]!.toUpperCase())
+  })
+}
