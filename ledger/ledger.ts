@@ -12,6 +12,7 @@ import { bundleOfFolder } from './read/open-reader.ts'
 import { createLedgerReader, indexPathOf, type LedgerReader } from './read/reader.ts'
 import type { Seat, SeatSettings } from './seat/open.ts'
 import type { LedgerService, LedgerServiceConfig } from './service/service.ts'
+import { flattenItems, readPlaces } from './store/crossing.ts'
 import { prepareKeys } from './store/keyring.ts'
 import { isKey } from './store/keys.ts'
 import { type LogPlace, openLogReader, type StoreSettings } from './store/open.ts'
@@ -314,7 +315,12 @@ export async function openLedger(config: LedgerConfig): Promise<Ledger> {
         figures = answer.figures
         return
       }
-      for (const [number, id] of answer.ids.entries()) take(id).resolve(answer.places[number]!)
+      let from = 0
+      for (const [number, id] of answer.ids.entries()) {
+        const to = from + answer.counts[number]!
+        take(id).resolve(readPlaces(answer.places, from, to))
+        from = to
+      }
     })
     thread.on('error', (error) => {
       failure = new InfraFabricError('ledger.worker.exited', 'the ledger thread failed', { cause: error })
@@ -375,10 +381,11 @@ export async function openLedger(config: LedgerConfig): Promise<Ledger> {
         expectKey(key)
         octets += draft[0].length + draft[1].length + draft[2].length + (erasable?.payload.length ?? 0)
       }
+      const flat = flattenItems(items)
       const waiter = Promise.withResolvers<readonly Place[]>()
       const id = nextId++
       waiting.set(id, waiter)
-      if (outgoing.push({ id, epoch, items, octets }) === 1) setImmediate(send)
+      if (outgoing.push({ id, epoch, items: flat, entries: items.length, octets }) === 1) setImmediate(send)
       return waiter.promise
     },
     witnessing: () => witnessing,

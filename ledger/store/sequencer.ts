@@ -5,7 +5,7 @@
  *
  * Group commit: what arrives while one commit is under way goes into the next. Answers come in the order of the requests.
  */
-import { hash as digest } from 'node:crypto'
+import { hash as sha256 } from 'node:crypto'
 import { InfraFabricError } from '#kernel'
 import type { Erasable } from '../log/commitment.ts'
 import { expectFromProducer, finishDraft } from '../log/entry.ts'
@@ -16,7 +16,7 @@ import { entriesOf, maxEntryOctets } from '../log/segment.ts'
 import { GrowingTree, tileHashes, tileWidth } from '../log/tree.ts'
 import { leafHashes, tilesOf } from '../read/tiles.ts'
 import type { Keyring } from './keyring.ts'
-import { keyChanges, numberedKey, type Producer } from './keys.ts'
+import { keyChanges, type NumberedKey, numberedKey, type Producer } from './keys.ts'
 import type { AppendItem, Commit, ErasableChanges, Head, LogStore, OwnItem, Place } from './store.ts'
 
 /** Entries in one commit at most: bounds how long it can take. */
@@ -143,12 +143,9 @@ export async function openSequencer(
   /** Producers as they are at the position's head, as far as they have been asked for. */
   let producers = new Map<string, Producer>()
 
-  const learn = async (keys: readonly string[]): Promise<void> => {
+  const learn = async (keys: readonly (NumberedKey | null)[]): Promise<void> => {
     const ids = new Set<string>()
-    for (const key of keys) {
-      const id = numberedKey(key)?.producer
-      if (id !== undefined && !producers.has(id)) ids.add(id)
-    }
+    for (const key of keys) if (key !== null && !producers.has(key.producer)) ids.add(key.producer)
     if (ids.size === 0) return
     if (producers.size > mostProducers) producers = new Map()
     for (const [id, producer] of await store.producers([...ids])) producers.set(id, producer)
@@ -156,11 +153,12 @@ export async function openSequencer(
 
   /** Places of those keys that are in the log. Keys that a producer has gone past are looked for among those it has used. */
   const placesOf = async (keys: readonly string[]): Promise<Map<string, Place | null>> => {
-    await learn(keys)
+    const numbered = keys.map(numberedKey)
+    await learn(numbered)
     const single: string[] = []
     const used = new Map<string, Producer>()
-    for (const key of keys) {
-      const id = numberedKey(key)
+    for (const [at, key] of keys.entries()) {
+      const id = numbered[at]!
       if (id === null) single.push(key)
       else {
         const producer = producers.get(id.producer)
@@ -261,11 +259,10 @@ function seal(
     const end = start + octets
     // the octet before the entry holds the tree's leaf prefix while it is hashed, its length afterwards
     data[start - 1] = 0
-    const leaf = digest('sha256', data.subarray(start - 1, end), 'buffer')
+    prev = sha256('sha256', data.subarray(start - 1, end), 'hex')
     data.writeUInt16BE(octets, at)
-    prev = leaf.toString('hex')
     places.push({ index: tree.size, hash: prev })
-    tree.append(leaf)
+    tree.append(Buffer.from(prev, 'hex'))
     at = end
   }
   const keys = items.map(({ key }) => key)

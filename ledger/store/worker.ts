@@ -1,9 +1,10 @@
 /** The ledger's thread. It owns the store: an fsync here delays no packet and no SIP message. What it does is said in sequencer.ts. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { errorCode, InfraFabricError } from '#kernel'
+import { type FlatItems, type FlatPlaces, flattenPlaces, readItems } from './crossing.ts'
 import type { Brought, Witnessing, WitnessingFigures } from './publisher.ts'
 import { groupSize } from './sequencer.ts'
-import type { AppendItem, Place } from './store.ts'
+import type { Place } from './store.ts'
 import { type ErasureTold, openWriter, type Writer, type WriterSettings } from './writer.ts'
 
 /** One call of `append`. */
@@ -11,7 +12,8 @@ export interface AppendRequest {
   readonly id: number
   /** After a failure everything of the same epoch is refused, so that nothing overtakes what failed. Null for what stands by itself. */
   readonly epoch: number | null
-  readonly items: readonly AppendItem[]
+  readonly items: FlatItems
+  readonly entries: number
   /** Length of the items' text, for grouping. */
   readonly octets: number
 }
@@ -28,7 +30,9 @@ export type WorkerAnswer =
   | {
       readonly type: 'appended'
       readonly ids: readonly number[]
-      readonly places: readonly (readonly Place[])[]
+      /** How many places each of them is answered with. */
+      readonly counts: readonly number[]
+      readonly places: FlatPlaces
       readonly size: number
     }
   | { readonly type: 'refused'; readonly id: number; readonly code: string; readonly message: string }
@@ -84,7 +88,8 @@ const rotate = async (id: number): Promise<void> => {
 
 const erase = async (id: number, told: ErasureTold): Promise<void> => {
   try {
-    answer({ type: 'appended', ids: [id], places: [[await writer.erase(told)]], size: writer.head().size })
+    const places = flattenPlaces([await writer.erase(told)])
+    answer({ type: 'appended', ids: [id], counts: [1], places, size: writer.head().size })
   } catch (error) {
     answer({ type: 'refused', id, ...wordsOf(error) })
   }
@@ -96,7 +101,7 @@ const refuse = ({ id, epoch }: AppendRequest, error: unknown) => {
 }
 
 const takeGroup = (): AppendRequest[] => {
-  const count = groupSize(queue.map(({ items, octets }) => ({ entries: items.length, octets })))
+  const count = groupSize(queue)
   const group = queue.slice(0, count)
   queue = queue.slice(count)
   return group.filter((request) => {
@@ -111,18 +116,14 @@ const neverTried: ReadonlySet<string> = new Set(['ledger.entry.reserved', 'ledge
 const commitGroup = async (group: readonly AppendRequest[]): Promise<void> => {
   if (group.length === 0) return
   try {
-    const places = await writer.append(group.flatMap(({ items }) => items))
-    let at = 0
-    answer({
-      type: 'appended',
-      ids: group.map(({ id }) => id),
-      places: group.map(({ items }) => {
-        const own = places.slice(at, at + items.length)
-        at += items.length
-        return own
-      }),
-      size: writer.head().size
-    })
+    const places = flattenPlaces(await writer.append(group.flatMap(({ items }) => readItems(items))))
+    const ids = group.map(({ id }) => id)
+    const counts = group.map(({ entries }) => entries)
+    const size = writer.head().size
+    port.postMessage({ type: 'appended', ids, counts, places, size } satisfies WorkerAnswer, [
+      places.indexes.buffer,
+      places.hashes.buffer
+    ])
   } catch (error) {
     // nothing was tried: what one producer may not say is no failure of the others
     if (group.length > 1 && neverTried.has(errorCode(error))) for (const request of group) await commitGroup([request])
