@@ -27,7 +27,8 @@ export interface RasClient {
 
 const patienceMs = 10_000
 
-export async function openRasClient(first: Address): Promise<RasClient> {
+/** @param multicastFrom address of the interface through which it sends to groups */
+export async function openRasClient(first: Address, multicastFrom?: string): Promise<RasClient> {
   const socket: Socket = createSocket('udp4')
   const came: Buffer[] = []
   const wanted: ((octets: Buffer) => void)[] = []
@@ -38,6 +39,7 @@ export async function openRasClient(first: Address): Promise<RasClient> {
   })
   socket.bind(0, '127.0.0.1')
   await once(socket, 'listening')
+  if (multicastFrom !== undefined) socket.setMulticastInterface(multicastFrom)
   let seq = 0
   let gatekeeper = first
   const sendOctets = (octets: Uint8Array): void => socket.send(octets, gatekeeper.port, gatekeeper.ip)
