@@ -39,10 +39,12 @@ redis.call('PUBLISH', ARGV[3], ARGV[4])
 return 1
 `
 
-/** ARGV: endpoint, channel, message. */
+/** ARGV: endpoint, channel, message, the time by which it must have expired. */
 const forgetScript = `
 local before = redis.call('HGET', KEYS[1], ARGV[1])
 if not before then return 0 end
+local ends = redis.call('HGET', KEYS[2], ARGV[1])
+if ends and tonumber(ends) > tonumber(ARGV[4]) then return 0 end
 for _, alias in ipairs(cjson.decode(before).aliases) do
   if redis.call('HGET', KEYS[3], alias) == ARGV[1] then redis.call('HDEL', KEYS[3], alias) end
 end
@@ -98,8 +100,8 @@ export async function openRedisStore({
     redis.eval(script, keys.length, ...keys, ...given)
   let subscriber: Redis | null = null
 
-  const forget = async (endpointId: string): Promise<void> => {
-    await run(forgetScript, endpointId, channel, told({ endpointId, registration: null }))
+  const forget = async (endpointId: string, expiredAt = Number.MAX_SAFE_INTEGER): Promise<void> => {
+    await run(forgetScript, endpointId, channel, told({ endpointId, registration: null }), expiredAt)
   }
   const read = async (endpointId: string): Promise<Registration | null> => {
     const [value, ends] = await Promise.all([redis.hget(keys[0], endpointId), redis.hget(keys[1], endpointId)])
@@ -126,7 +128,7 @@ export async function openRedisStore({
       for (const [endpointId, value] of Object.entries(values)) {
         const expiresAt = Number(ends[endpointId] ?? 0)
         if (expiresAt > now) alive.push({ ...(JSON.parse(value) as Registration), expiresAt })
-        else await forget(endpointId)
+        else await forget(endpointId, now)
       }
       return alive.sort((a, b) => a.registeredAt - b.registeredAt)
     },

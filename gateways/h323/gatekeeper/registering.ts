@@ -269,11 +269,14 @@ export function takeUnregistrationRequest(zone: Zone, request: UnregistrationReq
 }
 
 /** Takes an endpoint out of every table and ends its calls here. */
-export function unregister(zone: Zone, endpointId: string, now: number): Effect[] {
+export function unregister(zone: Zone, endpointId: string, now: number, expiredAt?: number): Effect[] {
   if (zone.registrations.remove(endpointId) === undefined) return []
   zone.almostFull.delete(endpointId)
   zone.silentPolls.delete(endpointId)
-  return [...endLegsOf(zone, endpointId, 'unregistered', now), { type: 'forget', endpointId }]
+  return [
+    ...endLegsOf(zone, endpointId, 'unregistered', now),
+    { type: 'forget', endpointId, ...(expiredAt !== undefined && { expiredAt }) }
+  ]
 }
 
 /** Unregisters an endpoint and tells it. */
@@ -299,5 +302,5 @@ export function unregisterFromHere(zone: Zone, endpointId: string, reason: Unreg
     }),
     () => []
   )
-  return [...unregister(zone, endpointId, now), urq]
+  return [...unregister(zone, endpointId, now, reason.type === 'ttlExpired' ? now : undefined), urq]
 }

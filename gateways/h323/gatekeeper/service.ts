@@ -264,7 +264,7 @@ export async function createGatekeeper(config: GatekeeperConfig, ports: Gatekeep
         begin(stored(store.renew(effect.endpointId, effect.expiresAt)))
         break
       case 'forget':
-        begin(stored(store.forget(effect.endpointId)))
+        begin(stored(store.forget(effect.endpointId, effect.expiredAt)))
         break
       case 'decide':
         begin(decide(effect))

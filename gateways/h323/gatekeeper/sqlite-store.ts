@@ -2,6 +2,8 @@ import { DatabaseSync } from 'node:sqlite'
 import type { Registration } from './registrations.ts'
 import type { RegistrationStore } from './store.ts'
 
+const always = Number.MAX_SAFE_INTEGER
+
 /**
  * Registrations in one SQLite file, for one gatekeeper. `:memory:` keeps them for the life of the process.
  *
@@ -22,7 +24,7 @@ export function openSqliteStore(path: string): RegistrationStore {
   const holder = db.prepare('SELECT endpoint FROM alias WHERE alias = ?')
   const put = db.prepare('INSERT INTO registration VALUES (?, ?, ?)')
   const putAlias = db.prepare('INSERT INTO alias VALUES (?, ?)')
-  const remove = db.prepare('DELETE FROM registration WHERE endpoint = ?')
+  const remove = db.prepare('DELETE FROM registration WHERE endpoint = ? AND expires <= ?')
   const renew = db.prepare('UPDATE registration SET expires = ? WHERE endpoint = ?')
   const list = db.prepare('SELECT value, expires FROM registration ORDER BY rowid')
 
@@ -37,7 +39,7 @@ export function openSqliteStore(path: string): RegistrationStore {
           return held !== undefined && held.endpoint !== endpointId
         })
         if (taken.length === 0) {
-          remove.run(endpointId)
+          remove.run(endpointId, always)
           put.run(endpointId, expiresAt, JSON.stringify(registration))
           for (const alias of aliases) putAlias.run(alias, endpointId)
         }
@@ -51,8 +53,8 @@ export function openSqliteStore(path: string): RegistrationStore {
     async renew(endpointId, expiresAt) {
       renew.run(expiresAt, endpointId)
     },
-    async forget(endpointId) {
-      remove.run(endpointId)
+    async forget(endpointId, expiredAt = always) {
+      remove.run(endpointId, expiredAt)
     },
     async load(now) {
       expire.run(now)

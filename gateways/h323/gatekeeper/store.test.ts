@@ -48,6 +48,8 @@ for (const [name, prepare] of Object.entries(openers)) {
     t.deepEqual(await store.claim(registration('b', ['h323:y']), 0), { state: 'claimed' }, 'the refused claim left nothing')
     t.deepEqual(await store.claim(registration('a', ['h323:x']), 0), { state: 'claimed' })
     t.deepEqual(await store.claim(registration('b', ['h323:y', 'digits:1'], 2000), 0), { state: 'claimed' }, 'given up by a')
+    await store.forget('a', 999)
+    t.deepEqual((await store.load(0)).length, 2, 'a has not expired by then')
     await store.forget('a')
     await store.forget('a')
     t.deepEqual(await store.claim(registration('c', ['h323:x'], 3000), 0), { state: 'claimed' })

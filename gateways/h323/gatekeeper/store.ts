@@ -22,7 +22,8 @@ export interface RegistrationStore {
   readonly claim: (registration: Registration, now: number) => Promise<Claim>
   /** Nothing when the endpoint is not there. */
   readonly renew: (endpointId: string, expiresAt: number) => Promise<void>
-  readonly forget: (endpointId: string) => Promise<void>
+  /** With `expiredAt` only when it had expired by then: another gatekeeper may have renewed it meanwhile. */
+  readonly forget: (endpointId: string, expiredAt?: number) => Promise<void>
   /** Those not expired; the expired ones are removed. */
   readonly load: (now: number) => Promise<readonly Registration[]>
   /** Tells what other gatekeepers write, from now on. */

@@ -42,7 +42,7 @@ export type Effect =
       readonly next: (claim: Claim | null, now: number) => readonly Effect[]
     }
   | { readonly type: 'renew'; readonly endpointId: string; readonly expiresAt: number }
-  | { readonly type: 'forget'; readonly endpointId: string }
+  | { readonly type: 'forget'; readonly endpointId: string; readonly expiredAt?: number }
   | {
       readonly type: 'decide'
       readonly traceId: string
