@@ -54,7 +54,8 @@ export interface ReadOffer {
 
 const refuse = (code: MediaRefusalCode, reason: string): MediaRefusal => ({ ok: false, code, reason })
 
-const opposite: Readonly<Record<Direction, Direction>> = {
+/** A direction as the other side sees it. */
+export const opposite: Readonly<Record<Direction, Direction>> = {
   sendrecv: 'sendrecv',
   sendonly: 'recvonly',
   recvonly: 'sendonly',

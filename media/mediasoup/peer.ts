@@ -19,7 +19,7 @@ import {
 } from '#kernel'
 import { answeredFormats } from '../codec/negotiation.ts'
 import { asksForPicture } from '../rtp/rtcp-feedback.ts'
-import type { Direction } from '../sdp.ts'
+import { type Direction, opposite } from '../sdp.ts'
 import type { Stage } from '../video/stage.ts'
 import { readWebRtcOffer, sharedVideo, type WebRtcOffer, type WebRtcStream, writeWebRtcAnswer } from './sdp-webrtc.ts'
 
@@ -88,13 +88,6 @@ export function bridgeEnd(sdp: string): {
   if (!(port > 0) || !Number.isInteger(ssrc)) throw new TypeError('the leg names no stream of its own')
   const keyBase64 = new RegExp(`^a=crypto:1 ${bridgeSuite} inline:(\\S+)$`, 'm').exec(sdp.replaceAll('\r', ''))?.[1]
   return { port, ssrc, srtp: keyBase64 === undefined ? null : { cryptoSuite: bridgeSuite, keyBase64 } }
-}
-
-const theirs: Readonly<Record<Direction, Direction>> = {
-  sendrecv: 'sendrecv',
-  sendonly: 'recvonly',
-  recvonly: 'sendonly',
-  inactive: 'inactive'
 }
 
 const takes = ({ direction }: WebRtcStream) => direction === 'sendrecv' || direction === 'sendonly'
@@ -176,7 +169,6 @@ export class WebRtcPeer implements RoomLeg {
    * Brings a browser into the conference; on an error, what was opened is closed.
    *
    * @param stage of the conference, asked for when there is one
-   *
    * @throws {InfraFabricError} `media.mediasoup.lost`
    * @throws {Error} of mediasoup, which does not take the streams
    */
@@ -190,7 +182,7 @@ export class WebRtcPeer implements RoomLeg {
     settings: PeerSettings
   ): Promise<{ readonly ok: true; readonly leg: WebRtcPeer; readonly sdp: string } | MediaRefusal> {
     const { router, plain, web } = transports
-    const joined = await join(bridgeDescription(plain, offer, theirs[offer.audio.direction])).catch((error) => {
+    const joined = await join(bridgeDescription(plain, offer, opposite[offer.audio.direction])).catch((error) => {
       router.close()
       throw error
     })
@@ -339,7 +331,7 @@ export class WebRtcPeer implements RoomLeg {
       ? { ...read, video: null, media: read.media.map((line) => (line.use === 'video' ? { ...line, use: null } : line)) }
       : read
     if (read.ice.usernameFragment !== this.#offer.ice.usernameFragment) await web.restartIce()
-    const inner = await this.#inner.offered(bridgeDescription(plain, offer, theirs[offer.audio.direction]))
+    const inner = await this.#inner.offered(bridgeDescription(plain, offer, opposite[offer.audio.direction]))
     if (!inner.ok) return inner
     await this.#streams(offer)
     return { ok: true, sdp: this.#answer(offer), held: inner.held }
@@ -378,7 +370,7 @@ export class WebRtcPeer implements RoomLeg {
   #fail(reason: string): void {
     if (this.#failed !== null || this.#left !== null) return
     this.#failed = { type: 'failed', reason }
-    this.#settings.log.warn({ participant: this.#participant, reason }, 'browser leg failed')
+    this.#settings.log.warn({ reason }, 'browser leg failed')
     for (const listener of this.#listeners) listener(this.#failed)
     void this.leave()
   }

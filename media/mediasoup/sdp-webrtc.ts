@@ -8,7 +8,7 @@ import type { types } from 'mediasoup'
 import { type ParsedMedia, type ParsedSession, parse } from 'sdp-transform'
 import type { MediaRefusal, MediaRefusalCode } from '#kernel'
 import { answeredFormats, type CodecTerms, chooseCodec } from '../codec/negotiation.ts'
-import type { Direction } from '../sdp.ts'
+import { type Direction, opposite } from '../sdp.ts'
 
 /** Bounds on what a browser may send: far beyond any, far below what could hurt. */
 const limits = { characters: 65_536, lines: 2000, lineLength: 4096, media: 32 }
@@ -61,13 +61,6 @@ interface Extension {
 
 /** H.264 that all share, so that nothing is coded anew: constrained baseline, fragments, what every browser and room system has. @see RFC 6184 §8.1 */
 export const sharedVideo = { 'packetization-mode': 1, 'profile-level-id': '42e01f', 'level-asymmetry-allowed': 1 } as const
-
-const opposite: Readonly<Record<Direction, Direction>> = {
-  sendrecv: 'sendrecv',
-  sendonly: 'recvonly',
-  recvonly: 'sendonly',
-  inactive: 'inactive'
-}
 
 /** Codecs of the plane that mediasoup forwards. */
 const forwarded = ['opus', 'g722', 'pcmu', 'pcma']

@@ -7,7 +7,7 @@ import { isIPv4 } from 'node:net'
 import { generateProfileLevelIdStringForAnswer, isSameProfile } from 'h264-profile-level-id'
 import { type ParsedMedia, parse } from 'sdp-transform'
 import type { Endpoint } from '../latch.ts'
-import type { Direction, StreamSource } from '../sdp.ts'
+import { type Direction, opposite, type StreamSource } from '../sdp.ts'
 
 export interface VideoTerms {
   /** Which m-line of the offer, from 0. */
@@ -22,13 +22,6 @@ export interface VideoTerms {
   readonly direction: Direction
   /** Whether the peer knows PLI; else it is asked by FIR. */
   readonly pictureLoss: boolean
-}
-
-const opposite: Readonly<Record<string, Direction>> = {
-  sendrecv: 'sendrecv',
-  sendonly: 'recvonly',
-  recvonly: 'sendonly',
-  inactive: 'inactive'
 }
 
 /** What browsers can decode; room systems that say baseline use nothing of it that they could not. */
@@ -88,7 +81,7 @@ export function readVideo(sdp: string): VideoTerms | null {
         remote: { address, port: remotePort },
         remoteControl: { address, port: controlPort },
         controlMuxed,
-        direction: opposite[text(stream.direction ?? session.direction ?? 'sendrecv')] ?? 'sendrecv',
+        direction: opposite[text(stream.direction ?? session.direction ?? 'sendrecv') as Direction] ?? 'sendrecv',
         pictureLoss: known
       }
     }
