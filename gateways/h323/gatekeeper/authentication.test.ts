@@ -1,32 +1,9 @@
 import test from 'ava'
-import type { RasMessage } from '../h225/h225.ts'
 import { rasMessage } from '../h225/pdus.ts'
-import { baselineToken, baselineTokenOf, isSealed, keyOfPassword, seal } from '../h235/h235.ts'
-import { arq, drq, grq, type RasClient, rrq, urq } from './testing/ras-client.ts'
+import { baselineTokenOf, isSealed, keyOfPassword } from '../h235/h235.ts'
+import { arq, drq, grq, rrq, urq } from './testing/ras-client.ts'
 import { reasonOf, room } from './testing/room.ts'
-
-const tokensOf = (message: RasMessage) =>
-  ('value' in message && 'cryptoTokens' in message.value ? message.value.cryptoTokens : undefined) as Parameters<
-    typeof baselineTokenOf
-  >[0]
-
-let random = 0
-
-interface Sealing {
-  readonly password: string
-  readonly sendersID: string
-  readonly generalID?: string
-  readonly ageS?: number
-}
-
-function sealed(message: RasMessage, { password, sendersID, generalID = 'infrafabric', ageS = 0 }: Sealing): Buffer {
-  const token = baselineToken({ sendersID, generalID, timeStamp: Math.floor(Date.now() / 1000) - ageS, random: ++random })
-  const value = { ...(message as { value: object }).value, cryptoTokens: [token] }
-  return seal(rasMessage, { type: message.type, value } as unknown as RasMessage, keyOfPassword(password), tokensOf)
-}
-
-const askSealed = async (client: RasClient, message: RasMessage, how: Sealing): Promise<RasMessage> =>
-  rasMessage.decode(await client.askOctets(sealed(message, how)))
+import { askSealed, type Sealing, sealed, tokensOf } from './testing/sealing.ts'
 
 const users = [
   { name: 'alice', password: 'secret1', aliases: ['1001'] },

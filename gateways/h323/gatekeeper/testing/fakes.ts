@@ -1,4 +1,5 @@
 import {
+  type CallContext,
   type Clock,
   type Guard,
   type GuardDecision,
@@ -24,7 +25,7 @@ export interface BenchOptions {
   readonly config?: Partial<GatekeeperConfig>
   readonly store?: RegistrationStore
   readonly clock?: Clock
-  readonly decide?: (request: GuardRequest) => Promise<GuardDecision>
+  readonly decide?: (request: GuardRequest, context: CallContext) => Promise<GuardDecision>
   readonly record?: (event: WitnessEvent) => Promise<void>
 }
 
@@ -45,9 +46,9 @@ export async function startBench({ config = {}, store, clock, decide, record }: 
   const asked: GuardRequest[] = []
   const own = store ?? openSqliteStore(':memory:')
   const guard: Guard = {
-    decide: async (_context, request) => {
+    decide: async (context, request) => {
       asked.push(request)
-      return decide === undefined ? decision('approve') : decide(request)
+      return decide === undefined ? decision('approve') : decide(request, context)
     }
   }
   const witness: Witness = {
