@@ -8,6 +8,9 @@ import { DatabaseSync } from 'node:sqlite'
 import { Redis } from 'ioredis'
 import { newTraceId, silentLog } from '#kernel'
 import { type AppendItem, draftEntry, type Ledger, type LedgerStore, openLedger } from '#ledger'
+import { hashLength } from '../log/merkle.ts'
+import { entriesOf } from '../log/segment.ts'
+import type { Segment } from '../store/store.ts'
 import { startRedis } from './redis-server.ts'
 
 const origin = 'bench.example/witness'
@@ -29,8 +32,13 @@ function item(producer: number, number: number): AppendItem {
 export interface AppendFound {
   /** Entries acknowledged in a second, from 64 producers at once. */
   readonly entriesPerSecond: number
-  /** The octets of the same commits, each written durably to the same kind of store and no more: entries in a second. */
+  /**
+   * As many octets in the same commits, entries, keys and hashes of leaves, each commit one value and one durable write to the same kind of store: entries
+   * in a second.
+   */
   readonly barePerSecond: number
+  /** The same commits with each entry a row, or a stream's entry, of its own, and nothing else: entries in a second. */
+  readonly rowsPerSecond: number
   readonly entries: number
   readonly commits: number
 }
@@ -40,6 +48,8 @@ interface Bench {
   readonly store: LedgerStore
   readonly dir: string
   readonly bare: (octets: Buffer) => Promise<void> | void
+  /** In one durable write. */
+  readonly rows: (entries: readonly Uint8Array[]) => Promise<void> | void
   readonly end: () => Promise<void>
 }
 
@@ -47,12 +57,20 @@ const opened: Record<LedgerStore['kind'], () => Promise<Bench>> = {
   sqlite: async () => {
     const dir = mkdtempSync(join(tmpdir(), 'bench-ledger-'))
     const database = new DatabaseSync(join(dir, 'bare.db'))
-    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; CREATE TABLE bare (id INTEGER PRIMARY KEY, data BLOB)')
+    database.exec(`
+      PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -65536;
+      CREATE TABLE bare (id INTEGER PRIMARY KEY, data BLOB)
+    `)
     const insert = database.prepare('INSERT INTO bare (data) VALUES (?)')
     return {
       store: { kind: 'sqlite' },
       dir,
       bare: (octets) => void insert.run(octets),
+      rows: (entries) => {
+        database.exec('BEGIN IMMEDIATE')
+        for (const entry of entries) insert.run(entry)
+        database.exec('COMMIT')
+      },
       end: async () => {
         database.close()
         rmSync(dir, { recursive: true, force: true })
@@ -67,6 +85,11 @@ const opened: Record<LedgerStore['kind'], () => Promise<Bench>> = {
       store: { kind: 'redis', url: server.url },
       dir,
       bare: async (octets) => void (await client.xadd('bare', '*', 'data', octets)),
+      rows: async (entries) => {
+        const all = client.multi()
+        for (const entry of entries) all.xadd('rows', '*', 'data', Buffer.from(entry))
+        await all.exec()
+      },
       end: async () => {
         client.disconnect()
         await server.stop()
@@ -76,6 +99,18 @@ const opened: Record<LedgerStore['kind'], () => Promise<Bench>> = {
   }
 }
 
+/** Entries in a second when every commit is written by `write`, one after another; the first tenth of them is written once before. */
+async function rateOf(commits: readonly Segment[], write: (commit: Segment) => Promise<void> | void): Promise<number> {
+  for (const commit of commits.slice(0, Math.ceil(commits.length / 10))) await write(commit)
+  const begun = performance.now()
+  let entries = 0
+  for (const commit of commits) {
+    await write(commit)
+    entries += commit.count
+  }
+  return (entries * 1000) / (performance.now() - begun)
+}
+
 /**
  * Appends `entries` from 64 producers, and writes the same commits bare.
  *
@@ -83,7 +118,7 @@ const opened: Record<LedgerStore['kind'], () => Promise<Bench>> = {
  * @param batch entries that a producer hands over at a time, and waits for
  */
 export async function benchAppend(kind: LedgerStore['kind'], entries = 200_000, batch = 32): Promise<AppendFound> {
-  const { store, dir, bare, end } = await opened[kind]()
+  const { store, dir, bare, rows, end } = await opened[kind]()
   let ledger: Ledger | null = null
   try {
     ledger = await openLedger({ dir, origin, store, log: silentLog })
@@ -107,13 +142,17 @@ export async function benchAppend(kind: LedgerStore['kind'], entries = 200_000, 
     await measure(0, warm)
     const seconds = await measure(warm, warm + rounds)
     const total = rounds * producers * batch
-    const commits: Buffer[] = []
+    const commits: Segment[] = []
     const { size } = await open.reader.log.head()
-    for await (const { data } of open.reader.log.segments(size - total, size)) commits.push(Buffer.from(data))
-    const bareBegun = performance.now()
-    for (const octets of commits) await bare(octets)
-    const bareSeconds = (performance.now() - bareBegun) / 1000
-    return { entries: total, commits: commits.length, entriesPerSecond: total / seconds, barePerSecond: total / bareSeconds }
+    for await (const { first, count, data } of open.reader.log.segments(size - total, size))
+      commits.push({ first, count, data: Buffer.from(data) })
+    await open.close()
+    const besideEach = hashLength + item(0, rounds * batch).key.length
+    const barePerSecond = await rateOf(commits, ({ count, data }) =>
+      bare(Buffer.concat([data, Buffer.alloc(count * besideEach, 0x61)]))
+    )
+    const rowsPerSecond = await rateOf(commits, ({ data }) => rows(entriesOf(data)))
+    return { entries: total, commits: commits.length, entriesPerSecond: total / seconds, barePerSecond, rowsPerSecond }
   } finally {
     await ledger?.close()
     await end()
