@@ -61,7 +61,7 @@ export interface RedisStoreOptions {
   readonly prefix?: string
   /** Name of this gatekeeper among those that share the store. */
   readonly member: string
-  /** Told when the connection fails; it is made again by itself. */
+  /** Told when the connection fails, which is made again by itself, and of changes that cannot be read (`h323.store.malformed`). */
   readonly failed?: (error: Error) => void
 }
 
@@ -136,7 +136,14 @@ export async function openRedisStore({
       subscriber = redis.duplicate()
       subscriber.on('error', (error: Error) => failed?.(error))
       subscriber.on('message', (_channel: string, message: string) => {
-        const { member: from, endpointId, registration } = JSON.parse(message) as StoreChange & { member: string }
+        let told: StoreChange & { member: string }
+        try {
+          told = JSON.parse(message)
+        } catch {
+          failed?.(new InfraFabricError('h323.store.malformed', 'a change in the store cannot be read'))
+          return
+        }
+        const { member: from, endpointId, registration } = told
         if (from !== member) changed({ endpointId, registration })
       })
       await subscriber.subscribe(channel)

@@ -348,8 +348,12 @@ export async function createGatekeeper(config: GatekeeperConfig, ports: Gatekeep
 
   const keepTicking = (): void => {
     stopTicking = clock.after(tickMs, () => {
-      perform(tick(zone, clock.now()))
       keepTicking()
+      try {
+        perform(tick(zone, clock.now()))
+      } catch (error) {
+        log.error({ code: errorCode(error) }, 'gatekeeper')
+      }
     })
   }
 

@@ -107,6 +107,25 @@ test('redis: what one gatekeeper writes, the others are told, and it is not', as
   await Promise.all([one.close(), two.close()])
 })
 
+test('redis: a change that cannot be read is reported, and the next one is taken', async (t) => {
+  const server = await startRedis()
+  t.teardown(server.stop)
+  const failures: string[] = []
+  const reader = await openRedisStore({
+    server: { path: server.socket },
+    member: 'two',
+    failed: (error) => failures.push((error as Error & { code: string }).code)
+  })
+  const writer = await openRedisStore({ server: { path: server.socket }, member: 'one' })
+  const told = Promise.withResolvers<StoreChange>()
+  await reader.watch(told.resolve)
+  await server.ask('PUBLISH h323:gk:changes {')
+  await writer.claim(registration('a', ['h323:a']), 0)
+  t.is((await told.promise).endpointId, 'a')
+  t.deepEqual(failures, ['h323.store.malformed'])
+  await Promise.all([reader.close(), writer.close()])
+})
+
 test('a server out of reach is told at once', async (t) => {
   await t.throwsAsync(openRedisStore({ server: { path: '/nonexistent/redis.sock' }, member: 'one' }), {
     code: 'h323.store.unreachable'
