@@ -58,7 +58,7 @@ const opened: Record<LedgerStore['kind'], () => Promise<Bench>> = {
     const dir = mkdtempSync(join(tmpdir(), 'bench-ledger-'))
     const database = new DatabaseSync(join(dir, 'bare.db'))
     database.exec(`
-      PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -65536;
+      PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 1000; PRAGMA cache_size = -65536;
       CREATE TABLE bare (id INTEGER PRIMARY KEY, data BLOB)
     `)
     const insert = database.prepare('INSERT INTO bare (data) VALUES (?)')
