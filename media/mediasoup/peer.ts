@@ -21,7 +21,18 @@ import { answeredFormats } from '../codec/negotiation.ts'
 import { asksForPicture } from '../rtp/rtcp-feedback.ts'
 import { type Direction, opposite } from '../sdp.ts'
 import type { Stage } from '../video/stage.ts'
-import { readWebRtcOffer, sharedVideo, type WebRtcOffer, type WebRtcStream, writeWebRtcAnswer } from './sdp-webrtc.ts'
+import {
+  ourCodecs,
+  ourMids,
+  readWebRtcAnswer,
+  readWebRtcOffer,
+  sharedVideo,
+  type WebRtcOffer,
+  type WebRtcStream,
+  type WebRtcVideo,
+  writeWebRtcAnswer,
+  writeWebRtcOffer
+} from './sdp-webrtc.ts'
 
 /** How the way to the browser is doing. */
 export type ConnectionEvent =
@@ -49,14 +60,15 @@ export interface PeerTransports {
 
 const loopback = '127.0.0.1'
 
-/** Suite between mediasoup and the mixer, where the plane takes nothing in clear: the one that costs least. */
-export const bridgeSuite = 'AEAD_AES_128_GCM'
+/** Suite between mediasoup and the mixer, where the plane takes nothing in clear: one that the plane offers, too. */
+export const bridgeSuite = 'AEAD_AES_256_GCM'
 
 /** The leg's other end in the words of a telephone: the transport of mediasoup on loopback. */
 export function bridgeDescription(
   { tuple, srtpParameters }: Pick<types.PlainTransport, 'tuple' | 'srtpParameters'>,
   { audio }: WebRtcOffer,
-  direction: Direction
+  direction: Direction,
+  tag = 1
 ): string {
   const { payloadTypes, attributes } = answeredFormats(audio.terms)
   const { payloadType } = audio.terms
@@ -72,22 +84,27 @@ export function bridgeDescription(
     ...parameters,
     'a=rtcp-mux',
     `a=${direction}`,
-    ...(srtpParameters === undefined ? [] : [`a=crypto:1 ${srtpParameters.cryptoSuite} inline:${srtpParameters.keyBase64}`])
+    ...(srtpParameters === undefined ? [] : [`a=crypto:${tag} ${srtpParameters.cryptoSuite} inline:${srtpParameters.keyBase64}`])
   ]
   return `${lines.join('\r\n')}\r\n`
 }
 
-/** Where the leg listens, the stream that it sends, and its keys where it has some. @throws {TypeError} when the description names no stream */
-export function bridgeEnd(sdp: string): {
+/** Where a leg listens, and the stream that it sends. */
+export interface BridgeEnd {
   readonly port: number
   readonly ssrc: number
-  readonly srtp: types.SrtpParameters | null
-} {
+  /** Its key of {@link bridgeSuite}, and the tag of that; null where it has none. */
+  readonly srtp: { readonly tag: number; readonly parameters: types.SrtpParameters } | null
+}
+
+/** Reads the leg's description. @throws {TypeError} when it names no stream */
+export function bridgeEnd(sdp: string): BridgeEnd {
   const stream = parse(sdp).media.find(({ ssrcs }) => ssrcs !== undefined)
   const [port, ssrc] = [Number(stream?.port), Number(stream?.ssrcs?.[0]?.id)]
   if (!(port > 0) || !Number.isInteger(ssrc)) throw new TypeError('the leg names no stream of its own')
-  const keyBase64 = new RegExp(`^a=crypto:1 ${bridgeSuite} inline:(\\S+)$`, 'm').exec(sdp.replaceAll('\r', ''))?.[1]
-  return { port, ssrc, srtp: keyBase64 === undefined ? null : { cryptoSuite: bridgeSuite, keyBase64 } }
+  const key = new RegExp(`^a=crypto:(\\d+) ${bridgeSuite} inline:(\\S+)$`, 'm').exec(sdp.replaceAll('\r', ''))
+  const parameters = (keyBase64: string) => ({ cryptoSuite: bridgeSuite, keyBase64 }) as const
+  return { port, ssrc, srtp: key === null ? null : { tag: Number(key[1]), parameters: parameters(key[2]!) } }
 }
 
 const takes = ({ direction }: WebRtcStream) => direction === 'sendrecv' || direction === 'sendonly'
@@ -105,6 +122,21 @@ function changes(before: WebRtcOffer, after: WebRtcOffer): string | null {
 
 const sourceKey = ({ sends }: WebRtcStream) => JSON.stringify(sends?.encodings ?? null)
 
+/** The leg of the mixer; the router is closed when there is none. */
+async function joinOrClose(
+  router: types.Router,
+  joining: ReturnType<ConferencePort['join']>
+): ReturnType<ConferencePort['join']> {
+  try {
+    const joined = await joining
+    if (!joined.ok) router.close()
+    return joined
+  } catch (error) {
+    router.close()
+    throw error
+  }
+}
+
 export class WebRtcPeer implements RoomLeg {
   readonly #participant: string
   readonly #transports: PeerTransports
@@ -116,7 +148,10 @@ export class WebRtcPeer implements RoomLeg {
   #connectionListeners: ((event: ConnectionEvent) => void)[] = []
   #failed: LegEvent | null = null
   #sdp = ''
-  #offer: WebRtcOffer
+  /** What the browser said last; null until it has answered our offer. */
+  #offer: WebRtcOffer | null
+  /** Where the leg is, until the browser has answered. */
+  #end: BridgeEnd | null = null
   #left: Promise<LegStats> | null = null
   #microphone: { readonly producer: types.Producer; readonly source: string } | null = null
   #mix: types.Consumer | null = null
@@ -124,12 +159,12 @@ export class WebRtcPeer implements RoomLeg {
   #picture: types.Consumer | null = null
   /** Whether the picture is shown to others. */
   #seen: boolean
-  readonly #stopWaiting: () => void
+  #stopWaiting = () => {}
 
   private constructor(
     participant: string,
     seen: boolean,
-    offer: WebRtcOffer,
+    offer: WebRtcOffer | null,
     transports: PeerTransports,
     inner: ConferenceLeg,
     stage: Stage,
@@ -162,7 +197,16 @@ export class WebRtcPeer implements RoomLeg {
       if (event.type === 'failed') this.#fail(event.reason)
       else for (const listener of this.#listeners) listener(event)
     })
-    this.#stopWaiting = settings.clock.after(settings.connectTimeoutMs, () => this.#fail('the browser did not connect in time'))
+  }
+
+  /** Brings up the ways to the mixer and to the browser. */
+  async #connect({ port, srtp }: BridgeEnd, { dtls }: WebRtcOffer): Promise<void> {
+    const { plain, web } = this.#transports
+    const { clock, connectTimeoutMs } = this.#settings
+    this.#stopWaiting = clock.after(connectTimeoutMs, () => this.#fail('the browser did not connect in time'))
+    const encrypted = plain.srtpParameters !== undefined && srtp !== null
+    await plain.connect({ ip: loopback, port, ...(encrypted ? { srtpParameters: srtp.parameters } : {}) })
+    await web.connect({ dtlsParameters: dtls })
   }
 
   /**
@@ -181,26 +225,59 @@ export class WebRtcPeer implements RoomLeg {
     stage: () => Stage,
     settings: PeerSettings
   ): Promise<{ readonly ok: true; readonly leg: WebRtcPeer; readonly sdp: string } | MediaRefusal> {
-    const { router, plain, web } = transports
-    const joined = await join(bridgeDescription(plain, offer, opposite[offer.audio.direction])).catch((error) => {
-      router.close()
-      throw error
-    })
-    if (!joined.ok) {
-      router.close()
-      return joined
-    }
+    const { router, plain } = transports
+    const joined = await joinOrClose(router, join(bridgeDescription(plain, offer, opposite[offer.audio.direction])))
+    if (!joined.ok) return joined
     const peer = new WebRtcPeer(participant, seen, offer, transports, joined.leg, stage(), settings)
-    try {
-      const { port, ssrc, srtp } = bridgeEnd(joined.sdp)
-      await plain.connect({ ip: loopback, port, ...(srtp === null ? {} : { srtpParameters: srtp }) })
-      await web.connect({ dtlsParameters: offer.dtls })
-      await peer.#hear(ssrc)
+    const sdp = await peer.#orLeave(async () => {
+      const end = bridgeEnd(joined.sdp)
+      await peer.#connect(end, offer)
+      await peer.#hear(end.ssrc, offer.codecs[0]!, offer.audio)
       await peer.#streams(offer)
-      return { ok: true, leg: peer, sdp: peer.#answer(offer) }
+      return peer.#answer(offer)
+    })
+    return { ok: true, leg: peer, sdp }
+  }
+
+  /**
+   * Invites a browser: the offer is ours, and `answered` of the leg takes its answer.
+   *
+   * @param stage of the conference, asked for when there is one
+   * @throws {InfraFabricError} `media.mediasoup.lost`
+   */
+  static async invite(
+    participant: string,
+    seen: boolean,
+    transports: PeerTransports,
+    join: () => ReturnType<ConferencePort['join']>,
+    stage: () => Stage,
+    settings: PeerSettings
+  ): Promise<{ readonly ok: true; readonly leg: WebRtcPeer; readonly sdp: string } | MediaRefusal> {
+    const { router, web } = transports
+    const joined = await joinOrClose(router, join())
+    if (!joined.ok) return joined
+    const peer = new WebRtcPeer(participant, seen, null, transports, joined.leg, stage(), settings)
+    const sdp = await peer.#orLeave(async () => {
+      const receives = router.rtpCapabilities as types.RtpCapabilities
+      peer.#end = bridgeEnd(joined.sdp)
+      await peer.#hear(peer.#end.ssrc, ourCodecs[0]!, { mid: ourMids.audio, receives })
+      await peer.#show({ mid: ourMids.video, receives, payloadType: ourCodecs[2]!.preferredPayloadType! })
+      const local = { ice: web.iceParameters, candidates: web.iceCandidates, dtls: web.dtlsParameters }
+      peer.#origin.version++
+      const ours = { audio: peer.#mix!.rtpParameters, video: peer.#picture!.rtpParameters }
+      peer.#sdp = writeWebRtcOffer(peer.#origin, local, ours)
+      return peer.#sdp
+    })
+    return { ok: true, leg: peer, sdp }
+  }
+
+  /** Leaves when the work fails. */
+  async #orLeave<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work()
     } catch (error) {
-      const lost = router.closed
-      await peer.leave()
+      const lost = this.#transports.router.closed
+      await this.leave()
       throw lost
         ? new InfraFabricError('media.mediasoup.lost', 'the browser or the worker of mediasoup went away', { cause: error })
         : error
@@ -208,20 +285,17 @@ export class WebRtcPeer implements RoomLeg {
   }
 
   /** The mix, on its way to the browser. */
-  async #hear(ssrc: number): Promise<void> {
+  async #hear(
+    ssrc: number,
+    { kind, preferredPayloadType, ...codec }: types.RouterRtpCodecCapability,
+    { mid, receives }: Pick<WebRtcStream, 'mid' | 'receives'>
+  ): Promise<void> {
     const { plain, web } = this.#transports
-    const { audio, codecs } = this.#offer
-    const { kind, preferredPayloadType, ...codec } = codecs[0]!
     const producer = await plain.produce({
       kind,
       rtpParameters: { codecs: [{ ...codec, payloadType: preferredPayloadType! }], encodings: [{ ssrc }] }
     })
-    this.#mix = await web.consume({
-      producerId: producer.id,
-      rtpCapabilities: audio.receives,
-      mid: audio.mid,
-      paused: !takes(audio)
-    })
+    this.#mix = await web.consume({ producerId: producer.id, rtpCapabilities: receives, mid, paused: true })
   }
 
   /** Opens, stops and closes streams as the description says. */
@@ -262,7 +336,7 @@ export class WebRtcPeer implements RoomLeg {
   }
 
   /** Opens the way of pictures to the browser. */
-  async #show({ payloadType, receives, mid }: NonNullable<WebRtcOffer['video']>): Promise<void> {
+  async #show({ payloadType, receives, mid }: Pick<WebRtcVideo, 'payloadType' | 'receives' | 'mid'>): Promise<void> {
     if (this.#picture !== null) {
       await this.#picture.resume()
       return
@@ -322,23 +396,40 @@ export class WebRtcPeer implements RoomLeg {
     if (this.#left !== null) throw new InfraFabricError('media.leg.left', 'the participant has left the conference')
     const read = readWebRtcOffer(sdp)
     if (!read.ok) return read
-    const problem = changes(this.#offer, read)
+    const before = this.#offer
+    if (before === null) return { ok: false, code: 'sdp.unsupported-profile', reason: 'an offer of ours waits for its answer' }
+    const problem = changes(before, read)
     if (problem !== null) return { ok: false, code: 'sdp.unsupported-profile', reason: problem }
     const { web, plain } = this.#transports
     // what was not there from the beginning has no number in the router
-    const added = read.video !== null && this.#offer.video === null
+    const added = read.video !== null && before.video === null
     const offer: WebRtcOffer = added
       ? { ...read, video: null, media: read.media.map((line) => (line.use === 'video' ? { ...line, use: null } : line)) }
       : read
-    if (read.ice.usernameFragment !== this.#offer.ice.usernameFragment) await web.restartIce()
+    if (read.ice.usernameFragment !== before.ice.usernameFragment) await web.restartIce()
     const inner = await this.#inner.offered(bridgeDescription(plain, offer, opposite[offer.audio.direction]))
     if (!inner.ok) return inner
     await this.#streams(offer)
     return { ok: true, sdp: this.#answer(offer), held: inner.held }
   }
 
-  readonly answered = (): Promise<MediaRefusal> =>
-    Promise.resolve({ ok: false, code: 'sdp.malformed', reason: 'no offer of ours is open: a browser offers' })
+  readonly answered = async (sdp: string): Promise<{ ok: true; held: boolean } | MediaRefusal> => {
+    if (this.#left !== null) throw new InfraFabricError('media.leg.left', 'the participant has left the conference')
+    const end = this.#end
+    if (end === null) return { ok: false, code: 'sdp.malformed', reason: 'no offer of ours is open' }
+    const read = readWebRtcAnswer(sdp)
+    if (!read.ok) return read
+    const description = bridgeDescription(this.#transports.plain, read, opposite[read.audio.direction], end.srtp?.tag)
+    const inner = await this.#inner.answered(description)
+    if (!inner.ok) return inner
+    this.#end = null
+    this.#offer = read
+    await this.#orLeave(async () => {
+      await this.#connect(end, read)
+      await this.#streams(read)
+    })
+    return inner
+  }
 
   readonly stats = async (): Promise<LegStats> => this.#left ?? { ...(await this.#inner.stats()), encrypted: true }
 

@@ -215,6 +215,32 @@ test.serial('a refusal of the mixer, and ports that are used up, leave nothing o
   t.deepEqual(plane.conferences().toSorted(), ['council', 'one'])
 })
 
+for (const srtp of ['preferred', 'required'] as const) {
+  test.serial(`a browser is invited: the offer is ours (srtp ${srtp})`, async (t) => {
+    const { rooms, phone, caller } = await setUp(t, {}, srtp)
+    const telephone = await phone({ says: sine(8000, 1000, -12, 8000), srtp: srtp === 'required' })
+    const other = await caller('other', 700, '#f00000')
+    await other.page.say(0)
+    const page = await browser.open()
+    t.teardown(() => page.hangUp())
+    const invited = await rooms.invite(context, { conference: 'council', participant: 'guest', role: 'expert' })
+    if (!invited.ok) throw new Error(invited.reason)
+    const keys: string[] = []
+    invited.leg.onEvent((event) => event.type === 'dtmf' && keys.push(event.digit))
+    t.like(await invited.leg.answered(invited.sdp), { ok: false, code: 'sdp.malformed' })
+    t.deepEqual(await invited.leg.answered(await page.answer(invited.sdp, 440, '#0000f0')), { ok: true, held: false })
+    await until(t, async () => (await page.hears([1000]))[0]! > -40, 'the guest hears the telephone')
+    telephone.takeHeard()
+    await until(t, async () => toneLevel(telephone.takeHeard(), 8000, 440) > -30, 'the telephone hears the guest')
+    await until(t, async () => isRed((await page.sees()) ?? []), 'the guest sees the other')
+    await until(t, async () => isBlue((await other.page.sees()) ?? []), 'the other sees the guest')
+    await page.press('5')
+    await until(t, () => keys.includes('5'), 'the key is heard')
+    await invited.leg.leave()
+    t.like(rooms.counts(), { routers: 1 })
+  })
+}
+
 test.serial('where nothing goes in clear, the way between mediasoup and the mixer is encrypted too', async (t) => {
   const { phone, caller } = await setUp(t, {}, 'required')
   const telephone = await phone({ says: sine(8000, 1000, -12, 8000), srtp: true })

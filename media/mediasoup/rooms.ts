@@ -2,6 +2,7 @@
  * Conferences for browsers and telephones alike: all are heard in one mixer, and who speaks is seen by those who share video.
  */
 import { isIPv4 } from 'node:net'
+import type { types } from 'mediasoup'
 import {
   type CallContext,
   type Clock,
@@ -20,7 +21,7 @@ import { PlainVideo } from '../video/plain-video.ts'
 import { Stage } from '../video/stage.ts'
 import { VideoLeg } from '../video/video-leg.ts'
 import { bridgeSuite, type PeerTransports, type RoomLeg, WebRtcPeer } from './peer.ts'
-import { isWebRtc, readWebRtcOffer, type WebRtcOffer } from './sdp-webrtc.ts'
+import { isWebRtc, ourCodecs, readWebRtcOffer, type WebRtcOffer } from './sdp-webrtc.ts'
 import { type MediasoupCounts, MediasoupWorkers, roomsClosed } from './workers.ts'
 
 export type { ConnectionEvent, RoomLeg } from './peer.ts'
@@ -49,6 +50,11 @@ export interface Rooms extends ConferencePort {
     context: CallContext,
     request: JoinRequest
   ) => Promise<{ readonly ok: true; readonly leg: ConferenceLeg | RoomLeg; readonly sdp: string } | MediaRefusal>
+  /** Invites a browser: gives an offer of ours, and the leg's `answered` takes its answer. */
+  readonly invite: (
+    context: CallContext,
+    request: Omit<JoinRequest, 'offer'>
+  ) => Promise<{ readonly ok: true; readonly leg: RoomLeg; readonly sdp: string } | MediaRefusal>
   /** Whose picture a participant sees; null for nobody's. */
   readonly shownTo: (conference: string, participant: string) => string | null
   readonly counts: () => Readonly<MediasoupCounts>
@@ -129,8 +135,8 @@ export async function createRooms(plane: MediaPlane, config: RoomsConfig): Promi
     return stage
   }
 
-  async function transportsFor(offer: WebRtcOffer): Promise<PeerTransports> {
-    const router = await workers.router([...offer.codecs])
+  async function transportsFor(codecs: readonly types.RouterRtpCodecCapability[]): Promise<PeerTransports> {
+    const router = await workers.router([...codecs])
     const secure = plane.srtp === 'required'
     const listenInfo = { protocol: 'udp', ip: address, portRange: { min, max } } as const
     const announced = announcedAddress === null ? {} : { announcedAddress }
@@ -152,24 +158,22 @@ export async function createRooms(plane: MediaPlane, config: RoomsConfig): Promi
     }
   }
 
-  async function open(context: CallContext, request: JoinRequest, offer: WebRtcOffer) {
+  /** @param offer null to be given one of ours */
+  async function open(context: CallContext, request: JoinRequest, offer: WebRtcOffer | null) {
     const { conference, participant, role } = request
     const refuse = (code: MediaRefusal['code'], reason: string): MediaRefusal => ({ ok: false, code, reason })
     if (peers.size + opening >= maxBrowsers) return refuse('conference.full', `${maxBrowsers} browsers are connected`)
     opening++
     try {
-      const transports = await transportsFor(offer)
+      const transports = await transportsFor(offer?.codecs ?? ourCodecs)
       const settings = { connectTimeoutMs, clock, log: context.log }
-      const join = (sdp: string) => plane.join(context, { ...request, offer: sdp })
-      const opened = await WebRtcPeer.open(
-        participant,
-        role !== 'observer',
-        offer,
-        transports,
-        join,
-        () => stageOf(conference),
-        settings
-      )
+      const join = (sdp: string | null) => plane.join(context, { ...request, offer: sdp })
+      const seen = role !== 'observer'
+      const stage = () => stageOf(conference)
+      const opened =
+        offer === null
+          ? await WebRtcPeer.invite(participant, seen, transports, () => join(null), stage, settings)
+          : await WebRtcPeer.open(participant, seen, offer, transports, join, stage, settings)
       if (!opened.ok) return opened
       if (closing !== null) {
         await opened.leg.leave()
@@ -214,6 +218,10 @@ export async function createRooms(plane: MediaPlane, config: RoomsConfig): Promi
       if (!isWebRtc(request.offer)) return openPlain(context, request, request.offer)
       const offer = readWebRtcOffer(request.offer)
       return offer.ok ? open(context, request, offer) : offer
+    },
+    invite: async (context, request) => {
+      if (closing !== null) throw roomsClosed()
+      return open(context, { ...request, offer: null }, null)
     },
     shownTo: (conference, participant) => stages.get(conference)?.shownTo(participant) ?? null,
     counts: () => ({ ...workers.counts }),

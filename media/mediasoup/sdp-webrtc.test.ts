@@ -1,7 +1,15 @@
 import test from 'ava'
 import fc from 'fast-check'
 import { parse } from 'sdp-transform'
-import { isWebRtc, readWebRtcOffer, type WebRtcOffer, writeWebRtcAnswer } from './sdp-webrtc.ts'
+import {
+  isWebRtc,
+  ourCodecs,
+  readWebRtcAnswer,
+  readWebRtcOffer,
+  type WebRtcOffer,
+  writeWebRtcAnswer,
+  writeWebRtcOffer
+} from './sdp-webrtc.ts'
 
 const fingerprint = Array.from({ length: 32 }, (_, n) => n.toString(16).padStart(2, '0').toUpperCase()).join(':')
 
@@ -185,6 +193,38 @@ test('refusals have their codes', (t) => {
     ['sdp.no-common-codec', describe(head, edit(audio, / 111 63 9 0 8 13 110 126/, ' 63'))]
   ]
   for (const [code, sdp] of refusals) t.like(readWebRtcOffer(sdp), { ok: false, code }, sdp.slice(0, 300))
+})
+
+const ours = (kind: 'audio' | 'video', ssrc: number) => ({
+  codecs: ourCodecs
+    .filter((codec) => codec.kind === kind && codec.mimeType !== 'audio/PCMA')
+    .map(({ preferredPayloadType, kind: _, ...codec }) => ({ ...codec, payloadType: preferredPayloadType! })),
+  encodings: [{ ssrc, rtx: { ssrc: ssrc + 1 } }]
+})
+const ourOffer = writeWebRtcOffer({ sessionId: '1', version: 1 }, local, { audio: ours('audio', 11), video: ours('video', 21) })
+
+test('an offer of ours can be read, answered, and the answer read', (t) => {
+  const read = offerOf(ourOffer)
+  t.like(read.audio, { mid: '0', direction: 'sendrecv' })
+  t.like(read.audio.terms, { codec: 'opus', payloadType: 111, eventPayloadType: 100, eventClockRateHz: 48_000 })
+  t.like(read.video, { mid: '1', payloadType: 108 })
+  t.deepEqual(read.video?.sends?.encodings?.[0]?.ssrc, 21)
+  const text = answer(read)
+  t.like(readWebRtcAnswer(text), { ok: true, dtls: { role: 'server' } })
+  t.like(readWebRtcAnswer(text.replaceAll('a=setup:passive', 'a=setup:active')), { ok: true, dtls: { role: 'client' } })
+  const soundAlone = text.replace(/m=video \d+/, 'm=video 0')
+  t.like(readWebRtcAnswer(soundAlone), { ok: true, video: null })
+})
+
+test('an answer that is none to our offer', (t) => {
+  const text = answer(offerOf(ourOffer))
+  const wrong: [string, string][] = [
+    ['sdp.malformed', ourOffer],
+    ['sdp.no-common-codec', answer(offerOf(describe(head, audio)))],
+    ['sdp.no-common-codec', text.replaceAll('a=mid:0', 'a=mid:7').replaceAll('BUNDLE 0', 'BUNDLE 7')],
+    ['sdp.no-common-codec', text.replaceAll(/\b108\b/g, '99')]
+  ]
+  for (const [code, sdp] of wrong) t.like(readWebRtcAnswer(sdp), { ok: false, code })
 })
 
 test('a browser is told from a telephone', (t) => {

@@ -7,7 +7,7 @@ import { generateProfileLevelIdStringForAnswer, isSameProfile } from 'h264-profi
 import type { types } from 'mediasoup'
 import { type ParsedMedia, type ParsedSession, parse } from 'sdp-transform'
 import type { MediaRefusal, MediaRefusalCode } from '#kernel'
-import { answeredFormats, type CodecTerms, chooseCodec } from '../codec/negotiation.ts'
+import { answeredFormats, type CodecTerms, chooseCodec, offeredEventsAt } from '../codec/negotiation.ts'
 import { type Direction, opposite } from '../sdp.ts'
 
 /** Bounds on what a browser may send: far beyond any, far below what could hurt. */
@@ -218,6 +218,27 @@ function parameters(config: string): Record<string, string | number> {
   return Object.fromEntries(found)
 }
 
+/** mediasoup drops telephone-event on the way to consumers, since that is no media to it; what it takes for a codec it forwards, and does not look into. */
+function forwardedKeys(codec: string) {
+  return { mimeType: codec === 'PCMA' ? 'audio/PCMU' : 'audio/PCMA', clockRate: 8000, parameters: {} }
+}
+
+/** What we offer a browser: Opus, which it must have (RFC 7874 §3), its keys, and the video that all share. */
+export const ourMids = { audio: '0', video: '1' } as const
+const ourEvents = offeredEventsAt(48_000)
+export const ourCodecs: readonly types.RouterRtpCodecCapability[] = [
+  {
+    kind: 'audio',
+    mimeType: 'audio/opus',
+    clockRate: 48_000,
+    channels: 2,
+    preferredPayloadType: 111,
+    parameters: { useinbandfec: 1 }
+  },
+  { kind: 'audio', ...forwardedKeys('opus'), preferredPayloadType: ourEvents },
+  { kind: 'video', mimeType: 'video/H264', clockRate: 90_000, preferredPayloadType: 108, parameters: { ...sharedVideo } }
+]
+
 /** Nothing tells the packets of this stream from those of another. */
 const isNameless = ({ encodings, headerExtensions }: types.RtpParameters) =>
   encodings?.[0]?.ssrc === undefined &&
@@ -239,8 +260,7 @@ function readAudio(
     ...(channels === undefined ? {} : { channels }),
     parameters: parameters(config)
   }
-  // mediasoup drops telephone-event on the way to consumers, since that is no media to it; what it takes for a codec it forwards, and does not look into
-  const keys = { mimeType: terms.codec === 'PCMA' ? 'audio/PCMU' : 'audio/PCMA', clockRate: 8000, parameters: {} }
+  const keys = forwardedKeys(terms.codec)
   const all = [
     { ...sound, payloadType: terms.payloadType },
     ...(terms.eventPayloadType === null ? [] : [{ ...keys, payloadType: terms.eventPayloadType }])
@@ -351,7 +371,22 @@ function firstPicture(session: ParsedSession, sections: readonly Section[], take
 }
 
 /** Reads a browser's offer: its first audio stream and, in the same bundle, its first H.264. */
-export function readWebRtcOffer(sdp: string): WebRtcOffer | MediaRefusal {
+export const readWebRtcOffer = (sdp: string): WebRtcOffer | MediaRefusal => read(sdp, false)
+
+/** Reads a browser's answer to {@link writeWebRtcOffer}: what it says of itself, as an offer of the same streams would. */
+export function readWebRtcAnswer(sdp: string): WebRtcOffer | MediaRefusal {
+  const answer = read(sdp, true)
+  if (!answer.ok) return answer
+  const { audio, video } = answer
+  const sound = ourCodecs[0]!.preferredPayloadType
+  if (audio.mid !== ourMids.audio || audio.terms.payloadType !== sound || answer.media.length !== 2)
+    return refuse('sdp.no-common-codec', 'the answer is none to our offer')
+  const picture = ourCodecs[2]!.preferredPayloadType
+  const same = video === null || (video.mid === ourMids.video && video.payloadType === picture)
+  return same ? answer : refuse('sdp.no-common-codec', 'the answer is none to our offer')
+}
+
+function read(sdp: string, answered: boolean): WebRtcOffer | MediaRefusal {
   const form = checkForm(sdp)
   if (typeof form === 'string') return refuse('sdp.malformed', form)
   const session = parse(sdp)
@@ -365,23 +400,23 @@ export function readWebRtcOffer(sdp: string): WebRtcOffer | MediaRefusal {
     return refuse('sdp.unsupported-profile', `no audio over ${profile} with a mid and RTCP on the same port`)
   }
   for (const stream of sound) {
-    const read = readAudio(session, stream)
-    if (read === null) continue
+    const heard = readAudio(session, stream)
+    if (heard === null) continue
     const group = (session.groups ?? [])
       .filter(({ type }) => type === 'BUNDLE')
       .map(({ mids }) => text(mids).split(' '))
       .find((bundle) => bundle.includes(stream.mid!)) ?? [stream.mid!]
-    const numbers = read.codecs.map(({ preferredPayloadType }) => preferredPayloadType)
+    const numbers = heard.codecs.map(({ preferredPayloadType }) => preferredPayloadType)
     const picture = firstPicture(
       session,
       sections.filter((other) => group.includes(other.mid ?? '')),
       numbers
     )
-    const nameless = [read.audio, picture?.read.video].some((each) => each?.sends != null && isNameless(each.sends))
+    const nameless = [heard.audio, picture?.read.video].some((each) => each?.sends != null && isNameless(each.sends))
     if (nameless) return refuse('sdp.unsupported-profile', 'a stream has neither an SSRC nor a mid in its packets')
     const taken = picture === null ? [stream] : [stream, picture.stream]
     const first = group.map((mid) => taken.find((each) => each.mid === mid)).find((each) => each !== undefined) ?? stream
-    const transport = readTransport(session, first, false)
+    const transport = readTransport(session, first, answered)
     if ('ok' in transport) return transport
     return {
       ok: true,
@@ -391,9 +426,9 @@ export function readWebRtcOffer(sdp: string): WebRtcOffer | MediaRefusal {
         const use = each === stream ? 'audio' : each === picture?.stream ? 'video' : null
         return { type, protocol, formats, mid, extensions, use } as const
       }),
-      audio: read.audio,
+      audio: heard.audio,
       video: picture?.read.video ?? null,
-      codecs: [...read.codecs, ...(picture?.read.codecs ?? [])]
+      codecs: [...heard.codecs, ...(picture?.read.codecs ?? [])]
     }
   }
   return refuse('sdp.no-common-codec', `none of the codecs offered; ${forwarded.join(', ')} are spoken here`)
@@ -502,4 +537,60 @@ export function writeWebRtcAnswer(
     )
   }
   return `${lines.join('\r\n')}\r\n`
+}
+
+/** An offer of ours: sound and a picture, both ways, on one transport. */
+export function writeWebRtcOffer(
+  origin: { readonly sessionId: string; readonly version: number },
+  { ice, candidates, dtls }: LocalTransport,
+  streams: { readonly audio: types.RtpParameters; readonly video: types.RtpParameters }
+): string {
+  const fingerprint = dtls.fingerprints.find(({ algorithm }) => algorithm === 'sha-256')!
+  const lines = ['v=0', `o=- ${origin.sessionId} ${origin.version} IN IP4 0.0.0.0`, 's=-', 't=0 0', 'a=ice-lite']
+  lines.push(`a=group:BUNDLE ${ourMids.audio} ${ourMids.video}`, 'a=msid-semantic: WMS *')
+  for (const kind of ['audio', 'video'] as const) {
+    const { codecs, headerExtensions, encodings, rtcp } = streams[kind]
+    const [source] = encodings!
+    const numbers = [...codecs.map(({ payloadType }) => payloadType), ...(kind === 'audio' ? [ourEvents] : [])]
+    const cname = `cname:${rtcp?.cname ?? 'conference'}`
+    lines.push(
+      `m=${kind} ${candidates[0]?.port ?? 9} ${profile} ${numbers.join(' ')}`,
+      `c=IN IP4 ${candidates[0]?.address ?? '0.0.0.0'}`,
+      `a=mid:${ourMids[kind]}`,
+      'a=sendrecv',
+      'a=rtcp-mux',
+      'a=rtcp-rsize',
+      `a=ice-ufrag:${ice.usernameFragment}`,
+      `a=ice-pwd:${ice.password}`,
+      `a=fingerprint:${fingerprint.algorithm} ${fingerprint.value}`,
+      'a=setup:actpass',
+      ...candidates.map(candidateLine),
+      'a=end-of-candidates',
+      ...codecs.flatMap((codec) => codecLines(codec)),
+      ...(kind === 'audio' ? [`a=rtpmap:${ourEvents} telephone-event/48000`, `a=fmtp:${ourEvents} 0-15`] : []),
+      ...(headerExtensions ?? []).filter(({ uri }) => extensionUris.has(uri)).map(({ id, uri }) => `a=extmap:${id} ${uri}`),
+      `a=msid:conference ${kind}`,
+      ...(source?.rtx === undefined ? [] : [`a=ssrc-group:FID ${source.ssrc} ${source.rtx.ssrc}`]),
+      `a=ssrc:${source?.ssrc} ${cname}`,
+      ...(source?.rtx === undefined ? [] : [`a=ssrc:${source.rtx.ssrc} ${cname}`])
+    )
+  }
+  return `${lines.join('\r\n')}\r\n`
+}
+
+function codecLines({
+  mimeType,
+  payloadType,
+  clockRate,
+  channels,
+  parameters,
+  rtcpFeedback
+}: types.RtpCodecParameters): string[] {
+  const name = mimeType.split('/')[1]
+  const config = Object.entries(parameters ?? {}).map(([key, value]) => `${key}=${value}`)
+  return [
+    `a=rtpmap:${payloadType} ${name}/${clockRate}${channels === undefined || channels === 1 ? '' : `/${channels}`}`,
+    ...(config.length === 0 ? [] : [`a=fmtp:${payloadType} ${config.join(';')}`]),
+    ...(rtcpFeedback ?? []).map(({ type, parameter }) => `a=rtcp-fb:${payloadType} ${type}${parameter ? ` ${parameter}` : ''}`)
+  ]
 }

@@ -10,6 +10,8 @@ const executables = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin
 export interface Caller {
   /** The offer of a new connection. @param colour of its picture; null for sound alone */
   readonly offer: (frequencyHz: number, colour: string | null) => Promise<string>
+  /** The answer to an offer of ours. */
+  readonly answer: (offer: string, frequencyHz: number, colour: string | null) => Promise<string>
   readonly accept: (answer: string) => Promise<void>
   /** A further offer of the same connection, with another direction of sound. */
   readonly offerAgain: (direction: RTCRtpTransceiverDirectionName, restartIce?: boolean) => Promise<string>
@@ -53,8 +55,7 @@ pc.ontrack = ({ track }) => {
     audio.createMediaStreamSource(stream).connect(analyser)
   }
 }
-window.caller = {
-  async offer(frequency, colour) {
+const addMedia = async (frequency, colour) => {
     await audio.resume()
     const oscillator = audio.createOscillator()
     const out = audio.createMediaStreamDestination()
@@ -75,8 +76,18 @@ window.caller = {
         pen.fillRect(n++ % 150, 0, 10, 8)
       }, 66)
       const track = canvas.captureStream(15).getVideoTracks()[0]
-      pc.addTransceiver(track, { direction: 'sendrecv' })
+      pc.addTrack(track, new MediaStream([track]))
     }
+}
+window.caller = {
+  async offer(frequency, colour) {
+    await addMedia(frequency, colour)
+    await pc.setLocalDescription()
+    return pc.localDescription.sdp
+  },
+  async answer(sdp, frequency, colour) {
+    await pc.setRemoteDescription({ type: 'offer', sdp })
+    await addMedia(frequency, colour)
     await pc.setLocalDescription()
     return pc.localDescription.sdp
   },
@@ -152,6 +163,7 @@ export async function openBrowser(): Promise<TestBrowser> {
       await page.evaluate(program)
       return {
         offer: (frequencyHz, colour) => call(page, 'offer', frequencyHz, colour),
+        answer: (offer, frequencyHz, colour) => call(page, 'answer', offer, frequencyHz, colour),
         accept: (answer) => call(page, 'accept', answer),
         offerAgain: (direction, restartIce = false) => call(page, 'offerAgain', direction, restartIce),
         say: (gain) => call(page, 'say', gain),
