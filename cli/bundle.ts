@@ -25,9 +25,12 @@ const sourceOf = (path: string): Source => {
   return [path, size, ctimeMs]
 }
 
-/** Commands that are over soon. The others stay: their start is not what they take time for. */
+/**
+ * Commands that are over soon. The others stay: their start is not what they take time for; and those that open a ledger whole start its thread, which
+ * leads the log, before it shows that they need the sources.
+ */
 const isShort = (words: readonly string[]): boolean =>
-  ['guard', 'witness', 'optimise'].includes(words[0]!) && !['serve', 'cosign'].includes(words[1]!)
+  ['guard', 'witness', 'optimise'].includes(words[0]!) && !['serve', 'cosign', 'erase', 'rotate-key'].includes(words[1]!)
 
 /** Packages, and parts of Node that are not there when it starts, take milliseconds to load: they are loaded when they are first used. */
 const late = /(?<!__toESM\()require\("(?!node:(?:fs|path|url|util)")([^"]+)"\)/g
