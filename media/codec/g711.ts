@@ -7,8 +7,9 @@
  *
  * @see ITU-T G.711 (11/1988), tables 1a, 1b (A-law), 2a, 2b (µ-law); ITU-T G.191 (software tool library)
  */
+
+import { checkRate } from '../native.ts'
 import type { CodecDefinition } from './codec.ts'
-import { checkRate } from './native.ts'
 import { type Compressor, type Expander, WaveformDecoder, WaveformEncoder } from './waveform.ts'
 
 const bias = 33

@@ -4,10 +4,11 @@
  *
  * @see RFC 3551 §4.5.2, ITU-T G.722 (09/2012)
  */
+
+import { checkRate } from '../native.ts'
 import type { CodecDefinition } from './codec.ts'
 import { largestPayload } from './codec.ts'
 import { G722Decoder, G722Encoder } from './g722-adpcm.ts'
-import { checkRate } from './native.ts'
 import { type Compressor, type Expander, WaveformDecoder, WaveformEncoder } from './waveform.ts'
 
 const rates = [16_000]

@@ -6,8 +6,9 @@
  *
  * @see RFC 3551 §4.5.6, RFC 4856 §2.1.9 (annexb), ITU-T G.729 Annexes A and B
  */
+
+import { checkRate, loadLibrary, Owned, once, unavailable } from '../native.ts'
 import type { CodecDefinition, CoderOptions, Decoder, Encoder } from './codec.ts'
-import { checkRate, loadLibrary, Owned, once, unavailable } from './native.ts'
 
 const rates = [8000]
 const frameSamples = 80

@@ -1,7 +1,8 @@
 /** L16: samples of 16 bits as they are, the high octet first. @see RFC 3551 §4.5.11 */
+
+import { checkRate } from '../native.ts'
 import type { CodecDefinition } from './codec.ts'
 import { largestPayload } from './codec.ts'
-import { checkRate } from './native.ts'
 import { type Compressor, type Expander, WaveformDecoder, WaveformEncoder } from './waveform.ts'
 
 const expander: Expander = {

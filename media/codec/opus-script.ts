@@ -7,7 +7,7 @@
  */
 import { createRequire } from 'node:module'
 import { InfraFabricError } from '#kernel'
-import { once } from './native.ts'
+import { once } from '../native.ts'
 
 /** The inner object: numbers are addresses in the module's memory. */
 interface Handler {

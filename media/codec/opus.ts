@@ -6,10 +6,11 @@
  *
  * @see RFC 6716 (Opus), RFC 7587 (RTP payload format)
  */
+
+import { checkRate, loadLibrary, Owned, once, unavailable } from '../native.ts'
 import type { CodecDefinition, CoderOptions, Decoder, Encoder, FormatParameters } from './codec.ts'
 import { largestPayload } from './codec.ts'
 import { Concealment } from './concealment.ts'
-import { checkRate, loadLibrary, Owned, once, unavailable } from './native.ts'
 import { opusHasRedundancy, opusPacketUnits } from './opus-packet.ts'
 import { loadOpusScript, type OpusScriptCoder } from './opus-script.ts'
 

@@ -5,7 +5,7 @@
  */
 import { createRequire } from 'node:module'
 import { InfraFabricError } from '#kernel'
-import { type Handle, loadLibrary, type NativeFunction, Owned, once } from '../codec/native.ts'
+import { type Handle, loadLibrary, type NativeFunction, Owned, once } from '../native.ts'
 import { type CryptoSuite, policyFunctions } from './suites.ts'
 
 const library = once(() => {
