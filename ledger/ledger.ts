@@ -67,6 +67,8 @@ export { bundleOfFolder, logOfFolder, openReader, parseServer } from './read/ope
 export { indexPathOf, type LedgerReader, openLedgerReader } from './read/reader.ts'
 export { tilesOf } from './read/tiles.ts'
 export type { Seat, SeatSettings } from './seat/open.ts'
+export { Problem } from './service/problem.ts'
+export { jsonAnswer, type Route, route } from './service/route.ts'
 export type { LedgerService, LedgerServiceConfig } from './service/service.ts'
 export { type FrameStore, openFrameStore } from './store/frame-store.ts'
 export { latestPublished } from './store/published.ts'

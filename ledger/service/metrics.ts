@@ -8,10 +8,12 @@ export interface MetricSources {
   readonly spooled: (() => number) | null
   /** Milliseconds since 1970. */
   readonly now: () => number
+  /** Figures of others, told with these. */
+  readonly registries: readonly Registry[]
 }
 
 /** Figures of the service. Labels are routes, statuses and the witnesses of the policy: nothing that a caller chose. */
-export function createMetrics({ size, figures, spooled, now }: MetricSources) {
+export function createMetrics({ size, figures, spooled, now, registries }: MetricSources) {
   const registers = [new Registry()]
   const registry = registers[0]!
   new Gauge({
@@ -56,7 +58,7 @@ export function createMetrics({ size, figures, spooled, now }: MetricSources) {
       help: 'Streams ended because they were read too slowly',
       registers
     }),
-    text: () => registry.metrics(),
+    text: () => Registry.merge([registry, ...registries]).metrics(),
     mediaType: registry.contentType
   }
 }

@@ -15,6 +15,7 @@ export const problemKinds = {
   forbidden: 403,
   'not-found': 404,
   late: 409,
+  refused: 409,
   'too-large': 413,
   'unsupported-media-type': 415,
   'not-a-cosignature': 422,

@@ -9,6 +9,7 @@ import type { AddressInfo, Server, Socket } from 'node:net'
 import { promisify } from 'node:util'
 import { gzip as gzipCallback } from 'node:zlib'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import type { Registry } from 'prom-client'
 import type { z } from 'zod'
 import { type Clock, errorCode, InfraFabricError, type Log, systemClock } from '#kernel'
 import { defaultRates, type Rates } from '../audit/rates.ts'
@@ -66,6 +67,12 @@ export interface LedgerServiceConfig {
   readonly idleMs?: number
   /** What models cost. Default: the rates of the suite. */
   readonly rates?: Rates
+  /** What else the process that keeps the ledger serves: its own control. */
+  readonly routes?: readonly Route[]
+  /** What it measures, told with the figures of the service. */
+  readonly registries?: readonly Registry[]
+  /** Token of an admin that is in no file: for commands on this machine. */
+  readonly ownToken?: string
   /** Puts the auditor's page at `/`. */
   readonly registerPage?: (app: FastifyInstance) => Promise<void>
 }
@@ -115,10 +122,16 @@ export async function startLedgerService(config: LedgerServiceConfig): Promise<L
     size: () => reader.size(),
     figures: config.witnesses?.figures ?? null,
     spooled: config.spooled ?? null,
-    now: () => clock.now()
+    now: () => clock.now(),
+    registries: config.registries ?? []
   })
   const monotonicMs = () => clock.monotonicMs()
-  const tokens = openTokenBook(config.tokensPath, monotonicMs, (code) => log.error({ code }, 'the file of tokens cannot be used'))
+  const tokens = openTokenBook(
+    config.tokensPath,
+    monotonicMs,
+    (code) => log.error({ code }, 'the file of tokens cannot be used'),
+    config.ownToken
+  )
   const addressLimit = createRateLimit(config.addressRate ?? { perSecond: 200, burst: 400 }, monotonicMs)
   const tokenLimit = createRateLimit(config.tokenRate ?? { perSecond: 500, burst: 1000 }, monotonicMs)
   const callers = new WeakMap<FastifyRequest, Caller>()
@@ -140,7 +153,7 @@ export async function startLedgerService(config: LedgerServiceConfig): Promise<L
     heartbeatMs: config.heartbeatMs ?? 15_000,
     rates
   })
-  const routes = [...ledger, ...trustRoutes({ ...config, rates })]
+  const routes = [...ledger, ...trustRoutes({ ...config, rates }), ...(config.routes ?? [])]
   const document = Buffer.from(JSON.stringify(openApiDocument(routes, apiVersion)))
 
   const limit = (wait: number): void => {
