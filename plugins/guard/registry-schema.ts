@@ -23,6 +23,17 @@ const signature = z
   .default('optional')
   .describe('Whether calls without X-IF-Signature are refused; one that is there must be good either way')
 const organisation = z.string().min(1).max(128)
+const contact = z
+  .string()
+  .min(1)
+  .max(512)
+  .nullable()
+  .default(null)
+  .describe('SIP URI at which the expert is called out, with transport, or null for the URI itself')
+const contrarian = z
+  .boolean()
+  .default(false)
+  .describe('Speaks against the prevailing view, and is called when a contrarian is asked for')
 
 /** The registry file: experts and Guardians. Digest secrets are not in it. */
 export const registrySchema = z
@@ -37,7 +48,9 @@ export const registrySchema = z
           publicKey,
           certificateIdentity,
           digestUser,
-          signature
+          signature,
+          contact,
+          contrarian
         })
       )
       .max(10_000),

@@ -16,6 +16,10 @@ export interface Party {
   readonly certificateIdentity: string | null
   readonly digestUser: string
   readonly signature: 'required' | 'optional'
+  /** SIP URI at which the party is called out; null for `uri`. */
+  readonly contact: string | null
+  /** Speaks against the prevailing view; false for a Guardian. */
+  readonly contrarian: boolean
 }
 
 /** An immutable registry: a reload makes another one. */
@@ -118,6 +122,8 @@ export function parseRegistry(text: string, source: string, hazards: readonly st
         problem([...path, 'specialisations', index], `unknown hazard; known are ${hazards.join(', ')}`)
       else if (specialisations.indexOf(hazard) !== index) problem([...path, 'specialisations', index], 'given twice')
     }
+    const contact = entry.contact ?? null
+    if (contact !== null && parseAddressOfRecord(contact) === null) problem([...path, 'contact'], 'expected a SIP URI')
     return Object.freeze({
       role,
       id: entry.id,
@@ -127,7 +133,9 @@ export function parseRegistry(text: string, source: string, hazards: readonly st
       key,
       certificateIdentity: entry.certificateIdentity,
       digestUser: entry.digestUser,
-      signature: entry.signature
+      signature: entry.signature,
+      contact,
+      contrarian: entry.contrarian ?? false
     })
   }
   const parties = [
@@ -147,6 +155,8 @@ interface RegistryEntry {
   readonly certificateIdentity: string | null
   readonly digestUser: string
   readonly signature: 'required' | 'optional'
+  readonly contact?: string | null
+  readonly contrarian?: boolean
 }
 
 function indexRegistry(parties: readonly Party[]): Registry {
