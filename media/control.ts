@@ -41,6 +41,10 @@ export type ToWorker =
       readonly leg: number | null
       readonly sound: Sound
     }
+  /** Copies what is recorded of a conference into a ring (recording/ring.ts); null ends that. */
+  | { readonly type: 'record'; readonly conference: string; readonly ring: SharedArrayBuffer | null }
+  /** Number under which a leg is recorded, 0 for not at all. */
+  | { readonly type: 'recordLeg'; readonly leg: number; readonly slot: number }
   | { readonly type: 'stats'; readonly leg: number; readonly request: number }
   | { readonly type: 'close'; readonly leg: number; readonly request: number }
   | { readonly type: 'metrics'; readonly request: number }

@@ -58,6 +58,8 @@ export class Leg implements Party {
   frame: Int16Array
   rateHz = 0
   format: SendFormat | null = null
+  /** Told of every packet that is taken, as it is after decryption; the packet is good until it returns. */
+  taken: ((packet: Buffer, arrivedMs: number) => void) | null = null
   readonly #settings: LegSettings
   readonly #output: LegOutput
   readonly #header = emptyRtpHeader()
@@ -190,6 +192,7 @@ export class Leg implements Party {
     counts.bytes += header.payloadEnd - header.payloadStart
     this.#lastHeardMs = nowMs
     this.#silenceTold = false
+    if (this.taken !== null) this.taken(packet, nowMs)
     if (isEvent) this.#telephoneEvent(packet, nowMs)
     else {
       const { sequenceNumber, timestamp, payloadStart, payloadEnd } = header

@@ -71,6 +71,8 @@ export type ConferenceEvent =
   | { readonly type: 'speaking'; readonly conference: string; readonly participant: string; readonly speaking: boolean }
   | { readonly type: 'dominant'; readonly conference: string; readonly participant: string }
   | { readonly type: 'locked'; readonly conference: string; readonly locked: boolean }
+  /** Whatever the keys table makes of it. */
+  | { readonly type: 'key'; readonly conference: string; readonly participant: string; readonly digit: string }
 
 export type MuteBy = 'self' | 'chair'
 
@@ -105,6 +107,12 @@ export interface MediaPlane extends ConferencePort {
    */
   readonly announce: (conference: string, sound: Sound, to?: string) => Promise<boolean>
   readonly onConferenceEvent: (listener: (event: ConferenceEvent) => void) => void
+  /**
+   * Copies what is to be recorded of a conference into a ring, from now on; null ends that. Of participants, only those are in it whom
+   * `recordParticipant` has given a number above 0. The ring is the plane's until it is told null: see recording/ring.ts.
+   */
+  readonly record: (conference: string, ring: SharedArrayBuffer | null) => void
+  readonly recordParticipant: (conference: string, participant: string, slot: number) => void
   /** One for each thread. @throws {InfraFabricError} `media.closed`, `media.worker.lost` */
   readonly threadMetrics: () => Promise<readonly WorkerMetrics[]>
   /** All threads together: sums, and the worst of times. @throws {InfraFabricError} `media.closed`, `media.worker.lost` */
@@ -312,9 +320,12 @@ export async function createMediaPlane(config: MediaConfig): Promise<MediaPlane>
     }
   }
 
+  /** Thread of a conference; undefined before anybody has ports. */
+  const threadOf = (conference: string) => membersOf(conference).find(({ place }) => place !== null)?.place?.thread
+
   /** Plays a sound of our own; whether it is heard is nobody's concern. */
   function play(conference: string, sound: Sound, to: Member | null): void {
-    const thread = (to ?? membersOf(conference).find(({ place }) => place !== null))?.place?.thread
+    const thread = to === null ? threadOf(conference) : to.place?.thread
     if (thread !== undefined && !thread.lost) void playIn(thread, conference, sound, to?.id ?? null)
   }
 
@@ -374,6 +385,7 @@ export async function createMediaPlane(config: MediaConfig): Promise<MediaPlane>
     if (member === undefined) return
     const { conference, participant } = member
     if (event.type === 'dtmf') {
+      tell({ type: 'key', conference, participant, digit: event.digit })
       const action = member.keys.press(event.digit, member.role, performance.now())
       if (action !== null) play(conference, actions[action](member), member)
     } else if (event.type === 'speaking') {
@@ -506,6 +518,14 @@ export async function createMediaPlane(config: MediaConfig): Promise<MediaPlane>
       return playIn(member?.place?.thread ?? (await slots[slot]!.running()), conference, sound, member?.id ?? null)
     },
     onConferenceEvent: (listener) => void listeners.push(listener),
+    record: (conference, ring) => {
+      findConference(conference)
+      threadOf(conference)?.post({ type: 'record', conference, ring })
+    },
+    recordParticipant: (conference, participant, slot) => {
+      const member = find(conference, participant)
+      member.place?.thread.post({ type: 'recordLeg', leg: member.id, slot })
+    },
     threadMetrics,
     metrics: async () => (await threadMetrics()).reduce(together),
     close: () => {

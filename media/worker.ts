@@ -13,6 +13,7 @@ import { Conference, type Member } from './mixer/conference.ts'
 import { bestKernel } from './mixer/kernels.ts'
 import { frameMs, type MixTools } from './mixer/lane.ts'
 import { type PortPair, PortPool } from './ports.ts'
+import { RecordTap } from './recording/tap.ts'
 import { createResampler } from './resample/resampler.ts'
 import { libc } from './udp/libc.ts'
 import { nativeUdp } from './udp/native.ts'
@@ -48,6 +49,7 @@ interface OpenLeg {
 interface OpenConference {
   readonly name: string
   readonly mixer: Conference
+  tap: RecordTap | null
 }
 
 /** Sound that is late is lost: the thread goes before others where the system allows it. On Linux a priority is a thread's own. */
@@ -143,7 +145,7 @@ function begin(name: string): OpenConference {
       failed: ({ id }, { code }) => tell({ type: 'failed', leg: id, reason: code })
     }
   )
-  const conference = { name, mixer }
+  const conference = { name, mixer, tap: null }
   conferences.set(name, conference)
   openConferences = [...conferences.values()]
   return conference
@@ -192,6 +194,26 @@ function play({ request, conference, leg, sound }: Extract<ToWorker, { type: 'pl
   const ended = (whole: boolean) => tell({ type: 'played', request, whole })
   if (mixer === undefined || to === undefined) ended(false)
   else mixer.play(sound, to, ended)
+}
+
+function record({ conference: name, ring }: Extract<ToWorker, { type: 'record' }>): void {
+  const conference = conferences.get(name)
+  if (conference === undefined) return
+  conference.tap = ring === null ? null : new RecordTap(ring, nowMs())
+  conference.mixer.tap = conference.tap
+}
+
+/** What nobody hears is not recorded either: packets of who is muted or observes. */
+function recordLeg({ leg: id, slot }: Extract<ToWorker, { type: 'recordLeg' }>): void {
+  const opened = legs.get(id)
+  if (opened === undefined) return
+  const { leg, member, conference } = opened
+  member.slot = slot
+  if (slot === 0) leg.taken = null
+  else
+    leg.taken = (packet, arrivedMs) => {
+      if (member.controls.speaks) conference.tap?.packet(slot, packet, arrivedMs)
+    }
 }
 
 function add(sum: ReturnType<typeof emptyCounts>, part: DirectionStats): void {
@@ -322,7 +344,8 @@ const noStats: WorkerMetricsPart = {
   jitterMs: 0,
   lost: 0,
   roundTripMs: null,
-  encrypted: false
+  encrypted: false,
+  quality: null
 }
 
 port.on('message', (message: ToWorker) => {
@@ -340,6 +363,12 @@ port.on('message', (message: ToWorker) => {
     }
     case 'play':
       play(message)
+      return
+    case 'record':
+      record(message)
+      return
+    case 'recordLeg':
+      recordLeg(message)
       return
     case 'stats':
       tell({ type: 'stats', request: message.request, stats: legs.get(message.leg)?.leg.stats() ?? noStats })

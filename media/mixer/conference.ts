@@ -62,6 +62,11 @@ const lowestRateHz = 8000
 /** Sounds played at once to a conference, or to one participant. */
 const mostSounds = 4
 
+/** Is shown every frame when it was mixed; what it is given is good until it returns. */
+export interface FrameTap {
+  readonly frame: (nowMs: number, rateHz: number, members: readonly Member[], playing: readonly Playing[]) => void
+}
+
 /** A participant in the mixer. */
 export class Member implements Voice {
   readonly id: number
@@ -95,6 +100,8 @@ export class Member implements Voice {
   format: SendFormat | null = null
   shared: Downlink | null = null
   own: Downlink | null = null
+  /** Number under which it is recorded; 0 while it is not. */
+  slot = 0
   /** Its codec has failed: nothing is sent until there is another format. */
   broken = false
   /** Sounds for this one alone. */
@@ -111,7 +118,7 @@ export class Member implements Voice {
 }
 
 /** A playback and its way into the mix. */
-interface Playing {
+export interface Playing {
   readonly playback: Playback
   uplink: Lane
   uplinkBefore: Lane | null
@@ -148,6 +155,8 @@ export class Conference {
   readonly #shared = new Map<string, Downlink>()
   /** Sounds for all. */
   readonly #playing: Playing[] = []
+  /** Records; null while nothing is recorded. */
+  tap: FrameTap | null = null
   #bus: Bus
   /** The bus at the rate before, in the tick of a change. */
   #before: Bus | null = null
@@ -229,6 +238,7 @@ export class Conference {
     this.#pull(nowMs)
     const { dominant, turned } = this.#choice.choose(this.#members)
     this.#mix()
+    if (this.tap !== null) this.tap.frame(nowMs, this.#bus.rateHz, this.#members, this.#playing)
     for (let n = 0; n < this.#members.length; n++) this.#send(this.#members[n]!)
     this.#finishChange()
     for (let n = 0; n < turned.length; n++) this.#events.speaking(turned[n]!, turned[n]!.speaking)
