@@ -1,61 +1,27 @@
-import { createHash } from 'node:crypto'
+import { errorCode, type GuardDecision, newTraceId, step } from '#kernel'
+import type { CallSnapshot } from './call-events.ts'
+import { type CallEffect, type CallEvent, type CallState, callTable, type EndCause } from './call-machine.ts'
 import {
-  type CallContext,
-  type Clock,
-  type ConferenceLeg,
-  type ConferencePort,
-  errorCode,
-  type Guard,
-  type GuardDecision,
-  type JsonObject,
-  type LegEvent,
-  type LegStats,
-  type Log,
-  newTraceId,
-  type ParticipantRole,
-  step,
-  type Witness
-} from '#kernel'
-import { type BridgeEvent, type BridgeState, bridgeTable } from './bridge-machine.ts'
-import type { CallSnapshot, CallTimelineEvent } from './call-events.ts'
-import { type CallEffect, type CallEvent, type CallState, callTable, type EndCause, reasonOfBye } from './call-machine.ts'
-import type { SipDialog, SipRequest, SipResponse, SipServerConnection } from './drachtio.ts'
-import { handleInDialog } from './in-dialog.ts'
-import { type OfferAnswerEvent, type OfferAnswerState, offerAnswerTable } from './offer-answer.ts'
+  bodyHash,
+  type CallListener,
+  type CallPorts,
+  type CallSettings,
+  components,
+  createCallParts,
+  messageOf,
+  recordOfStats,
+  rounded,
+  serverCause
+} from './call-parts.ts'
+import type { SipDialog, SipRequest, SipResponse } from './drachtio.ts'
+import { allowedMethods, type CallInside, handleInDialog } from './in-dialog.ts'
 import type { Opening } from './opening.ts'
-import { createRecorder, type Recorder } from './recorder.ts'
 import { type Refusal, reasonOfStatus, refusal, refusalByGuard, refusalByMedia } from './refusal.ts'
-import { formatSessionId, readPeerSessionId } from './session-id.ts'
-import { answerSessionTimer, type SessionTimerConfig } from './session-timer.ts'
+import { readPeerSessionId } from './session-id.ts'
+import { answerSessionTimer } from './session-timer.ts'
 import { clip } from './sip-headers.ts'
 
-export const components = { sip: 'IF.witness.sip', proxy: 'IF.proxy', bridge: 'IF.bridge.conference', guard: 'IF.guard' } as const
-
-/** What a call needs of the world. */
-export interface CallPorts {
-  readonly server: SipServerConnection
-  readonly witness: Witness
-  readonly guard: Guard
-  readonly conference: ConferencePort
-  readonly roleOf: (registryId: string) => ParticipantRole
-  readonly log: Log
-  readonly clock: Clock
-}
-
-export interface CallSettings {
-  readonly application: string
-  readonly failClosed: ReadonlySet<string>
-  readonly sessionTimer: SessionTimerConfig
-  readonly setupTimeoutMs: number
-}
-
-export interface CallListener {
-  readonly onEvent: (event: CallTimelineEvent) => void
-  readonly onUnrecorded: (event: string) => void
-  readonly onOver: () => void
-}
-
-/** One inbound call. */
+/** One call, in either direction. */
 export interface Call {
   readonly traceId: string
   readonly snapshot: () => CallSnapshot
@@ -66,28 +32,6 @@ export interface Call {
   /** Resolves when the leg is free, the BYE (if we sent one) is answered and every entry is settled. */
   readonly over: Promise<void>
 }
-
-/** SHA-256 of a body, 64 hex digits: how records name an SDP. */
-export const bodyHash = (body: string): string => createHash('sha256').update(body, 'utf8').digest('hex')
-
-/** Parts of a call that in-dialog requests need. */
-export interface CallInside {
-  readonly state: () => CallState
-  readonly leg: () => ConferenceLeg | null
-  readonly tell: Recorder['tell']
-  readonly event: (event: CallTimelineEventBody) => void
-  readonly bridge: (event: BridgeEvent) => void
-  readonly exchange: { readonly state: () => OfferAnswerState; readonly move: (event: OfferAnswerEvent) => void }
-  readonly fire: (event: CallEvent) => void
-  readonly sessionId: () => string
-  readonly sessionTimer: SessionTimerConfig
-  readonly log: Log
-}
-
-type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never
-export type CallTimelineEventBody = DistributiveOmit<CallTimelineEvent, 'at' | 'traceId' | 'callId'>
-
-const strangerReportMs = 5000
 
 /** Code of the finding that says an X-IF-Signature verified. */
 const signatureVerified = 'guard.signature.verified'
@@ -109,63 +53,28 @@ export function takeCall(
   const parentTraceId = opening.claimedTraceId ?? undefined
   const receivedAt = clock.now()
   const receivedMs = clock.monotonicMs()
-  const log = ports.log.child({ traceId })
-  const abort = new AbortController()
-  const context: CallContext = {
-    traceId,
-    ...(parentTraceId === undefined ? {} : { parentTraceId }),
-    log,
-    signal: abort.signal,
-    now: clock.now
-  }
-  const recorder = createRecorder({
-    witness: ports.witness,
-    traceId,
-    parentTraceId,
-    common: { callId: opening.callId },
-    failClosed: settings.failClosed,
-    log,
-    onUnrecorded: listener.onUnrecorded
-  })
   const peerSessionId = readPeerSessionId(opening.peerSessionId)
-  const sessionId = () => formatSessionId(traceId, peerSessionId)
-
   let state: CallState = 'screening'
-  let bridgeState: BridgeState = 'IDLE'
-  let exchangeState: OfferAnswerState = 'stable'
   let decision: GuardDecision | null = null
-  let leg: ConferenceLeg | null = null
   let localSdp = ''
   let dialog: SipDialog | null = null
   let answeredMs: number | null = null
   let endCause: EndCause = { by: 'application', reason: 'withdrawn' }
   let timerHeaders: Record<string, string> = {}
   let participant = ''
-  let strangers = { packets: 0, untold: 0, toldMs: Number.NEGATIVE_INFINITY }
-  const teardown: Promise<unknown>[] = []
-  const over = Promise.withResolvers<void>()
+  const stop = (cause: EndCause, refused: Refusal) => fire({ type: 'stopped', cause, refusal: refused })
+  const parts = createCallParts(ports, settings, listener, {
+    traceId,
+    parentTraceId,
+    callId: opening.callId,
+    peerSessionId: () => peerSessionId,
+    isOver: () => state === 'ended' || state === 'withdrawing',
+    stop
+  })
+  const { recorder, event, bridge, exchange, log, sessionId } = parts
   const cancelSetupTimer = clock.after(settings.setupTimeoutMs, () =>
     fire({ type: 'refused', refusal: refusal('sip.setup.timeout', `not answered within ${settings.setupTimeoutMs} ms`) })
   )
-
-  const event = (body: CallTimelineEventBody) =>
-    listener.onEvent({ at: clock.now(), traceId, callId: opening.callId, ...body } as CallTimelineEvent)
-
-  const bridge = (bridgeEvent: BridgeEvent, detail: JsonObject = {}, last = false) => {
-    const next = step(bridgeTable, bridgeState, bridgeEvent, undefined)
-    if (!next.allowed) return log.debug({ bridge: bridgeState, event: bridgeEvent.type }, 'bridge event without a row')
-    const previous = bridgeState
-    bridgeState = next.state
-    recorder.tell(components.bridge, 'BRIDGE_STATE_CHANGED', { previous, state: bridgeState, ...detail }, last)
-    event({ type: 'bridge', previous, state: bridgeState })
-  }
-
-  const exchange = {
-    state: () => exchangeState,
-    move: (exchangeEvent: OfferAnswerEvent) => {
-      exchangeState = step(offerAnswerTable, exchangeState, exchangeEvent, undefined).state
-    }
-  }
 
   const fire = (callEvent: CallEvent) => {
     const next = step(callTable, state, callEvent, undefined)
@@ -189,9 +98,8 @@ export function takeCall(
       case 'join':
         return attempt(join, 'conference.failed')
       case 'keepLeg':
-        leg = effect.leg
+        parts.keepLeg(effect.leg)
         localSdp = effect.sdp
-        leg.onEvent(legEvent)
         return
       case 'awaitRecords':
         return attempt(async () => {
@@ -207,20 +115,20 @@ export function takeCall(
       case 'refuse':
         return refuse(effect.refusal)
       case 'bye':
-        return bye(effect.cause)
+        return parts.bye(dialog!, effect.cause)
       case 'lateBye':
-        return bye(endCause)
+        return parts.bye(dialog!, endCause)
       case 'end':
         return end(effect.cause)
       case 'dropLeg':
-        teardown.push(effect.leg.leave())
+        parts.await(effect.leg.leave())
         return
     }
   }
 
   const screen = async (): Promise<void> => {
     const edge = opening.edge!
-    decision = await ports.guard.decide(context, {
+    decision = await ports.guard.decide(parts.context, {
       direction: 'inbound',
       method: 'INVITE',
       callId: opening.callId,
@@ -234,22 +142,10 @@ export function takeCall(
       edge,
       receivedAt
     })
-    const { verdict, layer, code, reason, security, expertId, hazard, findings } = decision
-    if (findings.some((finding) => finding.code === signatureVerified))
-      recorder.tell(components.sip, 'sip_hash_verified', { expertId, keyId: keyIdOf(opening.signature) })
-    recorder.tell(components.guard, 'policy_decision', {
-      verdict,
-      layer,
-      code,
-      reason: clip(reason),
-      security,
-      expertId,
-      hazard,
-      findings: findings.map((finding) => ({ ...finding, reason: clip(finding.reason) })),
-      edgeLayers: [...opening.edgeLayers]
-    })
-    event({ type: 'decided', verdict, code, expertId })
-    fire(verdict === 'approve' ? { type: 'approved' } : { type: 'refused', refusal: refusalByGuard(decision) })
+    if (decision.findings.some((finding) => finding.code === signatureVerified))
+      recorder.tell(components.sip, 'sip_hash_verified', { expertId: decision.expertId, keyId: keyIdOf(opening.signature) })
+    parts.tellDecision(decision, opening.edgeLayers)
+    fire(decision.verdict === 'approve' ? { type: 'approved' } : { type: 'refused', refusal: refusalByGuard(decision) })
   }
 
   const ring = () => {
@@ -264,42 +160,13 @@ export function takeCall(
     const expertId = decision!.expertId
     const role = expertId === null ? 'observer' : ports.roleOf(expertId)
     participant = `${expertId ?? 'guest'}-${traceId.slice(0, 8)}`
-    bridge({ type: 'joining' }, { conference, participant, role })
-    if (!opening.reliableOnly) bridge({ type: 'ringing' })
+    bridge.move({ type: 'joining' }, { conference, participant, role })
+    if (!opening.reliableOnly) bridge.move({ type: 'ringing' })
     const offer = opening.offer === '' ? null : opening.offer
-    const joined = await ports.conference.join(context, { conference, participant, role, offer })
+    const joined = await ports.conference.join(parts.context, { conference, participant, role, offer })
     if (!joined.ok) return fire({ type: 'refused', refusal: refusalByMedia(joined) })
     if (offer === null) exchange.move({ type: 'ourOffer' })
     fire({ type: 'joined', leg: joined.leg, sdp: joined.sdp })
-  }
-
-  const legEvent = (legEvent: LegEvent) => {
-    if (state === 'ended' || state === 'withdrawing') return
-    switch (legEvent.type) {
-      case 'dtmf':
-        recorder.tell(components.sip, 'sip_dtmf_received', {
-          digit: legEvent.digit,
-          durationMs: legEvent.durationMs,
-          by: 'telephone-event'
-        })
-        return event({ type: 'key', digit: legEvent.digit })
-      case 'strangerRejected':
-        return strangerPackets(legEvent.packets)
-      case 'mediaTimeout':
-        return stop({ by: 'conference', reason: 'media-timeout' }, refusal('conference.failed', 'no media'))
-      case 'failed':
-        bridge({ type: 'failed' }, { reason: clip(legEvent.reason) })
-        return stop({ by: 'conference', reason: 'media-failed' }, refusal('conference.failed', clip(legEvent.reason)))
-    }
-  }
-
-  const strangerPackets = (packets: number) => {
-    const nowMs = clock.monotonicMs()
-    strangers = { packets: strangers.packets + packets, untold: strangers.untold + packets, toldMs: strangers.toldMs }
-    if (nowMs - strangers.toldMs < strangerReportMs) return
-    recorder.tell(components.bridge, 'RTP_STRANGER_REJECTED', { packets: strangers.untold })
-    event({ type: 'strangers', packets: strangers.untold })
-    strangers = { packets: strangers.packets, untold: 0, toldMs: nowMs }
   }
 
   const answer = () => {
@@ -312,7 +179,7 @@ export function takeCall(
       'Content-Type': 'application/sdp'
     }
     const told = Promise.withResolvers<void>()
-    teardown.push(told.promise)
+    parts.await(told.promise)
     server.createUAS(request, response, { localSdp, headers }, (error, created) => {
       if (created === undefined) {
         log.info({ reason: messageOf(error) }, 'answer not sent')
@@ -337,29 +204,13 @@ export function takeCall(
 
   const acknowledged = (ack: SipRequest) => {
     if (state === 'answered') return fire({ type: 'acknowledged', answer: ack.body })
-    if (exchangeState === 'offering') takeAnswer(ack.body, () => undefined)
-  }
-
-  /** Gives the answer that an ACK carried to the leg. An offer of ours that gets no usable answer ends the call (RFC 3261 §13.2.1). */
-  const takeAnswer = (sdp: string, agreed: () => void) => {
-    const refused = (reason: string) =>
-      stop({ by: 'application', reason: 'answer-refused' }, refusal('conference.failed', reason))
-    if (sdp === '') return refused('no answer in the ACK')
-    leg!.answered(sdp).then(
-      (result) => {
-        exchange.move({ type: 'theirAnswer' })
-        if (!result.ok) return refused(clip(result.reason))
-        agreed()
-        bridge({ type: result.held ? 'held' : 'resumed' })
-      },
-      (error: unknown) => refused(errorCode(error))
-    )
+    if (exchange.state() === 'offering') parts.takeAnswer(ack.body, () => undefined)
   }
 
   const establish = (sdp: string) => {
     const established = () => {
       if (state !== 'established') return
-      const codec = leg!.codec()
+      const codec = parts.leg()!.codec()
       const conference = opening.dialled!.conference
       const { expertId, hazard } = decision!
       recorder.tell(components.sip, 'sip_dialog_established', {
@@ -369,11 +220,11 @@ export function takeCall(
         sdpSha256: sdp === '' ? null : bodyHash(sdp)
       })
       recorder.tell(components.proxy, 'CONNECTED', { conference, participant, expertId, hazard, codec })
-      bridge({ type: 'connected' })
+      bridge.move({ type: 'connected' })
       recorder.tell(components.bridge, 'BRIDGE_ESTABLISHED', { conference, participant, codec })
       event({ type: 'established', conference, participant, codec })
     }
-    if (exchangeState === 'offering') takeAnswer(sdp, established)
+    if (exchange.state() === 'offering') parts.takeAnswer(sdp, established)
     else established()
   }
 
@@ -396,27 +247,18 @@ export function takeCall(
       expertId: decision?.expertId ?? null,
       hazard: opening.hazard
     }
-    recorder.tell(components.proxy, security ? 'SECURITY_REJECTED' : 'REJECTED', facts, bridgeState === 'IDLE')
+    recorder.tell(components.proxy, security ? 'SECURITY_REJECTED' : 'REJECTED', facts, bridge.state() === 'IDLE')
     event({ type: 'rejected', status, code, layer, security })
-    finish(bridgeState === 'IDLE' ? null : 'failed')
-  }
-
-  const bye = (cause: EndCause) => {
-    const reason = reasonOfBye(cause)
-    recorder.tell(components.sip, 'sip_bye_sent', { by: 'application', reason })
-    const answered = Promise.withResolvers<void>()
-    teardown.push(answered.promise)
-    dialog!.destroy({ headers: { Reason: reason, 'Session-ID': sessionId() } }, (error) => {
-      if (error) log.info({ reason: messageOf(error) }, 'BYE not answered')
-      answered.resolve()
-    })
+    cancelSetupTimer()
+    parts.finish(bridge.state() === 'IDLE' ? null : 'failed')
   }
 
   const end = (cause: EndCause) => {
     endCause = cause
     const endedMs = clock.monotonicMs()
     const durationMs = answeredMs === null ? 0 : rounded(endedMs - answeredMs)
-    finish('left', (stats) => {
+    cancelSetupTimer()
+    parts.finish('left', (stats) => {
       const facts = {
         hungUpBy: cause.by,
         reason: cause.reason,
@@ -424,51 +266,21 @@ export function takeCall(
         conference: opening.dialled?.conference ?? null,
         expertId: decision?.expertId ?? null,
         hazard: opening.hazard,
-        leg: stats === null ? null : { ...stats, received: { ...stats.received }, sent: { ...stats.sent } },
-        strangerPackets: strangers.packets
+        leg: recordOfStats(stats),
+        strangerPackets: parts.strangerPackets()
       }
       recorder.tell(components.proxy, 'TERMINATED', facts, true)
       event({ type: 'ended', by: cause.by, reason: cause.reason, durationMs, stats })
     })
   }
 
-  /** Frees what the call holds, then tells the last entries. */
-  const finish = (bridgeEnd: 'left' | 'failed' | null, last?: (stats: LegStats | null) => void) => {
-    cancelSetupTimer()
-    abort.abort()
-    const leaving = leg
-    if (bridgeEnd === 'left' && bridgeState !== 'IDLE') bridge({ type: 'leaving' })
-    const left = async (): Promise<void> => {
-      let stats: LegStats | null = null
-      try {
-        stats = (await leaving?.leave()) ?? null
-      } catch (error) {
-        log.error({ code: errorCode(error) }, 'leg did not leave cleanly')
-      }
-      if (bridgeEnd === 'failed') bridge({ type: 'failed' })
-      if (bridgeEnd !== null) bridge({ type: 'left' }, {}, last === undefined)
-      last?.(stats)
-    }
-    const settle = async (): Promise<void> => {
-      await left()
-      while (teardown.length > 0) await Promise.allSettled(teardown.splice(0))
-      await recorder.settled()
-      over.resolve()
-      listener.onOver()
-    }
-    void settle()
-  }
-
-  const stop = (cause: EndCause, refused: Refusal) => fire({ type: 'stopped', cause, refusal: refused })
-
   const inside: CallInside = {
-    state: () => state,
-    leg: () => leg,
+    isLive: () => state === 'answered' || state === 'established',
+    leg: parts.leg,
     tell: recorder.tell,
     event,
-    bridge,
+    bridge: bridge.move,
     exchange,
-    fire,
     sessionId,
     sessionTimer: settings.sessionTimer,
     log
@@ -521,7 +333,7 @@ export function takeCall(
       traceId,
       callId: opening.callId,
       state,
-      bridge: bridgeState,
+      bridge: bridge.state(),
       fromUri: opening.fromUri,
       conference: opening.dialled?.conference ?? null,
       hazard: opening.hazard,
@@ -530,28 +342,10 @@ export function takeCall(
     }),
     stop,
     signallingLost: () => fire({ type: 'hungUp', cause: { by: 'sip-server', reason: 'signalling-lost' } }),
-    over: over.promise
+    over: parts.over
   }
 }
-
-/** Methods that a dialog of ours understands. */
-export const allowedMethods = 'INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO'
-
-const messageOf = (error: unknown): string => clip(error instanceof Error ? error.message : String(error), 200)
-
-const rounded = (ms: number): number => Math.round(ms * 1000) / 1000
 
 /** Key id of an X-IF-Signature as claimed, for the record. */
 const keyIdOf = (signature: string | null): string | null =>
   /(?:^|;)\s*kid=([A-Za-z0-9_-]{1,64})/.exec(signature ?? '')?.[1] ?? null
-
-const serverCause = (reason: string): EndCause => ({
-  by: 'sip-server',
-  reason: /ack/i.test(reason)
-    ? 'ack-timeout'
-    : /session/i.test(reason)
-      ? 'session-timer-expired'
-      : /cancel/i.test(reason)
-        ? 'cancelled'
-        : 'ended-by-server'
-})

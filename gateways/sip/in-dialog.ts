@@ -1,10 +1,29 @@
-import { errorCode } from '#kernel'
-import { allowedMethods, bodyHash, type CallInside, components } from './call.ts'
+import { type ConferenceLeg, errorCode, type JsonObject, type Log } from '#kernel'
+import type { BridgeEvent } from './bridge-machine.ts'
+import { bodyHash, type CallParts, type CallTimelineEventBody, components } from './call-parts.ts'
 import type { InDialogMethod, SipDialog, SipRequest, SipResponse } from './drachtio.ts'
 import { dtmfMediaTypes, readDtmfInfo } from './dtmf-relay.ts'
+import type { Recorder } from './recorder.ts'
 import { reasonOfStatus, refusalByMedia } from './refusal.ts'
-import { answerSessionTimer } from './session-timer.ts'
+import { answerSessionTimer, type SessionTimerConfig } from './session-timer.ts'
 import { readMediaType } from './sip-headers.ts'
+
+/** Methods that a dialog of ours understands. */
+export const allowedMethods = 'INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO'
+
+/** Parts of a call that in-dialog requests need. */
+export interface CallInside {
+  /** There is a dialog, and it is not about to end. */
+  readonly isLive: () => boolean
+  readonly leg: () => ConferenceLeg | null
+  readonly tell: Recorder['tell']
+  readonly event: (event: CallTimelineEventBody) => void
+  readonly bridge: (event: BridgeEvent, detail?: JsonObject) => void
+  readonly exchange: CallParts['exchange']
+  readonly sessionId: () => string
+  readonly sessionTimer: SessionTimerConfig
+  readonly log: Log
+}
 
 /** Methods that drachtio-srf would answer by itself and that no dialog of ours understands. */
 const refused: readonly InDialogMethod[] = ['message', 'refer', 'publish', 'notify', 'subscribe']
@@ -27,15 +46,13 @@ export function handleInDialog(dialog: SipDialog, call: CallInside): void {
 
 const own = (call: CallInside): Record<string, string> => ({ 'Session-ID': call.sessionId() })
 
-const isOver = (call: CallInside): boolean => call.state() !== 'answered' && call.state() !== 'established'
-
 async function modify(call: CallInside, method: 'INVITE' | 'UPDATE', request: SipRequest, response: SipResponse): Promise<void> {
   const answer = (status: number, headers: Record<string, string> = {}, body?: string) => {
     const reason: Record<string, string> = status >= 300 ? { Reason: reasonOfStatus(status) } : {}
     response.send(status, { headers: { ...headers, ...reason, ...own(call) }, ...(body === undefined ? {} : { body }) })
   }
   const leg = call.leg()
-  if (isOver(call) || leg === null) return answer(481)
+  if (!call.isLive() || leg === null) return answer(481)
   const timer = answerSessionTimer((name) => request.get(name), call.sessionTimer)
   if (!timer.ok) return answer(422, { 'Min-SE': String(timer.minSeconds) })
   const accepted = { ...timer.headers, Allow: allowedMethods, Supported: 'timer' }
@@ -56,7 +73,7 @@ async function modify(call: CallInside, method: 'INVITE' | 'UPDATE', request: Si
   const facts = { method, remoteSdpSha256: bodyHash(offer) }
   try {
     const result = await leg.offered(offer)
-    if (isOver(call)) return answer(481)
+    if (!call.isLive()) return answer(481)
     if (!result.ok) {
       const { status, headers, code } = refusalByMedia(result)
       call.tell(components.sip, 'sip_session_modified', { ...facts, status, code })
@@ -80,7 +97,7 @@ async function modify(call: CallInside, method: 'INVITE' | 'UPDATE', request: Si
 }
 
 function info(call: CallInside, request: SipRequest, response: SipResponse) {
-  if (isOver(call)) return response.send(481, { headers: own(call) })
+  if (!call.isLive()) return response.send(481, { headers: own(call) })
   const mediaType = readMediaType(request.get('Content-Type'))
   if (request.body === '') return response.send(200, { headers: own(call) })
   if (mediaType === null || !(dtmfMediaTypes as readonly string[]).includes(mediaType))

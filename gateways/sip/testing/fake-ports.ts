@@ -83,7 +83,8 @@ const noStats: LegStats = {
   jitterMs: 0,
   lost: 0,
   roundTripMs: null,
-  encrypted: false
+  encrypted: false,
+  quality: null
 }
 
 export interface FakeLeg extends ConferenceLeg {

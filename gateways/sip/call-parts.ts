@@ -1,0 +1,283 @@
+import { createHash } from 'node:crypto'
+import {
+  type CallContext,
+  type Clock,
+  type ConferenceLeg,
+  type ConferencePort,
+  errorCode,
+  type Guard,
+  type GuardDecision,
+  type JsonObject,
+  type Layer,
+  type LegEvent,
+  type LegStats,
+  type Log,
+  type ParticipantRole,
+  step,
+  type Witness
+} from '#kernel'
+import { type BridgeEvent, type BridgeState, bridgeTable } from './bridge-machine.ts'
+import type { CallTimelineEvent } from './call-events.ts'
+import { type EndCause, reasonOfBye } from './call-machine.ts'
+import type { SipDialog, SipServerConnection } from './drachtio.ts'
+import { type OfferAnswerEvent, type OfferAnswerState, offerAnswerTable } from './offer-answer.ts'
+import { createRecorder, type Recorder } from './recorder.ts'
+import { type Refusal, refusal } from './refusal.ts'
+import { formatSessionId } from './session-id.ts'
+import type { SessionTimerConfig } from './session-timer.ts'
+import { clip } from './sip-headers.ts'
+
+export const components = { sip: 'IF.witness.sip', proxy: 'IF.proxy', bridge: 'IF.bridge.conference', guard: 'IF.guard' } as const
+
+/** What a call needs of the world. */
+export interface CallPorts {
+  readonly server: SipServerConnection
+  readonly witness: Witness
+  readonly guard: Guard
+  readonly conference: ConferencePort
+  readonly roleOf: (registryId: string) => ParticipantRole
+  readonly log: Log
+  readonly clock: Clock
+}
+
+export interface CallSettings {
+  readonly application: string
+  readonly failClosed: ReadonlySet<string>
+  readonly sessionTimer: SessionTimerConfig
+  readonly setupTimeoutMs: number
+}
+
+export interface CallListener {
+  readonly onEvent: (event: CallTimelineEvent) => void
+  readonly onUnrecorded: (event: string) => void
+  readonly onOver: () => void
+}
+
+type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never
+export type CallTimelineEventBody = DistributiveOmit<CallTimelineEvent, 'at' | 'traceId' | 'callId'>
+
+/** SHA-256 of a body, 64 hex digits: how records name an SDP. */
+export const bodyHash = (body: string): string => createHash('sha256').update(body, 'utf8').digest('hex')
+
+export const messageOf = (error: unknown): string => clip(error instanceof Error ? error.message : String(error), 200)
+
+export const rounded = (ms: number): number => Math.round(ms * 1000) / 1000
+
+/** Counts of a leg as a record holds them. */
+export const recordOfStats = (stats: LegStats | null): JsonObject | null =>
+  stats === null ? null : (structuredClone(stats) as unknown as JsonObject)
+
+const strangerReportMs = 5000
+
+/** Why a dialog ended that the server ended, by the text it gives. */
+export const serverCause = (reason: string): EndCause => ({
+  by: 'sip-server',
+  reason: /ack/i.test(reason)
+    ? 'ack-timeout'
+    : /session/i.test(reason)
+      ? 'session-timer-expired'
+      : /cancel/i.test(reason)
+        ? 'cancelled'
+        : 'ended-by-server'
+})
+
+export interface CallIdentity {
+  readonly traceId: string
+  readonly parentTraceId: string | undefined
+  readonly callId: string
+  /** The peer's half of Session-ID, as far as it is known. */
+  readonly peerSessionId: () => string
+  /** The call takes no more events of its leg. */
+  readonly isOver: () => boolean
+  /** Something on our side ends the call. */
+  readonly stop: (cause: EndCause, refusal: Refusal) => void
+}
+
+/** What inbound and outbound calls have in common: their record, their place in the conference, and how they end. */
+export interface CallParts {
+  readonly context: CallContext
+  readonly log: Log
+  readonly recorder: Recorder
+  readonly sessionId: () => string
+  readonly event: (body: CallTimelineEventBody) => void
+  readonly bridge: { readonly state: () => BridgeState; readonly move: (event: BridgeEvent, detail?: JsonObject) => void }
+  readonly exchange: { readonly state: () => OfferAnswerState; readonly move: (event: OfferAnswerEvent) => void }
+  readonly leg: () => ConferenceLeg | null
+  readonly keepLeg: (leg: ConferenceLeg) => void
+  /** Work that has to be done before the call is over. */
+  readonly await: (work: Promise<unknown>) => void
+  /** Writes what IF.guard decided. */
+  readonly tellDecision: (decision: GuardDecision, edgeLayers: readonly Layer[]) => void
+  /** Gives the leg the answer to an offer of ours. An offer that gets no usable answer ends the call (RFC 3261 §13.2.1). */
+  readonly takeAnswer: (sdp: string, agreed: () => void) => void
+  readonly bye: (dialog: SipDialog, cause: EndCause) => void
+  /** Frees what the call holds, then tells the last entries. */
+  readonly finish: (bridgeEnd: 'left' | 'failed' | null, last?: (stats: LegStats | null) => void) => void
+  /** Packets that were not the participant's. */
+  readonly strangerPackets: () => number
+  /** Resolves when the leg is free, the BYE (if we sent one) is answered and every entry is settled. */
+  readonly over: Promise<void>
+}
+
+export function createCallParts(
+  ports: CallPorts,
+  settings: CallSettings,
+  listener: CallListener,
+  identity: CallIdentity
+): CallParts {
+  const { clock } = ports
+  const { traceId, parentTraceId, callId, stop } = identity
+  const log = ports.log.child({ traceId })
+  const abort = new AbortController()
+  const recorder = createRecorder({
+    witness: ports.witness,
+    traceId,
+    parentTraceId,
+    common: { callId },
+    failClosed: settings.failClosed,
+    log,
+    onUnrecorded: listener.onUnrecorded
+  })
+  const sessionId = () => formatSessionId(traceId, identity.peerSessionId())
+
+  let bridgeState: BridgeState = 'IDLE'
+  let exchangeState: OfferAnswerState = 'stable'
+  let leg: ConferenceLeg | null = null
+  let strangers = { packets: 0, untold: 0, toldMs: Number.NEGATIVE_INFINITY }
+  const teardown: Promise<unknown>[] = []
+  const over = Promise.withResolvers<void>()
+
+  const event = (body: CallTimelineEventBody) =>
+    listener.onEvent({ at: clock.now(), traceId, callId, ...body } as CallTimelineEvent)
+
+  const moveBridge = (bridgeEvent: BridgeEvent, detail: JsonObject = {}, last = false) => {
+    const next = step(bridgeTable, bridgeState, bridgeEvent, undefined)
+    if (!next.allowed) return log.debug({ bridge: bridgeState, event: bridgeEvent.type }, 'bridge event without a row')
+    const previous = bridgeState
+    bridgeState = next.state
+    recorder.tell(components.bridge, 'BRIDGE_STATE_CHANGED', { previous, state: bridgeState, ...detail }, last)
+    event({ type: 'bridge', previous, state: bridgeState })
+  }
+
+  const exchange = {
+    state: () => exchangeState,
+    move: (exchangeEvent: OfferAnswerEvent) => {
+      exchangeState = step(offerAnswerTable, exchangeState, exchangeEvent, undefined).state
+    }
+  }
+
+  const legEvent = (legEvent: LegEvent) => {
+    if (identity.isOver()) return
+    switch (legEvent.type) {
+      case 'dtmf':
+        recorder.tell(components.sip, 'sip_dtmf_received', {
+          digit: legEvent.digit,
+          durationMs: legEvent.durationMs,
+          by: 'telephone-event'
+        })
+        return event({ type: 'key', digit: legEvent.digit })
+      case 'strangerRejected':
+        return strangerPackets(legEvent.packets)
+      case 'mediaTimeout':
+        return stop({ by: 'conference', reason: 'media-timeout' }, refusal('conference.failed', 'no media'))
+      case 'failed':
+        moveBridge({ type: 'failed' }, { reason: clip(legEvent.reason) })
+        return stop({ by: 'conference', reason: 'media-failed' }, refusal('conference.failed', clip(legEvent.reason)))
+    }
+  }
+
+  const strangerPackets = (packets: number) => {
+    const nowMs = clock.monotonicMs()
+    strangers = { packets: strangers.packets + packets, untold: strangers.untold + packets, toldMs: strangers.toldMs }
+    if (nowMs - strangers.toldMs < strangerReportMs) return
+    recorder.tell(components.bridge, 'RTP_STRANGER_REJECTED', { packets: strangers.untold })
+    event({ type: 'strangers', packets: strangers.untold })
+    strangers = { packets: strangers.packets, untold: 0, toldMs: nowMs }
+  }
+
+  return {
+    context: {
+      traceId,
+      ...(parentTraceId === undefined ? {} : { parentTraceId }),
+      log,
+      signal: abort.signal,
+      now: clock.now
+    },
+    log,
+    recorder,
+    sessionId,
+    event,
+    bridge: { state: () => bridgeState, move: moveBridge },
+    exchange,
+    leg: () => leg,
+    keepLeg: (kept) => {
+      leg = kept
+      kept.onEvent(legEvent)
+    },
+    await: (work) => void teardown.push(work),
+    tellDecision: ({ verdict, layer, code, reason, security, expertId, hazard, findings }, edgeLayers) => {
+      recorder.tell(components.guard, 'policy_decision', {
+        verdict,
+        layer,
+        code,
+        reason: clip(reason),
+        security,
+        expertId,
+        hazard,
+        findings: findings.map((finding) => ({ ...finding, reason: clip(finding.reason) })),
+        edgeLayers: [...edgeLayers]
+      })
+      event({ type: 'decided', verdict, code, expertId })
+    },
+    takeAnswer: (sdp, agreed) => {
+      const refused = (reason: string) =>
+        stop({ by: 'application', reason: 'answer-refused' }, refusal('conference.failed', reason))
+      if (sdp === '') return refused('no answer to our offer')
+      leg!.answered(sdp).then(
+        (result) => {
+          exchange.move({ type: 'theirAnswer' })
+          if (!result.ok) return refused(clip(result.reason))
+          agreed()
+          moveBridge({ type: result.held ? 'held' : 'resumed' })
+        },
+        (error: unknown) => refused(errorCode(error))
+      )
+    },
+    bye: (dialog, cause) => {
+      const reason = reasonOfBye(cause)
+      recorder.tell(components.sip, 'sip_bye_sent', { by: 'application', reason })
+      const answered = Promise.withResolvers<void>()
+      teardown.push(answered.promise)
+      dialog.destroy({ headers: { Reason: reason, 'Session-ID': sessionId() } }, (error) => {
+        if (error) log.info({ reason: messageOf(error) }, 'BYE not answered')
+        answered.resolve()
+      })
+    },
+    finish: (bridgeEnd, last) => {
+      abort.abort()
+      const leaving = leg
+      if (bridgeEnd === 'left' && bridgeState !== 'IDLE') moveBridge({ type: 'leaving' })
+      const left = async (): Promise<void> => {
+        let stats: LegStats | null = null
+        try {
+          stats = (await leaving?.leave()) ?? null
+        } catch (error) {
+          log.error({ code: errorCode(error) }, 'leg did not leave cleanly')
+        }
+        if (bridgeEnd === 'failed') moveBridge({ type: 'failed' })
+        if (bridgeEnd !== null) moveBridge({ type: 'left' }, {}, last === undefined)
+        last?.(stats)
+      }
+      const settle = async (): Promise<void> => {
+        await left()
+        while (teardown.length > 0) await Promise.allSettled(teardown.splice(0))
+        await recorder.settled()
+        over.resolve()
+        listener.onOver()
+      }
+      void settle()
+    },
+    strangerPackets: () => strangers.packets,
+    over: over.promise
+  }
+}
