@@ -180,6 +180,57 @@ export const suiteSchema = z.strictObject({
     })
     .prefault({})
     .describe('Ledger'),
+  h323: z
+    .strictObject({
+      enabled: z.boolean().default(false).describe('Whether there is a gatekeeper and a conference for H.323'),
+      address: z.ipv4().nullable().default(null).describe('Where it listens; null for listen.address'),
+      ras: port.default(1719).describe('UDP port of the gatekeeper (RAS); 0 takes a free one'),
+      signalling: port.default(1720).describe('TCP port on which conferences are called; 0 takes a free one'),
+      routing: z
+        .enum(['direct', 'routed'])
+        .default('direct')
+        .describe('direct: endpoints call each other; routed: their call signalling goes through the gatekeeper'),
+      router: port.default(1721).describe('TCP port of routed call signalling; 0 takes a free one'),
+      identifier: z.string().min(1).max(64).default('infrafabric').describe('Name of the gatekeeper'),
+      domain: z
+        .string()
+        .regex(/^[a-z0-9.-]{1,253}$/)
+        .default('council.local')
+        .describe('Host under which the registry knows aliases: room-1 is sip:room-1@domain'),
+      multicast: z.array(z.ipv4()).max(16).default([]).describe('Interfaces on which discovery by multicast is answered'),
+      prefix: z
+        .string()
+        .regex(/^[0-9*#]{1,16}$/)
+        .nullable()
+        .default(null)
+        .describe('Numbers that begin so are conferences: with 88, 881 is the first of conferences; null for none'),
+      accounts: z
+        .string()
+        .min(1)
+        .nullable()
+        .default(null)
+        .describe('File of who may register; null in development for h323-accounts.yaml, made for all of the registry'),
+      bandwidthKbps: z
+        .strictObject({
+          zone: positive(400_000_000).default(1_000_000).describe('All calls together'),
+          call: positive(400_000_000).default(8000).describe('One call')
+        })
+        .prefault({})
+        .describe('Bandwidth that is admitted, both directions together'),
+      store: z
+        .discriminatedUnion('kind', [
+          z.strictObject({ kind: z.literal('sqlite') }),
+          z.strictObject({
+            kind: z.literal('redis'),
+            host: z.string().min(1).describe('Where the server is'),
+            port: port.default(6379)
+          })
+        ])
+        .default({ kind: 'sqlite' })
+        .describe('Where registrations are kept: SQLite in the data folder, or Redis, shared by several gatekeepers')
+    })
+    .prefault({})
+    .describe('H.323'),
   logLevel: z.enum(['silent', 'error', 'warn', 'info', 'debug']).default('warn').describe('Least level that is logged')
 })
 
@@ -234,6 +285,8 @@ function contradictions(config: SuiteConfig): string[] {
   if (profile === 'production' && edge === 'embedded' && allowlist === null) problems.push('allowlist: production has no default')
   if (profile === 'production' && (listen.udp !== null || listen.tcp !== null))
     problems.push('listen: production takes SIP over TLS only')
+  if (profile === 'production' && config.h323.enabled && config.h323.accounts === null)
+    problems.push('h323.accounts: production makes no passwords of its own')
   if (listen.tcp !== null && listen.tcp !== 0 && listen.tcp === listen.tls)
     problems.push('listen.tcp: the same port as listen.tls')
   return problems

@@ -26,6 +26,12 @@ export interface DataLayout {
   readonly edge: string
   /** Secret between application and SIP server, mode 0600. */
   readonly adminSecret: string
+  /** Who may register with the gatekeeper, YAML, mode 0600. */
+  readonly h323Accounts: string
+  /** Registrations of H.323 endpoints. */
+  readonly h323Registrations: string
+  /** Where commands on this machine reach the running suite, mode 0600; gone when it ends. */
+  readonly control: string
   /** Names the process that works on this folder. */
   readonly lock: string
 }
@@ -46,6 +52,9 @@ export function layoutOf(config: SuiteConfig): DataLayout {
     spool: resolve(config.spool ?? join(folder, 'spool')),
     edge: join(folder, 'edge'),
     adminSecret: join(folder, 'admin.secret'),
+    h323Accounts: resolve(config.h323.accounts ?? join(folder, 'h323-accounts.yaml')),
+    h323Registrations: join(folder, 'h323.db'),
+    control: join(folder, 'control.json'),
     lock: join(folder, 'suite.lock')
   }
 }

@@ -18,10 +18,12 @@ import { createMediaPlane, type MediaPlane } from '#media'
 import { type CallSnapshot, type SipApplicationStats, startSipApplication } from '#sip'
 import { createSipServer } from '#sip-engine'
 import { resolveSuiteConfig, type SuiteConfig, type SuiteSettings } from './config.ts'
+import { newControlToken, removeControl, writeControl } from './control.ts'
 import { type DataLayout, layoutOf } from './data.ts'
 import { type EmbeddedEdge, startEmbeddedEdge } from './edge.ts'
 import { type Part, parts, type SuiteEvent } from './events.ts'
 import { freeUdpRange } from './free-ports.ts'
+import type { RunningH323 } from './h323.ts'
 import { lockData } from './lock.ts'
 import { prepareData } from './prepare.ts'
 import { watchRegistry } from './registry-watch.ts'
@@ -29,6 +31,7 @@ import { openCallsInLedger, suiteComponent, suiteStarted, suiteStopped } from '.
 import { createSequence } from './sequence.ts'
 
 export { loadSuiteConfig, resolveSuiteConfig, type SuiteConfig, type SuiteSettings, suiteSchema } from './config.ts'
+export type { ControlFile } from './control.ts'
 export { type Credentials, readCredentials } from './credentials.ts'
 export { type DataLayout, layoutOf } from './data.ts'
 export { environmentVariables, settingsFromEnvironment } from './environment.ts'
@@ -70,6 +73,8 @@ export interface Suite {
     readonly appTcp: Address
     /** Where the application reaches its SIP server; loopback only. */
     readonly admin: Address
+    /** RAS of the gatekeeper; null where H.323 is off. */
+    readonly ras: Address | null
     /** URL of the ledger's service; null where it is off. */
     readonly ledger: string | null
   }
@@ -84,6 +89,7 @@ export interface Suite {
     readonly witness: LocalWitness
     readonly guard: RunningGuard
     readonly edge: EmbeddedEdge | null
+    readonly h323: RunningH323 | null
   }
   /** Ends calls with BYE, then stops every part in the reverse order of its start. Leaves no process, socket or timer. Idempotent. */
   readonly stop: () => Promise<void>
@@ -137,7 +143,11 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
     log.warn({ code }, message)
     emit({ type: 'warning', at: clock.now(), code, message })
   }
-  const down = new Set<Part>(config.edge === 'external' ? ['edge'] : [])
+  const down = new Set<Part>([
+    ...(config.edge === 'external' ? (['edge'] as const) : []),
+    ...(config.h323.enabled ? [] : (['h323'] as const))
+  ])
+  let h323: RunningH323 | null = null
   const sequence = createSequence(log)
   const start = <T>(part: Part, begin: () => Promise<T>, stop: (running: T) => Promise<void>): Promise<T> =>
     sequence.start(
@@ -187,7 +197,8 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
           layout,
           { ledger: opened, witness: made },
           clock,
-          log.child({ part: 'ledger-service' })
+          log.child({ part: 'ledger-service' }),
+          () => h323
         )
         return { ledger: opened, witness: made, service: served }
       } catch (error) {
@@ -197,6 +208,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
       }
     },
     async (running) => {
+      if (running.service !== null) await removeControl(layout.control)
       await running.service?.close()
       await running.witness.close()
       await running.ledger.close()
@@ -286,6 +298,17 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
     },
     (running) => running.close()
   )
+  if (config.h323.enabled) {
+    h323 = await start(
+      'h323',
+      async () => {
+        const { startH323 } = await import('./h323.ts')
+        const users = guard.registry().parties.map(({ digestUser }) => digestUser)
+        return startH323(config, layout, { guard, witness, clock, log: log.child({ part: 'h323' }), users })
+      },
+      (running) => running.close()
+    )
+  }
   const ownTraceId = newTraceId()
   const tellOwn = async (event: string) => {
     try {
@@ -355,6 +378,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
       app: { address: app.address, port: app.port },
       appTcp: { address: appTcp.address, port: appTcp.port },
       admin: { address: loopback, port: engine.adminPort },
+      ras: h323 === null ? null : { address: h323.gatekeeper.address.ip, port: h323.gatekeeper.address.port },
       ledger: service?.url ?? null
     },
     data: layout,
@@ -369,7 +393,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
       certificateDaysLeft: edge?.certificateDaysLeft() ?? null
     }),
     onEvent: (listener) => void listeners.add(listener),
-    inside: { media, witness, guard, edge },
+    inside: { media, witness, guard, edge, h323 },
     stop: () => {
       stopped ??= stop()
       return stopped
@@ -382,12 +406,30 @@ async function serve(
   layout: DataLayout,
   { ledger, witness }: { readonly ledger: Ledger; readonly witness: LocalWitness },
   clock: Clock,
-  log: Log
+  log: Log,
+  h323: () => RunningH323 | null
 ): Promise<LedgerService | null> {
   if (!(service.enabled ?? profile === 'development')) return null
   const { address, port, tls } = service
   const certificate = tls === null ? {} : { tls: { certificatePath: tls.certificate, keyPath: tls.key } }
   const { reader, append } = ledger
-  const more = { witnesses: ledger, spooled: witness.pending, ...certificate }
-  return serveLedger({ dir: layout.ledger, reader, append, address, port, clock, log, ...more })
+  const [{ h323Routes }, { h323Metrics }] = await Promise.all([import('./h323-routes.ts'), import('./h323-metrics.ts')])
+  const ownToken = newControlToken()
+  const running = await serveLedger({
+    dir: layout.ledger,
+    reader,
+    append,
+    address,
+    port,
+    clock,
+    log,
+    witnesses: ledger,
+    spooled: witness.pending,
+    ...certificate,
+    routes: h323Routes(h323),
+    registries: [h323Metrics(h323)],
+    ownToken
+  })
+  await writeControl(layout.control, { url: running.url, token: ownToken, certificate: tls?.certificate ?? null })
+  return running
 }

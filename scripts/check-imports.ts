@@ -1,7 +1,7 @@
 /**
  * Fails on an import that points the wrong way and prints the edge.
  *
- *     kernel ← {ledger, media, guard, sip-engine, kamailio} ← gateways/sip ← deploy ← cli ← scripts (tests and tools)
+ *     kernel ← {ledger, media, guard, sip-engine, kamailio} ← {gateways/sip, h323, bridge} ← deploy ← cli ← scripts (tests and tools)
  *
  * The verifier (`ledger/verify`) shares no code with what writes a ledger: of the ledger it may import the hash functions of the tree alone.
  *
@@ -18,11 +18,22 @@ const allowed: Record<string, readonly string[]> = {
   'gateways/sip-engine': ['gateways/kernel'],
   'gateways/sip': ['gateways/kernel'],
   'gateways/h323': ['gateways/kernel'],
+  'gateways/bridge': ['gateways/kernel'],
   'plugins/guard': ['gateways/kernel'],
   media: ['gateways/kernel'],
   ledger: ['gateways/kernel'],
   kamailio: ['gateways/kernel'],
-  deploy: ['gateways/kernel', 'gateways/sip-engine', 'gateways/sip', 'plugins/guard', 'media', 'ledger', 'kamailio'],
+  deploy: [
+    'gateways/kernel',
+    'gateways/sip-engine',
+    'gateways/sip',
+    'plugins/guard',
+    'media',
+    'ledger',
+    'kamailio',
+    'gateways/h323',
+    'gateways/bridge'
+  ],
   cli: ['gateways/kernel', 'gateways/h323', 'gateways/sip-engine', 'plugins/guard', 'ledger', 'deploy', 'kamailio'],
   scripts: ['*'],
   'sipp-scenarios': ['*']

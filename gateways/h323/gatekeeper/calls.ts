@@ -87,9 +87,10 @@ export function stepLeg(leg: Leg, type: LegEvent['type']): readonly LegEffect[] 
   return effects
 }
 
-const places = 9
+/** The price is their product with one of three places; an entry of the ledger has room for 18. */
+const places = 7
 
-/** `numerator / denominator` as a decimal cut off behind 9 digits; exact where the quotient has no more. */
+/** `numerator / denominator` as a decimal cut off behind 7 digits; exact where the quotient has no more. */
 export function ratioText(numerator: bigint, denominator: bigint): string {
   const scaled = (numerator * 10n ** BigInt(places)) / denominator
   const digits = scaled.toString().padStart(places + 1, '0')

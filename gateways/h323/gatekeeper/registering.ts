@@ -148,8 +148,8 @@ function kindOf({ terminal, gateway, mcu, gatekeeper, mc, undefinedNode }: Endpo
   return gatekeeper === undefined && undefinedNode ? 'other' : null
 }
 
-const prefixesOf = ({ gateway }: EndpointType): (string | null)[] =>
-  (gateway?.protocol ?? []).flatMap((protocol: SupportedProtocols) => {
+const prefixesOf = ({ gateway, mcu }: EndpointType): (string | null)[] =>
+  [...(gateway?.protocol ?? []), ...(mcu?.protocol ?? [])].flatMap((protocol: SupportedProtocols) => {
     const value = 'value' in protocol ? protocol.value : null
     if (value === null || !('supportedPrefixes' in value)) return []
     return (value.supportedPrefixes ?? []).map(({ prefix }) => keyOfAlias(prefix))
