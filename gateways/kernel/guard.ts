@@ -1,4 +1,5 @@
 import type { CallContext } from './context.ts'
+import type { JsonObject } from './json.ts'
 
 /** The seven layers of defence, in the order in which a call meets them. */
 export const layers = ['pike', 'allowlist', 'tls', 'digest', 'rate', 'policy', 'witness'] as const
@@ -35,6 +36,10 @@ export interface GuardRequest {
   readonly hazard: string | null
   /** X-IF-Signature as received; null when absent. */
   readonly signature: string | null
+  /** Values of the Identity headers (RFC 8224) as received; left out when there are none. */
+  readonly identities?: readonly string[]
+  /** The expert is asked for as one who contradicts. */
+  readonly contrarian?: boolean
   /** Message body, empty when there is none. */
   readonly body: Uint8Array
   readonly edge: EdgeFacts
@@ -53,6 +58,20 @@ export interface PolicyFinding {
   readonly reason: string
 }
 
+/** By what a decision was made, so that it can be made again. Holds what callers claim (URIs, addresses), no credentials and no bodies. */
+export interface GuardReceipt {
+  /** Language and version of the rules' engine, `guard-rules/1`. */
+  readonly engine: string
+  /** SHA-256 of the rule file, 64 hex digits. */
+  readonly policy: string
+  /** Rule that decided; null when no rule permits the call, or a fact could not be established. */
+  readonly rule: string | null
+  /** SHA-256 of the canonical text (RFC 8785) of `facts`, 64 hex digits. */
+  readonly input: string
+  /** Everything that was established when the decision fell. */
+  readonly facts: JsonObject
+}
+
 export interface GuardDecision {
   readonly verdict: 'approve' | 'reject'
   /** Layer that decided. */
@@ -67,6 +86,7 @@ export interface GuardDecision {
   readonly hazard: string | null
   /** Every policy asked, in order. */
   readonly findings: readonly PolicyFinding[]
+  readonly receipt?: GuardReceipt
 }
 
 /** The port through which gateways ask IF.guard. */
