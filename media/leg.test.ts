@@ -2,6 +2,7 @@ import test from 'ava'
 import type { Endpoint } from './latch.ts'
 import { Leg } from './leg.ts'
 import { decodeRtcp, encodeReport, ntpMiddle, type RtcpPacket } from './rtp/rtcp.ts'
+import { encodeExtendedReport } from './rtp/rtcp-xr.ts'
 import { decodeRtp, emptyRtpHeader, encodeRtp } from './rtp/rtp.ts'
 import { encodeTelephoneEvent } from './rtp/telephone-event.ts'
 import type { AudioTerms } from './sdp.ts'
@@ -20,7 +21,8 @@ const terms: AudioTerms = {
   controlMuxed: false,
   direction: 'sendrecv',
   held: false,
-  srtp: null
+  srtp: null,
+  reports: { summary: null, voip: false }
 }
 const settings = { jitterTargetMs: 20, latchWindowMs: 5000, mediaTimeoutMs: 3000, cname: 'us', highestRateHz: 48_000 }
 const frames = { frame: (samples: number) => new Int16Array(samples), freeFrame: () => undefined }
@@ -289,4 +291,109 @@ test('packets of any length: octets, odd, several frames, too long', (t) => {
   }
   t.true(leg.stats().received.packets > 1000)
   t.is(leg.frame.length, 160)
+})
+
+test('quality: what was lost, late and restored, with scores; nothing before a packet came', (t) => {
+  const { leg, say } = scene()
+  t.is(leg.stats().quality, null)
+  for (let n = 0; n < 500; n++) {
+    if (n % 20 !== 10) say(n, 20 * n)
+    leg.pull(20 * n + 5)
+  }
+  const { quality, lost } = leg.stats()
+  t.is(lost, 25)
+  t.like(quality, {
+    expected: 500,
+    lost: 25,
+    discarded: 0,
+    restored: 0,
+    duplicates: 0,
+    gapDensity: 0.05,
+    burstDensity: 0,
+    peer: null
+  })
+  t.true(quality!.rFactor < 80 && quality!.mosListening > 3.5)
+})
+
+test('packets that come after their time are discarded, not lost', (t) => {
+  const { leg, say } = scene()
+  for (let n = 0; n < 100; n++) {
+    if (n !== 50) say(n, 20 * n)
+    if (n === 60) say(50, 20 * n + 1)
+    leg.pull(20 * n + 5)
+  }
+  t.like(leg.stats().quality, { expected: 100, lost: 0, discarded: 1 })
+})
+
+test('extended reports go to who asks for them', (t) => {
+  const { leg, say, control } = scene({
+    reports: { summary: { loss: true, duplicates: false, jitter: true }, voip: true }
+  })
+  leg.report(0, 50_000, false)
+  t.is(control[0]!.packets.length, 2, 'nothing came yet')
+  const talk = (from: number, to: number) => {
+    for (let n = from; n < to; n++) {
+      if (n % 25 !== 3) say(n, 20 * n)
+      leg.pull(20 * n + 5)
+    }
+  }
+  talk(0, 100)
+  leg.report(2000, 52_000, false)
+  talk(100, 200)
+  leg.report(4000, 54_000, true)
+  const [first, second] = control
+    .slice(1)
+    .map(({ packets }) => packets.find((packet) => packet.type === 'extendedReport')!.report)
+  t.like(first, {
+    summaries: [{ ssrc: 5, beginSequence: 0, endSequence: 100, lost: 4, duplicates: null, jitter: { least: 0 } }],
+    voip: [{ ssrc: 5, lossRate: 10 / 256, jitterBuffer: { adaptive: true } }]
+  })
+  t.like(second, { summaries: [{ beginSequence: 100, endSequence: 200, lost: 4 }], voip: [{ lossRate: 10 / 256 }] })
+  t.deepEqual(
+    control[2]!.packets.map(({ type }) => type),
+    ['receiverReport', 'sourceDescription', 'extendedReport', 'goodbye']
+  )
+  const unasked = scene()
+  for (let n = 0; n < 10; n++) unasked.say(n, 20 * n)
+  unasked.leg.report(1000, 51_000, false)
+  t.false(unasked.control[0]!.packets.some(({ type }) => type === 'extendedReport'))
+})
+
+test('what the peer reports of our stream is kept; what it says of others is not', (t) => {
+  const { leg, push, sent, say, header } = scene()
+  push()
+  for (let n = 0; n < 10; n++) say(n, 20 * n)
+  const { ssrc } = header(sent[0]!.packet)
+  const about = (of: number) => {
+    const metrics = {
+      ssrc: of,
+      lossRate: 0,
+      discardRate: 0,
+      burstDensity: 0,
+      gapDensity: 0,
+      burstDurationMs: 0,
+      gapDurationMs: 0,
+      roundTripMs: 0,
+      endSystemDelayMs: 0,
+      rFactor: 81,
+      mosListening: 4.1,
+      mosConversational: 3.9,
+      jitterBuffer: { adaptive: true, nominalMs: 20, maximumMs: 40, absoluteMaximumMs: 80 }
+    }
+    const block = {
+      ssrc: of,
+      fractionLost: 3,
+      cumulativeLost: 12,
+      extendedHighest: 100,
+      jitter: 80,
+      lastSenderReport: 0,
+      delaySinceLast: 0
+    }
+    const extended = encodeExtendedReport({ ssrc: 5, summaries: [], voip: [metrics] }, 16)
+    return encodeReport({ ssrc: 5, cname: 'p', sender: null, block, extended, goodbye: false })
+  }
+  leg.receiveControl(about(ssrc ^ 1), phone, 100, 50_000)
+  t.is(leg.stats().quality!.peer, null)
+  leg.receiveControl(about(ssrc), phone, 100, 50_000)
+  t.deepEqual(leg.stats().quality!.peer, { lost: 12, jitterMs: 10, rFactor: 81, mosListening: 4.1, mosConversational: 3.9 })
 })

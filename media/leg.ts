@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { DecodeError, type LegStats } from '#kernel'
+import { DecodeError, type LegStats, type PeerQuality } from '#kernel'
 import type { CodecDefinition, Decoder } from './codec/codec.ts'
 import { codecNamed } from './codec/codecs.ts'
 import { JitterBuffer } from './jitter/jitter-buffer.ts'
@@ -7,7 +7,20 @@ import { type Endpoint, Latch } from './latch.ts'
 import type { Party } from './mixer/conference.ts'
 import type { SendFormat } from './mixer/downlink.ts'
 import { frameMs, frameSamples } from './mixer/lane.ts'
-import { decodeRtcp, encodeReport, ntpMiddle, ntpTime, roundTripMs, type SenderInfo } from './rtp/rtcp.ts'
+import { assessLeg, voipMetricsOf } from './quality/leg-quality.ts'
+import { gmin } from './quality/loss-pattern.ts'
+import { Reception } from './quality/reception.ts'
+import {
+  decodeRtcp,
+  encodeReport,
+  ntpMiddle,
+  ntpTime,
+  type ReportBlock,
+  type RtcpPacket,
+  roundTripMs,
+  type SenderInfo
+} from './rtp/rtcp.ts'
+import { encodeExtendedReport, type StatisticsSummary, type VoipMetrics } from './rtp/rtcp-xr.ts'
 import { decodeRtp, emptyRtpHeader, encodeRtp, rtpHeaderLength } from './rtp/rtp.ts'
 import { RtpSource } from './rtp/source.ts'
 import { DigitCollector, decodeTelephoneEvent, type TelephoneEvent } from './rtp/telephone-event.ts'
@@ -94,6 +107,13 @@ export class Leg implements Party {
   #strangersTotal = 0
   #lastSenderReport = { middle: 0, arrivedMs: 0 }
   #roundTripMs: number | null = null
+  readonly #reception = new Reception()
+  #jitterMaxMs = 0
+  /** Delays of the jitter buffer that were seen, and their sum. */
+  readonly #delays = { count: 0, sumMs: 0 }
+  /** What the last extended report covered; `endSequence` −1 before the first of a stream. */
+  readonly #covered = { endSequence: -1, lost: 0, duplicates: 0 }
+  #peer: PeerQuality | null = null
 
   constructor(settings: LegSettings, output: LegOutput) {
     this.frame = output.frame(0)
@@ -149,7 +169,8 @@ export class Leg implements Party {
         frameSamples: this.frame.length,
         targetDelayMs: this.#settings.jitterTargetMs
       },
-      decoder
+      decoder,
+      this.#reception
     )
     this.#digits = new DigitCollector(terms.eventClockRateHz, this.#output.digit)
   }
@@ -190,6 +211,7 @@ export class Leg implements Party {
     }
     counts.packets++
     counts.bytes += header.payloadEnd - header.payloadStart
+    this.#reception.arrived(header.sequenceNumber)
     this.#lastHeardMs = nowMs
     this.#silenceTold = false
     if (this.taken !== null) this.taken(packet, nowMs)
@@ -213,6 +235,8 @@ export class Leg implements Party {
     if (this.#source !== null && !follows) return false
     this.#lostBefore += Math.max(0, this.#source?.cumulativeLost ?? 0)
     this.#source = new RtpSource(ssrc, this.#clockRateHz)
+    this.#reception.restart(sequenceNumber)
+    this.#covered.endSequence = -1
     this.#lastSenderReport = { middle: 0, arrivedMs: 0 }
     this.#jitter!.reset()
     this.#digits!.reset()
@@ -257,19 +281,45 @@ export class Leg implements Party {
       return
     }
     try {
-      for (const report of decodeRtcp(packet, true)) {
-        if (report.type === 'senderReport' && report.ssrc === this.#source?.ssrc) {
-          const { ntpSeconds, ntpFraction } = report.sender
-          this.#lastSenderReport = { middle: ntpMiddle(ntpSeconds, ntpFraction), arrivedMs: nowMs }
-        }
-        if (report.type !== 'senderReport' && report.type !== 'receiverReport') continue
-        for (const block of report.blocks)
-          if (block.ssrc === this.#ssrc) this.#roundTripMs = roundTripMs(block, wallMs) ?? this.#roundTripMs
-      }
+      for (const report of decodeRtcp(packet, true)) this.#take(report, nowMs, wallMs)
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error
       this.#counts.received.errors++
     }
+  }
+
+  #take(report: RtcpPacket, nowMs: number, wallMs: number): void {
+    switch (report.type) {
+      case 'senderReport':
+        if (report.ssrc === this.#source?.ssrc) {
+          const { ntpSeconds, ntpFraction } = report.sender
+          this.#lastSenderReport = { middle: ntpMiddle(ntpSeconds, ntpFraction), arrivedMs: nowMs }
+        }
+        for (const block of report.blocks) this.#takeBlock(block, wallMs)
+        return
+      case 'receiverReport':
+        for (const block of report.blocks) this.#takeBlock(block, wallMs)
+        return
+      case 'extendedReport':
+        for (const metrics of report.report.voip) this.#takeMetrics(metrics)
+        return
+      default:
+    }
+  }
+
+  #takeBlock(block: ReportBlock, wallMs: number): void {
+    if (block.ssrc !== this.#ssrc) return
+    this.#roundTripMs = roundTripMs(block, wallMs) ?? this.#roundTripMs
+    this.#peer = {
+      ...(this.#peer ?? { rFactor: null, mosListening: null, mosConversational: null }),
+      lost: Math.max(0, block.cumulativeLost),
+      jitterMs: Math.round((block.jitter * 100_000) / this.#clockRateHz) / 100
+    }
+  }
+
+  #takeMetrics({ ssrc, rFactor, mosListening, mosConversational }: VoipMetrics): void {
+    if (ssrc !== this.#ssrc) return
+    this.#peer = { ...(this.#peer ?? { lost: 0, jitterMs: 0 }), rFactor, mosListening, mosConversational }
   }
 
   /** Counts a packet that is not the participant's. */
@@ -329,6 +379,7 @@ export class Leg implements Party {
   watch(nowMs: number): void {
     const terms = this.#terms
     if (terms === null) return
+    this.#measureDelay()
     const silentMs = nowMs - this.#lastHeardMs
     const expected = !terms.held && (terms.direction === 'sendrecv' || terms.direction === 'recvonly')
     if (!expected) this.#lastHeardMs = nowMs
@@ -370,9 +421,65 @@ export class Leg implements Party {
                 lastSenderReport: middle,
                 delaySinceLast: middle === 0 ? 0 : Math.round(((nowMs - arrivedMs) * 65_536) / 1000)
               },
+        extended: this.#extendedReport(terms),
         goodbye
       })
     )
+  }
+
+  /** The blocks that the peer wants, of the stream that comes in. */
+  #extendedReport({ reports: { summary, voip } }: AudioTerms): Buffer | undefined {
+    const source = this.#source
+    const jitter = this.#jitter
+    if (source === null || jitter === null || (summary === null && !voip)) return undefined
+    const quality = voip ? this.#quality() : null
+    const buffer = { nominalMs: jitter.targetMs, maximumMs: jitter.maxDelayMs }
+    return encodeExtendedReport(
+      {
+        ssrc: this.#ssrc,
+        summaries: summary === null ? [] : [this.#summary(source, summary)],
+        voip: quality === null ? [] : [voipMetricsOf(quality, source.ssrc, this.#roundTripMs, buffer)]
+      },
+      gmin
+    )
+  }
+
+  #summary(source: RtpSource, wanted: NonNullable<AudioTerms['reports']['summary']>): StatisticsSummary {
+    const covered = this.#covered
+    const { lost, duplicates } = this.#reception.summary()
+    const endSequence = (source.extendedHighest + 1) & 0xffff
+    const told = {
+      ssrc: source.ssrc,
+      beginSequence: covered.endSequence < 0 ? source.baseSequence : covered.endSequence,
+      endSequence,
+      lost: wanted.loss ? Math.max(0, lost - covered.lost) : null,
+      duplicates: wanted.duplicates ? duplicates - covered.duplicates : null,
+      jitter: wanted.jitter ? source.takeInterval() : null
+    }
+    Object.assign(covered, { endSequence, lost, duplicates })
+    return told
+  }
+
+  #measureDelay(): void {
+    this.#jitterMaxMs = Math.max(this.#jitterMaxMs, this.#source?.jitterMs ?? 0)
+    const delayMs = this.#jitter?.delayMs ?? 0
+    if (delayMs === 0) return
+    this.#delays.count++
+    this.#delays.sumMs += delayMs
+  }
+
+  #quality() {
+    this.#measureDelay()
+    const { count, sumMs } = this.#delays
+    return assessLeg({
+      codec: this.#terms?.codec ?? '',
+      reception: this.#reception.summary(),
+      packetMs: this.#jitter?.packetMs ?? frameMs,
+      jitterMaxMs: this.#jitterMaxMs,
+      endSystemDelayMs: (count === 0 ? this.#settings.jitterTargetMs : sumMs / count) + frameMs,
+      roundTripMs: this.#roundTripMs,
+      peer: this.#peer
+    })
   }
 
   /** To the RTP port where control is muxed, else to the port that was signalled, or the one above a source that was latched elsewhere. */
@@ -415,7 +522,8 @@ export class Leg implements Party {
       jitterMs: Math.round((this.#source?.jitterMs ?? 0) * 100) / 100,
       lost: this.#lostBefore + Math.max(0, this.#source?.cumulativeLost ?? 0),
       roundTripMs: this.#roundTripMs === null ? null : Math.round(this.#roundTripMs * 100) / 100,
-      encrypted: this.#srtp !== null
+      encrypted: this.#srtp !== null,
+      quality: this.#quality()
     }
   }
 

@@ -8,6 +8,7 @@ import { Leg } from './leg.ts'
 import { Conference } from './mixer/conference.ts'
 import { bestKernel } from './mixer/kernels.ts'
 import { createResampler } from './resample/resampler.ts'
+import { noReports } from './rtp/rtcp-xr-attribute.ts'
 import { decodeRtp, emptyRtpHeader, encodeRtp, rtpHeaderLength } from './rtp/rtp.ts'
 import type { AudioTerms } from './sdp.ts'
 import { sine, toneLevel } from './tone.ts'
@@ -89,7 +90,8 @@ function scene(t: ExecutionContext, options: { readonly voices?: number; readonl
         controlMuxed: false,
         direction: 'sendrecv',
         held: false,
-        srtp: null
+        srtp: null,
+        reports: noReports
       }
       this.leg.agree(terms, now)
     }

@@ -11,7 +11,8 @@ const emptyStats: LegStats = {
   jitterMs: 0,
   lost: 0,
   roundTripMs: null,
-  encrypted: false
+  encrypted: false,
+  quality: null
 }
 
 /** A leg as the gateways hold it. */

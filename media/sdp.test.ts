@@ -66,6 +66,19 @@ test('refusals have their codes', (t) => {
   t.is(code(''), 'sdp.malformed')
 })
 
+test('extended reports: offered always, answered where they are asked for', (t) => {
+  t.regex(writeOffer(origin, 5000), /^a=rtcp-xr:stat-summary=loss,dup,jitt voip-metrics\r$/m)
+  const plain = readDescription(sdp('m=audio 4000 RTP/AVP 0'))
+  const asking = readDescription(sdp('m=audio 4000 RTP/AVP 0', 'a=rtcp-xr:voip-metrics'))
+  const wholeSession = readDescription(sdp('a=rtcp-xr:stat-summary=loss', 'm=audio 4000 RTP/AVP 0'))
+  t.like(plain, { terms: { reports: { summary: null, voip: false } } })
+  t.like(asking, { terms: { reports: { summary: null, voip: true } } })
+  t.like(wholeSession, { terms: { reports: { summary: { loss: true, duplicates: false, jitter: false }, voip: false } } })
+  if (!plain.ok || !asking.ok) return t.fail()
+  t.notRegex(writeAnswer(plain, origin, 5000), /rtcp-xr/)
+  t.regex(writeAnswer(asking, origin, 5000), /^a=rtcp-xr:/m)
+})
+
 test('what we offer can be read', (t) => {
   t.like(readDescription(writeOffer(origin, 5000)), {
     terms: { codec: 'opus', eventPayloadType: 100, remote: { address: '127.0.0.1', port: 5000 } }

@@ -1,7 +1,7 @@
 /**
  * Offer and answer for one audio stream, as pure functions.
  *
- * @see RFC 8866 (SDP), RFC 3264 (offer/answer), RFC 4733 §7.1.1 (telephone-event), RFC 5761 (rtcp-mux), RFC 3605 (rtcp attribute), RFC 4568 (keys), RFC 5576 (SSRC)
+ * @see RFC 8866 (SDP), RFC 3264 (offer/answer), RFC 4733 §7.1.1 (telephone-event), RFC 5761 (rtcp-mux), RFC 3611 §5 (rtcp-xr), RFC 3605 (rtcp attribute), RFC 4568 (keys), RFC 5576 (SSRC)
  */
 import { isIPv4 } from 'node:net'
 import { parse } from 'sdp-transform'
@@ -16,6 +16,7 @@ import {
   spokenCodecs
 } from './codec/negotiation.ts'
 import type { Endpoint } from './latch.ts'
+import { extendedReportLine, readWantedReports, type WantedReports } from './rtp/rtcp-xr-attribute.ts'
 import { type CryptoAttribute, decodeCryptoAttribute, encodeCryptoAttribute } from './srtp/crypto-attribute.ts'
 import { Secrecy, type SrtpTerms } from './srtp/secrecy.ts'
 import { cryptoSuiteNamed } from './srtp/suites.ts'
@@ -37,6 +38,8 @@ export interface AudioTerms extends CodecTerms {
   readonly held: boolean
   /** Null where packets go in clear. */
   readonly srtp: SrtpTerms | null
+  /** Extended reports that the peer wants to be sent. */
+  readonly reports: WantedReports
 }
 
 /** What a session description says about the stream we would use, and what is needed to answer it. */
@@ -79,7 +82,8 @@ function read(sdp: string, secrecy: Secrecy, answered: boolean): ReadOffer | Med
   const malformed = checkForm(sdp)
   if (malformed !== null) return refuse('sdp.malformed', malformed)
   const session = parse(sdp)
-  const media = sectionsOf(sdp).map((lines, at) => {
+  const [sessionLines, ...sections] = sectionsOf(sdp)
+  const media = sections.map((lines, at) => {
     const { type, port, count, protocol, formats } = mediaLine.exec(lines[0]!)!.groups!
     return {
       type: type!,
@@ -88,6 +92,7 @@ function read(sdp: string, secrecy: Secrecy, answered: boolean): ReadOffer | Med
       protocol: protocol!,
       formats: formats!,
       parsed: session.media[at]!,
+      reports: readWantedReports([...sessionLines!, ...lines]),
       crypto: lines.filter((line) => line.startsWith(cryptoLine)).map((line) => line.slice(cryptoLine.length))
     }
   })
@@ -140,7 +145,8 @@ function read(sdp: string, secrecy: Secrecy, answered: boolean): ReadOffer | Med
       controlMuxed,
       direction: opposite[asked],
       held: asked === 'sendonly' || asked === 'inactive',
-      srtp
+      srtp,
+      reports: stream.reports
     }
     return { ok: true, terms, media: media.map((line) => ({ ...line, chosen: line === stream })) }
   }
@@ -161,12 +167,12 @@ export function readAnswer(sdp: string, secrecy: Secrecy = inClear): ReadOffer |
 
 const cryptoLine = 'a=crypto:'
 
-/** The lines of each media description, the m= line first. */
+/** The lines before the first media description, then those of each, the m= line first. */
 function sectionsOf(sdp: string): string[][] {
-  const sections: string[][] = []
+  const sections: string[][] = [[]]
   for (const line of sdp.split(/\r?\n/)) {
     if (line.startsWith('m=')) sections.push([line])
-    else sections.at(-1)?.push(line)
+    else sections.at(-1)!.push(line)
   }
   return sections
 }
@@ -236,6 +242,7 @@ function audioLines(
   { payloadTypes, attributes }: FormatLines,
   direction: Direction,
   controlMuxed: boolean,
+  extendedReports: boolean,
   source: StreamSource | undefined,
   keys: readonly CryptoAttribute[]
 ): string[] {
@@ -244,6 +251,7 @@ function audioLines(
     ...attributes,
     `a=${direction}`,
     ...(controlMuxed ? ['a=rtcp-mux'] : []),
+    ...(extendedReports ? [extendedReportLine] : []),
     ...(source === undefined ? [] : [`a=ssrc:${source.ssrc} cname:${source.cname}`]),
     ...keys.map((key) => `a=crypto:${encodeCryptoAttribute(key)}`)
   ]
@@ -258,7 +266,9 @@ export function writeAnswer(offer: ReadOffer, origin: Origin, port: number): str
     else {
       const { srtp } = terms
       const keys = srtp === null ? [] : [{ tag: srtp.tag, suite: cryptoSuiteNamed(srtp.suite)!, key: srtp.localKey }]
-      lines.push(...audioLines(port, protocol, answeredFormats(terms), terms.direction, terms.controlMuxed, origin.source, keys))
+      const { direction, controlMuxed, reports } = terms
+      const extended = reports.voip || reports.summary !== null
+      lines.push(...audioLines(port, protocol, answeredFormats(terms), direction, controlMuxed, extended, origin.source, keys))
     }
   }
   return `${lines.join('\r\n')}\r\n`
@@ -268,6 +278,6 @@ export function writeAnswer(offer: ReadOffer, origin: Origin, port: number): str
 export function writeOffer(origin: Origin, port: number, secrecy: Secrecy = inClear): string {
   // keys with RTP/AVP: a phone that knows none of it takes the stream in clear (RFC 8643)
   const profile = secrecy.policy === 'required' ? 'RTP/SAVP' : 'RTP/AVP'
-  const lines = audioLines(port, profile, offeredFormats(), 'sendrecv', true, origin.source, secrecy.offer())
+  const lines = audioLines(port, profile, offeredFormats(), 'sendrecv', true, true, origin.source, secrecy.offer())
   return `${[...head(origin), ...lines].join('\r\n')}\r\n`
 }

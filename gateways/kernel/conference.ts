@@ -49,6 +49,42 @@ export interface DirectionStats {
   readonly dropped: number
 }
 
+/** What the other end has reported of the stream that we send (RFC 3550 §6.4.1, RFC 3611 §4.7). */
+export interface PeerQuality {
+  readonly lost: number
+  readonly jitterMs: number
+  /** Null where it sends no extended reports, or does not know. */
+  readonly rFactor: number | null
+  readonly mosListening: number | null
+  readonly mosConversational: number | null
+}
+
+/** How the sound of a participant has come in, from its first packet on. */
+export interface LegQuality {
+  /** Packets that should have come; of these those lost for good, and those too late to be played. */
+  readonly expected: number
+  readonly lost: number
+  readonly discarded: number
+  /** Lost packets whose sound was restored from others. */
+  readonly restored: number
+  readonly duplicates: number
+  /** Shares of packets lost or discarded within bursts and within gaps, 0 to 1, and how long both last, in milliseconds (RFC 3611 §4.7.2). */
+  readonly burstDensity: number
+  readonly gapDensity: number
+  readonly burstMs: number
+  readonly gapMs: number
+  /** Largest interarrival jitter seen, in milliseconds. */
+  readonly jitterMaxMs: number
+  /** Delay in the jitter buffer and the mix, in milliseconds. */
+  readonly endSystemDelayMs: number
+  /** Rating of the E-model, 0 to 93.2, and opinion scores, 1 to 4.5: of the sound alone, and with the delay of conversation. */
+  readonly rFactor: number
+  readonly mosListening: number
+  readonly mosConversational: number
+  /** Null before the peer has reported. */
+  readonly peer: PeerQuality | null
+}
+
 export interface LegStats {
   readonly codec: string | null
   readonly received: DirectionStats
@@ -60,6 +96,8 @@ export interface LegStats {
   /** Round trip from the last receiver report, null before one came. */
   readonly roundTripMs: number | null
   readonly encrypted: boolean
+  /** Null where nothing has come in. */
+  readonly quality: LegQuality | null
 }
 
 /** One participant's place in a conference. */

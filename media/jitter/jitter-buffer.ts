@@ -45,6 +45,16 @@ export interface JitterCounts {
   audible: number
 }
 
+/** Told what becomes of packets that are not simply played. */
+export interface PacketFates {
+  /** Too late, or no room for it. */
+  readonly discarded: (sequenceNumber: number) => void
+  /** Lost, and restored from the one after it. */
+  readonly restored: (sequenceNumber: number) => void
+}
+
+const untold: PacketFates = { discarded: () => undefined, restored: () => undefined }
+
 interface Slot {
   used: boolean
   /** Of the packet that is held, or was last; −1 for none. */
@@ -92,6 +102,7 @@ export class JitterBuffer {
     audible: 0
   }
   readonly #decoder: Decoder
+  readonly #fates: PacketFates
   readonly #clockPerMs: number
   /** Samples for each unit of the RTP clock: 2 for G.722, a sixth for Opus at 8 kHz. */
   readonly #samplesPerClock: number
@@ -136,9 +147,10 @@ export class JitterBuffer {
   #newestExtended = 0
   #started = false
 
-  constructor(config: JitterBufferConfig, decoder: Decoder) {
+  constructor(config: JitterBufferConfig, decoder: Decoder, fates: PacketFates = untold) {
     const sampleRateHz = config.sampleRateHz ?? config.clockRateHz
     this.#decoder = decoder
+    this.#fates = fates
     this.#clockPerMs = config.clockRateHz / 1000
     this.#samplesPerClock = sampleRateHz / config.clockRateHz
     this.#samplesPerMs = sampleRateHz / 1000
@@ -179,6 +191,7 @@ export class JitterBuffer {
     const length = end - start
     if (length > largestPayload || length <= 0 || start < 0 || end > packet.length) {
       this.#drop('overflow')
+      this.#fates.discarded(sequenceNumber)
       return
     }
     let slot = this.#slots[sequenceNumber & (capacity - 1)]!
@@ -191,6 +204,7 @@ export class JitterBuffer {
     if (slot.used || (this.#playing && sequenceDistance(sequenceNumber, this.#lastPlayed) > capacity)) {
       this.counts.overflow += this.#held
       this.counts.dropped += this.#held
+      for (const held of this.#slots) if (held.used) this.#fates.discarded(held.sequenceNumber)
       this.reset()
       slot = this.#slots[sequenceNumber & (capacity - 1)]!
     }
@@ -212,6 +226,7 @@ export class JitterBuffer {
     const early = timestampDistance(timestamp, this.#next)
     if (newer > 0 && early > -this.#packetSamples / this.#samplesPerClock) return true
     this.#drop('late')
+    this.#fates.discarded(sequenceNumber)
     if (-early < longestGapMs * this.#clockPerMs) this.#measure(timestamp, arrivalMs)
     if (newer > 0 && ++this.#lateInRow >= lateBeforeResync) this.reset()
     return false
@@ -368,6 +383,16 @@ export class JitterBuffer {
     return Number.isNaN(this.#delayMs) || !this.#playing ? 0 : this.#delayMs
   }
 
+  /** Delay that is aimed at, at most. */
+  get maxDelayMs(): number {
+    return this.#maxDelayMs
+  }
+
+  /** Sound in the packet decoded last. */
+  get packetMs(): number {
+    return this.#packetSamples / this.#samplesPerMs
+  }
+
   /** Delay that is aimed at. */
   get targetMs(): number {
     return this.#estimate.targetMs
@@ -480,6 +505,7 @@ export class JitterBuffer {
       const last = gap <= packet
       if (last && !slot.comfortNoise && (this.#decoder.recover?.(slot.payload, 0, slot.length, made) ?? 0) === count) {
         this.counts.recovered++
+        this.#fates.restored((slot.sequenceNumber - 1) & 0xffff)
       } else {
         this.#decoder.conceal(made)
         this.counts.concealed++

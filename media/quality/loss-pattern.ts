@@ -24,7 +24,7 @@ export interface LossSummary {
   readonly burstRatio: number
 }
 
-type Outcome = 'played' | 'lost' | 'discarded'
+export type Outcome = 'played' | 'lost' | 'discarded'
 
 export class LossPattern {
   #expected = 0
@@ -70,6 +70,23 @@ export class LossPattern {
       this.#burstLosses += this.#pendingLosses
     }
     this.#pendingLosses = this.#pendingPackets = 0
+  }
+
+  /** The same so far, to be counted on apart. */
+  copy(): LossPattern {
+    const copy = new LossPattern()
+    copy.#expected = this.#expected
+    copy.#lost = this.#lost
+    copy.#discarded = this.#discarded
+    copy.#run = this.#run
+    copy.#runs = this.#runs
+    copy.#playedSince = this.#playedSince
+    copy.#pendingLosses = this.#pendingLosses
+    copy.#pendingPackets = this.#pendingPackets
+    copy.#bursts = this.#bursts
+    copy.#burstPackets = this.#burstPackets
+    copy.#burstLosses = this.#burstLosses
+    return copy
   }
 
   summary(): LossSummary {

@@ -1,6 +1,7 @@
 import test from 'ava'
+import fc from 'fast-check'
 import { DecodeError } from '#kernel'
-import { decodeVoipMetrics, encodeVoipMetrics, type VoipMetrics } from './rtcp-xr.ts'
+import { decodeExtendedReport, encodeExtendedReport, type StatisticsSummary, type VoipMetrics } from './rtcp-xr.ts'
 
 const metrics: VoipMetrics = {
   ssrc: 0x0102_0304,
@@ -17,6 +18,53 @@ const metrics: VoipMetrics = {
   mosConversational: 4.1,
   jitterBuffer: { adaptive: true, nominalMs: 40, maximumMs: 120, absoluteMaximumMs: 400 }
 }
+
+const encodeVoipMetrics = (ssrc: number, metrics: VoipMetrics, gmin: number) =>
+  encodeExtendedReport({ ssrc, summaries: [], voip: [metrics] }, gmin)
+const decodeVoipMetrics = (data: Buffer) => decodeExtendedReport(data).voip
+
+const summary: StatisticsSummary = {
+  ssrc: 0x0102_0304,
+  beginSequence: 65_000,
+  endSequence: 300,
+  lost: 7,
+  duplicates: 1,
+  jitter: { least: 0, most: 640, mean: 12, deviation: 30 }
+}
+
+test('RFC 3611 §4.6: octet by octet', (t) => {
+  t.is(
+    encodeExtendedReport({ ssrc: 0xaabb_ccdd, summaries: [summary], voip: [] }, 16).toString('hex'),
+    [
+      '80cf000b aabbccdd', // XR, 12 words, who reports
+      '06e00009 01020304', // summary of loss, duplicates and jitter, 10 words, about whom
+      'fde8012c', // from 65,000 up to 299
+      '00000007 00000001', // lost, duplicates
+      '00000000 00000280 0000000c 0000001e', // jitter: least, most, mean, deviation
+      '00000000' // no TTL
+    ]
+      .join('')
+      .replaceAll(' ', '')
+  )
+})
+
+test('decode(encode(summary)) is the summary, with what is not told', (t) => {
+  const word = fc.nat(0xffff_ffff)
+  const made = fc.record({
+    ssrc: word,
+    beginSequence: fc.nat(0xffff),
+    endSequence: fc.nat(0xffff),
+    lost: fc.option(word),
+    duplicates: fc.option(word),
+    jitter: fc.option(fc.record({ least: word, most: word, mean: word, deviation: word }))
+  })
+  fc.assert(
+    fc.property(fc.array(made, { maxLength: 3 }), word, (summaries, ssrc) => {
+      const report = { ssrc, summaries, voip: [metrics] }
+      t.deepEqual(decodeExtendedReport(encodeExtendedReport(report, 16)), report)
+    })
+  )
+})
 
 test('RFC 3611 §4.7: octet by octet', (t) => {
   t.is(

@@ -1,9 +1,10 @@
 /**
- * RTCP: sender and receiver reports, source descriptions, goodbye.
+ * RTCP: sender and receiver reports, source descriptions, extended reports, goodbye.
  *
- * @see RFC 3550 §6
+ * @see RFC 3550 §6, RFC 3611
  */
 import { DecodeError } from '#kernel'
+import { decodeExtendedReport, type ExtendedReport, extendedReport } from './rtcp-xr.ts'
 
 export const rtcpTypes = { senderReport: 200, receiverReport: 201, sourceDescription: 202, goodbye: 203 } as const
 
@@ -37,6 +38,7 @@ export type RtcpPacket =
   | { readonly type: 'receiverReport'; readonly ssrc: number; readonly blocks: readonly ReportBlock[] }
   | { readonly type: 'sourceDescription'; readonly cname: string | null }
   | { readonly type: 'goodbye'; readonly ssrcs: readonly number[] }
+  | { readonly type: 'extendedReport'; readonly report: ExtendedReport }
   | { readonly type: 'other'; readonly packetType: number }
 
 const secondsFrom1900To1970 = 2_208_988_800
@@ -120,6 +122,8 @@ function decodeOne(data: Buffer, at: number, end: number, count: number, packetT
     case rtcpTypes.goodbye:
       need(4 + 4 * count)
       return { type: 'goodbye', ssrcs: Array.from({ length: count }, (_, i) => data.readUInt32BE(at + 4 + 4 * i)) }
+    case extendedReport:
+      return { type: 'extendedReport', report: decodeExtendedReport(data.subarray(at, end)) }
     default:
       return { type: 'other', packetType }
   }
@@ -151,17 +155,19 @@ function decodeCname(data: Buffer, at: number, end: number): string | null {
   return null
 }
 
-/** A report: SR when there is something sent to report on, else RR; then SDES with the CNAME; then BYE when we leave. */
+/** A report: SR when there is something sent to report on, else RR; then SDES with the CNAME, an extended report, and BYE when we leave. */
 export function encodeReport(report: {
   readonly ssrc: number
   readonly cname: string
   readonly sender: SenderInfo | null
   readonly block: ReportBlock | null
+  /** An XR packet as it stands. */
+  readonly extended?: Buffer | undefined
   readonly goodbye: boolean
 }): Buffer {
-  const { ssrc, sender, block } = report
+  const { ssrc, sender, block, extended } = report
   const blocks = block === null ? 0 : 1
-  const out = Buffer.alloc(256)
+  const out = Buffer.alloc(256 + (extended?.length ?? 0))
   let at = 0
   const header = (count: number, packetType: number, octets: number) => {
     out[at] = 0x80 | count
@@ -192,6 +198,7 @@ export function encodeReport(report: {
   out[at + 1] = cname.length
   cname.copy(out, at + 2)
   at += items
+  if (extended !== undefined) at += extended.copy(out, at)
   if (report.goodbye) {
     header(1, rtcpTypes.goodbye, 8)
     word(ssrc)

@@ -4,6 +4,13 @@ import { sequenceDistance, timestampDistance } from './rtp.ts'
 const maxDropout = 3000
 const maxMisorder = 100
 
+export interface TransitDifferences {
+  readonly least: number
+  readonly most: number
+  readonly mean: number
+  readonly deviation: number
+}
+
 /**
  * What a receiver knows of one synchronisation source: extended sequence number, loss, interarrival jitter.
  *
@@ -23,6 +30,12 @@ export class RtpSource {
   #jitter16 = 0
   #started = false
   #badSequence = -1
+  /** Differences in transit time since {@link takeInterval}. */
+  #differences = 0
+  #differencesSum = 0
+  #differencesSquares = 0
+  #differenceLeast = 0
+  #differenceMost = 0
 
   constructor(ssrc: number, clockRateHz: number) {
     this.ssrc = ssrc
@@ -66,12 +79,22 @@ export class RtpSource {
     if (!Number.isNaN(this.#transit)) {
       const difference = Math.abs(timestampDistance(transit, this.#transit))
       this.#jitter16 += difference - Math.floor((this.#jitter16 + 8) / 16)
+      this.#differenceLeast = this.#differences === 0 ? difference : Math.min(this.#differenceLeast, difference)
+      this.#differenceMost = Math.max(this.#differenceMost, difference)
+      this.#differences++
+      this.#differencesSum += difference
+      this.#differencesSquares += difference * difference
     }
     this.#transit = transit
   }
 
   get received(): number {
     return this.#received
+  }
+
+  /** First sequence number that counts. */
+  get baseSequence(): number {
+    return this.#baseSequence
   }
 
   get extendedHighest(): number {
@@ -85,6 +108,21 @@ export class RtpSource {
 
   get jitterMs(): number {
     return (this.jitter * 1000) / this.#clockRateHz
+  }
+
+  /**
+   * Differences in transit time between packets and those before them since the last call, in timestamp units; null when there were none.
+   *
+   * @see RFC 3611 §4.6
+   */
+  takeInterval(): TransitDifferences | null {
+    const count = this.#differences
+    if (count === 0) return null
+    const mean = this.#differencesSum / count
+    const deviation = Math.sqrt(Math.max(0, this.#differencesSquares / count - mean * mean))
+    const taken = { least: this.#differenceLeast, most: this.#differenceMost, mean, deviation }
+    this.#differences = this.#differencesSum = this.#differencesSquares = this.#differenceMost = 0
+    return taken
   }
 
   /** Expected less received; duplicates can make it negative. */
