@@ -452,6 +452,19 @@ test('packets of strangers are told once in a while, and all are counted', async
   t.is(witness.payload('TERMINATED')!.strangerPackets, 1001)
 })
 
+test('how a leg has sounded is an entry of its own, before the last', async (t) => {
+  const { establish, witness } = await start()
+  const { dialog, leg } = await establish()
+  const score = { rFactor: 88.1, mosListening: 4.3, mosConversational: 4.2, peer: null }
+  const loss = { expected: 1000, lost: 10, discarded: 2, restored: 1, duplicates: 0, burstDensity: 0, gapDensity: 0.012 }
+  leg.quality = { ...loss, ...score, burstMs: 0, gapMs: 20_000, jitterMaxMs: 3.5, endSystemDelayMs: 60 }
+  dialog.bye()
+  await settled()
+  t.deepEqual(witness.names().slice(-3), ['leg_quality', 'BRIDGE_STATE_CHANGED', 'TERMINATED'])
+  t.like(witness.payload('leg_quality'), { ...loss, ...score, codec: 'PCMU', jitterMs: 0, roundTripMs: null })
+  t.false('quality' in (witness.payload('TERMINATED')!.leg as object))
+})
+
 test('what the server ends by itself is told as its own', async (t) => {
   for (const [reason, stable] of [
     ['ACK timeout', 'ack-timeout'],

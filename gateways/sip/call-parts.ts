@@ -63,9 +63,16 @@ export const messageOf = (error: unknown): string => clip(error instanceof Error
 
 export const rounded = (ms: number): number => Math.round(ms * 1000) / 1000
 
-/** Counts of a leg as a record holds them. */
-export const recordOfStats = (stats: LegStats | null): JsonObject | null =>
-  stats === null ? null : (structuredClone(stats) as unknown as JsonObject)
+/** Counts of a leg as a record holds them; its quality has an entry of its own. */
+export const recordOfStats = (stats: LegStats | null): JsonObject | null => {
+  if (stats === null) return null
+  const { quality: _, ...counts } = stats
+  return structuredClone(counts) as unknown as JsonObject
+}
+
+/** How a leg has sounded, as a record holds it; null where nothing has come in. */
+export const recordOfQuality = ({ quality, codec, jitterMs, roundTripMs }: LegStats): JsonObject | null =>
+  quality === null ? null : (structuredClone({ codec, jitterMs, roundTripMs, ...quality }) as unknown as JsonObject)
 
 const strangerReportMs = 5000
 
@@ -186,6 +193,11 @@ export function createCallParts(
     }
   }
 
+  const tellQuality = (stats: LegStats) => {
+    const quality = recordOfQuality(stats)
+    if (quality !== null) recorder.tell(components.bridge, 'leg_quality', quality)
+  }
+
   const strangerPackets = (packets: number) => {
     const nowMs = clock.monotonicMs()
     strangers = { packets: strangers.packets + packets, untold: strangers.untold + packets, toldMs: strangers.toldMs }
@@ -264,6 +276,7 @@ export function createCallParts(
         } catch (error) {
           log.error({ code: errorCode(error) }, 'leg did not leave cleanly')
         }
+        if (stats !== null) tellQuality(stats)
         if (bridgeEnd === 'failed') moveBridge({ type: 'failed' })
         if (bridgeEnd !== null) moveBridge({ type: 'left' }, {}, last === undefined)
         last?.(stats)

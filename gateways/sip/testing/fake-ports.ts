@@ -8,6 +8,7 @@ import {
   type JoinRequest,
   type JsonObject,
   type LegEvent,
+  type LegQuality,
   type LegStats,
   type MediaRefusal,
   type Witness,
@@ -95,6 +96,7 @@ export interface FakeLeg extends ConferenceLeg {
   /** What the next offer or answer meets. */
   refusal: MediaRefusal | null
   held: boolean
+  quality: LegQuality | null
   readonly emit: (event: LegEvent) => void
 }
 
@@ -135,6 +137,7 @@ function fakeLeg(request: JoinRequest): FakeLeg {
     left: 0,
     refusal: null,
     held: false,
+    quality: null,
     emit: (event) => {
       for (const listener of listeners) listener(event)
     },
@@ -148,10 +151,10 @@ function fakeLeg(request: JoinRequest): FakeLeg {
       leg.answers.push(answer)
       return leg.refusal ?? { ok: true, held: leg.held }
     },
-    stats: async () => noStats,
+    stats: async () => ({ ...noStats, quality: leg.quality }),
     leave: async () => {
       leg.left++
-      return noStats
+      return { ...noStats, quality: leg.quality }
     },
     onEvent: (listener) => void listeners.push(listener)
   }
