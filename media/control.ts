@@ -17,8 +17,6 @@ export interface WorkerSettings {
   readonly mediaTimeoutMs: number
   readonly latchWindowMs: number
   readonly reportIntervalMs: number
-  /** Voices mixed in a conference at most. */
-  readonly voices: number
   readonly autoGain: boolean
   readonly highestRateHz: number
   readonly udp: 'native' | 'node'
@@ -29,8 +27,14 @@ export const levelWords = 2
 export const levelFlags = { speaking: 1, mixed: 2 } as const
 
 export type ToWorker =
-  /** Takes a pair of ports; the leg hears and is heard when it has terms. */
-  | { readonly type: 'open'; readonly leg: number; readonly conference: string; readonly controls: MemberControls }
+  /** Takes a pair of ports; the leg hears and is heard when it has terms. `voices` are mixed in the conference at most, if it begins with this leg. */
+  | {
+      readonly type: 'open'
+      readonly leg: number
+      readonly conference: string
+      readonly voices: number
+      readonly controls: MemberControls
+    }
   | { readonly type: 'agree'; readonly leg: number; readonly terms: AudioTerms }
   | { readonly type: 'control'; readonly leg: number; readonly controls: MemberControls }
   /** Plays a sound to a conference, or to one leg of it. */
@@ -69,6 +73,8 @@ export type FromWorker =
   | { readonly type: 'strangers'; readonly leg: number; readonly packets: number }
   | { readonly type: 'speaking'; readonly leg: number; readonly speaking: boolean }
   | { readonly type: 'dominant'; readonly leg: number }
+  /** The first packet of the participant has come: the way is open. */
+  | { readonly type: 'sending'; readonly leg: number }
   /** The leg cannot be carried on: its codec has failed. */
   | { readonly type: 'failed'; readonly leg: number; readonly reason: string }
 

@@ -8,11 +8,12 @@ import {
   InfraFabricError,
   type JoinRequest,
   type LegEvent,
+  type LegStats,
   type Log,
   type MediaRefusal,
   type ParticipantRole
 } from '#kernel'
-import { checkAddress, checkConfig, type MediaConfig, soundProblem } from './config.ts'
+import { checkAddress, checkConfig, limitsOf, type MediaConfig, soundProblem } from './config.ts'
 import { levelFlags, levelWords, type WorkerMetrics } from './control.ts'
 import type { Rooms, RoomsConfig } from './mediasoup/rooms.ts'
 import type { MemberControls } from './mixer/conference.ts'
@@ -26,7 +27,8 @@ import { Secrecy, type SrtpPolicy } from './srtp/secrecy.ts'
 import { type OpenedPort, Thread, type ThreadLegEvent } from './thread.ts'
 
 export { pcma, pcmu } from './codec/g711.ts'
-export type { MediaConfig } from './config.ts'
+export type { ConferenceLimits, MediaConfig } from './config.ts'
+export type { WorkerMetrics } from './control.ts'
 export { type MediaDelay, measureMediaDelay } from './delay.ts'
 export type { ConnectionEvent, MediasoupCounts, RoomLeg, Rooms, RoomsConfig } from './mediasoup/rooms.ts'
 export { defaultKeys, type KeyAction, type KeyCommand, type KeyTable } from './mixer/keys.ts'
@@ -71,6 +73,8 @@ export type ConferenceEvent =
   | { readonly type: 'speaking'; readonly conference: string; readonly participant: string; readonly speaking: boolean }
   | { readonly type: 'dominant'; readonly conference: string; readonly participant: string }
   | { readonly type: 'locked'; readonly conference: string; readonly locked: boolean }
+  /** The participant's first packet has come: from now on it can hear. */
+  | { readonly type: 'sending'; readonly conference: string; readonly participant: string }
   /** Whatever the keys table makes of it. */
   | { readonly type: 'key'; readonly conference: string; readonly participant: string; readonly digit: string }
 
@@ -107,6 +111,8 @@ export interface MediaPlane extends ConferencePort {
    */
   readonly announce: (conference: string, sound: Sound, to?: string) => Promise<boolean>
   readonly onConferenceEvent: (listener: (event: ConferenceEvent) => void) => void
+  /** Told of each leg that has left: how it sounded. Legs of lost threads are not told. */
+  readonly onLegEnd: (listener: (stats: LegStats) => void) => void
   /**
    * Copies what is to be recorded of a conference into a ring, from now on; null ends that. Of participants, only those are in it whom
    * `recordParticipant` has given a number above 0. The ring is the plane's until it is told null: see recording/ring.ts.
@@ -217,7 +223,7 @@ class ThreadSlot {
 export async function createMediaPlane(config: MediaConfig): Promise<MediaPlane> {
   const checked = checkConfig(config)
   await checkAddress(checked.address)
-  const { log, maxParticipants } = checked
+  const { log } = checked
   const ports = sharePorts(checked.portRange)
   const levels = new Float32Array(new SharedArrayBuffer(4 * levelWords * ports.count))
   let nextId = 0
@@ -225,6 +231,7 @@ export async function createMediaPlane(config: MediaConfig): Promise<MediaPlane>
   const members = new Map<number, Member>()
   const conferences = new Map<string, ConferenceRecord>()
   const listeners: ((event: ConferenceEvent) => void)[] = []
+  const endListeners: ((stats: LegStats) => void)[] = []
   const tell = (event: ConferenceEvent) => {
     for (const listener of listeners) listener(event)
   }
@@ -244,7 +251,6 @@ export async function createMediaPlane(config: MediaConfig): Promise<MediaPlane>
       mediaTimeoutMs: checked.mediaTimeoutMs,
       latchWindowMs: checked.latchWindowMs,
       reportIntervalMs: checked.reportIntervalMs,
-      voices: checked.voices,
       autoGain: checked.autoGain,
       highestRateHz: checked.highestRateHz,
       udp: checked.udp
@@ -391,7 +397,8 @@ export async function createMediaPlane(config: MediaConfig): Promise<MediaPlane>
     } else if (event.type === 'speaking') {
       member.speaking = event.speaking
       tell({ type: 'speaking', conference, participant, speaking: event.speaking })
-    } else if (event.type === 'dominant') {
+    } else if (event.type === 'sending') tell({ type: 'sending', conference, participant })
+    else if (event.type === 'dominant') {
       for (const other of membersOf(conference)) other.dominant = other === member
       tell({ type: 'dominant', conference, participant })
     }
@@ -409,6 +416,7 @@ export async function createMediaPlane(config: MediaConfig): Promise<MediaPlane>
       return refuse('conference.full', `${participant} is in ${conference} already`)
     }
     if (conferences.get(conference)?.locked === true) return refuse('conference.locked', `${conference} is locked`)
+    const { maxParticipants, voices } = limitsOf(checked, conference)
     if (present.length >= maxParticipants) {
       return refuse('conference.full', `${conference} has ${maxParticipants} participants`)
     }
@@ -435,7 +443,7 @@ export async function createMediaPlane(config: MediaConfig): Promise<MediaPlane>
     let opened: OpenedPort
     try {
       thread = await slots[slot]!.running()
-      opened = await thread.open(id, conference, controlsOf(member))
+      opened = await thread.open(id, conference, voices, controlsOf(member))
       if (closing !== null) throw planeClosed()
       member.place = { thread, index: opened.index }
     } catch (error) {
@@ -451,7 +459,13 @@ export async function createMediaPlane(config: MediaConfig): Promise<MediaPlane>
         member.held = terms.held
       }
     }
-    const leg = new PlaneLeg(thread, id, opened, checked.address, secrecy, changed, (event) => observe(id, event))
+    const leg = new PlaneLeg(thread, id, opened, checked.address, secrecy, {
+      changed,
+      observe: (event) => observe(id, event),
+      ended: (stats) => {
+        for (const listener of endListeners) listener(stats)
+      }
+    })
     const sdp = read === null ? leg.offer() : leg.answer(read)
     tell({ type: 'joined', conference, participant, role })
     if (checked.entrySound !== null) play(conference, checked.entrySound, null)
@@ -518,6 +532,7 @@ export async function createMediaPlane(config: MediaConfig): Promise<MediaPlane>
       return playIn(member?.place?.thread ?? (await slots[slot]!.running()), conference, sound, member?.id ?? null)
     },
     onConferenceEvent: (listener) => void listeners.push(listener),
+    onLegEnd: (listener) => void endListeners.push(listener),
     record: (conference, ring) => {
       findConference(conference)
       threadOf(conference)?.post({ type: 'record', conference, ring })

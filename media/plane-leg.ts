@@ -15,6 +15,16 @@ const emptyStats: LegStats = {
   quality: null
 }
 
+/** Who is told of a leg. */
+export interface LegWatch {
+  /** New terms, and null when the leg has left. */
+  readonly changed: (terms: AudioTerms | null) => void
+  /** Everything the thread says of the leg. */
+  readonly observe: (event: ThreadLegEvent) => void
+  /** The leg has left; not told where its thread was lost. */
+  readonly ended: (stats: LegStats) => void
+}
+
 /** A leg as the gateways hold it. */
 export class PlaneLeg implements ConferenceLeg {
   readonly #thread: Thread
@@ -22,35 +32,23 @@ export class PlaneLeg implements ConferenceLeg {
   readonly #port: number
   readonly #secrecy: Secrecy
   readonly #origin: { -readonly [key in keyof Origin]: Origin[key] }
-  readonly #changed: (terms: AudioTerms | null) => void
+  readonly #watch: LegWatch
   #listeners: ((event: LegEvent) => void)[] = []
   #failed: LegEvent | null = null
   #sdp = ''
   #terms: AudioTerms | null = null
   #left: Promise<LegStats> | null = null
 
-  /**
-   * @param changed told of new terms, and null when the leg has left
-   * @param observe told of everything the thread says of the leg
-   */
-  constructor(
-    thread: Thread,
-    id: number,
-    { port, source }: OpenedPort,
-    address: string,
-    secrecy: Secrecy,
-    changed: (terms: AudioTerms | null) => void,
-    observe: (event: ThreadLegEvent) => void
-  ) {
+  constructor(thread: Thread, id: number, { port, source }: OpenedPort, address: string, secrecy: Secrecy, watch: LegWatch) {
     this.#thread = thread
     this.#id = id
     this.#port = port
     this.#secrecy = secrecy
     this.#origin = { sessionId: String(randomInt(2 ** 47)), version: 1, address, source }
-    this.#changed = changed
+    this.#watch = watch
     thread.legs.set(id, (event) => {
-      observe(event)
-      if (event.type === 'speaking' || event.type === 'dominant') return
+      watch.observe(event)
+      if (event.type === 'speaking' || event.type === 'dominant' || event.type === 'sending') return
       if (event.type === 'failed') this.#failed = event
       for (const listener of this.#listeners) listener(event)
     })
@@ -78,7 +76,7 @@ export class PlaneLeg implements ConferenceLeg {
   #agree(terms: AudioTerms): void {
     this.#terms = terms
     this.#thread.post({ type: 'agree', leg: this.#id, terms })
-    this.#changed(terms)
+    this.#watch.changed(terms)
   }
 
   readonly codec = () => this.#terms?.codec ?? null
@@ -105,12 +103,15 @@ export class PlaneLeg implements ConferenceLeg {
 
   readonly leave = (): Promise<LegStats> => {
     this.#left ??= this.#ask('close').then(
-      ({ stats }) => stats,
+      ({ stats }) => {
+        this.#watch.ended(stats)
+        return stats
+      },
       () => emptyStats
     )
     this.#thread.legs.delete(this.#id)
     this.#listeners = []
-    this.#changed(null)
+    this.#watch.changed(null)
     return this.#left
   }
 

@@ -16,6 +16,7 @@ export type ThreadLegEvent =
   | { readonly type: 'speaking'; readonly speaking: boolean }
   /** The leg leads the talk of its conference from now on. */
   | { readonly type: 'dominant' }
+  | { readonly type: 'sending' }
 
 export interface OpenedPort {
   readonly port: number
@@ -107,6 +108,9 @@ export class Thread {
       case 'dominant':
         this.#tell(message.leg, { type: 'dominant' })
         return
+      case 'sending':
+        this.#tell(message.leg, { type: 'sending' })
+        return
       case 'failed':
         this.#tell(message.leg, { type: 'failed', reason: message.reason })
         return
@@ -139,11 +143,11 @@ export class Thread {
   }
 
   /** @throws {InfraFabricError} `conference.no-ports`, `media.worker.lost` */
-  open(leg: number, conference: string, controls: MemberControls): Promise<OpenedPort> {
+  open(leg: number, conference: string, voices: number, controls: MemberControls): Promise<OpenedPort> {
     if (this.lost) return Promise.reject(threadLost())
     const opening = Promise.withResolvers<OpenedPort>()
     this.#opening.set(leg, opening)
-    this.post({ type: 'open', leg, conference, controls })
+    this.post({ type: 'open', leg, conference, voices, controls })
     return opening.promise
   }
 

@@ -90,7 +90,7 @@ function isControl(packet: Buffer): boolean {
 
 const loops = (source: Endpoint) => source.address === settings.address && pool.holds(source.port)
 
-async function open({ leg: id, conference: name, controls }: Extract<ToWorker, { type: 'open' }>): Promise<void> {
+async function open({ leg: id, conference: name, voices, controls }: Extract<ToWorker, { type: 'open' }>): Promise<void> {
   let leg: Leg | null = null
   let pair: PortPair
   try {
@@ -126,8 +126,13 @@ async function open({ leg: id, conference: name, controls }: Extract<ToWorker, {
     silent: (silentMs) => tell({ type: 'mediaTimeout', leg: id, silentMs }),
     strangers: (packets) => tell({ type: 'strangers', leg: id, packets })
   }
-  leg = new Leg({ ...settings, cname }, output)
-  const conference = conferences.get(name) ?? begin(name)
+  const opened = new Leg({ ...settings, cname }, output)
+  opened.taken = () => {
+    opened.taken = null
+    tell({ type: 'sending', leg: id })
+  }
+  leg = opened
+  const conference = conferences.get(name) ?? begin(name, voices)
   const member = conference.mixer.add(id, leg)
   conference.mixer.control(member, controls)
   legs.set(id, { id, leg, pair, conference, member, reportDueMs: nextReportMs(nowMs()) })
@@ -135,10 +140,10 @@ async function open({ leg: id, conference: name, controls }: Extract<ToWorker, {
   tell({ type: 'opened', leg: id, port: pair.port, index: pair.index, source: { ssrc: leg.ssrc, cname } })
 }
 
-function begin(name: string): OpenConference {
+function begin(name: string, voices: number): OpenConference {
   const mixer = new Conference(
     tools,
-    { voices: settings.voices, autoGain: settings.autoGain },
+    { voices, autoGain: settings.autoGain },
     {
       speaking: ({ id }, speaking) => tell({ type: 'speaking', leg: id, speaking }),
       dominant: ({ id }) => tell({ type: 'dominant', leg: id }),

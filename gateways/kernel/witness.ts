@@ -37,3 +37,13 @@ export interface Witness {
    */
   readonly record: (event: WitnessEvent) => Promise<WitnessReceipt>
 }
+
+/** Records many items, whatever they are, by one entry: its payload gets a member `batch` with the root of a Merkle tree, by which each item can be proved. */
+export interface BatchWitness {
+  /**
+   * @param kind what the items are: `recording`, …
+   * @param items at least one, in the order of the leaves; not kept
+   * @throws {InfraFabricError} as {@link Witness.record}
+   */
+  readonly recordBatch: (event: WitnessEvent, kind: string, items: readonly Uint8Array[]) => Promise<WitnessReceipt>
+}
