@@ -42,6 +42,8 @@ export function describeEvent(event: SuiteEvent): EventLine | null {
         'plain',
         `${call(event.traceId)} ${event.fromUri} dials ${event.toUri}${event.hazard === null ? '' : ` about ${event.hazard}`}`
       )
+    case 'calling':
+      return line('plain', `${call(event.traceId)} calls ${event.toUri} into ${event.conference} about ${event.hazard}`)
     case 'decided':
       return line(
         event.verdict === 'approve' ? 'good' : 'bad',

@@ -84,3 +84,18 @@ export interface CallOut {
 export interface CallsOut {
   readonly place: (request: CallOutRequest, onProgress: (progress: CallOutProgress) => void) => CallOut
 }
+
+/** What an X-IF-Signature of ours covers, besides its own time and nonce. */
+export interface RequestToSign {
+  readonly traceId: string
+  readonly hazard: string
+  readonly fromUri: string
+  readonly toUri: string
+  readonly callId: string
+  readonly cseq: number
+  readonly method: string
+  readonly body: Uint8Array
+}
+
+/** Makes the value of X-IF-Signature for a request about to be sent, with this suite's own key. */
+export type RequestSigner = (request: RequestToSign) => string

@@ -1,4 +1,5 @@
 import {
+  type CallsOut,
   type Clock,
   type ConferencePort,
   errorCode,
@@ -9,18 +10,20 @@ import {
   type Log,
   newTraceId,
   type ParticipantRole,
+  type RequestSigner,
   systemClock,
   type Witness
 } from '#kernel'
 import { createAggregate } from './aggregate.ts'
 import { type Call, takeCall } from './call.ts'
 import type { CallSnapshot, SipApplicationEvent } from './call-events.ts'
-import { components } from './call-parts.ts'
+import { type CallPorts, type CallSettings, components } from './call-parts.ts'
 import { resolveConfig, type SipApplicationConfig } from './config.ts'
 import { newServerConnection, type RequestHandler, type SipResponse, type SipServerConnection } from './drachtio.ts'
 import { edgeReportEvent, readEdgeReport } from './edge-report.ts'
 import { allowedMethods } from './in-dialog.ts'
 import { readOpening } from './opening.ts'
+import { type OutgoingCall, placeCall } from './outgoing.ts'
 import { reasonOfStatus, refusal } from './refusal.ts'
 import { clip, readNameAddr } from './sip-headers.ts'
 
@@ -42,6 +45,8 @@ export interface SipApplicationPorts {
   readonly clock?: Clock
   /** Role in the conference of an approved caller, by registry id. Default: everybody is an expert. */
   readonly roleOf?: (registryId: string) => ParticipantRole
+  /** Signs calls out with this suite's own key. Left out: they carry no signature. */
+  readonly sign?: RequestSigner
   /** Calls that an earlier run of this application left open; they are closed in the record before the first call is taken. */
   readonly openCalls?: (application: string) => Promise<readonly OpenCall[]>
 }
@@ -70,6 +75,11 @@ export interface SipApplication {
   readonly stats: () => SipApplicationStats
   readonly calls: () => readonly CallSnapshot[]
   readonly onEvent: (listener: (event: SipApplicationEvent) => void) => void
+  readonly callsOut: CallsOut
+  /** Tells that the server saw `100 Trying` for a call out, by its Call-ID: the drachtio protocol does not show it to applications. */
+  readonly trying: (callId: string) => void
+  /** Where calls out go: the edge's inner address, known once the edge runs. */
+  readonly routeCallsOut: (proxy: string) => void
   /** Refuses new calls with 503, ends the present ones with BYE, and resolves when they are over and recorded (or the drain timed out). */
   readonly drain: () => Promise<void>
   /** Drains, then leaves the server. Idempotent. */
@@ -103,6 +113,8 @@ export async function runSipApplication(
   const conferences = settings.conferences === null ? null : new Set(settings.conferences)
   const trusted = new Set(settings.trustedEdges.map(plainAddress))
   const calls = new Map<string, Call>()
+  const outgoing = new Map<string, OutgoingCall>()
+  let proxy = settings.proxy
   const listeners = new Set<(event: SipApplicationEvent) => void>()
   const strangers = createAggregate(reportIntervalMs, 1000)
   const counters = {
@@ -190,6 +202,58 @@ export async function runSipApplication(
       )
     }
 
+  const callPorts = {
+    server,
+    witness,
+    guard: ports.guard,
+    conference: ports.conference,
+    roleOf: ports.roleOf ?? (() => 'expert'),
+    log,
+    clock
+  } satisfies CallPorts
+  const callSettings = {
+    application: settings.application,
+    failClosed: new Set(settings.failClosed),
+    sessionTimer: settings,
+    setupTimeoutMs: settings.setupTimeoutMs
+  } satisfies CallSettings
+
+  const callsOut: CallsOut = {
+    place: (wish, onProgress) => {
+      counters.calls++
+      const engaged = [...outgoing.values()]
+        .map((call) => call.snapshot())
+        .filter(({ expertId, state }) => expertId === wish.callee.id && state !== 'ended').length
+      const blocked = draining
+        ? refusal('sip.draining', 'the application is shutting down')
+        : calls.size >= settings.maxCalls
+          ? refusal('sip.capacity.exceeded', `${settings.maxCalls} calls at a time`)
+          : engaged >= settings.maxCallsPerExpert
+            ? refusal('sip.expert.engaged', `${settings.maxCallsPerExpert} calls out to one expert at a time`)
+            : proxy === null
+              ? refusal('call-out.unrouted', 'no edge is there to call through')
+              : null
+      const call = placeCall(
+        { ...callPorts, sign: ports.sign ?? null },
+        { ...callSettings, proxy: proxy ?? '', domain: settings.domain },
+        {
+          onEvent: emit,
+          onUnrecorded: () => counters.unrecorded++,
+          onOver: () => {
+            calls.delete(call.callOut.callId)
+            outgoing.delete(call.callOut.callId)
+          }
+        },
+        wish,
+        onProgress,
+        blocked
+      )
+      calls.set(call.callOut.callId, call)
+      outgoing.set(call.callOut.callId, call)
+      return call.callOut
+    }
+  }
+
   const invite: RequestHandler = (request, response) => {
     const opening = readOpening(request, conferences, settings.hazards)
     const key = `${opening.callId};${opening.fromTag}`
@@ -205,21 +269,8 @@ export async function runSipApplication(
     const id = calls.has(key) ? `${key};${newTraceId()}` : key
     counters.calls++
     const call = takeCall(
-      {
-        server,
-        witness,
-        guard: ports.guard,
-        conference: ports.conference,
-        roleOf: ports.roleOf ?? (() => 'expert'),
-        log,
-        clock
-      },
-      {
-        application: settings.application,
-        failClosed: new Set(settings.failClosed),
-        sessionTimer: settings,
-        setupTimeoutMs: settings.setupTimeoutMs
-      },
+      callPorts,
+      callSettings,
       { onEvent: emit, onUnrecorded: () => counters.unrecorded++, onOver: () => void calls.delete(id) },
       { request, response, opening: { ...opening, refusal: refused } }
     )
@@ -334,6 +385,11 @@ export async function runSipApplication(
     stats: () => ({ ...counters, active: calls.size }),
     calls: () => [...calls.values()].map((call) => call.snapshot()),
     onEvent: (listener) => void listeners.add(listener),
+    callsOut,
+    trying: (callId) => outgoing.get(callId)?.trying(),
+    routeCallsOut: (next) => {
+      proxy = next
+    },
     drain,
     close: () => {
       closed ??= drain().then(disconnect)

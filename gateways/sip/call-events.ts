@@ -16,6 +16,14 @@ export type CallTimelineEvent = {
       readonly conference: string | null
       readonly hazard: string | null
     }
+  | {
+      readonly type: 'calling'
+      readonly fromUri: string
+      readonly toUri: string
+      readonly conference: string
+      readonly hazard: string
+      readonly expertId: string
+    }
   | { readonly type: 'decided'; readonly verdict: 'approve' | 'reject'; readonly code: string; readonly expertId: string | null }
   | { readonly type: 'ringing' }
   | { readonly type: 'answered'; readonly setupMs: number }
@@ -50,12 +58,13 @@ export type SipApplicationEvent =
 export interface CallSnapshot {
   readonly traceId: string
   readonly callId: string
+  readonly direction: 'inbound' | 'outbound'
   readonly state: string
   readonly bridge: BridgeState
   readonly fromUri: string
   readonly conference: string | null
   readonly hazard: string | null
   readonly expertId: string | null
-  /** Wall clock at which the INVITE came. */
+  /** Wall clock at which the INVITE came, or the call out was asked for. */
   readonly receivedAt: number
 }

@@ -23,7 +23,7 @@ export type CallState = (typeof callStates)[number]
 
 /** Why and by whom a call ended. */
 export interface EndCause {
-  readonly by: 'caller' | 'application' | 'conference' | 'sip-server'
+  readonly by: 'caller' | 'callee' | 'application' | 'conference' | 'sip-server'
   /** Stable: `bye`, `cancelled`, `media-timeout`, … */
   readonly reason: string
 }
@@ -113,7 +113,7 @@ export const callTable = {
   }
 } satisfies Table<CallState, CallEvent, CallEffect>
 
-/** `Reason` of a BYE that we send. @see RFC 3326 §2 */
+/** `Reason` of a BYE or CANCEL that we send. @see RFC 3326 §2 */
 export function reasonOfBye(cause: EndCause): string {
   const [protocol, code, text] = byeReasons[cause.reason] ?? ['Q.850', 16, 'Normal call clearing']
   return `${protocol};cause=${code};text="${text}"`
@@ -124,5 +124,8 @@ const byeReasons: Readonly<Record<string, readonly [protocol: 'SIP' | 'Q.850', c
   'media-failed': ['SIP', 500, 'Media failure'],
   'answer-refused': ['SIP', 488, 'Not Acceptable Here'],
   draining: ['SIP', 503, 'Service shutting down'],
-  cancelled: ['SIP', 487, 'Request Terminated']
+  cancelled: ['SIP', 487, 'Request Terminated'],
+  'no-answer': ['Q.850', 19, 'No answer from user'],
+  'answered-elsewhere': ['SIP', 200, 'Call completed elsewhere'],
+  'escalation-ended': ['Q.850', 16, 'Normal call clearing']
 }

@@ -332,6 +332,7 @@ export function takeCall(
     snapshot: () => ({
       traceId,
       callId: opening.callId,
+      direction: 'inbound',
       state,
       bridge: bridge.state(),
       fromUri: opening.fromUri,

@@ -21,6 +21,12 @@ export interface SipApplicationConfig {
   readonly minSessionExpiresSeconds?: number | undefined
   /** Calls at a time; more get 503. Default 1000. */
   readonly maxCalls?: number | undefined
+  /** Calls out to one expert at a time. Default 1. */
+  readonly maxCallsPerExpert?: number | undefined
+  /** Where calls out go first, a SIP URI, or null until {@link SipApplication.routeCallsOut} says. Default null. */
+  readonly proxy?: string | null | undefined
+  /** Host of the From URI of calls out, `sip:<conference>@<domain>`. Default `council.invalid`. */
+  readonly domain?: string | undefined
   /** From the INVITE to our final answer, milliseconds. Default 10000. */
   readonly setupTimeoutMs?: number | undefined
   /** How long a drain waits for BYEs to be answered, milliseconds. Default 3000. */
@@ -44,6 +50,16 @@ const schema = z.strictObject({
   sessionExpiresSeconds: z.number().int().min(90).max(86400).default(1800),
   minSessionExpiresSeconds: z.number().int().min(90).max(86400).default(90),
   maxCalls: z.number().int().min(1).max(100_000).default(1000),
+  maxCallsPerExpert: z.number().int().min(1).max(1000).default(1),
+  proxy: z
+    .string()
+    .regex(/^sips?:[^\s<>]{1,256}$/)
+    .nullable()
+    .default(null),
+  domain: z
+    .string()
+    .regex(/^[A-Za-z0-9](?:[A-Za-z0-9.-]{0,126}[A-Za-z0-9])?$/)
+    .default('council.invalid'),
   setupTimeoutMs: z.number().int().min(100).max(60_000).default(10_000),
   drainTimeoutMs: z.number().int().min(0).max(60_000).default(3000),
   connectTimeoutMs: z.number().int().min(100).max(60_000).default(5000)

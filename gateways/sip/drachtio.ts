@@ -36,6 +36,8 @@ export interface SipResponse {
 export interface SipDialog {
   readonly id: string
   readonly sip: { readonly callId: string; readonly localTag: string; readonly remoteTag: string }
+  /** Session descriptions as last sent and received. */
+  readonly remote: { readonly sdp: string }
   readonly on: {
     (event: 'ack', listener: (ack: SipRequest) => void): void
     (event: 'destroy', listener: (bye: SipRequest, reason: string) => void): void
@@ -43,6 +45,40 @@ export interface SipDialog {
   }
   /** Sends BYE. `done` comes with its final response (or the error), so never before the peer answered or the server gave up. */
   readonly destroy: (options: SendOptions, done: (error: unknown) => void) => void
+}
+
+/** An INVITE of ours. */
+export interface SentRequest extends SipMessage {
+  readonly cancel: (options: SendOptions, sent: (error: unknown) => void) => void
+}
+
+/** A response of the network. */
+export interface ReceivedResponse extends SipMessage {
+  readonly status: number
+  readonly reason: string
+  /** Empty for a response that the server made up: nobody answered, or nobody could be reached. */
+  readonly source_address: string
+}
+
+export interface InviteOptions {
+  /** Request-URI. */
+  readonly uri: string
+  /** Next hop. */
+  readonly proxy: string
+  /** Offer; left out for a late one. */
+  readonly localSdp?: string
+  /** With a late offer: the ACK is ours to send. */
+  readonly noAck?: boolean
+  readonly headers: Record<string, string>
+}
+
+/** A 200 with an offer, which the ACK has to answer. */
+export interface UnacknowledgedDialog {
+  readonly sdp: string
+  readonly res: ReceivedResponse
+  readonly ack: (answer: string) => Promise<SipDialog>
+  /** ACK and BYE. */
+  readonly destroy: () => Promise<void>
 }
 
 /** In-dialog requests as drachtio-srf names them; `modify` is a re-INVITE. */
@@ -64,6 +100,14 @@ export interface SipServerConnection {
     response: SipResponse,
     options: { localSdp: string; headers: Record<string, string> },
     created: (error: unknown, dialog?: SipDialog) => void
+  ) => void
+  readonly createUAC: (
+    options: InviteOptions,
+    progress: {
+      readonly cbRequest: (error: unknown, request?: SentRequest) => void
+      readonly cbProvisional: (response: ReceivedResponse) => void
+    },
+    done: (error: unknown, dialog?: SipDialog | UnacknowledgedDialog) => void
   ) => void
   readonly disconnect: () => void
 }

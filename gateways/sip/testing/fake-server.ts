@@ -1,7 +1,10 @@
 import type {
   InDialogMethod,
+  InviteOptions,
+  ReceivedResponse,
   RequestHandler,
   SendOptions,
+  SentRequest,
   SipDialog,
   SipMessage,
   SipRequest,
@@ -31,10 +34,38 @@ export interface FakeDialog {
   readonly request: (method: InDialogMethod, options?: { headers?: Record<string, string>; body?: string }) => ReceivedRequest
 }
 
+/** An INVITE of ours; the test plays the callee. */
+export interface FakeInvite {
+  readonly options: InviteOptions
+  /** Headers of the CANCELs sent for it. */
+  readonly cancels: SendOptions[]
+  readonly progress: (status: number, options?: ResponseOptions) => void
+  /** 200: `body` answers the offer, or is the offer of a call whose ACK has to answer it. */
+  readonly accept: (body: string, options?: ResponseOptions) => FakeDialog
+  readonly decline: (status: number, options?: ResponseOptions) => void
+  /** The server could not send it. */
+  readonly fail: (reason: string) => void
+  /** Answer that the ACK carried; null while there is none. */
+  readonly acknowledged: () => string | null
+  /** The 200 got ACK and BYE at once. */
+  readonly withdrawn: () => boolean
+}
+
+export interface ResponseOptions {
+  readonly tag?: string
+  readonly headers?: Record<string, string>
+  readonly body?: string
+  /** Empty for a response that the server made up. */
+  readonly source?: string
+}
+
 /** A drachtio-srf that is connected to nothing: the test plays the server and the callers. */
 export interface FakeServer extends SipServerConnection {
   readonly receive: (method: string, options?: RequestOptions) => ReceivedRequest
   readonly dialogs: FakeDialog[]
+  readonly invites: FakeInvite[]
+  /** INVITEs of ours go out only when the test says so. */
+  holdInvites: Promise<void> | null
   /** The server answers the next 200 with an error: the transaction is gone. */
   transactionGone: boolean
   /** BYEs stay unanswered while set. */
@@ -127,8 +158,11 @@ export function fakeServer(): FakeServer {
   const handlers = new Map<string, RequestHandler>()
   const events = new Map<string, (...args: never[]) => void>()
   const dialogs: FakeDialog[] = []
+  const invites: FakeInvite[] = []
   const server: FakeServer = {
     dialogs,
+    invites,
+    holdInvites: null,
     transactionGone: false,
     silent: false,
     mode: 'accepts',
@@ -163,6 +197,12 @@ export function fakeServer(): FakeServer {
       dialogs.push(fake)
       created(null, dialog)
     },
+    createUAC: (options, progress, done) => {
+      const { invite, request } = fakeInvite(server, options, progress.cbProvisional, done)
+      invites.push(invite)
+      if (server.holdInvites === null) progress.cbRequest(null, request)
+      else void server.holdInvites.then(() => progress.cbRequest(null, request))
+    },
     disconnect: () => {
       server.disconnects++
     }
@@ -170,7 +210,68 @@ export function fakeServer(): FakeServer {
   return server
 }
 
-function fakeDialog(server: FakeServer): { dialog: SipDialog; fake: FakeDialog } {
+function fakeInvite(
+  server: FakeServer,
+  options: InviteOptions,
+  provisional: (response: ReceivedResponse) => void,
+  done: Parameters<SipServerConnection['createUAC']>[2]
+): { invite: FakeInvite; request: SentRequest } {
+  const cancels: SendOptions[] = []
+  let acknowledged: string | null = null
+  let withdrawn = false
+  const response = (status: number, { tag = 'callee1', headers = {}, body = '', source = '127.0.0.1' }: ResponseOptions) => {
+    const all: Record<string, string> = { To: `${options.headers.To};tag=${tag}`, ...headers }
+    return {
+      status,
+      reason: `Status ${status}`,
+      source_address: source,
+      body,
+      headers: all,
+      get: (name: string) => Object.entries(all).find(([key]) => key.toLowerCase() === name.toLowerCase())?.[1]
+    }
+  }
+  const request: SentRequest = {
+    body: options.localSdp ?? '',
+    headers: { ...options.headers, From: `${options.headers.From};tag=local` },
+    get: (name) => request.headers[name],
+    cancel: (how, sent) => {
+      cancels.push(how)
+      sent(null)
+    }
+  }
+  return {
+    request,
+    invite: {
+      options,
+      cancels,
+      progress: (status, how = {}) => provisional(response(status, how)),
+      accept: (body, how = {}) => {
+        const { dialog, fake } = fakeDialog(server, body, how.tag ?? 'callee1')
+        server.dialogs.push(fake)
+        if (options.noAck !== true) done(null, dialog)
+        else
+          done(null, {
+            sdp: body,
+            res: response(200, how),
+            ack: async (answer) => {
+              acknowledged = answer
+              return dialog
+            },
+            destroy: async () => {
+              withdrawn = true
+            }
+          })
+        return fake
+      },
+      decline: (status, how = {}) => done(Object.assign(new Error(`status ${status}`), { status, res: response(status, how) })),
+      fail: (reason) => done(new Error(reason)),
+      acknowledged: () => acknowledged,
+      withdrawn: () => withdrawn
+    }
+  }
+}
+
+function fakeDialog(server: FakeServer, sdp = '', remoteTag = 'from1'): { dialog: SipDialog; fake: FakeDialog } {
   const listeners = new Map<string, (...args: never[]) => void>()
   const emit = (event: string, ...args: unknown[]) =>
     (listeners.get(event) as ((...args: unknown[]) => void) | undefined)?.(...args)
@@ -179,7 +280,8 @@ function fakeDialog(server: FakeServer): { dialog: SipDialog; fake: FakeDialog }
   return {
     dialog: {
       id: 'dialog',
-      sip: { callId: 'call', localTag: 'local', remoteTag: 'from1' },
+      sip: { callId: 'call', localTag: 'local', remoteTag },
+      remote: { sdp },
       on: (event: string, listener: (...args: never[]) => void) => void listeners.set(event, listener),
       destroy: (options, done) => {
         byes.push(options)

@@ -1,0 +1,388 @@
+import test from 'ava'
+import { type CallOutProgress, type CallOutRequest, manualClock, type RequestToSign, silentLog } from '#kernel'
+import { runSipApplication } from './application.ts'
+import type { SipApplicationConfig } from './config.ts'
+import { fakeConference, memoryWitness, scriptedGuard } from './testing/fake-ports.ts'
+import { fakeServer } from './testing/fake-server.ts'
+
+const answer = 'v=0\r\ns=answer of the expert\r\n'
+
+async function start(config: Partial<SipApplicationConfig> = {}) {
+  const clock = manualClock()
+  const witness = memoryWitness()
+  const guard = scriptedGuard()
+  const conference = fakeConference()
+  const server = fakeServer()
+  const signed: RequestToSign[] = []
+  const application = await runSipApplication(
+    {
+      drachtio: { host: '127.0.0.1', port: 9022, secret: 'secret' },
+      proxy: 'sip:127.0.0.1:5070;transport=udp',
+      domain: 'council.example',
+      ...config
+    },
+    {
+      witness,
+      guard,
+      conference,
+      log: silentLog,
+      clock,
+      sign: (request) => {
+        signed.push(request)
+        return 'v=1;kid=0123456789abcdef'
+      }
+    },
+    server
+  )
+  const progress: CallOutProgress[] = []
+  const place = (wish: Partial<CallOutRequest> = {}) =>
+    application.callsOut.place(
+      {
+        callee: {
+          id: 'expert-safety',
+          uri: 'sip:expert-safety@external.advisor',
+          contact: 'sip:expert@192.0.2.7:5061;transport=tls',
+          specialisations: ['safety'],
+          contrarian: false
+        },
+        hazard: 'safety',
+        conference: 'council',
+        role: 'expert',
+        parentTraceId: 'case-42',
+        ringTimeoutMs: 30_000,
+        earlyMedia: 'ignored',
+        offer: 'early',
+        claim: () => true,
+        ...wish
+      },
+      (each) => progress.push(each)
+    )
+  /** A call out whose INVITE is on its way. */
+  const called = async (wish: Partial<CallOutRequest> = {}) => {
+    const call = place(wish)
+    await settled()
+    return { call, invite: server.invites.at(-1)!, leg: conference.legs.at(-1)! }
+  }
+  return { application, clock, witness, guard, conference, server, signed, progress, place, called }
+}
+
+async function settled(): Promise<void> {
+  for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve))
+}
+
+test('an expert is called, rings, answers, is bridged, and hangs up; every step stands in the record', async (t) => {
+  const { application, witness, called, signed, progress, clock, guard } = await start()
+  const { call, invite, leg } = await called()
+  t.like(guard.asked[0], {
+    direction: 'outbound',
+    toUri: 'sip:expert-safety@external.advisor',
+    fromUri: 'sip:council@council.example',
+    hazard: 'safety',
+    callId: call.callId
+  })
+  t.like(invite.options, {
+    uri: 'sip:expert@192.0.2.7:5061;transport=tls',
+    proxy: 'sip:127.0.0.1:5070;transport=udp',
+    localSdp: leg.localSdp()
+  })
+  t.like(invite.options.headers, {
+    From: '<sip:council@council.example>',
+    To: '<sip:expert-safety@external.advisor>',
+    'Call-ID': call.callId,
+    CSeq: '1 INVITE',
+    'X-IF-Trace-ID': 'case-42',
+    'X-IF-Hazard': 'safety',
+    'X-IF-Signature': 'v=1;kid=0123456789abcdef'
+  })
+  t.like(signed[0], { traceId: 'case-42', callId: call.callId, cseq: 1, method: 'INVITE' })
+  t.is(Buffer.from(signed[0]!.body).toString(), leg.localSdp())
+  application.trying(call.callId)
+  application.trying(call.callId)
+  invite.progress(180)
+  clock.advance(500)
+  const dialog = invite.accept(answer)
+  t.like(await call.answered, { ok: true, codec: 'PCMU', setupMs: 500 })
+  t.deepEqual(leg.answers, [answer])
+  t.deepEqual(
+    progress.map(({ type }) => type),
+    ['calling', 'trying', 'ringing']
+  )
+  t.like(application.calls()[0], { direction: 'outbound', state: 'established', bridge: 'CONNECTED', expertId: 'expert-safety' })
+  clock.advance(60_000)
+  dialog.bye()
+  t.deepEqual(await call.ended, { by: 'callee', reason: 'bye', durationMs: 60_000 })
+  t.deepEqual(witness.names(), [
+    'policy_decision',
+    'BRIDGE_STATE_CHANGED',
+    'INVITE',
+    'sip_invite_sent',
+    'sip_100_trying',
+    'sip_180_ringing',
+    'BRIDGE_STATE_CHANGED',
+    'sip_200_ok',
+    'sip_ack_sent',
+    'sip_dialog_established',
+    'CONNECTED',
+    'BRIDGE_STATE_CHANGED',
+    'BRIDGE_ESTABLISHED',
+    'sip_bye_received',
+    'BRIDGE_STATE_CHANGED',
+    'BRIDGE_STATE_CHANGED',
+    'TERMINATED'
+  ])
+  t.true(witness.entries.every(({ traceId, parentTraceId }) => traceId === call.traceId && parentTraceId === 'case-42'))
+  t.is(witness.entries.at(-1)!.payload.entries, witness.entries.length)
+  t.is(leg.left, 1)
+  t.is(application.stats().active, 0)
+  t.is(clock.pending(), 0)
+})
+
+test('no packet leaves when IF.guard says no', async (t) => {
+  const { guard, server, place, witness, conference } = await start()
+  guard.decision = { verdict: 'reject', code: 'guard.specialisation.mismatch', reason: 'not called for it' }
+  t.like(await place().answered, { ok: false, by: 'guard', security: false, code: 'guard.specialisation.mismatch' })
+  guard.decision = { verdict: 'reject', code: 'guard.registered.identity-mismatch', reason: 'x', security: true }
+  t.like(await place().answered, { ok: false, by: 'guard', security: true })
+  t.is(server.invites.length, 0)
+  t.is(conference.legs.length, 0)
+  t.deepEqual(witness.names(), ['policy_decision', 'REJECTED', 'policy_decision', 'SECURITY_REJECTED'])
+})
+
+test('no record, no call', async (t) => {
+  const { witness, server, place, conference } = await start()
+  witness.refuse.add('INVITE')
+  const call = place()
+  t.like(await call.answered, { ok: false, by: 'witness', code: 'witness.unrecorded' })
+  await call.ended
+  t.is(server.invites.length, 0)
+  t.is(conference.legs[0]!.left, 1)
+})
+
+for (const [status, headers, expected] of [
+  [486, {}, { by: 'callee', code: 'sip.486', retryAfterMs: null }],
+  [503, { 'Retry-After': '7 (busy)' }, { by: 'callee', code: 'sip.503', retryAfterMs: 7000 }],
+  [603, {}, { by: 'callee', code: 'sip.603' }]
+] as const) {
+  test(`${status} ends the call out and is told with its reason`, async (t) => {
+    const { called, witness, clock } = await start()
+    const { call, invite, leg } = await called()
+    invite.progress(180)
+    invite.decline(status, { headers })
+    t.like(await call.answered, { ok: false, status, ...expected })
+    await call.ended
+    t.is(leg.left, 1)
+    t.like(witness.payload('REJECTED'), { status, code: `sip.${status}` })
+    t.is(clock.pending(), 0)
+  })
+}
+
+test('nobody reachable is the network’s doing', async (t) => {
+  const { called } = await start()
+  const first = await called()
+  first.invite.decline(408, { source: '' })
+  t.like(await first.call.answered, { by: 'network', code: 'sip.408' })
+  const second = await called()
+  second.invite.fail('requested protocol/transport not available')
+  t.like(await second.call.answered, { by: 'network', code: 'sip.503' })
+})
+
+test('nobody answers: CANCEL after the ring timeout', async (t) => {
+  const { called, clock, witness } = await start()
+  const { call, invite, leg } = await called()
+  invite.progress(180)
+  clock.advance(30_000)
+  t.like(await call.answered, { ok: false, by: 'caller', code: 'call-out.no-answer' })
+  t.is(invite.cancels[0]!.headers!.Reason, 'Q.850;cause=19;text="No answer from user"')
+  invite.decline(487)
+  t.like(await call.ended, { reason: 'no-answer' })
+  t.is(leg.left, 1)
+  t.deepEqual(witness.names().slice(-4), ['sip_cancel_sent', 'BRIDGE_STATE_CHANGED', 'BRIDGE_STATE_CHANGED', 'TERMINATED'])
+  t.is(clock.pending(), 0)
+})
+
+test('a 200 that crosses the CANCEL gets BYE and is never heard', async (t) => {
+  const { called, clock } = await start()
+  const { call, invite, leg } = await called()
+  invite.progress(180)
+  call.stop('cancelled')
+  t.like(await call.answered, { by: 'caller', code: 'call-out.cancelled' })
+  const dialog = invite.accept(answer)
+  await call.ended
+  t.is(dialog.byes.length, 1)
+  t.deepEqual(leg.answers, [])
+  t.is(leg.left, 1)
+  t.is(clock.pending(), 0)
+})
+
+test('a CANCEL with no final response is given up after 64·T1', async (t) => {
+  const { called, clock, application } = await start()
+  const { call, leg } = await called()
+  call.stop('cancelled')
+  clock.advance(32_000)
+  t.like(await call.ended, { reason: 'cancelled' })
+  t.is(leg.left, 1)
+  t.is(application.stats().active, 0)
+})
+
+test('given up before the server has sent the INVITE: CANCEL follows it', async (t) => {
+  const { called, server } = await start()
+  const gate = Promise.withResolvers<void>()
+  server.holdInvites = gate.promise
+  const { call, invite } = await called()
+  call.stop('cancelled')
+  t.is(invite.cancels.length, 0)
+  gate.resolve()
+  await settled()
+  t.is(invite.cancels.length, 1)
+  invite.decline(487)
+  await call.ended
+})
+
+test('given up while the conference is being joined', async (t) => {
+  const { place, conference, server } = await start()
+  const gate = Promise.withResolvers<void>()
+  conference.gate = gate.promise
+  const call = place()
+  await settled()
+  call.stop('cancelled')
+  t.like(await call.answered, { code: 'call-out.cancelled' })
+  gate.resolve()
+  await call.ended
+  await settled()
+  t.is(conference.legs[0]!.left, 1)
+  t.is(server.invites.length, 0)
+})
+
+test('overtaken by another: ACK and BYE, unheard', async (t) => {
+  const { called } = await start()
+  const { call, invite, leg } = await called({ claim: () => false })
+  const dialog = invite.accept(answer)
+  t.like(await call.answered, { ok: false, by: 'caller', code: 'call-out.answered-elsewhere' })
+  await call.ended
+  t.is(dialog.byes[0]!.headers!.Reason, 'SIP;cause=200;text="Call completed elsewhere"')
+  t.deepEqual(leg.answers, [])
+})
+
+test('a late offer is answered in the ACK', async (t) => {
+  const { called, conference, witness } = await start()
+  const { call, invite } = await called({ offer: 'late' })
+  t.is(invite.options.localSdp, undefined)
+  t.true(invite.options.noAck)
+  t.is(conference.legs.length, 0)
+  invite.accept('v=0\r\ns=offer of the expert\r\n')
+  t.like(await call.answered, { ok: true })
+  t.is(conference.legs[0]!.request.offer, 'v=0\r\ns=offer of the expert\r\n')
+  t.is(invite.acknowledged(), conference.legs[0]!.localSdp())
+  t.true(witness.names().indexOf('sip_200_ok') < witness.names().indexOf('sip_ack_sent'))
+})
+
+test('a late offer that the conference cannot take gets ACK and BYE', async (t) => {
+  const { called, conference } = await start()
+  const { call, invite } = await called({ offer: 'late' })
+  conference.refusal = { ok: false, code: 'sdp.no-common-codec', reason: 'no codec' }
+  invite.accept('v=0\r\ns=offer of the expert\r\n')
+  t.like(await call.answered, { ok: false, by: 'conference', code: 'sdp.no-common-codec' })
+  await call.ended
+  t.true(invite.withdrawn())
+})
+
+test('early media is heard only where policy says so, and an answer that came early needs not come again', async (t) => {
+  const silent = await start()
+  const first = await silent.called()
+  first.invite.progress(183, { body: answer })
+  await settled()
+  t.deepEqual(first.leg.answers, [])
+  first.invite.accept('')
+  t.like(await first.call.answered, { ok: true })
+  t.deepEqual(first.leg.answers, [answer])
+
+  const heard = await start()
+  const second = await heard.called({ earlyMedia: 'heard' })
+  second.invite.progress(183, { body: answer })
+  await settled()
+  t.deepEqual(second.leg.answers, [answer])
+  t.true(heard.witness.names().includes('EARLY_MEDIA'))
+  t.deepEqual(heard.progress.at(-1), { type: 'ringing', status: 183, earlyMedia: true })
+})
+
+test('of several forks, the one that answers is heard', async (t) => {
+  const { called, witness } = await start()
+  const { call, invite, leg } = await called()
+  invite.progress(183, { tag: 'a', body: 'v=0\r\ns=fork a\r\n' })
+  invite.progress(183, { tag: 'b', body: 'v=0\r\ns=fork b\r\n' })
+  invite.accept('', { tag: 'b' })
+  t.like(await call.answered, { ok: true })
+  t.deepEqual(leg.answers, ['v=0\r\ns=fork b\r\n'])
+  t.like(witness.payload('sip_dialog_established'), { remoteTag: 'b' })
+})
+
+test('422: the INVITE goes once more with the interval that the callee wants, signed anew', async (t) => {
+  const { called, server, signed } = await start({ sessionExpiresSeconds: 90 })
+  const { call, invite } = await called()
+  t.like(invite.options.headers, { 'Session-Expires': '90;refresher=uac', 'Min-SE': '90' })
+  invite.decline(422, { headers: { 'Min-SE': '600' } })
+  const again = server.invites.at(-1)!
+  t.like(again.options.headers, {
+    'Call-ID': call.callId,
+    CSeq: '2 INVITE',
+    From: '<sip:council@council.example>;tag=local',
+    'Session-Expires': '600;refresher=uac',
+    'Min-SE': '600'
+  })
+  t.is(signed.at(-1)!.cseq, 2)
+  again.accept(answer)
+  t.like(await call.answered, { ok: true })
+
+  const stubborn = await called({ callee: { ...signedCallee, id: 'expert-ethics' } })
+  stubborn.invite.decline(422, { headers: { 'Min-SE': '86400' } })
+  t.like(await stubborn.call.answered, { ok: false, code: 'sip.422' })
+})
+
+const signedCallee = {
+  id: 'expert-safety',
+  uri: 'sip:expert-safety@external.advisor',
+  contact: 'sip:expert@192.0.2.7',
+  specialisations: ['safety'],
+  contrarian: false
+}
+
+test('one call out to an expert at a time, and none beyond the limit of all', async (t) => {
+  const { called, place, application, server } = await start({ maxCalls: 2 })
+  const { call, invite } = await called()
+  const second = place()
+  t.like(await second.answered, { ok: false, by: 'limit', code: 'sip.expert.engaged' })
+  await second.ended
+  await called({ callee: { ...signedCallee, id: 'expert-ethics' } })
+  t.like(await place({ callee: { ...signedCallee, id: 'expert-security' } }).answered, { code: 'sip.capacity.exceeded' })
+  t.is(server.invites.length, 2)
+  invite.decline(486)
+  await call.ended
+  await settled()
+  t.is(application.stats().active, 1)
+  t.like((await called()).call, { traceId: application.calls().at(-1)!.traceId })
+})
+
+test('a drain cancels what rings and hangs up on who has answered', async (t) => {
+  const { called, application } = await start()
+  const ringing = await called()
+  ringing.invite.progress(180)
+  const talking = await called({ callee: { ...signedCallee, id: 'expert-ethics' } })
+  const dialog = talking.invite.accept(answer)
+  await talking.call.answered
+  const drained = application.drain()
+  t.like(await ringing.call.answered, { code: 'sip.draining' })
+  ringing.invite.decline(487)
+  await drained
+  t.is(dialog.byes.length, 1)
+  t.is(application.stats().active, 0)
+})
+
+test('the connection to the server is lost: a call that rings and one that talks end in the record', async (t) => {
+  const { called, server, application, witness } = await start()
+  const ringing = await called()
+  server.lose()
+  t.like(await ringing.call.answered, { ok: false, by: 'network', code: 'call-out.signalling-lost' })
+  await ringing.call.ended
+  t.is(application.stats().active, 0)
+  t.like(witness.payload('TERMINATED'), { reason: 'signalling-lost', hungUpBy: 'sip-server' })
+})
