@@ -58,6 +58,12 @@ export const suiteSchema = z.strictObject({
       jitterTargetMs: positive(500).default(20).describe('Target of the jitter buffer'),
       timeoutMs: positive(3_600_000).default(30_000).describe('A call without RTP for so long is ended'),
       maxParticipants: positive(1000).default(50).describe('Participants of one conference'),
+      threads: positive(64).default(1).describe('Threads that mix; a conference lives in one of them'),
+      voices: positive(100).default(8).describe('Voices mixed at once in a conference: the loudest'),
+      limits: z
+        .record(name, z.strictObject({ maxParticipants: positive(1000).optional(), voices: positive(100).optional() }))
+        .default({})
+        .describe('Other numbers of participants and voices for single conferences, by their names'),
       srtp: z
         .enum(['required', 'preferred', 'off'])
         .default('preferred')

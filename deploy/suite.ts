@@ -3,6 +3,7 @@
  */
 
 import { mkdir } from 'node:fs/promises'
+import type { Registry } from 'prom-client'
 import { createGuard, type RunningGuard } from '#guard'
 import { type Clock, createLog, errorCode, type Guard, type Log, newTraceId, systemClock, type Witness } from '#kernel'
 import {
@@ -25,6 +26,7 @@ import { type Part, parts, type SuiteEvent } from './events.ts'
 import { freeUdpRange } from './free-ports.ts'
 import type { RunningH323 } from './h323.ts'
 import { lockData } from './lock.ts'
+import { mediaMetrics } from './media-metrics.ts'
 import { prepareData } from './prepare.ts'
 import { watchRegistry } from './registry-watch.ts'
 import { openCallsInLedger, suiteComponent, suiteStarted, suiteStopped } from './restart.ts'
@@ -148,6 +150,8 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
     ...(config.h323.enabled ? [] : (['h323'] as const))
   ])
   let h323: RunningH323 | null = null
+  let plane: MediaPlane | null = null
+  const mediaFigures = mediaMetrics(() => plane)
   const sequence = createSequence(log)
   const start = <T>(part: Part, begin: () => Promise<T>, stop: (running: T) => Promise<void>): Promise<T> =>
     sequence.start(
@@ -198,7 +202,8 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
           { ledger: opened, witness: made },
           clock,
           log.child({ part: 'ledger-service' }),
-          () => h323
+          () => h323,
+          mediaFigures.registry
         )
         return { ledger: opened, witness: made, service: served }
       } catch (error) {
@@ -235,11 +240,16 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
         jitterTargetMs: config.media.jitterTargetMs,
         mediaTimeoutMs: config.media.timeoutMs,
         maxParticipants: config.media.maxParticipants,
+        threads: config.media.threads,
+        voices: config.media.voices,
+        limits: config.media.limits,
         srtp: config.media.srtp,
         log: log.child({ part: 'media' })
       }),
     (running) => running.close()
   )
+  plane = media
+  media.onLegEnd(mediaFigures.ended)
   const engine = await start(
     'sip-engine',
     () =>
@@ -407,7 +417,8 @@ async function serve(
   { ledger, witness }: { readonly ledger: Ledger; readonly witness: LocalWitness },
   clock: Clock,
   log: Log,
-  h323: () => RunningH323 | null
+  h323: () => RunningH323 | null,
+  mediaRegistry: Registry
 ): Promise<LedgerService | null> {
   if (!(service.enabled ?? profile === 'development')) return null
   const { address, port, tls } = service
@@ -427,7 +438,7 @@ async function serve(
     spooled: witness.pending,
     ...certificate,
     routes: h323Routes(h323),
-    registries: [h323Metrics(h323)],
+    registries: [h323Metrics(h323), mediaRegistry],
     ownToken
   })
   await writeControl(layout.control, { url: running.url, token: ownToken, certificate: tls?.certificate ?? null })

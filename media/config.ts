@@ -6,6 +6,12 @@ import type { Sound } from './mixer/sounds.ts'
 import { type SrtpPolicy, srtpPolicies } from './srtp/secrecy.ts'
 import { srtpAvailable } from './srtp/session.ts'
 
+/** Bounds of one conference; what is left out is as for all. */
+export interface ConferenceLimits {
+  readonly maxParticipants?: number
+  readonly voices?: number
+}
+
 export interface MediaConfig {
   /** IPv4 address on which RTP is received and which session descriptions name. */
   readonly address: string
@@ -25,6 +31,8 @@ export interface MediaConfig {
   readonly maxParticipants?: number
   /** Voices mixed at once in a conference; beyond that the loudest are heard. Default 8. */
   readonly voices?: number
+  /** Other bounds for single conferences, by their names. */
+  readonly limits?: Readonly<Record<string, ConferenceLimits>>
   /** Whether soft and loud voices are brought to one level. Default true. */
   readonly autoGain?: boolean
   /** Highest sample rate of a mix: codecs that know several are coded at most at this. Default 48,000. */
@@ -42,6 +50,14 @@ export interface MediaConfig {
 }
 
 export type CheckedConfig = Required<MediaConfig>
+
+/** What holds for one conference. */
+export function limitsOf({ maxParticipants, voices, limits }: CheckedConfig, conference: string): Required<ConferenceLimits> {
+  const own = Object.hasOwn(limits, conference) ? limits[conference]! : {}
+  return { maxParticipants: own.maxParticipants ?? maxParticipants, voices: own.voices ?? voices }
+}
+
+const mostVoices = 100
 
 /** Longest sound that is played, in seconds. */
 const longestSoundSeconds = 600
@@ -66,6 +82,7 @@ export function checkConfig(config: MediaConfig): CheckedConfig {
     reportIntervalMs: 5000,
     maxParticipants: 100,
     voices: 8,
+    limits: {},
     autoGain: true,
     highestRateHz: 48_000,
     keys: defaultKeys,
@@ -88,12 +105,20 @@ export function checkConfig(config: MediaConfig): CheckedConfig {
   if (checked.jitterTargetMs > 500) problems.push(`jitterTargetMs: expected at most 500, got ${checked.jitterTargetMs}`)
   for (const [name, most] of [
     ['maxParticipants', Number.MAX_SAFE_INTEGER],
-    ['voices', 100],
+    ['voices', mostVoices],
     ['threads', 64]
   ] as const) {
     const value = checked[name]
     if (!Number.isInteger(value) || value < 1 || value > most)
       problems.push(`${name}: expected a whole number from 1 to ${most}, got ${value}`)
+  }
+  for (const conference of Object.keys(checked.limits)) {
+    const own = limitsOf(checked, conference)
+    const wrong = (value: number, most: number) => !Number.isInteger(value) || value < 1 || value > most
+    if (wrong(own.maxParticipants, Number.MAX_SAFE_INTEGER) || wrong(own.voices, mostVoices))
+      problems.push(
+        `limits: expected whole numbers from 1 on, and at most ${mostVoices} voices, for ${JSON.stringify(conference)}`
+      )
   }
   if (![8000, 16_000, 48_000].includes(checked.highestRateHz)) {
     problems.push(`highestRateHz: expected 8000, 16000 or 48000, got ${checked.highestRateHz}`)
