@@ -110,6 +110,7 @@ test('who is not in the registry is not admitted, and whose password is wrong do
   const id = stranger.value.endpointIdentifier
   const refused = await askSealed(client, arq(client, id, 1, ['stranger']), { password: 'secret', sendersID: id })
   t.is(reasonOf(refused), 'invalidPermission')
+  await until(() => entriesOf('h323_arj_received').length === 1)
   t.like(entriesOf('h323_arj_received')[0]!.payload, { reason: 'invalidPermission', guard: 'guard.registered.unknown' })
 })
 

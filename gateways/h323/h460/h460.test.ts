@@ -52,3 +52,14 @@ test('H.460.19: traversal parameters in generic information', (t) => {
   t.deepEqual(h460.mediaTraversal.decode([h460.mediaTraversal.encode(parameters)]), parameters)
   t.is(h460.mediaTraversal.decode([]), undefined)
 })
+
+test('the trace id of the suite crosses call signalling; what is none, or another maker’s, is not taken', (t) => {
+  const uuie = (data: h225.GenericData) => h460.traceOf([h460.feature(h460.features.sessionIdentifier), data])
+  t.is(uuie(h460.traceData('a'.repeat(32))), 'a'.repeat(32))
+  t.is(uuie(h460.traceData('caller/7:b@x')), 'caller/7:b@x')
+  t.is(uuie(h460.traceData('two words')), undefined)
+  t.is(uuie(h460.feature(27)), undefined)
+  t.is(h460.traceOf(undefined), undefined)
+  const { id } = h460.traceData('x')
+  t.is(uuie({ id, parameters: [{ id: h460.standard(1), content: { type: 'number8', value: 1 } }] }), undefined)
+})
