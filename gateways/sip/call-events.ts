@@ -1,5 +1,4 @@
-import type { Layer, LegStats } from '#kernel'
-import type { BridgeState } from './bridge-machine.ts'
+import type { BridgeState, Layer, LegStats } from '#kernel'
 import type { EdgeReport } from './edge-report.ts'
 
 /** What a live view of a call shows. The ledger's entries say more and are the record; these are told at the same moments. */

@@ -1,5 +1,8 @@
 import { createHash } from 'node:crypto'
 import {
+  type BridgeEvent,
+  type BridgeState,
+  bridgeTable,
   type CallContext,
   type Clock,
   type ConferenceLeg,
@@ -16,7 +19,6 @@ import {
   step,
   type Witness
 } from '#kernel'
-import { type BridgeEvent, type BridgeState, bridgeTable } from './bridge-machine.ts'
 import type { CallTimelineEvent } from './call-events.ts'
 import { type EndCause, reasonOfBye } from './call-machine.ts'
 import type { SipDialog, SipServerConnection } from './drachtio.ts'

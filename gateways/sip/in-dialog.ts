@@ -1,5 +1,4 @@
-import { type ConferenceLeg, errorCode, type JsonObject, type Log } from '#kernel'
-import type { BridgeEvent } from './bridge-machine.ts'
+import { type BridgeEvent, type ConferenceLeg, errorCode, type JsonObject, type Log } from '#kernel'
 import { bodyHash, type CallParts, type CallTimelineEventBody, components } from './call-parts.ts'
 import type { InDialogMethod, SipDialog, SipRequest, SipResponse } from './drachtio.ts'
 import { dtmfMediaTypes, readDtmfInfo } from './dtmf-relay.ts'

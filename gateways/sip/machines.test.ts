@@ -1,7 +1,6 @@
 import test from 'ava'
 import fc from 'fast-check'
-import { type ConferenceLeg, step } from '#kernel'
-import { type BridgeEvent, type BridgeState, bridgeStates, bridgeTable } from './bridge-machine.ts'
+import { type BridgeEvent, type BridgeState, bridgeStates, bridgeTable, type ConferenceLeg, step } from '#kernel'
 import { type CallEffect, type CallEvent, type CallState, callStates, callTable, reasonOfBye } from './call-machine.ts'
 import { type OfferAnswerEvent, type OfferAnswerState, offerAnswerTable } from './offer-answer.ts'
 import { refusal } from './refusal.ts'

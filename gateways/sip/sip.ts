@@ -7,7 +7,6 @@ export {
   type SipApplicationStats,
   startSipApplication
 } from './application.ts'
-export type { BridgeState } from './bridge-machine.ts'
 export type { CallSnapshot, CallTimelineEvent, SipApplicationEvent } from './call-events.ts'
 export type { SipApplicationConfig } from './config.ts'
 export type { EdgeReport } from './edge-report.ts'

@@ -1,6 +1,6 @@
-import type { Table } from '#kernel'
+import type { Table } from './machine.ts'
 
-/** States of the bridge between one SIP leg and a conference. */
+/** States of a leg that is bridged: into a conference, or with another leg. */
 export const bridgeStates = ['IDLE', 'SETUP', 'RINGING', 'CONNECTED', 'HOLD', 'DISCONNECTING', 'DISCONNECTED', 'ERROR'] as const
 export type BridgeState = (typeof bridgeStates)[number]
 
@@ -14,7 +14,7 @@ export type BridgeEvent =
   | { readonly type: 'left' }
   | { readonly type: 'failed' }
 
-/** The bridge has no effects of its own: whoever moves it records the move. */
+/** The table has no effects of its own: whoever moves a leg records the move and frees what it held. */
 export const bridgeTable = {
   IDLE: { joining: ['SETUP'], left: ['DISCONNECTED'] },
   SETUP: { ringing: ['RINGING'], connected: ['CONNECTED'], leaving: ['DISCONNECTING'], failed: ['ERROR'] },
