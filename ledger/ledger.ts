@@ -19,6 +19,7 @@ import { type LogPlace, openLogReader, type StoreSettings } from './store/open.t
 import type { Brought, Witnessing, WitnessingFigures } from './store/publisher.ts'
 import type { AppendItem, Place } from './store/store.ts'
 import { chooseStore, type LedgerStore } from './store/store-file.ts'
+import { Waiting } from './store/waiting.ts'
 import type { AppendRequest, WorkerAnswer, WorkerRequest } from './store/worker.ts'
 import { type ErasureTold, openWriter, type WriterSettings } from './store/writer.ts'
 
@@ -256,8 +257,11 @@ export async function appendOnce(
 export async function openLedger(config: LedgerConfig): Promise<Ledger> {
   const files = ledgerFiles(config.dir)
   const { vkey, policy, settings } = prepare(config)
+  const { store } = settings
+  const threadSettings: WriterSettings =
+    store.kind === 'sqlite' ? { ...settings, store: { ...store, journalThread: true } } : settings
   let closed = false
-  const waiting = new Map<number, PromiseWithResolvers<readonly Place[]>>()
+  const waiting = new Waiting<readonly Place[]>()
   const rotations = new Map<number, string>()
   let witnessing: Witnessing = {
     state: policy.quorum === null ? 'unasked' : 'witnessed',
@@ -266,20 +270,14 @@ export async function openLedger(config: LedgerConfig): Promise<Ledger> {
     waiting: null
   }
   let figures: WitnessingFigures = { published: 0, witnessedAtMs: null, seats: {} }
-  const brought = new Map<number, (outcome: Brought) => void>()
-  let nextId = 0
+  const brought = new Waiting<Brought>()
   let size = 0
-  const take = (id: number) => {
-    const waiter = waiting.get(id)!
-    waiting.delete(id)
-    return waiter
-  }
   let worker: Worker | null = null
 
   const start = (): Promise<void> => {
     const begun = Promise.withResolvers<void>()
     const thread = new Worker(new URL('./store/worker.ts', import.meta.url), {
-      workerData: settings,
+      workerData: threadSettings,
       ...threadOptions
     })
     worker = thread
@@ -297,17 +295,15 @@ export async function openLedger(config: LedgerConfig): Promise<Ledger> {
         failure = new InfraFabricError(answer.code, answer.message)
         return
       }
-      if (answer.type === 'refused') return take(answer.id).reject(new InfraFabricError(answer.code, answer.message))
+      if (answer.type === 'refused') return waiting.take(answer.id).reject(new InfraFabricError(answer.code, answer.message))
       if (answer.type === 'brought') {
         figures = answer.figures
-        brought.get(answer.id)!(answer.outcome)
-        brought.delete(answer.id)
-        return
+        return brought.take(answer.id).resolve(answer.outcome)
       }
       size = answer.size
       if (answer.type === 'rotated') {
         rotations.set(answer.id, answer.vkey)
-        return take(answer.id).resolve([answer.place])
+        return waiting.take(answer.id).resolve([answer.place])
       }
       if (answer.type === 'witnessing') {
         if (answer.witnessing.state === 'unwitnessed')
@@ -320,7 +316,7 @@ export async function openLedger(config: LedgerConfig): Promise<Ledger> {
       let from = 0
       for (const [number, id] of answer.ids.entries()) {
         const to = from + answer.counts[number]!
-        take(id).resolve(readPlaces(answer.places, from, to))
+        waiting.take(id).resolve(readPlaces(answer.places, from, to))
         from = to
       }
     })
@@ -331,10 +327,8 @@ export async function openLedger(config: LedgerConfig): Promise<Ledger> {
       if (worker === thread) worker = null
       const error = failure ?? new InfraFabricError('ledger.worker.exited', 'the ledger thread ended')
       begun.reject(error)
-      for (const waiter of waiting.values()) waiter.reject(error)
-      waiting.clear()
-      for (const settle of brought.values()) settle('late')
-      brought.clear()
+      waiting.endAll(({ reject }) => reject(error))
+      brought.endAll(({ resolve }) => resolve('late'))
     })
     return begun.promise
   }
@@ -365,11 +359,9 @@ export async function openLedger(config: LedgerConfig): Promise<Ledger> {
   /** Has the thread write what the ledger tells of itself. */
   const own = async (asked: (id: number) => WorkerRequest): Promise<{ readonly id: number; readonly place: Place }> => {
     if (closed || worker === null) throw new InfraFabricError('ledger.closed', 'the ledger is closed')
-    const waiter = Promise.withResolvers<readonly Place[]>()
-    const id = nextId++
-    waiting.set(id, waiter)
+    const { id, promise } = waiting.add()
     request(asked(id))
-    const [place] = await waiter.promise
+    const [place] = await promise
     return { id, place: place! }
   }
   return {
@@ -384,21 +376,17 @@ export async function openLedger(config: LedgerConfig): Promise<Ledger> {
         octets += draft[0].length + draft[1].length + draft[2].length + (erasable?.payload.length ?? 0)
       }
       const flat = flattenItems(items)
-      const waiter = Promise.withResolvers<readonly Place[]>()
-      const id = nextId++
-      waiting.set(id, waiter)
+      const { id, promise } = waiting.add()
       if (outgoing.push({ id, epoch, items: flat, entries: items.length, octets }) === 1) setImmediate(send)
-      return waiter.promise
+      return promise
     },
     witnessing: () => witnessing,
     figures: () => ({ ...figures, queued: waiting.size }),
     bring: async (note) => {
       if (closed || worker === null) throw new InfraFabricError('ledger.closed', 'the ledger is closed')
-      const outcome = Promise.withResolvers<Brought>()
-      const id = nextId++
-      brought.set(id, outcome.resolve)
+      const { id, promise } = brought.add()
       request({ type: 'bring', id, note })
-      return outcome.promise
+      return promise
     },
     rotateKey: async () => {
       const { id, place } = await own((number) => ({ type: 'rotate', id: number }))
