@@ -1,78 +1,106 @@
-import type { CallContext, Clock, Guard, GuardDecision, GuardRequest, PolicyFinding } from '#kernel'
+import type { CallContext, Clock, Guard, GuardDecision, GuardRequest, JsonObject, PolicyFinding } from '#kernel'
+import { factsOf } from './facts.ts'
 import { deny, type Evaluate, type PolicyState, type PolicyVerdict } from './policy.ts'
 import type { Registry } from './registry.ts'
+import { codeForm, engineVersion, hashOfFacts, judge, longestCode, type RuleSet, surroundings } from './rules/rules.ts'
+import { type FactType, fits } from './rules/types.ts'
+
+/** A policy at work. */
+export interface OpenPolicy {
+  readonly name: string
+  readonly evaluate: Evaluate
+  readonly facts: Readonly<Record<string, FactType>>
+  readonly noFacts: JsonObject
+}
 
 /** What the decision rests on. */
 export interface Bench {
-  /** Asked in this order. */
-  readonly policies: readonly { readonly name: string; readonly evaluate: Evaluate }[]
-  /** The registry as it is now: one decision uses one registry from beginning to end. */
+  /** Rules and registry as they are now: one decision uses one of each from beginning to end. */
+  readonly rules: () => RuleSet
   readonly registry: () => Registry
+  /** They establish the facts that rules read, each when the first rule asks for it. */
+  readonly policies: readonly OpenPolicy[]
   readonly hazards: readonly string[]
   readonly policyTimeoutMs: number
   readonly clock: Clock
 }
 
-const codeForm = /^guard(?:\.[a-z0-9-]+){2,3}$/
-const longestCode = 64
 const longestReason = 300
 
-/** Asks every policy until one denies. Approval takes at least one that passes: abstentions alone approve nothing. */
+/** Asks the rules, and the policies for the facts that rules read. */
 export function decideWith(bench: Bench): Guard['decide'] {
+  const policies = new Map(bench.policies.map((policy) => [policy.name, policy]))
   return async (context, request) => {
     const registry = bench.registry()
+    const rules = bench.rules()
     const from = registry.byUri(request.fromUri) ?? null
     const party = request.direction === 'inbound' ? from : (registry.byUri(request.toUri) ?? null)
     const hazard = request.hazard !== null && bench.hazards.includes(request.hazard) ? request.hazard : null
-    const findings: PolicyFinding[] = []
-    const decided = (verdict: GuardDecision['verdict'], code: string, reason: string, security = false): GuardDecision => ({
+    const facts = factsOf(request, party, hazard)
+    const findings = new Map<string, PolicyFinding>()
+    const claims = new Map<string, NonNullable<PolicyVerdict['claim']>>()
+    const note = (policy: OpenPolicy, found: PolicyVerdict): void => {
+      const { verdict, code, reason, claim } = found
+      findings.set(policy.name, { policy: policy.name, verdict, code, reason })
+      facts[policy.name] = { ...policy.noFacts, ...found.facts, verdict, code, reason, attack: found.security ?? false }
+      if (claim === undefined) claims.delete(policy.name)
+      else claims.set(policy.name, claim)
+    }
+    const establish = (group: string): Promise<void> | void => {
+      const policy = policies.get(group)!
+      const state: PolicyState = { registry, party, signer: from, hazards: bench.hazards, monotonicMs: bench.clock.monotonicMs() }
+      const found = ask(bench, policy, context, request, state)
+      if (!(found instanceof Promise)) return note(policy, found)
+      return found.then((verdict) => note(policy, verdict))
+    }
+    const around = surroundings(facts)
+    let judgement = await judge(rules, around, establish)
+    for (const [name, claim] of claims) {
+      if (judgement.verdict === 'reject') break
+      const taken = claim()
+      if (taken === null) continue
+      note(policies.get(name)!, taken)
+      judgement = await judge(rules, around, establish)
+    }
+    const { verdict, code, reason, attack, rule } = judgement
+    return {
       verdict,
       layer: 'policy',
       code,
       reason,
-      security,
+      security: attack,
       expertId: party?.id ?? null,
       hazard,
-      findings
-    })
-    for (const policy of bench.policies) {
-      const state: PolicyState = {
-        registry,
-        party,
-        signer: from,
-        hazards: bench.hazards,
-        monotonicMs: bench.clock.monotonicMs()
-      }
-      const finding = await ask(bench, policy, context, request, state)
-      findings.push({ policy: policy.name, verdict: finding.verdict, code: finding.code, reason: finding.reason })
-      if (finding.verdict === 'deny') return decided('reject', finding.code, finding.reason, finding.security ?? false)
-    }
-    if (!findings.some(({ verdict }) => verdict === 'pass')) {
-      return decided('reject', 'guard.policy.none-passed', 'every policy abstained')
-    }
-    return decided('approve', 'guard.approved', `${party?.id ?? 'the call'} passed every policy`)
+      findings: [...findings.values()],
+      receipt: { engine: engineVersion, policy: rules.hash, rule, input: hashOfFacts(facts), facts }
+    } satisfies GuardDecision
   }
 }
 
-async function ask(
+function ask(
   bench: Bench,
-  policy: Bench['policies'][number],
+  policy: OpenPolicy,
   context: CallContext,
   request: GuardRequest,
   state: PolicyState
-): Promise<PolicyVerdict> {
+): PolicyVerdict | Promise<PolicyVerdict> {
   const failed = (what: string, error?: unknown): PolicyVerdict => {
     context.log.error({ policy: policy.name, err: error }, 'guard policy failed')
     return deny('guard.policy.failed', `policy ${policy.name} ${what}`)
   }
-  try {
-    const answer = policy.evaluate(request, state)
-    const verdict = answer instanceof Promise ? await inTime(answer, context.signal, bench) : answer
+  const taken = (verdict: PolicyVerdict | 'late' | 'aborted'): PolicyVerdict => {
     if (verdict === 'late') return failed(`gave no verdict within ${bench.policyTimeoutMs} ms`)
     if (verdict === 'aborted') return deny('guard.policy.cancelled', 'the call was given up before a verdict')
-    return wellFormed(verdict, policy.name)
-      ? { ...verdict, reason: verdict.reason.slice(0, longestReason) }
+    return wellFormed(verdict, policy)
+      ? { ...verdict, reason: verdict.reason.slice(0, longestReason).toWellFormed() }
       : failed('gave an ill-formed verdict')
+  }
+  try {
+    const answer = policy.evaluate(request, state)
+    if (!(answer instanceof Promise)) return taken(answer)
+    return inTime(answer, context.signal, bench)
+      .then(taken)
+      .catch((error: unknown) => failed('threw', error))
   } catch (error) {
     return failed('threw', error)
   }
@@ -96,14 +124,17 @@ function inTime<T>(answer: Promise<T>, signal: AbortSignal, { clock, policyTimeo
   })
 }
 
-function wellFormed(verdict: PolicyVerdict, name: string): boolean {
-  const { verdict: kind, code, reason } = verdict
+function wellFormed(found: PolicyVerdict, policy: OpenPolicy): boolean {
+  const { verdict, code, reason, facts = {} } = found
   return (
-    (kind === 'pass' || kind === 'deny' || kind === 'abstain') &&
+    (verdict === 'pass' || verdict === 'deny' || verdict === 'abstain') &&
     typeof code === 'string' &&
     code.length <= longestCode &&
     codeForm.test(code) &&
-    code.startsWith(`guard.${name}.`) &&
-    typeof reason === 'string'
+    code.startsWith(`guard.${policy.name}.`) &&
+    typeof reason === 'string' &&
+    Object.entries(facts).every(
+      ([name, value]) => Object.hasOwn(policy.facts, name) && fits(value, policy.facts[name]!, () => true)
+    )
   )
 }

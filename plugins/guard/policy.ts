@@ -1,5 +1,7 @@
-import type { GuardRequest, Log, PolicyFinding } from '#kernel'
+import type { GuardRequest, JsonObject, Log, PolicyFinding } from '#kernel'
 import type { Party, Registry } from './registry.ts'
+import type { FactType } from './rules/types.ts'
+import type { IdentityVerifier } from './stir/verifier.ts'
 
 /** Limits that policies keep. All have defaults. */
 export interface GuardLimits {
@@ -20,6 +22,8 @@ export interface PolicySetup {
   readonly settings: Readonly<Record<string, unknown>>
   /** Wall clock at the start, milliseconds since 1970. */
   readonly startedAt: number
+  /** Verifies Identity headers; null where none is configured. */
+  readonly identities: IdentityVerifier | null
   readonly log: Log
 }
 
@@ -43,6 +47,13 @@ export interface PolicyVerdict {
   readonly reason: string
   /** True on a denial that speaks of an attack, not of a mistake or a limit. */
   readonly security?: boolean
+  /** Values of the policy's own facts; those of the policy when left out. */
+  readonly facts?: JsonObject
+  /**
+   * Called in the turn in which the call is approved, for what only approved calls use up. A verdict takes the place of this one, and the rules are
+   * asked again.
+   */
+  readonly claim?: () => PolicyVerdict | null
 }
 
 /**
@@ -50,12 +61,15 @@ export interface PolicyVerdict {
  */
 export type Evaluate = (request: GuardRequest, state: PolicyState) => PolicyVerdict | Promise<PolicyVerdict>
 
-/** One rule of IF.guard: a folder `<name>/` with a public file `policy.ts` that exports `policy`. Asked in the configured order until one denies. */
+/** Establishes one kind of facts for the rules: a folder `<name>/` with a public file `policy.ts` that exports `policy`. What its verdict means is up to the rules. */
 export interface Policy {
   /** Name of the folder: 1 to 32 of `a-z 0-9 -`. */
   readonly name: string
   /** Called once for every guard that uses the policy; what it remembers between calls lives in the function it returns. Throws when the settings are wrong. */
   readonly open: (setup: PolicySetup) => Evaluate
+  /** Facts of its own beside `verdict`, `code`, `reason` and `attack`, and the values they have when a verdict brings none. */
+  readonly facts?: Readonly<Record<string, FactType>>
+  readonly noFacts?: JsonObject
 }
 
 export const pass = (code: string, reason: string): PolicyVerdict => ({ verdict: 'pass', code, reason })

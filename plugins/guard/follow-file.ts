@@ -1,74 +1,68 @@
 import { readFile, stat } from 'node:fs/promises'
-import { type Clock, ConfigError, errorCode, type Log } from '#kernel'
-import { parseRegistry, type Registry } from './registry.ts'
+import { type Clock, ConfigError, errorCode } from '#kernel'
 
-/** What a reload did. A file with problems leaves the registry as it was. */
-export type ReloadOutcome =
-  | { readonly ok: true; readonly parties: number }
-  | { readonly ok: false; readonly problems: readonly string[] }
-
-/** A registry that follows its file. */
-export interface RegistryFile {
-  /** The last good registry. */
-  readonly current: () => Registry
-  /** Problems of the file as it is now; empty while the registry is the file's. */
+/** A value that follows its file. */
+export interface FollowedFile<T> {
+  /** What the last good file said. */
+  readonly current: () => T
+  /** Problems of the file as it is now; empty while the value is the file's. */
   readonly problems: () => readonly string[]
-  /** Reads the file now. Calls made at once share one reading each in turn. */
-  readonly reload: () => Promise<ReloadOutcome>
+  /** Reads the file now, each call in its turn. @returns the problems that left the value as it was; empty when it was taken */
+  readonly reload: () => Promise<readonly string[]>
   /** Stops following the file; resolves when no reading is under way. */
   readonly close: () => Promise<void>
 }
 
-export interface RegistryFileConfig {
+export interface FollowedFileConfig<T> {
   readonly path: string
-  readonly hazards: readonly string[]
+  /** Pure. @throws {ConfigError} with every problem of the text */
+  readonly parse: (text: string, path: string) => T
   /** How often the file is looked at; a change is taken once two looks in a row found the same, so that a file is not read half written. */
   readonly pollMs: number
   readonly clock: Clock
-  readonly log: Log
+  /** Told after each reading but the first: what is in force now, and the problems of the file when it was refused. */
+  readonly onReading: (current: T, problems: readonly string[]) => void
 }
 
 /**
- * Reads the registry and follows its file by looking at it, which also sees what file notifications miss (network file systems, files mounted by symbolic link).
+ * Reads a file and follows it by looking at it, which also sees what file notifications miss (network file systems, files mounted by symbolic link).
  *
  * @throws {ConfigError} when the first reading finds problems or no file
  */
-export async function followRegistryFile(config: RegistryFileConfig): Promise<RegistryFile> {
-  const { path, hazards, pollMs, clock, log } = config
-  const read = async (): Promise<{ registry: Registry; print: string }> => {
+export async function followFile<T>(config: FollowedFileConfig<T>): Promise<FollowedFile<T>> {
+  const { path, parse, pollMs, clock, onReading } = config
+  const read = async (): Promise<{ value: T; print: string }> => {
     const print = await fingerprint(path)
     try {
-      return { registry: parseRegistry(await readFile(path, 'utf8'), path, hazards), print }
+      return { value: parse(await readFile(path, 'utf8'), path), print }
     } catch (error) {
       if (error instanceof ConfigError) throw error
       throw new ConfigError(path, [`cannot be read (${errorCode(error)})`])
     }
   }
   const first = await read()
-  let current = first.registry
+  let current = first.value
   let loadedPrint = first.print
   let lastPrint = first.print
   let problems: readonly string[] = []
   let closed = false
   let turn: Promise<unknown> = Promise.resolve()
 
-  const load = async (): Promise<ReloadOutcome> => {
+  const load = async (): Promise<readonly string[]> => {
     try {
       const next = await read()
-      current = next.registry
+      current = next.value
       loadedPrint = next.print
       problems = []
-      log.info({ path, parties: current.parties.length }, 'guard registry loaded')
-      return { ok: true, parties: current.parties.length }
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error
       loadedPrint = await fingerprint(path)
       problems = error.problems
-      log.error({ path, problems }, 'guard registry refused, the one before stays')
-      return { ok: false, problems }
     }
+    onReading(current, problems)
+    return problems
   }
-  const reload = (): Promise<ReloadOutcome> => {
+  const reload = (): Promise<readonly string[]> => {
     const next = turn.then(load)
     turn = next.catch(() => undefined)
     return next
