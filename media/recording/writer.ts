@@ -123,6 +123,7 @@ export class RecordingWriter {
   /** Parts of the frame that is being put together. */
   readonly #parts = new Map<number, Int16Array>()
   #sum = new Int32Array(0)
+  #mixed = new Int16Array(0)
   /** Time of the first frame on the ring's clock. */
   #beganMs: number | null = null
   #frames = 0
@@ -226,13 +227,17 @@ export class RecordingWriter {
   #put(rateHz: number): void {
     const at = this.#frames % framesPerSecond
     const samples = frameSamples(rateHz)
-    if (this.#sum.length !== samples) this.#sum = new Int32Array(samples)
+    if (this.#sum.length !== samples) {
+      this.#sum = new Int32Array(samples)
+      this.#mixed = new Int16Array(samples)
+    }
     this.#sum.fill(0)
     for (const part of this.#parts.values()) {
       if (part.length !== samples) continue
       for (let i = 0; i < samples; i++) this.#sum[i]! += part[i]!
     }
-    this.#mix.put(at, Int16Array.from(this.#sum, limit), rateHz)
+    for (let i = 0; i < samples; i++) this.#mixed[i] = limit(this.#sum[i]!)
+    this.#mix.put(at, this.#mixed, rateHz)
     for (const [slot, { channel }] of this.#tracks) {
       const part = this.#parts.get(slot)
       channel.put(at, part?.length === samples ? part : null, rateHz)
