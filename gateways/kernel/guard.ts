@@ -87,6 +87,8 @@ export interface GuardDecision {
   /** Every policy asked, in order. */
   readonly findings: readonly PolicyFinding[]
   readonly receipt?: GuardReceipt
+  /** Final SIP status that a standard has for this very refusal, e.g. 438 Invalid Identity Header (RFC 8224 §6.2.2). */
+  readonly answer?: { readonly status: number; readonly phrase: string }
 }
 
 /** The port through which gateways ask IF.guard. */

@@ -229,7 +229,7 @@ export function createCallParts(
       kept.onEvent(legEvent)
     },
     await: (work) => void teardown.push(work),
-    tellDecision: ({ verdict, layer, code, reason, security, expertId, hazard, findings }, edgeLayers) => {
+    tellDecision: ({ verdict, layer, code, reason, security, expertId, hazard, findings, receipt }, edgeLayers) => {
       recorder.tell(components.guard, 'policy_decision', {
         verdict,
         layer,
@@ -239,7 +239,8 @@ export function createCallParts(
         expertId,
         hazard,
         findings: findings.map((finding) => ({ ...finding, reason: clip(finding.reason) })),
-        edgeLayers: [...edgeLayers]
+        edgeLayers: [...edgeLayers],
+        ...(receipt === undefined ? {} : { receipt: { ...receipt } })
       })
       event({ type: 'decided', verdict, code, expertId })
     },

@@ -138,6 +138,7 @@ export function takeCall(
       claimedTraceId: opening.claimedTraceId,
       hazard: opening.hazard,
       signature: opening.signature,
+      identities: opening.identities,
       body: Buffer.from(opening.offer, 'utf8'),
       edge,
       receivedAt
@@ -237,7 +238,8 @@ export function takeCall(
 
   const refuse = (refused: Refusal) => {
     const headers = { ...refused.headers, Reason: reasonOfStatus(refused.status), 'Session-ID': sessionId() }
-    response.send(refused.status, { headers })
+    if (refused.phrase === null) response.send(refused.status, { headers })
+    else response.send(refused.status, refused.phrase, { headers })
     const { status, code, reason, layer, security } = refused
     const facts = {
       status,

@@ -30,7 +30,10 @@ export interface SendOptions {
 export interface SipResponse {
   readonly finalResponseSent: boolean
   /** `sent` gets the message as it went out, or an error when the transaction was gone. */
-  readonly send: (status: number, options: SendOptions, sent?: (error: unknown, message?: SipMessage) => void) => void
+  readonly send: {
+    (status: number, options: SendOptions, sent?: (error: unknown, message?: SipMessage) => void): void
+    (status: number, phrase: string, options: SendOptions): void
+  }
 }
 
 export interface SipDialog {

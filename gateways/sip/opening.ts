@@ -3,7 +3,7 @@ import { type Dialled, readDialled } from './dialled.ts'
 import type { SipRequest } from './drachtio.ts'
 import { readEdgeFacts } from './edge-facts.ts'
 import { type Refusal, refusal } from './refusal.ts'
-import { ambiguity, clip, readCSeq, readMediaType, readNameAddr, readTokens } from './sip-headers.ts'
+import { ambiguity, clip, readCSeq, readIdentities, readMediaType, readNameAddr, readTokens } from './sip-headers.ts'
 
 /** What an INVITE says, read once. Fields that could not be read are null or empty; then `refusal` says why. */
 export interface Opening {
@@ -18,6 +18,8 @@ export interface Opening {
   readonly hazard: string | null
   readonly claimedTraceId: string | null
   readonly signature: string | null
+  /** Values of Identity headers. */
+  readonly identities: readonly string[]
   readonly peerSessionId: string | undefined
   /** SDP offer; empty for a late offer. */
   readonly offer: string
@@ -89,6 +91,7 @@ export function readOpening(request: SipRequest, conferences: ReadonlySet<string
     hazard: hazardHeader !== null && isHazardName(hazardHeader) ? hazardHeader : (dialled?.hazard ?? null),
     claimedTraceId: claimedTraceId !== null && isAcceptableTraceId(claimedTraceId) ? claimedTraceId : null,
     signature,
+    identities: readIdentities(request),
     peerSessionId: request.get('Session-ID'),
     offer: request.body,
     edge: edge.ok ? edge.facts : null,

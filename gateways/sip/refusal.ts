@@ -11,6 +11,8 @@ export interface Refusal {
   readonly layer: Layer | null
   /** Speaks of an attack: recorded as SECURITY_REJECTED. */
   readonly security: boolean
+  /** In place of the usual reason phrase of the status, where a standard has one; null for the usual one. */
+  readonly phrase: string | null
   /** Headers the status calls for, e.g. Retry-After. */
   readonly headers: Readonly<Record<string, string>>
 }
@@ -95,16 +97,19 @@ const attacks: ReadonlySet<string> = new Set<OwnRefusalCode>([
 
 /** Refusal for a decision of IF.guard. */
 export function refusalByGuard(decision: GuardDecision): Refusal {
-  const outcome =
-    guardOutcomes[decision.code] ?? (decision.layer === 'rate' ? guardOutcomes['guard.rate.exceeded']! : { status: 403 })
-  const { code, reason, layer, security } = decision
-  return { status: outcome.status, headers: outcome.headers ?? {}, code, reason, layer, security }
+  const outcome: Outcome =
+    decision.answer ??
+    guardOutcomes[decision.code] ??
+    (decision.layer === 'rate' ? guardOutcomes['guard.rate.exceeded']! : { status: 403 })
+  const { code, reason, layer, security, answer } = decision
+  const phrase = answer?.phrase ?? null
+  return { status: outcome.status, phrase, headers: outcome.headers ?? {}, code, reason, layer, security }
 }
 
 /** Refusal for an answer of the conference. */
 export function refusalByMedia(refusal: MediaRefusal): Refusal {
   const { status, headers = {} } = mediaOutcomes[refusal.code]
-  return { status, headers, code: refusal.code, reason: refusal.reason, layer: null, security: false }
+  return { status, phrase: null, headers, code: refusal.code, reason: refusal.reason, layer: null, security: false }
 }
 
 /** Refusal by this gateway. `headers` add to those of the code. */
@@ -112,6 +117,7 @@ export function refusal(code: OwnRefusalCode, reason: string, headers: Readonly<
   const outcome: Outcome = ownOutcomes[code]
   return {
     status: outcome.status,
+    phrase: null,
     headers: { ...outcome.headers, ...headers },
     code,
     reason,

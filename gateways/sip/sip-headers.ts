@@ -85,3 +85,28 @@ const compactForms: Readonly<Record<string, string>> = { f: 'from', t: 'to', i: 
 export function clip(text: string, limit = 512): string {
   return (text.length > limit ? text.slice(0, limit) : text).toWellFormed()
 }
+
+/**
+ * Values of the Identity headers, in order; `y` is the compact form. Commas inside angle brackets and quotes part nothing.
+ *
+ * @see RFC 8224 §4, §4.1
+ */
+export function readIdentities(message: Pick<SipMessage, 'get'>): string[] {
+  const values: string[] = []
+  for (const text of [message.get('Identity') ?? '', message.get('y') ?? '']) {
+    let from = 0
+    let closing: string | null = null
+    for (let at = 0; at <= text.length; at++) {
+      const character = text[at]
+      if (character === closing) closing = null
+      else if (closing === null && character === '<') closing = '>'
+      else if (closing === null && character === '"') closing = '"'
+      else if ((closing === null && character === ',') || character === undefined) {
+        const value = text.slice(from, at).trim()
+        if (value !== '') values.push(value)
+        from = at + 1
+      }
+    }
+  }
+  return values
+}

@@ -4,6 +4,7 @@ import { deny, type Evaluate, type PolicyState, type PolicyVerdict } from './pol
 import type { Registry } from './registry.ts'
 import { codeForm, engineVersion, hashOfFacts, judge, longestCode, type RuleSet, surroundings } from './rules/rules.ts'
 import { type FactType, fits } from './rules/types.ts'
+import { identityStatus } from './stir/status.ts'
 
 /** A policy at work. */
 export interface OpenPolicy {
@@ -63,6 +64,7 @@ export function decideWith(bench: Bench): Guard['decide'] {
       judgement = await judge(rules, around, establish)
     }
     const { verdict, code, reason, attack, rule } = judgement
+    const answer = identityStatus(code)
     return {
       verdict,
       layer: 'policy',
@@ -72,7 +74,8 @@ export function decideWith(bench: Bench): Guard['decide'] {
       expertId: party?.id ?? null,
       hazard,
       findings: [...findings.values()],
-      receipt: { engine: engineVersion, policy: rules.hash, rule, input: hashOfFacts(facts), facts }
+      receipt: { engine: engineVersion, policy: rules.hash, rule, input: hashOfFacts(facts), facts },
+      ...(answer === null ? {} : { answer })
     } satisfies GuardDecision
   }
 }

@@ -143,9 +143,10 @@ function exchange(
     get finalResponseSent() {
       return sent.some((each) => each.status >= 200)
     },
-    send: (status, options, done) => {
+    send: (status: number, second: string | SendOptions, third?: SendOptions | ((error: unknown) => void)) => {
+      const options = typeof second === 'string' ? (third as SendOptions) : second
       sent.push({ status, headers: options.headers ?? {}, body: options.body ?? '' })
-      done?.(null)
+      if (typeof third === 'function') third(null)
     }
   }
   const cancel = () => {
