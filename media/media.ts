@@ -95,6 +95,8 @@ export interface MediaPlane extends ConferencePort {
   /** Floor role: observers hear and are not heard. */
   readonly setRole: (conference: string, participant: string, role: ParticipantRole) => void
   readonly raiseHand: (conference: string, participant: string, raised: boolean) => void
+  /** A key of a participant that came otherwise than in its sound (H.245 user input, SIP INFO). @param digit 0–9 * # A–D */
+  readonly press: (conference: string, participant: string, digit: string) => void
   /** Sets how loud the others hear a participant, and it the others. Each from −60 to 12 dB. @throws {RangeError} */
   readonly setVolume: (
     conference: string,
@@ -386,15 +388,19 @@ export async function createMediaPlane(config: MediaConfig): Promise<MediaPlane>
     }
   }
 
+  function press(member: Member, digit: string): void {
+    const { conference, participant } = member
+    tell({ type: 'key', conference, participant, digit })
+    const action = member.keys.press(digit, member.role, performance.now())
+    if (action !== null) play(conference, actions[action](member), member)
+  }
+
   function observe(id: number, event: ThreadLegEvent | LegEvent): void {
     const member = members.get(id)
     if (member === undefined) return
     const { conference, participant } = member
-    if (event.type === 'dtmf') {
-      tell({ type: 'key', conference, participant, digit: event.digit })
-      const action = member.keys.press(event.digit, member.role, performance.now())
-      if (action !== null) play(conference, actions[action](member), member)
-    } else if (event.type === 'speaking') {
+    if (event.type === 'dtmf') press(member, event.digit)
+    else if (event.type === 'speaking') {
       member.speaking = event.speaking
       tell({ type: 'speaking', conference, participant, speaking: event.speaking })
     } else if (event.type === 'sending') tell({ type: 'sending', conference, participant })
@@ -513,6 +519,7 @@ export async function createMediaPlane(config: MediaConfig): Promise<MediaPlane>
       tell({ type: 'role', conference, participant, role })
     },
     raiseHand: (conference, participant, raised) => setHand(find(conference, participant), raised),
+    press: (conference, participant, digit) => press(find(conference, participant), digit),
     setVolume: (conference, participant, { heardDb, hearsDb }) => {
       const member = find(conference, participant)
       for (const decibels of [heardDb, hearsDb]) {
