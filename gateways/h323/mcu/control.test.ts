@@ -35,25 +35,33 @@ const said = (effect: McEffect | undefined) =>
 
 function council() {
   const control = createConferenceControl(3)
-  control.join('a', 'Room A', true)
-  control.join('b', 'Room B', true)
-  control.join('expert', 'expert-safety', false)
+  for (const [participant, name] of [
+    ['a', 'Room A'],
+    ['b', 'Room B'],
+    ['expert', 'expert-safety']
+  ] as const)
+    control.join(participant, name)
+  control.ready('a')
+  control.ready('b')
   return control
 }
 
 test('who comes gets the lowest number that is free; terminals are told who comes and goes', (t) => {
   const control = createConferenceControl(3)
-  const first = control.join('a', 'Room A', true)
+  t.deepEqual(control.join('a', 'Room A'), [])
+  const first = control.ready('a')
   t.deepEqual(short(first), ['a<terminalNumberAssign'])
-  t.deepEqual(said(first![0]), label(1))
-  t.deepEqual(short(control.join('expert', 'expert-safety', false)), ['a<terminalJoinedConference'])
-  const second = control.join('b', 'Room B', true)
-  t.deepEqual(short(second), ['b<terminalNumberAssign', 'a<terminalJoinedConference'])
-  t.deepEqual(said(second![1]), label(3))
+  t.deepEqual(said(first[0]), label(1))
+  t.deepEqual(control.ready('a'), [])
+  t.deepEqual(short(control.join('expert', 'expert-safety')), ['a<terminalJoinedConference'])
+  const second = control.join('b', 'Room B')
+  t.deepEqual(short(second), ['a<terminalJoinedConference'])
+  t.deepEqual(said(second![0]), label(3))
+  control.ready('b')
   const left = control.leave('expert')
   t.deepEqual(short(left), ['a<terminalLeftConference', 'b<terminalLeftConference'])
   t.deepEqual(said(left[0]), label(2))
-  control.join('c', 'Room C', true)
+  control.join('c', 'Room C')
   t.deepEqual(
     control.members().map(({ participant, number }) => [participant, number]),
     [
@@ -67,8 +75,8 @@ test('who comes gets the lowest number that is free; terminals are told who come
 
 test('192 have room, the next has not', (t) => {
   const control = createConferenceControl(0)
-  for (let n = 0; n < 192; n++) t.truthy(control.join(`p${n}`, 'x', false))
-  t.is(control.join('late', 'x', true), null)
+  for (let n = 0; n < 192; n++) t.truthy(control.join(`p${n}`, 'x'))
+  t.is(control.join('late', 'x'), null)
 })
 
 test('the list of terminals and their names, those of other protocols among them', (t) => {
@@ -143,7 +151,7 @@ test('a terminal chooses whom it sees; functions that are not here are refused',
 
 test('long names are cut where a character ends', (t) => {
   const control = createConferenceControl(3)
-  control.join('a', 'é'.repeat(100), true)
+  control.join('a', 'é'.repeat(100))
   const { terminalID } = said(control.take('a', request({ type: 'requestTerminalID', value: label(1) }))?.[0]) as {
     terminalID: Buffer
   }
@@ -167,6 +175,7 @@ const requests = fc.oneof(
 test('property: numbers are one each, the chair is there, what is sent can be encoded and goes to terminals that are there', (t) => {
   const event = fc.oneof(
     fc.tuple(fc.constant('join' as const), fc.nat(6), fc.boolean()),
+    fc.tuple(fc.constant('ready' as const), fc.nat(6), fc.boolean()),
     fc.tuple(fc.constant('leave' as const), fc.nat(6), fc.boolean()),
     fc.tuple(fc.constant('ask' as const), fc.nat(6), requests)
   )
@@ -177,14 +186,13 @@ test('property: numbers are one each, the chair is there, what is sent can be en
         const name = `p${n}`
         const isThere = control.members().some(({ participant }) => participant === name)
         const chair = control.chair()
-        const effects =
-          what === 'join'
-            ? isThere
-              ? []
-              : control.join(name, name, more as boolean)!
-            : what === 'leave'
-              ? control.leave(name)
-              : control.take(name, request(more as Request))!
+        const does = {
+          join: () => (isThere ? [] : control.join(name, name)!),
+          ready: () => control.ready(name),
+          leave: () => control.leave(name),
+          ask: () => control.take(name, request(more as Request))!
+        }
+        const effects = does[what]()
         const members = control.members()
         t.is(new Set(members.map(({ number }) => number)).size, members.length)
         if (control.chair() !== null) t.true(members.some(({ participant }) => participant === control.chair()))

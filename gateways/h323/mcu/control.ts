@@ -54,7 +54,9 @@ export interface ConferenceControl {
   /** Whom all are made to see; null for whoever speaks. */
   readonly broadcaster: () => string | null
   /** Null when all numbers are taken. */
-  readonly join: (participant: string, name: string, isTerminal: boolean) => readonly McEffect[] | null
+  readonly join: (participant: string, name: string) => readonly McEffect[] | null
+  /** The participant speaks H.245 now: it learns its number, and from here on who comes and goes. */
+  readonly ready: (participant: string) => readonly McEffect[]
   readonly leave: (participant: string) => readonly McEffect[]
   /** Takes a message of a terminal; null when it is none of a conference. */
   readonly take: (participant: string, message: MultimediaSystemControlMessage) => readonly McEffect[] | null
@@ -218,7 +220,7 @@ export function createConferenceControl(mcuNumber: number): ConferenceControl {
     if (told.type !== 'requestForFloor') return []
     const holder = chair === null ? undefined : members.get(chair)
     const asked: McEffect = { type: 'floorAsked', participant: from.participant }
-    if (holder?.isTerminal !== true || holder === from) return [asked]
+    if (holder?.isTerminal !== true || chair === from.participant) return [asked]
     return [asked, indicate(holder.participant, { type: 'floorRequested', value: labelOf(from) })]
   }
 
@@ -226,13 +228,18 @@ export function createConferenceControl(mcuNumber: number): ConferenceControl {
     members: () => [...members.values()],
     chair: () => chair,
     broadcaster: () => broadcaster,
-    join(participant, name, isTerminal) {
+    join(participant, name) {
       const number = freeNumber()
       if (number === null) return null
-      const member = { participant, number, name, isTerminal }
+      const member = { participant, number, name, isTerminal: false }
       members.set(participant, member)
-      const own = isTerminal ? [indicate(participant, { type: 'terminalNumberAssign', value: labelOf(member) })] : []
-      return [...own, ...tellOthers(participant, { type: 'terminalJoinedConference', value: labelOf(member) })]
+      return tellOthers(participant, { type: 'terminalJoinedConference', value: labelOf(member) })
+    },
+    ready(participant) {
+      const member = members.get(participant)
+      if (member === undefined || member.isTerminal) return []
+      members.set(participant, { ...member, isTerminal: true })
+      return [indicate(participant, { type: 'terminalNumberAssign', value: labelOf(member) })]
     },
     leave(participant) {
       const member = members.get(participant)
