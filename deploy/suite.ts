@@ -4,7 +4,7 @@
 
 import { mkdir } from 'node:fs/promises'
 import type { Registry } from 'prom-client'
-import { createGuard, type RunningGuard } from '#guard'
+import type { RunningGuard } from '#guard'
 import { type Clock, createLog, errorCode, type Guard, type Log, newTraceId, systemClock, type Witness } from '#kernel'
 import {
   createWitness,
@@ -24,6 +24,7 @@ import { type DataLayout, layoutOf } from './data.ts'
 import { type EmbeddedEdge, startEmbeddedEdge } from './edge.ts'
 import { type Part, parts, type SuiteEvent } from './events.ts'
 import { freeUdpRange } from './free-ports.ts'
+import { openGuard } from './guard.ts'
 import type { RunningH323 } from './h323.ts'
 import { lockData } from './lock.ts'
 import { mediaMetrics } from './media-metrics.ts'
@@ -221,14 +222,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
   )
   const guard = await start(
     'guard',
-    () =>
-      createGuard({
-        registryPath: layout.registry,
-        limits: { callsPerMinute: config.limits.callsPerMinute },
-        hazards: config.hazards,
-        clock,
-        log: log.child({ part: 'guard' })
-      }),
+    () => openGuard({ config, layout, witness, clock, log: log.child({ part: 'guard' }), emit, warn }),
     (running) => running.close()
   )
   const media = await start(
