@@ -22,6 +22,10 @@ export function describeEvent(event: SuiteEvent): EventLine | null {
       return event.ok
         ? line('plain', `registry loaded, ${event.parties} parties`)
         : line('bad', `registry refused, the one before stays: ${event.problems.join('; ')}`)
+    case 'rules':
+      return event.ok
+        ? line('plain', `rules of IF.guard changed to ${event.hash.slice(0, 16)}`)
+        : line('bad', `rules of IF.guard refused, those before stay: ${event.problems.join('; ')}`)
     case 'warning':
       return line('bad', `${event.message} (${event.code})`)
     case 'signalling':

@@ -83,6 +83,31 @@ export const suiteSchema = z.strictObject({
     .default([...defaultHazards])
     .describe('Hazards there are'),
   registry: z.string().min(1).nullable().default(null).describe('Expert registry; null for registry.yaml in the data folder'),
+  guard: z
+    .strictObject({
+      rules: z
+        .string()
+        .min(1)
+        .nullable()
+        .default(null)
+        .describe('Rules of IF.guard (Cedar), followed while it runs; null for those of the suite'),
+      identity: z
+        .strictObject({
+          anchors: z.string().min(1).describe('PEM file of the authorities whose signers are trusted'),
+          hosts: z
+            .array(z.string().regex(/^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/, 'expected a host name in lower case'))
+            .min(1)
+            .nullable()
+            .default(null)
+            .describe('Hosts that are asked for certificates; null for any on the public Internet'),
+          windowMs: positive(600_000).default(60_000).describe('How far the time of a PASSporT may be from ours')
+        })
+        .nullable()
+        .default(null)
+        .describe('Identity headers of callers (STIR/SHAKEN); null leaves them unread')
+    })
+    .prefault({})
+    .describe('IF.guard'),
   certificates: z
     .strictObject({
       certificate: z.string().min(1),

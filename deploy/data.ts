@@ -10,6 +10,10 @@ export interface DataLayout {
   readonly folder: string
   /** Expert registry, YAML. */
   readonly registry: string
+  /** Rules of IF.guard; null for those of the suite. */
+  readonly rules: string | null
+  /** Every rule file that was in force, by its hash: receipts in the ledger name them. */
+  readonly policies: string
   /** Digest credentials, JSON, mode 0600. */
   readonly credentials: string
   /** Development CA and the certificates it issued. */
@@ -43,6 +47,8 @@ export function layoutOf(config: SuiteConfig): DataLayout {
   return {
     folder,
     registry: resolve(config.registry ?? join(folder, 'registry.yaml')),
+    rules: config.guard.rules === null ? null : resolve(config.guard.rules),
+    policies: join(folder, 'policies'),
     credentials: join(folder, 'credentials.json'),
     authority,
     certificate: resolve(config.certificates?.certificate ?? join(authority, 'server.pem')),

@@ -22,4 +22,7 @@ export type SuiteEvent =
       readonly newUsers: readonly string[]
     }
   | { readonly type: 'registry'; readonly at: number; readonly ok: false; readonly problems: readonly string[] }
+  /** The rules of IF.guard changed, or a rule file was refused; `hash` is of those in force. */
+  | { readonly type: 'rules'; readonly at: number; readonly ok: true; readonly hash: string; readonly previous: string | null }
+  | { readonly type: 'rules'; readonly at: number; readonly ok: false; readonly hash: string; readonly problems: readonly string[] }
   | { readonly type: 'warning'; readonly at: number; readonly code: string; readonly message: string }
