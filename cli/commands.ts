@@ -44,6 +44,76 @@ export const commands: readonly Command[] = [
     load: () => import('./commands/h323-decode.ts')
   },
   {
+    words: ['h323', 'endpoints'],
+    operands: [],
+    summary: 'endpoints registered with the gatekeeper of the running suite',
+    options: [dataOption],
+    load: () => import('./commands/h323-endpoints.ts')
+  },
+  {
+    words: ['h323', 'calls'],
+    operands: [],
+    summary: 'calls that the gatekeeper of the running suite has admitted',
+    options: [dataOption, { name: 'drop', value: 'CALL', summary: 'ask the endpoints of this call to leave it, instead' }],
+    load: () => import('./commands/h323-calls.ts')
+  },
+  {
+    words: ['h323', 'conference'],
+    operands: ['[conference]'],
+    summary: 'conferences, or who is in one: terminals, telephones and browsers',
+    options: [dataOption],
+    load: () => import('./commands/h323-conference.ts')
+  },
+  {
+    words: ['h323', 'conference', 'invite'],
+    operands: ['<conference>', '<alias>'],
+    summary: 'call an H.323 terminal into a conference',
+    options: [dataOption],
+    load: async () => ({ run: (await import('./commands/h323-conference.ts')).invite })
+  },
+  {
+    words: ['h323', 'conference', 'mute'],
+    operands: ['<conference>', '<participant>'],
+    summary: 'let nobody hear a participant',
+    options: [dataOption],
+    load: async () => ({ run: (await import('./commands/h323-conference.ts')).mute })
+  },
+  {
+    words: ['h323', 'conference', 'unmute'],
+    operands: ['<conference>', '<participant>'],
+    summary: 'let a participant be heard again',
+    options: [dataOption],
+    load: async () => ({ run: (await import('./commands/h323-conference.ts')).unmute })
+  },
+  {
+    words: ['h323', 'conference', 'drop'],
+    operands: ['<conference>', '<participant>'],
+    summary: 'end a terminal’s call',
+    options: [dataOption],
+    load: async () => ({ run: (await import('./commands/h323-conference.ts')).drop })
+  },
+  {
+    words: ['h323', 'conference', 'lock'],
+    operands: ['<conference>'],
+    summary: 'let nobody else join',
+    options: [dataOption],
+    load: async () => ({ run: (await import('./commands/h323-conference.ts')).lock })
+  },
+  {
+    words: ['h323', 'conference', 'unlock'],
+    operands: ['<conference>'],
+    summary: 'let others join again',
+    options: [dataOption],
+    load: async () => ({ run: (await import('./commands/h323-conference.ts')).unlock })
+  },
+  {
+    words: ['h323', 'conference', 'withdraw-chair'],
+    operands: ['<conference>'],
+    summary: 'take the token of the chair from the terminal that has it',
+    options: [dataOption],
+    load: async () => ({ run: (await import('./commands/h323-conference.ts')).withdrawChair })
+  },
+  {
     words: ['guard', 'explain'],
     operands: ['<trace-or-call-id>'],
     summary: 'which of the seven layers decided about a call, and why',
@@ -199,7 +269,7 @@ export const commands: readonly Command[] = [
     words: ['witness', 'token', 'add'],
     operands: ['<name>'],
     summary: 'make a bearer token of the service, shown this once; idempotency keys belong to its name',
-    options: [dataOption, ledgerOption, { name: 'role', value: 'ROLE', summary: 'producer, auditor or admin' }],
+    options: [dataOption, ledgerOption, { name: 'role', value: 'ROLE', summary: 'producer, auditor, escalator or admin' }],
     load: () => import('./commands/witness-token-add.ts')
   },
   {

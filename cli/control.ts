@@ -1,0 +1,89 @@
+import { readFile } from 'node:fs/promises'
+import { request as plainRequest } from 'node:http'
+import { request as secureRequest } from 'node:https'
+import { join } from 'node:path'
+import type { ControlFile } from '#suite'
+import { type Arguments, CommandError, systemCode } from './arguments.ts'
+import { dataFolder } from './command.ts'
+
+const patienceMs = 60_000
+const mostOctets = 16 << 20
+
+/**
+ * Asks the suite that runs on a data folder of this machine.
+ *
+ * @param body of a POST; a GET without
+ * @param signal ends the waiting
+ * @throws {CommandError} `cli.suite.absent` when none runs, or it serves nothing; `cli.suite.refused` with what it says; `cli.suite.unreachable`
+ */
+export async function askSuite(args: Arguments, path: string, body?: object, signal?: AbortSignal): Promise<unknown> {
+  const folder = dataFolder(args)
+  let control: ControlFile
+  try {
+    control = JSON.parse(await readFile(join(folder, 'control.json'), 'utf8'))
+  } catch (cause) {
+    if (systemCode(cause) !== 'ENOENT')
+      throw new CommandError('cli.suite.unreachable', `${folder}/control.json cannot be read`, { cause })
+    const hint = 'none runs, or its service is off (ledger.service.enabled)'
+    throw new CommandError('cli.suite.absent', `no suite can be asked in ${folder}: ${hint}`)
+  }
+  const { status, text } = await send(control, path, body, signal)
+  const answer = parsed(text)
+  if (status >= 200 && status < 300) return answer
+  const { detail, errors = [] } = answer as { detail?: string; errors?: { at: string; message: string }[] }
+  const more = errors.map(({ at, message }) => `; ${at}: ${message}`).join('')
+  throw new CommandError(status === 404 ? 'cli.not-found' : 'cli.suite.refused', `${detail ?? `status ${status}`}${more}`)
+}
+
+async function send(
+  { url, token, certificate }: ControlFile,
+  path: string,
+  body: object | undefined,
+  signal: AbortSignal | undefined
+): Promise<{ status: number; text: string }> {
+  const target = new URL(path, url)
+  const octets = body === undefined ? null : Buffer.from(JSON.stringify(body))
+  const options = {
+    method: octets === null ? 'GET' : 'POST',
+    headers: {
+      authorization: `Bearer ${token}`,
+      ...(octets === null ? {} : { 'content-type': 'application/json', 'content-length': octets.length })
+    },
+    timeout: patienceMs,
+    ...(signal === undefined ? {} : { signal })
+  }
+  // the certificate itself is what is trusted: its name need not be that of a loopback address
+  const trust = certificate === null ? {} : { ca: await readFile(certificate), checkServerIdentity: () => undefined }
+  try {
+    return await new Promise((resolve, reject) => {
+      const request =
+        target.protocol === 'https:' ? secureRequest(target, { ...options, ...trust }) : plainRequest(target, options)
+      request.on('error', reject)
+      request.on('timeout', () => request.destroy(new Error('no answer')))
+      request.on('response', (response) => {
+        const parts: Buffer[] = []
+        let size = 0
+        response.on('error', reject)
+        response.on('data', (part: Buffer) => {
+          size += part.length
+          if (size > mostOctets) request.destroy(new Error('too long an answer'))
+          else parts.push(part)
+        })
+        response.on('end', () => resolve({ status: response.statusCode ?? 0, text: Buffer.concat(parts).toString('utf8') }))
+      })
+      request.end(octets ?? undefined)
+    })
+  } catch (cause) {
+    throw new CommandError('cli.suite.unreachable', 'the suite does not answer: it may have ended without a chance to say so', {
+      cause
+    })
+  }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return {}
+  }
+}
