@@ -121,6 +121,42 @@ export const commands: readonly Command[] = [
     load: () => import('./commands/guard-explain.ts')
   },
   {
+    words: ['guard', 'replay'],
+    operands: ['<trace-call-id-or-entry>'],
+    summary: 'make a past decision again, from the facts and the rules of its receipt',
+    options: [
+      dataOption,
+      ledgerOption,
+      { name: 'policies', value: 'DIR', summary: 'folder of rules by their hash (default: policies in the data folder)' },
+      { name: 'rules', value: 'FILE', summary: 'ask these rules instead: what they would have said' }
+    ],
+    load: () => import('./commands/guard-replay.ts')
+  },
+  {
+    words: ['guard', 'policy', 'check'],
+    operands: ['<file>'],
+    summary: 'every problem of a rule file, with its line',
+    options: [],
+    load: () => import('./commands/guard-policy-check.ts')
+  },
+  {
+    words: ['guard', 'policy', 'test'],
+    operands: ['<table>'],
+    summary: 'ask the rules about each row of a table of calls, YAML, and tell where they say something else than the row',
+    options: [{ name: 'rules', value: 'FILE', summary: 'rules to ask (default: those of the suite)' }],
+    load: () => import('./commands/guard-policy-test.ts')
+  },
+  {
+    words: ['guard', 'policy', 'show'],
+    operands: ['[hash]'],
+    summary: 'the rules of the suite, or those that a receipt names',
+    options: [
+      dataOption,
+      { name: 'policies', value: 'DIR', summary: 'folder of rules by their hash (default: policies in the data folder)' }
+    ],
+    load: () => import('./commands/guard-policy-show.ts')
+  },
+  {
     words: ['guard', 'registry', 'check'],
     operands: ['<file>'],
     summary: 'every problem of a registry file, with its line',

@@ -262,6 +262,47 @@ export const suiteSchema = z.strictObject({
     })
     .prefault({})
     .describe('H.323'),
+  escalation: z
+    .strictObject({
+      domain: z
+        .string()
+        .regex(/^[A-Za-z0-9](?:[A-Za-z0-9.-]{0,126}[A-Za-z0-9])?$/, 'expected a host name')
+        .default('council.invalid')
+        .describe('Host of the address from which experts are called: sip:CONFERENCE@HOST'),
+      proxy: z
+        .string()
+        .regex(/^sip:[^\s<>]{1,256}$/, 'expected a SIP URI')
+        .nullable()
+        .default(null)
+        .describe('Where calls out go: inner address of an external edge; null with the embedded one'),
+      tls: z
+        .enum(['required', 'preferred'])
+        .nullable()
+        .default(null)
+        .describe('Whether experts are called over TLS only; null for the rule of the profile: in production'),
+      contrarian: z
+        .enum(['on-request', 'always', 'never'])
+        .default('on-request')
+        .describe('When an expert who speaks against the prevailing view is called too'),
+      earlyMedia: z
+        .enum(['heard', 'ignored'])
+        .default('ignored')
+        .describe('Whether the council hears what comes before the answer'),
+      offer: z.enum(['early', 'late']).default('early').describe('late lets the expert describe the session first'),
+      ringTimeoutMs: positive(180_000).default(30_000).describe('How long an expert is rung'),
+      parallel: positive(50).default(5).describe('Experts rung at once in parallel hunting'),
+      attempts: positive(10).default(3).describe('Calls of one expert in one escalation'),
+      callsPerExpert: positive(1000).default(1).describe('Calls out to one expert at a time'),
+      mostOpen: positive(10_000).default(100).describe('Escalations at a time'),
+      key: z
+        .string()
+        .min(1)
+        .nullable()
+        .default(null)
+        .describe('Ed25519 key that signs calls out, PEM; null for escalation.pem in the data folder, made when it is not there')
+    })
+    .prefault({})
+    .describe('Calls out'),
   logLevel: z.enum(['silent', 'error', 'warn', 'info', 'debug']).default('warn').describe('Least level that is logged')
 })
 

@@ -36,6 +36,8 @@ export interface DataLayout {
   readonly h323Registrations: string
   /** Where commands on this machine reach the running suite, mode 0600; gone when it ends. */
   readonly control: string
+  /** Key that signs calls out, mode 0600. */
+  readonly escalationKey: string
   /** Names the process that works on this folder. */
   readonly lock: string
 }
@@ -61,6 +63,7 @@ export function layoutOf(config: SuiteConfig): DataLayout {
     h323Accounts: resolve(config.h323.accounts ?? join(folder, 'h323-accounts.yaml')),
     h323Registrations: join(folder, 'h323.db'),
     control: join(folder, 'control.json'),
+    escalationKey: resolve(config.escalation.key ?? join(folder, 'escalation.pem')),
     lock: join(folder, 'suite.lock')
   }
 }

@@ -9,6 +9,8 @@ import { freeTcpPort, freeUdpPort } from './free-ports.ts'
 /** Kamailio as a part of the suite. */
 export interface EmbeddedEdge {
   readonly addresses: { readonly tls: EdgeEndpoint; readonly udp: EdgeEndpoint | null; readonly tcp: EdgeEndpoint | null }
+  /** Where application servers reach the edge, UDP. */
+  readonly inside: EdgeEndpoint
   readonly pid: Edge['pid']
   readonly certificateDaysLeft: () => number
   /** Gives the edge the credentials of the registry as it is now. @returns users that got new ones (development only). */
@@ -39,7 +41,7 @@ export async function startEmbeddedEdge(options: EmbeddedEdgeOptions): Promise<E
   const { config, layout, clock, log, warn } = options
   const { credentials } = await credentialsOf(options)
 
-  const attempt = async (): Promise<{ edge: Edge; listen: EmbeddedEdge['addresses'] }> => {
+  const attempt = async (): Promise<{ edge: Edge; listen: EmbeddedEdge['addresses']; inside: EdgeEndpoint }> => {
     const { address } = config.listen
     const endpoint = async (port: number, free: (address: string) => Promise<number>): Promise<EdgeEndpoint> => ({
       address,
@@ -50,11 +52,12 @@ export async function startEmbeddedEdge(options: EmbeddedEdgeOptions): Promise<E
       udp: config.listen.udp === null ? null : await endpoint(config.listen.udp, freeUdpPort),
       tcp: config.listen.tcp === null ? null : await endpoint(config.listen.tcp, freeTcpPort)
     }
+    const inside = { address: loopback, port: await freeUdpPort(loopback) }
     const edge = await startEdge(
       {
         profile: config.profile,
         listen,
-        inside: { address: loopback, port: await freeUdpPort(loopback) },
+        inside,
         applications: [options.application],
         tls: {
           certificate: layout.certificate,
@@ -75,7 +78,7 @@ export async function startEmbeddedEdge(options: EmbeddedEdgeOptions): Promise<E
       },
       { log, clock, onState: options.onState }
     )
-    return { edge, listen }
+    return { edge, listen, inside }
   }
 
   const automatic = [config.listen.tls, config.listen.udp, config.listen.tcp].includes(0)
@@ -88,7 +91,7 @@ export async function startEmbeddedEdge(options: EmbeddedEdgeOptions): Promise<E
       log.info({ error: String(error) }, 'edge did not start on the ports it was given; again on others')
     }
   }
-  const { edge, listen } = started
+  const { edge, listen, inside } = started
 
   let cancelCheck = () => {}
   const checkDates = () => {
@@ -101,6 +104,7 @@ export async function startEmbeddedEdge(options: EmbeddedEdgeOptions): Promise<E
 
   return {
     addresses: listen,
+    inside,
     pid: edge.pid,
     certificateDaysLeft: () => edge.certificate().daysLeft,
     registryChanged: async () => {

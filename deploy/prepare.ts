@@ -1,8 +1,10 @@
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { generateKeyPair } from '#guard'
 import { checkCertificate, createAuthority, issueCertificate } from '#kamailio'
 import type { SuiteConfig } from './config.ts'
 import { copyIfAbsent, type DataLayout, ensureSecret, layoutOf, makeFolders } from './data.ts'
+import { writePrivateFile } from './files.ts'
 
 /** A data folder that is ready. */
 export interface PreparedData {
@@ -30,6 +32,10 @@ export async function prepareData(config: SuiteConfig, nowMs: number): Promise<P
   if (config.certificates === null && config.edge === 'embedded' && (await prepareCertificates(config, layout, nowMs)))
     made.push(layout.certificate)
   const adminSecret = await ensureSecret(layout.adminSecret)
+  if (config.escalation.key === null && !existsSync(layout.escalationKey)) {
+    await writePrivateFile(layout.escalationKey, generateKeyPair().privateKey)
+    made.push(layout.escalationKey)
+  }
   return { layout, adminSecret, made }
 }
 

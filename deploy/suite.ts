@@ -4,6 +4,7 @@
 
 import { mkdir } from 'node:fs/promises'
 import type { Registry } from 'prom-client'
+import { createEscalator, type Escalator } from '#escalate'
 import type { RunningGuard } from '#guard'
 import { type Clock, createLog, errorCode, type Guard, type Log, newTraceId, systemClock, type Witness } from '#kernel'
 import {
@@ -22,6 +23,7 @@ import { resolveSuiteConfig, type SuiteConfig, type SuiteSettings } from './conf
 import { newControlToken, removeControl, writeControl } from './control.ts'
 import { type DataLayout, layoutOf } from './data.ts'
 import { type EmbeddedEdge, startEmbeddedEdge } from './edge.ts'
+import { directoryOf, escalateSettings, ownSigner } from './escalation.ts'
 import { type Part, parts, type SuiteEvent } from './events.ts'
 import { freeUdpRange } from './free-ports.ts'
 import { openGuard } from './guard.ts'
@@ -32,6 +34,7 @@ import { prepareData } from './prepare.ts'
 import { watchRegistry } from './registry-watch.ts'
 import { openCallsInLedger, suiteComponent, suiteStarted, suiteStopped } from './restart.ts'
 import { createSequence } from './sequence.ts'
+import { callIdOfTrying } from './trying.ts'
 
 export { loadSuiteConfig, resolveSuiteConfig, type SuiteConfig, type SuiteSettings, suiteSchema } from './config.ts'
 export type { ControlFile } from './control.ts'
@@ -85,6 +88,8 @@ export interface Suite {
   /** Public key of the ledger, in the form auditors keep. */
   readonly vkey: string
   readonly status: () => SuiteStatus
+  /** Calls experts out. */
+  readonly escalator: Escalator
   readonly onEvent: (listener: (event: SuiteEvent) => void) => void
   /** Parts that tests and the demo look into. */
   readonly inside: {
@@ -152,6 +157,8 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
   ])
   let h323: RunningH323 | null = null
   let plane: MediaPlane | null = null
+  let escalator: Escalator | null = null
+  let trying: (callId: string) => void = () => {}
   const mediaFigures = mediaMetrics(() => plane)
   const sequence = createSequence(log)
   const start = <T>(part: Part, begin: () => Promise<T>, stop: (running: T) => Promise<void>): Promise<T> =>
@@ -203,7 +210,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
           { ledger: opened, witness: made },
           clock,
           log.child({ part: 'ledger-service' }),
-          () => h323,
+          { h323: () => h323, escalator: () => escalator },
           mediaFigures.registry
         )
         return { ledger: opened, witness: made, service: served }
@@ -253,6 +260,11 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
           { transport: 'tcp', address: config.sip.address, port: config.sip.tcp }
         ],
         admin: { address: loopback, port: 0, secret: adminSecret },
+        // 100 Trying is not shown to applications, and belongs in the record.
+        onWire: ({ direction, bytes }) => {
+          const callId = direction === 'in' ? callIdOfTrying(bytes) : null
+          if (callId !== null) trying(callId)
+        },
         log: log.child({ part: 'sip-engine' })
       }),
     (running) => running.close()
@@ -264,6 +276,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
   const application = await start(
     'application',
     async () => {
+      const sign = await ownSigner(layout.escalationKey, clock)
       const running = await startSipApplication(
         {
           drachtio: { host: loopback, port: engine.adminPort, secret: adminSecret },
@@ -274,13 +287,17 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
           failClosed: config.failClosed,
           sessionExpiresSeconds: config.sessionExpiresSeconds,
           setupTimeoutMs: config.setupTimeoutMs,
-          maxCalls: config.limits.maxCalls
+          maxCalls: config.limits.maxCalls,
+          maxCallsPerExpert: config.escalation.callsPerExpert,
+          proxy: config.escalation.proxy,
+          domain: config.escalation.domain
         },
         {
           ...(options.callPorts?.({ witness, guard }) ?? { witness, guard }),
           conference: media,
           log: log.child({ part: 'application' }),
           clock,
+          sign,
           roleOf: (id) => guard.registry().byId(id)?.role ?? 'expert',
           openCalls: async (name) => {
             try {
@@ -298,6 +315,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
         }
       )
       running.onEvent(emit)
+      trying = running.trying
       return running
     },
     (running) => running.close()
@@ -355,6 +373,15 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
             }),
           (running) => running.stop()
         )
+  if (edge !== null) application.routeCallsOut(`sip:${edge.inside.address}:${edge.inside.port};transport=udp`)
+  const calling = createEscalator(escalateSettings(config), {
+    calls: application.callsOut,
+    directory: () => directoryOf(guard.registry()),
+    witness,
+    log: log.child({ part: 'escalation' }),
+    clock
+  })
+  escalator = calling
 
   const stopWatching = watchRegistry(guard, clock, registryPollMs, (change) => {
     if (!change.ok) return emit({ ...change, at: clock.now() })
@@ -368,6 +395,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
   let stopped: Promise<void> | null = null
   const stop = async () => {
     stopWatching()
+    await calling.close()
     await application.drain()
     await tellOwn(suiteStopped)
     await sequence.stop()
@@ -396,6 +424,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
       registry: { parties: guard.registry().parties.length, problems: guard.registryProblems() },
       certificateDaysLeft: edge?.certificateDaysLeft() ?? null
     }),
+    escalator: calling,
     onEvent: (listener) => void listeners.add(listener),
     inside: { media, witness, guard, edge, h323 },
     stop: () => {
@@ -411,14 +440,18 @@ async function serve(
   { ledger, witness }: { readonly ledger: Ledger; readonly witness: LocalWitness },
   clock: Clock,
   log: Log,
-  h323: () => RunningH323 | null,
+  { h323, escalator }: { readonly h323: () => RunningH323 | null; readonly escalator: () => Escalator | null },
   mediaRegistry: Registry
 ): Promise<LedgerService | null> {
   if (!(service.enabled ?? profile === 'development')) return null
   const { address, port, tls } = service
   const certificate = tls === null ? {} : { tls: { certificatePath: tls.certificate, keyPath: tls.key } }
   const { reader, append } = ledger
-  const [{ h323Routes }, { h323Metrics }] = await Promise.all([import('./h323-routes.ts'), import('./h323-metrics.ts')])
+  const [{ h323Routes }, { h323Metrics }, { escalationRoutes }] = await Promise.all([
+    import('./h323-routes.ts'),
+    import('./h323-metrics.ts'),
+    import('./escalation-routes.ts')
+  ])
   const ownToken = newControlToken()
   const running = await serveLedger({
     dir: layout.ledger,
@@ -431,7 +464,7 @@ async function serve(
     witnesses: ledger,
     spooled: witness.pending,
     ...certificate,
-    routes: h323Routes(h323),
+    routes: [...h323Routes(h323), ...escalationRoutes(escalator, clock)],
     registries: [h323Metrics(h323), mediaRegistry],
     ownToken
   })

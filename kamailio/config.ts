@@ -75,6 +75,8 @@ export interface EdgeConfig {
   readonly probeSeconds?: number
   /** How long an application server may take to answer at all, in milliseconds. Default 2000. */
   readonly answerTimeoutMs?: number
+  /** How long somebody who is called out may take to answer at all, in milliseconds. Default 8000. */
+  readonly calleeTimeoutMs?: number
   /** Memory of all processes together: calls, connections, tables. Taken from the system as it is used. Default 256. */
   readonly sharedMemoryMb?: number
   /** Word before each line of the accounting in Kamailio's log; the one who runs it makes one that nobody else knows. */
@@ -139,6 +141,7 @@ export function checkEdgeConfig(config: EdgeConfig): void {
     children: config.children,
     probeSeconds: config.probeSeconds,
     answerTimeoutMs: config.answerTimeoutMs,
+    calleeTimeoutMs: config.calleeTimeoutMs,
     sharedMemoryMb: config.sharedMemoryMb
   }
   for (const [name, value] of Object.entries(numbers)) {

@@ -43,7 +43,8 @@ function local(config: EdgeConfig): string {
   const substituted: Record<string, string | number> = {
     EDGE_REALM: config.realm,
     EDGE_ACCOUNTING_MARK: config.accountingMark ?? 'accounting:',
-    EDGE_NONCE_KEEP: limits.nonceSeconds + 60
+    EDGE_NONCE_KEEP: limits.nonceSeconds + 60,
+    EDGE_CALLEE_TIMER_MS: config.calleeTimeoutMs ?? 8000
   }
   const values: Record<string, string | number> = {
     EDGE_CHILDREN: config.children ?? 2,

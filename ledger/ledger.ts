@@ -12,7 +12,7 @@ import { bundleOfFolder } from './read/open-reader.ts'
 import { createLedgerReader, indexPathOf, type LedgerReader } from './read/reader.ts'
 import type { Seat, SeatSettings } from './seat/open.ts'
 import type { LedgerService, LedgerServiceConfig } from './service/service.ts'
-import { flattenItems, readPlaces } from './store/crossing.ts'
+import { expectProducers, OutgoingRequests, readPlaces } from './store/crossing.ts'
 import { prepareKeys } from './store/keyring.ts'
 import { isKey } from './store/keys.ts'
 import { type LogPlace, openLogReader, type StoreSettings } from './store/open.ts'
@@ -20,7 +20,7 @@ import type { Brought, Witnessing, WitnessingFigures } from './store/publisher.t
 import type { AppendItem, Place } from './store/store.ts'
 import { chooseStore, type LedgerStore } from './store/store-file.ts'
 import { Waiting } from './store/waiting.ts'
-import type { AppendRequest, WorkerAnswer, WorkerRequest } from './store/worker.ts'
+import type { WorkerAnswer, WorkerRequest } from './store/worker.ts'
 import { type ErasureTold, openWriter, type WriterSettings } from './store/writer.ts'
 
 export {
@@ -69,7 +69,7 @@ export { indexPathOf, type LedgerReader, openLedgerReader } from './read/reader.
 export { tilesOf } from './read/tiles.ts'
 export type { Seat, SeatSettings } from './seat/open.ts'
 export { Problem } from './service/problem.ts'
-export { jsonAnswer, type Route, route } from './service/route.ts'
+export { type EventStream, jsonAnswer, type Route, route } from './service/route.ts'
 export type { LedgerService, LedgerServiceConfig } from './service/service.ts'
 export { type FrameStore, openFrameStore } from './store/frame-store.ts'
 export { latestPublished } from './store/published.ts'
@@ -336,15 +336,13 @@ export async function openLedger(config: LedgerConfig): Promise<Ledger> {
   await start()
   const request = (message: WorkerRequest) => worker!.postMessage(message)
   /** Appends of one turn of the event loop go to the thread in one message. */
-  let outgoing: AppendRequest[] = []
+  const outgoing = new OutgoingRequests()
   const send = () => {
-    const requests = outgoing
-    outgoing = []
-    if (requests.length === 0) return
+    if (outgoing.size === 0) return
     if (worker === null) {
       start().catch((error: unknown) => config.log.error({ code: errorCode(error) }, 'ledger thread not started'))
     }
-    request({ type: 'append', requests })
+    request({ type: 'append', requests: outgoing.take() })
   }
   const log = placeOf(settings.store)
   const indexPath = indexPathOf(files.database)
@@ -370,14 +368,12 @@ export async function openLedger(config: LedgerConfig): Promise<Ledger> {
     size: () => size,
     append: async (items, epoch) => {
       if (closed) throw new InfraFabricError('ledger.closed', 'the ledger is closed')
-      let octets = 0
-      for (const { draft, key, erasable } of items) {
-        expectKey(key)
-        octets += draft[0].length + draft[1].length + draft[2].length + (erasable?.payload.length ?? 0)
-      }
-      const flat = flattenItems(items)
+      for (const { key } of items) expectKey(key)
+      expectProducers(items)
       const { id, promise } = waiting.add()
-      if (outgoing.push({ id, epoch, items: flat, entries: items.length, octets }) === 1) setImmediate(send)
+      outgoing.add(id, epoch, items)
+      if (outgoing.isFull) send()
+      else if (outgoing.size === 1) setImmediate(send)
       return promise
     },
     witnessing: () => witnessing,

@@ -1,7 +1,7 @@
 /**
  * Fails on an import that points the wrong way and prints the edge.
  *
- *     kernel ← {ledger, media, guard, sip-engine, kamailio} ← {gateways/sip, h323, bridge} ← deploy ← cli ← scripts (tests and tools)
+ *     kernel ← {ledger, media, guard, escalate, sip-engine, kamailio} ← {gateways/sip, h323, bridge} ← deploy ← cli ← scripts (tests and tools)
  *
  * The verifier (`ledger/verify`) shares no code with what writes a ledger: of the ledger it may import the hash functions of the tree alone.
  *
@@ -20,6 +20,7 @@ const allowed: Record<string, readonly string[]> = {
   'gateways/h323': ['gateways/kernel'],
   'gateways/bridge': ['gateways/kernel'],
   'plugins/guard': ['gateways/kernel'],
+  'plugins/escalate': ['gateways/kernel'],
   media: ['gateways/kernel'],
   ledger: ['gateways/kernel'],
   kamailio: ['gateways/kernel'],
@@ -28,6 +29,7 @@ const allowed: Record<string, readonly string[]> = {
     'gateways/sip-engine',
     'gateways/sip',
     'plugins/guard',
+    'plugins/escalate',
     'media',
     'ledger',
     'kamailio',

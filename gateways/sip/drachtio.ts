@@ -40,7 +40,7 @@ export interface SipDialog {
   readonly id: string
   readonly sip: { readonly callId: string; readonly localTag: string; readonly remoteTag: string }
   /** Session descriptions as last sent and received. */
-  readonly remote: { readonly sdp: string }
+  readonly remote: { readonly sdp: string | undefined }
   readonly on: {
     (event: 'ack', listener: (ack: SipRequest) => void): void
     (event: 'destroy', listener: (bye: SipRequest, reason: string) => void): void
@@ -56,7 +56,9 @@ export interface SentRequest extends SipMessage {
 }
 
 /** A response of the network. */
-export interface ReceivedResponse extends SipMessage {
+export interface ReceivedResponse extends Omit<SipMessage, 'body'> {
+  /** Undefined without one. */
+  readonly body: string | undefined
   readonly status: number
   readonly reason: string
   /** Empty for a response that the server made up: nobody answered, or nobody could be reached. */

@@ -289,16 +289,16 @@ export function placeCall(
             type: 'progress',
             status: response.status,
             tag: readNameAddr(response.get('To'))?.tag ?? null,
-            sdp: response.body
+            sdp: response.body ?? ''
           })
         }
       },
       (error, result) => {
         if (result === undefined) finalResponse(error)
-        else if ('ack' in result) fire({ type: 'accepted', accepted: acceptedOffer(result) })
+        else if ('sdp' in result) fire({ type: 'accepted', accepted: acceptedOffer(result) })
         else {
           watch(result)
-          fire({ type: 'accepted', accepted: { kind: 'answer', dialog: result, sdp: result.remote.sdp } })
+          fire({ type: 'accepted', accepted: { kind: 'answer', dialog: result, sdp: result.remote.sdp ?? '' } })
         }
       }
     )

@@ -126,7 +126,7 @@ export function openApiDocument(routes: readonly Route[], version: string): Sche
     paths,
     components: {
       schemas: components,
-      securitySchemes: { bearer: { type: 'http', scheme: 'bearer', description: 'Roles: producer, auditor, admin' } }
+      securitySchemes: { bearer: { type: 'http', scheme: 'bearer', description: 'Roles: producer, auditor, escalator, admin' } }
     }
   }
 }

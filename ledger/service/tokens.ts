@@ -6,7 +6,7 @@ import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, statS
 import { z } from 'zod'
 import { errorCode, InfraFabricError } from '#kernel'
 
-export const roles = ['producer', 'auditor', 'admin'] as const
+export const roles = ['producer', 'auditor', 'escalator', 'admin'] as const
 export type Role = (typeof roles)[number]
 
 /**

@@ -23,6 +23,7 @@ export async function openTestService(
   const tokens = {
     producer: addToken(tokensPath, 'producer', 'producer', 0).token,
     auditor: addToken(tokensPath, 'auditor', 'auditor', 0).token,
+    escalator: addToken(tokensPath, 'escalator', 'escalator', 0).token,
     admin: addToken(tokensPath, 'admin', 'admin', 0).token
   }
   const service = await startLedgerService({

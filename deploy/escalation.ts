@@ -1,0 +1,46 @@
+/** Calls out, as the suite is set and as its registry has it. */
+import { readFile } from 'node:fs/promises'
+import { defaultRetryPolicy, type EscalateSettings, type ExpertDirectory } from '#escalate'
+import { type Party, type Registry, readSigningKey, signRequest } from '#guard'
+import type { Callee, Clock, RequestSigner } from '#kernel'
+import type { SuiteConfig } from './config.ts'
+
+export function escalateSettings({ escalation, conferences, profile }: SuiteConfig): Partial<EscalateSettings> {
+  const { contrarian, earlyMedia, offer, ringTimeoutMs, parallel, attempts, mostOpen } = escalation
+  return {
+    conferences,
+    tls: escalation.tls ?? (profile === 'production' ? 'required' : 'preferred'),
+    contrarian,
+    earlyMedia,
+    offer,
+    ringTimeoutMs,
+    mostParallel: parallel,
+    retry: { ...defaultRetryPolicy, attempts },
+    mostOpen
+  }
+}
+
+const calleeOf = ({ id, uri, contact, specialisations, contrarian }: Party): Callee => ({
+  id,
+  uri,
+  contact: contact ?? uri,
+  specialisations,
+  contrarian
+})
+
+/** Experts as they are called out; Guardians are not. */
+export function directoryOf(registry: Registry): ExpertDirectory {
+  return {
+    byId: (id) => {
+      const party = registry.byId(id)
+      return party?.role === 'expert' ? calleeOf(party) : undefined
+    },
+    bySpecialisation: (hazard) => registry.bySpecialisation(hazard).map(calleeOf)
+  }
+}
+
+/** Signs with the suite's own key. @throws {InfraFabricError} `guard.key.malformed`, or what reading the file throws */
+export async function ownSigner(file: string, clock: Clock): Promise<RequestSigner> {
+  const key = readSigningKey(await readFile(file, 'utf8'))
+  return (request) => signRequest(key, request, clock.now())
+}
