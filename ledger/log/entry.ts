@@ -69,7 +69,8 @@ export function expectFromProducer([begin]: EntryDraft): void {
   if (component === undefined) throw new InfraFabricError('ledger.entry.invalid', 'a draft that is none')
   if (reservedComponent.test(component)) throw reserved(component)
   if (allowedBegins.size === mostBegins) allowedBegins.clear()
-  allowedBegins.add(begin)
+  // a copy: what was cut out of a longer text keeps all of that in memory
+  allowedBegins.add(Buffer.from(begin, 'latin1').toString('latin1'))
 }
 
 const expect = (ok: boolean, field: string, expected: string): void => {

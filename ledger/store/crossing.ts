@@ -1,40 +1,133 @@
-/** What crosses to the ledger's thread and back, laid out flat: to clone an object for each entry takes longer than to make it anew on the other side. */
+/**
+ * What crosses to the ledger's thread and back, laid out flat: all appends of one turn of the event loop as one text with the lengths of its parts, all places as two
+ * arrays. To clone an object for each entry takes longer than to make it anew on the other side, and to clone its strings longer than to cut them out of one.
+ */
 import { InfraFabricError } from '#kernel'
 import type { Erasable } from '../log/commitment.ts'
 import { hashLength } from '../log/merkle.ts'
 import type { AppendItem, Place } from './store.ts'
 
-/** The items of one append. */
-export interface FlatItems {
+/** One call of `append`. */
+export interface AppendRequest {
+  readonly id: number
+  /** After a failure everything of the same epoch is refused, so that nothing overtakes what failed. Null for what stands by itself. */
+  readonly epoch: number | null
+  readonly items: readonly AppendItem[]
+  /** Length of the items' text, for grouping. */
+  readonly octets: number
+}
+
+export interface FlatRequests {
+  readonly ids: readonly number[]
+  readonly epochs: readonly (number | null)[]
+  /** How many items each of them has. */
+  readonly counts: readonly number[]
   /** Of each item the three parts of its draft, and its key. */
-  readonly texts: readonly string[]
-  /** By the number of the item. */
+  readonly text: string
+  readonly lengths: Uint32Array<ArrayBuffer>
+  /** By the number of the item in all of them. */
   readonly erasable: readonly (readonly [item: number, erasable: Erasable])[]
 }
 
 const textsOfItem = 4
+/** Length of the text that crosses in one go, about: no text can be longer than eight times that. */
+const longestText = 64 << 20
 
-/** @throws {InfraFabricError} `ledger.entry.reserved` for an item that says more than producers may: it is refused here, where it would be lost */
-export function flattenItems(items: readonly AppendItem[]): FlatItems {
-  const texts: string[] = []
-  const erasables: [number, Erasable][] = []
-  for (let number = 0; number < items.length; number++) {
-    const item = items[number]!
-    if ('erases' in item) throw new InfraFabricError('ledger.entry.reserved', 'only the ledger itself erases')
-    const { draft, key, erasable } = item
-    texts.push(draft[0], draft[1], draft[2], key)
-    if (erasable !== undefined) erasables.push([number, erasable])
+/** Appends that wait for the end of the turn. */
+export class OutgoingRequests {
+  #ids: number[] = []
+  #epochs: (number | null)[] = []
+  #counts: number[] = []
+  #texts: string[] = []
+  #erasable: [number, Erasable][] = []
+  #length = 0
+
+  get size(): number {
+    return this.#ids.length
   }
-  return { texts, erasable: erasables }
+
+  get isFull(): boolean {
+    return this.#length >= longestText
+  }
+
+  add(id: number, epoch: number | null, items: readonly AppendItem[]): void {
+    this.#ids.push(id)
+    this.#epochs.push(epoch)
+    this.#counts.push(items.length)
+    for (const { draft, key, erasable } of items) {
+      if (erasable !== undefined) this.#erasable.push([this.#texts.length / textsOfItem, erasable])
+      this.#texts.push(draft[0], draft[1], draft[2], key)
+      this.#length += draft[0].length + draft[1].length + draft[2].length + key.length
+    }
+  }
+
+  /** All of them, which are no more here. */
+  take(): FlatRequests {
+    const lengths = new Uint32Array(this.#texts.length)
+    for (let at = 0; at < lengths.length; at++) lengths[at] = this.#texts[at]!.length
+    const flat: FlatRequests = {
+      ids: this.#ids,
+      epochs: this.#epochs,
+      counts: this.#counts,
+      text: this.#texts.join(''),
+      lengths,
+      erasable: this.#erasable
+    }
+    this.#ids = []
+    this.#epochs = []
+    this.#counts = []
+    this.#texts = []
+    this.#erasable = []
+    this.#length = 0
+    return flat
+  }
 }
 
-export function readItems({ texts, erasable: erasables }: FlatItems): AppendItem[] {
-  const items: AppendItem[] = []
-  for (let at = 0; at < texts.length; at += textsOfItem) {
-    items.push({ draft: [texts[at]!, texts[at + 1]!, texts[at + 2]!], key: texts[at + 3]! })
+/**
+ * What can cross.
+ *
+ * @throws {InfraFabricError} `ledger.entry.reserved` for an item that says more than producers may: what it says more would be lost on the way;
+ *   `ledger.entry.too-large` for more text than one append can bring
+ */
+export function expectProducers(items: readonly AppendItem[]): void {
+  let length = 0
+  for (const item of items) {
+    if ('erases' in item) throw new InfraFabricError('ledger.entry.reserved', 'only the ledger itself erases')
+    for (const text of item.draft) length += text.length
   }
-  for (const [number, erasable] of erasables) items[number] = { ...items[number]!, erasable }
-  return items
+  if (length > longestText)
+    throw new InfraFabricError(
+      'ledger.entry.too-large',
+      `one append brings at most ${longestText} characters, this one ${length}`
+    )
+}
+
+export function readRequests({ ids, epochs, counts, text, lengths, erasable: erasables }: FlatRequests): AppendRequest[] {
+  const requests: AppendRequest[] = []
+  let start = 0
+  let number = 0
+  let nextErasable = 0
+  let at = 0
+  const cut = (): string => {
+    const from = start
+    start += lengths[at++]!
+    return text.substring(from, start)
+  }
+  for (let request = 0; request < ids.length; request++) {
+    const items: AppendItem[] = []
+    const from = start
+    let beside = 0
+    for (let left = counts[request]!; left > 0; left--, number++) {
+      const item: AppendItem = { draft: [cut(), cut(), cut()], key: cut() }
+      if (erasables[nextErasable]?.[0] === number) {
+        const erasable = erasables[nextErasable++]![1]
+        beside += erasable.payload.length
+        items.push({ ...item, erasable })
+      } else items.push(item)
+    }
+    requests.push({ id: ids[request]!, epoch: epochs[request]!, items, octets: start - from + beside })
+  }
+  return requests
 }
 
 export interface FlatPlaces {

@@ -32,6 +32,9 @@ export interface KeyChanges {
   readonly single: readonly { readonly key: string; readonly place: Place }[]
 }
 
+/** A copy of ASCII text: what was cut out of a longer text, as by {@link numberedKey}, keeps all of that in memory. */
+export const ownText = (text: string): string => Buffer.from(text, 'latin1').toString('latin1')
+
 /** @param known producers as they are in the store, by id; left as it is */
 export function keyChanges(keys: readonly string[], places: readonly Place[], known: ReadonlyMap<string, Producer>): KeyChanges {
   const producers = new Map<string, { id: string; last: number; firstIndex: number; lastIndex: number }>()
@@ -50,8 +53,9 @@ export function keyChanges(keys: readonly string[], places: readonly Place[], kn
       return
     }
     const before = known.get(id.producer)
-    producers.set(id.producer, {
-      id: id.producer,
+    const own = before?.id ?? ownText(id.producer)
+    producers.set(own, {
+      id: own,
       last: Math.max(before?.last ?? 0, id.number),
       firstIndex: before?.firstIndex ?? place.index,
       lastIndex: place.index

@@ -16,7 +16,7 @@ import { entriesOf, maxEntryOctets } from '../log/segment.ts'
 import { GrowingTree, tileHashes, tileWidth } from '../log/tree.ts'
 import { leafHashes, tilesOf } from '../read/tiles.ts'
 import type { Keyring } from './keyring.ts'
-import { keyChanges, type NumberedKey, numberedKey, type Producer } from './keys.ts'
+import { keyChanges, type NumberedKey, numberedKey, ownText, type Producer } from './keys.ts'
 import type { AppendItem, Commit, ErasableChanges, Head, LogStore, OwnItem, Place } from './store.ts'
 
 /** Entries in one commit at most: bounds how long it can take. */
@@ -145,7 +145,7 @@ export async function openSequencer(
 
   const learn = async (keys: readonly (NumberedKey | null)[]): Promise<void> => {
     const ids = new Set<string>()
-    for (const key of keys) if (key !== null && !producers.has(key.producer)) ids.add(key.producer)
+    for (const key of keys) if (key !== null && !producers.has(key.producer)) ids.add(ownText(key.producer))
     if (ids.size === 0) return
     if (producers.size > mostProducers) producers = new Map()
     for (const [id, producer] of await store.producers([...ids])) producers.set(id, producer)
@@ -292,12 +292,12 @@ function erasableChanges(items: readonly Item[], first: number): ErasableChanges
 }
 
 /** How many of the first of `sizes` (entries and octets of requests waiting) go into one commit: at least one. */
-export function groupSize(sizes: readonly { readonly entries: number; readonly octets: number }[]): number {
+export function groupSize(sizes: readonly { readonly items: readonly unknown[]; readonly octets: number }[]): number {
   let entries = 0
   let octets = 0
   let count = 0
   for (const size of sizes) {
-    entries += size.entries
+    entries += size.items.length
     octets += size.octets
     if (count > 0 && (entries > largestGroup || octets > largestGroupOctets)) break
     count++

@@ -1,25 +1,14 @@
 /** The ledger's thread. It owns the store: an fsync here delays no packet and no SIP message. What it does is said in sequencer.ts. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { errorCode, InfraFabricError } from '#kernel'
-import { type FlatItems, type FlatPlaces, flattenPlaces, readItems } from './crossing.ts'
+import { type AppendRequest, type FlatPlaces, type FlatRequests, flattenPlaces, readRequests } from './crossing.ts'
 import type { Brought, Witnessing, WitnessingFigures } from './publisher.ts'
 import { groupSize } from './sequencer.ts'
 import type { Place } from './store.ts'
 import { type ErasureTold, openWriter, type Writer, type WriterSettings } from './writer.ts'
 
-/** One call of `append`. */
-export interface AppendRequest {
-  readonly id: number
-  /** After a failure everything of the same epoch is refused, so that nothing overtakes what failed. Null for what stands by itself. */
-  readonly epoch: number | null
-  readonly items: FlatItems
-  readonly entries: number
-  /** Length of the items' text, for grouping. */
-  readonly octets: number
-}
-
 export type WorkerRequest =
-  | { readonly type: 'append'; readonly requests: readonly AppendRequest[] }
+  | { readonly type: 'append'; readonly requests: FlatRequests }
   | { readonly type: 'rotate'; readonly id: number }
   | ({ readonly type: 'erase'; readonly id: number } & ErasureTold)
   | { readonly type: 'bring'; readonly id: number; readonly note: string }
@@ -116,9 +105,9 @@ const neverTried: ReadonlySet<string> = new Set(['ledger.entry.reserved', 'ledge
 const commitGroup = async (group: readonly AppendRequest[]): Promise<void> => {
   if (group.length === 0) return
   try {
-    const places = flattenPlaces(await writer.append(group.flatMap(({ items }) => readItems(items))))
+    const places = flattenPlaces(await writer.append(group.flatMap(({ items }) => items)))
     const ids = group.map(({ id }) => id)
-    const counts = group.map(({ entries }) => entries)
+    const counts = group.map(({ items }) => items.length)
     const size = writer.head().size
     port.postMessage({ type: 'appended', ids, counts, places, size } satisfies WorkerAnswer, [
       places.indexes.buffer,
@@ -152,7 +141,7 @@ const end = async (): Promise<void> => {
 
 port.on('message', (request: WorkerRequest) => {
   if (request.type === 'append') {
-    for (const each of request.requests) queue.push(each)
+    for (const each of readRequests(request.requests)) queue.push(each)
     void drain()
     return
   }
