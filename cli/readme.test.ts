@@ -9,6 +9,8 @@ import { newTraceId, silentLog, type WitnessEvent } from '#kernel'
 import { appendItem, openLedger } from '#ledger'
 import { pcapOf } from '../gateways/h323/testing/capture.ts'
 import { captured } from '../gateways/h323/testing/vectors.ts'
+import { keepRules } from '../plugins/guard/guard.ts'
+import { context, openBench, request } from '../plugins/guard/testing/fixtures.ts'
 import { commonOptions } from './arguments.ts'
 import { commands } from './commands.ts'
 import { cleanEnvironment, shim, withFolder } from './testing/run.ts'
@@ -41,11 +43,24 @@ test('every example names a command there is, with options it has', (t) => {
   }
 })
 
+/** A decision of IF.guard as it stands in the ledger; its rules are kept in the data folder. */
+async function decision(folder: string): Promise<WitnessEvent['payload']> {
+  const { guard, clock, close } = await openBench({ keepRules: (rules) => keepRules(join(folder, 'var/policies'), rules) })
+  const { verdict, code, receipt } = await guard.decide(context(), request(clock))
+  await close()
+  return { verdict, code, receipt: { ...receipt! } }
+}
+
 /** What the examples find in their data folder. */
 async function prepare(folder: string): Promise<void> {
   await mkdir(join(folder, 'bin'))
   await symlink(shim, join(folder, 'bin/ifctl'))
   await copyFile(fileURLToPath(new URL('../plugins/guard/experts.example.yaml', import.meta.url)), join(folder, 'registry.yaml'))
+  for (const [from, to] of [
+    ['guard.cedar', 'rules.cedar'],
+    ['guard.table.yaml', 'table.yaml']
+  ] as const)
+    await copyFile(fileURLToPath(new URL(`../plugins/guard/${from}`, import.meta.url)), join(folder, to))
   const ras = captured().find(({ proto }) => proto === 'ras')!
   const payload = Buffer.from(ras.hex, 'hex')
   await writeFile(
@@ -60,7 +75,7 @@ async function prepare(folder: string): Promise<void> {
       ...call,
       event: 'policy_decision',
       component: 'IF.guard',
-      payload: { callId: 'x@y', verdict: 'approve', code: 'approved' }
+      payload: { callId: 'x@y', ...(await decision(folder)) }
     },
     { traceId: 'T', cost: '300', model: 'gpt-5' },
     ...Array.from({ length: 39 }, () => ({})),

@@ -59,6 +59,13 @@ async function show(explanation: Explanation, output: Output): Promise<void> {
     printable(layer.code === null ? layer.reason : `${layer.code}: ${layer.reason}`)
   ])
   for (const line of table(layers)) await output.line(line)
+  const { receipt } = explanation
+  if (receipt !== null) {
+    const by = receipt.rule === null ? 'by no rule' : `by rule ${receipt.rule}`
+    const made = { decided: `${by} (${receipt.engine})`, rules: receipt.policy, input: receipt.input }
+    for (const line of table(Object.entries(made).map(([name, value]) => [paint('dim', name), printable(value)])))
+      await output.line(line)
+  }
   if (explanation.findings.length === 0) return
   await output.line('policies of layer 6')
   const findings = explanation.findings.map((each) =>

@@ -41,6 +41,13 @@ export interface Explanation {
     readonly code: string
     readonly reason: string
   }[]
+  /** By what IF.guard decided; null when it was not asked, or by a version that gave no receipt. */
+  readonly receipt: {
+    readonly engine: string
+    readonly policy: string
+    readonly rule: string | null
+    readonly input: string
+  } | null
   /** Refusals at the edge before the attempt that is explained here, e.g. wrong credentials and then the right ones. */
   readonly earlierRefusals: number
 }
@@ -110,8 +117,15 @@ export function explain(entries: readonly CallEntry[]): Explanation {
       code: text(finding.code) ?? '?',
       reason: text(finding.reason) ?? ''
     })),
+    receipt: readReceipt(decision?.receipt),
     earlierRefusals: refusals.filter((entry) => entry !== refusal).length
   }
+}
+
+function readReceipt(value: unknown): Explanation['receipt'] {
+  if (!isObject(value)) return null
+  const { engine, policy, rule, input } = value
+  return { engine: text(engine) ?? '?', policy: text(policy) ?? '?', rule: text(rule), input: text(input) ?? '?' }
 }
 
 /** How many layers the call got past, beginning with the first. */

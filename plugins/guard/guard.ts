@@ -37,6 +37,7 @@ export {
 export { type Party, parseRegistry, type Registry } from './registry.ts'
 export { type Replay, replay } from './replay.ts'
 export { defaultRules, type KeptRules, keepRules, keptRules, readRules, shippedFactSchema } from './rule-file.ts'
+export { askRow, parseRuleTable, type RowOutcome, type RuleRow } from './rule-table.ts'
 export { canonicalJson } from './rules/canonical.ts'
 export { engineVersion, judge, type RuleSet, surroundings } from './rules/rules.ts'
 export {
@@ -48,6 +49,7 @@ export {
   signRequest
 } from './signature.ts'
 export { addressKey } from './sip-uri.ts'
+export { type IdentitySigner, readIdentityKey, signIdentity, type VouchedCall } from './stir/sign.ts'
 export { identityStatus } from './stir/status.ts'
 export type { IdentityConfig } from './stir/verifier.ts'
 

@@ -2,12 +2,11 @@
  * Rules as data: what is forbidden and what is permitted, over facts that policies establish. As in Cedar, one forbid that matches outweighs every permit,
  * and what nothing permits is refused.
  */
-import { isIP } from 'node:net'
 import { ConfigError, type JsonObject } from '#kernel'
 import { canonicalJson, sha256 } from './canonical.ts'
 import { type Compiled, compileCondition, type Surroundings } from './compile.ts'
 import { type Annotation, entityUid, type ParsedRule, type Problem, parseRuleText } from './syntax.ts'
-import { type FactSchema, type Facts, fits } from './types.ts'
+import { type FactSchema, type Facts, fits, isAddress } from './types.ts'
 
 /** Which language the rules are in and how they are judged: another number, other verdicts. Stands in every receipt. */
 export const engineVersion = 'guard-rules/1'
@@ -259,8 +258,6 @@ export function misfit(facts: Facts, schema: FactSchema): string | null {
     null
   )
 }
-
-const isAddress = (text: string): boolean => isIP(text) !== 0 && !text.includes('%')
 
 /** SHA-256 of the canonical text of facts. */
 export const hashOfFacts = (facts: Facts): string => sha256(canonicalJson(facts as unknown as JsonObject))

@@ -1,4 +1,5 @@
 /** Types of facts and expressions, and what the rules may ask for. */
+import { isIP } from 'node:net'
 import type { JsonObject } from '#kernel'
 
 /** `ip` is a text of an address that compares as one. */
@@ -15,6 +16,9 @@ export type FactSchema = Readonly<Record<string, { readonly record: Readonly<Rec
 
 /** Values for a schema: texts, booleans, whole numbers, lists of them, and objects of these. */
 export type Facts = Readonly<Record<string, JsonObject>>
+
+/** An address without a zone. */
+export const isAddress = (text: string): boolean => isIP(text) !== 0 && !text.includes('%')
 
 /** Whether a value is what the type says; an ill-formed address is not an `ip`. */
 export function fits(value: unknown, type: FactType, isAddress: (text: string) => boolean): boolean {
