@@ -26,6 +26,13 @@ export function describeEvent(event: SuiteEvent): EventLine | null {
       return event.ok
         ? line('plain', `rules of IF.guard changed to ${event.hash.slice(0, 16)}`)
         : line('bad', `rules of IF.guard refused, those before stay: ${event.problems.join('; ')}`)
+    case 'recording':
+      return event.state === 'started'
+        ? line('plain', `${event.conference} is being recorded: ${event.recording}`)
+        : line(
+            event.state === 'failed' ? 'bad' : 'plain',
+            `recording ${event.recording} ${event.state} after ${event.seconds} s: ${event.reason}`
+          )
     case 'warning':
       return line('bad', `${event.message} (${event.code})`)
     case 'signalling':

@@ -303,6 +303,38 @@ export const suiteSchema = z.strictObject({
     })
     .prefault({})
     .describe('Calls out'),
+  recording: z
+    .strictObject({
+      enabled: z.boolean().default(false).describe('Whether conferences are recorded, under the policies below'),
+      folder: z.string().min(1).nullable().default(null).describe('Folder of recordings; null for recordings in the data folder'),
+      format: z.enum(['wav', 'opus']).default('wav').describe('How sound is kept; received packets are kept as they came'),
+      sampleRateHz: z
+        .union([z.literal(8000), z.literal(16_000), z.literal(48_000)])
+        .default(16_000)
+        .describe('Sample rate of what is kept'),
+      batchSeconds: positive(600).default(10).describe('Seconds for which there is one entry in the ledger'),
+      policies: z
+        .array(
+          z.strictObject({
+            conference: z.union([name, z.literal('*')]).describe('Its name; * for all others'),
+            consent: z
+              .enum(['off', 'announce', 'key'])
+              .describe('announce records who has heard the announcement, key who has pressed 1 after it'),
+            start: z.enum(['automatic', 'manual']).default('automatic').describe('manual: by the keys *3'),
+            startedBy: z
+              .array(z.enum(['guardian', 'expert', 'observer']))
+              .default(['guardian'])
+              .describe('Who may start and end it'),
+            announcement: z.string().min(1).nullable().default(null).describe('WAV file; null for the recording tone, 1400 Hz'),
+            answerWithinMs: z.number().int().min(0).max(600_000).default(15_000).describe('Time for the answer by key'),
+            retentionDays: positive(36_500).nullable().default(90).describe('Days until deletion; null for never')
+          })
+        )
+        .default([])
+        .describe('What is recorded: conference, consent, start, startedBy, announcement, answerWithinMs, retentionDays')
+    })
+    .prefault({})
+    .describe('Recordings'),
   logLevel: z.enum(['silent', 'error', 'warn', 'info', 'debug']).default('warn').describe('Least level that is logged')
 })
 
@@ -351,6 +383,10 @@ function contradictions(config: SuiteConfig): string[] {
   if (media.ports !== null) {
     const [first, last] = media.ports
     if (first < 1024 || last - first < 3) problems.push('media.ports: expected a range of at least 4 ports from 1024 on')
+  }
+  for (const { conference, consent, announcement } of config.recording.policies) {
+    if (consent === 'key' && announcement === null)
+      problems.push(`recording.policies: ${conference}: whoever is to press a key needs an announcement that says so`)
   }
   if (profile === 'production' && edge === 'embedded' && certificates === null)
     problems.push('certificates: production makes no certificates of its own')

@@ -38,6 +38,8 @@ export interface DataLayout {
   readonly control: string
   /** Key that signs calls out, mode 0600. */
   readonly escalationKey: string
+  /** Recordings, and the key that signs their exports. */
+  readonly recordings: string
   /** Names the process that works on this folder. */
   readonly lock: string
 }
@@ -64,6 +66,7 @@ export function layoutOf(config: SuiteConfig): DataLayout {
     h323Registrations: join(folder, 'h323.db'),
     control: join(folder, 'control.json'),
     escalationKey: resolve(config.escalation.key ?? join(folder, 'escalation.pem')),
+    recordings: resolve(config.recording.folder ?? join(folder, 'recordings')),
     lock: join(folder, 'suite.lock')
   }
 }

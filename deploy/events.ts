@@ -24,5 +24,21 @@ export type SuiteEvent =
   | { readonly type: 'registry'; readonly at: number; readonly ok: false; readonly problems: readonly string[] }
   /** The rules of IF.guard changed, or a rule file was refused; `hash` is of those in force. */
   | { readonly type: 'rules'; readonly at: number; readonly ok: true; readonly hash: string; readonly previous: string | null }
-  | { readonly type: 'rules'; readonly at: number; readonly ok: false; readonly hash: string; readonly problems: readonly string[] }
+  | {
+      readonly type: 'rules'
+      readonly at: number
+      readonly ok: false
+      readonly hash: string
+      readonly problems: readonly string[]
+    }
+  | {
+      readonly type: 'recording'
+      readonly at: number
+      readonly recording: string
+      readonly conference: string
+      readonly state: 'started' | 'stopped' | 'failed'
+      readonly seconds: number
+      /** Why it ended; null while it runs. */
+      readonly reason: string | null
+    }
   | { readonly type: 'warning'; readonly at: number; readonly code: string; readonly message: string }

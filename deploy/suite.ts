@@ -16,7 +16,7 @@ import {
   serveLedger,
   type Witnessing
 } from '#ledger'
-import { createMediaPlane, type MediaPlane } from '#media'
+import { createMediaPlane, type MediaPlane, type Recorder, type RecorderEvent } from '#media'
 import { type CallSnapshot, type SipApplicationStats, startSipApplication } from '#sip'
 import { createSipServer } from '#sip-engine'
 import { resolveSuiteConfig, type SuiteConfig, type SuiteSettings } from './config.ts'
@@ -31,6 +31,7 @@ import type { RunningH323 } from './h323.ts'
 import { lockData } from './lock.ts'
 import { mediaMetrics } from './media-metrics.ts'
 import { prepareData } from './prepare.ts'
+import { startRecorder } from './recording.ts'
 import { watchRegistry } from './registry-watch.ts'
 import { openCallsInLedger, suiteComponent, suiteStarted, suiteStopped } from './restart.ts'
 import { createSequence } from './sequence.ts'
@@ -94,6 +95,8 @@ export interface Suite {
   /** Parts that tests and the demo look into. */
   readonly inside: {
     readonly media: MediaPlane
+    /** Null where recordings are off. */
+    readonly recorder: Recorder | null
     readonly witness: LocalWitness
     readonly guard: RunningGuard
     readonly edge: EmbeddedEdge | null
@@ -150,6 +153,13 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
   const warn = (code: string, message: string) => {
     log.warn({ code }, message)
     emit({ type: 'warning', at: clock.now(), code, message })
+  }
+  const tellRecording = (event: RecorderEvent) => {
+    if (event.type !== 'started' && event.type !== 'stopped' && event.type !== 'failed') return
+    const { type: state, recording, conference } = event
+    const seconds = event.type === 'started' ? 0 : event.seconds
+    const reason = event.type === 'started' ? null : event.type === 'stopped' ? event.reason : event.code
+    emit({ type: 'recording', at: clock.now(), recording, conference, state, seconds, reason })
   }
   const down = new Set<Part>([
     ...(config.edge === 'external' ? (['edge'] as const) : []),
@@ -232,10 +242,10 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
     () => openGuard({ config, layout, witness, clock, log: log.child({ part: 'guard' }), emit, warn }),
     (running) => running.close()
   )
-  const media = await start(
+  const { media, recorder } = await start(
     'media',
-    async () =>
-      createMediaPlane({
+    async () => {
+      const media = await createMediaPlane({
         address: config.listen.address,
         portRange: config.media.ports ?? (await freeUdpRange(config.listen.address, automaticMediaPorts)),
         jitterTargetMs: config.media.jitterTargetMs,
@@ -246,8 +256,19 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
         limits: config.media.limits,
         srtp: config.media.srtp,
         log: log.child({ part: 'media' })
-      }),
-    (running) => running.close()
+      })
+      try {
+        const ports = { plane: media, witness, clock, log: log.child({ part: 'recorder' }) }
+        return { media, recorder: await startRecorder({ config, layout, ...ports, onEvent: tellRecording }) }
+      } catch (error) {
+        await media.close()
+        throw error
+      }
+    },
+    async (running) => {
+      await running.recorder?.close()
+      await running.media.close()
+    }
   )
   plane = media
   media.onLegEnd(mediaFigures.ended)
@@ -426,7 +447,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
     }),
     escalator: calling,
     onEvent: (listener) => void listeners.add(listener),
-    inside: { media, witness, guard, edge, h323 },
+    inside: { media, recorder, witness, guard, edge, h323 },
     stop: () => {
       stopped ??= stop()
       return stopped

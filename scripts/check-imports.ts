@@ -36,7 +36,17 @@ const allowed: Record<string, readonly string[]> = {
     'gateways/h323',
     'gateways/bridge'
   ],
-  cli: ['gateways/kernel', 'gateways/h323', 'gateways/sip-engine', 'plugins/guard', 'ledger', 'deploy', 'kamailio'],
+  cli: [
+    'gateways/kernel',
+    'gateways/h323',
+    'gateways/sip-engine',
+    'plugins/guard',
+    'plugins/escalate',
+    'media',
+    'ledger',
+    'deploy',
+    'kamailio'
+  ],
   scripts: ['*'],
   'sipp-scenarios': ['*']
 }

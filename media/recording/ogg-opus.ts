@@ -27,6 +27,16 @@ const mostSegments = 255
 /** Octets of lacing that a packet takes: 255 each, and one below that ends it. */
 const segmentsOf = (length: number) => Math.floor(length / 255) + 1
 
+/** Octets of the two pages of headers at the beginning of a file; what is there of them where it is cut off. */
+export function oggHeadLength(file: Buffer): number {
+  let at = 0
+  for (let page = 0; page < 2 && at + 27 <= file.length; page++) {
+    const lacing = file.subarray(at + 27, at + 27 + file[at + 26]!)
+    at += 27 + lacing.length + lacing.reduce((sum, length) => sum + length, 0)
+  }
+  return Math.min(at, file.length)
+}
+
 export interface OpusStream {
   /** Number of the stream within the file. */
   readonly serial: number

@@ -262,7 +262,8 @@ export async function createRecorder(config: RecorderConfig, { plane, witness, c
   }
 
   function recordBatch(
-    { id, conference, traceId }: Pick<Session, 'id' | 'conference' | 'traceId'>,
+    { id, conference, traceId, startedAt }: Pick<Session, 'id' | 'conference' | 'traceId' | 'startedAt'>,
+    audio: RecordedAudio,
     batch: number,
     seconds: readonly SecondLine[],
     isRecovered: boolean
@@ -279,6 +280,8 @@ export async function createRecorder(config: RecorderConfig, { plane, witness, c
           number: batch,
           fromSecond: numbers[0]!,
           toSecond: numbers.at(-1)!,
+          startedAt: new Date(startedAt).toISOString(),
+          audio: { ...audio },
           streams: [...new Set(seconds.map(({ stream }) => stream))],
           octets: seconds.reduce((sum, { from, to }) => sum + to - from, 0),
           ...(isRecovered ? { recovered: true } : {})
@@ -290,7 +293,7 @@ export async function createRecorder(config: RecorderConfig, { plane, witness, c
   }
 
   function tellBatch(session: Session, batch: number, seconds: readonly SecondLine[]): void {
-    const told = recordBatch(session, batch, seconds, false).then(
+    const told = recordBatch(session, config.audio, batch, seconds, false).then(
       (receipt) => {
         const entry = receipt.state === 'committed' ? receipt.index : null
         post({ type: 'witnessed', recording: session.id, batch, entry })
@@ -638,7 +641,7 @@ export async function createRecorder(config: RecorderConfig, { plane, witness, c
     post({ type: 'recover', folder: config.folder })
     for (const { manifest, interrupted, batches } of await recovered.promise) {
       for (const { batch, seconds } of batches) {
-        const receipt = await recordBatch(manifest, batch, seconds, true)
+        const receipt = await recordBatch(manifest, manifest.audio, batch, seconds, true)
         const entry = receipt.state === 'committed' ? receipt.index : null
         post({ type: 'witnessed', recording: manifest.id, batch, entry })
       }

@@ -3,7 +3,6 @@
  *
  * Files are cut back to whole seconds, headers are made right, and the seconds that stand in no batch yet become one more.
  */
-import { hash } from 'node:crypto'
 import {
   appendFileSync,
   closeSync,
@@ -11,7 +10,6 @@ import {
   openSync,
   readdirSync,
   readFileSync,
-  readSync,
   statSync,
   truncateSync,
   writeSync
@@ -19,31 +17,13 @@ import {
 import { join } from 'node:path'
 import { errorCode } from '#kernel'
 import { isRecordingId, type RecordingManifest, readManifest, recordingFiles, streamFile } from './files.ts'
-import { granuleRateHz } from './ogg-opus.ts'
+import { granuleRateHz, oggHeadLength } from './ogg-opus.ts'
 import type { RecoveredRecording } from './protocol.ts'
+import { readOctets, sha256Of } from './read.ts'
 import { decodeDumpHeader, decodeRecords } from './rtpdump.ts'
 import { type IndexLine, readIndex, type SecondLine, writeIndexLine } from './second.ts'
 import { encodeWaveHeader, waveHeaderLength } from './wave-writer.ts'
 import { writeManifest } from './writer.ts'
-
-const sha256 = (octets: Uint8Array): string => hash('sha256', octets, 'hex')
-
-/** Part of a file. */
-function readPart(path: string, from: number, to: number): Buffer {
-  const fd = openSync(path, 'r')
-  try {
-    const out = Buffer.alloc(to - from)
-    let at = 0
-    while (at < out.length) {
-      const got = readSync(fd, out, at, out.length - at, from + at)
-      if (got === 0) break
-      at += got
-    }
-    return out.subarray(0, at)
-  } finally {
-    closeSync(fd)
-  }
-}
 
 interface Tail {
   readonly seconds: readonly { readonly second: number; readonly octets: Buffer }[]
@@ -104,7 +84,7 @@ function tailOf(
   const { format, sampleRateHz } = manifest.audio
   const path = join(folder, streamFile(stream, format))
   if (!existsSync(path)) return []
-  const octets = readPart(path, from, statSync(path).size)
+  const octets = readOctets(path, from, statSync(path).size)
   const { seconds } = stream.startsWith('rtp/')
     ? rtpTail(octets, second, last)
     : format === 'wav'
@@ -112,7 +92,7 @@ function tailOf(
       : oggTail(octets, second)
   let at = from
   const lines = seconds.map(({ second: number, octets: part }) => {
-    const line = { stream, second: number, from: at, to: at + part.length, sha256: sha256(part) }
+    const line = { stream, second: number, from: at, to: at + part.length, sha256: sha256Of(part) }
     at += part.length
     return line
   })
@@ -129,15 +109,10 @@ function tailOf(
 function startOf(folder: string, stream: string, format: 'wav' | 'opus'): number {
   const path = join(folder, streamFile(stream, format))
   if (!existsSync(path)) return 0
-  const head = readPart(path, 0, Math.min(statSync(path).size, 65_536))
+  const head = readOctets(path, 0, Math.min(statSync(path).size, 65_536))
   if (stream.startsWith('rtp/')) return decodeDumpHeader(head).recordsAt
   if (format === 'wav') return waveHeaderLength
-  let at = 0
-  for (let page = 0; page < 2 && at + 27 <= head.length; page++) {
-    const lacing = head.subarray(at + 27, at + 27 + head[at + 26]!)
-    at += 27 + lacing.length + lacing.reduce((sum, length) => sum + length, 0)
-  }
-  return at
+  return oggHeadLength(head)
 }
 
 /** Repairs one recording that was running. @returns its manifest, and the batch of what stood in none */

@@ -4,13 +4,13 @@
  * Time is that of the conference: fifty frames are a second. Without sockets and clock; files are written at once, so it belongs into a thread that may wait.
  * A second is complete in all files, or in none: what an error has left half done is taken back.
  */
-import { hash } from 'node:crypto'
 import { appendFileSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { limit } from '../mixer/kernel.ts'
 import { frameMs, frameSamples } from '../mixer/lane.ts'
 import { createResampler, type Resampler } from '../resample/resampler.ts'
 import { type RecordedAudio, type RecordingManifest, recordingFiles, streamFile } from './files.ts'
+import { sha256Of } from './read.ts'
 import { type RingRecord, recordKinds } from './ring.ts'
 import { encodeRecord, largestPacket } from './rtpdump.ts'
 import { type SecondLine, streamNames, writeIndexLine } from './second.ts'
@@ -100,8 +100,6 @@ class Track {
     this.rtpStream = rtpStream
   }
 }
-
-const sha256 = (octets: Uint8Array): string => hash('sha256', octets, 'hex')
 
 /** Replaces a small file in one step. */
 export function replaceFile(path: string, text: string): void {
@@ -252,7 +250,7 @@ export class RecordingWriter {
     const add = (stream: string, file: GrowingFile, write: () => Uint8Array) => {
       const from = file.length
       const octets = write()
-      lines.push({ stream, second, from, to: from + octets.length, sha256: sha256(octets) })
+      lines.push({ stream, second, from, to: from + octets.length, sha256: sha256Of(octets) })
     }
     const channels = [this.#mix, ...[...this.#tracks.values()].map(({ channel }) => channel)]
     for (const channel of channels) add(channel.stream, channel.sound.file, () => channel.end())
