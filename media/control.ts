@@ -37,6 +37,8 @@ export type ToWorker =
     }
   | { readonly type: 'agree'; readonly leg: number; readonly terms: AudioTerms }
   | { readonly type: 'control'; readonly leg: number; readonly controls: MemberControls }
+  /** Sends a digit to the participant, as telephone-event. */
+  | { readonly type: 'press'; readonly leg: number; readonly digit: string; readonly durationMs: number }
   /** Plays a sound to a conference, or to one leg of it. */
   | {
       readonly type: 'play'

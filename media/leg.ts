@@ -10,6 +10,7 @@ import { frameMs, frameSamples } from './mixer/lane.ts'
 import { assessLeg, voipMetricsOf } from './quality/leg-quality.ts'
 import { gmin } from './quality/loss-pattern.ts'
 import { Reception } from './quality/reception.ts'
+import { type DigitFrame, DigitSender } from './rtp/digit-sender.ts'
 import {
   decodeRtcp,
   encodeReport,
@@ -84,6 +85,9 @@ export class Leg implements Party {
   #ssrc = randomUint32()
   /** Sent under an earlier SSRC of ours: not in our reports. */
   #sentBefore = { packets: 0, bytes: 0 }
+  readonly #pressed = new DigitSender()
+  readonly #keyPacket = Buffer.alloc(rtpHeaderLength + 4)
+  readonly #keyFrame: DigitFrame = { first: false, age: 0 }
   #sequence = randomUint32() & 0xffff
   #timestamp = randomUint32()
   #marker = true
@@ -343,9 +347,38 @@ export class Leg implements Party {
     )
   }
 
+  /** Sends a digit, where the peer takes telephone-events. */
+  press(digit: string, durationMs: number): void {
+    if (this.#terms !== null && this.#terms.eventPayloadType !== null) this.#pressed.press(digit, Math.ceil(durationMs / frameMs))
+  }
+
+  /** Sends what is to go out of a digit in this frame. @returns false where the frame is free for sound */
+  #sendDigit(): boolean {
+    const terms = this.#terms
+    if (this.#pressed.idle || terms === null || terms.eventPayloadType === null) return false
+    const octets = this.#pressed.write(
+      this.#keyPacket,
+      rtpHeaderLength,
+      (terms.eventClockRateHz * frameMs) / 1000,
+      this.#keyFrame
+    )
+    if (octets === 0) return false
+    const began = (this.#timestamp - this.#keyFrame.age * this.#frameClock) >>> 0
+    encodeRtp(this.#keyPacket, this.#keyFrame.first, terms.eventPayloadType, this.#sequence, began, this.#ssrc)
+    this.#sendPacket(this.#keyPacket, octets)
+    this.#marker = true
+    return true
+  }
+
   send(packet: Buffer, octets: number, comfortNoise: boolean): void {
+    if (this.#sendDigit()) return
     const payloadType = comfortNoise ? this.#terms!.comfortNoisePayloadType! : this.#terms!.payloadType
     encodeRtp(packet, this.#marker, payloadType, this.#sequence, this.#timestamp, this.#ssrc)
+    this.#sendPacket(packet, octets)
+    this.#marker = false
+  }
+
+  #sendPacket(packet: Buffer, octets: number): void {
     const { sent } = this.#counts
     if (this.#sendRtp(packet, rtpHeaderLength + octets)) {
       sent.packets++
@@ -353,7 +386,6 @@ export class Leg implements Party {
     } else sent.dropped++
     this.#sequence = (this.#sequence + 1) & 0xffff
     this.#timestamp = (this.#timestamp + this.#frameClock) >>> 0
-    this.#marker = false
   }
 
   #sendRtp(packet: Buffer, length: number): boolean {
@@ -364,6 +396,7 @@ export class Leg implements Party {
   }
 
   pass(): void {
+    if (this.listening && this.#sendDigit()) return
     this.#timestamp = (this.#timestamp + this.#frameClock) >>> 0
     this.#marker = true
   }

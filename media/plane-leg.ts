@@ -101,6 +101,10 @@ export class PlaneLeg implements ConferenceLeg {
     return (await this.#ask('stats')).stats
   }
 
+  readonly sendDigit = (digit: string, durationMs: number): void => {
+    if (this.#left === null && !this.#thread.lost) this.#thread.post({ type: 'press', leg: this.#id, digit, durationMs })
+  }
+
   readonly leave = (): Promise<LegStats> => {
     this.#left ??= this.#ask('close').then(
       ({ stats }) => {

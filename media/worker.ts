@@ -366,6 +366,9 @@ port.on('message', (message: ToWorker) => {
       opened?.conference.mixer.control(opened.member, message.controls)
       return
     }
+    case 'press':
+      legs.get(message.leg)?.leg.press(message.digit, message.durationMs)
+      return
     case 'play':
       play(message)
       return

@@ -110,6 +110,8 @@ export interface ConferenceLeg {
   /** Takes the answer to an offer of ours. */
   readonly answered: (sdp: string) => Promise<{ readonly ok: true; readonly held: boolean } | MediaRefusal>
   readonly stats: () => Promise<LegStats>
+  /** Sends a digit as telephone-event (RFC 4733), in place of sound for so long. Absent where it cannot. */
+  readonly sendDigit?: (digit: string, durationMs: number) => void
   /** Leaves the conference and frees port, timers and buffers. Idempotent; resolves with the final counts. */
   readonly leave: () => Promise<LegStats>
   readonly onEvent: (listener: (event: LegEvent) => void) => void

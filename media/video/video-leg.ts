@@ -53,6 +53,7 @@ export class VideoLeg implements ConferenceLeg {
   /** Offers of ours are of sound alone. */
   readonly answered = (sdp: string) => this.#inner.answered(sdp)
   readonly stats = (): Promise<LegStats> => this.#inner.stats()
+  readonly sendDigit = (digit: string, durationMs: number): void => this.#inner.sendDigit?.(digit, durationMs)
 
   readonly leave = (): Promise<LegStats> => {
     this.#close()
