@@ -8,9 +8,12 @@ import { DatabaseSync } from 'node:sqlite'
 import { Redis } from 'ioredis'
 import { newTraceId, silentLog } from '#kernel'
 import { type AppendItem, draftEntry, type Ledger, type LedgerStore, openLedger } from '#ledger'
+import { openEntry } from '../log/entry.ts'
 import { hashLength } from '../log/merkle.ts'
 import { entriesOf } from '../log/segment.ts'
-import type { Segment } from '../store/store.ts'
+import { GrowingTree, type Tile } from '../log/tree.ts'
+import { joinKeys, keyChanges, type Producer } from '../store/keys.ts'
+import type { Head, LogReader } from '../store/store.ts'
 import { startRedis } from './redis-server.ts'
 
 const origin = 'bench.example/witness'
@@ -18,6 +21,8 @@ const producers = 64
 const rate = 20_000
 /** How long the producers rest before they look at the clock again. */
 const restMs = 0.2
+
+const keyOf = (producer: number, number: number): string => `producer-${producer}:${number}`
 
 /** An entry of about 400 octets, as calls make them. */
 function item(producer: number, number: number): AppendItem {
@@ -28,30 +33,37 @@ function item(producer: number, number: number): AppendItem {
     cseq: number
   }
   const event = { event: 'INVITE', component: 'IF.proxy', traceId: newTraceId(), payload }
-  return { draft: draftEntry(event, 1_767_225_600_000 + number), key: `producer-${producer}:${number}` }
+  return { draft: draftEntry(event, 1_767_225_600_000 + number), key: keyOf(producer, number) }
 }
 
 export interface AppendFound {
   /** Entries acknowledged in a second, from 64 producers at once. */
   readonly entriesPerSecond: number
-  /**
-   * As many octets in the same commits, entries, keys and hashes of leaves, each commit one value and one durable write to the same kind of store: entries
-   * in a second.
-   */
+  /** The same commits written bare, one after another: the same rows (fields of the hashes, stream entries) with the same octets, each commit one durable write. Entries in a second. */
   readonly barePerSecond: number
-  /** The same commits with each entry a row, or a stream's entry, of its own, and nothing else: entries in a second. */
-  readonly rowsPerSecond: number
+  /** The same octets, each commit one value in one durable write: entries in a second. */
+  readonly valuesPerSecond: number
   readonly entries: number
   readonly commits: number
 }
 
-/** A store and the way to write bare octets to one of its kind. */
+/** What a commit writes, ready made. */
+interface BareCommit {
+  readonly first: number
+  readonly count: number
+  readonly data: Buffer
+  readonly keys: string
+  readonly tiles: readonly Tile[]
+  readonly producers: readonly Producer[]
+  readonly head: Head
+}
+
+/** A store and the ways to write bare to one of its kind, each in one durable write. */
 interface Bench {
   readonly store: LedgerStore
   readonly dir: string
-  readonly bare: (octets: Buffer) => Promise<void> | void
-  /** In one durable write. */
-  readonly rows: (entries: readonly Uint8Array[]) => Promise<void> | void
+  readonly rows: (commit: BareCommit) => Promise<void> | void
+  readonly value: (octets: Buffer) => Promise<void> | void
   readonly end: () => Promise<void>
 }
 
@@ -61,18 +73,29 @@ const opened: Record<LedgerStore['kind'], () => Promise<Bench>> = {
     const database = new DatabaseSync(join(dir, 'bare.db'))
     database.exec(`
       PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 1000; PRAGMA cache_size = -65536;
-      CREATE TABLE bare (id INTEGER PRIMARY KEY, data BLOB)
+      CREATE TABLE value (id INTEGER PRIMARY KEY, data BLOB);
+      CREATE TABLE segment (first INTEGER PRIMARY KEY, count INTEGER, data BLOB, keys TEXT);
+      CREATE TABLE tile (level INTEGER, position INTEGER, hashes BLOB, PRIMARY KEY (level, position)) WITHOUT ROWID;
+      CREATE TABLE producer (id TEXT PRIMARY KEY, last INTEGER, first_idx INTEGER, last_idx INTEGER) WITHOUT ROWID;
+      CREATE TABLE head (id INTEGER PRIMARY KEY, size INTEGER, last_hash TEXT, checkpoint TEXT)
     `)
-    const insert = database.prepare('INSERT INTO bare (data) VALUES (?)')
+    const insertValue = database.prepare('INSERT INTO value (data) VALUES (?)')
+    const insertSegment = database.prepare('INSERT OR REPLACE INTO segment VALUES (?, ?, ?, ?)')
+    const insertTile = database.prepare('INSERT OR REPLACE INTO tile VALUES (?, ?, ?)')
+    const insertProducer = database.prepare('INSERT OR REPLACE INTO producer VALUES (?, ?, ?, ?)')
+    const writeHead = database.prepare('INSERT OR REPLACE INTO head VALUES (0, ?, ?, ?)')
     return {
       store: { kind: 'sqlite' },
       dir,
-      bare: (octets) => void insert.run(octets),
-      rows: (entries) => {
+      rows: ({ first, count, data, keys, tiles, producers: changed, head }) => {
         database.exec('BEGIN IMMEDIATE')
-        for (const entry of entries) insert.run(entry)
+        insertSegment.run(first, count, data, keys)
+        for (const { level, index, hashes } of tiles) insertTile.run(level, index, hashes)
+        for (const { id, last, firstIndex, lastIndex } of changed) insertProducer.run(id, last, firstIndex, lastIndex)
+        writeHead.run(head.size, head.lastHash, head.checkpoint)
         database.exec('COMMIT')
       },
+      value: (octets) => void insertValue.run(octets),
       end: async () => {
         database.close()
         rmSync(dir, { recursive: true, force: true })
@@ -86,12 +109,19 @@ const opened: Record<LedgerStore['kind'], () => Promise<Bench>> = {
     return {
       store: { kind: 'redis', url: server.url },
       dir,
-      bare: async (octets) => void (await client.xadd('bare', '*', 'data', octets)),
-      rows: async (entries) => {
-        const all = client.multi()
-        for (const entry of entries) all.xadd('rows', '*', 'data', Buffer.from(entry))
-        await all.exec()
+      rows: async ({ count, data, keys, tiles, producers: changed, head }) => {
+        await client
+          .multi()
+          .xadd('segments', '*', 'count', count, 'data', data, 'keys', keys)
+          .hset('head', 'size', head.size, 'lastHash', head.lastHash, 'checkpoint', head.checkpoint!)
+          .hset('tiles', ...tiles.flatMap(({ level, index, hashes }) => [`${level}/${index}`, Buffer.from(hashes)]))
+          .hset(
+            'producers',
+            ...changed.flatMap(({ id, last, firstIndex, lastIndex }) => [id, `${last} ${firstIndex} ${lastIndex}`])
+          )
+          .exec()
       },
+      value: async (octets) => void (await client.xadd('bare', '*', 'data', octets)),
       end: async () => {
         client.disconnect()
         await server.stop()
@@ -101,8 +131,39 @@ const opened: Record<LedgerStore['kind'], () => Promise<Bench>> = {
   }
 }
 
+/** What the ledger wrote in its last commits, from entry `from` on, read again: the tiles by their places and lengths, not their hashes. */
+async function commitsOf(log: LogReader, from: number): Promise<BareCommit[]> {
+  const head = await log.head()
+  const leaf = Buffer.alloc(hashLength)
+  const tree = new GrowingTree()
+  for (let leaves = 0; leaves < from; leaves++) tree.append(leaf)
+  tree.takeTiles()
+  const commits: BareCommit[] = []
+  for await (const { first, count, data } of log.segments(from, head.size)) {
+    const keys = entriesOf(data).map((entry) => {
+      const [producer, number] = String(openEntry(entry).payload.callId).split(/[-@]/)
+      return keyOf(Number(producer), Number(number))
+    })
+    const places = keys.map((_, at) => ({ index: first + at, hash: head.lastHash }))
+    for (let leaves = 0; leaves < count; leaves++) tree.append(leaf)
+    commits.push({
+      first,
+      count,
+      data: Buffer.from(data),
+      keys: joinKeys(keys),
+      tiles: tree.takeTiles(),
+      producers: keyChanges(keys, places, new Map()).producers,
+      head
+    })
+  }
+  return commits
+}
+
+const octetsOf = ({ data, keys, tiles }: BareCommit): Buffer =>
+  Buffer.concat([data, Buffer.from(keys), ...tiles.map(({ hashes }) => hashes)])
+
 /** Entries in a second when every commit is written by `write`, one after another; the first tenth of them is written once before. */
-async function rateOf(commits: readonly Segment[], write: (commit: Segment) => Promise<void> | void): Promise<number> {
+async function rateOf(commits: readonly BareCommit[], write: (commit: BareCommit) => Promise<void> | void): Promise<number> {
   for (const commit of commits.slice(0, Math.ceil(commits.length / 10))) await write(commit)
   const begun = performance.now()
   let entries = 0
@@ -120,7 +181,7 @@ async function rateOf(commits: readonly Segment[], write: (commit: Segment) => P
  * @param batch entries that a producer hands over at a time, and waits for
  */
 export async function benchAppend(kind: LedgerStore['kind'], entries = 200_000, batch = 32): Promise<AppendFound> {
-  const { store, dir, bare, rows, end } = await opened[kind]()
+  const { store, dir, rows, value, end } = await opened[kind]()
   let ledger: Ledger | null = null
   try {
     ledger = await openLedger({ dir, origin, store, log: silentLog })
@@ -144,17 +205,13 @@ export async function benchAppend(kind: LedgerStore['kind'], entries = 200_000, 
     await measure(0, warm)
     const seconds = await measure(warm, warm + rounds)
     const total = rounds * producers * batch
-    const commits: Segment[] = []
     const { size } = await open.reader.log.head()
-    for await (const { first, count, data } of open.reader.log.segments(size - total, size))
-      commits.push({ first, count, data: Buffer.from(data) })
+    const commits = await commitsOf(open.reader.log, size - total)
     await open.close()
-    const besideEach = hashLength + item(0, rounds * batch).key.length
-    const barePerSecond = await rateOf(commits, ({ count, data }) =>
-      bare(Buffer.concat([data, Buffer.alloc(count * besideEach, 0x61)]))
-    )
-    const rowsPerSecond = await rateOf(commits, ({ data }) => rows(entriesOf(data)))
-    return { entries: total, commits: commits.length, entriesPerSecond: total / seconds, barePerSecond, rowsPerSecond }
+    const barePerSecond = await rateOf(commits, rows)
+    const values = new Map(commits.map((commit) => [commit, octetsOf(commit)]))
+    const valuesPerSecond = await rateOf(commits, (commit) => value(values.get(commit)!))
+    return { entries: total, commits: commits.length, entriesPerSecond: total / seconds, barePerSecond, valuesPerSecond }
   } finally {
     await ledger?.close()
     await end()
