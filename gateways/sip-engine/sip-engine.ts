@@ -18,7 +18,7 @@ import { createEngine } from './service/engine.ts'
 import { createHosts } from './service/hosts-file.ts'
 import { askHttp } from './service/http-routing.ts'
 import { type InProcessApplication, joinInProcess } from './service/in-process.ts'
-import { startLoadMeter } from './service/load-meter.ts'
+import { createLoadMeter } from './service/load-meter.ts'
 import { createNameService, type NameServiceConfig, nameServiceProblems } from './service/name-service.ts'
 import { outboundProblems } from './service/outbound.ts'
 import { defaultOverloadLimits, type OverloadLimits } from './service/overload.ts'
@@ -158,6 +158,7 @@ export async function createSipServer(config: SipServerConfig): Promise<SipServe
     send: (...args) => opened().send(...args),
     sendOnFlow: (...args) => opened().sendOnFlow(...args)
   }
+  const meter = createLoadMeter()
   const engine = createEngine({
     clock,
     log,
@@ -172,6 +173,7 @@ export async function createSipServer(config: SipServerConfig): Promise<SipServe
       isOpen: (flow) => opened().isOpen(flow),
       alias: (flow, port) => opened().alias(flow, port)
     },
+    behindMs: meter.behindMs,
     userAgent: config.userAgent ?? null,
     options: config.options ?? {},
     outbound: { ask: askHttp, dial: (...args) => link?.dial(...args) ?? (() => undefined) },
@@ -180,7 +182,6 @@ export async function createSipServer(config: SipServerConfig): Promise<SipServe
     transactionEnded: metrics?.onTransaction
   })
   const received = tap === null ? engine.transportEvents : tap.received(engine.transportEvents)
-  const meter = startLoadMeter(engine.loadSampled)
   const events: TransportEvents = {
     ...engine.transportEvents,
     ...received,
@@ -200,7 +201,6 @@ export async function createSipServer(config: SipServerConfig): Promise<SipServe
   const secret = config.admin?.secret ?? randomUUID()
   /** What is open, in the order of opening. */
   const closers: (() => Promise<void> | void)[] = []
-  closers.push(meter.close)
   if (capture !== null) closers.push(capture.close)
   if (metrics !== null) closers.push(metrics.close)
   const close = async (): Promise<void> => {

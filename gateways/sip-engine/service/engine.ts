@@ -16,7 +16,7 @@ import { newId } from './ids.ts'
 import type { NameService } from './name-service.ts'
 import { createOrphans } from './orphans.ts'
 import { createOutbound, type OutboundPorts } from './outbound.ts'
-import { createOverload, type LoadSample } from './overload.ts'
+import { createOverload } from './overload.ts'
 import { createPaths } from './paths.ts'
 import { createProxy } from './proxy.ts'
 import { proxyCommand } from './proxy-command.ts'
@@ -35,8 +35,6 @@ export const protocolVersion = 'v0.9.10'
 export interface Engine {
   readonly transportEvents: TransportEvents
   readonly applicationHandler: ApplicationHandler
-  /** How busy the process was: the fewer new requests are taken. */
-  readonly loadSampled: (sample: LoadSample) => void
   readonly counts: () => { dialogs: number; serverTransactions: number; clientTransactions: number; proxied: number }
   readonly close: () => void
 }
@@ -49,6 +47,8 @@ export interface EngineParts {
   readonly counters: EngineCounters
   /** May be opened later: nothing is sent before the first event. */
   readonly transport: TransportPort
+  /** For how long the process has worked without emptying its sockets: new requests are refused when it is too long. */
+  readonly behindMs: () => number
   readonly userAgent: string | null
   readonly options?: Partial<EngineOptions>
   /** Null: `options.outbound` is not used. */
@@ -80,7 +80,7 @@ export function createEngine(parts: EngineParts): Engine {
     sessions,
     subscriptions: createSubscriptions({ clock, timers, sessions }),
     paths,
-    overload: createOverload(limits.overload),
+    overload: createOverload(limits.overload, { nowMs, behindMs: parts.behindMs, verdictMs: 64 * timers.t1Ms }),
     time,
     userAgent: parts.userAgent,
     records: createCallRecords(options.cdrs, routes, time),
@@ -148,10 +148,7 @@ export function createEngine(parts: EngineParts): Engine {
     transportEvents: {
       message: (bytes, flow) =>
         void guarded(() => {
-          if (core.overload.hopeless() && flow.connection === 0 && beginsInvite(bytes)) {
-            counters.shed++
-            return
-          }
+          if (core.uas.stateless.unread(bytes, flow)) return
           const message = read(bytes, flow)
           if (message === undefined) return
           if (flow.identity?.authorized) noteAlias(message, flow)
@@ -163,10 +160,11 @@ export function createEngine(parts: EngineParts): Engine {
           counters.oversized++
           const message = read(head, flow)
           if (message?.kind !== 'request') return
-          if (header(message, 'content-length') === undefined) core.uas.refuse(message, flow, 400, 'Missing Content-Length')
+          if (header(message, 'content-length') === undefined)
+            core.uas.stateless.refuse(message, flow, 400, 'Missing Content-Length')
           else if (message.defect?.code === 'sip.content-length.malformed')
-            core.uas.refuse(message, flow, 400, 'Bad Content-Length')
-          else core.uas.refuse(message, flow, 413, 'Request Entity Too Large')
+            core.uas.stateless.refuse(message, flow, 400, 'Bad Content-Length')
+          else core.uas.stateless.refuse(message, flow, 413, 'Request Entity Too Large')
         }),
       dropped: () => {
         counters.connectionsRefused++
@@ -191,7 +189,6 @@ export function createEngine(parts: EngineParts): Engine {
         core.orphans.leave(application, core.uac.applicationGone(application))
       }
     },
-    loadSampled: core.overload.sampled,
     counts: () => {
       const { server, client } = transactions.counts()
       return { dialogs: sessions.count(), serverTransactions: server, clientTransactions: client, proxied: core.proxy.count() }
@@ -206,10 +203,4 @@ export function createEngine(parts: EngineParts): Engine {
       transactions.close()
     }
   }
-}
-
-const inviteStart = Buffer.from('INVITE ')
-
-function beginsInvite(bytes: Buffer): boolean {
-  return bytes[0] === inviteStart[0] && bytes.subarray(0, inviteStart.length).equals(inviteStart)
 }

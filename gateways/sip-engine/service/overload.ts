@@ -1,81 +1,104 @@
 /**
- * Which new requests are taken when there are more than the process can do. What is refused is refused before any work is done for it, so that
- * the calls that are taken are served in time; requests in a dialog, CANCEL and retransmissions are always served.
+ * Which new requests are taken when there are more than the process can do: on-off control by the age of the backlog. What would wait for longer
+ * than `targetMs` is refused, at a small part of the cost of serving it, until the sockets have been emptied; then everything is taken again. So
+ * the processor is never without work, and what is taken is served in time. Requests in a dialog, ACK, CANCEL and retransmissions are always
+ * served.
  *
- * @see RFC 7339 for the aim; the control here is local, by 503 and Retry-After (RFC 3261 §21.5.4).
+ * @see RFC 6357 for the ways to control overload, of which this is a local one; RFC 3261 §21.5.4 for the 503 that tells it.
  */
 
-/** How the process did over the last interval. */
-export interface LoadSample {
-  /** For how long datagrams have been left over in a socket whenever it was read. */
-  readonly standingMs: number
-  /** How late the sample was taken. */
-  readonly lagMs: number
-}
-
 export interface OverloadLimits {
-  /** Datagrams that wait for longer than this take away from new requests. A shorter burst is worked off before callers repeat themselves (T1, 500 ms). */
-  readonly standingMs: number
-  /** An event loop that is later takes fewer new requests. */
-  readonly lagMs: number
-  /** An event loop so late reads no datagram that begins an INVITE, until the next sample: its sender has given up or will send again. */
-  readonly hopelessMs: number
-  /** New requests that wait for any answer of an application. */
+  /** The backlog must have stood for so long before anything is refused: a burst, or a hiccup of the machine, is worked off. */
+  readonly patienceMs: number
+  /** From then on, until the backlog has stayed below it for `calmMs`, new requests that would find an older one are refused. */
+  readonly targetMs: number
+  readonly calmMs: number
+  /** New requests that wait for any answer of an application. More are refused. */
   readonly waiting: number
 }
 
-export const defaultOverloadLimits: OverloadLimits = { standingMs: 250, lagMs: 300, hopelessMs: 2000, waiting: 1000 }
+export const defaultOverloadLimits: OverloadLimits = { patienceMs: 500, targetMs: 60, calmMs: 1000, waiting: 1000 }
 
 export interface Overload {
-  readonly sampled: (sample: LoadSample) => void
+  /** Whether requests may have to be refused, so that it is worth a look before they are read. */
+  readonly pressed: (waiting: number) => boolean
   /**
-   * Whether a new request is taken. One request gets one verdict as long as the load does not change: a retransmission of what was refused is
-   * refused again.
+   * Whether a new request is taken. One request gets one verdict for 64·T1: were a retransmission taken of what was refused, its caller would
+   * have given up the call that an application answers.
    *
    * @param key of its server transaction.
    * @param waiting new requests that wait for an application.
    */
   readonly admits: (key: string, waiting: number) => boolean
-  readonly hopeless: () => boolean
-  /** Share of new requests that is taken, 0 to 1. */
-  readonly share: () => number
 }
 
-/** Steps of the share: down when `patience` samples in a row were bad, one hiccup of the machine being none; again when that did not help; up with each good sample. */
-const down = 0.75
-const up = 0.05
-const patience = 3
-/** Never nothing: what is taken shows whether it goes again. */
-const leastShare = 0.02
+/** @param behindMs for how long the process has worked without emptying its sockets. @param verdictMs for how long a refusal is remembered. */
+export function createOverload(
+  limits: OverloadLimits,
+  parts: { readonly nowMs: () => number; readonly behindMs: () => number; readonly verdictMs: number }
+): Overload {
+  const { nowMs, behindMs } = parts
+  const refused = createVerdicts(parts.verdictMs)
+  let shedding = false
+  let lastBehindMs = 0
 
-export function createOverload(limits: OverloadLimits): Overload {
-  let share = 1
-  let hopeless = false
-  /** Samples until the next step down. */
-  let wait = patience
+  /** Whether a new request would find too old a backlog. */
+  const isBehind = (): boolean => {
+    const behind = behindMs()
+    if (!shedding && behind < limits.patienceMs) return false
+    const now = nowMs()
+    if (behind > limits.targetMs) {
+      shedding = true
+      lastBehindMs = now
+      return true
+    }
+    shedding = now - lastBehindMs < limits.calmMs
+    return false
+  }
+
   return {
-    sampled: ({ standingMs, lagMs }) => {
-      hopeless = lagMs >= limits.hopelessMs
-      if (standingMs <= limits.standingMs && lagMs <= limits.lagMs) {
-        share = Math.min(1, share + up)
-        wait = share === 1 ? patience : 0
-      } else if (wait > 0) wait--
-      else {
-        share = Math.max(leastShare, share * down)
-        wait = patience
-      }
-    },
-    admits: (key, waiting) => waiting < limits.waiting && (share === 1 || position(key) < share),
-    hopeless: () => hopeless,
-    share: () => share
+    pressed: (waiting) => waiting >= limits.waiting || isBehind() || shedding,
+    admits: (key, waiting) => {
+      const hash = hashOf(key)
+      const now = nowMs()
+      if (refused.has(hash, now)) return false
+      if (waiting < limits.waiting && !isBehind()) return true
+      refused.add(hash, now)
+      return false
+    }
   }
 }
 
-/** Places a key evenly in 0 to 1 (FNV-1a, its high bits mixed once more). */
-function position(key: string): number {
+/** Places of a power of two: what 64·T1 of refusals overwrite of each other is little, and harmless while it is seldom. */
+const places = 65_536
+
+/** Which requests were refused of late: their hashes in a table of fixed size, nothing of their texts. */
+function createVerdicts(forMs: number) {
+  let hashes: Int32Array | null = null
+  let times: Float64Array | null = null
+  let latestMs = Number.NEGATIVE_INFINITY
+  return {
+    has: (hash: number, nowMs: number): boolean => {
+      if (hashes === null || times === null || nowMs - latestMs >= forMs) return false
+      const place = hash & (places - 1)
+      return hashes[place] === hash && nowMs - times[place]! < forMs
+    },
+    add: (hash: number, nowMs: number): void => {
+      hashes ??= new Int32Array(places)
+      times ??= new Float64Array(places).fill(Number.NEGATIVE_INFINITY)
+      const place = hash & (places - 1)
+      hashes[place] = hash
+      times[place] = nowMs
+      latestMs = nowMs
+    }
+  }
+}
+
+/** 32 bits that any change of the text changes (FNV-1a, mixed once more). */
+export function hashOf(text: string): number {
   let hash = 0x811c9dc5
-  for (let at = 0; at < key.length; at++) hash = Math.imul(hash ^ key.charCodeAt(at), 0x01000193)
+  for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193)
   hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d)
   hash = Math.imul(hash ^ (hash >>> 12), 0x297a2d39)
-  return ((hash ^ (hash >>> 15)) >>> 0) / 0x1_0000_0000
+  return hash ^ (hash >>> 15)
 }

@@ -4,14 +4,15 @@ import type { SipResponse } from '../codec/message.ts'
 import type { Effect, TimerName, TransactionContext } from '../transaction/effects.ts'
 import { type InviteClientState, inviteClient } from '../transaction/invite-client.ts'
 import { type InviteServerState, inviteServer } from '../transaction/invite-server.ts'
-import { clientKey } from '../transaction/key.ts'
+import { clientKey, methodOfKey } from '../transaction/key.ts'
 import { type NonInviteClientState, nonInviteClient } from '../transaction/non-invite-client.ts'
 import { type NonInviteServerState, nonInviteServer } from '../transaction/non-invite-server.ts'
 import type { SendFailed, TransportPort } from '../transport/port.ts'
 import type { EngineTimers } from './config.ts'
 import { newId } from './ids.ts'
+import { createLingeringStore } from './lingering.ts'
 import type { ReceivedRequest, ResponsePath } from './received.ts'
-import { retain, retainText } from './retained.ts'
+import { retainText } from './retained.ts'
 import type { EngineCounters } from './stats.ts'
 import { createTimerQueue, type QueuedTimer } from './timer-queue.ts'
 
@@ -71,7 +72,8 @@ export interface ClientRequest {
 
 export interface Transactions {
   readonly openServer: (received: ReceivedRequest) => ServerTransaction
-  readonly findServer: (key: string) => ServerTransaction | undefined
+  /** @param back where a repeat of its request came from, which is where a repeat of its response goes. */
+  readonly findServer: (key: string, back: ResponsePath) => ServerTransaction | undefined
   readonly requestAgain: (transaction: ServerTransaction) => void
   readonly acknowledge: (transaction: ServerTransaction) => void
   readonly respond: (transaction: ServerTransaction, status: number, bytes: Buffer) => void
@@ -83,11 +85,16 @@ export interface Transactions {
   readonly abandon: (transaction: ClientTransaction) => void
   /** False when the response belongs to no transaction. */
   readonly response: (response: SipResponse, branch: string, method: string) => boolean
+  /** Server transactions that have not had their final response, or not the ACK for it. */
+  readonly unfinished: () => number
   readonly counts: () => { server: number; client: number }
   readonly close: () => void
 }
 
 const none: Running['timers'] = []
+
+/** Of transactions that only absorb repeats; as many as 15,000 calls a second leave in 32 s. */
+const mostLingering = 1_000_000
 
 export function createTransactions(parts: {
   readonly clock: Clock
@@ -101,6 +108,7 @@ export function createTransactions(parts: {
   const { clock, transport, timers, counters, log, ended } = parts
   const servers = new Map<string, ServerTransaction>()
   const clients = new Map<string, ClientTransaction>()
+  const lingering = createLingeringStore(clock, 64 * timers.t1Ms, mostLingering)
 
   const context = (reliable: boolean): TransactionContext => ({
     t1Ms: timers.t1Ms,
@@ -146,6 +154,30 @@ export function createTransactions(parts: {
   const ignored = (running: Running, state: string, event: string): void =>
     log.debug({ transaction: running.id, method: running.method, state, event }, 'transaction ignores event')
 
+  /** What is left to do for it is done by what `revived` makes of its record. */
+  const linger = (transaction: ServerTransaction) => {
+    const { key, id, status, state, response } = transaction
+    servers.delete(key)
+    // The 2xx to an INVITE is repeated by others, and never from here.
+    lingering.add(key, { id, status, response: state === 'accepted' ? null : response })
+  }
+
+  const revived = (key: string, back: ResponsePath): ServerTransaction | undefined => {
+    const record = lingering.get(key)
+    if (record === undefined) return undefined
+    const method = methodOfKey(key)
+    return {
+      ...record,
+      key,
+      method,
+      context: context(back.flow.listener.transport !== 'udp'),
+      timers: none,
+      startedMs: null,
+      back,
+      state: method === 'INVITE' ? 'accepted' : 'completed'
+    }
+  }
+
   const sendResponse = (transaction: ServerTransaction) => {
     if (transaction.response === null) return
     const { flow, fallback } = transaction.back
@@ -169,6 +201,7 @@ export function createTransactions(parts: {
     if (state === 'terminated') {
       stopAll(transaction)
       servers.delete(transaction.key)
+      lingering.delete(transaction.key)
     }
     for (const effect of effects) {
       if (effect.type === 'sendResponse') {
@@ -176,7 +209,9 @@ export function createTransactions(parts: {
         sendResponse(transaction)
         if (transaction.state !== state) return // sending failed at once, and with it the transaction
       } else if (effect.type === 'startTimer') {
-        startTimer(transaction, effect.timer, effect.delayMs)
+        const { timer, delayMs } = effect
+        if (delayMs > 0 && (timer === 'J' || timer === 'L')) linger(transaction)
+        else startTimer(transaction, timer, delayMs)
       } else if (effect.type === 'stopTimer') stopTimer(transaction, effect.timer)
       else if (effect.type === 'tell') log.debug({ transaction: transaction.id, reason: effect.what }, 'response not delivered')
     }
@@ -243,12 +278,16 @@ export function createTransactions(parts: {
       servers.set(transaction.key, transaction)
       return transaction
     },
-    findServer: (key) => servers.get(key),
+    findServer: (key, back) => servers.get(key) ?? revived(key, back),
     requestAgain: (transaction) => {
       counters.retransmissionsReceived++
       driveServer(transaction, { type: 'request' })
     },
-    acknowledge: (transaction) => driveServer(transaction, { type: 'ack' }),
+    acknowledge: (transaction) => {
+      driveServer(transaction, { type: 'ack' })
+      // Nothing is repeated any more.
+      transaction.response = null
+    },
     respond: (transaction, status, bytes) => {
       transaction.response = bytes
       transaction.status = status
@@ -257,14 +296,12 @@ export function createTransactions(parts: {
       if (status < 200) driveServer(transaction, { type: 'sendProvisional' })
       else if (transaction.method !== 'INVITE') driveServer(transaction, { type: 'sendFinal' })
       else driveServer(transaction, { type: status < 300 ? 'sendSuccess' : 'sendFailure' })
-      if (status < 200) return
-      // What stays until timer L, J or H is kept small: the 2xx to an INVITE is repeated by others, and never from here.
-      transaction.response = transaction.state === 'accepted' || transaction.state === 'terminated' ? null : retain(bytes)
     },
     forget: (transaction) => {
       stopAll(transaction)
       transaction.state = 'terminated'
       servers.delete(transaction.key)
+      lingering.delete(transaction.key)
     },
     openClient: (request) => {
       const transaction: ClientTransaction = {
@@ -299,12 +336,14 @@ export function createTransactions(parts: {
       )
       return true
     },
-    counts: () => ({ server: servers.size, client: clients.size }),
+    unfinished: () => servers.size,
+    counts: () => ({ server: servers.size + lingering.size(), client: clients.size }),
     close: () => {
       for (const transaction of servers.values()) stopAll(transaction)
       for (const transaction of clients.values()) stopAll(transaction)
       servers.clear()
       clients.clear()
+      lingering.close()
     }
   }
 }

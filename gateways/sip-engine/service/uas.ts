@@ -5,7 +5,6 @@ import { header, headerLines, parseMessage, type SipRequest } from '../codec/mes
 import { reasonPhrases } from '../codec/reasons.ts'
 import { requestInsanity } from '../codec/sanity.ts'
 import { emptyBody, encodeRequest, encodeResponse, type HeaderLine } from '../codec/serialize.ts'
-import { firstVia, markReceived, parseVia } from '../codec/via.ts'
 import { dialogId, inOrder, isTargetRefresh, refreshedBy, serverDialog, withTag } from '../dialog/dialog.ts'
 import {
   answerTo,
@@ -24,18 +23,18 @@ import { type Flow, transportTraits } from '../transport/port.ts'
 import { createAcknowledgements } from './acknowledgements.ts'
 import type { Application } from './application.ts'
 import { refusalReason } from './cdr.ts'
-import { type Core, hostPort, isDialogTag, newToken, ownContact, steadyToken } from './core.ts'
+import { type Core, hostPort, isDialogTag, newToken, ownContact } from './core.ts'
 import { newId } from './ids.ts'
 import { type ReceivedRequest, receivedRequest, shownBytes } from './received.ts'
 import { armSessionTimer, disarmSessionTimer } from './session-timers.ts'
 import { ensureLocalTag, newSession, type Session, sendHeldBye, turnTo } from './sessions.ts'
+import { createStateless, type Stateless } from './stateless.ts'
 import type { ReadHeader } from './subscriptions.ts'
 import type { ServerTransaction } from './transactions.ts'
 
 export interface UserAgentServer {
   readonly request: (message: SipRequest, flow: Flow) => void
-  /** Refuses a message that is too large to be read whole. */
-  readonly refuse: (message: SipRequest, flow: Flow, status: number, reason: string) => void
+  readonly stateless: Stateless
   readonly respond: (application: Application, message: Extract<ClientMessage, { kind: 'response' }>) => void
   readonly applicationGone: (application: Application) => void
   /** Sends a response the engine makes by itself. @returns it. */
@@ -110,6 +109,8 @@ export function createUas(core: Core): UserAgentServer {
     settleWith(shown, 504, { reason: 'PRACK Timeout' })
   })
 
+  const stateless = createStateless(core, () => waiting)
+
   const wire = (octets: number, flow: Flow): WireFacts => ({
     octets,
     transport: flow.listener.transport,
@@ -130,51 +131,22 @@ export function createUas(core: Core): UserAgentServer {
 
   const answer = (...args: Parameters<typeof made>) => void made(...args)
 
-  const refuse = (message: SipRequest, flow: Flow, status: number, reason: string, more: readonly HeaderLine[] = []) => {
-    if (message.method === 'ACK' || message.defect?.code === 'sip.header.bare-line-end') return
-    const vias = headerLines(message, 'via')
-    const via = vias[0] === undefined ? undefined : parseVia(firstVia(vias[0]))
-    if (vias[0] === undefined) return
-    // A Via that cannot be read goes back as it is: the answer still finds the peer, by the source of its packet.
-    if (via !== undefined) vias[0] = markReceived(vias[0], via, flow.remote.address, flow.remote.port)
-    const headers: HeaderLine[] = vias.map((value) => ['Via', value])
-    for (const [name, key] of [
-      ['From', 'from'],
-      ['To', 'to'],
-      ['Call-ID', 'call-id'],
-      ['CSeq', 'cseq']
-    ] as const) {
-      const value = header(message, key)
-      if (value !== undefined) headers.push([name, key === 'to' ? withTag(value, statelessTag(message)) : value])
-    }
-    headers.push(...more)
-    counters.responsesSent++
-    const fallback = { address: flow.remote.address, port: via?.port ?? flow.remote.port }
-    core.transport.reply(
-      flow,
-      fallback,
-      encodeResponse({ status, reason, headers, body: emptyBody }),
-      () => counters.transportErrors++
-    )
-  }
-
   const request = (message: SipRequest, flow: Flow) => {
     counters.requestsReceived++
     const insanity = requestInsanity(message)
     if (insanity !== undefined) {
       counters.malformed++
       log.debug({ code: insanity.error.code, error: insanity.error.message, source: flow.remote }, 'request refused as malformed')
-      return refuse(message, flow, insanity.status, insanity.reason)
+      return stateless.refuse(message, flow, insanity.status, insanity.reason)
     }
     const received = receivedRequest(message, flow)
     if (message.method === 'ACK') return acknowledged(received)
-    const again = transactions.findServer(received.key)
+    const again = transactions.findServer(received.key, received)
     if (again !== undefined) return transactions.requestAgain(again)
     if (message.method === 'CANCEL') return cancelled(received)
-    const full = transactions.counts().server >= core.limits.serverTransactions
+    const full = transactions.unfinished() >= core.limits.serverTransactions
     if (full || (received.toTag === '' && !core.overload.admits(received.key, waiting))) {
-      counters.shed++
-      return refuse(message, flow, 503, 'Overloaded', [overloadRetryAfter(received.key)])
+      return stateless.overloaded(message, flow, received.key)
     }
     const asked = { transaction: transactions.openServer(received), received }
     if (message.method === 'INVITE') answer(asked, 100, '')
@@ -411,7 +383,7 @@ export function createUas(core: Core): UserAgentServer {
 
   const cancelled = (received: ReceivedRequest) => {
     const cancel = { transaction: transactions.openServer(received), received }
-    const invite = transactions.findServer(serverKey(received.message, received.via, 'INVITE'))
+    const invite = transactions.findServer(serverKey(received.message, received.via, 'INVITE'), received)
     if (invite === undefined) return answer(cancel, 481, newToken())
     if (core.proxy.cancel(invite.id, received.message)) return answer(cancel, 200, newToken())
     const shown = pending.get(invite.id)
@@ -439,7 +411,7 @@ export function createUas(core: Core): UserAgentServer {
   }
 
   const acknowledged = (received: ReceivedRequest) => {
-    const transaction = transactions.findServer(received.key)
+    const transaction = transactions.findServer(received.key, received)
     if (transaction !== undefined && transaction.status >= 300) return transactions.acknowledge(transaction)
     const session = sessions.matching(received.callId, received.fromTag, received.toTag)
     if (core.proxy.acknowledged(received, session !== undefined)) return
@@ -593,7 +565,7 @@ export function createUas(core: Core): UserAgentServer {
 
   return {
     request,
-    refuse,
+    stateless,
     respond,
     answer: made,
     find: (transactionId, application) => {
@@ -681,11 +653,6 @@ function retryAfter(): HeaderLine {
   return ['Retry-After', `${randomBytes(1)[0]! % 11}`]
 }
 
-/** Waits that differ from call to call and not from copy to copy, so that those refused do not come back all at once. */
-function overloadRetryAfter(key: string): HeaderLine {
-  return ['Retry-After', `${1 + ((key.length + key.charCodeAt(key.length >> 1)) % 10)}`]
-}
-
 /** Whether Allow names UPDATE; null where there is none. */
 function allowsUpdate(message: SipRequest): boolean | null {
   const allowed = headerLines(message, 'allow')
@@ -730,10 +697,3 @@ const receivedHeader =
   (message: SipRequest): ReadHeader =>
   (name) =>
     header(message, name.toLowerCase())
-
-/** RFC 3261 §8.2.7: a response without a transaction has the same tag whenever the same request comes again. */
-function statelessTag(message: SipRequest): string {
-  return steadyToken(
-    `${header(message, 'via')}|${header(message, 'call-id')}|${header(message, 'from')}|${header(message, 'cseq')}`
-  )
-}

@@ -9,7 +9,7 @@ import { ConfigError, errorCode, InfraFabricError } from '#kernel'
 import { jsonLines, type Metric, metricTable } from '#scripts/bench/report.ts'
 import { createAuthority } from '../transport/testing/certificates.ts'
 import { findCapacity, runBlock } from './bench-sip/calls.ts'
-import { startTopology, type Topology } from './bench-sip/processes.ts'
+import { type ServerSettings, startTopology, type Topology, withCallersApart } from './bench-sip/processes.ts'
 
 const say = (text: string) => process.stderr.write(`${text}\n`)
 const mb = (octets: number): number => octets / 1_000_000
@@ -27,10 +27,10 @@ const issued = authority.issue('localhost', 'DNS:localhost')
 const tls = { key: String(issued.key), cert: String(issued.cert) }
 
 async function withTopology<T>(
-  settings: { readonly inProcess: boolean; readonly t1Ms: number; readonly keepCode?: boolean },
+  settings: Pick<ServerSettings, 'inProcess' | 't1Ms'> & Partial<Pick<ServerSettings, 'keepCode' | 'ownCore'>>,
   use: (topology: Topology) => Promise<T>
 ): Promise<T> {
-  const topology = await startTopology({ keepCode: false, ...settings, tls })
+  const topology = await startTopology({ keepCode: false, ownCore: false, ...settings, tls })
   try {
     return await use(topology)
   } finally {
@@ -91,22 +91,38 @@ async function heap({ metrics }: Found): Promise<void> {
   })
 }
 
-async function overload(found: Found): Promise<void> {
-  // found anew: on a shared machine the capacity of some minutes ago is another
-  const capacity = await engine({ metrics: [], udpCps: found.udpCps }, 'udp')
-  if (capacity === 0) return
-  const block = { transport: 'udp', rate: 2 * capacity, seconds: 8, holdMs: 1000 } as const
-  const outcome = await withTopology({ inProcess: false, t1Ms }, async (topology) => {
-    await runBlock(topology, { ...block, rate: capacity / 2, seconds: 2 }, ca)
-    return runBlock(topology, block, ca)
-  })
-  say(`overload: ${outcome.successful} of ${outcome.wanted} calls completed, ${outcome.completedPerS.toFixed(0)}/s`)
-  found.metrics.push({
-    metric: 'sip.overload_ratio',
-    value: outcome.completedPerS / capacity,
-    unit: '',
-    note: `calls completed a second at twice the capacity, to the capacity (${capacity.toFixed(0)}/s)`
-  })
+const overloadSeconds = 8
+
+async function overload({ metrics, udpCps }: Found): Promise<void> {
+  // Found anew, and with the same processes: the capacity of some minutes ago, or of code that is not compiled yet, is another.
+  const found = await withCallersApart(() =>
+    withTopology({ inProcess: false, t1Ms, ownCore: true }, async (topology) => {
+      const { cps } = await findCapacity(topology, 'udp', ca, say, startOf({ metrics, udpCps }))
+      if (cps === 0) return null
+      const block = { transport: 'udp', rate: 2 * cps, seconds: overloadSeconds, holdMs: 1000 } as const
+      return { cps, outcome: await runBlock(topology, block, ca) }
+    })
+  )
+  if (found === null) return
+  const { cps, outcome } = found
+  const where = 'engine and application on one core, SIPp on another'
+  metrics.push(
+    {
+      metric: 'sip.overload_ratio',
+      value: outcome.completedPerS / cps,
+      unit: '',
+      note: `calls completed a second at twice the capacity, to the capacity; ${where}`
+    },
+    { metric: 'sip.overload_capacity_cps', value: cps, unit: 'calls/s', note: `none failed; ${where}` },
+    { metric: 'sip.overload_offered_cps', value: outcome.offeredPerS, unit: 'calls/s', note: `for ${overloadSeconds} s` },
+    { metric: 'sip.overload_completed_cps', value: outcome.completedPerS, unit: 'calls/s', note: 'to the end of their BYE' },
+    { metric: 'sip.overload_admitted', value: outcome.wanted - outcome.refused, unit: 'calls', note: '' },
+    { metric: 'sip.overload_completed', value: outcome.successful, unit: 'calls', note: '' },
+    { metric: 'sip.overload_refused', value: outcome.refused, unit: 'calls', note: '503 and Retry-After' },
+    { metric: 'sip.overload_failed', value: outcome.failed, unit: 'calls', note: 'neither completed nor refused' },
+    { metric: 'sip.overload_retransmissions', value: outcome.retransmissions, unit: 'messages', note: 'of SIPp' },
+    { metric: 'sip.overload_resident_mb', value: mb(outcome.residentBytes), unit: 'MB', note: 'process of the engine' }
+  )
 }
 
 async function codec({ metrics }: Found): Promise<void> {

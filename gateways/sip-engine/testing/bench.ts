@@ -15,6 +15,8 @@ export interface TestEngine {
   readonly engine: Engine
   readonly counters: EngineCounters
   readonly at: Listener
+  /** How long the engine is told that its sockets have not been empty; a test may set it. */
+  readonly load: { behindMs: number }
 }
 
 export interface Bench extends TestEngine {
@@ -43,6 +45,7 @@ export function createTestEngine(
     port: options.port ?? 5060
   }
   const counters = newCounters()
+  const load = { behindMs: 0 }
   let engine: Engine | undefined
   const transport = network.port(at, () => engine!.transportEvents)
   engine = createEngine({
@@ -59,13 +62,14 @@ export function createTestEngine(
     },
     counters,
     transport,
+    behindMs: () => load.behindMs,
     userAgent: null,
     options: options.options ?? {},
     outbound: options.outbound ?? null,
     names: options.names ?? createNames(),
     hosts: (name) => (name === 'peer.example' ? ['10.0.0.2'] : undefined)
   })
-  return { engine, counters, at }
+  return { engine, counters, at, load }
 }
 
 export function createBench(

@@ -7,10 +7,11 @@ import { digestChallenge, digestCredentials, formatAuthScheme, parseAuthSchemes 
 import { formatEvent, formatSubscriptionState, parseEvent, parseSubscriptionState } from '../codec/event.ts'
 import { defaultMessageLimits } from '../codec/limits.ts'
 import { formatMediaType, parseMediaType } from '../codec/media-type.ts'
-import { allHeaders, headerSectionEnd, parseMessage, type SipMessage, withHeaderValue } from '../codec/message.ts'
+import { allHeaders, headerLines, headerSectionEnd, parseMessage, type SipMessage, withHeaderValue } from '../codec/message.ts'
 import { leafParts } from '../codec/multipart.ts'
 import { formatReason, parseReasons } from '../codec/reason.ts'
 import { requestInsanity, responseInsanity } from '../codec/sanity.ts'
+import { ackTag, scanRequest } from '../codec/scan.ts'
 import { encodeRequest, encodeResponse, type HeaderLine } from '../codec/serialize.ts'
 import { formatTelUri, parseTelUri, sameTelUri } from '../codec/tel-uri.ts'
 import { splitList } from '../codec/text.ts'
@@ -153,11 +154,28 @@ function readAll(message: SipMessage): boolean {
   return sane
 }
 
+/** What the scanner recognises is a request, and its values are those the parser reads. */
+function scanAgrees(input: Buffer, message: SipMessage | undefined): void {
+  ackTag(input)
+  const scanned = scanRequest(input)
+  if (scanned === undefined) return
+  holds(message?.kind === 'request' && message.method === scanned.method, 'what is scanned is a request')
+  const { vias, from, to, callId, cseq } = scanned
+  const same = (key: string, values: readonly string[]): void =>
+    holds(headerLines(message!, key).join('\n') === values.join('\n'), `scanner and parser agree on ${key}`)
+  same('via', vias)
+  same('from', [from])
+  same('to', [to])
+  same('call-id', [callId])
+  same('cseq', [cseq])
+}
+
 const sip: Target = {
   name: 'sip',
   input: hostileMessage,
   run: (input) => {
     const message = unlessRefused(() => parseMessage(input))
+    scanAgrees(input, message)
     return message === undefined ? false : readAll(message)
   }
 }

@@ -17,6 +17,12 @@ export interface Block {
 export interface Outcome {
   readonly wanted: number
   readonly successful: number
+  /** Calls answered with 503. */
+  readonly refused: number
+  /** Calls that ended otherwise than they should. */
+  readonly failed: number
+  /** Calls begun in a second. */
+  readonly offeredPerS: number
   /** Calls completed in a second, over the time in which calls were begun. */
   readonly completedPerS: number
   readonly retransmissions: number
@@ -48,12 +54,17 @@ export async function runBlock(topology: Topology, block: Block, ca: string): Pr
   })
   const after = await usages(topology)
   const successful = result.messages.filter(({ name }) => name === '200').at(-1)?.received ?? 0
+  const refused = result.messages.find(({ name }) => name === '503')?.received ?? 0
   const tookS = result.rate > 0 ? result.calls.created / result.rate : (performance.now() - startedMs) / 1000
+  const begunS = Math.max(seconds, tookS - holdMs / 1000)
   const each = (from: Usage, to: Usage) => (to.cpuMs - from.cpuMs) / Math.max(1, successful)
   return {
     wanted: calls,
     successful,
-    completedPerS: successful / Math.max(seconds, tookS - holdMs / 1000),
+    refused,
+    failed: calls - successful - refused,
+    offeredPerS: result.calls.created / begunS,
+    completedPerS: successful / begunS,
     retransmissions: result.retransmissions,
     serverCpuMs: each(before.server, after.server),
     applicationCpuMs: before.application === null ? 0 : each(before.application, after.application!),

@@ -1,6 +1,7 @@
 /** The measured processes: the server, and the application where it has a process of its own. Each tells what it used. */
-import { type ChildProcess, fork } from 'node:child_process'
+import { type ChildProcess, execFileSync, fork } from 'node:child_process'
 import { once } from 'node:events'
+import { availableParallelism } from 'node:os'
 import { InfraFabricError } from '#kernel'
 import type { EngineStats } from '#sip-engine'
 
@@ -28,6 +29,8 @@ export interface ServerSettings {
   readonly t1Ms: number
   /** Keeps compiled code, which else goes when it was not used for half a minute, and takes the heap down with it. */
   readonly keepCode: boolean
+  /** The server and the application share one core, and no other process of this benchmark runs there. */
+  readonly ownCore: boolean
 }
 
 export interface Measured {
@@ -45,15 +48,45 @@ export interface Topology {
 
 const startTimeoutMs = 15_000
 
+const measuredCore = '0'
+const callersCore = '1'
+
+/** Puts a process with all its threads on cores. @throws what `taskset` says where it cannot be done. */
+function pin(pid: number, cores: string): void {
+  execFileSync('taskset', ['--all-tasks', '--cpu-list', '--pid', cores, `${pid}`], { stdio: ['ignore', 'ignore', 'pipe'] })
+}
+
+/**
+ * Runs `use` with callers kept off the core of the measured processes: the callers of a real server compute elsewhere too.
+ *
+ * @throws {InfraFabricError} `bench.cores` where there are not two cores to be had.
+ */
+export async function withCallersApart<T>(use: () => Promise<T>): Promise<T> {
+  const cores = availableParallelism()
+  if (cores < 2) throw new InfraFabricError('bench.cores', 'this part needs two cores')
+  try {
+    pin(process.pid, callersCore)
+  } catch (error) {
+    throw new InfraFabricError('bench.cores', `no process can be bound to a core: ${(error as Error).message}`, { cause: error })
+  }
+  try {
+    return await use()
+  } finally {
+    pin(process.pid, `0-${cores - 1}`)
+  }
+}
+
 async function start<T>(
   file: string,
   settings: unknown,
+  ownCore: boolean,
   options: readonly string[] = []
 ): Promise<{ told: T; measured: Measured }> {
   const child: ChildProcess = fork(new URL(file, import.meta.url), {
     execArgv: ['--disable-warning=ExperimentalWarning', '--expose-gc', ...options, ...process.execArgv],
     stdio: ['ignore', 'ignore', 'inherit', 'ipc']
   })
+  if (ownCore && child.pid !== undefined) pin(child.pid, measuredCore)
   const told = async (): Promise<unknown> => {
     const end = new AbortController()
     const timer = setTimeout(() => end.abort(), startTimeoutMs)
@@ -94,10 +127,10 @@ async function start<T>(
 
 /** @throws {InfraFabricError} `bench.process` when a process does not start. */
 export async function startTopology(settings: ServerSettings): Promise<Topology> {
-  const server = await start<Ports>('server.ts', settings, settings.keepCode ? ['--no-flush-bytecode'] : [])
+  const server = await start<Ports>('server.ts', settings, settings.ownCore, settings.keepCode ? ['--no-flush-bytecode'] : [])
   const application = settings.inProcess
     ? null
-    : await start('application.ts', { port: server.told.admin }).catch(async (error: unknown) => {
+    : await start('application.ts', { port: server.told.admin }, settings.ownCore).catch(async (error: unknown) => {
         await server.measured.stop()
         throw error
       })
