@@ -1,39 +1,21 @@
 /** An H.323 endpoint: registers, dials, answers. What it shows to others, as types; how it works is in the other files of this folder. */
 import type { CallContext, Clock, Guard, LegEvent, LegStats, Log, MediaRefusal, ParticipantRole, Witness } from '#kernel'
-import type { AliasAddress, EndpointType, GenericData, ReleaseCompleteReason } from '../h225/h225.ts'
+import type { RemoteParty, SignallingModes } from '../call/call.ts'
+import type { ReleaseCause } from '../call/causes.ts'
+import type { CalledState, CallerState } from '../call/states.ts'
+import type { Address, AudioCodec, LocalMedia, MediaTerms } from '../control/media.ts'
+import type { AliasAddress, GenericData } from '../h225/h225.ts'
 import type { Capability, DataType, MultimediaSystemControlMessage } from '../h245/h245.ts'
+import type { RegistrationState } from './registrar.ts'
 
-export interface Address {
-  readonly ip: string
-  readonly port: number
-}
+export type { RemoteParty, SignallingModes } from '../call/call.ts'
+export type { ReleaseCause } from '../call/causes.ts'
+export type { Address, AudioCodec, LocalMedia, MediaTerms } from '../control/media.ts'
+export { conferenceMedia } from './conference-media.ts'
+export type { RegistrationState } from './registrar.ts'
+export { createEndpoint } from './service.ts'
 
-/** Codecs by their names in SDP, in the order in which they are preferred. */
-export type AudioCodec = 'opus' | 'G722' | 'PCMU' | 'PCMA' | 'G729'
-
-/** Where and how this side receives sound. */
-export interface LocalMedia {
-  readonly rtp: Address
-  readonly rtcp: Address
-  readonly codecs: readonly AudioCodec[]
-  /** Payload type of telephone-event (RFC 4733) that is received; null where it is not. */
-  readonly eventPayloadType: number | null
-  /** Payload type of opus that is received; null where it is not. */
-  readonly opusPayloadType: number | null
-}
-
-/** What logical channels carry now. The plane has one codec for both ways; both directions absent means the sound is paused. */
-export interface MediaTerms {
-  readonly codec: AudioCodec
-  /** Payload type that the peer receives and sends. */
-  readonly payloadType: number
-  /** Where the peer receives; null while no channel to it is open. */
-  readonly remote: { readonly rtp: Address; readonly rtcp: Address | null } | null
-  readonly sends: boolean
-  readonly receives: boolean
-  /** Payload type of telephone-event that the peer receives; null where it does not. */
-  readonly eventPayloadType: number | null
-}
+export type CallStateName = CallerState | CalledState
 
 /** The sound of one call. */
 export interface CallMedia {
@@ -60,18 +42,6 @@ export type OpenMedia = (
   context: CallContext,
   place: MediaPlace
 ) => Promise<{ readonly ok: true; readonly media: CallMedia } | MediaRefusal>
-
-/** How calls are signalled. What the peer cannot do is not done. */
-export interface SignallingModes {
-  /** Media are proposed in SETUP and agreed on before the call is answered (H.323 §8.1.7). Default true. */
-  readonly fastStart: boolean
-  /** H.245 inside the call signalling channel (H.323 §8.2.1). Default true. */
-  readonly tunnelling: boolean
-  /** H.245 begins before the call is answered (H.323 §8.2.3). Default false. */
-  readonly earlyH245: boolean
-  /** H.245 already in SETUP; ooh323c stalls on it. Needs tunnelling and earlyH245. Default false. */
-  readonly h245InSetup: boolean
-}
 
 export interface GatekeeperOptions {
   /** Unicast address of RAS, `127.0.0.1:1719`; null looks for one by multicast (224.0.1.41:1718). */
@@ -127,22 +97,6 @@ export interface EndpointLimits {
   readonly slowMs: number
   /** Messages a second of one connection. Default 100. */
   readonly messagesPerSecond: number
-}
-
-/** Why a call ended: Q.850 cause, and the H.225.0 reason where one was given. */
-export interface ReleaseCause {
-  /** Q.850, 1–127. */
-  readonly cause: number
-  readonly reason: ReleaseCompleteReason['type'] | null
-}
-
-export interface RemoteParty {
-  readonly address: Address | null
-  readonly aliases: readonly AliasAddress[]
-  /** Calling or connected number, digits; null where there is none. */
-  readonly number: string | null
-  readonly display: string | null
-  readonly endpointType: EndpointType | null
 }
 
 /** A channel that the peer wants to open and that is not sound: video, presentation. */
@@ -247,17 +201,6 @@ export interface Call {
   readonly closeChannel: (number: number) => void
 }
 
-export type CallStateName =
-  | 'null'
-  | 'callInitiated'
-  | 'outgoingCallProceeding'
-  | 'callDelivered'
-  | 'callPresent'
-  | 'callReceived'
-  | 'connectRequest'
-  | 'incomingCallProceeding'
-  | 'active'
-
 export interface DialOptions extends MediaPlace {
   readonly context?: Partial<CallContext>
   readonly modes?: Partial<SignallingModes>
@@ -268,8 +211,6 @@ export interface DialOptions extends MediaPlace {
   /** Bandwidth of this call, bit/s in both directions together. */
   readonly bandwidthBps?: number
 }
-
-export type RegistrationState = 'none' | 'discovering' | 'registering' | 'registered' | 'rejected'
 
 export type EndpointEvent =
   | { readonly type: 'registered'; readonly endpointIdentifier: string }
