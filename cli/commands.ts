@@ -30,6 +30,55 @@ export const commands: readonly Command[] = [
     load: () => import('./commands/sip-server-import.ts')
   },
   {
+    words: ['escalate'],
+    operands: ['[hazard]'],
+    summary: 'call an expert into a conference, and tell what becomes of it',
+    options: [
+      dataOption,
+      {
+        name: 'expert',
+        value: 'ID',
+        summary: 'the one expert to call (default: those of the specialisation, one after the other)'
+      },
+      { name: 'specialisation', value: 'HAZARD', summary: 'whose experts are called (default: those of the hazard)' },
+      { name: 'conference', value: 'NAME', summary: 'where the expert is brought (default: council)' },
+      { name: 'parallel', summary: 'ring all at once: who answers first is connected' },
+      { name: 'contrarian', summary: 'call an expert who speaks against the prevailing view too' },
+      { name: 'evidence', value: 'FILES', summary: 'files for the council, by comma: named by their hashes' },
+      { name: 'ndi-video', summary: 'evidence video for the expert, where there is any' },
+      { name: 'summary', value: 'TEXT', summary: 'what it is about; recorded by its hash' },
+      { name: 'ring-timeout', value: 'S', summary: 'seconds for which each expert is rung' },
+      { name: 'sender', value: 'NAME', summary: 'who raises the hazard (default: ifctl)' },
+      { name: 'trace', value: 'ID', summary: 'trace under which all is recorded (default: a new one)' },
+      { name: 'key', value: 'TEXT', summary: 'idempotency key: the same key escalates once, however often' },
+      { name: 'message', value: 'FILE', summary: 'an IFMessage in place of all of these, JSON; - reads stdin' },
+      { name: 'follow', summary: 'go on until the call is over (default: until it is known what became of it)' },
+      { name: 'detach', summary: 'only begin it' }
+    ],
+    load: () => import('./commands/escalate.ts')
+  },
+  {
+    words: ['escalate', 'list'],
+    operands: [],
+    summary: 'escalations that are open, and the last that ended',
+    options: [dataOption],
+    load: async () => ({ run: (await import('./commands/escalate.ts')).list })
+  },
+  {
+    words: ['escalate', 'show'],
+    operands: ['<id>'],
+    summary: 'one escalation: its calls and what became of each',
+    options: [dataOption],
+    load: async () => ({ run: (await import('./commands/escalate.ts')).show })
+  },
+  {
+    words: ['escalate', 'cancel'],
+    operands: ['<id>'],
+    summary: 'cancel what rings, hang up on who has answered',
+    options: [dataOption],
+    load: async () => ({ run: (await import('./commands/escalate.ts')).cancel })
+  },
+  {
     words: ['h323', 'decode'],
     operands: ['<file-or-hex>'],
     summary: 'the H.323 in a capture (pcap, pcapng), a file or hex text, message by message, readably',

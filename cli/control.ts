@@ -16,18 +16,59 @@ const mostOctets = 16 << 20
  * @param signal ends the waiting
  * @throws {CommandError} `cli.suite.absent` when none runs, or it serves nothing; `cli.suite.refused` with what it says; `cli.suite.unreachable`
  */
-export async function askSuite(args: Arguments, path: string, body?: object, signal?: AbortSignal): Promise<unknown> {
-  const folder = dataFolder(args)
-  let control: ControlFile
+export async function askSuite(
+  args: Arguments,
+  path: string,
+  body?: object,
+  signal?: AbortSignal,
+  headers: Readonly<Record<string, string>> = {}
+): Promise<unknown> {
+  const { status, text } = await send(await controlOf(args), path, body, signal, headers, null)
+  return success(status, text)
+}
+
+/**
+ * Follows a stream of events of the suite (server-sent events) until it ends or `signal` is aborted.
+ *
+ * @param take given the data of each event
+ * @throws {CommandError} as {@link askSuite}
+ */
+export async function followSuite(
+  args: Arguments,
+  path: string,
+  take: (data: unknown) => void,
+  signal: AbortSignal
+): Promise<void> {
+  let rest = ''
+  const part = (text: string) => {
+    const events = (rest + text).split('\n\n')
+    rest = events.pop()!
+    for (const event of events) {
+      const data = event.split('\n').find((line) => line.startsWith('data: '))
+      if (data !== undefined) take(parsed(data.slice('data: '.length)))
+    }
+  }
   try {
-    control = JSON.parse(await readFile(join(folder, 'control.json'), 'utf8'))
+    const { status, text } = await send(await controlOf(args), path, undefined, signal, { accept: 'text/event-stream' }, part)
+    success(status, text)
+  } catch (error) {
+    if (!signal.aborted) throw error
+  }
+}
+
+async function controlOf(args: Arguments): Promise<ControlFile> {
+  const folder = dataFolder(args)
+  try {
+    return JSON.parse(await readFile(join(folder, 'control.json'), 'utf8'))
   } catch (cause) {
     if (systemCode(cause) !== 'ENOENT')
       throw new CommandError('cli.suite.unreachable', `${folder}/control.json cannot be read`, { cause })
     const hint = 'none runs, or its service is off (ledger.service.enabled)'
     throw new CommandError('cli.suite.absent', `no suite can be asked in ${folder}: ${hint}`)
   }
-  const { status, text } = await send(control, path, body, signal)
+}
+
+function success(status: number, text: string): unknown {
   const answer = parsed(text)
   if (status >= 200 && status < 300) return answer
   const { detail, errors = [] } = answer as { detail?: string; errors?: { at: string; message: string }[] }
@@ -35,17 +76,21 @@ export async function askSuite(args: Arguments, path: string, body?: object, sig
   throw new CommandError(status === 404 ? 'cli.not-found' : 'cli.suite.refused', `${detail ?? `status ${status}`}${more}`)
 }
 
+/** @param take given the body of a success part by part, in place of the answer; null for the answer */
 async function send(
   { url, token, certificate }: ControlFile,
   path: string,
   body: object | undefined,
-  signal: AbortSignal | undefined
+  signal: AbortSignal | undefined,
+  headers: Readonly<Record<string, string>>,
+  take: ((text: string) => void) | null
 ): Promise<{ status: number; text: string }> {
   const target = new URL(path, url)
   const octets = body === undefined ? null : Buffer.from(JSON.stringify(body))
   const options = {
     method: octets === null ? 'GET' : 'POST',
     headers: {
+      ...headers,
       authorization: `Bearer ${token}`,
       ...(octets === null ? {} : { 'content-type': 'application/json', 'content-length': octets.length })
     },
@@ -64,12 +109,19 @@ async function send(
         const parts: Buffer[] = []
         let size = 0
         response.on('error', reject)
+        const status = response.statusCode ?? 0
+        if (take !== null && status < 300) {
+          response.setEncoding('utf8')
+          response.on('data', take)
+          response.on('end', () => resolve({ status, text: '' }))
+          return
+        }
         response.on('data', (part: Buffer) => {
           size += part.length
           if (size > mostOctets) request.destroy(new Error('too long an answer'))
           else parts.push(part)
         })
-        response.on('end', () => resolve({ status: response.statusCode ?? 0, text: Buffer.concat(parts).toString('utf8') }))
+        response.on('end', () => resolve({ status, text: Buffer.concat(parts).toString('utf8') }))
       })
       request.end(octets ?? undefined)
     })

@@ -13,6 +13,9 @@ export const exitCodes = {
   budgetNotice: 20,
   budgetWarning: 21,
   budgetError: 22,
+  escalationRejected: 30,
+  escalationAttack: 31,
+  escalationFailed: 32,
   stoppedAtOnce: 130
 } as const
 
@@ -31,5 +34,8 @@ export const exitCodeMeanings: readonly (readonly [code: number, meaning: string
   [exitCodes.budgetNotice, 'alerts --exit-code: half of a budget is spent'],
   [exitCodes.budgetWarning, 'alerts --exit-code: 80 % of a budget are spent'],
   [exitCodes.budgetError, 'alerts --exit-code: a budget is spent'],
+  [exitCodes.escalationRejected, 'escalate: a rule or the expert said no'],
+  [exitCodes.escalationAttack, 'escalate: security_rejected, what was asked for looks like an attack'],
+  [exitCodes.escalationFailed, 'escalate: failed, no expert was reached'],
   [exitCodes.stoppedAtOnce, 'up, sip-server: told twice to stop']
 ]

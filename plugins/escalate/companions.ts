@@ -15,7 +15,7 @@ export interface CompanionRequest {
  * then degraded.
  */
 export interface Companion {
-  readonly name: string
+  readonly name: 'evidence' | 'ndi-video'
   /** Begins when the expert is connected. @returns what ends it */
   readonly start: (context: CallContext, request: CompanionRequest) => Promise<() => Promise<void>>
 }
@@ -30,13 +30,19 @@ export interface RunningCompanions {
 /** Waits between attempts to start. */
 const retriesMs = [1000, 2000, 4000]
 
+/** @param absent what is wanted and nobody here provides: told as failed when the expert is connected */
 export function runCompanions(
   companions: readonly Companion[],
+  absent: readonly string[],
   clock: Clock,
   onChange: (view: EscalationView['companions'][number]) => void
 ): RunningCompanions {
   type View = { -readonly [key in keyof EscalationView['companions'][number]]: EscalationView['companions'][number][key] }
-  const views: View[] = companions.map(({ name }) => ({ name, state: 'waiting', reason: null }))
+  const views: View[] = [...companions.map(({ name }) => name), ...absent].map((name) => ({
+    name,
+    state: 'waiting',
+    reason: null
+  }))
   const stops = new Map<View, () => Promise<void>>()
   const ended = new AbortController()
   let starting: Promise<void>[] = []
@@ -91,6 +97,7 @@ export function runCompanions(
   return {
     views: () => views.map((view) => ({ ...view })),
     start: (context, request) => {
+      for (const view of views.slice(companions.length)) change(view, 'failed', 'escalate.companion.absent')
       starting = companions.map((companion, at) => startOne(companion, views[at]!, context, request))
     },
     stop: () => {

@@ -26,8 +26,8 @@ export interface EscalatorPorts {
   readonly witness: Witness
   readonly log: Log
   readonly clock?: Clock
-  /** What runs beside the call, by what the message asks for. */
-  readonly companions?: (message: IfMessage) => readonly Companion[]
+  /** What runs beside a call that asks for it: `evidence` where the message names files, `ndi-video` where it wants video. */
+  readonly companions?: readonly Companion[]
   /** 0 ≤ random < 1. Default Math.random. */
   readonly random?: () => number
 }
@@ -111,7 +111,13 @@ export function createEscalator(settings: Partial<EscalateSettings>, ports: Esca
     let result: EscalationResult | null = null
     let state: EscalationView['state'] = 'hunting'
     let openLegs = 0
-    const companions = runCompanions(ports.companions?.(message) ?? [], clock, (companion) => {
+    const wanted = [
+      ...(payload.evidence_files.length > 0 ? ['evidence'] : []),
+      ...(payload.ndi_video_enabled ? ['ndi-video'] : [])
+    ]
+    const provided = (ports.companions ?? []).filter(({ name }) => wanted.includes(name))
+    const absent = wanted.filter((name) => !provided.some((each) => each.name === name))
+    const companions = runCompanions(provided, absent, clock, (companion) => {
       record('escalation_companion', { name: companion.name, state: companion.state, reason: companion.reason })
       events.tell({ type: 'companion', escalation: id, trace_id: traceId, companion })
     })

@@ -46,6 +46,9 @@ export interface EscalationLeg {
   readonly cancel: () => void
 }
 
+/** States of a call that waits for its answer. */
+const waiting: ReadonlySet<BranchView['state']> = new Set(['calling', 'trying', 'ringing'])
+
 interface Call {
   readonly branch: Branch<Callee>
   readonly view: { -readonly [key in keyof BranchView]: BranchView[key] }
@@ -181,7 +184,7 @@ export function createLeg(options: LegOptions): EscalationLeg {
 
   const onProgress = (branch: Branch<Callee>, progress: CallOutProgress) => {
     const view = calls.get(branch.id)?.view
-    if (view === undefined || progress.type === 'calling') return
+    if (view === undefined || progress.type === 'calling' || !waiting.has(view.state)) return
     view.state = progress.type
     if (progress.type === 'trying') return tell({ ...ofBranch(branch), type: 'trying' })
     view.sip_status = progress.status
