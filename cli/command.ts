@@ -34,6 +34,12 @@ export const ledgerOption: Option = {
   summary: 'folder of the ledger (default: ledger in the data folder); to read, also redis://HOST#NAME-OF-THE-LOG'
 }
 
+export const recordingsOption: Option = {
+  name: 'recordings',
+  value: 'DIR',
+  summary: 'folder of all recordings (default: recordings in the data folder)'
+}
+
 /** Options by which entries are chosen; conditions add up. */
 export const filterOptions: readonly Option[] = [
   { name: 'trace', value: 'ID', summary: 'of this trace and of those under it' },

@@ -1,4 +1,12 @@
-import { type Command, dataOption, filterOptions, ledgerOption, ratesOption, registryOption } from './command.ts'
+import {
+  type Command,
+  dataOption,
+  filterOptions,
+  ledgerOption,
+  ratesOption,
+  recordingsOption,
+  registryOption
+} from './command.ts'
 
 /** Every command, in the order of the help. Nothing is loaded before it is asked for. */
 export const commands: readonly Command[] = [
@@ -481,6 +489,62 @@ export const commands: readonly Command[] = [
       { name: 'group-by', value: 'WHAT', summary: 'component (default), model, day or trace; a trace holds those under it' }
     ],
     load: () => import('./commands/witness-cost.ts')
+  },
+  {
+    words: ['recording', 'list'],
+    operands: [],
+    summary: 'recordings there are: state, length, gaps, who is in them',
+    options: [dataOption, recordingsOption],
+    load: () => import('./commands/recording-list.ts')
+  },
+  {
+    words: ['recording', 'export'],
+    operands: ['<recording>'],
+    summary: 'a recording as one WAV file with a channel for each track, or as a signed vCon with its proofs',
+    options: [
+      dataOption,
+      ledgerOption,
+      recordingsOption,
+      { name: 'format', value: 'FORMAT', summary: 'wav or vcon' },
+      { name: 'out', value: 'FILE', summary: 'where it goes; must not be there yet' },
+      {
+        name: 'url',
+        value: 'URL',
+        summary: 'vcon: https address of a folder that has the files (default: they stand in the vCon)'
+      },
+      { name: 'domain', value: 'HOST', summary: 'vcon: in whose name its uuid is made (default: host of --url)' },
+      { name: 'policy', value: 'FILE', summary: 'vcon: who must have cosigned the heads of its proofs (C2SP tlog-policy)' },
+      { name: 'unsigned', summary: 'vcon: without a signature' }
+    ],
+    load: () => import('./commands/recording-export.ts')
+  },
+  {
+    words: ['recording', 'excerpt'],
+    operands: ['<recording>'],
+    summary: 'some seconds of a recording: their sound, their packets and what proves them, without the rest',
+    options: [
+      dataOption,
+      ledgerOption,
+      recordingsOption,
+      { name: 'from', value: 'SECOND', summary: 'first second, from 0 (default: the first)' },
+      { name: 'to', value: 'SECOND', summary: 'last second, inclusive (default: the last)' },
+      { name: 'out', value: 'DIR', summary: 'folder that is not there yet' },
+      { name: 'policy', value: 'FILE', summary: 'who must have cosigned the heads of its proofs (C2SP tlog-policy)' }
+    ],
+    load: () => import('./commands/recording-excerpt.ts')
+  },
+  {
+    words: ['recording', 'verify'],
+    operands: ['<recording>'],
+    summary: 'whether a recording is what the ledger says; of an excerpt or a signed vCon also without the ledger, by --vkey',
+    options: [
+      dataOption,
+      ledgerOption,
+      recordingsOption,
+      { name: 'vkey', value: 'KEY', summary: 'public key of the log, or a file with it (default: the one beside the ledger)' },
+      { name: 'policy', value: 'FILE', summary: 'witnesses whose quorum must have cosigned (C2SP tlog-policy)' }
+    ],
+    load: () => import('./commands/recording-verify.ts')
   },
   {
     words: ['optimise', 'report'],

@@ -1,12 +1,12 @@
-import { existsSync, readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
-import type { LedgerEntry, Policy, TlogProofResult } from '#ledger'
+import type { LedgerEntry, TlogProofResult } from '#ledger'
 import { type Arguments, CommandError, systemCode, UsageError } from '../arguments.ts'
 import type { Run } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { readInput } from '../files.ts'
-import { existingLedger, isServerAddress, keysGiven, ledgerPlace, withReader } from '../ledger.ts'
+import { keysGiven, ledgerPlace, withReader } from '../ledger.ts'
 import { type Output, printable } from '../output.ts'
+import { proveEntry, readPolicy } from '../proofs.ts'
 
 export const run: Run = async (args, output) => {
   const file = args.value('check')
@@ -18,55 +18,17 @@ export const run: Run = async (args, output) => {
   return prove(index, args, output)
 }
 
-async function readPolicy(path: string | undefined): Promise<Policy | null> {
-  if (path === undefined) return null
-  const { parsePolicy } = await import('#ledger')
-  return parsePolicy(await readInput(path))
-}
-
 async function prove(index: number, args: Arguments, output: Output): Promise<number> {
   const place = ledgerPlace(args)
-  if (!isServerAddress(place)) await existingLedger(place)
-  const {
-    bundleOfFolder,
-    formatTlogProof,
-    latestPublished,
-    ledgerFiles,
-    noPolicy,
-    parseCheckpoint,
-    parsePolicy,
-    parseTlogProof,
-    proveInclusion,
-    tilesOf
-  } = await import('#ledger')
-  const files = isServerAddress(place) ? null : ledgerFiles(place)
-  const policy =
-    (await readPolicy(args.value('policy'))) ??
-    (files !== null && existsSync(files.policy) ? parsePolicy(readFileSync(files.policy)) : noPolicy)
-  const made = await withReader(place, async (reader) => {
-    const [stored] = await reader.query({ afterIndex: index - 1, limit: 1 })
-    if (stored?.entry.index !== index) throw new CommandError('cli.not-found', `there is no entry ${index}`)
-    // the head of a bundle is the one that was exported, with its cosignatures
-    const isBundle = files !== null && bundleOfFolder(place) !== null
-    const published = files === null || isBundle ? null : latestPublished(files.published, policy, index + 1)
-    const checkpoint = published ?? (await reader.checkpoint())!
-    const { size, origin } = parseCheckpoint(checkpoint).checkpoint
-    const kept = reader.keptProof?.(index)
-    const proof = kept === undefined ? await proveInclusion(tilesOf(reader.log), index, size) : parseTlogProof(kept).proof
-    return {
-      published: published !== null || isBundle,
-      origin,
-      size,
-      text: formatTlogProof({ index, proof, checkpoint, extra: stored.bytes })
-    }
-  })
+  const policy = await readPolicy(args.value('policy'))
+  const made = await withReader(place, (reader) => proveEntry(reader, place, index, policy))
   if (!made.published)
     output.talk('no published head covers this entry yet: the proof stands under the newest head, which no witness has cosigned')
   const out = args.value('out')
   if (out !== undefined) await write(out, made.text)
   if (output.json) {
-    const { text, ...facts } = made
-    await output.document({ index, ...facts, ...(out === undefined ? { proof: text } : { file: out }) })
+    const { published, origin, size, text } = made
+    await output.document({ index, published, origin, size, ...(out === undefined ? { proof: text } : { file: out }) })
   } else if (out === undefined) await output.line(made.text.replace(/\n$/, ''))
   else await output.line(`proof of entry ${index} under a head of ${made.size} entries in ${printable(out)}`)
   return exitCodes.ok

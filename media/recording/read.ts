@@ -1,6 +1,6 @@
 /** A recording as it lies on the disk, for whoever examines it. Nothing here writes. */
 import { hash } from 'node:crypto'
-import { closeSync, existsSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, readSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { InfraFabricError } from '#kernel'
 import { isRecordingId, type RecordingManifest, readManifest, recordingFiles, streamFile } from './files.ts'
@@ -77,4 +77,23 @@ export function octetsOf({ folder, manifest }: ReadRecording, { stream, from, to
 /** Seconds whose octets are not those that were hashed. */
 export function alteredSeconds(recording: ReadRecording): SecondLine[] {
   return recording.batches.flatMap(({ seconds }) => seconds.filter((line) => sha256Of(octetsOf(recording, line)) !== line.sha256))
+}
+
+/** Pages that may stand behind the last second of an Ogg file: the one that ends the stream. */
+const oggTail = 64
+
+/** Files that hold more than their seconds, or that belong to no stream. */
+export function strayFiles({ folder, manifest, streams }: ReadRecording): string[] {
+  const { format } = manifest.audio
+  const files = new Map([...streams].map(([stream, lines]) => [streamFile(stream, format), { stream, lines }]))
+  const own = Object.values(recordingFiles(''))
+  return readdirSync(folder).flatMap((name) => {
+    if (own.includes(name)) return []
+    const file = files.get(name)
+    if (file === undefined) return [`${name} belongs to no stream of the recording`]
+    const end = file.lines.at(-1)?.to
+    const allowed = !file.stream.startsWith('rtp/') && format === 'opus' ? oggTail : 0
+    const isOver = end !== undefined && statSync(join(folder, name)).size > end + allowed
+    return isOver && manifest.state !== 'running' ? [`${name} holds octets behind its last second`] : []
+  })
 }

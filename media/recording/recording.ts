@@ -13,7 +13,7 @@ export {
   writeExcerpt
 } from './excerpt.ts'
 export { isRecordingId, type RecordedParty, type RecordingManifest, type RecordingState } from './files.ts'
-export { alteredSeconds, openRecording, type ReadBatch, type ReadRecording, recordingsIn } from './read.ts'
+export { alteredSeconds, openRecording, type ReadBatch, type ReadRecording, recordingsIn, strayFiles } from './read.ts'
 export { type SecondLine, secondText } from './second.ts'
 export { buildVcon, openVcon, signVcon, type VconOptions } from './vcon.ts'
-export { exportWave } from './wave-export.ts'
+export { exportWave, waveChannels } from './wave-export.ts'

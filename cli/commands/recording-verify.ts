@@ -1,0 +1,81 @@
+import { existsSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import type { ReadRecording } from '#media/recording'
+import { type Arguments, UsageError } from '../arguments.ts'
+import type { Run } from '../command.ts'
+import { isServerAddress, keysGiven, ledgerPlace, withReader } from '../ledger.ts'
+import { type Output, printable } from '../output.ts'
+import { readPolicy } from '../proofs.ts'
+import {
+  batchEntries,
+  checkExcerpt,
+  checkRecording,
+  exitCodeOf,
+  provedEntry,
+  type RecordingFault,
+  type RecordingReport,
+  recordingFolder,
+  reportOf,
+  type Trust
+} from '../recordings.ts'
+
+export const run: Run = async (args, output) => {
+  const named = args.operands[0]!
+  const isFile = existsSync(named) && statSync(named).isFile()
+  const report = isFile
+    ? await checkVcon(readFileSync(named, 'utf8'), await trustOf(args, output))
+    : existsSync(join(named, 'excerpt.json'))
+      ? await checkExcerpt(named, await trustOf(args, output))
+      : await checkWhole(args, await recordingFolder(args, named))
+  return tell(report, output)
+}
+
+/** Whose signature counts: a key that was given, else the one beside the ledger. */
+async function trustOf(args: Arguments, output: Output): Promise<Trust> {
+  const { ledgerFiles, noPolicy, parseVerifierKey } = await import('#ledger')
+  const policy = (await readPolicy(args.value('policy'))) ?? noPolicy
+  const given = args.value('vkey')
+  const place = ledgerPlace(args)
+  const beside = isServerAddress(place) ? null : ledgerFiles(place).vkey
+  if (given === undefined && policy.logs.length === 0) {
+    if (beside === null || !existsSync(beside)) throw new UsageError('--vkey is needed: whose signature should count?')
+    output.talk(`public key taken from ${beside}: --vkey brings one that was kept elsewhere`)
+  }
+  const keys =
+    given === undefined ? (beside !== null && existsSync(beside) ? await keysGiven(beside) : []) : await keysGiven(given)
+  return { logs: keys.map((key) => parseVerifierKey(key)), policy }
+}
+
+async function checkWhole(args: Arguments, folder: string): Promise<RecordingReport> {
+  const { openRecording } = await import('#media/recording')
+  const recording: ReadRecording = openRecording(folder)
+  const entries = await withReader(ledgerPlace(args), (reader) => batchEntries(reader, recording.manifest))
+  return checkRecording(recording, entries)
+}
+
+/** The signature, and the proofs that it brings. What it refers to is checked where the files are. */
+async function checkVcon(text: string, trust: Trust): Promise<RecordingReport> {
+  const { openVcon } = await import('#media/recording')
+  const { vcon, fingerprint } = openVcon(text)
+  const faults: RecordingFault[] = []
+  const attachments = (vcon.attachments ?? []) as readonly { readonly filename?: string; readonly body?: string }[]
+  const proofs = attachments.filter(({ filename }) => filename?.endsWith('.tlog-proof') === true)
+  for (const { body } of proofs) {
+    const told = await provedEntry(body ?? '', trust)
+    if ('verdict' in told) faults.push(told)
+  }
+  const subject = typeof vcon.subject === 'string' ? vcon.subject : String(vcon.uuid)
+  return reportOf(subject, proofs.length, faults, [`signed by the certificate with SHA-256 ${fingerprint}`])
+}
+
+async function tell(report: RecordingReport, output: Output): Promise<number> {
+  const { verdict, recording, checked, faults, notes } = report
+  if (output.json) await output.document(report)
+  else {
+    const all = `${verdict}: ${printable(recording)}, ${checked} checked`
+    await output.line(output.paint(verdict === 'valid' ? 'green' : 'red', all))
+    for (const { problem } of faults) await output.line(printable(problem))
+    for (const note of notes) await output.line(output.paint('dim', printable(note)))
+  }
+  return exitCodeOf(verdict)
+}
