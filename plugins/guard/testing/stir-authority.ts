@@ -2,10 +2,12 @@
 import { execFileSync } from 'node:child_process'
 import { createPrivateKey, type KeyObject } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { createServer, type RequestListener } from 'node:https'
-import type { AddressInfo, Socket } from 'node:net'
+import type { RequestListener } from 'node:http'
+import { createServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Duplex } from 'node:stream'
 import { encodeTnAuthList, type TnAuthList } from '../stir/tn-auth-list.ts'
 
 export interface Issued {
@@ -65,7 +67,7 @@ export async function serveHttps(
   listener: RequestListener
 ): Promise<{ port: number; close: () => Promise<void> }> {
   const server = createServer({ cert: identity.pem, key: readFileSync(identity.keyFile) }, listener)
-  const sockets = new Set<Socket>()
+  const sockets = new Set<Duplex>()
   server.on('connection', (socket) => {
     sockets.add(socket)
     socket.on('error', () => undefined)
