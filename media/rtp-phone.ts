@@ -1,6 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import { createSocket, type Socket } from 'node:dgram'
-import { type CodecDefinition, type Decoder, type Encoder, largestPayload, longestPacketMs } from './codec/codec.ts'
+import {
+  type CodecDefinition,
+  type Decoder,
+  type Encoder,
+  type FormatParameters,
+  largestPayload,
+  longestPacketMs
+} from './codec/codec.ts'
 import { codecNamed } from './codec/codecs.ts'
 import { rtpmapLine } from './codec/negotiation.ts'
 import type { Endpoint } from './latch.ts'
@@ -15,6 +22,8 @@ import { SrtpStream } from './srtp/stream.ts'
 export interface RtpPhoneOptions {
   /** Name of the one codec it speaks. Default `PCMU`. */
   readonly codec?: string
+  /** Format parameters by which it encodes: `{ useinbandfec: '1' }`. */
+  readonly parameters?: FormatParameters
   /** Whether it encrypts, and takes nothing in clear. */
   readonly srtp?: boolean
   /** What it says, over and over, at the codec's sample rate; silence when left out. */
@@ -69,7 +78,7 @@ export class RtpPhone {
     this.#socket = socket
     this.port = socket.address().port
     this.#decoder = codec.createDecoder()
-    this.#encoder = codec.createEncoder()
+    this.#encoder = codec.createEncoder({ parameters: options.parameters ?? {} })
     this.#payloadType = codec.staticPayloadType ?? dynamicPayloadType
     this.#sampleRateHz = codec.sampleRateHz
     this.#secrecy = new Secrecy(options.srtp === true ? 'required' : 'off')

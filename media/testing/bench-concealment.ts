@@ -4,109 +4,21 @@
  *
  *     node media/testing/bench-concealment.ts [--json]
  *
- * The measure is the log-spectral distance: the difference in level, in dB, root mean square over 16 bands and then over the
- * frames in which there is sound. It is 0 for what is the same; of a voice without every tenth packet, replaced by silence, it is
- * about 3. It is no listening test.
+ * The measure is the log-spectral distance (spectral.ts). It is 0 for what is the same; of a voice without every tenth packet,
+ * replaced by silence, it is about 3.
  */
 
 import { jsonLines, type Metric, table } from '#scripts/bench/report.ts'
 import type { Decoder, FormatParameters } from '../codec/codec.ts'
 import { codecNamed } from '../codec/codecs.ts'
-import { noise, voice } from '../codec/signals.ts'
+import { voice } from '../codec/signals.ts'
 import { JitterBuffer } from '../jitter/jitter-buffer.ts'
+import { gilbertLosses } from './impairment.ts'
+import { spectralDistance, spectrum } from './spectral.ts'
 
 const seconds = 100
 const frameMs = 20
 const packets = (seconds * 1000) / frameMs
-
-/** Two states, as Gilbert had it: mean length of a burst in packets. */
-function losses(share: number, burst: number, seed: number): boolean[] {
-  const random = noise(Math.imul(seed, 0x9e3779b1))
-  const leave = 1 / burst
-  const enter = (leave * share) / (1 - share)
-  let bad = false
-  return Array.from({ length: packets }, () => {
-    const chance = (random() + 1) / 2
-    bad = burst === 1 ? chance < share : bad ? chance >= leave : chance < enter
-    return bad
-  })
-}
-
-const bands = 16
-/** Levels this far below the loudest count as silence: what is softer is hardly heard beside it. */
-const rangeDb = 45
-
-/** Level of each band in each frame, in dB. */
-function spectrum(sound: Int16Array, rateHz: number): Float64Array[] {
-  const hop = (rateHz * frameMs) / 1000
-  const size = rateHz <= 8000 ? 256 : 512
-  const edges = Array.from({ length: bands + 1 }, (_, n) => Math.round((mel(n / bands, rateHz) / rateHz) * size))
-  const real = new Float64Array(size)
-  const imaginary = new Float64Array(size)
-  const frames: Float64Array[] = []
-  for (let at = 0; at + size <= sound.length; at += hop) {
-    for (let i = 0; i < size; i++) {
-      real[i] = sound[at + i]! * (0.5 - 0.5 * Math.cos((2 * Math.PI * i) / size))
-      imaginary[i] = 0
-    }
-    transform(real, imaginary)
-    frames.push(
-      Float64Array.from({ length: bands }, (_, n) => {
-        let power = 0
-        for (let k = edges[n]!; k < Math.max(edges[n + 1]!, edges[n]! + 1); k++) power += real[k]! ** 2 + imaginary[k]! ** 2
-        return 10 * Math.log10(power / size ** 2 + 1)
-      })
-    )
-  }
-  return frames
-}
-
-/** Frequency at a share of the way from 100 Hz to 0.45 of the rate, in equal steps of pitch as it is heard. */
-function mel(share: number, rateHz: number): number {
-  const [low, high] = [100, 0.45 * rateHz].map((hz) => Math.log(1 + hz / 700)) as [number, number]
-  return 700 * (Math.exp(low + share * (high - low)) - 1)
-}
-
-/** Fourier transform in place, radix 2. */
-function transform(real: Float64Array, imaginary: Float64Array): void {
-  const size = real.length
-  for (let i = 1, j = 0; i < size; i++) {
-    let bit = size >> 1
-    for (; j & bit; bit >>= 1) j ^= bit
-    j ^= bit
-    if (i < j) {
-      ;[real[i], real[j]] = [real[j]!, real[i]!]
-      ;[imaginary[i], imaginary[j]] = [imaginary[j]!, imaginary[i]!]
-    }
-  }
-  for (let length = 2; length <= size; length *= 2) {
-    for (let k = 0; k < length / 2; k++) {
-      const [c, s] = [Math.cos((-2 * Math.PI * k) / length), Math.sin((-2 * Math.PI * k) / length)]
-      for (let i = k; i < size; i += length) {
-        const j = i + length / 2
-        const [re, im] = [real[j]! * c - imaginary[j]! * s, real[j]! * s + imaginary[j]! * c]
-        real[j] = real[i]! - re
-        imaginary[j] = imaginary[i]! - im
-        real[i] = real[i]! + re
-        imaginary[i] = imaginary[i]! + im
-      }
-    }
-  }
-}
-
-/** @param a of what is meant */
-function distance(a: readonly Float64Array[], b: readonly Float64Array[]): number {
-  const floor = Math.max(...a.map((frame) => Math.max(...frame))) - rangeDb
-  const above = (level: number) => Math.max(level, floor)
-  let sum = 0
-  let count = 0
-  a.forEach((frame, n) => {
-    if (Math.max(...frame) < floor) return
-    sum += frame.reduce((squares, level, band) => squares + (above(level) - above(b[n]![band]!)) ** 2, 0) / bands
-    count++
-  })
-  return Math.sqrt(sum / count)
-}
 
 interface Heard {
   readonly sound: Int16Array
@@ -168,12 +80,12 @@ for (const { name, rateHz, parameters } of formats) {
   const whole = spectrum(play(name, rateHz, sent, none).sound, rateHz)
   for (const burst of [1, 3]) {
     for (const percent of [1, 5, 10]) {
-      const lost = losses(percent / 100, burst, 77 + percent)
+      const lost = gilbertLosses(packets, percent / 100, burst, 77 + percent)
       lost.fill(false, 0, 25)
       const { sound, recovered } = play(name, rateHz, sent, lost)
       const count = lost.filter(Boolean).length
-      const madeUp = distance(whole, spectrum(sound, rateHz))
-      const silent = distance(whole, spectrum(play(name, rateHz, sent, lost, true).sound, rateHz))
+      const madeUp = spectralDistance(whole, spectrum(sound, rateHz))
+      const silent = spectralDistance(whole, spectrum(play(name, rateHz, sent, lost, true).sound, rateHz))
       const pattern = burst === 1 ? 'random' : `bursts of ${burst}`
       const share = (100 * count) / packets
       const restored = (100 * recovered) / count
