@@ -11,6 +11,8 @@ export interface JoinRequest {
   readonly role: ParticipantRole
   /** SDP offer of the participant, or null to be given one (late offer, RFC 3264 §5). */
   readonly offer: string | null
+  /** Told when there is sound before the call behind the conference is answered: the description under which it is heard. */
+  readonly onEarlyMedia?: (sdp: string) => void
 }
 
 /** Why the media plane refused. Each code maps to one SIP status in gateways/sip. */
@@ -23,11 +25,15 @@ export type MediaRefusalCode =
   /** The chair lets nobody else in. */
   | 'conference.locked'
   | 'conference.no-ports'
+  /** The call behind the conference was refused: `status` says how. */
+  | 'call.refused'
 
 export interface MediaRefusal {
   readonly ok: false
   readonly code: MediaRefusalCode
   readonly reason: string
+  /** SIP status of the refusal, where it is another's. */
+  readonly status?: number
 }
 
 export type LegEvent =
@@ -37,6 +43,8 @@ export type LegEvent =
   | { readonly type: 'mediaTimeout'; readonly silentMs: number }
   /** Packets from a source that is not the participant were dropped; `packets` counts since the last such event. */
   | { readonly type: 'strangerRejected'; readonly packets: number }
+  /** The call behind the conference is over. `cause` is one of Q.850. */
+  | { readonly type: 'ended'; readonly cause: number }
   /** The media plane lost this leg and cannot carry it on. */
   | { readonly type: 'failed'; readonly reason: string }
 

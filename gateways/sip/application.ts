@@ -47,6 +47,8 @@ export interface SipApplicationPorts {
   readonly roleOf?: (registryId: string) => ParticipantRole
   /** Signs calls out with this suite's own key. Left out: they carry no signature. */
   readonly sign?: RequestSigner
+  /** Whether a name that is no conference can be joined like one: a terminal behind another gateway. Where any conference may be dialled, all can. */
+  readonly isPlace?: (name: string) => boolean
   /** Calls that an earlier run of this application left open; they are closed in the record before the first call is taken. */
   readonly openCalls?: (application: string) => Promise<readonly OpenCall[]>
 }
@@ -110,7 +112,9 @@ export async function runSipApplication(
   const settings = resolveConfig(config)
   const clock = ports.clock ?? systemClock
   const { log, witness } = ports
-  const conferences = settings.conferences === null ? null : new Set(settings.conferences)
+  const named = new Set(settings.conferences)
+  const conferences =
+    settings.conferences === null ? null : { has: (name: string) => named.has(name) || ports.isPlace?.(name) === true }
   const trusted = new Set(settings.trustedEdges.map(plainAddress))
   const calls = new Map<string, Call>()
   const outgoing = new Map<string, OutgoingCall>()

@@ -26,6 +26,8 @@ export interface EndCause {
   readonly by: 'caller' | 'callee' | 'application' | 'conference' | 'sip-server'
   /** Stable: `bye`, `cancelled`, `media-timeout`, … */
   readonly reason: string
+  /** Of the far side, Q.850: said in the BYE as it is. */
+  readonly cause?: number
 }
 
 export type CallEvent =
@@ -115,6 +117,7 @@ export const callTable = {
 
 /** `Reason` of a BYE or CANCEL that we send. @see RFC 3326 §2 */
 export function reasonOfBye(cause: EndCause): string {
+  if (cause.cause !== undefined) return `Q.850;cause=${cause.cause}`
   const [protocol, code, text] = byeReasons[cause.reason] ?? ['Q.850', 16, 'Normal call clearing']
   return `${protocol};cause=${code};text="${text}"`
 }

@@ -189,6 +189,11 @@ export function createCallParts(
         return strangerPackets(legEvent.packets)
       case 'mediaTimeout':
         return stop({ by: 'conference', reason: 'media-timeout' }, refusal('conference.failed', 'no media'))
+      case 'ended':
+        return stop(
+          { by: 'conference', reason: 'far-end-left', cause: legEvent.cause },
+          refusal('conference.failed', 'far end left')
+        )
       case 'failed':
         moveBridge({ type: 'failed' }, { reason: clip(legEvent.reason) })
         return stop({ by: 'conference', reason: 'media-failed' }, refusal('conference.failed', clip(legEvent.reason)))

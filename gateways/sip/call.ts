@@ -164,7 +164,12 @@ export function takeCall(
     bridge.move({ type: 'joining' }, { conference, participant, role })
     if (!opening.reliableOnly) bridge.move({ type: 'ringing' })
     const offer = opening.offer === '' ? null : opening.offer
-    const joined = await ports.conference.join(parts.context, { conference, participant, role, offer })
+    const onEarlyMedia = (sdp: string): void => {
+      if (state !== 'joining' || opening.reliableOnly) return
+      response.send(183, { headers: { 'Session-ID': sessionId(), 'Content-Type': 'application/sdp' }, body: sdp })
+      recorder.tell(components.sip, 'sip_183_progress', { sdpSha256: bodyHash(sdp) })
+    }
+    const joined = await ports.conference.join(parts.context, { conference, participant, role, offer, onEarlyMedia })
     if (!joined.ok) return fire({ type: 'refused', refusal: refusalByMedia(joined) })
     if (offer === null) exchange.move({ type: 'ourOffer' })
     fire({ type: 'joined', leg: joined.leg, sdp: joined.sdp })

@@ -18,7 +18,7 @@ const conferenceName = /^[a-z0-9][a-z0-9._-]{0,63}$/
  */
 export function readDialled(
   requestUri: string,
-  conferences: ReadonlySet<string> | null,
+  conferences: Pick<ReadonlySet<string>, 'has'> | null,
   hazards: readonly string[]
 ): Dialled | null {
   const match = /^sips?:([^@;?\s]{1,256})@[^@\s]+$/i.exec(requestUri)

@@ -40,7 +40,11 @@ const understood: ReadonlySet<string> = new Set(['timer', '100rel'])
  * @param conferences names that may be dialled, null for any.
  * @param hazards hazard names that may end a dialled address.
  */
-export function readOpening(request: SipRequest, conferences: ReadonlySet<string> | null, hazards: readonly string[]): Opening {
+export function readOpening(
+  request: SipRequest,
+  conferences: Pick<ReadonlySet<string>, 'has'> | null,
+  hazards: readonly string[]
+): Opening {
   const from = readNameAddr(request.get('From'))
   const to = readNameAddr(request.get('To'))
   const cseq = readCSeq(request.get('CSeq'))

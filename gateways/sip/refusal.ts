@@ -32,7 +32,8 @@ const mediaOutcomes: Readonly<Record<MediaRefusalCode, Outcome>> = {
   'sdp.unsupported-profile': { status: 488, headers: { Warning: '302 conference "Incompatible transport protocol"' } },
   'conference.full': { status: 486 },
   'conference.locked': { status: 403 },
-  'conference.no-ports': { status: 503, headers: retryLater }
+  'conference.no-ports': { status: 503, headers: retryLater },
+  'call.refused': { status: 480 }
 }
 
 /** What IF.guard decided, by its code. Anything not named here is 403: a caller learns that the answer is no, not which rule said so. */
@@ -108,7 +109,8 @@ export function refusalByGuard(decision: GuardDecision): Refusal {
 
 /** Refusal for an answer of the conference. */
 export function refusalByMedia(refusal: MediaRefusal): Refusal {
-  const { status, headers = {} } = mediaOutcomes[refusal.code]
+  const { status: usual, headers = {} } = mediaOutcomes[refusal.code]
+  const status = refusal.status ?? usual
   return { status, phrase: null, headers, code: refusal.code, reason: refusal.reason, layer: null, security: false }
 }
 
