@@ -40,7 +40,8 @@ export function localMediaOf(sdp: string): LocalMedia | null {
   let opusPayloadType: number | null = null
   for (const payloadType of stream[2]!.split(' ').map(Number)) {
     const map = maps.get(payloadType)
-    const codec = codecNames.find((name) => clockRates[name] === map) ?? (map === undefined ? staticNames.get(payloadType) : undefined)
+    const codec =
+      codecNames.find((name) => clockRates[name] === map) ?? (map === undefined ? staticNames.get(payloadType) : undefined)
     if (codec !== undefined && !codecs.includes(codec)) codecs.push(codec)
     if (codec === 'opus') opusPayloadType ??= payloadType
     if (map === 'telephone-event/8000') eventPayloadType = payloadType

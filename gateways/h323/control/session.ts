@@ -176,6 +176,8 @@ interface OutChannel {
   stopped: boolean
   /** Comes back in this codec when it is closed. */
   next: AudioCodec | null
+  /** Number of the peer's channel for both ways whose way from here this is; it is closed by its opener. */
+  readonly reverseOf: number | null
 }
 
 interface InChannel {
@@ -298,7 +300,8 @@ export class ControlSession {
         rtcp: out.rtcp,
         payloadType: out.dynamicPayloadType,
         stopped: false,
-        next: null
+        next: null,
+        reverseOf: null
       })
     }
     if (incoming !== null) {
@@ -391,7 +394,8 @@ export class ControlSession {
       rtcp: null,
       payloadType: null,
       stopped: false,
-      next: null
+      next: null,
+      reverseOf: null
     }
     this.#out.set(number, channel)
     this.#outEvent(number, channel, { type: 'establishRequest' })
@@ -770,9 +774,14 @@ export class ControlSession {
     return [...this.#out].find(([, { codec, state }]) => codec !== null && state !== 'released')
   }
 
-  #soundIn(): InChannel | undefined {
-    return [...this.#in.values()].find(
+  /** What comes here: a channel of the peer, or the way back of one for both ways of ours. */
+  #soundIn(): Pick<InChannel, 'codec' | 'payloadType' | 'rtcp'> | undefined {
+    const channel = [...this.#in.values()].find(
       ({ codec, state }) => codec !== null && (state === 'established' || state === 'awaitingConfirmation')
+    )
+    return (
+      channel ??
+      [...this.#out.values()].find(({ bothWays, codec, state }) => bothWays && codec !== null && state === 'established')
     )
   }
 
@@ -790,7 +799,7 @@ export class ControlSession {
   }
 
   #canSend(codec: AudioCodec): boolean {
-    return this.#local !== null && this.#local.codecs.includes(codec) && canSend(this.#peer, codec, this.#beside())
+    return this.#local?.codecs.includes(codec) === true && canSend(this.#peer, codec, this.#beside())
   }
 
   /** Opens the channel from here when everything is there for it. A slave lets the master choose the codec. */
@@ -820,14 +829,20 @@ export class ControlSession {
       rtcp: null,
       payloadType: codec === 'opus' ? local.opusPayloadType : null,
       stopped: false,
-      next: null
+      next: null,
+      reverseOf: null
     }
     this.#out.set(number, channel)
     this.#outEvent(number, channel, { type: 'establishRequest' })
   }
 
   #closeOut(): void {
-    for (const [number, channel] of this.#out) this.#outEvent(number, channel, { type: 'releaseRequest' })
+    for (const [number, channel] of this.#out) this.#releaseOut(number, channel)
+  }
+
+  #releaseOut(number: number, channel: OutChannel): void {
+    if (channel.reverseOf !== null) this.requestClose(channel.reverseOf)
+    else if (channel.state !== 'awaitingRelease') this.#outEvent(number, channel, { type: 'releaseRequest' })
   }
 
   /** Another codec: the channel is closed and opened again. */
@@ -837,7 +852,7 @@ export class ControlSession {
     const [number, channel] = sound
     if (channel.codec === codec && channel.state !== 'awaitingRelease') return
     channel.next = codec
-    if (channel.state !== 'awaitingRelease') this.#outEvent(number, channel, { type: 'releaseRequest' })
+    this.#releaseOut(number, channel)
   }
 
   /** The plane has one codec for both ways: a slave follows the master, a master follows a peer that does not. */
@@ -854,6 +869,8 @@ export class ControlSession {
     const out = this.#soundOut()?.[1]
     const comes = this.#soundIn()?.codec ?? null
     if (out === undefined || comes === null || out.codec === comes || !this.#canSend(comes)) return
+    // asked for by the peer, who follows then
+    if (out.codec === this.#wanted) return
     if (this.#adaptions >= mostAdaptions) return
     this.#adaptions++
     this.#changeCodec(comes)
@@ -874,7 +891,7 @@ export class ControlSession {
     const [number, { codec }] = sound
     if (codec === null || canSend(this.#peer, codec)) return
     const other = this.#local?.codecs.find((one) => this.#canSend(one))
-    if (other === undefined) this.#outEvent(number, sound[1], { type: 'releaseRequest' })
+    if (other === undefined) this.#releaseOut(number, sound[1])
     else this.#changeCodec(other)
   }
 
@@ -972,7 +989,8 @@ export class ControlSession {
       rtcp: addressOf(mediaControlChannel),
       payloadType: dynamicRTPPayloadType ?? null,
       stopped: false,
-      next: null
+      next: null,
+      reverseOf: number
     })
     this.#agree()
   }
@@ -1006,6 +1024,8 @@ export class ControlSession {
       `:out:${number}`,
       (told) => this.#outTold(number, channel, told)
     )
+    // silence begins with our close, not with its ack
+    if (channel.state === 'awaitingRelease' && channel.codec !== null) this.#agree()
   }
 
   #outTold(number: number, channel: OutChannel, told: ChannelTold): void {
@@ -1135,6 +1155,7 @@ export class ControlSession {
     const smaller = this.#local?.codecs.find((one) => bitRateOf[one] <= most && this.#canSend(one))
     if (bitRateOf[codec] <= most) channel.stopped = false
     else if (smaller !== undefined) {
+      this.#wanted = smaller
       this.#changeCodec(smaller)
       return
     } else channel.stopped = true
