@@ -15,7 +15,8 @@ import { InfraFabricError } from '#kernel'
 const run = promisify(execFile)
 const dayMs = 86_400_000
 
-async function openssl(...args: string[]): Promise<void> {
+/** Runs openssl to its end. @throws {InfraFabricError} `edge.certificate.failed` with its last words */
+export async function openssl(...args: string[]): Promise<void> {
   try {
     await run('openssl', args, { timeout: 20_000, maxBuffer: 1 << 20 })
   } catch (error) {
@@ -64,7 +65,7 @@ export async function createAuthority(dir: string, name = 'InfraFabric developme
 }
 
 export interface CertificateRequest {
-  /** Base of the file names: `<name>.pem`, `<name>.key` in the authority's folder. */
+  /** Base of the file names: `<name>.pem`, `<name>.key`. */
   readonly name: string
   readonly commonName: string
   readonly usage: 'server' | 'client'
@@ -73,6 +74,8 @@ export interface CertificateRequest {
   /** Default: an hour ago, and 365 days from now. */
   readonly notBefore?: Date
   readonly notAfter?: Date
+  /** Folder for the files. Default: the authority's. */
+  readonly into?: string
 }
 
 export interface IssuedCertificate {
@@ -84,7 +87,7 @@ const nameForm = /^[A-Za-z0-9][A-Za-z0-9 ._@-]{0,63}$/
 const altNameForm = /^(?:DNS|IP|URI):[\x21-\x2b\x2d-\x7e]{1,200}$/
 
 /** `YYYYMMDDHHMMSSZ`, as openssl wants it. */
-const asn1Time = (date: Date) => `${date.toISOString().replace(/[-:T]/g, '').slice(0, 14)}Z`
+export const asn1Time = (date: Date) => `${date.toISOString().replace(/[-:T]/g, '').slice(0, 14)}Z`
 
 /** Issues a certificate. What was under that name is replaced at once, never half. @throws {InfraFabricError} `edge.certificate.request`, `edge.certificate.failed` */
 export async function issueCertificate(authority: Authority, request: CertificateRequest): Promise<IssuedCertificate> {
@@ -95,7 +98,8 @@ export async function issueCertificate(authority: Authority, request: Certificat
       `not a certificate that can be asked for: ${JSON.stringify({ name, commonName, subjectAltNames })}`
     )
   }
-  const issued: IssuedCertificate = { certificate: join(authority.dir, `${name}.pem`), key: join(authority.dir, `${name}.key`) }
+  const into = request.into ?? authority.dir
+  const issued: IssuedCertificate = { certificate: join(into, `${name}.pem`), key: join(into, `${name}.key`) }
   const work = await mkdtemp(join(tmpdir(), 'certificate-'))
   try {
     const at = (file: string) => join(work, file)
@@ -154,10 +158,13 @@ export async function issueCertificate(authority: Authority, request: Certificat
 }
 
 /** Across file systems, too: copied beside the target, then renamed. */
-async function moveInto(source: string, target: string): Promise<void> {
-  const beside = `${target}.new`
-  await writeFile(beside, readFileSync(source), { mode: 0o600 })
-  await rename(beside, target)
+const moveInto = async (source: string, target: string): Promise<void> => replaceFile(target, readFileSync(source, 'utf8'))
+
+/** Puts a private file in place of what was there, at once and never half. */
+export async function replaceFile(path: string, text: string): Promise<void> {
+  const beside = `${path}.${process.pid}.new`
+  await writeFile(beside, text, { mode: 0o600, flush: true })
+  await rename(beside, path)
 }
 
 export interface CertificateCheck {

@@ -58,6 +58,10 @@ export interface EdgeConfig {
     readonly key: string
     /** Authorities of client certificates. */
     readonly ca: string
+    /** Revoked certificates, PEM; every authority in `ca` must have its list in it. */
+    readonly crl?: string
+    /** SHA-256 of the PEM text of revoked certificates, 64 hex digits: refused on connections that were open before the revocation, too. */
+    readonly revoked?: readonly string[]
     /** Callers must show a certificate. Default: in production. */
     readonly requireClientCertificate?: boolean
   }
@@ -121,6 +125,9 @@ export function checkEdgeConfig(config: EdgeConfig): void {
   for (const [n, application] of config.applications.entries()) endpoint(`applications[${n}]`, application)
   for (const [n, gateway] of (config.h323Gateways ?? []).entries()) endpoint(`h323Gateways[${n}]`, gateway)
   for (const name of ['certificate', 'key', 'ca'] as const) expect(pathForm.test(tls[name]), `tls.${name}`, 'an absolute path')
+  expect(tls.crl === undefined || pathForm.test(tls.crl), 'tls.crl', 'an absolute path')
+  for (const [n, print] of (tls.revoked ?? []).entries())
+    expect(/^[0-9a-f]{64}$/.test(print), `tls.revoked[${n}]`, '64 hex digits')
   expect(
     pathForm.test(config.runtimeDir) && config.runtimeDir.length <= longestRuntimeDir,
     'runtimeDir',

@@ -26,6 +26,17 @@ export {
   warnBelowDays
 } from './certificates.ts'
 export {
+  type ClientCertificate,
+  clientFiles,
+  type Invite,
+  type InviteRequest,
+  inviteClient,
+  listClients,
+  renewCrlBelowDays,
+  revokeClients,
+  writeCrl
+} from './client-certificates.ts'
+export {
   type AllowedNetwork,
   checkEdgeConfig,
   defaultEdgeLimits,
@@ -59,6 +70,11 @@ export interface Edge {
   readonly certificate: () => CertificateCheck
   /** Puts other users in place of the present ones, without a restart. Calls under way are not touched. */
   readonly reloadCredentials: (credentials: readonly EdgeCredential[]) => Promise<void>
+  /**
+   * Reads authorities and revocations again for new connections, and refuses these certificates on open ones. What was revoked stays so for the life of
+   * the edge.
+   */
+  readonly reloadRevocations: (revoked: readonly string[]) => Promise<void>
   /** Any RPC of Kamailio, e.g. `dispatcher.list`. @throws {InfraFabricError} `edge.rpc.failed`, `edge.rpc.timeout` */
   readonly rpc: (method: string, params?: readonly (string | number)[]) => Promise<unknown>
   /** Ends every process of the edge. Idempotent. */
@@ -139,6 +155,7 @@ export async function startEdge(config: EdgeConfig, { log, clock, onState }: Edg
   if (checked.state === 'expiring') log.warn({ daysLeft: checked.daysLeft }, 'server certificate expires soon')
 
   let credentials = config.credentials
+  let revoked: readonly string[] = config.tls.revoked ?? []
   const relay = logRelay(log, clock)
   const accountingMark = `accounting:${randomUUID()}`
   const accounting = openAccounting(config.runtimeDir, log)
@@ -157,7 +174,7 @@ export async function startEdge(config: EdgeConfig, { log, clock, onState }: Edg
     log.warn({ kamailioVersion }, 'hostile TLS callers may bring this Kamailio down: run scripts/setup.sh, or install 5.8')
 
   const launch = async (): Promise<void> => {
-    await writeEdge({ ...config, kamailioVersion, credentials, accountingMark })
+    await writeEdge({ ...config, kamailioVersion, credentials, accountingMark, tls: { ...config.tls, revoked } })
     // beside Kamailio's files, since a path to preload may have no blanks
     if (guarded) await copyFile(forkGuard, join(config.runtimeDir, 'openssl-fork.so'))
     const shared = config.sharedMemoryMb ?? 256
@@ -277,6 +294,15 @@ export async function startEdge(config: EdgeConfig, { log, clock, onState }: Edg
         }
         for (const [user, value] of present) if (value !== null) await rpc('htable.delete', [table, user])
       }
+    },
+    reloadRevocations: async (next) => {
+      renderEdge({ ...config, tls: { ...config.tls, revoked: next } })
+      const more = next.filter((print) => !revoked.includes(print))
+      revoked = next
+      if (child === null) return
+      for (const print of more) await rpc('htable.seti', ['revoked', print, 1])
+      if (next.length > 0) await rpc('htable.seti', ['start', 'revocations', 1])
+      await rpc('tls.reload')
     },
     stop
   }

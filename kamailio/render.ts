@@ -84,6 +84,7 @@ function tls({ tls: files }: EdgeConfig): string {
     `certificate = "${files.certificate}"`,
     `private_key = "${files.key}"`,
     `ca_list = "${files.ca}"`,
+    ...(files.crl === undefined ? [] : [`crl = "${files.crl}"`]),
     `cipher_list = ${ciphers}`,
     '',
     '[client:default]',
@@ -113,13 +114,23 @@ function allowlist({ allowlist: networks }: EdgeConfig): string {
 }
 
 /** What is set when Kamailio starts, from `credentials.cfg`; by RPC later. */
-function credentials(users: readonly EdgeCredential[]): string {
+function credentials(users: readonly EdgeCredential[], revoked: readonly string[]): string {
   const lines = users.flatMap(({ user, ha1Md5, ha1Sha256 }) => [
     ...(ha1Md5 === null ? [] : [`\t$sht(md5=>${user}) = "${ha1Md5}";`]),
     ...(ha1Sha256 === null ? [] : [`\t$sht(sha256=>${user}) = "${ha1Sha256}";`])
   ])
   const key = '\t$sht(start=>key) = $uuid(g) + $uuid(g);'
-  return ['event_route[htable:mod-init] {', key, ...lines, `\txlog("L_INFO", "${users.length} users\\n");`, '}', ''].join('\n')
+  const ended = revoked.map((print) => `\t$sht(revoked=>${print}) = 1;`)
+  if (ended.length > 0) ended.push('\t$sht(start=>revocations) = 1;')
+  return [
+    'event_route[htable:mod-init] {',
+    key,
+    ...lines,
+    ...ended,
+    `\txlog("L_INFO", "${users.length} users\\n");`,
+    '}',
+    ''
+  ].join('\n')
 }
 
 /**
@@ -132,7 +143,7 @@ export function renderEdge(config: EdgeConfig): ReadonlyMap<string, string> {
   return new Map([
     ['kamailio.cfg', readFileSync(new URL('./kamailio.cfg', import.meta.url), 'utf8')],
     ['kamailio-local.cfg', local(config)],
-    ['credentials.cfg', credentials(config.credentials)],
+    ['credentials.cfg', credentials(config.credentials, config.tls.revoked ?? [])],
     ['tls.cfg', tls(config)],
     ['dispatcher.list', dispatcher(config)],
     ['allowlist', allowlist(config)]
