@@ -8,8 +8,13 @@ import { basename, join, relative } from 'node:path'
 import { InfraFabricError, silentLog, systemClock } from '#kernel'
 import { createWitness, type Ledger, ledgerFiles, openLedger, verifyLedger } from '#ledger'
 import { entriesOf } from '../log/segment.ts'
+import { openReader } from '../read/open-reader.ts'
+import { indexPathOf } from '../read/reader.ts'
+import { openSeatState } from '../seat/seat-state.ts'
+import { addToken, readTokens } from '../service/tokens.ts'
 import { type LogPlace, openLogReader } from '../store/open.ts'
 import { durable, type RedisServer, startRedis } from '../testing/redis-server.ts'
+import { checkIndex } from '../verify/index-check.ts'
 import { origin, type RunOptions } from './kills.ts'
 import { loadItem, traceId } from './load.ts'
 import { newTally, type Tally } from './oracle.ts'
@@ -212,6 +217,93 @@ export async function spoilRedis({ runs, seed, onRun, signal }: RunOptions): Pro
       if (spoiled === null || (await judge(whole, spoiled, folder, what, tally))) tally.seen++
       await spoiled?.stop()
       for (const used of [data, folder]) rmSync(used, { recursive: true, force: true })
+      onRun?.(run + 1)
+    }
+    return tally
+  } finally {
+    rmSync(scratch, { recursive: true, force: true })
+  }
+}
+
+/** Files beside the log that nothing signs: each is read again by `read`, which gives what it says as text. */
+async function besideLog(dir: string): Promise<readonly { readonly name: string; readonly read: () => Promise<string> }[]> {
+  const { database, tokens } = ledgerFiles(dir)
+  const seat = join(dir, 'seat.db')
+  const indexed = async (): Promise<string> => {
+    const told = await checkIndex({ path: database, origin }, indexPathOf(database))
+    const reader = await openReader(dir)
+    try {
+      const found = await Promise.all(
+        [{ component: 'IF.fault' }, { event: 'load' }, { trace: traceId }, { since: 0 }].map((filter) =>
+          reader.query({ ...filter, limit: entries + 50 })
+        )
+      )
+      const text = found.map((stored) => stored.map(({ entry }) => entry.index).join()).join('\n')
+      // `verify --all` tells of an index that hides entries
+      if (told !== null) throw new InfraFabricError('ledger.index', told)
+      return text
+    } finally {
+      await reader.close()
+    }
+  }
+  return [
+    { name: basename(tokens), read: async () => JSON.stringify(readTokens(tokens)) },
+    {
+      name: basename(seat),
+      read: async () => {
+        const state = openSeatState(seat, false)
+        try {
+          return JSON.stringify(state.head(origin))
+        } finally {
+          state.close()
+        }
+      }
+    },
+    { name: basename(indexPathOf(database)), read: indexed }
+  ]
+}
+
+/** Tokens of the service, the memory of a seat, the index: read again after they were spoiled, they say the same, or that they are spoiled. */
+export async function spoilBeside({ runs, seed, onRun, signal }: RunOptions): Promise<Damage> {
+  const random = randomFrom(seed)
+  const tally: Damage = { ...newTally(), seen: 0 }
+  const scratch = mkdtempSync(join(tmpdir(), 'ledger-spoil-'))
+  try {
+    const made = join(scratch, 'made')
+    const ledger = await openLedger({ dir: made, origin, log: silentLog })
+    await append(ledger, 'a', entries)
+    await ledger.reader.query({ component: 'IF.fault', limit: 1 })
+    await ledger.close()
+    for (const [at, role] of (['producer', 'auditor', 'admin'] as const).entries())
+      addToken(ledgerFiles(made).tokens, `token-${at}`, role, at)
+    const state = openSeatState(join(made, 'seat.db'), true)
+    for (let size = 1; size <= 3; size++)
+      state.advance(origin, state.head(origin), { size, root: Buffer.alloc(32, size).toString('base64'), timeS: size })
+    state.close()
+    const dir = join(scratch, 'spoiled')
+    const files = await besideLog(made)
+    const truth = await Promise.all(files.map(({ read }) => read()))
+    for (let run = 0; run < runs; run++) {
+      signal?.throwIfAborted()
+      cpSync(made, dir, { recursive: true })
+      const number = run % files.length
+      const { name, read } = (await besideLog(dir))[number]!
+      const what = spoil(join(dir, name), random)
+      let said = ''
+      const word = await wordOf(async () => {
+        said = await read()
+        return 'read'
+      })
+      if (word !== 'read') tally.seen++
+      else if (said !== truth[number]) {
+        tally.invalid++
+        if (tally.problems.length < 20) tally.problems.push(`${what}: taken for the whole file`)
+      }
+      if (word.startsWith('no name')) {
+        tally.invalid++
+        if (tally.problems.length < 20) tally.problems.push(`${what}: ${word}`)
+      }
+      rmSync(dir, { recursive: true, force: true })
       onRun?.(run + 1)
     }
     return tally

@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
-import { type Damage, spoilRedis, spoilSpool, spoilSqlite } from './damage.ts'
+import { type Damage, spoilBeside, spoilRedis, spoilSpool, spoilSqlite } from './damage.ts'
 import { shortenWrites } from './failed-writes.ts'
 import type { RunOptions } from './kills.ts'
 import type { Tally } from './oracle.ts'
@@ -30,6 +30,7 @@ for (const [what, [run, runs]] of Object.entries(kills)) {
 const damages: Readonly<Record<string, readonly [spoil: (options: RunOptions) => Promise<Damage>, runs: number]>> = {
   'files of SQLite, heads and keys': [spoilSqlite, 6],
   'the append-only file of redis-server': [spoilRedis, 3],
+  'tokens, the memory of a seat, the index': [spoilBeside, 60],
   'the spool': [spoilSpool, 4]
 }
 for (const [what, [spoil, runs]] of Object.entries(damages)) {

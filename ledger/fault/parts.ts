@@ -1,6 +1,6 @@
 /** The parts of `npm run fault:ledger`: what is broken in each, how often, and what it needs. */
 
-import { type Damage, spoilRedis, spoilSpool, spoilSqlite } from './damage.ts'
+import { type Damage, spoilBeside, spoilRedis, spoilSpool, spoilSqlite } from './damage.ts'
 import { failWrites, type Subject, shortenWrites } from './failed-writes.ts'
 import { type Isolated, missingPrograms, runIsolated } from './isolated.ts'
 import { killWriters, type RunOptions } from './kills.ts'
@@ -203,6 +203,13 @@ export const parts: readonly Part[] = [
     what: 'append-only file cut short, or a bit flipped',
     impossible: needs(redis),
     run: spoiled(spoilRedis)
+  },
+  {
+    name: 'spoiled-beside',
+    group: 'places',
+    share: 0.12,
+    what: 'tokens of the service, memory of a seat or index cut short, or a bit flipped',
+    run: spoiled(spoilBeside)
   },
   {
     name: 'spoiled-spool',

@@ -7,6 +7,7 @@ import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlit
 import { type LedgerEntry, noPrevious, openEntry } from '../log/entry.ts'
 import { leafHash } from '../log/merkle.ts'
 import { entriesOf } from '../log/segment.ts'
+import { isDamage } from '../store/read-only.ts'
 import type { LogReader, Segment } from '../store/store.ts'
 
 /** Entries given at most to whoever says no limit. */
@@ -80,6 +81,10 @@ function build(filter: LedgerFilter): { sql: string; values: SQLInputValue[] } {
   }
 }
 
+const forgetFile = (path: string): void => {
+  for (const suffix of ['', '-wal', '-shm']) rmSync(path + suffix, { force: true })
+}
+
 function openDatabase(path: string): DatabaseSync {
   const open = () => {
     const database = new DatabaseSync(path, { timeout: 2000 })
@@ -97,7 +102,7 @@ function openDatabase(path: string): DatabaseSync {
     return open()
   } catch {
     // spoiled, or of another time: it follows from the log
-    for (const suffix of ['', '-wal', '-shm']) rmSync(path + suffix, { force: true })
+    forgetFile(path)
     return open()
   }
 }
@@ -114,9 +119,22 @@ export function openEntryIndex(path: string | null, log: LogReader, { gaps = fal
     opened ??= openNow(path, log, gaps)
     return opened
   }
+  /** A file that shows only now that it is spoiled is made anew. */
+  const sound = async <T>(work: (index: EntryIndex) => Promise<T>): Promise<T> => {
+    try {
+      return await work(open())
+    } catch (error) {
+      if (path === null || !isDamage(error)) throw error
+      await opened?.close()
+      opened = null
+      forgetFile(path)
+      await open().catchUp()
+      return work(open())
+    }
+  }
   return {
-    catchUp: async (most) => open().catchUp(most),
-    find: async (filter) => open().find(filter),
+    catchUp: (most) => sound((index) => index.catchUp(most)),
+    find: (filter) => sound((index) => index.find(filter)),
     close: async () => opened?.close()
   }
 }

@@ -1,6 +1,8 @@
 import { once } from 'node:events'
+import { rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import test, { type ExecutionContext } from 'ava'
 import fc from 'fast-check'
 import { silentLog } from '#kernel'
@@ -108,6 +110,29 @@ test('what it remembers survives it; a lost memory is not taken for an empty one
   config.state.close()
   t.is(seat(t, path).answer(ask(0, 10, others)).body, '10\n')
   t.throws(() => openSeatState(`${path}.gone`, false), { code: 'ledger.seat.state' })
+})
+
+test('a spoiled memory is refused, and one of the form before is kept', (t) => {
+  const path = join(scratch(t), 'seat.db')
+  const refused = (why: RegExp) => {
+    const error = t.throws(() => openSeatState(path, true), { code: 'ledger.seat.state' })
+    t.regex(String(error?.cause), why)
+  }
+  writeFileSync(path, '')
+  refused(/holds no memory/)
+  rmSync(path)
+  const before = new DatabaseSync(path)
+  before.exec(`CREATE TABLE signed (
+    origin TEXT PRIMARY KEY, size INTEGER NOT NULL, root TEXT NOT NULL, time_s INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+    INSERT INTO signed VALUES ('a', 7, 'root', 1)`)
+  before.close()
+  const state = openSeatState(path, false)
+  t.deepEqual(state.head('a'), { size: 7, root: 'root', timeS: 1 })
+  state.close()
+  const now = new DatabaseSync(path)
+  now.exec('UPDATE signed SET size = 6')
+  now.close()
+  refused(/what it says of a is spoiled/)
 })
 
 test('two processes on one memory: the one that was overtaken signs nothing', (t) => {

@@ -26,7 +26,9 @@ const storedToken = z.strictObject({
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
   created: z.iso.datetime()
 })
-const storedTokens = z.strictObject({ tokens: z.array(storedToken).max(1000) })
+/** `checksum` is of the tokens as JSON; a file written by hand has none. */
+const storedTokens = z.strictObject({ tokens: z.array(storedToken).max(1000), checksum: z.string().optional() })
+const checksumOf = (tokens: readonly unknown[]): string => hash('sha256', JSON.stringify(tokens), 'hex')
 export type StoredToken = Readonly<z.infer<typeof storedToken>>
 
 const digest = (token: string): Buffer => hash('sha256', token, 'buffer')
@@ -44,7 +46,9 @@ export function readTokens(path: string): readonly StoredToken[] {
     throw error
   }
   try {
-    return storedTokens.parse(JSON.parse(text)).tokens
+    const { tokens, checksum } = storedTokens.parse(JSON.parse(text))
+    if (checksum !== undefined && checksum !== checksumOf(tokens)) throw new Error('the checksum is another')
+    return tokens
   } catch (error) {
     throw new InfraFabricError('ledger.tokens.unreadable', `${path} is no file of tokens`, { cause: error })
   }
@@ -54,7 +58,7 @@ function writeTokens(path: string, tokens: readonly StoredToken[]): void {
   const made = `${path}.${randomBytes(4).toString('hex')}`
   const file = openSync(made, 'wx', 0o600)
   try {
-    writeSync(file, `${JSON.stringify({ tokens }, null, 2)}\n`)
+    writeSync(file, `${JSON.stringify({ tokens, checksum: checksumOf(tokens) }, null, 2)}\n`)
     fsyncSync(file)
     renameSync(made, path)
   } catch (error) {
