@@ -6,6 +6,7 @@
  */
 import { InfraFabricError, type LegStats, newTraceId, type ParticipantRole, type Witness } from '#kernel'
 import type { Call, Endpoint, EndpointConfig, MediaPlace, OpenMedia } from '../endpoint/endpoint.ts'
+import { createEndpoint } from '../endpoint/service.ts'
 import type { AliasAddress } from '../h225/h225.ts'
 import type { MultimediaSystemControlMessage } from '../h245/h245.ts'
 import { traceData, traceOf } from '../h460/trace-id.ts'
@@ -102,10 +103,12 @@ interface Leg {
   readonly name: string
   readonly record: LegRecorder
   connectedMs: number | null
+  /** Has told its capabilities. */
+  speaksH245: boolean
 }
 
-/** @param open makes the endpoint: `createEndpoint` */
-export async function createMcu(config: McuConfig, open: (config: EndpointConfig) => Promise<Endpoint>): Promise<Mcu> {
+/** @throws {InfraFabricError} as `createEndpoint` */
+export async function createMcu(config: McuConfig): Promise<Mcu> {
   const { floor, witness, conferenceOf, callerOf, mcuNumber = 0, media, ...rest } = config
   const { log } = config
   const legs = new Map<string, Leg>()
@@ -127,7 +130,7 @@ export async function createMcu(config: McuConfig, open: (config: EndpointConfig
     return { ok: true, media: { ...opened.media, close } }
   }
 
-  const endpoint = await open({ ...rest, kind: 'mcu', terminalType: audioMcu, media: counted, witness: null })
+  const endpoint = await createEndpoint({ ...rest, kind: 'mcu', terminalType: audioMcu, media: counted, witness: null })
 
   const legOf = (conference: string, participant: string): Leg | undefined => legs.get(keyOf(conference, participant))
 
@@ -173,6 +176,8 @@ export async function createMcu(config: McuConfig, open: (config: EndpointConfig
       const effects = controlOf(conference).join(participant, legOf(conference, participant)?.name ?? participant)
       if (effects === null) log.warn({ conference }, 'no terminal number is free')
       else perform(conference, effects)
+      // its capabilities may have come before its sound (early H.245)
+      if (legOf(conference, participant)?.speaksH245 === true) perform(conference, greet(conference, participant))
     } else if (event.type === 'left') {
       const { conference, participant } = event
       const control = controlOf(conference)
@@ -189,7 +194,7 @@ export async function createMcu(config: McuConfig, open: (config: EndpointConfig
       conference,
       participant
     })
-    const leg: Leg = { call, place, name, record, connectedMs: null }
+    const leg: Leg = { call, place, name, record, connectedMs: null, speaksH245: false }
     legs.set(keyOf(conference, participant), leg)
     record.move('joining', { role, direction: call.direction })
     call.onEvent((event) => {
@@ -208,6 +213,7 @@ export async function createMcu(config: McuConfig, open: (config: EndpointConfig
           if (event.by !== 'rtp') floor.press(conference, participant, event.digit)
           return
         case 'capabilities':
+          leg.speaksH245 = true
           return perform(conference, greet(conference, participant))
         case 'h245':
           return takeH245(leg, event.message)
