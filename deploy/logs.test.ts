@@ -7,7 +7,10 @@ import { readCredentials, startSuite } from '#suite'
 import { openPhone } from '../gateways/sip/testing/phone.ts'
 import { temporaryFolder } from './testing/harness.ts'
 
-test('no log line holds a password, a hash of one, a digest answer, a secret of ours, a signature or a session description', async (t) => {
+/** Master key and salt of 30 octets. */
+const theirKey = 'd0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj'
+
+test('no log line holds a password, a hash of one, a digest answer, a secret of ours, a signature, a key of the sound or a session description', async (t) => {
   const lines: string[] = []
   const destination = new Writable({
     write: (chunk, _encoding, done) => {
@@ -29,8 +32,9 @@ test('no log line holds a password, a hash of one, a digest answer, a secret of 
   })
   t.teardown(phone.close)
   const sdp = 'v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=telling-name\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 40000 RTP/AVP 0 8\r\n'
-  const call = await phone.invite({ sdp })
+  const call = await phone.invite({ sdp: `${sdp}a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:${theirKey}\r\n` })
   t.is(call.status, 200)
+  const ourKey = /inline:([^\r|]+)/.exec(call.response.body)![1]!
   await call.request('INVITE', { body: sdp })
   await call.bye()
   await phone.invite({
@@ -44,6 +48,11 @@ test('no log line holds a password, a hash of one, a digest answer, a secret of 
     user.ha1Md5!,
     user.ha1Sha256!,
     (await readFile(suite.data.adminSecret, 'utf8')).trim(),
+    ...[theirKey, ourKey].flatMap((key) => [
+      key,
+      Buffer.from(key, 'base64').toString('hex'),
+      [...Buffer.from(key, 'base64')].join(',')
+    ]),
     'telling-name',
     'telling-signature',
     'response=\\"'

@@ -31,6 +31,9 @@ import { SrtpStream } from './srtp/stream.ts'
 /** Comfort noise that comes without being agreed on, as some phones send it in G.711 streams. @see RFC 3551 §6 */
 const unaskedComfortNoise = 13
 
+/** Of the jitter buffer, as far as it counts for quality. */
+const longestDelayMs = 1000
+
 const randomUint32 = () => randomBytes(4).readUInt32BE()
 
 export interface LegSettings {
@@ -496,7 +499,8 @@ export class Leg implements Party {
   #measureDelay(): void {
     this.#jitterMaxMs = Math.max(this.#jitterMaxMs, this.#source?.jitterMs ?? 0)
     const delayMs = this.#jitter?.delayMs ?? 0
-    if (delayMs === 0) return
+    // RTP timestamps that jump make delays of hours, or below zero: nothing was ever that late.
+    if (!(delayMs > 0 && delayMs <= longestDelayMs)) return
     this.#delays.count++
     this.#delays.sumMs += delayMs
   }
