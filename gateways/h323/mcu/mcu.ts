@@ -14,6 +14,7 @@ import { type ConferenceControl, createConferenceControl, type McEffect } from '
 import { createLegRecorder, type LegRecorder } from './leg.ts'
 import type { AdmittedCaller, Floor } from './ports.ts'
 
+export { conferenceMedia } from '../endpoint/conference-media.ts'
 export type { AdmittedCaller, Floor, FloorEvent, FloorMember } from './ports.ts'
 
 export interface McuConfig extends Omit<EndpointConfig, 'kind' | 'media' | 'witness'> {
@@ -74,6 +75,13 @@ export interface InviteOptions {
   readonly parentTraceId?: string
 }
 
+/** A call of the MCU that is no conference's: for a bridge. */
+export interface PlacedCall {
+  readonly call: Call
+  /** Last counts of its sound; null before its end, and where there was none. */
+  readonly stats: () => LegStats | null
+}
+
 /** What names a conference or a terminal throws `h323.mcu.unknown` when there is none. */
 export interface Mcu {
   readonly endpoint: Endpoint
@@ -81,6 +89,8 @@ export interface Mcu {
   readonly conference: (name: string) => ConferenceView
   /** Calls a terminal into a conference. @throws {InfraFabricError} as `Endpoint.dial` */
   readonly invite: (conference: string, target: string, options: InviteOptions) => Invitation
+  /** Calls a terminal for somebody else, who looks after the call. @throws {InfraFabricError} as `Endpoint.dial` */
+  readonly place: (target: string, place: MediaPlace, parentTraceId: string) => PlacedCall
   readonly mute: (conference: string, participant: string, muted: boolean) => void
   /** Ends a terminal's call. Those of other protocols are not this MCU's to end. */
   readonly drop: (conference: string, participant: string) => void
@@ -342,6 +352,16 @@ export async function createMcu(config: McuConfig): Promise<Mcu> {
         async (): Promise<InviteResult> => ({ ok: false, ...(await call.ended), traceId })
       )
       return { participant, traceId, answered, cancel: () => call.release(causes.normal) }
+    },
+    place: (target, place, parentTraceId) => {
+      const call = endpoint.dial(target, { ...place, genericData: [traceData(parentTraceId)] })
+      const key = keyOf(place.conference, place.participant)
+      let last: LegStats | null = null
+      void call.ended.then(() => {
+        last = stats.get(key) ?? null
+        stats.delete(key)
+      })
+      return { call, stats: () => last }
     },
     mute: (conference, participant, muted) => floor.mute(conference, participant, muted, 'chair'),
     drop: (conference, participant) => find(conference, participant).call.release(causes.normal),
