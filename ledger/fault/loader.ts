@@ -1,5 +1,8 @@
 /** Starts the process that writes, and hears what it says. */
 import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { LoadSettings } from './load.ts'
 
@@ -23,6 +26,16 @@ export interface LoaderOptions {
 export const startLoader = (settings: LoadSettings, options: LoaderOptions = {}): Loader =>
   startProgram('load.ts', settings, options)
 
+/** What was compiled once: to read the sources takes longer than most of these programs live. */
+const compiled = fileURLToPath(new URL('../../node_modules/.cache/fault', import.meta.url))
+
+/** Lets one writer come to its end: those that are killed keep nothing. */
+export async function keepCompiled(): Promise<void> {
+  const dir = mkdtempSync(join(tmpdir(), 'ledger-compiled-'))
+  await startLoader({ dir, origin: 'fault.example/compiled', next: { a: 0 }, appends: 1 }).ended
+  rmSync(dir, { recursive: true, force: true })
+}
+
 /** Starts a program of this folder. */
 export function startProgram(name: string, settings: unknown, { before = [], with: module }: LoaderOptions = {}): Loader {
   const program = fileURLToPath(new URL(name, import.meta.url))
@@ -30,10 +43,11 @@ export function startProgram(name: string, settings: unknown, { before = [], wit
   const child = spawn(command[0]!, command.slice(1), {
     stdio: ['pipe', 'pipe', 'pipe'],
     // from the environment, because threads that are given options of their own take none from the command line
-    env:
-      module === undefined
-        ? process.env
-        : { ...process.env, NODE_OPTIONS: `--import=${new URL(`${module}.ts`, import.meta.url).href}` }
+    env: {
+      ...process.env,
+      NODE_COMPILE_CACHE: compiled,
+      ...(module === undefined ? {} : { NODE_OPTIONS: `--import=${new URL(`${module}.ts`, import.meta.url).href}` })
+    }
   })
   const begun = Promise.withResolvers<void>()
   const ended = Promise.withResolvers<Awaited<Loader['ended']>>()

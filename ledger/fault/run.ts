@@ -1,13 +1,14 @@
 /**
  * Breaks the ledger on purpose and counts what is missing afterwards.
  *
- *   npm run fault:ledger -- [--kills N] [--power-cuts N] [--places N] [--only NAME,…] [--seed N] [--json]
+ *   npm run fault:ledger -- [--kills N] [--power-cuts N] [--places N] [--only NAME,…] [--at-once N] [--seed N] [--json]
  *
  * Names: those of the parts in parts.ts, or of their groups. Ends with status 1 when anything was lost, stood twice, was forked or did not verify, when a part
  * could not be tried here, or when the runs that must lose lost nothing.
  */
 import { parseArgs } from 'node:util'
 import { jsonLines, type Metric, table } from '#scripts/bench/report.ts'
+import { keepCompiled } from './loader.ts'
 import { type Outcome, type Part, parts } from './parts.ts'
 
 const { values } = parseArgs({
@@ -17,6 +18,7 @@ const { values } = parseArgs({
     places: { type: 'string', default: '500' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
     only: { type: 'string' },
+    'at-once': { type: 'string', default: '2' },
     json: { type: 'boolean', default: false }
   }
 })
@@ -31,6 +33,7 @@ const number = (name: keyof typeof values): number => {
 }
 const rounds = { kills: number('kills'), cuts: number('power-cuts'), places: number('places') }
 const seed = number('seed')
+const atOnce = number('at-once')
 const known = new Set(parts.flatMap(({ name, group }) => [name, group]))
 const wanted = values.only?.split(',') ?? [...known]
 for (const name of wanted) if (!known.has(name)) refuse(`--only: expected some of ${[...known].join(', ')}, not ${name}`)
@@ -46,11 +49,12 @@ interface Row extends Outcome {
 
 const rows: Row[] = []
 const complaints: string[] = []
-for (const part of parts.filter(({ name, group }) => wanted.includes(name) || wanted.includes(group))) {
+
+async function tryPart(part: Part): Promise<void> {
   const runs = Math.round(rounds[part.group] * part.share)
   const impossible = part.impossible?.() ?? null
   if (impossible !== null) complaints.push(`${part.name}: ${impossible}`)
-  if (impossible !== null || runs === 0) continue
+  if (impossible !== null || runs === 0) return
   const begun = performance.now()
   const onRun = (done: number) => {
     if (process.stderr.isTTY) process.stderr.write(`\r${part.name} ${done}/${runs} \x1b[K`)
@@ -60,10 +64,20 @@ for (const part of parts.filter(({ name, group }) => wanted.includes(name) || wa
     rows.push({ ...outcome, part, seconds: (performance.now() - begun) / 1000 })
   } catch (error) {
     // what was tried before is told all the same
-    if (signal.aborted) break
+    if (signal.aborted) return
     complaints.push(`${part.name}: ${error instanceof Error ? error.message : String(error)}`)
   }
 }
+
+// they wait for disks and deadlines more than for processors
+const left = parts.filter(({ name, group }) => wanted.includes(name) || wanted.includes(group))
+const order = new Map(left.map((part, at) => [part, at]))
+const work = async (): Promise<void> => {
+  for (let part = left.shift(); part !== undefined && !signal.aborted; part = left.shift()) await tryPart(part)
+}
+await keepCompiled()
+await Promise.all(Array.from({ length: Math.max(1, atOnce) }, work))
+rows.sort((a, b) => order.get(a.part)! - order.get(b.part)!)
 if (process.stderr.isTTY) process.stderr.write('\r\x1b[K')
 
 const counted = rows.filter(({ part }) => part.mustLose !== true)
