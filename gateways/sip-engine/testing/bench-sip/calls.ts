@@ -82,9 +82,7 @@ export interface Capacity {
   readonly best: Outcome | null
 }
 
-const defaultFirstRate = 1200
 const stepUp = 1.25
-const seconds = 2
 const holdMs = 1000
 /** Share of the rate that must have been reached, since a caller that is held up calls more slowly. */
 const reached = 0.93
@@ -96,7 +94,7 @@ export async function findCapacity(
   transport: Transport,
   ca: string,
   say: (text: string) => void,
-  firstRate = defaultFirstRate
+  { firstRate = 1200, seconds = 2 }: { readonly firstRate?: number | undefined; readonly seconds?: number } = {}
 ): Promise<Capacity> {
   const block = (rate: number, length = seconds) => runBlock(topology, { transport, rate, seconds: length, holdMs }, ca)
   await block(400, 3)

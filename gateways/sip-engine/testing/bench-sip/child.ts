@@ -16,5 +16,6 @@ function usage(collect: boolean, stats: EngineStats | null): Usage {
   const { user, system } = process.cpuUsage()
   const residentBytes = process.memoryUsage.rss()
   if (collect) globalThis.gc?.()
-  return { cpuMs: (user + system) / 1000, residentBytes, heapBytes: process.memoryUsage().heapUsed, stats }
+  const { heapUsed, arrayBuffers } = process.memoryUsage()
+  return { cpuMs: (user + system) / 1000, residentBytes, heapBytes: heapUsed + arrayBuffers, stats }
 }
