@@ -120,12 +120,16 @@ export class CallSession {
   #peerH245: Address | null = null
   #h245: 'none' | 'connecting' | 'open' | 'closed' = 'none'
   #waiting: MultimediaSystemControlMessage[] = []
+  /** Went with SETUP, and may have to go again. */
+  #inSetup: MultimediaSystemControlMessage[] = []
   #setup: SetupUUIE | null = null
   #setupParts: SetupParts | null = null
   #setupExtras: Pick<Extras, 'genericData' | 'supplementary'> = {}
   #inBand = false
   #remote: RemoteParty = { address: null, aliases: [], number: null, display: null, endpointType: null }
   #ended = false
+  /** What the peer's RELEASE COMPLETE says. */
+  #cause: ReleaseCause = { cause: causes.normal, reason: null }
   #reason: ReasonName | undefined
 
   constructor(settings: CallSettings) {
@@ -319,7 +323,8 @@ export class CallSession {
     const isEnd = message.messageType === 'releaseComplete'
     if (!isEnd) this.#state931(message, body)
     if (this.#ended) return
-    for (const octets of pdu?.h245Control ?? []) {
+    // outside the tunnel they are nothing: the flag of our answers says so (H.323 §8.2.1)
+    for (const octets of this.#tunnel === 'off' ? [] : (pdu?.h245Control ?? [])) {
       this.#receiveControl(multimediaSystemControlMessage.decode(octets))
       if (this.#ended) return
     }
@@ -396,8 +401,6 @@ export class CallSession {
     this.#cause = causeOf(message, reason)
     this.#both({ type: 'releaseComplete' })
   }
-
-  #cause: ReleaseCause = { cause: causes.normal, reason: null }
 
   #caller(event: CallerEvent): void {
     if (this.#settings.direction === 'outbound') this.#run<CallerState, CallerEvent>(callerStates, event)
@@ -522,6 +525,7 @@ export class CallSession {
       case 'statusInquiry':
         this.#signal(messages.statusInquiry(identity, this.#extras()))
     }
+    this.#beginControl()
   }
 
   #sendSetup(): void {
@@ -536,7 +540,7 @@ export class CallSession {
     let h245Control: Uint8Array[] | undefined
     if (this.#tunnel === 'proposed' && modes.h245InSetup && modes.earlyH245 && fastStart === undefined) {
       this.control.start()
-      h245Control = this.#takeForTunnel()
+      h245Control = this.#takeForSetup()
     }
     const early = this.#tunnel === 'off' && modes.earlyH245
     const extras = this.#extras({
@@ -547,10 +551,11 @@ export class CallSession {
     this.#signal(messages.setup(identity, own, this.#setupParts!, early ? this.#withH245Address(extras) : extras))
   }
 
-  /** Messages of the control session that wait, encoded for a message that goes out now. */
-  #takeForTunnel(): Uint8Array[] {
+  /** Messages of the control session that wait, encoded for the SETUP that goes out now. */
+  #takeForSetup(): Uint8Array[] {
     this.#drainControl()
-    return this.#waiting.splice(0).map((message) => multimediaSystemControlMessage.encode(message))
+    this.#inSetup = this.#waiting.splice(0)
+    return this.#inSetup.map((message) => multimediaSystemControlMessage.encode(message))
   }
 
   #signal(message: Q931Message): void {
@@ -619,6 +624,8 @@ export class CallSession {
       if (isAnswer && pdu.provisionalRespToH245Tunneling === undefined && body.type !== 'releaseComplete') {
         this.#tunnel = pdu.h245Tunneling === true ? 'on' : 'off'
         if (this.#tunnel === 'on') this.#flushWaiting()
+        else this.#waiting = [...this.#inSetup, ...this.#waiting]
+        this.#inSetup = []
       }
     } else if (this.#tunnel === 'on' && pdu.h245Tunneling === false && body.type !== 'releaseComplete') {
       // the peer leaves the tunnel: from now on H.245 has its own connection
@@ -700,11 +707,15 @@ export class CallSession {
 
   /** Begins H.245 where its time has come. */
   #beginControl(): void {
-    if (this.#ended || this.control.isStarted || this.#state === 'null') return
+    if (this.#ended || this.#state === 'null') return
+    // begun in SETUP where the peer then turned out not to tunnel: a connection is still to be made
+    if (this.control.isStarted && (this.#tunnel !== 'off' || this.#h245 !== 'none')) return
     const { modes } = this.#settings
-    const isDecided = this.#fast !== 'proposed' && this.#fast !== 'offered'
-    const isTime = this.#state === 'active' || (modes.earlyH245 && isDecided && this.#state !== 'callInitiated')
-    if (!isTime || this.#tunnel === 'proposed') return
+    // the answer to fast connect goes first: H.245 before it would end it
+    const isDecided = this.#fast !== 'proposed' && this.#fast !== 'offered' && this.#fastToSend === null && !this.#refusalToSend
+    const isTime =
+      this.#state === 'active' || (modes.earlyH245 && this.#state !== 'callInitiated' && this.#state !== 'callPresent')
+    if (!isTime || !isDecided || this.#tunnel === 'proposed') return
     if (this.#tunnel === 'on') this.control.start()
     else if (this.#h245 === 'none') this.#startH245()
   }
