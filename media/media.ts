@@ -99,6 +99,8 @@ export interface MediaPlane extends ConferencePort {
   readonly raiseHand: (conference: string, participant: string, raised: boolean) => void
   /** A key of a participant that came otherwise than in its sound (H.245 user input, SIP INFO). @param digit 0–9 * # A–D */
   readonly press: (conference: string, participant: string, digit: string) => void
+  /** Sends a digit to a participant as telephone-event (RFC 4733), in place of sound for so long. One whose phone takes none hears nothing of it. */
+  readonly sendDigit: (conference: string, participant: string, digit: string, durationMs: number) => void
   /** Sets how loud the others hear a participant, and it the others. Each from −60 to 12 dB. @throws {RangeError} */
   readonly setVolume: (
     conference: string,
@@ -522,6 +524,10 @@ export async function createMediaPlane(config: MediaConfig): Promise<MediaPlane>
     },
     raiseHand: (conference, participant, raised) => setHand(find(conference, participant), raised),
     press: (conference, participant, digit) => press(find(conference, participant), digit),
+    sendDigit: (conference, participant, digit, durationMs) => {
+      const { id: leg, place } = find(conference, participant)
+      place?.thread.post({ type: 'press', leg, digit, durationMs })
+    },
     setVolume: (conference, participant, { heardDb, hearsDb }) => {
       const member = find(conference, participant)
       for (const decibels of [heardDb, hearsDb]) {

@@ -2,38 +2,32 @@
  * Calls from SIP to H.323: to the SIP gateway a terminal's alias is a conference like any other, which it joins; behind it, the terminal is called and both
  * meet in a conference of their own.
  */
-import {
-  type BridgeEvent,
-  type BridgeState,
-  bridgeTable,
-  type CallContext,
-  type ConferenceLeg,
-  type ConferencePort,
-  errorCode,
-  type JoinRequest,
-  type JsonObject,
-  type LegEvent,
-  type LegStats,
-  type Log,
-  type MediaRefusal,
-  step,
-  type Witness
+import type {
+  CallContext,
+  ConferenceLeg,
+  ConferencePort,
+  JoinRequest,
+  LegEvent,
+  LegStats,
+  Log,
+  MediaRefusal,
+  Witness
 } from '#kernel'
 import { reasonOfCause, statusOfCause } from './causes.ts'
 import { type Agreement, type CodecName, negotiate } from './negotiation.ts'
+import { bridgeConference } from './outward.ts'
 import type { H323Event, H323Leg, H323Side } from './ports.ts'
 import { sipOfH323 } from './progress.ts'
+import { type BridgeRecorder, countsOf, createBridgeRecorder } from './record.ts'
 import { type Step, setUp } from './set-up.ts'
-import { stateOfBridge } from './states.ts'
 
 export * from './causes.ts'
 export * from './negotiation.ts'
+export * from './outward.ts'
 export * from './ports.ts'
 export * from './progress.ts'
 export * from './set-up.ts'
 export * from './states.ts'
-
-export const component = 'IF.bridge.sip-h323'
 
 export interface BridgeConfig {
   /** The media plane. */
@@ -65,8 +59,8 @@ type Joined = Awaited<ReturnType<ConferencePort['join']>>
 
 async function bridge(config: BridgeConfig, context: CallContext, request: JoinRequest, target: string): Promise<Joined> {
   const { traceId } = context
-  const conference = `bridge-${traceId}`
-  const record = recorderOf(config, context, { conference, target })
+  const conference = bridgeConference(traceId)
+  const record = createBridgeRecorder(config, context, { conference, target })
   let near: { readonly leg: ConferenceLeg; readonly sdp: string } | null = null
   let far: H323Leg | null = null
   let refused: MediaRefusal | null = null
@@ -240,16 +234,6 @@ function joined(leg: ConferenceLeg, far: H323Leg, record: BridgeRecorder): Confe
   }
 }
 
-/** What the record has of a side's sound: per direction packets, octets, errors, drops; codec, encryption. */
-const countsOf = ({ codec, encrypted, received, sent, jitterMs, lost }: LegStats): JsonObject => ({
-  codec,
-  encrypted,
-  received: { ...received },
-  sent: { ...sent },
-  jitterMs,
-  lost
-})
-
 /** `opus/48000/2` as the name alone; null for none, and for what H.323 does not have. */
 function codecNameOf(codec: string | null): CodecName | null {
   const name = codec?.split('/')[0] ?? ''
@@ -283,48 +267,5 @@ function createMediaWatch(): MediaWatch {
     },
     codec: (timeoutMs) => within(opened.promise, timeoutMs, null),
     both: (timeoutMs) => within(whole.promise, timeoutMs, false)
-  }
-}
-
-interface BridgeRecorder {
-  readonly move: (side: 'sip' | 'h323', event: BridgeEvent['type'], detail?: JsonObject) => void
-  readonly tell: (event: string, payload: JsonObject) => void
-  /** @throws as the witness does: no record, no call */
-  readonly durable: (event: string, payload: JsonObject) => Promise<void>
-  readonly settled: () => Promise<void>
-}
-
-/** Both legs' states, and that of the bridge by the six rules; every change is an entry. */
-function recorderOf({ witness, log }: BridgeConfig, context: CallContext, common: JsonObject): BridgeRecorder {
-  const { traceId, parentTraceId } = context
-  const legs: Record<'sip' | 'h323', BridgeState> = { sip: 'IDLE', h323: 'IDLE' }
-  let state: BridgeState = 'IDLE'
-  let last: Promise<unknown> = Promise.resolve()
-  const record = (event: string, payload: JsonObject): Promise<unknown> =>
-    witness.record({
-      component,
-      event,
-      traceId,
-      ...(parentTraceId === undefined ? {} : { parentTraceId }),
-      payload: { ...common, ...payload }
-    })
-  const tell = (event: string, payload: JsonObject): void => {
-    const told = record(event, payload).catch((error: unknown) =>
-      log.error({ traceId, event, code: errorCode(error) }, 'not recorded')
-    )
-    last = Promise.all([last, told])
-  }
-  return {
-    tell,
-    durable: async (event, payload) => void (await record(event, payload)),
-    settled: async () => void (await last),
-    move: (side, type, detail = {}) => {
-      const next = step(bridgeTable, legs[side], { type }, undefined)
-      if (!next.allowed) return log.debug({ traceId, side, state: legs[side], event: type }, 'bridge event without a row')
-      legs[side] = next.state
-      const previous = state
-      state = stateOfBridge(legs.sip, legs.h323)
-      if (state !== previous) tell('BRIDGE_STATE_CHANGED', { previous, state, ...legs, ...detail })
-    }
   }
 }
