@@ -112,7 +112,13 @@ export const suiteSchema = z.strictObject({
     .strictObject({
       certificate: z.string().min(1),
       key: z.string().min(1),
-      ca: z.string().min(1)
+      ca: z.string().min(1),
+      crl: z
+        .string()
+        .min(1)
+        .nullable()
+        .default(null)
+        .describe('Revocations of that CA, PEM; without them experts invited by ifctl are not trusted')
     })
     .nullable()
     .default(null)

@@ -1,6 +1,8 @@
+import type { Registry } from 'prom-client'
 import type { RunningGuard } from '#guard'
-import { type AllowedNetwork, type Edge, type EdgeCredential, type EdgeEndpoint, startEdge, warnBelowDays } from '#kamailio'
-import type { Clock, Log } from '#kernel'
+import { type AllowedNetwork, type Edge, type EdgeCredential, type EdgeEndpoint, startEdge } from '#kamailio'
+import type { Clock, Log, Witness } from '#kernel'
+import { renewRevocations, trustOf, watchCertificates } from './certificates.ts'
 import type { SuiteConfig } from './config.ts'
 import { type Credentials, ensureCredentials, readCredentials } from './credentials.ts'
 import type { DataLayout } from './data.ts'
@@ -24,6 +26,9 @@ export interface EmbeddedEdgeOptions {
   readonly guard: Pick<RunningGuard, 'registry'>
   /** SIP server of the application, UDP. */
   readonly application: EdgeEndpoint
+  readonly witness: Witness
+  /** Takes the metrics of certificates. */
+  readonly figures: Registry
   readonly clock: Clock
   readonly log: Log
   readonly warn: (code: string, message: string) => void
@@ -32,14 +37,15 @@ export interface EmbeddedEdgeOptions {
 
 const loopback = '127.0.0.1'
 const developmentAllowlist: readonly AllowedNetwork[] = [{ network: '127.0.0.0/8', name: 'this machine' }]
-const certificateCheckMs = 6 * 3_600_000
 /** Another program may take a free port before Kamailio does. */
 const startAttempts = 3
 
-/** Starts Kamailio between the phones and the application. Its early warning of an expiring certificate goes to `warn`, at once and later. */
+/** Starts Kamailio between the phones and the application. Certificates that run out are told of, and revocations reach it as they are made. */
 export async function startEmbeddedEdge(options: EmbeddedEdgeOptions): Promise<EmbeddedEdge> {
   const { config, layout, clock, log, warn } = options
   const { credentials } = await credentialsOf(options)
+  await renewRevocations(layout, clock.now())
+  const trust = await trustOf(config, layout, warn)
 
   const attempt = async (): Promise<{ edge: Edge; listen: EmbeddedEdge['addresses']; inside: EdgeEndpoint }> => {
     const { address } = config.listen
@@ -62,7 +68,7 @@ export async function startEmbeddedEdge(options: EmbeddedEdgeOptions): Promise<E
         tls: {
           certificate: layout.certificate,
           key: layout.certificateKey,
-          ca: layout.ca,
+          ...trust,
           ...(config.requireClientCertificate === null ? {} : { requireClientCertificate: config.requireClientCertificate })
         },
         allowlist: config.allowlist ?? developmentAllowlist,
@@ -93,14 +99,7 @@ export async function startEmbeddedEdge(options: EmbeddedEdgeOptions): Promise<E
   }
   const { edge, listen, inside } = started
 
-  let cancelCheck = () => {}
-  const checkDates = () => {
-    const { state, daysLeft } = edge.certificate()
-    if (state !== 'good')
-      warn('suite.certificate', `the server certificate is ${state}: ${daysLeft} days left (warned below ${warnBelowDays})`)
-    cancelCheck = clock.after(certificateCheckMs, checkDates)
-  }
-  checkDates()
+  const stopWatching = await watchCertificates({ ...options, edge })
 
   return {
     addresses: listen,
@@ -113,7 +112,7 @@ export async function startEmbeddedEdge(options: EmbeddedEdgeOptions): Promise<E
       return renewed.added
     },
     stop: async () => {
-      cancelCheck()
+      await stopWatching()
       await edge.stop()
     }
   }

@@ -28,6 +28,7 @@ import { type Part, parts, type SuiteEvent } from './events.ts'
 import { freeUdpRange } from './free-ports.ts'
 import { openGuard } from './guard.ts'
 import type { RunningH323 } from './h323.ts'
+import { sipToH323 } from './h323-bridge.ts'
 import { lockData } from './lock.ts'
 import { mediaMetrics } from './media-metrics.ts'
 import { prepareData } from './prepare.ts'
@@ -168,6 +169,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
   let h323: RunningH323 | null = null
   let plane: MediaPlane | null = null
   let escalator: Escalator | null = null
+  let recording: Recorder | null = null
   let trying: (callId: string) => void = () => {}
   const mediaFigures = mediaMetrics(() => plane)
   const sequence = createSequence(log)
@@ -220,7 +222,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
           { ledger: opened, witness: made },
           clock,
           log.child({ part: 'ledger-service' }),
-          { h323: () => h323, escalator: () => escalator },
+          { h323: () => h323, escalator: () => escalator, recorder: () => recording },
           mediaFigures.registry
         )
         return { ledger: opened, witness: made, service: served }
@@ -271,6 +273,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
     }
   )
   plane = media
+  recording = recorder
   media.onLegEnd(mediaFigures.ended)
   const engine = await start(
     'sip-engine',
@@ -294,6 +297,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
   const appTcp = engine.addresses[1]!
   /** The ledger holds everything earlier runs told. */
   let complete = false
+  const meeting = sipToH323(() => h323, { media, witness, log: log.child({ part: 'bridge' }) })
   const application = await start(
     'application',
     async () => {
@@ -315,7 +319,8 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
         },
         {
           ...(options.callPorts?.({ witness, guard }) ?? { witness, guard }),
-          conference: media,
+          conference: meeting.conference,
+          isPlace: meeting.isPlace,
           log: log.child({ part: 'application' }),
           clock,
           sign,
@@ -346,8 +351,20 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
       'h323',
       async () => {
         const { startH323 } = await import('./h323.ts')
-        const users = guard.registry().parties.map(({ digestUser }) => digestUser)
-        return startH323(config, layout, { guard, witness, clock, log: log.child({ part: 'h323' }), users })
+        const directory = () => directoryOf(guard.registry())
+        const { parties } = guard.registry()
+        return startH323(config, layout, {
+          guard,
+          witness,
+          clock,
+          log: log.child({ part: 'h323' }),
+          users: parties.map(({ digestUser }) => digestUser),
+          media,
+          partyOf: (user) => guard.registry().parties.find(({ digestUser }) => digestUser === user),
+          experts: parties.filter(({ role }) => role === 'expert').map(({ id }) => id),
+          expertOf: (id) => directory().byId(id),
+          callsOut: application.callsOut
+        })
       },
       (running) => running.close()
     )
@@ -382,6 +399,8 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
               config,
               layout,
               guard,
+              witness,
+              figures: mediaFigures.registry,
               application: app,
               clock,
               log: log.child({ part: 'edge' }),
@@ -455,23 +474,31 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
   }
 }
 
+/** Parts that start after the service and are asked through it; null until they run. */
+interface RunningParts {
+  readonly h323: () => RunningH323 | null
+  readonly escalator: () => Escalator | null
+  readonly recorder: () => Recorder | null
+}
+
 async function serve(
   { profile, ledger: { service } }: SuiteConfig,
   layout: DataLayout,
   { ledger, witness }: { readonly ledger: Ledger; readonly witness: LocalWitness },
   clock: Clock,
   log: Log,
-  { h323, escalator }: { readonly h323: () => RunningH323 | null; readonly escalator: () => Escalator | null },
+  { h323, escalator, recorder }: RunningParts,
   mediaRegistry: Registry
 ): Promise<LedgerService | null> {
   if (!(service.enabled ?? profile === 'development')) return null
   const { address, port, tls } = service
   const certificate = tls === null ? {} : { tls: { certificatePath: tls.certificate, keyPath: tls.key } }
   const { reader, append } = ledger
-  const [{ h323Routes }, { h323Metrics }, { escalationRoutes }] = await Promise.all([
+  const [{ h323Routes }, { h323Metrics }, { escalationRoutes }, { recordingRoutes }] = await Promise.all([
     import('./h323-routes.ts'),
     import('./h323-metrics.ts'),
-    import('./escalation-routes.ts')
+    import('./escalation-routes.ts'),
+    import('./recording-routes.ts')
   ])
   const ownToken = newControlToken()
   const running = await serveLedger({
@@ -485,7 +512,7 @@ async function serve(
     witnesses: ledger,
     spooled: witness.pending,
     ...certificate,
-    routes: [...h323Routes(h323), ...escalationRoutes(escalator, clock)],
+    routes: [...h323Routes(h323), ...escalationRoutes(escalator, clock), ...recordingRoutes(recorder)],
     registries: [h323Metrics(h323), mediaRegistry],
     ownToken
   })

@@ -170,7 +170,10 @@ export async function replaceFile(path: string, text: string): Promise<void> {
 export interface CertificateCheck {
   /** Whole days until it expires; negative once it has. */
   readonly daysLeft: number
+  readonly notBefore: Date
   readonly notAfter: Date
+  /** Hexadecimal. */
+  readonly serial: string
   readonly state: 'good' | 'expiring' | 'expired' | 'notYetValid'
 }
 
@@ -195,5 +198,5 @@ export function checkCertificate(path: string, nowMs: number): CertificateCheck 
         : daysLeft < warnBelowDays
           ? 'expiring'
           : 'good'
-  return { daysLeft, notAfter, state }
+  return { daysLeft, notBefore: certificate.validFromDate, notAfter, serial: certificate.serialNumber, state }
 }
