@@ -259,6 +259,39 @@ export const commands: readonly Command[] = [
     load: () => import('./commands/guard-sign.ts')
   },
   {
+    words: ['expert', 'invite'],
+    operands: ['<id>'],
+    summary: 'issue a short-lived client certificate to an expert of the registry, with profile and QR code for the phone',
+    options: [
+      dataOption,
+      ledgerOption,
+      registryOption,
+      { name: 'days', value: 'N', summary: 'days it is good for, 1 to 397 (default 30)' },
+      { name: 'server', value: 'HOST:PORT', summary: 'where the phone finds the edge, TLS (default 127.0.0.1:5061)' },
+      { name: 'out', value: 'DIR', summary: 'new folder for the profile (default: invite-ID)' },
+      { name: 'ca', value: 'FILE', summary: 'authority of the server certificate, PEM (default: that of the data folder)' },
+      { name: 'realm', value: 'NAME', summary: 'digest realm where no credentials are kept here (default: infrafabric)' },
+      { name: 'srtp', summary: 'the phone is to encrypt sound' },
+      { name: 'qr', summary: 'show the QR code here, too' },
+      { name: 'hazards', value: 'LIST', summary: 'hazards there are, by comma (default: the six of the suite)' }
+    ],
+    load: () => import('./commands/expert-invite.ts')
+  },
+  {
+    words: ['expert', 'list'],
+    operands: [],
+    summary: 'client certificates that are good: whose, until when',
+    options: [dataOption, { name: 'all', summary: 'expired and revoked ones, too' }],
+    load: () => import('./commands/expert-list.ts')
+  },
+  {
+    words: ['expert', 'revoke'],
+    operands: ['<id-or-serial>'],
+    summary: 'revoke the client certificates of an expert, or one; open connections are refused, too',
+    options: [dataOption, ledgerOption, { name: 'reason', value: 'TEXT', summary: 'why, for the record' }],
+    load: () => import('./commands/expert-revoke.ts')
+  },
+  {
     words: ['witness', 'log'],
     operands: [],
     summary: 'write one entry',
@@ -489,6 +522,27 @@ export const commands: readonly Command[] = [
       { name: 'group-by', value: 'WHAT', summary: 'component (default), model, day or trace; a trace holds those under it' }
     ],
     load: () => import('./commands/witness-cost.ts')
+  },
+  {
+    words: ['recording', 'status'],
+    operands: [],
+    summary: 'what the running suite records, and who has agreed',
+    options: [dataOption],
+    load: async () => ({ run: (await import('./commands/recording-control.ts')).status })
+  },
+  {
+    words: ['recording', 'start'],
+    operands: ['<conference>'],
+    summary: 'have the running suite record a conference: who agrees is recorded',
+    options: [dataOption],
+    load: async () => ({ run: (await import('./commands/recording-control.ts')).start })
+  },
+  {
+    words: ['recording', 'stop'],
+    operands: ['<conference>'],
+    summary: 'have the running suite end a recording',
+    options: [dataOption],
+    load: async () => ({ run: (await import('./commands/recording-control.ts')).stop })
   },
   {
     words: ['recording', 'list'],

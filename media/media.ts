@@ -34,7 +34,13 @@ export type { ConnectionEvent, MediasoupCounts, RoomLeg, Rooms, RoomsConfig } fr
 export { defaultKeys, type KeyAction, type KeyCommand, type KeyTable } from './mixer/keys.ts'
 export { type Sound, sounds } from './mixer/sounds.ts'
 export { defaultPolicy, type RecordingPolicy } from './recording/policy.ts'
-export { createRecorder, type Recorder, type RecorderEvent, type RecordingStatus } from './recording/recorder.ts'
+export {
+  createRecorder,
+  type Recorder,
+  type RecorderEvent,
+  type RecorderRefusal,
+  type RecordingStatus
+} from './recording/recorder.ts'
 export { RtpPhone, type RtpPhoneOptions } from './rtp-phone.ts'
 export { signalLevel, sine, toneLevel } from './tone.ts'
 export { decodeWav, encodeWav, type Wave } from './wav.ts'
