@@ -772,7 +772,9 @@ export class CallSession {
         this.release(causes.normal)
         break
       case 'failed':
-        this.release(event.reason === 'capabilities' ? causes.incompatible : causes.protocolError)
+        // sound that fast connect has opened goes on with a peer that knows no H.245
+        if (this.#fast === 'accepted') this.#tell({ type: 'control', event })
+        else this.release(event.reason === 'capabilities' ? causes.incompatible : causes.protocolError)
         break
       default:
         this.#tell({ type: 'control', event })

@@ -735,6 +735,7 @@ export class ControlSession {
     this.start()
     this.#whenReady()
     this.#checkSending()
+    this.#agree()
   }
 
   /** State as after the opening of the control channel. */

@@ -617,6 +617,9 @@ export class LiveCall implements Call {
       case 'modeTaken':
       case 'modeRefused':
         this.#log.debug({ answer: event.type }, 'mode request')
+        break
+      case 'failed':
+        this.#log.info({ reason: event.reason }, 'no H.245 with this peer')
     }
   }
 

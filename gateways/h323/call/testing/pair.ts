@@ -243,5 +243,5 @@ export function hear({ caller, called }: Pair): AudioCodec | null {
   return flows && a.remote?.rtp.port === 6000 && b.remote?.rtp.port === 5000 ? a.codec : null
 }
 
-export const controlEvents = ({ told }: CallSide): ControlEvent[] =>
+export const controlEvents = ({ told }: Pick<CallSide, 'told'>): ControlEvent[] =>
   told.flatMap((one) => (one.type === 'control' ? [one.event] : []))
