@@ -8,6 +8,7 @@ import type { Flow, Listener } from '../transport/port.ts'
 import type { Application } from './application.ts'
 import { newDialogTag } from './core.ts'
 import type { ResponsePath } from './received.ts'
+import type { RetainedBody } from './retained.ts'
 import type { Subscription } from './subscriptions.ts'
 import type { ClientTransaction, ServerTransaction } from './transactions.ts'
 
@@ -97,7 +98,7 @@ export interface Session {
   /** Latest RSeq received in the INVITE at hand; 0 before the first. */
   remoteRSeq: number
   /** Our latest session description and its type, for session refreshes. */
-  localBody: { readonly type: string; readonly body: Buffer } | null
+  localBody: RetainedBody | null
   timer: ArmedTimer | null
   cancelTimer: (() => void) | null
   /** Whether the peer's Allow names UPDATE; null before it told. */

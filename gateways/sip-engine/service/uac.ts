@@ -19,6 +19,7 @@ import { type Core, hostPort, newBranch, nextCSeq, sentFacts } from './core.ts'
 import { newId } from './ids.ts'
 import { ackFor, cancelFor, dialogLines, madeUpResponse, readdressed } from './outgoing-messages.ts'
 import { isBehindNat, type Path, type PathFailure } from './paths.ts'
+import { retainBody } from './retained.ts'
 import { armSessionTimer, disarmSessionTimer } from './session-timers.ts'
 import { type AnsweredInvite, type Fork, maxForks, newSession, type Session, setAside, turnTo } from './sessions.ts'
 import type { ReadHeader } from './subscriptions.ts'
@@ -331,7 +332,7 @@ export function createUac(core: Core): UserAgentClient {
 
   const rememberBody = (session: Session, request: OutgoingRequest) => {
     const type = request.headers.find(([name]) => name === 'Content-Type')?.[1]
-    if (request.body.length > 0 && type !== undefined) session.localBody = { type, body: Buffer.from(request.body) }
+    if (request.body.length > 0 && type !== undefined) session.localBody = retainBody(type, request.body)
   }
 
   const armFrom = (item: Outgoing, session: Session, response: SipResponse) => {
@@ -451,7 +452,7 @@ export function createUac(core: Core): UserAgentClient {
       if (draft !== null) headers.push(...wireOthers(draft, hostPort(path.listener)))
       if (type !== null) headers.push(['Content-Type', type])
       const body = draft?.body ?? emptyBody
-      if (body.length > 0 && type !== null) session.localBody = { type, body: Buffer.from(body) }
+      if (body.length > 0 && type !== null) session.localBody = retainBody(type, body)
       const request: OutgoingRequest = { method: 'ACK', uri: target.requestUri, headers, body }
       const transmit = (on: Path, bytes: Buffer) => {
         waiting.ack = bytes
@@ -615,8 +616,12 @@ export function createUac(core: Core): UserAgentClient {
       ['Min-SE', `${minimumSessionS}`]
     ]
     const method = localBody === null || session.peerUpdates === true ? 'UPDATE' : 'INVITE'
-    if (method === 'INVITE' && localBody !== null) extra.push(['Content-Type', localBody.type])
-    send(session, method, extra, (method === 'INVITE' && localBody?.body) || emptyBody, (response) => {
+    let body: Buffer = emptyBody
+    if (method === 'INVITE' && localBody !== null) {
+      extra.push(['Content-Type', localBody.type])
+      body = Buffer.from(localBody.octets, 'latin1')
+    }
+    send(session, method, extra, body, (response) => {
       // Ended meanwhile, or a BYE is out.
       if (session.state === 'ended' || session.timer === null) return
       if (response !== null && response.status < 300) {

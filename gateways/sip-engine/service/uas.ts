@@ -26,6 +26,7 @@ import { refusalReason } from './cdr.ts'
 import { type Core, hostPort, isDialogTag, newToken, ownContact } from './core.ts'
 import { newId } from './ids.ts'
 import { type ReceivedRequest, receivedRequest, shownBytes } from './received.ts'
+import { retainBody, retainDialog } from './retained.ts'
 import { armSessionTimer, disarmSessionTimer } from './session-timers.ts'
 import { ensureLocalTag, newSession, type Session, sendHeldBye, turnTo } from './sessions.ts'
 import { createStateless, type Stateless } from './stateless.ts'
@@ -196,12 +197,12 @@ export function createUas(core: Core): UserAgentServer {
   }
 
   const openSession = (received: ReceivedRequest, method: Session['method'], application: Application): Session => {
-    const dialog = serverDialog(received.message, '', received.cseq.number)
+    const dialog = retainDialog(serverDialog(received.message, '', received.cseq.number))
     const session = newSession({
       side: 'uas',
       method,
       dialog,
-      creatorTag: received.fromTag,
+      creatorTag: dialog.remoteTag,
       application,
       listener: received.flow.listener,
       contact: ownContact(received.flow.listener),
@@ -540,7 +541,7 @@ export function createUas(core: Core): UserAgentServer {
         if (shown.creating) sessions.confirm(session)
         if (method === 'INVITE' || method === 'UPDATE') {
           if (!session.call) return
-          if (draft.body.length > 0 && type !== null) session.localBody = { type, body: Buffer.from(draft.body) }
+          if (draft.body.length > 0 && type !== null) session.localBody = retainBody(type, draft.body)
           if (timer === undefined) disarmSessionTimer(session)
           else armSessionTimer(core, session, armedBy(timer, false))
         }
