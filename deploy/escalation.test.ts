@@ -3,57 +3,77 @@ import { createPublicKey, verify } from 'node:crypto'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
-import type { IfMessageInput } from '#escalate'
+import type { EscalationView, IfMessageInput } from '#escalate'
 import { canonicalText, parseSignature } from '#guard'
 import { failureText, type SippOptions, type SippProcess, startSipp } from '#sipp'
 import type { SuiteSettings } from '#suite'
-import { runSuite, temporaryFolder } from './testing/harness.ts'
+import { freeUdpPort } from './free-ports.ts'
+import { runSuite, temporaryFolder, until } from './testing/harness.ts'
 
-type Who = 'safety' | 'safety-2' | 'contrarian'
+const experts = ['safety', 'second', 'contrarian'] as const
+type Expert = (typeof experts)[number]
 
-/** SIPp as an expert's phone, on a port of its own. */
-async function expertPhone(t: ExecutionContext, scenario: string, options: Partial<SippOptions> = {}): Promise<SippProcess> {
-  const phone = await startSipp({ scenario, calls: 1, pauseMs: 300, receiveTimeoutMs: 15_000, timeoutMs: 30_000, ...options })
-  t.teardown(() => phone.stop())
-  await phone.ready
-  return phone
-}
-
-/** A suite whose experts of safety are at these ports. */
-async function suiteWith(t: ExecutionContext, experts: Partial<Record<Who, number>>, settings: SuiteSettings = {}) {
+/** A suite with three experts of safety on ports of their own. */
+async function start(t: ExecutionContext, settings: SuiteSettings = {}) {
   const data = join(await temporaryFolder(t), 'data')
   await mkdir(data, { mode: 0o700 })
-  const entries = Object.entries(experts).map(([name, port]) =>
+  const ports = { safety: 0, second: 0, contrarian: 0 }
+  for (const name of experts) ports[name] = await freeUdpPort('127.0.0.1')
+  const entries = experts.map((name) =>
     [
       `  - id: expert-${name}`,
       `    uri: sip:expert-${name}@external.advisor`,
       '    organisation: Advisory',
-      '    specialisations: [safety]',
+      `    specialisations: [safety${name === 'safety' ? '' : ', bias'}]`,
       `    digestUser: expert-${name}`,
-      `    contact: sip:expert-${name}@127.0.0.1:${port}`,
+      `    contact: sip:expert-${name}@127.0.0.1:${ports[name]}`,
       `    contrarian: ${name === 'contrarian'}`
     ].join('\n')
   )
   await writeFile(join(data, 'registry.yaml'), `experts:\n${entries.join('\n')}\n`)
-  return runSuite(t, { data, ...settings })
+  const running = await runSuite(t, { data, ...settings })
+  const { escalator } = running.suite
+  /** SIPp as an expert's phone. */
+  const phone = async (name: Expert, scenario: string, options: Partial<SippOptions> = {}): Promise<SippProcess> => {
+    const started = await startSipp({
+      scenario,
+      localPort: ports[name],
+      calls: 1,
+      pauseMs: 300,
+      receiveTimeoutMs: 15_000,
+      timeoutMs: 30_000,
+      keys: { domain: 'external.advisor' },
+      ...options
+    })
+    t.teardown(() => started.stop())
+    await started.ready
+    return started
+  }
+  const escalate = async (payload: Partial<IfMessageInput['payload']> = {}): Promise<EscalationView> =>
+    (await escalator.escalate(message(payload), { by: 'test' })).escalation
+  const entriesOfTrace = (trace: string) =>
+    running.entries().filter(({ trace_id, parent_trace_id }) => trace_id === trace || parent_trace_id === trace)
+  return { ...running, escalator, phone, escalate, entriesOfTrace, ports }
 }
 
 const message = (payload: Partial<IfMessageInput['payload']> = {}): IfMessageInput => ({
   performative: 'escalate',
   sender: 'if://agent/monitor',
-  payload: { hazard: 'safety', ...payload }
+  payload: { hazard: 'safety', expert: 'expert-safety', ...payload }
 })
 
-async function passed(t: ExecutionContext, phone: SippProcess) {
-  const result = await phone.result
-  t.is(result.outcome, 'passed', failureText(result) ?? '')
+async function passed(t: ExecutionContext, ...phones: SippProcess[]) {
+  for (const phone of phones) {
+    const result = await phone.result
+    t.is(result.outcome, 'passed', failureText(result) ?? '')
+  }
 }
 
-test('an IFMessage brings an expert into the council: guarded, signed, rung, bridged, recorded, ended', async (t) => {
+test.serial('an IFMessage brings an expert into the council: guarded, signed, rung, bridged, recorded, ended', async (t) => {
   const logDirectory = await temporaryFolder(t)
-  const phone = await expertPhone(t, 'uas-expert', { logDirectory })
-  const { suite, entries, verify: verifyAll } = await suiteWith(t, { safety: phone.port })
-  const { escalation } = await suite.escalator.escalate(message({ trace_id: 'case-42' }), { by: 'test' })
+  const { suite, phone: open, escalate, entriesOfTrace, verify: verifyAll } = await start(t)
+  const phone = await open('safety', 'uas-expert', { logDirectory })
+  const escalation = await escalate({ trace_id: 'case-42' })
   t.is(escalation.state, 'hunting')
   const connected = await suite.escalator.result(escalation.id)
   t.like(connected, { state: 'connected', result: { status: 'connected' } })
@@ -97,8 +117,7 @@ test('an IFMessage brings an expert into the council: guarded, signed, rung, bri
   )
   t.true(covered, 'the signature covers the INVITE as the expert got it')
 
-  const told = entries().filter(({ trace_id, parent_trace_id }) => trace_id === 'case-42' || parent_trace_id === 'case-42')
-  const names = told.map(({ event }) => event)
+  const names = entriesOfTrace('case-42').map(({ event }) => event)
   for (const name of [
     'escalation_requested',
     'policy_decision',
@@ -119,4 +138,146 @@ test('an IFMessage brings an expert into the council: guarded, signed, rung, bri
     t.true(names.includes(name), `${name} in ${names}`)
   t.true(names.indexOf('INVITE') < names.indexOf('sip_invite_sent'))
   t.is((await verifyAll()).verdict, 'valid')
+})
+
+test.serial('one suite, every way in which a call out can go', async (t) => {
+  const { suite, escalator, phone, escalate, entriesOfTrace, ports } = await start(t, { escalation: { callsPerExpert: 2 } })
+  const resultOf = async (payload: Partial<IfMessageInput['payload']> = {}) => {
+    const { id } = await escalate(payload)
+    return escalator.result(id)
+  }
+  const over = async ({ id }: EscalationView) => {
+    escalator.cancel(id, 'test')
+    return escalator.ended(id)
+  }
+
+  // IF.guard refuses before a packet leaves
+  const logDirectory = await temporaryFolder(t)
+  const untouched = await phone('safety', 'uas-expert', { logDirectory })
+  const refused = await resultOf({ hazard: 'bias', expert: 'expert-safety' })
+  t.like(refused, { result: { status: 'rejected', code: 'guard.specialisation.mismatch' } })
+  t.false(entriesOfTrace(refused.trace_id).some(({ event }) => event === 'INVITE' || event === 'sip_invite_sent'))
+  t.is((await untouched.stop()).calls.created, 0)
+
+  // busy, then the next expert; contact is where the registry says
+  const busy = await phone('safety', 'uas-expert-busy')
+  const second = await phone('second', 'uas-expert')
+  const next = await resultOf({ expert: null })
+  t.like(next, { result: { status: 'connected' }, legs: [{ expert: 'expert-second' }] })
+  t.like(next.legs[0]!.branches[0], { expert: 'expert-safety', state: 'failed', code: 'sip.486' })
+  await over(next)
+  await passed(t, busy, second)
+
+  // declined
+  const declines = await phone('safety', 'uas-expert-declines')
+  t.like(await resultOf(), { result: { status: 'rejected', code: 'sip.603' } })
+  await passed(t, declines)
+
+  // no answer: CANCEL
+  const silent = await phone('safety', 'uas-expert-no-answer')
+  const unanswered = await resultOf({ ring_timeout_s: 1 })
+  t.like(unanswered, { result: { status: 'failed', code: 'call-out.no-answer' } })
+  await escalator.ended(unanswered.id)
+  await passed(t, silent)
+
+  // the answer crosses the CANCEL: ACK and BYE
+  const crossing = await phone('safety', 'uas-expert-answers-cancelled')
+  const crossed = await resultOf({ ring_timeout_s: 1 })
+  t.like(crossed, { result: { status: 'failed', code: 'call-out.no-answer' } })
+  await escalator.ended(crossed.id)
+  await passed(t, crossing)
+
+  // 503 with Retry-After, then the same expert again
+  const later = await phone('safety', 'uas-expert-unavailable-once', { calls: 2 })
+  const again = await resultOf()
+  t.like(again.legs[0]!.branches[1], { attempt: 2, state: 'connected' })
+  await over(again)
+  await passed(t, later)
+
+  // hung up by the expert
+  const hangsUp = await phone('safety', 'uas-expert-hangs-up')
+  const talked = await resultOf()
+  t.is(talked.result!.status, 'connected')
+  await escalator.ended(talked.id)
+  t.like(
+    entriesOfTrace(talked.trace_id).find(({ event }) => event === 'TERMINATED'),
+    { payload: { hungUpBy: 'callee', reason: 'bye' } }
+  )
+  await passed(t, hangsUp)
+
+  // early media that nobody hears, and forks
+  for (const scenario of ['uas-expert-early-media', 'uas-expert-forks']) {
+    const early = await phone('safety', scenario)
+    const connected = await resultOf()
+    t.is(connected.result!.status, 'connected', scenario)
+    t.true(
+      escalator.events
+        .after(0)
+        .some(
+          (event) =>
+            event.escalation === connected.id && event.type === 'ringing' && event.sip_status === 183 && event.early_media
+        )
+    )
+    await over(connected)
+    await passed(t, early)
+  }
+
+  // 422: a longer session interval
+  const interval = await phone('safety', 'uas-expert-session-interval')
+  const longer = await resultOf()
+  t.is(longer.result!.status, 'connected', JSON.stringify(longer.result))
+  await over(longer)
+  await passed(t, interval)
+
+  // held and resumed by the expert
+  const holds = await phone('safety', 'uas-expert-holds')
+  const holding = await resultOf()
+  await until(() =>
+    entriesOfTrace(holding.trace_id).some(({ payload }) => payload.previous === 'HOLD' && payload.state === 'CONNECTED')
+  )
+  await over(holding)
+  await passed(t, holds)
+
+  // all at once: who answers first is heard, the other is cancelled
+  const rings = await phone('safety', 'uas-expert-no-answer')
+  const answers = await phone('second', 'uas-expert')
+  const parallel = await resultOf({ expert: null, hunt: 'parallel' })
+  t.like(parallel.legs[0], { expert: 'expert-second' })
+  await over(parallel)
+  await passed(t, rings, answers)
+  t.true(
+    entriesOfTrace(parallel.trace_id).some(
+      ({ event, payload }) => event === 'TERMINATED' && payload.reason === 'answered-elsewhere'
+    )
+  )
+
+  // an expert and a contrarian in one conference
+  const both = [await phone('safety', 'uas-expert'), await phone('contrarian', 'uas-expert')]
+  const argued = await resultOf({ contrarian: true })
+  await until(() => escalator.get(argued.id)!.legs.every(({ expert }) => expert !== null))
+  t.is(suite.inside.media.roster('council').length, 2)
+  await over(argued)
+  await passed(t, ...both)
+
+  // nobody there at all
+  const dead = await resultOf({ ring_timeout_s: 1 })
+  t.like(dead, { result: { status: 'failed' } })
+  await escalator.ended(dead.id)
+  t.is(suite.status().sip.active, 0)
+  t.is(suite.inside.media.roster('council').length, 0)
+  t.true(ports.safety > 0)
+})
+
+test.serial('a late offer is answered in the ACK, and early media is heard where policy says so', async (t) => {
+  const { escalator, phone, escalate, entriesOfTrace } = await start(t, { escalation: { offer: 'late' } })
+  const offers = await phone('safety', 'uas-expert-late-offer')
+  const { id, trace_id } = await escalate()
+  t.like(await escalator.result(id), { result: { status: 'connected' } })
+  escalator.cancel(id, 'test')
+  await escalator.ended(id)
+  await passed(t, offers)
+  t.like(
+    entriesOfTrace(trace_id).find(({ event }) => event === 'sip_invite_sent'),
+    { payload: { lateOffer: true, sdpSha256: null } }
+  )
 })

@@ -47,7 +47,24 @@ const pairs: Readonly<Record<string, readonly [uas: string, options?: Partial<Si
 }
 
 /** A second caller for a uas that has one already. */
-const furtherPairs = [['uac-council', 'uas-drop-one-invite']] as const
+const furtherPairs = [
+  ['uac-council', 'uas-drop-one-invite'],
+  ['uac-council', 'uas-expert-early-media']
+] as const
+
+/** They need more of a caller than any scenario here does: deploy/escalation.test.ts has the suite call them. */
+const ofTheSuite = [
+  'uas-expert-answers-cancelled',
+  'uas-expert-forks',
+  'uas-expert-glare',
+  'uas-expert-holds',
+  'uas-expert-late-offer',
+  'uas-expert-session-interval',
+  'uas-expert-transfer-fails',
+  'uas-expert-transfer-refused',
+  'uas-expert-transfers',
+  'uas-expert-unavailable-once'
+]
 
 /** SIPp as the called side does not match or survive these; they are sent to a plain socket. */
 const alone = ['uac-malformed-cseq', 'uac-malformed-content-length', 'uac-malformed-no-call-id']
@@ -99,8 +116,13 @@ for (const uac of alone) {
   })
 }
 
-test('every scenario is in a pair or stands alone, and the README has a line for it', (t) => {
-  const used = new Set([...Object.entries(pairs).flatMap(([uac, [uas]]) => [uac, uas]), ...furtherPairs.flat(), ...alone])
+test('every scenario is in a pair, stands alone or is called by the suite, and the README has a line for it', (t) => {
+  const used = new Set([
+    ...Object.entries(pairs).flatMap(([uac, [uas]]) => [uac, uas]),
+    ...furtherPairs.flat(),
+    ...alone,
+    ...ofTheSuite
+  ])
   t.deepEqual([...used].sort(), scenarios.sort())
   const readme = readFileSync(join(folder, 'README.md'), 'utf8')
   for (const name of scenarios) t.true(readme.includes(`| ${name} |`), name)
