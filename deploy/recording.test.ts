@@ -234,6 +234,29 @@ except Exception as error:
   t.is(refused, 'BadSignatureError')
 }
 
+test('operators start and stop a recording, and see who has agreed', async (t) => {
+  const policies = [{ conference: 'council', consent: 'announce' as const, start: 'manual' as const }]
+  const { suite, phone, rtp, entriesOf } = await runSuite(t, { edge: 'external', ...recording({ policies }) })
+  const data = suite.data.folder
+  t.regex((await ifctl(['recording', 'start', 'council', '--data', data])).stderr, /nobody is in this conference/)
+  const sound = await rtp({ says: tone(440) })
+  const caller = await phone('expert-safety')
+  const called = await caller.invite({ to: 'council-safety', sdp: sound.sdp(), headers: () => edgeHeaders('expert-safety') })
+  sound.talkTo(called.response.body)
+  await new Promise((resolve) => setTimeout(resolve, 300))
+  t.regex((await ifctl(['recording', 'stop', 'council', '--data', data])).stderr, /not being recorded/)
+  const id = (await command(t, data, ['recording', 'start', 'council'])).trim()
+  await until(() => entriesOf('recording_batch').length > 0)
+  t.like(JSON.parse(await command(t, data, ['recording', 'status', '--json'])), {
+    recording: id,
+    conference: 'council',
+    state: 'running'
+  })
+  t.is((await command(t, data, ['recording', 'stop', 'council'])).trim(), id)
+  await until(() => entriesOf('recording_stopped').length === 1)
+  t.like(entriesOf('recording_stopped')[0]!.payload, { recording: id, reason: 'operator' })
+})
+
 test('a suite that is killed leaves a recording that is whole; the next start tells its end', async (t) => {
   const data = await temporaryFolder(t)
   const settings: SuiteSettings = { data, edge: 'external', listen: { tls: 0 }, ...recording({ format: 'opus' }) }
