@@ -1,5 +1,6 @@
 /** The gatekeeper over HTTP, for operators. */
 import { z } from 'zod'
+import { errorCode } from '#kernel'
 import { jsonAnswer, Problem, type Route, route } from '#ledger'
 import type { RunningH323 } from './h323.ts'
 
@@ -26,6 +27,32 @@ const call = z.object({
   legs: z.array(z.object({ endpoint: z.string(), answering: z.boolean(), state: z.string(), bandwidthBps: z.number() }))
 })
 
+const terminal = z.object({
+  participant: z.string(),
+  number: z.number(),
+  name: z.string(),
+  protocol: z.enum(['h323', 'other']),
+  role: z.enum(['guardian', 'expert', 'observer']),
+  codec: z.string().nullable(),
+  chair: z.boolean(),
+  muted: z.boolean(),
+  held: z.boolean(),
+  handRaised: z.boolean(),
+  speaking: z.boolean(),
+  call: z.string().nullable(),
+  traceId: z.string().nullable()
+})
+const conference = z.object({ conference: z.string(), terminals: z.array(terminal) })
+const conferenceName = z.strictObject({ conference: z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/) })
+const participant = z.string().min(1).max(128)
+const invited = z.object({
+  ok: z.boolean(),
+  participant: z.string().optional(),
+  cause: z.number().optional(),
+  reason: z.string().nullable().optional(),
+  traceId: z.string()
+})
+
 const done = z.object({ done: z.literal(true) })
 const callId = z.strictObject({ call: z.string().regex(/^[0-9a-f-]{1,80}$/) })
 const endpointId = z.strictObject({ endpoint: z.string().regex(/^[A-Za-z0-9_-]{1,128}$/) })
@@ -34,12 +61,23 @@ const nothing = z.strictObject({})
 const iso = (at: number): string => new Date(at).toISOString()
 const json = 'application/json'
 
+const unknown = new Set(['h323.mcu.unknown', 'media.participant.unknown', 'media.conference.unknown'])
+
 /** @param running what is asked; null where H.323 is off, or does not run yet */
 export function h323Routes(running: () => RunningH323 | null): Route[] {
   const here = (): RunningH323 => {
     const h323 = running()
     if (h323 === null) throw new Problem('out-of-service', 'H.323 is off (h323.enabled)')
     return h323
+  }
+  /** @throws {Problem} `not-found` for what is not there */
+  const known = <T>(ask: () => T): T => {
+    try {
+      return ask()
+    } catch (error) {
+      if (!unknown.has(errorCode(error))) throw error
+      throw new Problem('not-found', 'no such conference or participant')
+    }
   }
   return [
     route({
@@ -118,6 +156,113 @@ export function h323Routes(running: () => RunningH323 | null): Route[] {
       statuses: [404, 503],
       handle: async ({ params }) => {
         if (!here().gatekeeper.drop(params.call)) throw new Problem('not-found', 'no such call')
+        return jsonAnswer({ done: true })
+      }
+    }),
+    route({
+      method: 'GET',
+      path: '/v1/h323/conferences',
+      operation: 'listConferences',
+      summary: 'Conferences with everybody in them, by H.323 or otherwise',
+      access: 'admin',
+      query: null,
+      params: null,
+      body: null,
+      answers: { [json]: z.object({ conferences: z.array(conference) }) },
+      statuses: [503],
+      handle: async () => jsonAnswer({ conferences: here().mcu.conferences() })
+    }),
+    route({
+      method: 'GET',
+      path: '/v1/h323/conferences/{conference}',
+      operation: 'getConference',
+      summary: 'Who is in a conference',
+      access: 'admin',
+      query: null,
+      params: conferenceName,
+      body: null,
+      answers: { [json]: conference },
+      statuses: [404, 503],
+      handle: async ({ params }) => jsonAnswer(known(() => here().mcu.conference(params.conference)))
+    }),
+    route({
+      method: 'POST',
+      path: '/v1/h323/conferences/{conference}/invite',
+      operation: 'inviteTerminal',
+      summary: 'Calls a registered terminal into a conference, and answers when it has answered or not',
+      access: 'admin',
+      query: null,
+      params: conferenceName,
+      body: z.strictObject({ target: z.string().min(1).max(256) }),
+      answers: { [json]: invited },
+      statuses: [404, 503],
+      handle: async ({ params, body, signal }) => {
+        const answered = here().invite(params.conference, body.target, signal)
+        if (answered === null) throw new Problem('not-found', 'nobody has registered this alias, or there is no such conference')
+        return jsonAnswer(await answered)
+      }
+    }),
+    route({
+      method: 'POST',
+      path: '/v1/h323/conferences/{conference}/mute',
+      operation: 'muteParticipant',
+      summary: 'Lets nobody hear a participant, or lets it be heard again',
+      access: 'admin',
+      query: null,
+      params: conferenceName,
+      body: z.strictObject({ participant, muted: z.boolean() }),
+      answers: { [json]: done },
+      statuses: [404, 503],
+      handle: async ({ params, body }) => {
+        known(() => here().mcu.mute(params.conference, body.participant, body.muted))
+        return jsonAnswer({ done: true })
+      }
+    }),
+    route({
+      method: 'POST',
+      path: '/v1/h323/conferences/{conference}/drop',
+      operation: 'dropTerminal',
+      summary: 'Ends the call of a terminal',
+      access: 'admin',
+      query: null,
+      params: conferenceName,
+      body: z.strictObject({ participant }),
+      answers: { [json]: done },
+      statuses: [404, 503],
+      handle: async ({ params, body }) => {
+        known(() => here().mcu.drop(params.conference, body.participant))
+        return jsonAnswer({ done: true })
+      }
+    }),
+    route({
+      method: 'POST',
+      path: '/v1/h323/conferences/{conference}/lock',
+      operation: 'lockConference',
+      summary: 'Lets nobody else join, or lets others join again',
+      access: 'admin',
+      query: null,
+      params: conferenceName,
+      body: z.strictObject({ locked: z.boolean() }),
+      answers: { [json]: done },
+      statuses: [404, 503],
+      handle: async ({ params, body }) => {
+        known(() => here().mcu.lock(params.conference, body.locked))
+        return jsonAnswer({ done: true })
+      }
+    }),
+    route({
+      method: 'POST',
+      path: '/v1/h323/conferences/{conference}/withdraw-chair',
+      operation: 'withdrawChair',
+      summary: 'Takes the token of the chair from whoever has it',
+      access: 'admin',
+      query: null,
+      params: conferenceName,
+      body: nothing,
+      answers: { [json]: done },
+      statuses: [404, 503],
+      handle: async ({ params }) => {
+        known(() => here().mcu.withdrawChair(params.conference))
         return jsonAnswer({ done: true })
       }
     })

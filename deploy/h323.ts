@@ -1,11 +1,31 @@
-/** H.323 in the suite: the gatekeeper, asked like any caller of IF.guard and recorded in the same ledger. */
+/** H.323 in the suite: gatekeeper, routed signalling, conferences. Its calls are asked of IF.guard and recorded in the ledger like any other. */
 import { randomBytes } from 'node:crypto'
-import { createGatekeeper, type Gatekeeper, openRedisStore, openSqliteStore, type RegistrationStore } from '#h323/gatekeeper'
-import type { Clock, Guard, Log, Witness } from '#kernel'
+import {
+  createGatekeeper,
+  type Gatekeeper,
+  keyOfText,
+  openRedisStore,
+  openSqliteStore,
+  type RegistrationStore
+} from '#h323/gatekeeper'
+import { type AdmittedCaller, conferenceMedia, createMcu, type H323Call, type InviteResult, type Mcu, traceOf } from '#h323/mcu'
+import { createRouter, type Router } from '#h323/routing'
+import {
+  type Callee,
+  type CallsOut,
+  type Clock,
+  errorCode,
+  type Guard,
+  type Log,
+  type ParticipantRole,
+  type Witness
+} from '#kernel'
 import { formatDecimal, h323SessionCost, parseDecimal } from '#ledger'
+import type { MediaPlane } from '#media'
 import type { SuiteConfig } from './config.ts'
 import type { DataLayout } from './data.ts'
 import { ensureAccounts, readAccounts } from './h323-accounts.ts'
+import { callExpert } from './h323-bridge.ts'
 
 export interface H323Ports {
   readonly guard: Guard
@@ -14,11 +34,30 @@ export interface H323Ports {
   readonly log: Log
   /** Users of the registry: in development each gets an account. */
   readonly users: readonly string[]
+  readonly media: MediaPlane
+  /** Registry id and role of an account's user; undefined for nobody's. */
+  readonly partyOf: (user: string) => { readonly id: string; readonly role: ParticipantRole } | undefined
+  /** Experts who can be called by SIP, under their ids. */
+  readonly experts: readonly string[]
+  readonly expertOf: (id: string) => Callee | undefined
+  readonly callsOut: CallsOut
 }
 
 /** H.323 as the suite runs it. */
 export interface RunningH323 {
   readonly gatekeeper: Gatekeeper
+  readonly mcu: Mcu
+  /** Null where calls go directly. */
+  readonly router: Router | null
+  /**
+   * Calls a registered terminal into a conference of the configuration.
+   *
+   * @param signal aborted when nobody waits any more: a call not answered yet is given up
+   * @returns null when nobody has registered the alias, or there is no such conference
+   */
+  readonly invite: (conference: string, target: string, signal: AbortSignal) => Promise<InviteResult> | null
+  /** Whether somebody else than the suite has registered this name. */
+  readonly isTerminal: (name: string) => boolean
   /** Entries that were told, by event: one of seven names. */
   readonly told: ReadonlyMap<string, number>
   readonly close: () => Promise<void>
@@ -27,11 +66,13 @@ export interface RunningH323 {
 /** Account of the suite's own conferences; no name of a registry. */
 export const ownAccount = 'infrafabric-mcu'
 
+/** How long an expert's phone may ring. */
+const expertRingMs = 60_000
 /** H.225.0 counts bandwidth in units of 100 bit/s. */
 const unitsPerKbit = 10
 
 /**
- * Starts the gatekeeper.
+ * Starts router, gatekeeper and MCU.
  *
  * @throws {ConfigError} for accounts that cannot be used; whatever `createGatekeeper` and the store throw
  */
@@ -42,21 +83,43 @@ export async function startH323(config: SuiteConfig, layout: DataLayout, ports: 
     config.profile === 'development' && h323.accounts === null
       ? await ensureAccounts(layout.h323Accounts, users)
       : await readAccounts(layout.h323Accounts)
+  const named = [...(conferences ?? []), ...ports.experts.filter((id) => !conferences?.includes(id))]
   const own = {
     name: ownAccount,
     password: randomBytes(32).toString('base64url'),
-    aliases: [...(conferences ?? [])],
+    aliases: named,
     prefixes: h323.prefix === null ? [] : [h323.prefix]
   }
+  const ip = h323.address ?? listen.address
   const told = new Map<string, number>()
-  const store = await openStore(config, layout, log)
+  const opened: (() => Promise<void>)[] = []
+  const close = async (): Promise<void> => {
+    for (const each of opened.splice(0).reverse()) await each()
+  }
+  let gatekeeper: Gatekeeper | null = null
   try {
-    const gatekeeper = await createGatekeeper(
+    const store = await openStore(config, layout, log)
+    opened.push(store.close)
+    const router =
+      h323.routing === 'direct'
+        ? null
+        : await createRouter({
+            listen: { ip, port: h323.router },
+            admitted: (call) => (gatekeeper === null ? null : admittedRoute(gatekeeper, call)),
+            lost: (call) => void gatekeeper?.drop(call),
+            log: log.child({ part: 'h323-router' }),
+            clock
+          })
+    if (router !== null) opened.push(router.close)
+    const running = await createGatekeeper(
       {
         identifier: h323.identifier,
-        bind: { ip: h323.address ?? listen.address, port: h323.ras },
+        bind: { ip, port: h323.ras },
         multicast: [...h323.multicast],
         domain: h323.domain,
+        ...(router === null
+          ? {}
+          : { callModel: 'gatekeeperRouted', callSignalAddress: `${router.address.ip}:${router.address.port}` }),
         users: [...accounts, own].map(({ aliases, prefixes, ...account }) => ({
           ...account,
           aliases: [...aliases],
@@ -84,18 +147,98 @@ export async function startH323(config: SuiteConfig, layout: DataLayout, ports: 
           formatDecimal(h323SessionCost(parseDecimal(mbitPerSecond), parseDecimal(minutes)))
       }
     )
-    return {
-      gatekeeper,
-      told,
-      close: async () => {
-        await gatekeeper.close()
-        await store.close()
-      }
+    gatekeeper = running
+    opened.push(running.close)
+    const mcu = await createMcu({
+      aliases: named,
+      ...(h323.prefix === null ? {} : { prefixes: [h323.prefix] }),
+      gatekeeper: {
+        address: `${running.address.ip}:${running.address.port}`,
+        identifier: h323.identifier,
+        user: { name: own.name, password: own.password }
+      },
+      listen: { ip, port: h323.signalling },
+      domain: h323.domain,
+      media: conferenceMedia(ports.media),
+      floor: ports.media,
+      guard: null,
+      witness,
+      log: log.child({ part: 'h323-mcu' }),
+      clock,
+      conferenceOf: (called) => conferenceOf(config, called),
+      callerOf: (call) => callerOf(running, call, ports.partyOf),
+      elsewhere: (call, caller, stats) => callsExpert(ports, call, caller, stats)
+    })
+    opened.push(mcu.close)
+    await mcu.endpoint.registered
+    const isTerminal = (name: string): boolean =>
+      running.endpoints().some(({ aliases, user }) => user !== ownAccount && aliases.includes(keyOfText(name)))
+    const invite: RunningH323['invite'] = (conference, target, signal) => {
+      const found = running.endpoints().find(({ aliases, user }) => user !== ownAccount && aliases.includes(keyOfText(target)))
+      const party = found?.user == null ? undefined : ports.partyOf(found.user)
+      if (party === undefined || conferences?.includes(conference) === false) return null
+      const invitation = mcu.invite(conference, target, { name: party.id, role: party.role })
+      let answered = false
+      void invitation.answered.then(() => {
+        answered = true
+      })
+      signal.addEventListener('abort', () => answered || invitation.cancel())
+      return invitation.answered
     }
+    return { gatekeeper: running, mcu, router, invite, isTerminal, told, close }
   } catch (error) {
-    await store.close()
+    await close()
     throw error
   }
+}
+
+type Called = H323Call['called']
+
+const nameOf = (alias: Called[number]): string => ('value' in alias && typeof alias.value === 'string' ? alias.value : '')
+
+/** A conference by its name, or by its number behind the prefix: the first of the list is 1. Where any name is one, the number is its name. */
+function conferenceOf({ conferences, h323 }: SuiteConfig, called: Called): string | null {
+  for (const name of called.map(nameOf)) {
+    if (conferences?.includes(name)) return name
+    if (h323.prefix === null || !/^\d+$/.test(name) || !name.startsWith(h323.prefix)) continue
+    const number = name.slice(h323.prefix.length)
+    const found = conferences === null ? number : conferences[Number(number) - 1]
+    if (found !== undefined && found !== '') return found
+  }
+  return null
+}
+
+/** Who has a call, by what the gatekeeper has verified: not by what a SETUP says. */
+function callerOf(gatekeeper: Gatekeeper, id: string, partyOf: H323Ports['partyOf']): AdmittedCaller | null {
+  const leg = gatekeeper.call(id)?.legs.find(({ answering }) => !answering)
+  const user = gatekeeper.endpoints().find(({ endpointId }) => endpointId === leg?.endpoint)?.user ?? null
+  const party = user === null ? undefined : partyOf(user)
+  return party === undefined ? null : { name: party.id, role: party.role }
+}
+
+function callsExpert(
+  { expertOf, callsOut, media, witness, log }: H323Ports,
+  call: H323Call,
+  caller: AdmittedCaller,
+  stats: Parameters<NonNullable<Parameters<typeof createMcu>[0]['elsewhere']>>[2]
+): boolean {
+  const callee = call.called.map((alias) => expertOf(nameOf(alias))).find((found) => found !== undefined)
+  if (callee === undefined) return false
+  const ports = { calls: callsOut, media, witness, log, ringTimeoutMs: expertRingMs }
+  callExpert(ports, { call, parentTraceId: traceOf(call.genericData), stats }, caller, callee).catch((error: unknown) => {
+    log.error({ traceId: call.traceId, code: errorCode(error) }, 'a call to an expert failed')
+    call.release()
+  })
+  return true
+}
+
+/** Where the router takes a call: whom the gatekeeper admitted it to, from whom it admitted it. */
+function admittedRoute(gatekeeper: Gatekeeper, id: string): { destination: string; callers: readonly string[] } | null {
+  const call = gatekeeper.call(id)
+  const leg = call?.legs.find(({ answering, state }) => !answering && state === 'admitted')
+  if (call === null || leg === undefined || call.destination === null) return null
+  const caller = gatekeeper.endpoints().find(({ endpointId }) => endpointId === leg.endpoint)
+  return caller === undefined ? null : { destination: call.destination, callers: caller.signalAddresses }
 }
 
 /** A call that our own conferences make is a call out: whom it is for has to be in the registry, not we. */

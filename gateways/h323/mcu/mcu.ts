@@ -15,6 +15,8 @@ import { createLegRecorder, type LegRecorder } from './leg.ts'
 import type { AdmittedCaller, Floor } from './ports.ts'
 
 export { conferenceMedia } from '../endpoint/conference-media.ts'
+export type { Call as H323Call } from '../endpoint/endpoint.ts'
+export { traceOf } from '../h460/trace-id.ts'
 export type { AdmittedCaller, Floor, FloorEvent, FloorMember } from './ports.ts'
 
 export interface McuConfig extends Omit<EndpointConfig, 'kind' | 'media' | 'witness'> {
@@ -25,6 +27,12 @@ export interface McuConfig extends Omit<EndpointConfig, 'kind' | 'media' | 'witn
   readonly conferenceOf: (called: readonly AliasAddress[]) => string | null
   /** Who has this call, as the gatekeeper admitted it; null for nobody it knows. */
   readonly callerOf: (callId: string) => AdmittedCaller | null
+  /**
+   * Takes a call that is for no conference, and looks after it; false for one that is refused.
+   *
+   * @param stats last counts of the call's sound in a place, once it has ended
+   */
+  readonly elsewhere?: (call: Call, caller: AdmittedCaller, stats: (place: MediaPlace) => PlacedCall['stats']) => boolean
   /** Among several MCs. Default 0. */
   readonly mcuNumber?: number
 }
@@ -119,7 +127,7 @@ interface Leg {
 
 /** @throws {InfraFabricError} as `createEndpoint` */
 export async function createMcu(config: McuConfig): Promise<Mcu> {
-  const { floor, witness, conferenceOf, callerOf, mcuNumber = 0, media, ...rest } = config
+  const { floor, witness, conferenceOf, callerOf, elsewhere, mcuNumber = 0, media, ...rest } = config
   const { log } = config
   const legs = new Map<string, Leg>()
   const controls = new Map<string, ConferenceControl>()
@@ -276,6 +284,13 @@ export async function createMcu(config: McuConfig): Promise<Mcu> {
   endpoint.onCall((call) => {
     const conference = conferenceOf(call.called)
     const caller = callerOf(call.id)
+    if (
+      closing === null &&
+      conference === null &&
+      caller !== null &&
+      elsewhere?.(call, caller, (place) => lastOf(call, place)) === true
+    )
+      return
     const refused = closing !== null ? causes.temporaryFailure : conference === null ? causes.unallocated : causes.rejected
     if (closing !== null || conference === null || caller === null) {
       const record = createLegRecorder({ witness, log }, call.traceId, traceOf(call.genericData), { call: call.id, conference })
@@ -294,6 +309,16 @@ export async function createMcu(config: McuConfig): Promise<Mcu> {
       call.release(causes.temporaryFailure)
     })
   })
+
+  /** Counts that a place has left behind when its call has ended. */
+  function lastOf(call: Call, { conference, participant }: MediaPlace): () => LegStats | null {
+    let last: LegStats | null = null
+    void call.ended.then(() => {
+      last = stats.get(keyOf(conference, participant)) ?? null
+      stats.delete(keyOf(conference, participant))
+    })
+    return () => last
+  }
 
   const find = (conference: string, participant: string): Leg => {
     const leg = legOf(conference, participant)
@@ -355,13 +380,7 @@ export async function createMcu(config: McuConfig): Promise<Mcu> {
     },
     place: (target, place, parentTraceId) => {
       const call = endpoint.dial(target, { ...place, genericData: [traceData(parentTraceId)] })
-      const key = keyOf(place.conference, place.participant)
-      let last: LegStats | null = null
-      void call.ended.then(() => {
-        last = stats.get(key) ?? null
-        stats.delete(key)
-      })
-      return { call, stats: () => last }
+      return { call, stats: lastOf(call, place) }
     },
     mute: (conference, participant, muted) => floor.mute(conference, participant, muted, 'chair'),
     drop: (conference, participant) => find(conference, participant).call.release(causes.normal),

@@ -1,0 +1,130 @@
+/** Where SIP and H.323 meet: the bridge's ports on the MCU, the media plane and the SIP application. */
+import {
+  type BridgeFloor,
+  bridgeConference,
+  bridgedConferences,
+  callOutward,
+  type H323Event,
+  type H323Leg,
+  type H323Side
+} from '#bridge'
+import type { AdmittedCaller, H323Call, Mcu } from '#h323/mcu'
+import {
+  type Callee,
+  type CallsOut,
+  type ConferencePort,
+  InfraFabricError,
+  type Log,
+  type ParticipantRole,
+  type Witness
+} from '#kernel'
+import type { MediaPlane } from '#media'
+import type { RunningH323 } from './h323.ts'
+
+export interface BridgePorts {
+  readonly media: MediaPlane
+  readonly witness: Witness
+  readonly log: Log
+}
+
+const codecs = new Set(['opus', 'G722', 'PCMU', 'PCMA', 'G729'] as const)
+
+/** The conference port for SIP, and which names lead to terminals. @param running null where H.323 is off, or does not run yet */
+export function sipToH323(
+  running: () => RunningH323 | null,
+  { media, witness, log }: BridgePorts
+): { readonly conference: ConferencePort; readonly isPlace: (name: string) => boolean } {
+  const isPlace = (name: string): boolean => running()?.isTerminal(name) === true
+  const h323: H323Side = {
+    dial: ({ target, conference, participant, role, parentTraceId }) => {
+      const mcu = running()?.mcu
+      if (mcu === undefined) throw new InfraFabricError('suite.h323.off', 'H.323 does not run')
+      return legOf(mcu, target, { conference, participant, role }, parentTraceId)
+    }
+  }
+  const targetOf = (name: string): string | null => (isPlace(name) ? name : null)
+  return { isPlace, conference: bridgedConferences({ conference: media, h323, witness, log, targetOf, codecs }) }
+}
+
+type Place = { readonly conference: string; readonly participant: string; readonly role: ParticipantRole }
+
+function legOf(mcu: Mcu, target: string, place: Place, parentTraceId: string): H323Leg {
+  const { call, stats } = mcu.place(target, place, parentTraceId)
+  return {
+    traceId: call.traceId,
+    onEvent: (listener) => forward(call, listener),
+    answered: call.connected.then(
+      () => ({ ok: true }) as const,
+      async () => ({ ok: false, ...(await call.ended) }) as const
+    ),
+    ended: call.ended.then(({ cause }) => ({ cause, stats: stats() })),
+    hold: call.hold,
+    retrieve: call.retrieve,
+    sendDigit: call.sendDigit,
+    release: call.release
+  }
+}
+
+/** Tells what a bridge wants to know of a call. Keys that came as RTP are told by the floor. */
+function forward(call: H323Call, listener: (event: H323Event) => void): void {
+  call.onEvent((event) => {
+    if (event.type === 'proceeding' || event.type === 'alerting' || event.type === 'progress' || event.type === 'held')
+      listener(event)
+    else if (event.type === 'digit') listener({ type: 'digit', digit: event.digit, durationMs: event.durationMs })
+    else if (event.type === 'media') {
+      const { codec, sends, receives } = event.terms
+      listener({ type: 'media', codec, both: sends && receives })
+    }
+  })
+}
+
+export interface H323ToSipPorts extends BridgePorts {
+  readonly calls: CallsOut
+  readonly ringTimeoutMs: number
+}
+
+/** Takes a terminal's call to an expert. */
+export function callExpert(
+  { calls, media, witness, log, ringTimeoutMs }: H323ToSipPorts,
+  {
+    call,
+    parentTraceId,
+    stats
+  }: { readonly call: H323Call; readonly parentTraceId: string | undefined; readonly stats: (place: Place) => H323Stats },
+  caller: AdmittedCaller,
+  callee: Callee
+): Promise<void> {
+  const conference = bridgeConference(call.traceId)
+  const participant = `${caller.name}-${call.traceId.slice(0, 8)}`
+  const place = { conference, participant, role: caller.role }
+  const floor: BridgeFloor = {
+    onKey: (wanted, listener) => {
+      let listening = true
+      media.onConferenceEvent((event) => {
+        if (listening && event.type === 'key' && event.conference === wanted) listener(event.participant, event.digit)
+      })
+      return () => {
+        listening = false
+      }
+    },
+    sendDigit: media.sendDigit
+  }
+  return callOutward(
+    { calls, floor, witness, log, ringTimeoutMs },
+    {
+      traceId: call.traceId,
+      parentTraceId,
+      participant,
+      onEvent: (listener) => forward(call, listener),
+      proceed: call.proceed,
+      alert: (inBand) => void call.alert(inBand ? place : undefined).catch(() => call.release()),
+      answer: () => call.answer(place),
+      sendDigit: call.sendDigit,
+      release: call.release,
+      ended: call.ended.then(({ cause }) => ({ cause, stats: stats(place)() }))
+    },
+    callee
+  )
+}
+
+type H323Stats = ReturnType<Mcu['place']>['stats']

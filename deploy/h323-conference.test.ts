@@ -1,0 +1,130 @@
+/** Experts by SIP and Guardians by H.323 terminals, through the whole suite. */
+import { readFile } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
+import test, { type ExecutionContext } from 'ava'
+import { parse } from 'yaml'
+import { type RtpPhone, toneLevel } from '#media'
+import { openTerminal, type Terminal, tone } from '../gateways/h323/mcu/testing/terminal.ts'
+import type { H323Account } from './h323-accounts.ts'
+import { edgeHeaders, type RunningSuite, runSuite, until } from './testing/harness.ts'
+
+const external = {
+  edge: 'external',
+  media: { srtp: 'off' },
+  h323: { enabled: true, ras: 0, signalling: 0, router: 0, prefix: '88' }
+} as const
+
+/** A Guardian's terminal, registered with the password of its account. */
+async function terminal(
+  t: ExecutionContext,
+  { suite }: RunningSuite,
+  name: string,
+  frequencyHz: number,
+  codec = 'PCMU'
+): Promise<Terminal> {
+  const { accounts } = parse(await readFile(suite.data.h323Accounts, 'utf8')) as { accounts: H323Account[] }
+  const { password } = accounts.find((account) => account.name === name)!
+  const { address, port } = suite.addresses.ras!
+  return openTerminal(
+    t,
+    { codec, says: tone(frequencyHz, codec === 'G722' ? 16_000 : 8000) },
+    { aliases: [name], gatekeeper: { address: `${address}:${port}`, identifier: 'infrafabric', user: { name, password } } }
+  )
+}
+
+const level = (phone: RtpPhone, frequencyHz: number, rateHz = 8000): number =>
+  toneLevel(phone.takeHeard().subarray(-rateHz / 2), rateHz, frequencyHz)
+
+async function hears(phone: RtpPhone, frequencyHz: number, rateHz = 8000): Promise<boolean> {
+  phone.takeHeard()
+  for (let tries = 0; tries < 12; tries++) {
+    await sleep(600)
+    if (level(phone, frequencyHz, rateHz) > -25) return true
+  }
+  return false
+}
+
+for (const routing of ['direct', 'routed'] as const)
+  test(`an expert by SIP and two Guardians by H.323 hear each other in the council: calls ${routing}`, async (t) => {
+    const running = await runSuite(t, { ...external, h323: { ...external.h323, routing } })
+    const { suite, phone, rtp, entriesOf, verify } = running
+    const [one, two] = [await terminal(t, running, 'guardian-1', 440), await terminal(t, running, 'guardian-2', 1000, 'G722')]
+    const sound = await rtp({ says: tone(1700) })
+    const sip = await (await phone('expert-safety')).invite({ sdp: sound.sdp(), headers: () => edgeHeaders('expert-safety') })
+    t.is(sip.status, 200)
+    sound.talkTo(sip.response.body)
+    const first = await one.call('council')
+    await two.call('881')
+    t.true(await hears(sound, 440), 'the expert hears the first room')
+    t.true(await hears(sound, 1000), 'and the second')
+    t.true(await hears(one.phone, 1700), 'the first room hears the expert')
+    t.true(await hears(one.phone, 1000), 'and the second room')
+    t.true(await hears(two.phone, 1700, 16_000))
+    t.deepEqual(
+      suite.inside.media
+        .roster('council')
+        .map(({ role }) => role)
+        .sort(),
+      ['expert', 'guardian', 'guardian']
+    )
+    t.is(suite.inside.h323?.router?.stats().routed ?? 0, routing === 'routed' ? 2 : 0)
+    first.release()
+    await until(() => suite.inside.media.roster('council').length === 2)
+    await sip.bye()
+    await until(() => entriesOf('TERMINATED').length === 2)
+    const established = entriesOf('BRIDGE_ESTABLISHED').filter(({ component }) => component === 'IF.bridge.h323')
+    t.is(established.length, 2)
+    t.is((await verify()).verdict, 'valid')
+  })
+
+test('a SIP call to a terminal: ringing, answer, sound, digits both ways, hold, the end with its cause, one trace', async (t) => {
+  const running = await runSuite(t, external)
+  const { suite, phone, rtp, entriesOf } = running
+  const room = await terminal(t, running, 'guardian-1', 440)
+  room.answerAll()
+  const sound = await rtp({ says: tone(1700) })
+  const expert = await phone('expert-safety')
+  const sip = await expert.invite({
+    to: 'guardian-1-safety',
+    sdp: sound.sdp(),
+    headers: () => ({ ...edgeHeaders('expert-safety'), 'X-IF-Trace-ID': 'case-42' })
+  })
+  t.is(sip.status, 200, JSON.stringify(entriesOf('REJECTED')))
+  sound.talkTo(sip.response.body)
+  t.true(await hears(sound, 440))
+  t.true(await hears(room.phone, 1700))
+  sound.press('7')
+  await until(
+    () => room.events.some((event) => event.type === 'digit' && event.digit === '7'),
+    10_000,
+    'the terminal has the digit'
+  )
+  const established = entriesOf('BRIDGE_ESTABLISHED').find(({ component }) => component === 'IF.bridge.sip-h323')!
+  t.like(established.payload, { stage: 'direct', sip: 'PCMU', h323: 'PCMU' })
+  t.is(established.parent_trace_id, 'case-42')
+  const { h323TraceId } = established.payload as { h323TraceId: string }
+  await until(
+    () => entriesOf('h323_acf_received').some(({ trace_id }) => trace_id === h323TraceId),
+    10_000,
+    'the gatekeeper has the call'
+  )
+  const [call] = room.endpoint.calls()
+  t.is(call!.genericData.length, 1, 'the trace goes with the SETUP')
+  call!.release(27)
+  await until(() => suite.status().sip.active === 0)
+  t.like(entriesOf('TERMINATED').find(({ component }) => component === 'IF.bridge.sip-h323')?.payload, { cause: 27 })
+})
+
+test('a terminal that is busy is 486 to the SIP side; a name that nobody has is 404', async (t) => {
+  const running = await runSuite(t, external)
+  const { phone, rtp, entriesOf } = running
+  const room = await terminal(t, running, 'guardian-1', 440)
+  room.endpoint.onCall((call) => call.release(17))
+  const sound = await rtp()
+  const expert = await phone('expert-safety')
+  const busy = await expert.invite({ to: 'guardian-1-safety', sdp: sound.sdp(), headers: () => edgeHeaders('expert-safety') })
+  t.is(busy.status, 486)
+  t.like(entriesOf('BRIDGE_FAILED')[0]?.payload, { step: 'h323-leg', cause: 17 })
+  const unknown = await expert.invite({ to: 'guardian-2-safety', sdp: sound.sdp(), headers: () => edgeHeaders('expert-safety') })
+  t.is(unknown.status, 404)
+})
