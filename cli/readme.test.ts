@@ -56,7 +56,9 @@ async function prepare(folder: string): Promise<void> {
   await mkdir(join(folder, 'bin'))
   await symlink(shim, join(folder, 'bin/ifctl'))
   await copyFile(fileURLToPath(new URL('../plugins/guard/experts.example.yaml', import.meta.url)), join(folder, 'registry.yaml'))
+  await mkdir(join(folder, 'var'))
   for (const [from, to] of [
+    ['experts.example.yaml', 'var/registry.yaml'],
     ['guard.cedar', 'rules.cedar'],
     ['guard.table.yaml', 'table.yaml']
   ] as const)
