@@ -85,7 +85,7 @@ export const settingsSchema = z.strictObject({
       frame: whole(1024, 1_073_741_824).optional().describe('Octets of one frame from an application. Default 1 MiB'),
       sendQueue: whole(1024, 1_073_741_824).optional().describe('Octets an application may leave unread. Default 64 MiB'),
       applications: whole(1, 100_000).optional().describe('Connected applications. Default 256'),
-      serverTransactions: whole(1, 10_000_000).optional().describe('Requests at once, then 503. Default 200,000')
+      serverTransactions: whole(1, 10_000_000).optional().describe('Unanswered requests at once, then 503. Default 200,000')
     })
     .optional()
     .describe('Bounds'),

@@ -39,7 +39,7 @@ export interface EngineLimits {
   /** Octets of one frame from an application. */
   readonly frame: number
   readonly applications: number
-  /** Requests at once, shown or being answered; more are refused with 503. */
+  /** Requests without a final response, or without the ACK for it; more are refused with 503. */
   readonly serverTransactions: number
   readonly overload: OverloadLimits
 }

@@ -17,7 +17,7 @@ export interface OverloadLimits {
   readonly waiting: number
 }
 
-export const defaultOverloadLimits: OverloadLimits = { patienceMs: 500, targetMs: 60, calmMs: 1000, waiting: 1000 }
+export const defaultOverloadLimits: OverloadLimits = { patienceMs: 1000, targetMs: 60, calmMs: 1000, waiting: 1000 }
 
 export interface Overload {
   /** Whether requests may have to be refused, so that it is worth a look before they are read. */
