@@ -1,0 +1,97 @@
+/** baresip, a phone that nobody here wrote, and H.323 terminals, through Kamailio and the whole suite. */
+import { spawnSync } from 'node:child_process'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import test from 'ava'
+import { toneLevel } from '#media'
+import { readCredentials } from '#suite'
+import { startBaresip } from '../scripts/baresip/baresip.ts'
+import { hears, terminal } from './testing/h323.ts'
+import { runSuite, temporaryFolder, until } from './testing/harness.ts'
+
+const present = spawnSync('baresip', ['-h'], { stdio: 'ignore' }).error === undefined
+const call = present ? test.serial : test.serial.skip
+const h323 = { enabled: true, ras: 0, signalling: 0 } as const
+
+call(
+  'an expert with baresip over TLS and SRTP and a Guardian at an H.323 terminal hear each other; keys, hold, who hangs up',
+  async (t) => {
+    const running = await runSuite(t, { md5OnlyUsers: ['expert-safety'], h323 })
+    const { suite, entriesOf, verify } = running
+    const { users } = await readCredentials(suite.data.credentials)
+    const room = await terminal(t, running, 'guardian-1', 1000, 'G722')
+    const inCouncil = await room.call('council')
+    const expert = await startBaresip({
+      address: 'expert-safety@external.advisor',
+      transport: 'tls',
+      outbound: { host: '127.0.0.1', port: suite.addresses.tls!.port },
+      digest: { user: 'expert-safety', password: users['expert-safety']!.password! },
+      source: { toneHz: 440 },
+      srtp: true
+    })
+    t.teardown(expert.stop)
+    await expert.dial('sip:council-safety@external.advisor')
+    await expert.next('CALL_ESTABLISHED', 10_000)
+    t.true(await hears(room.phone, 440, 16_000), 'the Guardian hears the expert')
+    await expert.hold()
+    await until(() => suite.status().calls.some(({ bridge }) => bridge === 'HOLD'))
+    await expert.resume()
+    await until(() => suite.status().calls.every(({ bridge }) => bridge === 'CONNECTED'))
+    await expert.dtmf('5')
+    inCouncil.sendDigit('8')
+    await until(() => entriesOf('sip_dtmf_received').length > 0 && entriesOf('h323_dtmf_received').length > 0)
+    await sleep(1500)
+    await expert.hangup()
+    await until(() => entriesOf('TERMINATED').length === 1)
+    const { samples, sampleRateHz } = (await expert.recording())!
+    t.true(toneLevel(samples.slice(-8000, -2000), sampleRateHz, 1000) > -30, 'the expert hears the Guardian')
+    t.like(entriesOf('TERMINATED')[0]!.payload, { leg: { encrypted: true } })
+    inCouncil.release()
+    await until(() => entriesOf('h323_call_complete').length === 1)
+    t.is((await verify()).verdict, 'valid')
+  }
+)
+
+call('a terminal calls an expert by its id: his phone rings, answers, both are heard, digits cross, the end too', async (t) => {
+  const expert = await startBaresip({ address: 'expert-safety@external.advisor', source: { toneHz: 440 } })
+  t.teardown(expert.stop)
+  const data = join(await temporaryFolder(t), 'data')
+  await mkdir(data, { mode: 0o700 })
+  const registry = [
+    'experts:',
+    '  - id: expert-safety',
+    '    uri: sip:expert-safety@external.advisor',
+    '    organisation: Advisory',
+    '    specialisations: [safety]',
+    '    digestUser: expert-safety',
+    `    contact: ${expert.uri}`,
+    'guardians:',
+    '  - { id: guardian-1, uri: sip:guardian-1@council.local, organisation: Council, digestUser: guardian-1 }'
+  ]
+  await writeFile(join(data, 'registry.yaml'), `${registry.join('\n')}\n`)
+  const running = await runSuite(t, { data, h323, media: { srtp: 'off' } })
+  const { entriesOf } = running
+  const room = await terminal(t, running, 'guardian-1', 1000)
+  const calling = room.call('expert-safety')
+  await expert.next('CALL_INCOMING', 10_000)
+  await until(() => room.events.some(({ type }) => type === 'alerting'), 10_000, 'the terminal is told that it rings')
+  await expert.accept()
+  const connected = await calling
+  t.true(await hears(room.phone, 440), 'the Guardian hears the expert')
+  await expert.dtmf('6')
+  await until(
+    () => room.events.some((event) => event.type === 'digit' && event.digit === '6'),
+    10_000,
+    'the terminal has the digit'
+  )
+  const established = entriesOf('BRIDGE_ESTABLISHED').find(({ component }) => component === 'IF.bridge.sip-h323')!
+  t.is(established.trace_id, connected.traceId, 'the call has one trace on both sides')
+  t.true(entriesOf('sip_invite_sent').some(({ parent_trace_id }) => parent_trace_id === connected.traceId))
+  await sleep(1000)
+  connected.release()
+  await expert.next('CALL_CLOSED', 10_000)
+  const { samples, sampleRateHz } = (await expert.recording())!
+  t.true(toneLevel(samples.slice(-8000, -2000), sampleRateHz, 1000) > -30, 'the expert hears the Guardian')
+  await until(() => entriesOf('TERMINATED').some(({ component }) => component === 'IF.bridge.sip-h323'))
+})

@@ -1,0 +1,40 @@
+/** H.323 terminals of Guardians, registered with a running suite. */
+import { readFile } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { ExecutionContext } from 'ava'
+import { parse } from 'yaml'
+import { type RtpPhone, toneLevel } from '#media'
+import { openTerminal, type Terminal, tone } from '../../gateways/h323/mcu/testing/terminal.ts'
+import type { H323Account } from '../h323-accounts.ts'
+import type { RunningSuite } from './harness.ts'
+
+/** A Guardian's terminal, registered with the password of its account. */
+export async function terminal(
+  t: ExecutionContext,
+  { suite }: RunningSuite,
+  name: string,
+  frequencyHz: number,
+  codec = 'PCMU'
+): Promise<Terminal> {
+  const { accounts } = parse(await readFile(suite.data.h323Accounts, 'utf8')) as { accounts: H323Account[] }
+  const { password } = accounts.find((account) => account.name === name)!
+  const { address, port } = suite.addresses.ras!
+  return openTerminal(
+    t,
+    { codec, says: tone(frequencyHz, codec === 'G722' ? 16_000 : 8000) },
+    { aliases: [name], gatekeeper: { address: `${address}:${port}`, identifier: 'infrafabric', user: { name, password } } }
+  )
+}
+
+export const level = (phone: RtpPhone, frequencyHz: number, rateHz = 8000): number =>
+  toneLevel(phone.takeHeard().subarray(-rateHz / 2), rateHz, frequencyHz)
+
+/** Whether a tone is heard within some seconds. */
+export async function hears(phone: RtpPhone, frequencyHz: number, rateHz = 8000): Promise<boolean> {
+  phone.takeHeard()
+  for (let tries = 0; tries < 12; tries++) {
+    await sleep(600)
+    if (level(phone, frequencyHz, rateHz) > -25) return true
+  }
+  return false
+}
