@@ -1,5 +1,5 @@
 import { InfraFabricError } from '#kernel'
-import { type Change, maxRecordsOfCommit, maxValueOctets } from './store.ts'
+import { type Change, maxRecordsOfCommit, maxValueOctets } from './state-store.ts'
 
 const keyPattern = /^[A-Za-z0-9._:@/+-]{1,200}$/
 

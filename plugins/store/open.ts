@@ -1,4 +1,4 @@
-import type { StateStore } from './store.ts'
+import type { StateStore } from './state-store.ts'
 
 /** Where the state of the plugins lies. */
 export type StorePlace =

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import test from 'ava'
 import { startRedis } from '../../ledger/testing/redis-server.ts'
 import { openRedisStore } from './redis-store.ts'
-import type { ToldEvent } from './store.ts'
+import type { ToldEvent } from './state-store.ts'
 import { storeContract } from './testing/contract.ts'
 
 const server = await startRedis()

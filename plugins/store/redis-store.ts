@@ -12,7 +12,7 @@ import {
   type StoredRecord,
   type ToldEvent,
   topicMatcher
-} from './store.ts'
+} from './state-store.ts'
 
 const answerWithinMs = 10_000
 const pageOfEvents = 500

@@ -14,7 +14,7 @@ import {
   type StoredRecord,
   type ToldEvent,
   topicMatcher
-} from './store.ts'
+} from './state-store.ts'
 
 const schema = `
   PRAGMA journal_mode = WAL;

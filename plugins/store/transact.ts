@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { InfraFabricError, type Json, type JsonObject } from '#kernel'
-import type { StateStore } from './store.ts'
+import type { StateStore } from './state-store.ts'
 
 /** What one transaction reads and means to write. Nothing is written before its end. */
 export interface Transaction {
@@ -22,11 +22,16 @@ const longestPauseMs = 20
  * Runs `work` as one transaction: what it read is still so when what it put takes effect, or it is run again. `work` must do nothing that cannot be done
  * twice. What it throws ends the transaction with nothing written.
  *
+ * @param first keys that `work` is known to read: fetched together, before it begins
  * @throws {InfraFabricError} `store.contended` after 200 attempts; as StateStore
  */
-export async function transact<T>(store: StateStore, work: (transaction: Transaction) => Promise<T>): Promise<T> {
+export async function transact<T>(
+  store: StateStore,
+  work: (transaction: Transaction) => Promise<T>,
+  first: readonly string[] = []
+): Promise<T> {
   for (let attempt = 1; ; attempt++) {
-    const outcome = await attemptOnce(store, work)
+    const outcome = await attemptOnce(store, work, first)
     if (outcome.ok) return outcome.result
     if (attempt === mostAttempts)
       throw new InfraFabricError('store.contended', `${outcome.conflict} was changed by others ${mostAttempts} times in a row`)
@@ -37,10 +42,13 @@ export async function transact<T>(store: StateStore, work: (transaction: Transac
 
 async function attemptOnce<T>(
   store: StateStore,
-  work: (transaction: Transaction) => Promise<T>
+  work: (transaction: Transaction) => Promise<T>,
+  first: readonly string[]
 ): Promise<{ ok: true; result: T } | { ok: false; conflict: string }> {
-  const { at } = await store.read([])
-  const seen = new Map<string, { version: number; value: Json }>()
+  const { at, records } = await store.read(first)
+  const seen = new Map<string, { version: number; value: Json }>(
+    first.map((key, index) => [key, { version: records[index]?.version ?? 0, value: records[index]?.value ?? null }])
+  )
   const written = new Map<string, Json | undefined>()
   const told: { topic: string; data: JsonObject }[] = []
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { InfraFabricError, type Json, type WitnessEvent } from '#kernel'
-import type { StateStore } from './store.ts'
+import type { StateStore } from './state-store.ts'
 import { type Transaction, transact } from './transact.ts'
 
 /** Puts events into the ledger, each exactly once under its key, in the order given; resolves when they are durable there. */
@@ -19,7 +19,7 @@ export interface WitnessedStore {
    *
    * @throws {InfraFabricError} as transact; `store.unwitnessed` when the commit took effect and the ledger cannot be reached: its events stay in the outbox
    */
-  readonly transact: <T>(work: (transaction: WitnessedTransaction) => Promise<T>) => Promise<T>
+  readonly transact: <T>(work: (transaction: WitnessedTransaction) => Promise<T>, first?: readonly string[]) => Promise<T>
   /** Delivers what processes that ended left in the outbox. @returns how many events */
   readonly deliverLeft: () => Promise<number>
   /** Events in the outbox, those under way included. */
@@ -61,23 +61,27 @@ export function witnessedStore(store: StateStore, record: RecordEvents | null): 
 
   return {
     store,
-    transact: async (work) => {
+    transact: async (work, first) => {
       const old = [...delivered].slice(0, takenOutTogether)
-      const { result, sent } = await transact(store, async (transaction) => {
-        const id = randomUUID()
-        const sent: { key: string; event: WitnessEvent }[] = []
-        const result = await work({
-          ...transaction,
-          witness: (event) => {
-            if (record === null) return
-            const key = keyOf(transaction.at, `${id}-${String(sent.length).padStart(3, '0')}`)
-            sent.push({ key, event })
-            transaction.put(key, event as unknown as Json)
-          }
-        })
-        if (sent.length > 0) for (const key of old) transaction.remove(key)
-        return { result, sent }
-      })
+      const { result, sent } = await transact(
+        store,
+        async (transaction) => {
+          const id = randomUUID()
+          const sent: { key: string; event: WitnessEvent }[] = []
+          const result = await work({
+            ...transaction,
+            witness: (event) => {
+              if (record === null) return
+              const key = keyOf(transaction.at, `${id}-${String(sent.length).padStart(3, '0')}`)
+              sent.push({ key, event })
+              transaction.put(key, event as unknown as Json)
+            }
+          })
+          if (sent.length > 0) for (const key of old) transaction.remove(key)
+          return { result, sent }
+        },
+        first
+      )
       if (sent.length > 0) for (const key of old) delivered.delete(key)
       await deliver(sent)
       return result

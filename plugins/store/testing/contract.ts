@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import type { TestFn } from 'ava'
 import type { JsonObject } from '#kernel'
 import { openStore, type StorePlace } from '../open.ts'
-import type { StateStore, ToldEvent } from '../store.ts'
+import type { StateStore, ToldEvent } from '../state-store.ts'
 import { transact } from '../transact.ts'
 import { witnessedStore } from '../witnessed.ts'
 
