@@ -2,16 +2,18 @@
  * Bundles the commands that do one thing and end, each with all it needs in one file: reading a hundred sources costs more than most of them do.
  *
  *     node_modules/.cache/ifctl/witness-log.cjs     the command
- *     node_modules/.cache/ifctl/witness-log.json    its sources: path, octets, moment of the last change of each
+ *     node_modules/.cache/ifctl/witness-log.json    its sources: path, octets, moment of the last change of each; hash of the bundle
+ *     node_modules/.cache/ifctl/witness-log.….v8    what V8 made of the bundle with this hash, kept by its first run
  *
  * `ifctl.cjs` takes a bundle when not one source has changed since, and the sources themselves otherwise. Set-up calls this; nothing is done when
  * nothing changed.
  */
-import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { hash } from 'node:crypto'
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import type { Plugin } from 'esbuild'
+import type { Metafile, Plugin } from 'esbuild'
 import { commands } from './commands.ts'
 
 /** A source as it was when it was bundled. A change that keeps the size is seen by the moment of the change of its inode, which no tool sets. */
@@ -67,6 +69,8 @@ const listOf = (name: string): string => join(bundleFolder, `${name}.json`)
 interface Listed {
   /** False for a command that loads parts of the suite while it runs: parts of it would be there twice. */
   readonly bundled: boolean
+  /** Hash of the bundle: V8 itself only sees whether what it kept is of a text of the same length. */
+  readonly code: string
   readonly sources: readonly Source[]
 }
 
@@ -96,14 +100,28 @@ const attempts = 20
 const entryOf = (name: string): string => `
   import { run } from './commands/${name}.ts'
   import { main as start } from './ifctl.ts'
-  export const main = (argv, called) => {
+  export const main = (argv, called, sources) => {
     const { promise: needed, resolve } = Promise.withResolvers()
     globalThis.ifctlNeedsSources = () => {
-      resolve(import('${new URL('ifctl.ts', import.meta.url).href}').then((sources) => sources.main(argv, called)))
+      resolve(sources())
       return new Promise(() => undefined)
     }
     return Promise.race([needed, start(argv, called, { name: '${name}', run })])
   }`
+
+const handsOn = /^export\s+(?:type\s+)?(?:\*|\{[^}]*\})\s*(?:as\s+\w+\s+)?from\b/m
+
+/**
+ * Sources whose change can change the bundle: those of which something is in it, and those through which others are imported. Of the rest nothing was used, and none of
+ * it is run for its effects; it becomes used when one of these changes.
+ */
+function telling({ inputs, outputs }: Metafile): string[] {
+  const taken = Object.values(outputs)[0]!.inputs
+  return Object.keys(inputs).filter(
+    (path) =>
+      path !== '<stdin>' && ((taken[path]?.bytesInOutput ?? 0) > 0 || handsOn.test(readFileSync(join(root, path), 'utf8')))
+  )
+}
 
 async function bundle(name: string): Promise<void> {
   const { build } = await import('esbuild')
@@ -121,17 +139,20 @@ async function bundle(name: string): Promise<void> {
       logLevel: 'silent',
       plugins: [inPlace]
     })
-    const files = Object.keys(metafile.inputs).filter((path) => path !== '<stdin>')
-    const sources = [...files, 'cli/bundle.ts', 'package.json'].map((path) => sourceOf(join(root, path)))
+
+    const sources = [...telling(metafile), 'cli/bundle.ts', 'package.json'].map((path) => sourceOf(join(root, path)))
     if (sources.every(([, , changedMs]) => changedMs < begunMs - coarseMs)) {
       const code = outputFiles[0]!.text
         .replace(late, 'late(() => require("$1"))')
         .replace(/\bimport\("(file:[^"]+)"\)/g, (whole, url) => (seldomLoaded.test(url) ? notHere : whole))
       const bundled = !/\bimport\("file:(?![^"]*\/cli\/(?:ifctl|commands\/[^"/]+)\.ts")/.test(code)
       const file = join(bundleFolder, `${name}.cjs`)
-      if (bundled) put(file, `${lateHelper}\n${code}`)
+      const text = `${lateHelper}\n${code}`
+      for (const kept of readdirSync(bundleFolder))
+        if (kept.startsWith(`${name}.`) && kept.endsWith('.v8')) rmSync(join(bundleFolder, kept), { force: true })
+      if (bundled) put(file, text)
       else rmSync(file, { force: true })
-      put(listOf(name), JSON.stringify({ bundled, sources } satisfies Listed))
+      put(listOf(name), JSON.stringify({ bundled, code: hash('sha256', text, 'hex').slice(0, 16), sources } satisfies Listed))
       return
     }
     await pause(2 * coarseMs)

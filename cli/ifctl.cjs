@@ -5,7 +5,7 @@
 ':' //; exec "$node" "$0" "$@"
 // CommonJS, since its loader starts quicker, and plain, so that any Node can read it.
 'use strict'
-const { readFileSync, statSync } = require('node:fs')
+const { readFileSync, renameSync, statSync, writeFileSync } = require('node:fs')
 const { basename } = require('node:path')
 
 const neededMajor = 24
@@ -19,7 +19,7 @@ function commandLine() {
   return { called, argv: argv[0] === 'help' ? ['help', group, ...argv.slice(1)] : [group, ...argv] }
 }
 
-/** The bundle of the command that these words name; undefined when there is none or when a source of it has changed since. See bundle.ts. */
+/** Where the bundle of the command lies that these words name; undefined when there is none or when a source of it has changed since. See bundle.ts. */
 function freshBundle(words) {
   for (let count = Math.min(3, words.length); count > 1; count--) {
     const name = words.slice(0, count).join('-')
@@ -34,9 +34,43 @@ function freshBundle(words) {
       const now = statSync(path, { throwIfNoEntry: false })
       return now !== undefined && now.size === size && now.ctimeMs === changedMs
     })
-    return same && listed.bundled ? `${kept}/${name}.cjs` : undefined
+    return same && listed.bundled ? { file: `${kept}/${name}.cjs`, compiled: `${kept}/${name}.${listed.code}.v8` } : undefined
   }
   return undefined
+}
+
+/**
+ * Loads a bundle with what V8 made of it when it ran before: all functions that were called then. Node's own compile cache holds none of them, since it is
+ * written before they are called, and every start would compile them anew.
+ */
+function load({ file, compiled }, argv) {
+  const { Script, constants } = require('node:vm')
+  let cachedData
+  try {
+    cachedData = readFileSync(compiled)
+  } catch {
+    // the first run of this bundle
+  }
+  const script = new Script(`(function (exports, require, module) {${readFileSync(file, 'utf8')}\n})`, {
+    filename: file,
+    cachedData,
+    importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER
+  })
+  // a run that failed, or told how it is used, did not call what others will
+  if ((cachedData === undefined || script.cachedDataRejected) && !argv.includes('--help')) {
+    process.on('exit', (code) => {
+      if (code !== 0) return
+      try {
+        writeFileSync(`${compiled}.${process.pid}`, script.createCachedData())
+        renameSync(`${compiled}.${process.pid}`, compiled)
+      } catch {
+        // the folder belongs to somebody else: it goes as well without
+      }
+    })
+  }
+  const bundle = { exports: {} }
+  script.runInThisContext()(bundle.exports, require, bundle)
+  return bundle.exports
 }
 
 function start() {
@@ -44,12 +78,15 @@ function start() {
   process.emitWarning = (warning, ...rest) => {
     if ((rest[0]?.type ?? rest[0]) !== 'ExperimentalWarning') emitWarning.call(process, warning, ...rest)
   }
-  // keeps what was compiled: without it every start would strip and compile anew
-  require('node:module').enableCompileCache(kept)
   const { called, argv } = commandLine()
+  const sources = () => {
+    // keeps what was compiled: without it every start would strip and compile anew
+    require('node:module').enableCompileCache(kept)
+    return import('./ifctl.ts').then(({ main }) => main(argv, called))
+  }
   const bundle = process.env.IFCTL_SOURCES === undefined ? freshBundle(argv) : undefined
-  if (bundle !== undefined) require(bundle).main(argv, called)
-  else import('./ifctl.ts').then(({ main }) => main(argv, called))
+  if (bundle !== undefined) load(bundle, argv).main(argv, called, sources)
+  else sources()
 }
 
 if (Number(process.versions.node.split('.')[0]) >= neededMajor) start()

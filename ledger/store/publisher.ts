@@ -187,7 +187,9 @@ export function createPublisher(config: PublisherConfig): Publisher {
     const { checkpoint } = config.head()
     if (checkpoint === null || sizeOf(checkpoint) <= now.publishedSize) return null
     const note = parseCheckpoint(checkpoint)
-    return { checkpoint, note, lines: new Map(), missing: { ...unasked }, sinceMs: clock.monotonicMs() }
+    // where nobody comes by himself nobody is waited for, and what tells the time takes Node a millisecond to load
+    const sinceMs = brings ? clock.monotonicMs() : 0
+    return { checkpoint, note, lines: new Map(), missing: { ...unasked }, sinceMs }
   }
 
   const publishNow = async (): Promise<void> => {
