@@ -128,6 +128,8 @@ export class CallSession {
   #inBand = false
   #remote: RemoteParty = { address: null, aliases: [], number: null, display: null, endpointType: null }
   #ended = false
+  /** It has ended H.245; RELEASE COMPLETE is then due from here. */
+  #peerEnded = false
   /** What the peer's RELEASE COMPLETE says. */
   #cause: ReleaseCause = { cause: causes.normal, reason: null }
   #reason: ReasonName | undefined
@@ -239,9 +241,13 @@ export class CallSession {
   }
 
   /** Sends the call elsewhere by H.225.0 alone. */
-  redirect(aliases: readonly AliasAddress[]): void {
+  redirect({ aliases, address }: { readonly aliases: readonly AliasAddress[]; readonly address: Address | null }): void {
     if (this.#ended || this.#state === 'null') return
-    const parts = { reason: 'callForwarded', alternativeAliases: aliases } as const
+    const parts = {
+      reason: 'callForwarded',
+      ...(aliases.length > 0 && { alternativeAliases: aliases }),
+      ...(address !== null && { alternativeAddress: address })
+    } as const
     this.#signal(messages.facility(this.#settings.identity, parts, this.#extras()))
   }
 
@@ -323,8 +329,9 @@ export class CallSession {
     const isEnd = message.messageType === 'releaseComplete'
     if (!isEnd) this.#state931(message, body)
     if (this.#ended) return
+    // with RELEASE COMPLETE comes endSession, which says nothing more;
     // outside the tunnel they are nothing: the flag of our answers says so (H.323 §8.2.1)
-    for (const octets of this.#tunnel === 'off' ? [] : (pdu?.h245Control ?? [])) {
+    for (const octets of this.#tunnel === 'off' || isEnd ? [] : (pdu?.h245Control ?? [])) {
       this.#receiveControl(multimediaSystemControlMessage.decode(octets))
       if (this.#ended) return
     }
@@ -574,7 +581,7 @@ export class CallSession {
     }
     const { identity } = this.#settings
     this.#signal(messages.releaseComplete(identity, cause, this.#extras({ h245Control }), this.#reason))
-    this.#finish('local', { cause, reason: this.#reason ?? null })
+    this.#finish(this.#peerEnded ? 'remote' : 'local', { cause, reason: this.#reason ?? null })
   }
 
   #finish(by: 'local' | 'remote', cause: ReleaseCause): void {
@@ -769,6 +776,7 @@ export class CallSession {
     if (this.#ended) return
     switch (event.type) {
       case 'endSession':
+        this.#peerEnded = true
         this.release(causes.normal)
         break
       case 'failed':

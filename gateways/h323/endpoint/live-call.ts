@@ -25,7 +25,8 @@ import {
   keyOfText,
   nameOfKey,
   plainIp,
-  textOfAddress
+  textOfAddress,
+  transportAddressOf
 } from '../gatekeeper/addresses.ts'
 import type { AliasAddress, GenericData, SetupUUIE } from '../h225/h225.ts'
 import { h323UserInformation } from '../h225/pdus.ts'
@@ -77,7 +78,8 @@ export interface CallWorld {
   readonly record: (event: Omit<WitnessEvent, 'component'>) => Promise<void>
   readonly seal: ((octets: H323Information) => Uint8Array) | null
   readonly isSealed: ((octets: Uint8Array) => boolean) | null
-  readonly dial: (target: string, place: MediaPlace, more: DialMore) => LiveCall
+  /** @throws {InfraFabricError} `h323.endpoint.closed`, `.busy` */
+  readonly dial: (target: Target, place: MediaPlace, more: DialMore) => LiveCall
   readonly over: (call: LiveCall) => void
 }
 
@@ -116,6 +118,18 @@ export function targetOf(text: string): Target {
   }
   if (text === '' || text.length > 256) throw new InfraFabricError('h323.endpoint.target', 'the target is empty or too long')
   return { aliases: [aliasOfKey(keyOfText(text))], address: null }
+}
+
+/** A target as a list of aliases, as H.450 carries it: an address among them is a transportID. */
+const aliasesOf = ({ aliases, address }: Target): AliasAddress[] =>
+  address === null ? [...aliases] : [...aliases, { type: 'transportID', value: transportAddressOf(address) }]
+
+function targetOfAliases(list: readonly AliasAddress[]): Target {
+  const transport = list.find((alias) => alias.type === 'transportID')
+  return {
+    aliases: list.filter(({ type }) => type !== 'transportID'),
+    address: transport === undefined ? null : addressOf(transport.value)
+  }
 }
 
 const textOf = ({ aliases, address }: Target): string => {
@@ -871,11 +885,11 @@ export class LiveCall implements Call {
         if (told.ok) this.release(causes.normal)
         break
       case 'rerouted':
-        this.#redirect({ aliases: told.to, address: null }, told.supplementary)
+        this.#redirect(targetOfAliases(told.to), told.supplementary)
         break
       case 'rerouteRefused':
         // a caller that does not know H.450.3 may know the FACILITY of H.225.0
-        this.#do((one) => one.redirect(told.to))
+        this.#do((one) => one.redirect(targetOfAliases(told.to)))
         break
       case 'messageWaiting':
         this.#emit({ type: 'messageWaiting', waiting: told.waiting, count: told.count })
@@ -884,16 +898,17 @@ export class LiveCall implements Call {
 
   /** H.450.2: this side calls somebody else; when that call is answered the peer is told, and this one ends. */
   #transferAsked(to: readonly AliasAddress[], done: (ok: boolean) => void): void {
-    const name = nameOf(to)
+    const target = targetOfAliases(to)
+    const name = textOf(target)
     const place = this.#place
-    if (name === null || place === null || !this.#wasActive) {
+    if (name === '' || place === null || !this.#wasActive) {
       done(false)
       return
     }
     let call: LiveCall
     try {
       call = this.#world.dial(
-        name,
+        target,
         { ...place, participant: `${place.participant}~${this.id.slice(0, 4)}` },
         {
           modes: this.#modes,
@@ -988,7 +1003,7 @@ export class LiveCall implements Call {
 
   readonly divert = (to: string): void => {
     if (this.direction !== 'inbound' || this.#wasActive || this.#isOver) return
-    this.#supplementary.reroute(targetOf(to).aliases, this.called, this.#session.remote.aliases)
+    this.#supplementary.reroute(aliasesOf(targetOf(to)), this.called, this.#session.remote.aliases)
   }
 
   readonly release = (cause?: number): void => {
@@ -1027,7 +1042,7 @@ export class LiveCall implements Call {
   }
 
   readonly transfer = (to: string): void => {
-    if (this.#wasActive) this.#supplementary.transfer(targetOf(to).aliases)
+    if (this.#wasActive) this.#supplementary.transfer(aliasesOf(targetOf(to)))
   }
 
   readonly requestCodec = (codec: AudioCodec): void => this.#do((one) => one.requestCodec(codec))

@@ -13,7 +13,7 @@ import { baselineToken, baselineTokenOf, isSealed, judgeFreshness, keyOfPassword
 import { decodeQ931, encodeQ931, type Q931Message, userInformationOf } from '../q931/q931.ts'
 import { type Channel, openChannel } from './channel.ts'
 import type { Call, DialOptions, Endpoint, EndpointConfig, EndpointEvent, EndpointLimits } from './endpoint.ts'
-import { type CallWorld, type DialMore, LiveCall, targetOf } from './live-call.ts'
+import { type CallWorld, type DialMore, LiveCall, type Target, targetOf } from './live-call.ts'
 import { gatekeeperAddress, openRegistrar, type Registrar } from './registrar.ts'
 
 const defaultLimits: EndpointLimits = {
@@ -223,14 +223,14 @@ export async function createEndpoint(config: EndpointConfig): Promise<Endpoint> 
   }
 
   function placeCall(
-    target: string,
+    target: Target,
     place: { conference: string; participant: string; role: DialOptions['role'] },
     more: DialMore
   ): LiveCall {
     if (closing !== null) throw new InfraFabricError('h323.endpoint.closed', 'the endpoint is closed')
     if (calls.size >= limits.calls) throw new InfraFabricError('h323.endpoint.busy', `${limits.calls} calls are under way`)
     const { conference, participant, role } = place
-    const call = LiveCall.dial(world, targetOf(target), { conference, participant, role }, more)
+    const call = LiveCall.dial(world, target, { conference, participant, role }, more)
     calls.add(call)
     return call
   }
@@ -290,7 +290,7 @@ export async function createEndpoint(config: EndpointConfig): Promise<Endpoint> 
     onCall: (listener) => void listeners.push(listener),
     onEvent: (listener) => void observers.push(listener),
     dial: (target, options) =>
-      placeCall(target, options, {
+      placeCall(targetOf(target), options, {
         modes: { ...modes, ...options.modes },
         display: options.display ?? null,
         genericData: [...(config.genericData ?? []), ...(options.genericData ?? [])],
