@@ -80,6 +80,20 @@ export const commands: readonly Command[] = [
     load: async () => ({ run: (await import('./commands/escalate.ts')).show })
   },
   {
+    words: ['escalate', 'hold'],
+    operands: ['<id>'],
+    summary: 'put who has answered on hold: the council speaks among itself',
+    options: [dataOption],
+    load: async () => ({ run: (await import('./commands/escalate.ts')).hold })
+  },
+  {
+    words: ['escalate', 'resume'],
+    operands: ['<id>'],
+    summary: 'end the hold',
+    options: [dataOption],
+    load: async () => ({ run: (await import('./commands/escalate.ts')).resume })
+  },
+  {
     words: ['escalate', 'cancel'],
     operands: ['<id>'],
     summary: 'cancel what rings, hang up on who has answered',
@@ -115,11 +129,18 @@ export const commands: readonly Command[] = [
     load: () => import('./commands/h323-calls.ts')
   },
   {
-    words: ['h323', 'conference'],
-    operands: ['[conference]'],
-    summary: 'conferences, or who is in one: terminals, telephones and browsers',
+    words: ['h323', 'conference', 'list'],
+    operands: [],
+    summary: 'conferences of the running suite',
     options: [dataOption],
-    load: () => import('./commands/h323-conference.ts')
+    load: async () => ({ run: (await import('./commands/h323-conference.ts')).list })
+  },
+  {
+    words: ['h323', 'conference', 'show'],
+    operands: ['<conference>'],
+    summary: 'who is in a conference: terminals, telephones and browsers',
+    options: [dataOption],
+    load: async () => ({ run: (await import('./commands/h323-conference.ts')).show })
   },
   {
     words: ['h323', 'conference', 'invite'],

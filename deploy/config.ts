@@ -294,6 +294,10 @@ export const suiteSchema = z.strictObject({
         .enum(['heard', 'ignored'])
         .default('ignored')
         .describe('Whether the council hears what comes before the answer'),
+      transfer: z
+        .enum(['registered', 'never'])
+        .default('registered')
+        .describe('To whom a call may be handed over by REFER: experts of the registry, or nobody'),
       offer: z.enum(['early', 'late']).default('early').describe('late lets the expert describe the session first'),
       ringTimeoutMs: positive(180_000).default(30_000).describe('How long an expert is rung'),
       parallel: positive(50).default(5).describe('Experts rung at once in parallel hunting'),

@@ -111,6 +111,8 @@ test('every answer is as the OpenAPI document says', async (t) => {
     state: 'connected',
     result: { status: 'connected' }
   })
+  await check(`${one}/hold`, 'post', await post(`${all}/${id}/hold`, { on: true }), 200)
+  await check(`${one}/hold`, 'post', await post(`${all}/${id}/hold`, { on: 1 }), 400)
   for (let n = 0; n < 2; n++) await post(all, message())
   await check(all, 'post', await post(all, message()), 503)
   await check(`${one}/cancel`, 'post', await post(`${all}/${id}/cancel`, {}), 200)

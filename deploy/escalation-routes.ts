@@ -122,6 +122,24 @@ export function escalationRoutes(running: () => Escalator | null, clock: Clock):
       }
     }),
     route({
+      method: 'POST',
+      path: '/v1/escalations/{id}/hold',
+      operation: 'holdEscalation',
+      summary: 'Puts who has answered on hold, so that the council speaks among itself, or resumes',
+      access: 'escalator',
+      query: null,
+      params: id,
+      body: z.strictObject({ on: z.boolean() }),
+      answers: { [json]: escalationView },
+      statuses: [404, 409, 503],
+      handle: async ({ params, body, caller }) => {
+        known(params.id)
+        const outcome = await here().hold(params.id, body.on, caller!.name)
+        if (!outcome.ok) throw new Problem('late', `${outcome.reason} (${outcome.code})`)
+        return jsonAnswer(known(params.id))
+      }
+    }),
+    route({
       method: 'GET',
       path: '/v1/escalations/{id}/events',
       operation: 'followEscalation',

@@ -238,6 +238,38 @@ test.serial('one suite, every way in which a call out can go', async (t) => {
   await over(holding)
   await passed(t, holds)
 
+  // held by us: 491, and again when it is our turn
+  const glare = await phone('safety', 'uas-expert-glare')
+  const crossing2 = await resultOf()
+  t.deepEqual(await escalator.hold(crossing2.id, true, 'test'), { ok: true })
+  t.true(entriesOfTrace(crossing2.trace_id).some(({ payload }) => payload.state === 'HOLD'))
+  await over(crossing2)
+  await passed(t, glare)
+
+  // handed over to another expert, who stays until the escalation is ended
+  const transfers = await phone('safety', 'uas-expert-transfers', { service: 'expert-second' })
+  const takes = await phone('second', 'uas-expert')
+  const transferred = await resultOf()
+  await passed(t, transfers)
+  await until(() => suite.status().calls.length === 1 && suite.status().calls[0]!.expertId === 'expert-second')
+  t.is(suite.inside.media.roster('council').length, 1)
+  await over(transferred)
+  await passed(t, takes)
+  t.true(entriesOfTrace(transferred.trace_id).some(({ event }) => event === 'sip_transfer_ended'))
+
+  // handed over to somebody who is busy, and to a stranger
+  const fails = await phone('safety', 'uas-expert-transfer-fails', { service: 'expert-second' })
+  const engaged = await phone('second', 'uas-expert-busy')
+  const kept = await resultOf()
+  await passed(t, engaged)
+  await over(kept)
+  await passed(t, fails)
+  const stranger = await phone('safety', 'uas-expert-transfer-refused', { service: 'premium-number' })
+  const refusedTransfer = await resultOf()
+  await until(() => entriesOfTrace(refusedTransfer.trace_id).some(({ event }) => event === 'sip_refer_received'))
+  await over(refusedTransfer)
+  await passed(t, stranger)
+
   // all at once: who answers first is heard, the other is cancelled
   const rings = await phone('safety', 'uas-expert-no-answer')
   const answers = await phone('second', 'uas-expert')

@@ -39,6 +39,12 @@ export function directoryOf(registry: Registry): ExpertDirectory {
   }
 }
 
+/** Expert whom a SIP URI names; null for anybody else. */
+export function calleeByUri(registry: Registry, uri: string): Callee | null {
+  const party = registry.byUri(uri)
+  return party?.role === 'expert' ? calleeOf(party) : null
+}
+
 /** Signs with the suite's own key. @throws {InfraFabricError} `guard.key.malformed`, or what reading the file throws */
 export async function ownSigner(file: string, clock: Clock): Promise<RequestSigner> {
   const key = readSigningKey(await readFile(file, 'utf8'))

@@ -23,7 +23,7 @@ import { resolveSuiteConfig, type SuiteConfig, type SuiteSettings } from './conf
 import { newControlToken, removeControl, writeControl } from './control.ts'
 import { type DataLayout, layoutOf } from './data.ts'
 import { type EmbeddedEdge, startEmbeddedEdge } from './edge.ts'
-import { directoryOf, escalateSettings, ownSigner } from './escalation.ts'
+import { calleeByUri, directoryOf, escalateSettings, ownSigner } from './escalation.ts'
 import { type Part, parts, type SuiteEvent } from './events.ts'
 import { freeUdpRange } from './free-ports.ts'
 import { openGuard } from './guard.ts'
@@ -324,6 +324,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
           log: log.child({ part: 'application' }),
           clock,
           sign,
+          ...(config.escalation.transfer === 'never' ? {} : { transferTo: (uri) => calleeByUri(guard.registry(), uri) }),
           roleOf: (id) => guard.registry().byId(id)?.role ?? 'expert',
           openCalls: async (name) => {
             try {

@@ -68,6 +68,16 @@ export const show: Run = async (args, output) => {
   return exitCodes.ok
 }
 
+const holding =
+  (on: boolean): Run =>
+  async (args, output) => {
+    await display(output, (await askSuite(args, `${pathOf(args.operands[0]!)}/hold`, { on })) as EscalationView)
+    return exitCodes.ok
+  }
+
+export const hold = holding(true)
+export const resume = holding(false)
+
 export const cancel: Run = async (args, output) => {
   await display(output, (await askSuite(args, `${pathOf(args.operands[0]!)}/cancel`, {})) as EscalationView)
   return exitCodes.ok

@@ -27,6 +27,8 @@ export interface CallOutRequest {
   readonly earlyMedia: 'heard' | 'ignored'
   /** `late` sends the INVITE without a session description and answers the callee's. */
   readonly offer: 'early' | 'late'
+  /** Value of a Replaces header: the dialog of the callee that this call takes the place of (RFC 3891). */
+  readonly replaces?: string
   /** Asked when the callee answers, before anybody hears it: false for a call that another has overtaken. It then ends with ACK and BYE. */
   readonly claim: () => boolean
 }
@@ -76,6 +78,10 @@ export interface CallOut {
   readonly answered: Promise<CallOutAnswer>
   /** Resolves when everything that the call held is free. Never rejects. */
   readonly ended: Promise<CallOutEnd>
+  /** Puts the callee on hold so that neither hears the other, or resumes. */
+  readonly hold: (
+    on: boolean
+  ) => Promise<{ readonly ok: true } | { readonly ok: false; readonly code: string; readonly reason: string }>
   /** CANCEL before the answer, BYE after it. Idempotent. */
   readonly stop: (why: CallOutStop) => void
 }

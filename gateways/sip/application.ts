@@ -1,4 +1,5 @@
 import {
+  type Callee,
   type CallsOut,
   type Clock,
   type ConferencePort,
@@ -45,6 +46,8 @@ export interface SipApplicationPorts {
   readonly clock?: Clock
   /** Role in the conference of an approved caller, by registry id. Default: everybody is an expert. */
   readonly roleOf?: (registryId: string) => ParticipantRole
+  /** Somebody of the registry whom a SIP URI names, for transfers; null for anybody else. Left out: nobody may hand a call over. */
+  readonly transferTo?: (uri: string) => Callee | null
   /** Signs calls out with this suite's own key. Left out: they carry no signature. */
   readonly sign?: RequestSigner
   /** Whether a name that is no conference can be joined like one: a terminal behind another gateway. Where any conference may be dialled, all can. */
@@ -213,7 +216,11 @@ export async function runSipApplication(
     conference: ports.conference,
     roleOf: ports.roleOf ?? (() => 'expert'),
     log,
-    clock
+    clock,
+    transfers:
+      ports.transferTo === undefined
+        ? null
+        : { calleeOf: ports.transferTo, calls: { place: (wish, onProgress) => callsOut.place(wish, onProgress) }, clock }
   } satisfies CallPorts
   const callSettings = {
     application: settings.application,

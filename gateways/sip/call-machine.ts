@@ -130,5 +130,7 @@ const byeReasons: Readonly<Record<string, readonly [protocol: 'SIP' | 'Q.850', c
   cancelled: ['SIP', 487, 'Request Terminated'],
   'no-answer': ['Q.850', 19, 'No answer from user'],
   'answered-elsewhere': ['SIP', 200, 'Call completed elsewhere'],
+  transferred: ['SIP', 200, 'Call transferred'],
+  replaced: ['SIP', 200, 'Call replaced'],
   'escalation-ended': ['Q.850', 16, 'Normal call clearing']
 }

@@ -22,12 +22,14 @@ import {
 import type { CallTimelineEvent } from './call-events.ts'
 import { type EndCause, reasonOfBye } from './call-machine.ts'
 import type { SipDialog, SipServerConnection } from './drachtio.ts'
+import { createVersioning } from './hold-sdp.ts'
 import { type OfferAnswerEvent, type OfferAnswerState, offerAnswerTable } from './offer-answer.ts'
 import { createRecorder, type Recorder } from './recorder.ts'
 import { type Refusal, refusal } from './refusal.ts'
 import { formatSessionId } from './session-id.ts'
 import type { SessionTimerConfig } from './session-timer.ts'
 import { clip } from './sip-headers.ts'
+import type { TransferPorts } from './transfer.ts'
 
 export const components = { sip: 'IF.witness.sip', proxy: 'IF.proxy', bridge: 'IF.bridge.conference', guard: 'IF.guard' } as const
 
@@ -40,6 +42,8 @@ export interface CallPorts {
   readonly roleOf: (registryId: string) => ParticipantRole
   readonly log: Log
   readonly clock: Clock
+  /** Null where nobody may hand a call over. */
+  readonly transfers: TransferPorts | null
 }
 
 export interface CallSettings {
@@ -108,6 +112,8 @@ export interface CallParts {
   readonly log: Log
   readonly recorder: Recorder
   readonly sessionId: () => string
+  /** A session description of ours as it goes out: with the version that is due. */
+  readonly describe: (sdp: string) => string
   readonly event: (body: CallTimelineEventBody) => void
   readonly bridge: { readonly state: () => BridgeState; readonly move: (event: BridgeEvent, detail?: JsonObject) => void }
   readonly exchange: { readonly state: () => OfferAnswerState; readonly move: (event: OfferAnswerEvent) => void }
@@ -225,6 +231,7 @@ export function createCallParts(
     log,
     recorder,
     sessionId,
+    describe: createVersioning(),
     event,
     bridge: { state: () => bridgeState, move: moveBridge },
     exchange,

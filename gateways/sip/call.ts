@@ -17,9 +17,11 @@ import type { SipDialog, SipRequest, SipResponse } from './drachtio.ts'
 import { allowedMethods, type CallInside, handleInDialog } from './in-dialog.ts'
 import type { Opening } from './opening.ts'
 import { type Refusal, reasonOfStatus, refusal, refusalByGuard, refusalByMedia } from './refusal.ts'
+import { createHolding, type HoldOutcome } from './reinvite.ts'
 import { readPeerSessionId } from './session-id.ts'
 import { answerSessionTimer } from './session-timer.ts'
 import { clip } from './sip-headers.ts'
+import { handleTransfers } from './transfer.ts'
 
 /** One call, in either direction. */
 export interface Call {
@@ -27,6 +29,10 @@ export interface Call {
   readonly snapshot: () => CallSnapshot
   /** Ends the call from our side: BYE once there is a dialog, else `refusal` as the answer to the INVITE. */
   readonly stop: (cause: EndCause, refusal: Refusal) => void
+  /** Puts the other side on hold so that neither hears the other, or resumes. */
+  readonly hold: (on: boolean) => Promise<HoldOutcome>
+  /** Tags of its dialog, null before there is one and after its end. */
+  readonly tags: () => { readonly local: string; readonly remote: string } | null
   /** The server, and with it the dialog, is gone. */
   readonly signallingLost: () => void
   /** Resolves when the leg is free, the BYE (if we sent one) is answered and every entry is settled. */
@@ -99,7 +105,7 @@ export function takeCall(
         return attempt(join, 'conference.failed')
       case 'keepLeg':
         parts.keepLeg(effect.leg)
-        localSdp = effect.sdp
+        localSdp = parts.describe(effect.sdp)
         return
       case 'awaitRecords':
         return attempt(async () => {
@@ -195,6 +201,15 @@ export function takeCall(
         created.on('ack', acknowledged)
         created.on('destroy', destroyed)
         handleInDialog(created, inside)
+        handleTransfers(created, inside, ports.transfers, () => ({
+          hazard: decision?.hazard ?? null,
+          conference: opening.dialled!.conference,
+          role: 'expert',
+          expertId: decision?.expertId ?? null,
+          parentTraceId: parentTraceId ?? traceId,
+          successor: () => {},
+          handedOver: () => stop({ by: 'application', reason: 'transferred' }, refusal('call-out.stopped', 'transferred'))
+        }))
         fire({ type: 'sent' })
       }
       told.resolve()
@@ -288,10 +303,14 @@ export function takeCall(
     event,
     bridge: bridge.move,
     exchange,
+    describe: parts.describe,
     sessionId,
     sessionTimer: settings.sessionTimer,
     log
   }
+
+  const holding = createHolding(inside, () => dialog, { clock, random: Math.random, ownsCallId: false })
+  void parts.over.then(holding.over)
 
   request.on('cancel', () => {
     recorder.tell(components.sip, 'sip_cancel_received', {})
@@ -349,6 +368,8 @@ export function takeCall(
       receivedAt
     }),
     stop,
+    hold: holding.hold,
+    tags: () => (dialog === null || !inside.isLive() ? null : { local: dialog.sip.localTag, remote: dialog.sip.remoteTag }),
     signallingLost: () => fire({ type: 'hungUp', cause: { by: 'sip-server', reason: 'signalling-lost' } }),
     over: parts.over
   }

@@ -46,6 +46,11 @@ export interface SipDialog {
     (event: 'destroy', listener: (bye: SipRequest, reason: string) => void): void
     (event: InDialogMethod, listener: (request: SipRequest, response: SipResponse) => void): void
   }
+  /** Any other request; an INVITE is acknowledged. */
+  readonly request: (
+    options: SendOptions & { readonly method: string },
+    done: (error: unknown, response?: ReceivedResponse) => void
+  ) => void
   /** Sends BYE. `done` comes with its final response (or the error), so never before the peer answered or the server gave up. */
   readonly destroy: (options: SendOptions, done: (error: unknown) => void) => void
 }

@@ -8,7 +8,7 @@ import { answerSessionTimer, type SessionTimerConfig } from './session-timer.ts'
 import { readMediaType } from './sip-headers.ts'
 
 /** Methods that a dialog of ours understands. */
-export const allowedMethods = 'INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO'
+export const allowedMethods = 'INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, REFER'
 
 /** Parts of a call that in-dialog requests need. */
 export interface CallInside {
@@ -19,13 +19,15 @@ export interface CallInside {
   readonly event: (event: CallTimelineEventBody) => void
   readonly bridge: (event: BridgeEvent, detail?: JsonObject) => void
   readonly exchange: CallParts['exchange']
+  /** A session description of ours as it goes out: with the version that is due. */
+  readonly describe: (sdp: string) => string
   readonly sessionId: () => string
   readonly sessionTimer: SessionTimerConfig
   readonly log: Log
 }
 
 /** Methods that drachtio-srf would answer by itself and that no dialog of ours understands. */
-const refused: readonly InDialogMethod[] = ['message', 'refer', 'publish', 'notify', 'subscribe']
+const refused: readonly InDialogMethod[] = ['message', 'publish', 'notify', 'subscribe']
 
 /**
  * Answers the requests that come inside a call's dialog: re-INVITE and UPDATE, INFO, OPTIONS; anything else gets 405.
@@ -62,7 +64,7 @@ async function modify(call: CallInside, method: 'INVITE' | 'UPDATE', request: Si
   if (call.exchange.state() === 'answering') return answer(500, { 'Retry-After': '2' })
   if (offer === '') {
     call.exchange.move({ type: 'ourOffer' })
-    const sdp = leg.localSdp()
+    const sdp = call.describe(leg.localSdp())
     call.tell(components.sip, 'sip_session_modified', { method, status: 200, lateOffer: true, localSdpSha256: bodyHash(sdp) })
     return answer(200, withSdp, sdp)
   }
@@ -78,13 +80,14 @@ async function modify(call: CallInside, method: 'INVITE' | 'UPDATE', request: Si
       call.tell(components.sip, 'sip_session_modified', { ...facts, status, code })
       return answer(status, headers)
     }
-    answer(200, withSdp, result.sdp)
+    const ours = call.describe(result.sdp)
+    answer(200, withSdp, ours)
     call.tell(components.sip, 'sip_session_modified', {
       ...facts,
       status: 200,
       held: result.held,
       codec: leg.codec(),
-      localSdpSha256: bodyHash(result.sdp)
+      localSdpSha256: bodyHash(ours)
     })
     call.bridge({ type: result.held ? 'held' : 'resumed' })
   } catch (error) {

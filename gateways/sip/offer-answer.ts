@@ -9,7 +9,7 @@ export type OfferAnswerState =
   | 'stable'
   /** Their offer is with the conference. */
   | 'answering'
-  /** Our offer went out in a 2xx; the answer comes with the ACK. */
+  /** Our offer went out: in a 2xx, so that the answer comes with the ACK, or in an INVITE. */
   | 'offering'
 
 export type OfferAnswerEvent =
@@ -17,9 +17,11 @@ export type OfferAnswerEvent =
   | { readonly type: 'answerSent' }
   | { readonly type: 'ourOffer' }
   | { readonly type: 'theirAnswer' }
+  /** Our offer of a re-INVITE came to nothing: what was agreed before stands (RFC 3261 §14.1). */
+  | { readonly type: 'offerRefused' }
 
 export const offerAnswerTable = {
   stable: { theirOffer: ['answering'], ourOffer: ['offering'] },
   answering: { answerSent: ['stable'] },
-  offering: { theirAnswer: ['stable'] }
+  offering: { theirAnswer: ['stable'], offerRefused: ['stable'] }
 } satisfies Table<OfferAnswerState, OfferAnswerEvent, never>

@@ -7,7 +7,7 @@ import { fakeServer } from './testing/fake-server.ts'
 
 const answer = 'v=0\r\ns=answer of the expert\r\n'
 
-async function start(config: Partial<SipApplicationConfig> = {}) {
+async function start(config: Partial<SipApplicationConfig> = {}, transferTo?: (uri: string) => CallOutRequest['callee'] | null) {
   const clock = manualClock()
   const witness = memoryWitness()
   const guard = scriptedGuard()
@@ -27,6 +27,7 @@ async function start(config: Partial<SipApplicationConfig> = {}) {
       conference,
       log: silentLog,
       clock,
+      ...(transferTo === undefined ? {} : { transferTo }),
       sign: (request) => {
         signed.push(request)
         return 'v=1;kid=0123456789abcdef'
@@ -385,4 +386,157 @@ test('the connection to the server is lost: a call that rings and one that talks
   await ringing.call.ended
   t.is(application.stats().active, 0)
   t.like(witness.payload('TERMINATED'), { reason: 'signalling-lost', hungUpBy: 'sip-server' })
+})
+
+test('held and resumed by us: neither hears the other meanwhile, and the versions of our descriptions grow', async (t) => {
+  const { called, application, witness } = await start()
+  const { call, invite, leg } = await called()
+  t.like(await call.hold(true), { ok: false, code: 'sip.call.over' })
+  const dialog = invite.accept(answer)
+  await call.answered
+  leg.held = true
+  const held = call.hold(true)
+  t.like(await call.hold(false), { ok: false, code: 'sip.491' })
+  t.like(dialog.requests[0]!.options, { method: 'INVITE' })
+  t.regex(dialog.requests[0]!.options.body!, /a=inactive/)
+  dialog.requests[0]!.answer(200, 'v=0\r\ns=held\r\n')
+  t.deepEqual(await held, { ok: true })
+  t.is(application.calls()[0]!.bridge, 'HOLD')
+  leg.held = false
+  const resumed = call.hold(false)
+  dialog.requests[1]!.answer(200, answer)
+  t.deepEqual(await resumed, { ok: true })
+  t.is(application.calls()[0]!.bridge, 'CONNECTED')
+  t.is(witness.entries.filter(({ event }) => event === 'sip_session_modified').length, 2)
+})
+
+test('both sides ask at once: 491, and it is our turn 2.1 to 4 s later, as we made the Call-ID', async (t) => {
+  const { called, clock } = await start()
+  const { call, invite } = await called()
+  const dialog = invite.accept(answer)
+  await call.answered
+  const held = call.hold(true)
+  // theirs, while ours is on its way
+  t.is(dialog.request('modify', { headers: { 'Content-Type': 'application/sdp' }, body: answer }).status(), 491)
+  dialog.requests[0]!.answer(491)
+  clock.advance(2099)
+  t.is(dialog.requests.length, 1)
+  clock.advance(1901)
+  t.is(dialog.requests.length, 2)
+  dialog.requests[1]!.answer(200, answer)
+  t.deepEqual(await held, { ok: true })
+})
+
+test('a hold that is refused leaves the call as it was; one that never comes to its turn ends with the call', async (t) => {
+  const { called, clock, application } = await start()
+  const { call, invite } = await called()
+  const dialog = invite.accept(answer)
+  await call.answered
+  const refused = call.hold(true)
+  dialog.requests[0]!.answer(488)
+  t.like(await refused, { ok: false, code: 'sip.488' })
+  t.is(application.calls()[0]!.bridge, 'CONNECTED')
+  t.is(dialog.request('modify', { headers: { 'Content-Type': 'application/sdp' }, body: answer }).status(), null)
+  await settled()
+  const waiting = call.hold(true)
+  dialog.requests[1]!.answer(491)
+  dialog.bye()
+  t.like(await waiting, { ok: false, code: 'sip.call.over' })
+  await call.ended
+  t.is(clock.pending(), 0)
+})
+
+const other: CallOutRequest['callee'] = { ...signedCallee, id: 'expert-ethics', uri: 'sip:expert-ethics@external.advisor' }
+
+test('an expert hands the call over: REFER, NOTIFY, the other takes the place, and the first is hung up on when it does not', async (t) => {
+  const { called, server, clock, witness, guard, conference } = await start({}, (uri) => (uri === other.uri ? other : null))
+  const { call, invite } = await called()
+  const dialog = invite.accept(answer)
+  await call.answered
+  const refer = dialog.request('refer', { headers: { 'Refer-To': `<${other.uri}>`, CSeq: '7 REFER' } })
+  t.is(refer.status(), 202)
+  await settled()
+  const second = server.invites.at(-1)!
+  t.is(second.options.headers.To, `<${other.uri}>`)
+  t.like(guard.asked.at(-1), { direction: 'outbound', toUri: other.uri })
+  t.like(dialog.requests[0]!.options, {
+    method: 'NOTIFY',
+    body: 'SIP/2.0 100 Trying\r\n',
+    headers: { Event: 'refer;id=7', 'Subscription-State': 'active;expires=180', 'Content-Type': 'message/sipfrag;version=2.0' }
+  })
+  t.is(dialog.request('refer', { headers: { 'Refer-To': `<${other.uri}>` } }).status(), 491)
+  second.progress(180)
+  dialog.requests[0]!.answer(200)
+  await settled()
+  t.is(dialog.requests[1]!.options.body, 'SIP/2.0 180 Ringing\r\n')
+  second.accept(answer)
+  dialog.requests[1]!.answer(200)
+  await settled()
+  t.like(dialog.requests[2]!.options, {
+    body: 'SIP/2.0 200 OK\r\n',
+    headers: { 'Subscription-State': 'terminated;reason=noresource' }
+  })
+  clock.advance(2000)
+  await settled()
+  t.is(dialog.byes[0]!.headers!.Reason, 'SIP;cause=200;text="Call transferred"')
+  t.true(witness.names().includes('sip_transfer_ended'))
+  // whoever asked for the call out ends the one that took its place
+  call.stop('escalation-ended')
+  t.like(await call.ended, { reason: 'escalation-ended' })
+  t.is(server.dialogs[1]!.byes.length, 1)
+  t.true(conference.legs.every((leg) => leg.left === 1))
+})
+
+test('an attended transfer brings the dialog that is to be replaced', async (t) => {
+  const { called, server } = await start({}, () => other)
+  const { call, invite } = await called()
+  const dialog = invite.accept(answer)
+  await call.answered
+  const replaces = encodeURIComponent('abc@phone;to-tag=1;from-tag=2')
+  t.is(dialog.request('refer', { headers: { 'Refer-To': `<${other.uri}?Replaces=${replaces}>` } }).status(), 202)
+  await settled()
+  t.like(server.invites.at(-1)!.options.headers, { Replaces: 'abc@phone;to-tag=1;from-tag=2', Require: 'replaces' })
+})
+
+test('a transfer that fails is told, and the call goes on', async (t) => {
+  const { called, server, application } = await start({}, () => other)
+  const { call, invite } = await called()
+  const dialog = invite.accept(answer)
+  await call.answered
+  dialog.request('refer', { headers: { 'Refer-To': `<${other.uri}>` } })
+  await settled()
+  server.invites.at(-1)!.decline(486)
+  dialog.requests[0]!.answer(200)
+  await settled()
+  t.is(dialog.requests[1]!.options.body, 'SIP/2.0 486 Busy Here\r\n')
+  t.is(application.calls()[0]!.state, 'established')
+  dialog.bye()
+  t.like(await call.ended, { by: 'callee', reason: 'bye' })
+})
+
+test('no transfer to strangers, to oneself, by nonsense, or where policy allows none', async (t) => {
+  const { called, server } = await start({}, (uri) =>
+    uri === other.uri ? other : uri === signedCallee.uri ? signedCallee : null
+  )
+  const { call, invite } = await called()
+  const dialog = invite.accept(answer)
+  await call.answered
+  const refer = (to: string | null) => dialog.request('refer', to === null ? {} : { headers: { 'Refer-To': to } }).status()
+  t.is(refer('<sip:stranger@premium.example>'), 403)
+  t.is(refer(`<${signedCallee.uri}>`), 403)
+  for (const nonsense of [
+    null,
+    '',
+    '<tel:+49900>',
+    `<${other.uri};method=BYE>`,
+    `<${other.uri}?Replaces=x>`,
+    `<${other.uri}?Route=y>`
+  ])
+    t.is(refer(nonsense), 400, String(nonsense))
+  t.is(server.invites.length, 1)
+  const closed = await start()
+  const second = await closed.called()
+  const there = second.invite.accept(answer)
+  await second.call.answered
+  t.is(there.request('refer', { headers: { 'Refer-To': `<${other.uri}>` } }).status(), 403)
 })

@@ -39,8 +39,10 @@ import {
   outgoingTable
 } from './outgoing-machine.ts'
 import { type Refusal, refusal, refusalByGuard, refusalByMedia } from './refusal.ts'
+import { createHolding } from './reinvite.ts'
 import { readPeerSessionId } from './session-id.ts'
 import { clip, readNameAddr } from './sip-headers.ts'
+import { handleTransfers } from './transfer.ts'
 
 export interface OutgoingPorts extends CallPorts {
   /** Signs with this suite's own key; null sends no signature. */
@@ -115,6 +117,8 @@ export function placeCall(
   /** Latest session description of each fork that sent one before the answer. */
   const early = new Map<string, string>()
   let cancelTimer = () => {}
+  /** Who took the place in the conference after a transfer. */
+  let successor: CallOut | null = null
   const answered = Promise.withResolvers<CallOutAnswer>()
   const ended = Promise.withResolvers<CallOutEnd>()
 
@@ -148,7 +152,7 @@ export function placeCall(
       case 'join':
         return attempt(() => join(null), 'conference.failed')
       case 'keepLeg':
-        localSdp = effect.sdp
+        localSdp = parts.describe(effect.sdp)
         return parts.keepLeg(effect.leg)
       case 'awaitRecords':
         return attempt(async () => {
@@ -170,7 +174,7 @@ export function placeCall(
       case 'accept':
         return accept(effect.accepted)
       case 'acknowledge':
-        return acknowledge(effect.sdp)
+        return acknowledge(localSdp)
       case 'establish':
         return establish()
       case 'withdraw':
@@ -262,6 +266,7 @@ export function placeCall(
       Supported: 'timer, 100rel',
       'Session-Expires': `${interval};refresher=uac`,
       'Min-SE': String(Math.max(settings.sessionTimer.minSessionExpiresSeconds, minSeconds ?? 0)),
+      ...(wish.replaces === undefined ? {} : { Replaces: wish.replaces, Require: 'replaces' }),
       ...(body === '' ? {} : { 'Content-Type': 'application/sdp' })
     }
     sentMs = clock.monotonicMs()
@@ -327,6 +332,17 @@ export function placeCall(
       if (exchange.state() === 'offering') parts.takeAnswer(ack.body, () => undefined)
     })
     handleInDialog(created, inside)
+    handleTransfers(created, inside, ports.transfers, () => ({
+      hazard,
+      conference,
+      role: wish.role,
+      expertId: callee.id,
+      parentTraceId: wish.parentTraceId,
+      successor: (next) => {
+        successor = next
+      },
+      handedOver: () => stop({ by: 'application', reason: 'transferred' }, refusal('call-out.stopped', 'transferred'))
+    }))
   }
 
   const acceptedOffer = ({ sdp, ack, destroy }: UnacknowledgedDialog): Accepted => ({
@@ -509,7 +525,13 @@ export function placeCall(
       recorder.tell(components.proxy, 'TERMINATED', { ...facts, leg: recordOfStats(stats) }, true)
       event({ type: 'ended', by: cause.by, reason: cause.reason, durationMs, stats })
     })
-    void parts.over.then(() => ended.resolve({ by: cause.by, reason: cause.reason, durationMs }))
+    void parts.over.then(() => leave({ by: cause.by, reason: cause.reason, durationMs }))
+  }
+
+  /** After a transfer, the place in the conference is held until the successor leaves it. */
+  const leave = (how: CallOutEnd) => {
+    if (successor === null) ended.resolve(how)
+    else void successor.ended.then(ended.resolve)
   }
 
   const close = (bridgeEnd: 'failed' | null, how: CallOutEnd) => {
@@ -525,10 +547,14 @@ export function placeCall(
     event,
     bridge: bridge.move,
     exchange,
+    describe: parts.describe,
     sessionId,
     sessionTimer: settings.sessionTimer,
     log
   }
+
+  const holding = createHolding(inside, () => dialog, { clock, random: Math.random, ownsCallId: true })
+  void parts.over.then(holding.over)
 
   const cancelRinging = clock.after(wish.ringTimeoutMs, () => {
     if (state !== 'established') callOut.stop('no-answer')
@@ -540,7 +566,11 @@ export function placeCall(
     callId,
     answered: answered.promise,
     ended: ended.promise,
-    stop: (why: CallOutStop) => stop({ by: 'application', reason: why }, refusal('call-out.stopped', why))
+    hold: (on) => (successor !== null && state === 'ended' ? successor.hold(on) : holding.hold(on)),
+    stop: (why: CallOutStop) => {
+      successor?.stop(why)
+      stop({ by: 'application', reason: why }, refusal('call-out.stopped', why))
+    }
   }
 
   if (blocked !== null) fire({ type: 'refused', refusal: blocked })
@@ -568,6 +598,8 @@ export function placeCall(
       receivedAt: startedAt
     }),
     stop,
+    hold: holding.hold,
+    tags: () => (dialog === null || !inside.isLive() ? null : { local: dialog.sip.localTag, remote: remoteTag }),
     signallingLost: () => fire({ type: 'hungUp', cause: { by: 'sip-server', reason: 'signalling-lost' } }),
     over: parts.over
   }

@@ -290,6 +290,23 @@ test('what is asked for and provided by nobody is told, not passed over', async 
   })
 })
 
+test('held and resumed, expert and contrarian alike', async (t) => {
+  const { escalator, calls, begin } = start()
+  const { id } = await begin({ expert: 'one', contrarian: true })
+  t.like(await escalator.hold(id, true, 'tester'), { ok: false, code: 'escalate.not-connected' })
+  for (const call of calls.calls) call.answer()
+  await settled()
+  t.deepEqual(await escalator.hold(id, true, 'tester'), { ok: true })
+  t.deepEqual(await escalator.hold(id, false, 'tester'), { ok: true })
+  t.deepEqual(
+    calls.calls.map(({ holds }) => holds),
+    [
+      [true, false],
+      [true, false]
+    ]
+  )
+})
+
 test('closing cancels what is open', async (t) => {
   const { escalator, calls, begin } = start()
   await begin({ expert: 'one' })

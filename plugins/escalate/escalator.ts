@@ -12,7 +12,7 @@ import {
 } from '#kernel'
 import { type Companion, runCompanions } from './companions.ts'
 import { createEventLog, type EventLog } from './events.ts'
-import { createLeg, type EscalationLeg } from './leg.ts'
+import { createLeg, type EscalationLeg, type HoldOutcome } from './leg.ts'
 import { type IfMessage, type IfMessageInput, ifMessageSchema } from './message.ts'
 import { type ExpertDirectory, planEscalation } from './plan.ts'
 import type { EscalationResult } from './result.ts'
@@ -58,6 +58,12 @@ export interface Escalator {
   readonly result: (id: string) => Promise<EscalationView>
   /** Resolves when every call is over. @throws {InfraFabricError} `escalate.unknown` */
   readonly ended: (id: string) => Promise<EscalationView>
+  /**
+   * Puts who has answered on hold, so that the council speaks among itself, or resumes.
+   *
+   * @throws {InfraFabricError} `escalate.unknown`
+   */
+  readonly hold: (id: string, on: boolean, by: string) => Promise<HoldOutcome>
   /** Cancels what rings, hangs up on who has answered. @returns false when there is no such escalation */
   readonly cancel: (id: string, by: string) => boolean
   readonly events: EventLog
@@ -70,6 +76,7 @@ const component = 'IF.escalate'
 interface Running {
   readonly view: () => EscalationView
   readonly cancel: (by: string) => void
+  readonly hold: (on: boolean, by: string) => Promise<HoldOutcome>
   readonly result: Promise<void>
   readonly ended: Promise<void>
 }
@@ -205,6 +212,15 @@ export function createEscalator(settings: Partial<EscalateSettings>, ports: Esca
         record('escalation_cancelled', { by })
         for (const leg of legs) leg.cancel()
       },
+      hold: async (on, by) => {
+        record('escalation_hold', { on, by })
+        const connected = legs.filter((leg) => leg.view().state === 'connected')
+        const outcomes = await Promise.all((connected.length === 0 ? legs.slice(0, 1) : connected).map((leg) => leg.hold(on)))
+        return (
+          outcomes.find((outcome) => !outcome.ok) ??
+          outcomes[0] ?? { ok: false, code: 'escalate.not-connected', reason: 'nobody was called' }
+        )
+      },
       result: resulted.promise,
       ended: over.promise
     }
@@ -292,6 +308,7 @@ export function createEscalator(settings: Partial<EscalateSettings>, ports: Esca
       await running.ended
       return running.view()
     },
+    hold: (id, on, by) => known(id).hold(on, by),
     cancel: (id, by) => {
       const running = find(id)
       running?.cancel(by)

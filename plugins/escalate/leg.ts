@@ -44,7 +44,11 @@ export interface EscalationLeg {
   readonly view: () => LegView
   readonly begin: () => void
   readonly cancel: () => void
+  /** Holds or resumes who has answered. */
+  readonly hold: (on: boolean) => Promise<HoldOutcome>
 }
+
+export type HoldOutcome = Awaited<ReturnType<CallOut['hold']>>
 
 /** States of a call that waits for its answer. */
 const waiting: ReadonlySet<BranchView['state']> = new Set(['calling', 'trying', 'ringing'])
@@ -246,6 +250,9 @@ export function createLeg(options: LegOptions): EscalationLeg {
       branches: [...calls.values()].map(({ view }) => ({ ...view }))
     }),
     begin: () => dispatch({ type: 'begin' }),
+    hold: (on) =>
+      (hunt.winner === null ? undefined : calls.get(hunt.winner)?.out)?.hold(on) ??
+      Promise.resolve({ ok: false, code: 'escalate.not-connected', reason: 'nobody has answered yet' }),
     cancel: () => {
       dispatch({ type: 'cancelled' })
       conclude({ status: 'failed', code: 'escalate.cancelled', reason: 'cancelled before an expert was connected' })

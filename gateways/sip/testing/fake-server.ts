@@ -28,6 +28,8 @@ export interface ReceivedRequest {
 
 export interface FakeDialog {
   readonly byes: SendOptions[]
+  /** Requests of ours inside the dialog, in order; the test answers each. */
+  readonly requests: FakeRequest[]
   /** ACK of the caller, with an SDP answer where one is due. */
   readonly ack: (body?: string) => void
   readonly bye: (options?: { reason?: string; byServer?: boolean }) => void
@@ -57,6 +59,13 @@ export interface ResponseOptions {
   readonly body?: string
   /** Empty for a response that the server made up. */
   readonly source?: string
+}
+
+/** A request of ours inside a dialog. */
+export interface FakeRequest {
+  readonly options: SendOptions & { readonly method: string }
+  readonly answer: (status: number, body?: string) => void
+  readonly fail: (reason: string) => void
 }
 
 /** A drachtio-srf that is connected to nothing: the test plays the server and the callers. */
@@ -277,6 +286,7 @@ function fakeDialog(server: FakeServer, sdp = '', remoteTag = 'from1'): { dialog
   const emit = (event: string, ...args: unknown[]) =>
     (listeners.get(event) as ((...args: unknown[]) => void) | undefined)?.(...args)
   const byes: SendOptions[] = []
+  const requests: FakeRequest[] = []
   const uri = 'sip:placeholder'
   return {
     dialog: {
@@ -284,6 +294,20 @@ function fakeDialog(server: FakeServer, sdp = '', remoteTag = 'from1'): { dialog
       sip: { callId: 'call', localTag: 'local', remoteTag },
       remote: { sdp },
       on: (event: string, listener: (...args: never[]) => void) => void listeners.set(event, listener),
+      request: (options, done) =>
+        void requests.push({
+          options,
+          answer: (status, body) =>
+            done(null, {
+              status,
+              reason: `Status ${status}`,
+              source_address: '127.0.0.1',
+              body,
+              headers: {},
+              get: () => undefined
+            }),
+          fail: (reason) => done(new Error(reason))
+        }),
       destroy: (options, done) => {
         byes.push(options)
         if (!server.silent) done(null)
@@ -291,6 +315,7 @@ function fakeDialog(server: FakeServer, sdp = '', remoteTag = 'from1'): { dialog
     },
     fake: {
       byes,
+      requests,
       ack: (body = '') => emit('ack', exchange('ACK', uri, {}, body, 'network', '127.0.0.1').request),
       bye: ({ reason = 'normal release', byServer = false } = {}) =>
         emit('destroy', exchange('BYE', uri, {}, '', byServer ? 'application' : 'network', '127.0.0.1').request, reason),

@@ -13,6 +13,7 @@ import type {
 export interface FakeCall {
   readonly request: CallOutRequest
   readonly stops: CallOutStop[]
+  readonly holds: boolean[]
   readonly progress: (progress: CallOutProgress) => void
   /** The callee answers. @returns whether the call may be heard */
   readonly answer: () => boolean
@@ -37,6 +38,7 @@ export function fakeCalls(): FakeCalls {
       const answered = Promise.withResolvers<CallOutAnswer>()
       const ended = Promise.withResolvers<CallOutEnd>()
       const stops: CallOutStop[] = []
+      const holds: boolean[] = []
       const id = calls.length + 1
       let over = false
       let picked = false
@@ -63,6 +65,7 @@ export function fakeCalls(): FakeCalls {
       calls.push({
         request,
         stops,
+        holds,
         progress: onProgress,
         answer: () => {
           if (over || picked) return false
@@ -82,6 +85,10 @@ export function fakeCalls(): FakeCalls {
         callId: `call-${id}`,
         answered: answered.promise,
         ended: ended.promise,
+        hold: async (on) => {
+          holds.push(on)
+          return { ok: true }
+        },
         stop: (why) => {
           stops.push(why)
           refuse({ by: 'caller', status: null, code: `call-out.${why}`, reason: why })
