@@ -231,32 +231,73 @@ test('of calls made at once exactly as many pass as there are places, and a nonc
   await bench.close()
 })
 
-test('of 10,000 replayed, stale and altered requests none is accepted', async (t) => {
+test('of 100,000 replayed, stale and altered signatures none is accepted, and the nonces that were used stay bounded', async (t) => {
   const bench = await openBench({ limits: { callsPerMinute: 100_000 } })
-  const good = Array.from({ length: 100 }, () => signed(bench.keys.safety, safetyCall(bench)))
-  for (const each of good) t.is((await decide(bench, each)).verdict, 'approve')
-  const stale = signed(bench.keys.safety, safetyCall(bench), bench.clock.now() - 61_000)
-  const codes = new Map<string, number>()
-  for (let n = 0; n < 10_000; n++) {
-    const seen = good[n % good.length]!
-    const altered: readonly GuardRequest[] = [
-      seen,
-      { ...stale, callId: `stale-${n}` },
-      { ...seen, callId: `${seen.callId}x` },
-      { ...seen, signature: seen.signature!.replace(/nonce=./, (text) => (text === 'nonce=A' ? 'nonce=B' : 'nonce=A')) },
-      { ...seen, signature: seen.signature!.replace(/iat=(\d+)/, (_, iat: string) => `iat=${Number(iat) + 1}`) }
-    ]
-    const { verdict, code, security } = await decide(bench, altered[n % altered.length]!)
-    codes.set(code, (codes.get(code) ?? 0) + 1)
-    if (verdict === 'approve' || !security) t.fail(`${n}: ${code}`)
-  }
-  t.deepEqual(Object.fromEntries(codes), {
-    'guard.signature.replayed': 2_000,
-    'guard.signature.stale': 2_000,
-    'guard.signature.invalid': 6_000
+  const now = bench.clock.now()
+  const fresh = () => Array.from({ length: 100 }, () => signed(bench.keys.safety, safetyCall(bench)))
+  const used = fresh()
+  for (const each of used) t.is((await decide(bench, each)).verdict, 'approve')
+  const unused = fresh()
+  const late = signed(bench.keys.safety, safetyCall(bench), now - 61_000)
+  const early = signed(bench.keys.safety, safetyCall(bench), now + 61_000)
+  const alterations: readonly Partial<GuardRequest>[] = [
+    { callId: 'other' },
+    { cseq: 99 },
+    { method: 'MESSAGE' },
+    { hazard: 'alignment' },
+    { toUri: 'sip:council-alignment@council.local' },
+    { claimedTraceId: 'case-43' },
+    { body: Buffer.from('v=0\n') },
+    { fromUri: 'sip:expert-safety@external.advisor:5060' },
+    { callId: 'a\r\nnonce x' },
+    { toUri: 'sip:council\u202e-safety@council.local' }
+  ]
+  const sig = (each: GuardRequest, from: RegExp, to: string): GuardRequest => ({
+    ...each,
+    signature: each.signature!.replace(from, to)
   })
+  const malformations: readonly ((text: string) => string)[] = [
+    (text) => `${text}\r\nX-IF-Hazard: bias`,
+    (text) => text.replace(';', '；'),
+    (text) => text.replace('; '.trim(), ';\u00a0'),
+    (text) => text.replace(/iat=\d/, 'iat=１'),
+    (text) => text.replace('v=1', 'v=1;v=1'),
+    (text) => text.replace('v=1', 'V=1'),
+    (text) => text.replace('sig=', 'sig=\u200b'),
+    (text) => text.replace(/kid=(..)/, (_, two: string) => `kid=${two.toUpperCase()}Z`),
+    (text) => text.replace('nonce=', 'nonce=AAAA\u0000'),
+    (text) => text + 'A'.repeat(60_000)
+  ]
+  const kinds: readonly [code: string, make: (n: number) => GuardRequest][] = [
+    ['replayed', (n) => used[n % 100]!],
+    ['stale', (n) => ({ ...late, callId: `late-${n}` })],
+    ['future', () => early],
+    ['invalid', (n) => ({ ...unused[n % 100]!, ...alterations[(n >> 3) % 10]! })],
+    ['replayed', (n) => ({ ...used[n % 100]!, callId: `copy-${n}` })],
+    ['invalid', (n) => sig(unused[n % 100]!, /sig=./, n % 2 === 0 ? 'sig=A' : 'sig=_')],
+    ['unknown-key', (n) => sig(unused[n % 100]!, /kid=.{16}/, `kid=${n.toString(16).padStart(16, '0')}`)],
+    ['malformed', (n) => ({ ...unused[n % 100]!, signature: malformations[(n >> 3) % 10]!(unused[n % 100]!.signature!) })]
+  ]
+  const told = new Map<string, number>()
+  for (let n = 0; n < 100_000; n++) {
+    const [expected, make] = kinds[n % kinds.length]!
+    const { verdict, code } = await decide(bench, make(n))
+    const isUnsignable = expected === 'invalid' && code === 'guard.signature.unsignable'
+    if (verdict === 'approve' || (code !== `guard.signature.${expected}` && !isUnsignable))
+      t.fail(`${n}: ${code}, expected ${expected}`)
+    told.set(expected, (told.get(expected) ?? 0) + 1)
+  }
+  t.deepEqual(Object.fromEntries(told), {
+    replayed: 25_000,
+    stale: 12_500,
+    future: 12_500,
+    invalid: 25_000,
+    'unknown-key': 12_500,
+    malformed: 12_500
+  })
+  for (const each of unused) t.is((await decide(bench, each)).verdict, 'approve', 'none of it used up a nonce')
   bench.clock.advance(59_000)
-  t.is((await decide(bench, { ...good[0]!, receivedAt: bench.clock.now() })).code, 'guard.signature.replayed')
+  t.is((await decide(bench, { ...used[0]!, receivedAt: bench.clock.now() })).code, 'guard.signature.replayed')
   await bench.close()
 })
 

@@ -64,3 +64,11 @@ test('whatever comes, no nonce is fresh twice and the size keeps its bound', (t)
   )
   t.pass()
 })
+
+test('a flood of nonces holds no more than its bound, and leaves nothing behind', (t) => {
+  const cache = new ReplayCache({ keepMs: 180_000, perKey: 1_000 }, 0)
+  for (let n = 0; n < 100_000; n++) cache.admit(`key-${n % 5}`, `nonce-${n}`, 1_000 + n, n)
+  t.is(cache.size, 5_000)
+  t.is(cache.admit('key-0', 'last', 200_000, 1_000_000), 'fresh')
+  t.is(cache.size, 1)
+})

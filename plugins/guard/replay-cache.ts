@@ -41,6 +41,12 @@ export class ReplayCache {
     return 'fresh'
   }
 
+  /** Whether the nonce was used: known without a signature having to be verified. */
+  has(keyId: string, nonce: string, nowMs: number): boolean {
+    this.#letGo(nowMs)
+    return this.#seen.has(`${keyId}:${nonce}`)
+  }
+
   /** Nonces held now. */
   get size(): number {
     return this.#seen.size

@@ -27,6 +27,9 @@ export const policy: Policy = {
       const ageMs = request.receivedAt - header.issuedAt * 1000
       if (ageMs > windowMs) return denyAttack('guard.signature.stale', `made ${seconds(ageMs)} s ago`)
       if (-ageMs > windowMs) return denyAttack('guard.signature.future', `dated ${seconds(-ageMs)} s ahead`)
+      // a used nonce needs no second look: a flood of copies costs no verification
+      if (nonces.has(header.keyId, header.nonce, monotonicMs))
+        return denyAttack('guard.signature.replayed', 'the nonce was used before')
       const covers = attempt(() => signatureCovers(key, header, signedFields(request)))
       if (covers instanceof InfraFabricError) return denyAttack(covers.code, covers.message)
       if (!covers) return denyAttack('guard.signature.invalid', 'it does not verify over this request')
