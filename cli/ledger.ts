@@ -38,6 +38,17 @@ export function ledgerFolder(args: Arguments): string {
   return place
 }
 
+/** A log in Redis has one writer at a time: what this command was to write, it did not, and somebody has to be told how it goes. */
+async function asLeader<T>(write: () => Promise<T>): Promise<T> {
+  try {
+    return await write()
+  } catch (cause) {
+    if (!(cause instanceof Error) || !('code' in cause) || cause.code !== 'ledger.store.not-leader') throw cause
+    const wayOut = 'nothing was changed. Stop that process, which gives the log back, run this again, then start it anew'
+    throw new CommandError('ledger.store.not-leader', `${cause.message}: ${wayOut}`, { cause })
+  }
+}
+
 /** Files of the ledger in `folder`. @throws {CommandError} `cli.ledger.absent` when there is none */
 export async function existingLedger(folder: string): Promise<ReturnType<typeof ledgerFiles>> {
   const files = ledgerFiles(folder)
@@ -83,7 +94,7 @@ export function entryJson({ entry, hash, erasable }: StoredEntry): LedgerEntry &
 export async function appendTo(folder: string, items: readonly AppendItem[], output: Output): Promise<readonly Place[]> {
   const { vkey } = await existingLedger(folder)
   const origin = readFileSync(vkey, 'utf8').split('+')[0]!
-  return appendOnce({ dir: folder, origin }, items, (code, message) => output.talk(`ifctl: ${message} (${code})`))
+  return asLeader(() => appendOnce({ dir: folder, origin }, items, (code, message) => output.talk(`ifctl: ${message} (${code})`)))
 }
 
 /**
@@ -95,7 +106,7 @@ export async function withLedger<T>(folder: string, use: (ledger: Ledger) => Pro
   const { vkey } = await existingLedger(folder)
   const ledger = await openLedger({ dir: folder, origin: readFileSync(vkey, 'utf8').split('+')[0]!, log: silentLog })
   try {
-    return await use(ledger)
+    return await asLeader(() => use(ledger))
   } finally {
     await ledger.close()
   }

@@ -1,5 +1,5 @@
 /** What the commands do with a ledger in a folder they do with one on a Redis server. */
-import { existsSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
 import { silentLog } from '#kernel'
@@ -73,5 +73,31 @@ test('checkpoint, prove, verify, query, cosign, erase and rotate-key: by the fol
     await server.kill()
     const away = await ifctl(['witness', 'verify', '--ledger', address, '--vkey', vkey])
     t.regex(away.stderr, /ledger\.unreadable/)
+  })
+})
+
+test('while another process leads, erase and rotate-key change nothing and say what to do', async (t) => {
+  const server = await startRedis()
+  t.teardown(server.stop)
+  await withFolder(async (data) => {
+    const dir = join(data, 'ledger')
+    const { keys } = ledgerFiles(dir)
+    const leader = await openLedger({ dir, origin, log: silentLog, store: { kind: 'redis', url: server.url } })
+    t.teardown(leader.close)
+    const told = { event: 'E', component: 'IF.a', traceId: 'a', payload: {}, erasable: { said: 'x' } }
+    await leader.append([appendItem(told, 0, 'k:0')], 1)
+    const erase = () => ifctl(['witness', 'erase', '--ledger', dir, '--entry', '0', '--reason', 'asked for', '--spool', data])
+    const rotate = () => ifctl(['witness', 'rotate-key', '--ledger', dir])
+    for (const command of [erase, rotate]) {
+      const { code, stderr } = await command()
+      t.is(code, 1)
+      t.regex(stderr, /writes to the log in .*: nothing was changed\. Stop that process.*\(ledger\.store\.not-leader\)/)
+    }
+    t.deepEqual(readdirSync(keys), [], 'no key is left that never signed')
+    t.is((await leader.reader.query({})).length, 1)
+    await leader.append([appendItem(told, 0, 'k:1')], 1)
+    await leader.close()
+    for (const command of [erase, rotate]) t.is((await command()).code, 0)
+    t.is((await ifctl(['witness', 'verify', '--ledger', dir, '--vkey', leader.vkey, '--all'])).code, 0)
   })
 })

@@ -114,6 +114,11 @@ export function makeNextKey(files: KeyFiles, origin: string): NoteSigner {
   return signer
 }
 
+/** Removes a key that was made to take over and never will: no head can be signed by it. */
+export function forgetNextKey(files: KeyFiles, next: NoteSigner): void {
+  for (const form of ['pem', 'vkey']) rmSync(join(files.keys, `${idOf(next)}.${form}`), { force: true })
+}
+
 /** The public keys in the folder: the first, and those that took over. */
 export function publicKeys(files: KeyFiles): NoteVerifier[] {
   const later = existsSync(files.keys) ? readdirSync(files.keys).filter((name) => name.endsWith('.vkey')) : []

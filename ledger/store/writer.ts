@@ -4,7 +4,7 @@ import { createSeatClient } from '../client/seat-client.ts'
 import { draftOwnEntry } from '../log/entry.ts'
 import { formatVerifierKey } from '../log/note.ts'
 import { noPolicy, parsePolicy } from '../log/policy.ts'
-import { type KeyFiles, makeNextKey, openKeyring, publicKeys, retireKey, takeOverIn } from './keyring.ts'
+import { forgetNextKey, type KeyFiles, makeNextKey, openKeyring, publicKeys, retireKey, takeOverIn } from './keyring.ts'
 import { openStore, type StoreSettings } from './open.ts'
 import { latestSigned, openPublished, publishedOf } from './published.ts'
 import { createPublisher, type Publisher, type Witnessing } from './publisher.ts'
@@ -142,7 +142,13 @@ export async function openWriter(settings: WriterSettings, events: WriterEvents)
     rotate: async () => {
       const next = makeNextKey(keys, origin)
       const vkey = formatVerifierKey(next)
-      const place = await record({ event: 'key_rotated', payload: { vkey } }, `rotate:${next.keyHash.toString('hex')}`, { next })
+      const place = await record({ event: 'key_rotated', payload: { vkey } }, `rotate:${next.keyHash.toString('hex')}`, {
+        next
+      }).catch((error: unknown) => {
+        // of all failures the one after which the head over this key is surely not in the log
+        if (errorCode(error) === 'ledger.store.not-leader') forgetNextKey(keys, next)
+        throw error
+      })
       completeTakeOver()
       return { ...place, vkey }
     },
