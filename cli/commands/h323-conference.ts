@@ -1,4 +1,3 @@
-import type { Arguments } from '../arguments.ts'
 import type { Run } from '../command.ts'
 import { askSuite } from '../control.ts'
 import { exitCodes } from '../exit-codes.ts'
@@ -26,12 +25,10 @@ interface Conference {
 
 const pathOf = (conference: string): string => `/v1/h323/conferences/${encodeURIComponent(conference)}`
 
-export const run: Run = async (args, output) => {
-  const [name] = args.operands
-  if (name === undefined) return list(args, output)
-  const conference = (await askSuite(args, pathOf(name))) as Conference
+export const show: Run = async (args, output) => {
+  const conference = (await askSuite(args, pathOf(args.operands[0] ?? ''))) as Conference
   if (output.json) await output.document(conference)
-  else await show(conference, output)
+  else await tell(conference, output)
   return exitCodes.ok
 }
 
@@ -68,7 +65,7 @@ export const lock = change('lock', () => ({ locked: true }))
 export const unlock = change('lock', () => ({ locked: false }))
 export const withdrawChair = change('withdraw-chair', () => ({}))
 
-async function list(args: Arguments, output: Output): Promise<number> {
+export const list: Run = async (args, output) => {
   const { conferences } = (await askSuite(args, '/v1/h323/conferences')) as { conferences: readonly Conference[] }
   if (output.json) {
     await output.document({ conferences })
@@ -85,7 +82,7 @@ async function list(args: Arguments, output: Output): Promise<number> {
   return exitCodes.ok
 }
 
-async function show({ terminals }: Conference, output: Output): Promise<void> {
+async function tell({ terminals }: Conference, output: Output): Promise<void> {
   const rows = terminals.map((terminal) => [
     String(terminal.number),
     terminal.participant,

@@ -61,6 +61,7 @@ async function ready(suite: Suite, startMs: number, output: Output): Promise<voi
     ['data', data.folder],
     ['registry', `${data.registry}, ${status.registry.parties} parties`],
     ['ledger', `${status.ledger.size} entries, key ${vkey}`],
+    ...where('H.323 gatekeeper', addresses.ras),
     ...(addresses.ledger === null ? [] : [['ledger service', addresses.ledger]]),
     ...(status.certificateDaysLeft === null ? [] : [['certificate', `good for ${status.certificateDaysLeft} days`]])
   ]
