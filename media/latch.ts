@@ -83,5 +83,5 @@ export class Latch {
 }
 
 function same(a: Endpoint, b: Endpoint): boolean {
-  return a.port === b.port && a.address === b.address
+  return a === b || (a.port === b.port && a.address === b.address)
 }

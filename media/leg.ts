@@ -34,6 +34,10 @@ const unaskedComfortNoise = 13
 /** Of the jitter buffer, as far as it counts for quality. */
 const longestDelayMs = 1000
 
+/** Of the packet that is being taken, for all legs of a thread: what is used again and again stays near the processor. */
+const header = emptyRtpHeader()
+const telephoneEvent: TelephoneEvent = { event: 0, end: false, volume: 0, duration: 0 }
+
 const randomUint32 = () => randomBytes(4).readUInt32BE()
 
 export interface LegSettings {
@@ -79,8 +83,6 @@ export class Leg implements Party {
   taken: ((packet: Buffer, arrivedMs: number) => void) | null = null
   readonly #settings: LegSettings
   readonly #output: LegOutput
-  readonly #header = emptyRtpHeader()
-  readonly #event: TelephoneEvent = { event: 0, end: false, volume: 0, duration: 0 }
   readonly #counts = {
     received: { packets: 0, bytes: 0, errors: 0, dropped: 0 },
     sent: { packets: 0, bytes: 0, errors: 0, dropped: 0 }
@@ -185,7 +187,6 @@ export class Leg implements Party {
   /** @param received is decrypted in place */
   receive(received: Buffer, source: Endpoint, nowMs: number): void {
     const terms = this.#terms
-    const header = this.#header
     const counts = this.#counts.received
     if (terms === null) return
     const packet = this.#srtp === null ? received : this.#srtp.unprotect(received)
@@ -259,15 +260,15 @@ export class Leg implements Party {
   }
 
   #telephoneEvent(packet: Buffer, nowMs: number): void {
-    const { payloadStart, payloadEnd, timestamp } = this.#header
+    const { payloadStart, payloadEnd, timestamp } = header
     try {
-      decodeTelephoneEvent(packet, payloadStart, payloadEnd, this.#event)
+      decodeTelephoneEvent(packet, payloadStart, payloadEnd, telephoneEvent)
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error
       this.#counts.received.errors++
       return
     }
-    this.#digits!.receive(this.#event, timestamp, nowMs)
+    this.#digits!.receive(telephoneEvent, timestamp, nowMs)
   }
 
   /** Counts a packet that has not proved to be the participant's: forged, altered, in clear, or come before. */

@@ -2,7 +2,7 @@
  * A media thread: sockets, jitter buffers, mixers and the 20 ms tick. The main thread only says who takes part.
  */
 import { randomBytes } from 'node:crypto'
-import { setPriority } from 'node:os'
+import { getPriority, setPriority } from 'node:os'
 import { PerformanceObserver } from 'node:perf_hooks'
 import { parentPort, workerData } from 'node:worker_threads'
 import { type DirectionStats, errorCode, InfraFabricError } from '#kernel'
@@ -55,7 +55,7 @@ interface OpenConference {
 /** Sound that is late is lost: the thread goes before others where the system allows it. On Linux a priority is a thread's own. */
 const nice = -10
 try {
-  if (process.platform === 'linux') setPriority(nice)
+  if (process.platform === 'linux' && getPriority() > nice) setPriority(nice)
 } catch {
   // Without the right to (CAP_SYS_NICE) the thread takes its turn like any other.
 }

@@ -25,13 +25,14 @@ const longestRecoveryMs = 6
 
 export class Concealment {
   readonly #perMs: number
-  /** What was heard last, or made up; the newest at the end. */
+  /** What was heard last, or made up, in a ring: the oldest at `#oldest`. */
   readonly #history: Int16Array
-  /** What was heard before the gap, the newest at the end. */
-  readonly #before: Int16Array
+  #oldest = 0
+  /** What was heard before the gap, the newest at the end. Empty before the first gap, like what follows. */
+  #before = new Int16Array(0)
   /** The periods that are repeated, `#length` of them, the end blended into the start. */
-  readonly #cycle: Float32Array
-  readonly #nextCycle: Float32Array
+  #cycle = new Float32Array(0)
+  #nextCycle = new Float32Array(0)
   #length = 0
   #at = 0
   #lag = 0
@@ -43,9 +44,6 @@ export class Concealment {
   constructor(sampleRateHz: number) {
     this.#perMs = sampleRateHz / 1000
     this.#history = new Int16Array(historyMs * this.#perMs)
-    this.#before = new Int16Array(this.#history.length)
-    this.#cycle = new Float32Array(largestPeriods * longestLagMs * this.#perMs)
-    this.#nextCycle = new Float32Array(this.#cycle.length)
   }
 
   /** Takes `count` samples that were decoded; after a gap they are faded in, in place. */
@@ -87,14 +85,24 @@ export class Concealment {
 
   #remember(samples: Int16Array, count: number): void {
     const history = this.#history
-    const keep = Math.min(count, history.length)
-    history.copyWithin(0, keep)
-    for (let i = 0, to = history.length - keep, from = count - keep; i < keep; i++) history[to + i] = samples[from + i]!
+    let to = this.#oldest
+    for (let from = Math.max(0, count - history.length); from < count; ) {
+      const end = Math.min(count, from + history.length - to)
+      while (from < end) history[to++] = samples[from++]!
+      if (to === history.length) to = 0
+    }
+    this.#oldest = to
   }
 
   #begin(): void {
+    if (this.#before.length === 0) {
+      this.#before = new Int16Array(this.#history.length)
+      this.#cycle = new Float32Array(largestPeriods * longestLagMs * this.#perMs)
+      this.#nextCycle = new Float32Array(this.#cycle.length)
+    }
     const history = this.#before
-    history.set(this.#history)
+    history.set(this.#history.subarray(this.#oldest))
+    history.set(this.#history.subarray(0, this.#oldest), history.length - this.#oldest)
     this.#lag = this.#findLag()
     this.#fill(this.#cycle, 1)
     this.#length = this.#lag
@@ -161,7 +169,7 @@ export class Concealment {
   }
 
   #bestLag(from: number, to: number, step: number): number {
-    const history = this.#history
+    const history = this.#before
     const end = history.length
     const start = end - windowMs * this.#perMs
     let best = from

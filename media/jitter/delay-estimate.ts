@@ -12,6 +12,9 @@ const forget = 1 / 64
 /** Share of packets that may come later than the target. */
 const lateShare = 0.02
 const fallMsPerS = 10
+/** Weight at which all are made lighter again, and share of it below which a bin is empty. */
+const heaviest = 1e100
+const negligible = 1e-6
 /** Packets that come this soon after one another, each less late than the one before, were held up together: that counts once. */
 const togetherMs = 5
 /**
@@ -25,7 +28,11 @@ const anotherTimeMs = 3000
 export class DelayEstimate {
   #minMs: number
   readonly #maxMs: number
+  /** Shares of packets by their delay, times `#weight`: what is past loses by what is new weighing more. */
   readonly #shares = new Float64Array(bins)
+  #weight = 1
+  /** Above it no bin holds anything that counts. */
+  #highest = 0
   #fastestMs = Number.POSITIVE_INFINITY
   #fastestBeforeMs = Number.POSITIVE_INFINITY
   #windowEndsMs = Number.NEGATIVE_INFINITY
@@ -55,10 +62,17 @@ export class DelayEstimate {
     this.#lastArrivalMs = arrivalMs
     this.#lastTransitMs = transitMs
     if (together) return
-    const shares = this.#shares
-    for (let i = 0; i < bins; i++) shares[i]! *= 1 - forget
-    shares[Math.min(bins - 1, Math.floor((transitMs - this.baseMs) / binMs))]! += forget
+    this.#weight /= 1 - forget
+    if (this.#weight > heaviest) this.#lighten()
+    const bin = Math.min(bins - 1, Math.floor((transitMs - this.baseMs) / binMs))
+    this.#shares[bin]! += forget * this.#weight
+    if (bin > this.#highest) this.#highest = bin
     this.#aim(arrivalMs)
+  }
+
+  #lighten(): void {
+    for (let i = 0; i < bins; i++) this.#shares[i]! /= this.#weight
+    this.#weight = 1
   }
 
   /** The fastest packets have become slower: what was learned relative to them moves along. */
@@ -72,9 +86,12 @@ export class DelayEstimate {
   }
 
   #aim(nowMs: number): void {
+    const shares = this.#shares
+    while (this.#highest > 0 && shares[this.#highest]! < negligible * this.#weight) shares[this.#highest--] = 0
+    const mostLate = lateShare * this.#weight
     let late = 0
-    let bin = bins
-    while (bin > 1 && late + this.#shares[bin - 1]! <= lateShare) late += this.#shares[--bin]!
+    let bin = this.#highest + 1
+    while (bin > 1 && late + shares[bin - 1]! <= mostLate) late += shares[--bin]!
     const wanted = bin <= 1 ? 0 : bin * binMs
     const bounded = Math.max(this.#minMs, Math.min(this.#maxMs, wanted))
     const fallen = this.#targetMs - (Math.max(0, nowMs - this.#atMs) * fallMsPerS) / 1000

@@ -56,8 +56,6 @@ export interface PacketFates {
 const untold: PacketFates = { discarded: () => undefined, restored: () => undefined }
 
 interface Slot {
-  used: boolean
-  /** Of the packet that is held, or was last; −1 for none. */
   sequenceNumber: number
   timestamp: number
   length: number
@@ -88,6 +86,12 @@ const smoothing = 1 / 4
 /** Time between two changes of the delay, unless it is far off or the sound is soft. */
 const restMs = 80
 
+/**
+ * Room for what is being decoded or made up, of all buffers of a thread: it is used within one call only, and what is used again and again stays near the
+ * processor.
+ */
+const scratch = new Int16Array(Math.max((longestPacketMs * 48_000) / 1000, largestPayload * 2))
+
 export class JitterBuffer {
   readonly counts: JitterCounts = {
     dropped: 0,
@@ -111,7 +115,12 @@ export class JitterBuffer {
   readonly #frameMs: number
   readonly #leastDelayMs: number
   readonly #maxDelayMs: number
-  readonly #slots: Slot[]
+  /** Packets that are held, by their sequence numbers; null where there is none. */
+  readonly #slots: (Slot | null)[] = Array.from({ length: capacity }, () => null)
+  /** Sequence number of the packet that is held, or was last; −1 for none. */
+  readonly #sequences = new Int32Array(capacity).fill(-1)
+  /** Slots that hold nothing; the one freed last is used first. */
+  readonly #free: Slot[] = []
   #held = 0
   readonly #scratch: Int16Array
   /** The part of `#scratch` that was made up last: made anew only when the length changes. */
@@ -157,16 +166,10 @@ export class JitterBuffer {
     this.#frameSamples = config.frameSamples
     this.#frameMs = (config.frameSamples * 1000) / sampleRateHz
     this.#packetSamples = config.frameSamples
-    this.#slots = Array.from({ length: capacity }, () => ({
-      used: false,
-      sequenceNumber: -1,
-      timestamp: 0,
-      length: 0,
-      arrivalMs: 0,
-      comfortNoise: false,
-      payload: new Uint8Array(0)
-    }))
-    this.#scratch = new Int16Array(Math.max(config.frameSamples, (longestPacketMs * sampleRateHz) / 1000, largestPayload * 2))
+    this.#scratch = scratch.subarray(
+      0,
+      Math.max(config.frameSamples, (longestPacketMs * sampleRateHz) / 1000, largestPayload * 2)
+    )
     this.#made = this.#scratch.subarray(0, config.frameSamples)
     this.#queue = new StretchQueue(sampleRateHz, (this.#scratch.length * 1000) / sampleRateHz + 4 * this.#frameMs)
     this.#leastDelayMs = config.targetDelayMs
@@ -194,22 +197,23 @@ export class JitterBuffer {
       this.#fates.discarded(sequenceNumber)
       return
     }
-    let slot = this.#slots[sequenceNumber & (capacity - 1)]!
-    if (slot.sequenceNumber === sequenceNumber) {
+    const at = sequenceNumber & (capacity - 1)
+    if (this.#sequences[at] === sequenceNumber) {
       this.#drop('duplicates')
       return
     }
     if (this.#hasPlayed && !this.#isInTime(sequenceNumber, timestamp, arrivalMs)) return
     this.#lateInRow = 0
-    if (slot.used || (this.#playing && sequenceDistance(sequenceNumber, this.#lastPlayed) > capacity)) {
+    if (this.#slots[at] !== null || (this.#playing && sequenceDistance(sequenceNumber, this.#lastPlayed) > capacity)) {
       this.counts.overflow += this.#held
       this.counts.dropped += this.#held
-      for (const held of this.#slots) if (held.used) this.#fates.discarded(held.sequenceNumber)
+      for (const held of this.#slots) if (held !== null) this.#fates.discarded(held.sequenceNumber)
       this.reset()
-      slot = this.#slots[sequenceNumber & (capacity - 1)]!
     }
     this.#measure(timestamp, arrivalMs)
-    slot.used = true
+    const slot = this.#free.pop() ?? newSlot()
+    this.#slots[at] = slot
+    this.#sequences[at] = sequenceNumber
     slot.sequenceNumber = sequenceNumber
     slot.timestamp = timestamp
     slot.length = length
@@ -218,6 +222,12 @@ export class JitterBuffer {
     if (slot.payload.length < length) slot.payload = new Uint8Array(Math.ceil(length / 64) * 64)
     for (let i = 0; i < length; i++) slot.payload[i] = packet[start + i]!
     this.#held++
+  }
+
+  #release(slot: Slot): void {
+    this.#slots[slot.sequenceNumber & (capacity - 1)] = null
+    this.#free.push(slot)
+    this.#held--
   }
 
   /** Whether a packet can still be played, if only its end; counts it otherwise. */
@@ -341,20 +351,16 @@ export class JitterBuffer {
     }
     if (!this.#playing) return
     for (const slot of this.#slots) {
-      if (!slot.used || timestampDistance(slot.timestamp, this.#next) >= 0) continue
-      slot.used = false
-      this.#held--
+      if (slot === null || timestampDistance(slot.timestamp, this.#next) >= 0) continue
+      this.#release(slot)
       if (sequenceDistance(slot.sequenceNumber, this.#lastPlayed) > 0) this.#lastPlayed = slot.sequenceNumber
     }
   }
 
   /** Forgets what is held: the next packet begins anew. What was learned of the path's jitter stays. */
   reset(): void {
-    for (const slot of this.#slots) {
-      slot.used = false
-      slot.sequenceNumber = -1
-    }
-    this.#held = 0
+    for (const slot of this.#slots) if (slot !== null) this.#release(slot)
+    this.#sequences.fill(-1)
     this.#playing = false
     this.#hasPlayed = false
     this.#started = false
@@ -417,7 +423,7 @@ export class JitterBuffer {
   #first(): Slot | null {
     let found: Slot | null = null
     for (const slot of this.#slots) {
-      if (slot.used && (found === null || sequenceDistance(slot.sequenceNumber, found.sequenceNumber) < 0)) found = slot
+      if (slot !== null && (found === null || sequenceDistance(slot.sequenceNumber, found.sequenceNumber) < 0)) found = slot
     }
     return found
   }
@@ -425,8 +431,7 @@ export class JitterBuffer {
   /** Whether the packet that follows the last one is here. */
   #hasNext(): boolean {
     const wanted = (this.#lastPlayed + 1) & 0xffff
-    const slot = this.#slots[wanted & (capacity - 1)]!
-    return slot.used && slot.sequenceNumber === wanted
+    return this.#slots[wanted & (capacity - 1)]?.sequenceNumber === wanted
   }
 
   /** The first packet after the last one played, null when there is none. */
@@ -434,8 +439,8 @@ export class JitterBuffer {
     if (this.#held === 0) return null
     for (let n = 1; n <= capacity; n++) {
       const wanted = (this.#lastPlayed + n) & 0xffff
-      const slot = this.#slots[wanted & (capacity - 1)]!
-      if (slot.used && slot.sequenceNumber === wanted) return slot
+      const slot = this.#slots[wanted & (capacity - 1)] ?? null
+      if (slot?.sequenceNumber === wanted) return slot
     }
     return null
   }
@@ -446,8 +451,7 @@ export class JitterBuffer {
       const slot = this.#first()!
       if (!slot.comfortNoise) return
       this.#decoder.comfortNoise?.(slot.payload, 0, slot.length)
-      slot.used = false
-      this.#held--
+      this.#release(slot)
       this.#lastPlayed = slot.sequenceNumber
     }
   }
@@ -477,8 +481,7 @@ export class JitterBuffer {
   }
 
   #play(slot: Slot, skip: number): void {
-    slot.used = false
-    this.#held--
+    this.#release(slot)
     const samples = slot.comfortNoise ? 0 : this.#decoder.decode(slot.payload, 0, slot.length, this.#scratch)
     // What cannot be decoded is lost.
     if (samples === 0 && !slot.comfortNoise) return
@@ -551,6 +554,15 @@ export class JitterBuffer {
     return this.#made
   }
 }
+
+const newSlot = (): Slot => ({
+  sequenceNumber: -1,
+  timestamp: 0,
+  length: 0,
+  arrivalMs: 0,
+  comfortNoise: false,
+  payload: new Uint8Array(0)
+})
 
 /** @param before NaN for none */
 function smooth(before: number, now: number): number {

@@ -42,14 +42,20 @@ export class LossPattern {
   #burstPackets = 0
   #burstLosses = 0
 
+  /** Notes packets in a row that were played. */
+  played(packets: number): void {
+    this.#expected += packets
+    this.#playedSince += packets
+    this.#run = 0
+  }
+
   /** Notes what became of the next packet, in order of sequence numbers. */
   note(outcome: Outcome): void {
-    this.#expected++
     if (outcome === 'played') {
-      this.#playedSince++
-      this.#run = 0
+      this.played(1)
       return
     }
+    this.#expected++
     if (outcome === 'lost') this.#lost++
     else this.#discarded++
     if (this.#run++ === 0) this.#runs++

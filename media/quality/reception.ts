@@ -27,6 +27,8 @@ export interface ReceptionSummary extends LossSummary {
 }
 
 export class Reception {
+  /** Packets in a row that came in order since what is below was written: of a good network, all that is touched. */
+  #calm = 0
   readonly #fates = new Uint8Array(window)
   readonly #pattern = new LossPattern()
   #started = false
@@ -37,7 +39,12 @@ export class Reception {
   #duplicates = 0
 
   arrived(sequenceNumber: number): void {
-    if (!this.#started) this.restart(sequenceNumber)
+    if (this.#started && sequenceNumber === ((this.#highest + this.#calm + 1) & 0xffff)) {
+      this.#calm++
+      return
+    }
+    if (this.#started) this.#settle()
+    else this.restart(sequenceNumber)
     const ahead = sequenceDistance(sequenceNumber, this.#highest)
     if (ahead > maxDropout || ahead < -maxMisorder) {
       this.restart(sequenceNumber)
@@ -64,15 +71,32 @@ export class Reception {
 
   /** Another stream begins: what was held counts as it stands. */
   restart(sequenceNumber: number): void {
+    this.#settle()
     for (; this.#held > 0; this.#held--) this.#pattern.note(this.#oldest())
     this.#started = true
     this.#highest = (sequenceNumber - 1) & 0xffff
   }
 
   summary(): ReceptionSummary {
+    this.#settle()
     const pattern = this.#pattern.copy()
     for (let n = this.#held - 1; n >= 0; n--) pattern.note(this.#fate(this.#highest - n))
     return { ...pattern.summary(), restored: this.#restored, duplicates: this.#duplicates }
+  }
+
+  /** Writes down what came in order. */
+  #settle(): void {
+    const calm = this.#calm
+    this.#calm = 0
+    if (calm <= window) {
+      for (let n = 0; n < calm; n++) this.#advance(arrived)
+      return
+    }
+    for (; this.#held > 0; this.#held--) this.#pattern.note(this.#oldest())
+    this.#pattern.played(calm - window)
+    this.#highest = (this.#highest + calm) & 0xffff
+    this.#fates.fill(arrived)
+    this.#held = window
   }
 
   #advance(fate: number): void {
@@ -99,6 +123,7 @@ export class Reception {
   }
 
   #change(sequenceNumber: number, from: number, to: number): boolean {
+    this.#settle()
     const at = sequenceNumber & (window - 1)
     if (!this.#holds(sequenceNumber) || this.#fates[at] !== from) return false
     this.#fates[at] = to

@@ -3,7 +3,7 @@
  *
  * Told by the parent process: {@link LoadOrder}; tells: {@link LoadReport}. Ends by itself when the parent does, or after the time it was given.
  */
-import { setPriority } from 'node:os'
+import { getPriority, setPriority } from 'node:os'
 import { rtpHeaderLength } from '../rtp/rtp.ts'
 import { libc } from '../udp/libc.ts'
 import { nativeUdp } from '../udp/native.ts'
@@ -177,7 +177,7 @@ function talk(order: Extract<LoadOrder, { type: 'talk' }>): void {
 
 try {
   // Like the media threads: what holds the load up must not look like a fault of the plane.
-  setPriority(-10)
+  if (getPriority() > -10) setPriority(-10)
 } catch {
   // Without the right to, the figure `heldUp` tells.
 }

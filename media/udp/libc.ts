@@ -1,7 +1,7 @@
 /**
  * The few calls of the C library that carry packets, where koffi is there to make them.
  *
- * @see socket(7), epoll(7), recvmsg(2), udp(7)
+ * @see socket(7), epoll(7), recvmmsg(2), udp(7)
  */
 import { createRequire } from 'node:module'
 import { endianness } from 'node:os'
@@ -14,7 +14,7 @@ export interface Libc {
   readonly bind: (descriptor: number, address: Uint8Array, length: number) => number
   readonly setsockopt: (descriptor: number, level: number, name: number, value: Int32Array, length: number) => number
   readonly sendto: (descriptor: number, packetAt: number, length: number, flags: number, toAt: number, toLength: number) => number
-  readonly recvmsg: (descriptor: number, messageAt: number, flags: number) => number
+  readonly recvmmsg: (descriptor: number, messagesAt: number, count: number, flags: number, timeoutAt: number) => number
   readonly epollCreate: (flags: number) => number
   readonly epollControl: (set: number, operation: number, descriptor: number, event: Uint8Array) => number
   readonly epollWait: (set: number, eventsAt: number, count: number, timeoutMs: number) => number
@@ -42,7 +42,7 @@ function load(): Libc | null {
       bind: library.func('int bind(int, const void *, uint32)'),
       setsockopt: library.func('int setsockopt(int, int, int, const void *, uint32)'),
       sendto: library.func('int sendto(int, size_t, size_t, int, size_t, uint32)'),
-      recvmsg: library.func('int recvmsg(int, size_t, int)'),
+      recvmmsg: library.func('int recvmmsg(int, size_t, uint32, int, size_t)'),
       epollCreate: library.func('int epoll_create1(int)'),
       epollControl: library.func('int epoll_ctl(int, int, int, void *)'),
       epollWait: library.func('int epoll_wait(int, size_t, int, int)'),

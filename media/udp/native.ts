@@ -1,10 +1,10 @@
 /**
- * UDP by system calls of our own: one `sendto` for a packet out, one `recvmsg` for a packet in, one `epoll_wait` for all sockets.
+ * UDP by system calls of our own: one `sendto` for a packet out, one `recvmmsg` for all that waits in a socket, one `epoll_wait` for all sockets.
  *
  * Packets come with the time at which the kernel took them (SO_TIMESTAMPNS), so that jitter is measured exactly although sockets are only read once a frame.
- * Nothing blocks and nothing is allocated for a packet.
+ * Sockets are told of at their edge (EPOLLET): each is emptied, or stays in a queue of ours. Nothing blocks and nothing is allocated for a packet.
  *
- * @see recvmsg(2), epoll(7), socket(7)
+ * @see recvmmsg(2), epoll(7), socket(7)
  */
 import { InfraFabricError } from '#kernel'
 import type { Endpoint } from '../latch.ts'
@@ -22,6 +22,7 @@ const messageDontWait = 0x40
 const epollCloseOnExec = 0x80000
 const epollAdd = 1
 const epollIn = 1
+const epollEdge = 0x8000_0000
 const clockRealtime = 0
 
 /** Packets read from one socket before others have their turn. */
@@ -32,8 +33,10 @@ const eventsPerWait = 512
 const eventLength = process.arch === 'x64' ? 12 : 16
 const eventData = process.arch === 'x64' ? 4 : 8
 
-/** Octets of `struct msghdr` and where its fields stand. */
-const message = { length: 56, name: 0, nameLength: 8, vector: 16, vectorLength: 24, control: 32, controlLength: 40 }
+/** Sockets read between two looks at the clock. */
+const socketsPerLook = 16
+/** Octets of `struct mmsghdr` and where its fields stand: a `struct msghdr`, then how many octets came. */
+const message = { length: 64, received: 56, name: 0, nameLength: 8, vector: 16, vectorLength: 24, control: 32, controlLength: 40 }
 /** Octets of `struct sockaddr_in`. */
 const nameLength = 16
 /** Octets of `struct iovec`. */
@@ -69,8 +72,8 @@ class NativeSocket implements UdpSocket {
   source: Endpoint = { address: '', port: -1 }
   sourceAddress = 0
   sourcePort = -1
-  /** Reading of all sockets in which this one last had something. */
-  lastRead = 0
+  /** Something may wait in it: it stands in the queue. */
+  queued = false
 
   constructor(libc: Libc, descriptor: number, port: number, receive: Receive, forget: (descriptor: number) => void) {
     this.#libc = libc
@@ -115,33 +118,55 @@ export function nativeUdp(libc: Libc): UdpLayer {
   let closed = false
 
   // All that the kernel is given addresses of lies in one piece of memory, which lives as long as the functions below.
-  const messageAt = 0
-  const nameAt = message.length
-  const vectorAt = nameAt + nameLength
-  const controlAt = vectorAt + vectorLength
-  const clockAt = controlAt + controlLength
-  const packetAt = clockAt + clockLength
-  const eventsAt = packetAt + largestPacket
+  const namesAt = message.length * packetsInTurn
+  const vectorsAt = namesAt + nameLength * packetsInTurn
+  const controlsAt = vectorsAt + vectorLength * packetsInTurn
+  const clockAt = controlsAt + controlLength * packetsInTurn
+  const packetsAt = clockAt + clockLength
+  const eventsAt = packetsAt + largestPacket * packetsInTurn
   const memory = new ArrayBuffer(eventsAt + eventLength * eventsPerWait)
   const base = libc.address(new Uint8Array(memory))
   const fields = new DataView(memory)
   const octets = new Uint8Array(memory)
   const words = new Int32Array(memory)
-  const nameLengthWord = (messageAt + message.nameLength) / 4
-  const controlLengthWord = (messageAt + message.controlLength) / 4
   const point = (at: number, to: number) => fields.setBigUint64(at, BigInt(base + to), true)
-  point(messageAt + message.name, nameAt)
-  point(messageAt + message.vector, vectorAt)
-  fields.setBigUint64(messageAt + message.vectorLength, 1n, true)
-  point(messageAt + message.control, controlAt)
-  point(vectorAt, packetAt)
-  fields.setBigUint64(vectorAt + 8, BigInt(largestPacket), true)
-  /** Views of the packet by length: made once. */
-  const views: (Buffer | undefined)[] = []
+  for (let n = 0; n < packetsInTurn; n++) {
+    const at = message.length * n
+    point(at + message.name, namesAt + nameLength * n)
+    point(at + message.vector, vectorsAt + vectorLength * n)
+    fields.setBigUint64(at + message.vectorLength, 1n, true)
+    point(at + message.control, controlsAt + controlLength * n)
+    point(vectorsAt + vectorLength * n, packetsAt + largestPacket * n)
+    fields.setBigUint64(vectorsAt + vectorLength * n + 8, BigInt(largestPacket), true)
+    makeRoom(n)
+  }
+  /** The kernel writes the lengths of what it gives: they say again how much room there is. */
+  function makeRoom(n: number): void {
+    words[(message.length * n + message.nameLength) / 4] = nameLength
+    words[(message.length * n + message.controlLength) / 4] = controlLength
+  }
+  /** Views of the packets by place and length: made once. */
+  const views: (Buffer | undefined)[][] = Array.from({ length: packetsInTurn }, () => [])
+  /** Descriptors of sockets in which something may wait, as a ring: the first is read first. */
+  let queue = new Int32Array(1024)
+  let queueFirst = 0
+  let queueLength = 0
+
+  function enqueue(socket: NativeSocket): void {
+    if (queueLength === queue.length) growQueue()
+    socket.queued = true
+    queue[(queueFirst + queueLength++) & (queue.length - 1)] = socket.descriptor
+  }
+
+  function growQueue(): void {
+    const longer = new Int32Array(2 * queue.length)
+    for (let n = 0; n < queueLength; n++) longer[n] = queue[(queueFirst + n) & (queue.length - 1)]!
+    queue = longer
+    queueFirst = 0
+  }
 
   /** Wall clock less monotonic clock, in milliseconds. */
   let wallOffsetMs = 0
-  let readings = 0
   function readClock(): number {
     libc.clockGettime(clockRealtime, base + clockAt)
     const now = performance.now()
@@ -149,7 +174,8 @@ export function nativeUdp(libc: Libc): UdpLayer {
     return now
   }
 
-  function deliver(socket: NativeSocket, length: number, now: number): void {
+  function deliver(socket: NativeSocket, n: number, now: number): void {
+    const nameAt = namesAt + nameLength * n
     const address = fields.getUint32(nameAt + 4)
     const port = fields.getUint16(nameAt + 2)
     if (address !== socket.sourceAddress || port !== socket.sourcePort) {
@@ -157,36 +183,35 @@ export function nativeUdp(libc: Libc): UdpLayer {
       socket.sourcePort = port
       socket.source = { address: octets.subarray(nameAt + 4, nameAt + 8).join('.'), port }
     }
-    const stamp = controlAt / 4
-    const stamped = words[controlLengthWord]! > 0 && words[stamp + 3] === soTimestampNs
+    const stamp = (controlsAt + controlLength * n) / 4
+    const stamped = words[(message.length * n + message.controlLength) / 4]! > 0 && words[stamp + 3] === soTimestampNs
     const wallMs = stamped ? (words[stamp + 4]! >>> 0) * 1000 + words[stamp + 6]! / 1e6 : now + wallOffsetMs
-    views[length] ??= Buffer.from(memory, packetAt, length)
-    socket.receive(views[length], socket.source, Math.min(now, wallMs - wallOffsetMs), wallMs)
+    const length = words[(message.length * n + message.received) / 4]!
+    const packets = views[n]!
+    packets[length] ??= Buffer.from(memory, packetsAt + largestPacket * n, length)
+    socket.receive(packets[length], socket.source, Math.min(now, wallMs - wallOffsetMs), wallMs)
   }
 
-  /** @returns whether a packet was there */
-  function readOne(socket: NativeSocket, now: number): boolean {
-    // The kernel writes the lengths of what it gives: they say again how much room there is.
-    words[nameLengthWord] = nameLength
-    words[controlLengthWord] = controlLength
-    const length = libc.recvmsg(socket.descriptor, base + messageAt, messageDontWait)
-    if (length < 0) return false
-    deliver(socket, length, now)
-    return true
-  }
-
-  /**
-   * Reads one packet, and on from a socket that had some in the last reading too: a leg has one packet in four readings, and asking for a second costs as much
-   * as reading it.
-   *
-   * @returns whether there may be more
-   */
+  /** Reads what waits in a socket. @returns whether there may be more */
   function read(socket: NativeSocket, now: number): boolean {
-    const often = readings - socket.lastRead <= 1
-    socket.lastRead = readings
-    if (!readOne(socket, now) || !often) return false
-    for (let count = 1; count < packetsInTurn; count++) if (socket.descriptor < 0 || !readOne(socket, now)) return false
-    return true
+    const count = libc.recvmmsg(socket.descriptor, base, packetsInTurn, messageDontWait, 0)
+    for (let n = 0; n < count; n++) {
+      // a packet can make its receiver close the socket
+      if (socket.descriptor >= 0) deliver(socket, n, now)
+      makeRoom(n)
+    }
+    return count === packetsInTurn && socket.descriptor >= 0
+  }
+
+  /** Puts the sockets that have got something into the queue. */
+  function listen(): void {
+    for (let count = eventsPerWait; count === eventsPerWait; ) {
+      count = libc.epollWait(set, base + eventsAt, eventsPerWait, 0)
+      for (let n = 0; n < count; n++) {
+        const socket = sockets[fields.getUint32(eventsAt + n * eventLength + eventData, true)]
+        if (socket !== undefined && !socket.queued) enqueue(socket)
+      }
+    }
   }
 
   return {
@@ -200,7 +225,7 @@ export function nativeUdp(libc: Libc): UdpLayer {
       libc.setsockopt(descriptor, solSocket, soTimestampNs, Int32Array.of(1), 4)
       libc.setsockopt(descriptor, solSocket, soReceiveBuffer, Int32Array.of(receiveBuffer), 4)
       const event = new DataView(new ArrayBuffer(eventLength))
-      event.setUint32(0, epollIn, true)
+      event.setUint32(0, epollIn | epollEdge, true)
       event.setUint32(eventData, descriptor, true)
       if (
         libc.bind(descriptor, name, nameLength) !== 0 ||
@@ -218,15 +243,16 @@ export function nativeUdp(libc: Libc): UdpLayer {
     poll: (budgetMs) => {
       if (closed) return
       const now = readClock()
-      readings++
-      for (let more = true; more; ) {
-        const count = libc.epollWait(set, base + eventsAt, eventsPerWait, 0)
-        more = count === eventsPerWait
-        for (let n = 0; n < count; n++) {
-          const socket = sockets[fields.getUint32(eventsAt + n * eventLength + eventData, true)]
-          if (socket !== undefined && read(socket, now)) more = true
+      listen()
+      for (let looked = 1; queueLength > 0; looked++) {
+        const socket = sockets[queue[queueFirst]!]
+        queueFirst = (queueFirst + 1) & (queue.length - 1)
+        queueLength--
+        if (socket?.queued === true) {
+          socket.queued = false
+          if (read(socket, now)) enqueue(socket)
         }
-        if (performance.now() - now > budgetMs) return
+        if (looked % socketsPerLook === 0 && performance.now() - now > budgetMs) return
       }
     },
     close: () => {

@@ -193,7 +193,7 @@ function failing(fails: { -readonly [name in keyof Libc]?: number }) {
     bind: () => fails.bind ?? 0,
     setsockopt: () => 0,
     sendto: (_descriptor, _packet, length) => fails.sendto ?? length,
-    recvmsg: () => fails.recvmsg ?? -1,
+    recvmmsg: () => fails.recvmmsg ?? -1,
     epollCreate: () => fails.epollCreate ?? made(),
     epollControl: () => fails.epollControl ?? 0,
     epollWait: () => fails.epollWait ?? 0,
@@ -232,3 +232,56 @@ test('what cannot be opened is closed, once; a set of sockets that is not to be 
   }
   t.throws(() => nativeUdp(failing({ epollCreate: -1 }).calls), { code: 'media.udp.failed' })
 })
+
+if (library !== null) {
+  test('native: a reading that ran out of time goes on in the next, and no socket has to wait for another to be empty', async (t) => {
+    const layer = nativeUdp(library)
+    const { open } = await scene(t, layer)
+    const sender = await open()
+    const receivers = [await open(), ...(await Promise.all(Array.from({ length: 39 }, open)))]
+    const flooded = receivers[0]!
+    const packet = Buffer.from('x')
+    for (let n = 0; n < 200; n++) sender.socket.send(packet, 1, { address, port: flooded.socket.port })
+    for (const { socket } of receivers.slice(1)) sender.socket.send(packet, 1, { address, port: socket.port })
+    layer.poll(0)
+    const read = () => receivers.reduce((sum, { heard }) => sum + heard.length, 0)
+    t.true(read() > 0 && read() < 239, `${read()} read at once`)
+    layer.poll(0)
+    layer.poll(0)
+    t.true(receivers.slice(1).every(({ heard }) => heard.length === 1))
+    t.true(flooded.heard.length < 200)
+    layer.poll(1000)
+    t.is(flooded.heard.length, 200)
+  })
+
+  test('native: a socket that is closed while packets wait in it, or by the first of them, is read no further', async (t) => {
+    const layer = nativeUdp(library)
+    const { open } = await scene(t, layer)
+    const sender = await open()
+    const packet = Buffer.from('x')
+    const closed = await open()
+    let heard = 0
+    let socket: UdpSocket | null = null
+    for (let port = 40_000 + (process.pid % 1000); socket === null; port++) {
+      socket = await layer.open(address, port, () => {
+        heard++
+        socket!.close()
+      })
+    }
+    const port = socket.port
+    for (let n = 0; n < 300; n++) sender.socket.send(packet, 1, { address, port: closed.socket.port })
+    for (let n = 0; n < 20; n++) sender.socket.send(packet, 1, { address, port })
+    layer.poll(0)
+    const read = closed.heard.length
+    t.true(read > 0 && read < 300)
+    closed.socket.close()
+    layer.poll(100)
+    t.is(heard, 1)
+    t.is(closed.heard.length, read)
+    // its number is given out again
+    const next = await open()
+    sender.socket.send(packet, 1, { address, port: next.socket.port })
+    layer.poll(100)
+    t.is(next.heard.length, 1)
+  })
+}
