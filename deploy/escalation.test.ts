@@ -240,10 +240,10 @@ test.serial('one suite, every way in which a call out can go', async (t) => {
 
   // held by us: 491, and again when it is our turn
   const glare = await phone('safety', 'uas-expert-glare')
-  const crossing2 = await resultOf()
-  t.deepEqual(await escalator.hold(crossing2.id, true, 'test'), { ok: true })
-  t.true(entriesOfTrace(crossing2.trace_id).some(({ payload }) => payload.state === 'HOLD'))
-  await over(crossing2)
+  const yielded = await resultOf()
+  t.deepEqual(await escalator.hold(yielded.id, true, 'test'), { ok: true })
+  await until(() => entriesOfTrace(yielded.trace_id).some(({ payload }) => payload.state === 'HOLD'))
+  await over(yielded)
   await passed(t, glare)
 
   // handed over to another expert, who stays until the escalation is ended
