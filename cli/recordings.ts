@@ -104,9 +104,7 @@ export async function checkRecording(
       faults.push({ verdict: 'incomplete', problem: `entry ${entry.index} tells of batch ${batch}, which is not here` })
   }
   for (const problem of strayFiles(recording)) faults.push({ verdict: 'altered', problem })
-  const notes = manifest.gaps.map(
-    ({ second, milliseconds }) => `second ${second}: ${milliseconds} ms were not recorded, silence stands in their place`
-  )
+  const notes = [...entries.values()].flatMap(({ entry }) => gapsOf(entry.payload))
   if (manifest.state !== 'stopped') notes.push(`the recording ${describeState(manifest)}`)
   return reportOf(
     manifest.id,
@@ -115,6 +113,14 @@ export async function checkRecording(
     notes
   )
 }
+
+/** What a batch's entry says was missing. */
+const gapsOf = ({ gaps }: JsonObject): string[] =>
+  Array.isArray(gaps)
+    ? (gaps as readonly JsonObject[]).map(
+        ({ second, milliseconds }) => `second ${second}: ${milliseconds} ms were not recorded, silence stands in their place`
+      )
+    : []
 
 const describeState = ({ state, reason }: ReadRecording['manifest']): string =>
   state === 'running' ? 'is running, or its process has died' : `${state === 'failed' ? 'failed' : 'was interrupted'}: ${reason}`
@@ -152,6 +158,7 @@ export async function checkExcerpt(folder: string, trust: Trust): Promise<Record
   )
   const excerpt = readExcerpt(folder)
   const { seconds, recording } = excerpt
+  const notes: string[] = []
   const faults: RecordingFault[] = strayOctets(folder, excerpt).map((problem) => ({ verdict: 'altered', problem }))
   for (const batch of new Set(seconds.map((line) => line.batch))) {
     const told = await provedEntry((await readInput(entryProofFile(folder, batch))).toString('utf8'), trust)
@@ -167,13 +174,14 @@ export async function checkExcerpt(folder: string, trust: Trust): Promise<Record
     }
     if (!saysTheSame(payload, excerpt))
       faults.push({ verdict: 'altered', problem: `excerpt.json says something else than entry ${index}` })
+    notes.push(...gapsOf(payload))
     for (const line of seconds.filter((each) => each.batch === batch)) {
       const proof = { index: line.index, proof: line.proof.map((node) => Buffer.from(node, 'hex')) }
       if (!checkFrame(root, leafOfExcerpt(folder, excerpt, line), proof)) faults.push(secondFault(line, 'not what was recorded'))
     }
   }
   for (const problem of missingSeconds(excerpt)) faults.push({ verdict: 'incomplete', problem })
-  return reportOf(recording, seconds.length, faults, [])
+  return reportOf(recording, seconds.length, faults, notes)
 }
 
 /** The mix has every second, any other stream those between its first and its last. */

@@ -9,7 +9,7 @@ import type { DataLayout } from './data.ts'
 
 /** Batches as entries of a ledger: the items' hashes are leaves of a tree, its root stands in the entry. */
 export const batchWitness = (witness: Pick<Witness, 'record'>): BatchWitness => ({
-  recordBatch: (event, kind, items) => {
+  recordBatch: async (event, kind, items) => {
     const batch = batchOf(kind, Buffer.concat(items.map(frameHash)))
     return witness.record({ ...event, payload: { ...event.payload, batch } })
   }

@@ -5,13 +5,14 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
 import { InfraFabricError, newTraceId, silentLog, systemClock, type WitnessEvent } from '#kernel'
-import { createMediaPlane, type MediaPlane } from '../media.ts'
+import { type ConferenceEvent, createMediaPlane, type MediaPlane } from '../media.ts'
 import { RtpPhone } from '../rtp-phone.ts'
 import { sine, toneLevel } from '../tone.ts'
 import { decodeWav } from '../wav.ts'
 import { readManifest } from './files.ts'
 import { defaultPolicy, type RecordingPolicy } from './policy.ts'
 import { createRecorder, type Recorder, type RecorderConfig, type RecorderEvent } from './recorder.ts'
+import { RingWriter } from './ring.ts'
 
 const context = { traceId: newTraceId(), log: silentLog, signal: new AbortController().signal, now: Date.now }
 const announcement = { samples: sine(8000, 1400, -12, 4000), sampleRateHz: 8000 }
@@ -107,7 +108,9 @@ test('who has heard the announcement is recorded; consent stands in the ledger b
   const { join: enter, recorder, names, of, events, folder } = await scene(t)
   const a = await enter('a', 440)
   const b = await enter('b', 700)
-  await until(() => of('recording_batch').length >= 3, 'batches')
+  await until(() => of('recording_consent').length === 2, 'both')
+  const before = of('recording_batch').length
+  await until(() => of('recording_batch').length >= before + 3, 'batches')
   t.deepEqual(names().slice(0, 2), ['recording_started', 'recording_consent'])
   const heard = a.phone.takeHeard()
   const loudest = Math.max(...Array.from({ length: 20 }, (_, n) => toneLevel(heard.subarray(800 * n, 800 * (n + 1)), 8000, 1400)))
@@ -126,7 +129,8 @@ test('who has heard the announcement is recorded; consent stands in the ledger b
   )
   const { recording } = events[0]!
   const mix = await sound(folder, recording, 'mix.wav')
-  t.true(hears(mix.subarray(16_000, 32_000), 440) && hears(mix.subarray(16_000, 32_000), 700))
+  const both = mix.subarray(16_000 * (before + 1), 16_000 * (before + 2))
+  t.true(hears(both, 440) && hears(both, 700))
   t.false(hears(mix, 1400), 'the announcement came before')
   const track = await sound(folder, recording, 'track-1.wav')
   t.true(hears(track, 440) && !hears(track, 700))
@@ -265,6 +269,41 @@ test('batches that the ledger refuses end the recording, and are told at the nex
   t.false(names().includes('recording_stopped'), 'it was no crash')
   const { recording } = events[0]!
   t.is(readManifest(await readFile(join(folder, recording, 'recording.json'), 'utf8')).state, 'failed')
+})
+
+test('frames that are missing are told in the entry of their batch', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'recorder '))
+  t.teardown(() => rm(folder, { recursive: true, force: true }))
+  const { witness, of } = memoryWitness()
+  let tell: (event: ConferenceEvent) => void = () => undefined
+  let memory: SharedArrayBuffer | null = null
+  const plane = {
+    announce: async () => true,
+    record: (_conference: string, ring: SharedArrayBuffer | null) => {
+      memory = ring ?? memory
+    },
+    recordParticipant: () => undefined,
+    onConferenceEvent: (listener: typeof tell) => {
+      tell = listener
+    }
+  }
+  const policies = [{ ...defaultPolicy, conference: '*', consent: 'announce' as const }]
+  const audio = { format: 'wav' as const, sampleRateHz: 8000 }
+  const recorder = await createRecorder(
+    { folder, audio, batchSeconds: 4, policies, signer: null },
+    { plane, witness, clock: systemClock, log: silentLog }
+  )
+  t.teardown(() => recorder.close())
+  tell({ type: 'joined', conference: 'c', participant: 'a', role: 'expert' })
+  tell({ type: 'sending', conference: 'c', participant: 'a' })
+  await until(() => memory !== null, 'begun')
+  const ring = new RingWriter(memory!)
+  for (let n = 0; n < 150; n++) ring.frame(n < 60 ? 20 * n : 20 * n + 2500, 8000)
+  await until(() => of('recording_batch').length === 1, 'a batch')
+  t.deepEqual(of('recording_batch')[0]!.payload.gaps, [{ second: 1, milliseconds: 2500 }])
+  tell({ type: 'left', conference: 'c', participant: 'a' })
+  await until(() => of('recording_stopped').length === 1, 'the end')
+  t.false('gaps' in of('recording_batch')[1]!.payload)
 })
 
 test('recordings are deleted when their time is over, and the ledger says so', async (t) => {

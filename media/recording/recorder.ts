@@ -28,6 +28,7 @@ import {
   isRecordingId,
   type RecordedAudio,
   type RecordedParty,
+  type RecordingGap,
   type RecordingManifest,
   type RecordingState,
   readManifest,
@@ -141,6 +142,8 @@ interface Session {
   nextSlot: number
   seconds: number
   cancelWatch: (() => void) | null
+  /** Gaps that stand in no entry yet. */
+  gaps: RecordingGap[]
   /** Entries under way; the last one is told when they are done. */
   readonly telling: Set<Promise<unknown>>
   /** The thread has closed its files. */
@@ -229,6 +232,7 @@ export async function createRecorder(config: RecorderConfig, { plane, witness, c
         tellBatch(session, message.batch, message.seconds)
         return
       case 'gap':
+        session.gaps.push({ second: message.second, milliseconds: message.milliseconds })
         log.warn({ recording: session.id, second: message.second, milliseconds: message.milliseconds }, 'a gap in a recording')
         return
       case 'failed':
@@ -266,7 +270,7 @@ export async function createRecorder(config: RecorderConfig, { plane, witness, c
     audio: RecordedAudio,
     batch: number,
     seconds: readonly SecondLine[],
-    isRecovered: boolean
+    more: JsonObject
   ): Promise<WitnessReceipt> {
     const numbers = seconds.map(({ second }) => second)
     return witness.recordBatch(
@@ -284,7 +288,7 @@ export async function createRecorder(config: RecorderConfig, { plane, witness, c
           audio: { ...audio },
           streams: [...new Set(seconds.map(({ stream }) => stream))],
           octets: seconds.reduce((sum, { from, to }) => sum + to - from, 0),
-          ...(isRecovered ? { recovered: true } : {})
+          ...more
         }
       },
       batchKind,
@@ -293,7 +297,8 @@ export async function createRecorder(config: RecorderConfig, { plane, witness, c
   }
 
   function tellBatch(session: Session, batch: number, seconds: readonly SecondLine[]): void {
-    const told = recordBatch(session, config.audio, batch, seconds, false).then(
+    const gaps = session.gaps.splice(0).map((gap) => ({ ...gap }))
+    const told = recordBatch(session, config.audio, batch, seconds, gaps.length === 0 ? {} : { gaps }).then(
       (receipt) => {
         const entry = receipt.state === 'committed' ? receipt.index : null
         post({ type: 'witnessed', recording: session.id, batch, entry })
@@ -557,6 +562,7 @@ export async function createRecorder(config: RecorderConfig, { plane, witness, c
       nextSlot: 1,
       seconds: 0,
       cancelWatch: null,
+      gaps: [],
       telling: new Set(),
       over: Promise.withResolvers()
     }
@@ -641,7 +647,7 @@ export async function createRecorder(config: RecorderConfig, { plane, witness, c
     post({ type: 'recover', folder: config.folder })
     for (const { manifest, interrupted, batches } of await recovered.promise) {
       for (const { batch, seconds } of batches) {
-        const receipt = await recordBatch(manifest, manifest.audio, batch, seconds, true)
+        const receipt = await recordBatch(manifest, manifest.audio, batch, seconds, { recovered: true })
         const entry = receipt.state === 'committed' ? receipt.index : null
         post({ type: 'witnessed', recording: manifest.id, batch, entry })
       }

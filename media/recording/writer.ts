@@ -34,6 +34,8 @@ export interface RecordingEvents {
 }
 
 const framesPerSecond = 1000 / frameMs
+/** A batch of the ledger has 65,536 leaves at most; a second adds two for each participant. */
+const mostLeaves = 60_000
 /** Frames come in bursts after a pause; only beyond this is something missing. */
 const gapMs = 500
 
@@ -271,7 +273,8 @@ export class RecordingWriter {
       this.#tracks.delete(slot)
       this.#ended.add(slot)
     }
-    if (second + 1 - this.#batchFrom >= this.plan.batchSeconds) this.#endBatch(second + 1)
+    const isFull = second + 1 - this.#batchFrom >= this.plan.batchSeconds || this.#batchLines.length >= mostLeaves
+    if (isFull) this.#endBatch(second + 1)
   }
 
   #endTrack({ channel, dump }: Track): void {
