@@ -15,7 +15,7 @@ import { offer, openPhones, runScene, type SceneFigures, type SceneOptions, star
 import { measureSockets } from './sockets.ts'
 
 const say = (text: string) => process.stderr.write(`${text}\n`)
-const parts = ['sockets', 'delay', 'cost', 'relay', 'g711', 'g722', 'opus'] as const
+const parts = ['sockets', 'delay', 'cost', 'relay', 'g711', 'g722', 'opus', 'long'] as const
 type Part = (typeof parts)[number]
 
 const sizes = [3, 30, 300]
@@ -43,8 +43,8 @@ interface Row {
 }
 
 /** Whether nothing that counts was lost or late. */
-function isCarried({ received, missing, late }: SceneFigures, { legs, seconds }: SceneOptions): boolean {
-  const expected = legs * seconds * 50
+function isCarried({ received, missing, late, listeners }: SceneFigures, { seconds }: SceneOptions): boolean {
+  const expected = listeners * seconds * 50
   const lost = Math.max(0, expected - received)
   return missing + late <= tolerated * expected && lost <= 0.01 * expected
 }
@@ -56,7 +56,7 @@ async function scene(options: SceneOptions): Promise<SceneFigures> {
   rows.push({ codec: options.codec, options, figures })
   say(
     `${options.codec} ${options.legs} legs by ${options.size}: ${isCarried(figures, options) ? 'carried' : 'not carried'}, ` +
-      `${figure(figures.cores)} cores, ${figures.late} late, ${figures.missing} missing, tick late p99 ${figure(figures.metrics.lateP99Ms)} ms`
+      `${figure(figures.cores)} cores beside ${figure(figures.loadCores)} of the load, ${figures.late} late, ${figures.missing} missing, tick late p99 ${figure(figures.metrics.lateP99Ms)} ms`
   )
   return figures
 }
@@ -106,6 +106,12 @@ async function cost(seconds: number): Promise<Metric[]> {
         value: each,
         unit: 'µs',
         note: `20 ms received, mixed and sent, ${legs} legs in conferences of 3, all talking; codec alone ${figure(alone)}`
+      },
+      {
+        metric: `media.legs_per_core_${codec}`,
+        value: 20_000 / each,
+        unit: 'legs',
+        note: 'that so much processor time of the plane alone would carry: 20 ms of a core over what a leg takes of them'
       },
       {
         metric: `media.tick_late_p99_ms_${codec}`,
@@ -285,6 +291,24 @@ async function legs(codec: 'g711' | 'g722' | 'opus', seconds: number): Promise<M
   ]
 }
 
+/** Many legs for a long time. */
+async function long(seconds: number, count: number): Promise<Metric[]> {
+  const options = { codec: 'PCMU', legs: count, size: 3, threads, seconds }
+  const figures = await scene(options)
+  const { received, missing, late, listeners, cores, loadCores, metrics } = figures
+  const note = `${count} G.711 legs by 3 for ${seconds} s, ${threads} threads, ${figure(cores)} cores, the load ${figure(loadCores)}`
+  return [
+    {
+      metric: 'media.long_underruns',
+      value: (missing + late) / (listeners * seconds * 50),
+      unit: '',
+      note: `share of frames late or missing, ${received} looked at: ${note}`
+    },
+    { metric: 'media.long_late_p99_ms', value: metrics.lateP99Ms, unit: 'ms', note: `of the last 20 s: ${note}` },
+    { metric: 'media.long_gc_max_ms', value: metrics.gcMaxMs, unit: 'ms', note: `longest pause: ${note}` }
+  ]
+}
+
 const rowTable = () =>
   table([
     [
@@ -294,6 +318,7 @@ const rowTable = () =>
       'threads',
       'cores',
       'µs/leg·frame',
+      'load, cores',
       'tick late p99',
       'tick work p99',
       'late',
@@ -308,6 +333,7 @@ const rowTable = () =>
       String(options.threads),
       figure(figures.cores),
       figure(microsecondsPerLegFrame(figures, options.legs)),
+      figure(figures.loadCores),
       figure(figures.metrics.lateP99Ms),
       figure(figures.metrics.workP99Ms),
       String(figures.late),
@@ -317,7 +343,7 @@ const rowTable = () =>
     ])
   ])
 
-async function main(chosen: readonly Part[], seconds: number, json: boolean): Promise<number> {
+async function main(chosen: readonly Part[], seconds: number, minutes: number, longLegs: number, json: boolean): Promise<number> {
   const run: Readonly<Record<Part, () => Promise<Metric[]>>> = {
     sockets: () => sockets(seconds),
     delay: () => delay(Math.max(20, Math.min(300, seconds * 10))),
@@ -325,7 +351,8 @@ async function main(chosen: readonly Part[], seconds: number, json: boolean): Pr
     relay: () => relay(seconds),
     g711: () => legs('g711', seconds),
     g722: () => legs('g722', seconds),
-    opus: () => legs('opus', seconds)
+    opus: () => legs('opus', seconds),
+    long: () => long(minutes * 60, longLegs)
   }
   const metrics: Metric[] = []
   let failed = false
@@ -345,16 +372,22 @@ async function main(chosen: readonly Part[], seconds: number, json: boolean): Pr
 const cli = cac('bench:media')
 cli
   .option('--seconds <n>', 'time counted in each run', { default: 10 })
-  .option('--only <parts>', `some of ${parts.join(', ')}, with commas between`, { default: parts.join(',') })
+  .option('--only <parts>', `some of ${parts.join(', ')}, with commas between; long only when asked for`)
+  .option('--minutes <n>', 'run `long` alone, for so many minutes')
+  .option('--legs <n>', 'legs of `long`', { default: 2000 })
   .option('--json', 'one JSON object a line')
   .help()
 const { options } = cli.parse()
 if (!options.help) {
-  const chosen = String(options.only).split(',')
+  const minutes = Number(options.minutes ?? 10)
+  const longLegs = Number(options.legs)
+  const usual = parts.filter((part) => part !== 'long').join(',')
+  const chosen = String(options.only ?? (options.minutes === undefined ? usual : 'long')).split(',')
   const unknown = chosen.filter((part) => !parts.some((one) => one === part))
   const seconds = Number(options.seconds)
-  if (unknown.length > 0 || !Number.isFinite(seconds) || seconds < 1 || seconds > 3600) {
-    say(`expected --seconds from 1 to 3600 and --only with some of ${parts.join(', ')}`)
+  const within = (value: number, least: number, most: number) => value >= least && value <= most
+  if (unknown.length > 0 || !within(seconds, 1, 3600) || !within(minutes, 0.1, 60) || !within(longLegs, 3, 6000)) {
+    say(`expected --seconds from 1 to 3600, --minutes to 60, --legs to 6000 and --only with some of ${parts.join(', ')}`)
     process.exitCode = 2
-  } else process.exitCode = await main(chosen as Part[], seconds, options.json === true)
+  } else process.exitCode = await main(chosen as Part[], seconds, minutes, longLegs, options.json === true)
 }

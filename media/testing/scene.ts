@@ -23,11 +23,16 @@ export interface SceneFigures extends LoadFigures {
   readonly metrics: WorkerMetrics
   /** Processor time of the plane's process in the time that was counted, in cores. */
   readonly cores: number
+  /** Processor time of the load for a packet sent, in microseconds, and in cores. */
+  readonly loadMicroseconds: number
+  readonly loadCores: number
   /** Memory that the process took for the legs, in kB each. */
   readonly kbPerLeg: number
 }
 
 const warmUpMs = 3000
+/** Every so many phones one listens, so that the load takes less of the machine than the plane; a number without a divisor in common with conferences. */
+const listenEvery = 7
 const firstPhonePort = 42_000
 const firstPlanePort = 20_000
 
@@ -88,9 +93,9 @@ export const startLoad = () =>
 
 const order = (load: ChildProcess, what: LoadOrder) => load.send(what)
 
-/** Opens the phones of the calling side. @returns their ports */
-export async function openPhones(load: ChildProcess, phones: number): Promise<readonly number[]> {
-  order(load, { type: 'open', phones, firstPort: firstPhonePort })
+/** Opens the phones of the calling side. @param listenEvery every so many phones one listens @returns their ports */
+export async function openPhones(load: ChildProcess, phones: number, listenEvery = 1): Promise<readonly number[]> {
+  order(load, { type: 'open', phones, firstPort: firstPhonePort, listenEvery })
   return (await report(load, 'opened', 30_000)).ports
 }
 
@@ -137,7 +142,7 @@ export async function runScene(options: SceneOptions): Promise<SceneFigures> {
   const load = startLoad()
   try {
     const memoryBefore = process.memoryUsage().rss
-    const phones = await openPhones(load, options.legs)
+    const phones = await openPhones(load, options.legs, listenEvery)
     const ports: number[] = []
     for (const [n, phone] of phones.entries()) {
       const context = { traceId: newTraceId(), log: silentLog, signal: new AbortController().signal, now: Date.now }
@@ -166,6 +171,8 @@ export async function runScene(options: SceneOptions): Promise<SceneFigures> {
       ...done,
       metrics,
       cores,
+      loadMicroseconds: (done.cpuMs * 1000) / done.sent,
+      loadCores: done.cpuMs / 1000 / options.seconds,
       kbPerLeg: (memoryAfter - memoryBefore) / 1024 / options.legs
     }
   } finally {
