@@ -37,6 +37,7 @@ function mediaOf(leg: ConferenceLeg, local: CallMedia['local']): CallMedia {
   return {
     local,
     apply,
+    ...(leg.sendDigit !== undefined && { sendDigit: leg.sendDigit }),
     onEvent: (listener: (event: LegEvent) => void) => leg.onEvent(listener),
     close: () => {
       left ??= leg.leave()

@@ -1013,18 +1013,21 @@ export class LiveCall implements Call {
   readonly sendDigit = (digit: string, durationMs = digitMs): void => {
     if (this.#isOver || !/^[0-9*#A-D]$/i.test(digit)) return
     const upper = digit.toUpperCase()
-    const media = this.#media
-    if (
-      media?.sendDigit !== undefined &&
-      this.#session.control.digits.eventPayloadType !== null &&
-      this.#session.terms?.sends === true
-    ) {
-      media.sendDigit(upper, durationMs)
+    if (this.#sendsEvents()) {
+      this.#media!.sendDigit!(upper, durationMs)
       return
     }
     this.#do((one) => {
       if (!one.control.digit(upper, durationMs)) one.keypad(upper)
     })
+  }
+
+  /** Whether digits go as telephone-event: the plane has one number for both ways, so the peer's must be ours. */
+  #sendsEvents(): boolean {
+    const media = this.#media
+    if (media?.sendDigit === undefined || this.#session.terms?.sends !== true) return false
+    const { eventPayloadType } = this.#session.control.digits
+    return eventPayloadType !== null && eventPayloadType === media.local.eventPayloadType
   }
 
   readonly sendDisplay = (text: string): void => this.#do((one) => one.display(text))
