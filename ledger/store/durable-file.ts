@@ -1,5 +1,5 @@
 /** Files that are whole, on disk and under their name, or not there: whatever stops the process or the machine between two steps. */
-import { closeSync, fsyncSync, linkSync, openSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, fsyncSync, linkSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { errorCode } from '#kernel'
 
@@ -23,6 +23,19 @@ export function putNewFile(path: string, text: string, mode: number): void {
     if (errorCode(error) !== 'EEXIST') throw error
   } finally {
     rmSync(draft)
+  }
+  syncPath(dirname(path))
+}
+
+/** Puts `text` in the place of what is at `path`, in one step. @throws what the file system throws; what was there is there then */
+export function replaceFile(path: string, text: string, mode: number): void {
+  const draft = `${path}.${process.pid}`
+  try {
+    writeFileSync(draft, text, { mode, flush: true })
+    renameSync(draft, path)
+  } catch (error) {
+    rmSync(draft, { force: true })
+    throw error
   }
   syncPath(dirname(path))
 }

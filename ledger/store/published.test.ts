@@ -1,8 +1,8 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
-import { readSigner, signCheckpoint } from '../log/note.ts'
+import { generateSigningKey, readSigner, signCheckpoint } from '../log/note.ts'
 import { noPolicy } from '../log/policy.ts'
 import { contractKey } from './contract.ts'
 import { latestPublished, openPublished, publishedBackward, publishedOf, readPublished } from './published.ts'
@@ -28,6 +28,42 @@ test('a head is found by its size, and pages end where others begin, in a file w
       const [next] = publishedBackward(path, at)
       t.deepEqual(next, lines[number + 1])
     }
+  } finally {
+    rmSync(dir, { recursive: true })
+  }
+})
+
+test('a file that has grown long is thinned out; who else writes to it goes on in the new one', (t) => {
+  const dir = mkdtempSync(join(tmpdir(), 'published-'))
+  const path = join(dir, 'checkpoints.log')
+  const next = readSigner('test.example/log', generateSigningKey())
+  const first = readSigner('test.example/log', contractKey)
+  const takeOver = signCheckpoint({ origin: 'test.example/log', size: 101, root: Buffer.alloc(32) }, first, next)
+  try {
+    const lines = Array.from({ length: 400 }, (_, size) => JSON.stringify(size === 101 ? takeOver : head(size)))
+    lines[202] = 'spoiled'
+    writeFileSync(path, `${lines.join('\n')}\n`)
+    const longest = statSync(path).size
+    const [one, other] = [openPublished(path, longest), openPublished(path, longest)]
+    one.publish(head(400))
+    t.is(readPublished(path).length, 401, 'not yet too long')
+    one.publish(head(401))
+    const kept = readPublished(path)
+    t.true(kept.length < 200 && statSync(path).size < longest / 2)
+    t.deepEqual(
+      kept.slice(-100),
+      Array.from({ length: 100 }, (_, at) => head(302 + at)),
+      'the newest are all there'
+    )
+    t.true(kept.includes(takeOver) && kept.includes(null), 'so are changes of key, and what is spoiled')
+    t.is(publishedOf(path, 0), head(0))
+    t.is(publishedOf(path, 101), takeOver)
+    other.publish(head(402))
+    one.publish(head(403))
+    t.deepEqual(readPublished(path).slice(-3), [401, 402, 403].map(head))
+    t.deepEqual(readdirSync(dir), ['checkpoints.log'])
+    one.close()
+    other.close()
   } finally {
     rmSync(dir, { recursive: true })
   }

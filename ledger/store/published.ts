@@ -1,7 +1,18 @@
-import { closeSync, fdatasyncSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  fdatasyncSync,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+  readSync,
+  statSync,
+  writeSync
+} from 'node:fs'
 import { InfraFabricError } from '#kernel'
 import { type Checkpoint, type CheckpointNote, isSignedBy, type NoteVerifier, parseCheckpoint } from '../log/note.ts'
 import { judgeCheckpoint, type Policy } from '../log/policy.ts'
+import { replaceFile } from './durable-file.ts'
 
 /**
  * The heads this log has published, in a file of its own beside the database: one JSON string a line, each a signed checkpoint. Whoever cuts the
@@ -166,18 +177,64 @@ function readLine(line: string): string | null {
   }
 }
 
-/** Opens the file for appending. Each publication is on disk when `publish` returns. @throws what the file system throws */
-export function openPublished(path: string): PublishedHeads {
+/** Octets beyond which the file is thinned out: about 40,000 heads, half a day at one a second. */
+const longestFile = 16 << 20
+/** Of the older heads one in so many stays, each time. */
+const thinning = 4
+
+/** Whether one key takes over from another under this head: what follows cannot be checked without it. */
+const isTakeOver = (note: string): boolean => note.split(`\n— ${note.slice(0, note.indexOf('\n'))} `).length > 2
+
+/**
+ * Makes the file shorter: the newest quarter of its lines stays, of those before it every fourth, and all under which a key changed, or that are spoiled. Any head covers
+ * what came before it, so that the record grows coarser with age and loses no entry. The new file takes the place of the old one in one step.
+ */
+function thinOut(path: string): void {
+  const lines = readFileSync(path, 'utf8').split('\n')
+  const recent = Math.floor((lines.length * 3) / 4)
+  const kept = lines.filter((line, at) => {
+    if (at >= recent || at % thinning === 0) return true
+    const note = readLine(line)
+    return note === null || isTakeOver(note)
+  })
+  replaceFile(path, kept.join('\n'), 0o644)
+}
+
+/**
+ * Opens the file for appending. Each publication is on disk when `publish` returns. Several processes may append; one whose file was thinned out by another goes on in the
+ * new one.
+ *
+ * @param longest octets beyond which it is thinned out
+ * @throws what the file system throws
+ */
+export function openPublished(path: string, longest = longestFile): PublishedHeads {
   let last: string | null = null
   for (const { note } of publishedBackward(path)) {
     last = note
     break
   }
-  const file = openSync(path, 'a+', 0o644)
+  let file = openSync(path, 'a+', 0o644)
   let torn = true
+  let longestNow = longest
+  const goOn = (): void => {
+    const isSame = () => fstatSync(file).ino === statSync(path, { throwIfNoEntry: false })?.ino
+    if (isSame() && fstatSync(file).size > longestNow) {
+      try {
+        thinOut(path)
+      } catch {
+        // no room for a second file: the long one goes on
+      }
+      longestNow = Math.max(longest, 2 * statSync(path).size)
+    }
+    if (isSame()) return
+    closeSync(file)
+    file = openSync(path, 'a+', 0o644)
+    torn = true
+  }
   return {
     publish: (checkpoint) => {
       if (checkpoint === last) return
+      goOn()
       if (torn) cutTornLine(file)
       torn = true
       const line = Buffer.from(`${JSON.stringify(checkpoint)}\n`, 'utf8')
