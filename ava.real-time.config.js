@@ -7,6 +7,7 @@ export const realTime = [
   'kamailio/**/*.test.ts',
   'sipp-scenarios/**/*.test.ts',
   'scripts/**/*.test.ts',
+  'gateways/h323/endpoint/**/*.test.ts',
   'gateways/h323/mcu/mcu*.test.ts',
   'gateways/sip-engine/sipp/**/*.test.ts',
   'gateways/sip-engine/srf-suite/**/*.test.ts',

@@ -1,9 +1,10 @@
 /**
- * `npm run bench:h323 [-- --json]`: messages a second on one core, for messages of real calls; the gatekeeper.
+ * `npm run bench:h323 [-- --json]`: messages a second on one core, for messages of real calls; the gatekeeper; calls.
  */
 import { parseArgs } from 'node:util'
 import { jsonLines, type Metric, metricTable } from '#scripts/bench/report.ts'
 import type { Pdu } from '../asn1/asn1.ts'
+import { callMetrics } from '../endpoint/testing/figures.ts'
 import { gatekeeperMetrics } from '../gatekeeper/testing/figures.ts'
 import { h323UserInformation, rasMessage } from '../h225/pdus.ts'
 import { multimediaSystemControlMessage } from '../h245/pdus.ts'
@@ -79,5 +80,5 @@ for (const { name, label, sample } of kinds) {
   metrics.push({ metric: `h323.decode_${name}_mps`, value: rate(() => pdu.decode(octets)), unit: 'messages/s', note })
   metrics.push({ metric: `h323.encode_${name}_mps`, value: rate(() => pdu.encode(value)), unit: 'messages/s', note })
 }
-metrics.push(...(await gatekeeperMetrics()))
+metrics.push(...(await gatekeeperMetrics()), ...(await callMetrics()))
 console.log(values.json ? jsonLines(metrics) : metricTable(metrics))
