@@ -66,6 +66,11 @@ test('every problem of a table is told with its line', (t) => {
   t.regex(problems('rows: [')[0]!, /^line 1: /)
 })
 
+test('the rule in the README is one', async (t) => {
+  const [, example] = /```cedar\n([\s\S]*?)```/.exec(await beside('README.md'))!
+  t.notThrows(() => readRules(defaultRules() + example, 'README.md'))
+})
+
 const night = `
 @id("night") @code("guard.rule.night") @reason("nobody is rung at night") @attack
 forbid (principal in Role::"expert", action, resource)
