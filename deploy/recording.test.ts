@@ -5,8 +5,10 @@ import { cp, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
+import { noPolicy, parseVerifierKey } from '#ledger'
 import { decodeWav, RtpPhone, toneLevel } from '#media'
 import { readCredentials, type SuiteSettings } from '#suite'
+import { checkExcerpt } from '../cli/recordings.ts'
 import { ifctl } from '../cli/testing/run.ts'
 import { openPhone } from '../gateways/sip/testing/phone.ts'
 import { decodeDumpHeader, decodeRecords } from '../media/recording/rtpdump.ts'
@@ -69,7 +71,7 @@ call('a call of baresip over SRTP is recorded, excerpted, proved, exported, and 
   const data = suite.data.folder
   const [listed] = (await command(t, data, ['recording', 'list', '--json'])).trim().split('\n')
   const { id, seconds } = JSON.parse(listed!)
-  t.like(JSON.parse(listed!), { conference: 'council', state: 'stopped', gaps: 0 })
+  t.like(JSON.parse(listed!), { conference: 'council', state: 'stopped' })
   t.true(seconds >= 6)
   t.regex(await command(t, data, ['recording', 'verify', id]), /^valid/)
   const folder = join(suite.data.recordings, id)
@@ -103,9 +105,14 @@ call('a call of baresip over SRTP is recorded, excerpted, proved, exported, and 
   const elsewhere = await temporaryFolder(t)
   const moved = join(elsewhere, 'excerpt')
   await cp(excerpt, moved, { recursive: true })
-  const check = (more: readonly string[], code: number) =>
-    command(t, elsewhere, ['recording', 'verify', moved, '--vkey', suite.vkey, '--json', ...more], code)
-  t.like(JSON.parse(await check([], 0)), { verdict: 'valid', recording: id })
+  const verified = JSON.parse(await command(t, elsewhere, ['recording', 'verify', moved, '--vkey', suite.vkey, '--json']))
+  t.like(verified, { verdict: 'valid', recording: id, faults: [] })
+  // the same without a process for each question
+  const check = async () => {
+    const { verdict, faults } = await checkExcerpt(moved, { logs: [parseVerifierKey(suite.vkey)], policy: noPolicy })
+    t.is(verdict, 'altered')
+    return faults.map(({ problem }) => problem)
+  }
   const dump = await readFile(join(moved, 'rtp-2.rtpdump'))
   const { records } = decodeRecords(dump, decodeDumpHeader(dump).recordsAt)
   t.true(records.length > 80, `${records.length} packets in two seconds`)
@@ -115,22 +122,22 @@ call('a call of baresip over SRTP is recorded, excerpted, proved, exported, and 
   )
   const { length } = await readFile(join(moved, 'rtp-2.rtpdump'))
   await damage(join(moved, 'rtp-2.rtpdump'), length - 3)
-  t.deepEqual(faultsOf(await check([], 11)), ['rtp/2, second 4: not what was recorded'])
+  t.deepEqual(await check(), ['rtp/2, second 4: not what was recorded'])
   await damage(join(moved, 'rtp-2.rtpdump'), length - 3)
   await damage(join(moved, 'mix.wav'), 80 + 32_000 - 2)
-  t.deepEqual(faultsOf(await check([], 11)), ['mix, second 3: not what was recorded'])
+  t.deepEqual(await check(), ['mix, second 3: not what was recorded'])
   await damage(join(moved, 'mix.wav'), 80 + 32_000 - 2)
   await damage(join(moved, 'mix.wav'), 61)
-  t.deepEqual(faultsOf(await check([], 11)), ['mix.wav has another header than its sound'])
+  t.deepEqual(await check(), ['mix.wav has another header than its sound'])
   await damage(join(moved, 'mix.wav'), 61)
   const described = JSON.parse(await readFile(join(moved, 'excerpt.json'), 'utf8'))
   await writeFile(join(moved, 'excerpt.json'), JSON.stringify({ ...described, startedAt: described.startedAt + 1000 }))
-  t.regex(faultsOf(await check([], 11)).join(), /says something else than entry/)
+  t.regex((await check()).join(), /says something else than entry/)
   const without = described.seconds.filter(
     (line: { stream: string; second: number }) => line.stream !== 'track/1' || line.second !== 3
   )
   await writeFile(join(moved, 'excerpt.json'), JSON.stringify({ ...described, seconds: without }))
-  t.regex(faultsOf(await check([], 11)).join(), /holds octets that stand for no second|another header/)
+  t.regex((await check()).join(), /holds octets that stand for no second|another header/)
 
   // a vCon whose files lie elsewhere
   const vconFile = join(data, 'call.vcon')
@@ -289,7 +296,8 @@ test('a suite that is killed leaves a recording that is whole; the next start te
   t.is((await verify()).verdict, 'valid')
   const id = String(batches[0]!.payload.recording)
   const report = JSON.parse(await command(t, data, ['recording', 'verify', id, '--json']))
-  t.like(report, { verdict: 'valid', faults: [], notes: ['the recording was interrupted: interrupted'] })
+  t.like(report, { verdict: 'valid', faults: [] })
+  t.is(report.notes.at(-1), 'the recording was interrupted: interrupted')
   if (has('ffmpeg', '-version')) {
     const told = spawnSync(
       'ffmpeg',
