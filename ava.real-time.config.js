@@ -8,6 +8,7 @@ export const realTime = [
   'sipp-scenarios/**/*.test.ts',
   'scripts/**/*.test.ts',
   'gateways/h323/endpoint/**/*.test.ts',
+  'cli/h323-dial.test.ts',
   'gateways/h323/mcu/mcu*.test.ts',
   'gateways/sip-engine/sipp/**/*.test.ts',
   'gateways/sip-engine/srf-suite/**/*.test.ts',

@@ -7,6 +7,7 @@ import {
   recordingsOption,
   registryOption
 } from './command.ts'
+import { coordinatorCommands } from './coordinator-commands.ts'
 
 /** Every command, in the order of the help. Nothing is loaded before it is asked for. */
 export const commands: readonly Command[] = [
@@ -113,6 +114,31 @@ export const commands: readonly Command[] = [
       { name: 'secrets', summary: 'show tokens and passwords too' }
     ],
     load: () => import('./commands/h323-decode.ts')
+  },
+  {
+    words: ['h323', 'dial'],
+    operands: ['<alias-or-address>'],
+    summary: 'call an H.323 terminal, play a tone or a file to it, and tell what happens',
+    options: [
+      { name: 'gatekeeper', value: 'ADDR:PORT', summary: 'register there first; without one the operand is an address' },
+      { name: 'alias', value: 'LIST', summary: 'own names and numbers, by comma (default: ifctl)' },
+      { name: 'user', value: 'NAME', summary: 'account at the gatekeeper (default: the first alias)' },
+      { name: 'password-file', value: 'FILE', summary: 'file with its password in the first line (H.235.1)' },
+      { name: 'listen', value: 'ADDR', summary: 'own address, for signalling and sound (default: 127.0.0.1)' },
+      { name: 'port', value: 'N', summary: 'TCP port of call signalling (default: a free one)' },
+      { name: 'ports', value: 'MIN-MAX', summary: 'UDP ports of sound (default: 30000-30999)' },
+      { name: 'play', value: 'FILE', summary: 'WAV file that is played over and over' },
+      { name: 'tone', value: 'HZ', summary: 'tone that is played where there is no file (default: 440)' },
+      { name: 'digits', value: 'DIGITS', summary: 'keys pressed once the call is answered' },
+      { name: 'seconds', value: 'N', summary: 'hang up so long after the answer (default: 5)' },
+      { name: 'wait', value: 'N', summary: 'seconds that the registration may take (default: 10)' },
+      { name: 'slow-start', summary: 'without fast connect' },
+      { name: 'separate-h245', summary: 'H.245 on a connection of its own, not tunnelled' },
+      { name: 'early-h245', summary: 'H.245 before the call is answered' },
+      { name: 'trace', value: 'ID', summary: 'trace id of the call, which becomes its call identifier (default: a new one)' },
+      { name: 'verbose', summary: 'log what is done, to stderr' }
+    ],
+    load: () => import('./commands/h323-dial.ts')
   },
   {
     words: ['h323', 'endpoints'],
@@ -685,5 +711,6 @@ export const commands: readonly Command[] = [
     summary: 'what models cost per million tokens, and since when',
     options: [dataOption, ratesOption],
     load: () => import('./commands/optimise-rates.ts')
-  }
+  },
+  ...coordinatorCommands
 ]

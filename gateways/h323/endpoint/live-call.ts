@@ -837,7 +837,9 @@ export class LiveCall implements Call {
     this.#closeConnections()
     this.#disengage()
     const cause = this.#cause
-    this.#connected.reject(new InfraFabricError('h323.call.ended', `the call ended with cause ${cause.cause}`))
+    if (!this.#wasActive) {
+      this.#connected.reject(new InfraFabricError('h323.call.ended', `the call ended with cause ${cause.cause}`))
+    }
     this.#record('h323_released', {
       cause: cause.cause,
       reason: cause.reason,
@@ -846,7 +848,7 @@ export class LiveCall implements Call {
       duration_ms: this.#answeredAt === null ? 0 : this.#world.clock.now() - this.#answeredAt
     })
     this.#emit({ type: 'released', by: this.#by, cause })
-    this.#abort.abort()
+    this.#abort.abort('the call is over')
     const media = this.#media
     void (media === null ? Promise.resolve() : media.close().catch(() => null)).then(() => {
       this.#ended.resolve(cause)
