@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { createGuard, engineVersion, type GuardConfig, keepRules, type RuleChange, type RunningGuard } from '#guard'
-import { type Clock, ConfigError, errorCode, type JsonObject, type Log, newTraceId, type Witness } from '#kernel'
+import { type Clock, ConfigError, errorCode, type Guard, type JsonObject, type Log, newTraceId, type Witness } from '#kernel'
 import type { SuiteConfig } from './config.ts'
 import type { DataLayout } from './data.ts'
 import type { SuiteEvent } from './events.ts'
@@ -58,3 +58,42 @@ async function identityOf({ guard: { identity } }: SuiteConfig): Promise<Pick<Gu
     throw new ConfigError('guard.identity.anchors', [`${anchors} cannot be read (${errorCode(error)})`])
   }
 }
+
+/**
+ * A guard whose decisions stand in the ledger with their receipts, for gateways that record none themselves. Where policy wants the entry first
+ * (`failClosed`), a decision that could not be recorded refuses.
+ */
+export const recordingGuard = (guard: Guard, witness: Witness, failClosed: readonly string[]): Guard => ({
+  decide: async (context, request) => {
+    const decision = await guard.decide(context, request)
+    const { verdict, layer, code, reason, security, expertId, hazard, findings, receipt } = decision
+    const payload: JsonObject = {
+      callId: request.callId,
+      verdict,
+      layer,
+      code,
+      reason,
+      security,
+      expertId,
+      hazard,
+      findings: findings.map((finding) => ({ ...finding })),
+      edgeLayers: [],
+      ...(receipt === undefined ? {} : { receipt: { ...receipt } })
+    }
+    try {
+      const recorded = witness.record({ component: 'IF.guard', event: 'policy_decision', traceId: context.traceId, payload })
+      if (failClosed.includes('policy_decision')) await recorded
+      else recorded.catch((error: unknown) => context.log.error({ code: errorCode(error) }, 'decision not recorded'))
+      return decision
+    } catch (error) {
+      context.log.error({ code: errorCode(error) }, 'decision not recorded')
+      return {
+        ...decision,
+        verdict: 'reject',
+        layer: 'witness',
+        code: 'witness.unrecorded',
+        reason: 'the decision could not be recorded'
+      }
+    }
+  }
+})

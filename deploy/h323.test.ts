@@ -76,6 +76,9 @@ test('a room calls another: guarded, admitted, priced, in the ledger, and seen b
     [3, 1, 1, 1, 1, 1]
   )
   t.like(entriesOf('h323_acf_received')[0]!.payload, { guard: 'guard.approved' })
+  const decided = entriesOf('policy_decision')[0]!.payload as { receipt: { facts: { request: object } } }
+  t.like(decided, { verdict: 'approve', code: 'guard.approved' })
+  t.like(decided.receipt.facts.request, { method: 'ARQ', from: 'sip:guardian-1@council.local' })
   const { cost, payload } = entriesOf('h323_call_complete')[0]!
   t.regex(cost ?? '', /^0\.0005\d*$/)
   t.like(payload, { cost })

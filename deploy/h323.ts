@@ -24,6 +24,7 @@ import { formatDecimal, h323SessionCost, parseDecimal } from '#ledger'
 import type { MediaPlane } from '#media'
 import type { SuiteConfig } from './config.ts'
 import type { DataLayout } from './data.ts'
+import { recordingGuard } from './guard.ts'
 import { ensureAccounts, readAccounts } from './h323-accounts.ts'
 import { callExpert } from './h323-bridge.ts'
 
@@ -133,7 +134,7 @@ export async function startH323(config: SuiteConfig, layout: DataLayout, ports: 
         }
       },
       {
-        guard: asksForOurs(guard),
+        guard: recordingGuard(asksForOurs(guard), witness, config.failClosed),
         witness: {
           record: (event) => {
             told.set(event.event, (told.get(event.event) ?? 0) + 1)

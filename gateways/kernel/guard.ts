@@ -38,8 +38,6 @@ export interface GuardRequest {
   readonly signature: string | null
   /** Values of the Identity headers (RFC 8224) as received; left out when there are none. */
   readonly identities?: readonly string[]
-  /** The expert is asked for as one who contradicts. */
-  readonly contrarian?: boolean
   /** Message body, empty when there is none. */
   readonly body: Uint8Array
   readonly edge: EdgeFacts

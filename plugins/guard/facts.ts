@@ -14,6 +14,7 @@ export const callFacts = {
       role: 'string',
       organisation: 'string',
       specialisations: { set: 'string' },
+      contrarian: 'bool',
       certificateDemanded: 'bool',
       signatureDemanded: 'bool'
     }
@@ -25,7 +26,6 @@ export const callFacts = {
       from: 'string',
       to: 'string',
       hazard: 'string',
-      contrarian: 'bool',
       signed: 'bool',
       identities: 'long',
       bodyBytes: 'long'
@@ -76,6 +76,7 @@ export function factsOf(request: GuardRequest, party: Party | null, hazard: stri
       role: party?.role ?? 'none',
       organisation: party?.organisation ?? '',
       specialisations: party?.specialisations ?? [],
+      contrarian: party?.contrarian ?? false,
       certificateDemanded: party?.certificateIdentity != null,
       signatureDemanded: party?.signature === 'required'
     },
@@ -85,7 +86,6 @@ export function factsOf(request: GuardRequest, party: Party | null, hazard: stri
       from: clip(request.fromUri),
       to: clip(request.toUri),
       hazard: hazard ?? '',
-      contrarian: request.contrarian ?? false,
       signed: request.signature !== null,
       identities: request.identities?.length ?? 0,
       bodyBytes: request.body.byteLength

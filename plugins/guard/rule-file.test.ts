@@ -74,7 +74,7 @@ test('the rule in the README is one', async (t) => {
 const night = `
 @id("night") @code("guard.rule.night") @reason("nobody is rung at night") @attack
 forbid (principal in Role::"expert", action, resource)
-when { context.time.hour < 6 && !context.request.contrarian && !context.edge.sourceAddress.isLoopback() };
+when { context.time.hour < 6 && !context.party.contrarian && !context.edge.sourceAddress.isLoopback() };
 `
 
 test('rules of the operator: time of day, role, contrarian, address', async (t) => {
@@ -90,10 +90,16 @@ test('rules of the operator: time of day, role, contrarian, address', async (t) 
       })
     t.like(await at(3), { verdict: 'reject', code: 'guard.rule.night', reason: 'nobody is rung at night', security: true })
     t.like(await at(6), { verdict: 'approve' })
-    t.like(await at(3, { contrarian: true }), { verdict: 'approve' })
     t.like(await bench.guard.decide(context(), { ...request(bench.clock), receivedAt: Date.UTC(2026, 0, 5, 3) }), {
       verdict: 'approve'
     })
+    const { registryPath } = bench
+    await writeFile(
+      registryPath,
+      (await readFile(registryPath, 'utf8')).replace('id: expert-ethics', 'id: expert-ethics\n    contrarian: true')
+    )
+    t.true((await bench.guard.reload()).ok)
+    t.like(await at(3), { verdict: 'approve' }, 'who contradicts is rung at night, too')
     const { receipt } = await at(3)
     t.deepEqual((receipt!.facts as { time: JsonObject }).time, { date: '2026-01-05', hour: 3, minuteOfDay: 180, weekday: 1 })
     await bench.close()

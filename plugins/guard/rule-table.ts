@@ -111,6 +111,7 @@ export function goodCall(schema: FactSchema): Facts {
       role: 'expert',
       organisation: 'Safety & Alignment Advisory',
       specialisations: ['safety', 'alignment'],
+      contrarian: false,
       certificateDemanded: false,
       signatureDemanded: false
     },
@@ -120,7 +121,6 @@ export function goodCall(schema: FactSchema): Facts {
       from: 'sip:expert-safety@external.advisor',
       to: 'sip:council-safety@council.example',
       hazard: 'safety',
-      contrarian: false,
       signed: false,
       identities: 0,
       bodyBytes: 300

@@ -34,6 +34,7 @@ const facts = (x: JsonObject): Facts => ({
     role: 'expert',
     organisation: 'Advisory',
     specialisations: ['safety'],
+    contrarian: false,
     certificateDemanded: false,
     signatureDemanded: false
   },
@@ -43,7 +44,6 @@ const facts = (x: JsonObject): Facts => ({
     from: 'sip:a@b',
     to: 'sip:council@c',
     hazard: 'safety',
-    contrarian: false,
     signed: false,
     identities: 0,
     bodyBytes: 9
