@@ -1,5 +1,4 @@
 import { existsSync, readFileSync, statSync } from 'node:fs'
-import { join } from 'node:path'
 import type { ReadRecording } from '#media/recording'
 import { type Arguments, UsageError } from '../arguments.ts'
 import type { Run } from '../command.ts'
@@ -20,11 +19,12 @@ import {
 } from '../recordings.ts'
 
 export const run: Run = async (args, output) => {
+  const { excerptFile } = await import('#media/recording')
   const named = args.operands[0]!
   const isFile = existsSync(named) && statSync(named).isFile()
   const report = isFile
     ? await checkVcon(readFileSync(named, 'utf8'), await trustOf(args, output))
-    : existsSync(join(named, 'excerpt.json'))
+    : existsSync(excerptFile(named))
       ? await checkExcerpt(named, await trustOf(args, output))
       : await checkWhole(args, await recordingFolder(args, named))
   return tell(report, output)

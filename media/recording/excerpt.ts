@@ -32,7 +32,7 @@ export interface Excerpt {
   readonly format: typeof excerptFormat
   readonly recording: string
   readonly conference: string
-  /** Wall clock of the recording's first sample, milliseconds since 1970. */
+  /** As in the recording's manifest. */
   readonly startedAt: number
   readonly audio: RecordedAudio
   readonly fromSecond: number

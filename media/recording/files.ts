@@ -36,7 +36,7 @@ export interface RecordingManifest {
   readonly id: string
   readonly conference: string
   readonly traceId: string
-  /** Wall clock of the first sample, milliseconds since 1970. */
+  /** Wall clock of the beginning, milliseconds since 1970: when the ledger was told, which is just before the first sample. */
   readonly startedAt: number
   readonly audio: RecordedAudio
   readonly batchSeconds: number
@@ -76,7 +76,7 @@ const idPattern = /^[a-z0-9][a-z0-9._-]{0,127}$/
 /** Whether a text can be the name of a recording, and so of its folder. */
 export const isRecordingId = (id: string): boolean => idPattern.test(id) && !id.includes('..') && !isAbsolute(id)
 
-/** `council-20261121T160000Z-0a1b2c3d`. */
+/** `council-20261121t160000z-0a1b2c3d`. */
 export function recordingId(conference: string, nowMs: number, random: string): string {
   const name =
     conference

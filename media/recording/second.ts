@@ -2,7 +2,7 @@
  * What is hashed of a recording: for each stream and each second, the octets that were stored, told by a text of six lines.
  *
  *     infrafabric-recording/1
- *     council-20261121T160000Z-0a1b2c3d        recording
+ *     council-20261121t160000z-0a1b2c3d        recording
  *     track/3                                  stream: mix, track/N or rtp/N
  *     17                                       second, from 0
  *     32000                                    octets stored for it

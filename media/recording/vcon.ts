@@ -17,7 +17,7 @@ import type { RecordingSigner } from './certificate.ts'
 import { recordingFiles, streamFile } from './files.ts'
 import type { ReadRecording } from './read.ts'
 
-export const vconSyntax = '0.4.0'
+const vconSyntax = '0.4.0'
 
 export interface VconOptions {
   /** HTTPS address of a folder from which the files can be fetched; null to put them into the vCon itself. */
@@ -30,7 +30,7 @@ export interface VconOptions {
 }
 
 /** Octets of files that a vCon holds itself at most. */
-export const largestInline = 32 << 20
+const largestInline = 32 << 20
 
 /**
  * Version 8, made like version 7, with the high 62 bits of the SHA-1 of a host name for random ones.
@@ -48,7 +48,7 @@ export function vconUuid(domain: string, nowMs: number, random: Uint8Array = ran
 }
 
 /** `sha512-` and base64url without padding, of a file of any size. @see draft-ietf-vcon-vcon-core-04 §2.4.2 */
-export function contentHash(path: string): string {
+function contentHash(path: string): string {
   const digest = createHash('sha512')
   const fd = openSync(path, 'r')
   try {

@@ -22,7 +22,7 @@ export interface RecordingPlan {
   readonly audio: RecordedAudio
   /** Seconds of one batch. */
   readonly batchSeconds: number
-  /** Wall clock of the first frame, milliseconds since 1970. */
+  /** As in the manifest. */
   readonly startedAt: number
 }
 
