@@ -87,22 +87,22 @@ export async function trustOf(
   warn: (code: string, message: string) => void
 ): Promise<Trust> {
   const authority = authorityOf(layout)
-  if (authority === null) return { ca: layout.ca }
-  const revoked = (await listClients(authority))
-    .filter(({ revokedAt }) => revokedAt !== null)
-    .map(({ fingerprint }) => fingerprint)
-  const { crl } = clientFiles(authority)
-  if (config.certificates === null) return existsSync(crl) ? { ca: layout.ca, crl, revoked } : { ca: layout.ca, revoked }
-  if (config.certificates.crl === null || !existsSync(crl)) {
-    warn(
-      'suite.certificates.crl',
-      'invited experts are not trusted: certificates.crl, the revocations of certificates.ca, is not given'
-    )
+  const clients = authority === null ? [] : await listClients(authority)
+  const revoked = clients.filter(({ revokedAt }) => revokedAt !== null).map(({ fingerprint }) => fingerprint)
+  const own = clientFiles({ dir: layout.authority }).crl
+  if (config.certificates === null) return existsSync(own) ? { ca: layout.ca, crl: own, revoked } : { ca: layout.ca, revoked }
+  if (config.certificates.crl === null) {
+    if (clients.length > 0)
+      warn(
+        'suite.certificates.crl',
+        'invited experts are not trusted: certificates.crl, the revocations of certificates.ca, is not given'
+      )
     return { ca: layout.ca, revoked }
   }
   const joined = { ca: join(layout.edge, 'authorities.pem'), crl: join(layout.edge, 'revocations.pem') }
-  await writePrivateFile(joined.ca, await texts(layout.ca, authority.certificate))
-  await writePrivateFile(joined.crl, await texts(config.certificates.crl, crl))
+  const invites = authority !== null && existsSync(own) ? { ca: [authority.certificate], crl: [own] } : { ca: [], crl: [] }
+  await writePrivateFile(joined.ca, await texts(layout.ca, ...invites.ca))
+  await writePrivateFile(joined.crl, await texts(config.certificates.crl, ...invites.crl))
   return { ...joined, revoked }
 }
 

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
+import { clientFiles, createAuthority, inviteClient, issueCertificate, writeCrl } from '#kamailio'
 import { ifctl } from '../cli/testing/run.ts'
 import { startBaresip } from '../scripts/baresip/baresip.ts'
 import { currentClients, expiring } from './certificates.ts'
@@ -111,4 +112,54 @@ test('thresholds of 30, 7 and 1 days are told of, and no certificate that was is
     ['2']
   )
   t.deepEqual(currentClients([young, { ...young, revokedAt: '2026-01-02T00:00:00Z' }]), [])
+})
+
+test.serial('production: experts are invited beside the authority of the operator; what runs out is told of once', async (t) => {
+  const data = await temporaryFolder(t)
+  const own = await temporaryFolder(t)
+  const authority = await createAuthority(own, 'The operator')
+  await writeCrl(authority, Date.now())
+  const server = await issueCertificate(authority, {
+    name: 'server',
+    commonName: 'edge',
+    usage: 'server',
+    subjectAltNames: ['IP:127.0.0.1'],
+    notBefore: new Date(Date.now() - 300 * days),
+    notAfter: new Date(Date.now() + 6.5 * days)
+  })
+  const ofOperator = await inviteClient(
+    authority,
+    { id: 'expert-ethics', identity: 'sip:expert-ethics@external.advisor', days: 60 },
+    Date.now()
+  )
+  const { crl } = clientFiles(authority)
+  const settings = { data, requireClientCertificate: true, certificates: { ...server, ca: authority.certificate, crl } }
+  const first = await runSuite(t, settings)
+  const sound = await first.rtp()
+  const calls = async (run: typeof first, id: string, shown: { certificate: string; key: string }): Promise<number> => {
+    const ca = await readFile(authority.certificate, 'utf8')
+    const expert = await run.phone(id, { ca, certificate: shown.certificate, key: shown.key })
+    const call = await expert.invite({ sdp: sound.sdp(), to: `council-${id.split('-')[1]}` })
+    if (call.status === 200) await call.bye()
+    return call.status
+  }
+  t.is(await calls(first, 'expert-ethics', ofOperator), 200)
+
+  const out = join(data, 'invite')
+  const done = await ifctl(['expert', 'invite', 'expert-safety', '--data', data, '--out', out, '--ca', authority.certificate])
+  t.is(done.code, 0, done.stderr)
+  const invited = {
+    certificate: await readFile(join(out, 'client.pem'), 'utf8'),
+    key: await readFile(join(out, 'client.key'), 'utf8')
+  }
+  await until(async () => (await calls(first, 'expert-safety', invited)) === 200, 15_000, 'the invited expert is not trusted')
+  t.is(await calls(first, 'expert-ethics', ofOperator), 200)
+
+  await until(() => first.entriesOf('certificate_expiring').length > 0)
+  t.like(first.entriesOf('certificate_expiring')[0]!.payload, { certificate: 'server', daysLeft: 6, threshold: 7 })
+  t.true(first.events.some((event) => event.type === 'warning' && event.code === 'suite.certificate'))
+  await first.suite.stop()
+  const second = await runSuite(t, settings)
+  t.true(second.events.some((event) => event.type === 'warning' && event.code === 'suite.certificate'))
+  t.is(second.entriesOf('certificate_expiring').length, 1, 'the ledger is told once')
 })
