@@ -6,13 +6,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { cac } from 'cac'
 import { z } from 'zod'
-import { ConfigError, defaultHazards } from '#kernel'
+import { ConfigError } from '#kernel'
 import { readCredentials, type Suite, startSuite } from '#suite'
 import { syncMs } from './disk.ts'
 import { details, type Found, metricsOf } from './figures.ts'
 import { type Load, startLoad } from './load.ts'
 import { type CallPlan, measureCalls } from './measure-calls.ts'
 import { measureMedia } from './measure-media.ts'
+import { loadRegistry, loadUsers } from './registry.ts'
 import { jsonLines, metricTable } from './report.ts'
 import { switchedPorts } from './without.ts'
 
@@ -33,22 +34,6 @@ const optionsSchema = z.object({
 })
 
 const say = (text: string) => process.stderr.write(`${text}\n`)
-
-/** Experts for all hazards who need no signature. */
-function registry(): string {
-  const expert = (n: number) =>
-    [
-      `  - id: expert-${n}`,
-      `    uri: sip:expert-${n}@external.advisor`,
-      '    organisation: Load',
-      `    specialisations: [${defaultHazards.join(', ')}]`,
-      '    publicKey: null',
-      '    certificateIdentity: null',
-      `    digestUser: expert-${n}`,
-      '    signature: optional'
-    ].join('\n')
-  return `experts:\n${Array.from({ length: experts }, (_, n) => expert(n)).join('\n')}\nguardians: []\n`
-}
 
 async function main(): Promise<number> {
   const program = cac('bench:call')
@@ -82,7 +67,7 @@ async function main(): Promise<number> {
   process.once('SIGINT', interrupted).once('SIGTERM', interrupted)
   try {
     const registryFile = join(folder, 'registry.yaml')
-    await writeFile(registryFile, registry())
+    await writeFile(registryFile, loadRegistry(experts))
     const ports = switchedPorts()
     suite = await startSuite(
       {
@@ -100,11 +85,7 @@ async function main(): Promise<number> {
     load = await startLoad({
       port: suite.addresses.tls!.port,
       ca: await readFile(suite.data.ca, 'utf8'),
-      users: Object.entries(users).map(([name, { password }], n) => ({
-        name,
-        password: password!,
-        algorithm: n % 2 === 0 ? ('SHA-256' as const) : ('MD5' as const)
-      })),
+      users: loadUsers(users),
       dialled: Array.from({ length: conferences }, (_, n) => `council${n}-safety`),
       connections,
       holdMs,

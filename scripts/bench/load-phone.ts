@@ -1,14 +1,18 @@
 /**
- * A telephone that makes many calls over one TLS connection and keeps the time of each. It reads of an answer only what the next request needs, so that
- * what is measured is the suite and not the phone.
+ * A telephone that makes many calls over one TLS connection or UDP socket and keeps the time of each. It reads of an answer only what the next request
+ * needs, so that what is measured is the suite and not the phone.
  */
 import { createHash, randomBytes } from 'node:crypto'
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
 import { connect } from 'node:tls'
 
 export interface LoadUser {
   readonly name: string
   readonly password: string
   readonly algorithm: 'MD5' | 'SHA-256'
+  /** Sends X-IF-Signature headers of the right form that nobody signed. */
+  readonly forges?: boolean
 }
 
 export interface CallOrder {
@@ -16,7 +20,9 @@ export interface CallOrder {
   /** User part that is dialled: conference and hazard. */
   readonly dialled: string
   readonly sdp: string
-  readonly holdMs: number
+  /** Told the session description of the answer; the call is ended when it resolves. */
+  readonly hold: (answer: string) => Promise<unknown>
+  /** From the INVITE to the answer, and from the BYE to its answer. */
   readonly timeoutMs: number
 }
 
@@ -30,7 +36,26 @@ export interface CallTimes {
   readonly authenticatedMs: number
 }
 
-export type CallOutcome = ({ readonly ok: true } & CallTimes) | { readonly ok: false; readonly reason: string }
+export type CallOutcome =
+  | ({ readonly ok: true } & CallTimes)
+  | {
+      readonly ok: false
+      readonly reason: string
+      /** It had been answered. */
+      readonly accepted: boolean
+    }
+
+/** How a phone reaches the edge. */
+interface Wire {
+  readonly transport: 'TLS' | 'UDP'
+  readonly localPort: number
+  readonly send: (text: string) => void
+  readonly close: () => void
+}
+
+const forgedSignature = (): string =>
+  `X-IF-Trace-ID: ${randomBytes(16).toString('hex')}\r\nX-IF-Hazard: safety\r\nX-IF-Signature: v=1;kid=${randomBytes(8).toString('hex')};` +
+  `iat=${Math.floor(Date.now() / 1000)};nonce=${randomBytes(18).toString('base64url')};sig=${randomBytes(64).toString('base64url')}\r\n`
 
 export interface LoadPhone {
   /** Makes a call and ends it after its hold. Resolves when its BYE is answered; never rejects. */
@@ -43,6 +68,8 @@ interface Answer {
   readonly cseq: string
   readonly text: string
 }
+
+const timer1Ms = 500
 
 const token = (): string => randomBytes(9).toString('base64url')
 
@@ -63,12 +90,13 @@ function credentialsFor(answer: Answer, { name, password, algorithm }: LoadUser,
   return `Digest username="${name}", realm="${realm}", nonce="${nonce}", uri="${uri}", response="${response}", algorithm=${algorithm}, cnonce="${cnonce}", qop=auth, nc=00000001`
 }
 
-/**
- * Opens the connection.
- *
- * @param ca PEM of the authority that the edge's certificate must come from
- */
-export async function openLoadPhone(port: number, ca: string): Promise<LoadPhone> {
+/** One connection; `received` is told each message, `lost` why there is none any more. @param ca PEM of the authority of the edge's certificate */
+async function connectTls(
+  port: number,
+  ca: string,
+  received: (text: string) => void,
+  lost: (why: string) => void
+): Promise<Wire> {
   const socket = connect({ host: '127.0.0.1', port, ca })
   await new Promise<void>((resolve, reject) => {
     socket.once('secureConnect', resolve).once('error', reject)
@@ -77,23 +105,8 @@ export async function openLoadPhone(port: number, ca: string): Promise<LoadPhone
   socket.setTimeout(0)
   socket.setNoDelay(true)
   socket.setEncoding('latin1')
-  const calls = new Map<string, { answered: (answer: Answer) => void; fail: (reason: string) => void }>()
-  const lost = (reason: string) => {
-    for (const { fail } of [...calls.values()]) fail(reason)
-  }
   socket.on('error', (error) => lost(error.message))
   socket.on('close', () => lost('connection closed'))
-
-  const received = (text: string) => {
-    const callId = headersOf(text, 'Call-ID')[0]!
-    const status = Number(/^SIP\/2\.0 (\d{3}) /.exec(text)?.[1])
-    if (status > 0) return calls.get(callId)?.answered({ status, cseq: headersOf(text, 'CSeq')[0]!, text })
-    if (text.startsWith('ACK ')) return
-    const copied = text.match(/^(?:Via|Record-Route|From|To|Call-ID|CSeq)\s*:.*\r\n/gim)!.join('')
-    socket.write(`SIP/2.0 200 OK\r\n${copied}Content-Length: 0\r\n\r\n`)
-    if (text.startsWith('BYE ')) calls.get(callId)?.fail('ended by the far end')
-  }
-
   let buffer = ''
   socket.on('data', (chunk: string) => {
     buffer += chunk
@@ -105,36 +118,85 @@ export async function openLoadPhone(port: number, ca: string): Promise<LoadPhone
       received(message)
     }
   })
+  return {
+    transport: 'TLS',
+    localPort: socket.localPort!,
+    send: (text) => void socket.write(text),
+    close: () => void socket.destroy()
+  }
+}
 
-  const call = ({ user, dialled, sdp, holdMs, timeoutMs }: CallOrder): Promise<CallOutcome> => {
+async function openUdp(port: number, received: (text: string) => void): Promise<Wire> {
+  const socket = createSocket({ type: 'udp4', recvBufferSize: 4_194_304 }).bind(0, '127.0.0.1')
+  await once(socket, 'listening')
+  socket.on('message', (data) => received(data.toString('latin1')))
+  socket.on('error', () => undefined)
+  return {
+    transport: 'UDP',
+    localPort: socket.address().port,
+    send: (text) => socket.send(text, port, '127.0.0.1'),
+    close: () => void socket.close()
+  }
+}
+
+/** @param ca PEM of the authority that the edge's certificate must come from; null for UDP */
+export async function openLoadPhone(port: number, ca: string | null): Promise<LoadPhone> {
+  const calls = new Map<string, { answered: (answer: Answer) => void; fail: (reason: string) => void }>()
+  const lost = (reason: string) => {
+    for (const { fail } of [...calls.values()]) fail(reason)
+  }
+  const received = (text: string) => {
+    const callId = headersOf(text, 'Call-ID')[0]!
+    const status = Number(/^SIP\/2\.0 (\d{3}) /.exec(text)?.[1])
+    if (status > 0) return calls.get(callId)?.answered({ status, cseq: headersOf(text, 'CSeq')[0]!, text })
+    if (text.startsWith('ACK ')) return
+    const copied = text.match(/^(?:Via|Record-Route|From|To|Call-ID|CSeq)\s*:.*\r\n/gim)!.join('')
+    wire.send(`SIP/2.0 200 OK\r\n${copied}Content-Length: 0\r\n\r\n`)
+    if (text.startsWith('BYE ')) calls.get(callId)?.fail('ended by the far end')
+  }
+
+  const wire = ca === null ? await openUdp(port, received) : await connectTls(port, ca, received, lost)
+
+  const call = ({ user, dialled, sdp, hold, timeoutMs }: CallOrder): Promise<CallOutcome> => {
     const done = Promise.withResolvers<CallOutcome>()
-    const sentBy = `127.0.0.1:${socket.localPort}`
-    const uri = `sip:${dialled}@127.0.0.1:${port};transport=tls`
+    const sentBy = `127.0.0.1:${wire.localPort}`
+    const parameter = wire.transport === 'TLS' ? ';transport=tls' : ''
+    const uri = `sip:${dialled}@127.0.0.1:${port}${parameter}`
     const [callId, fromTag] = [token(), token()]
     let branch = ''
     let to = `<${uri}>`
     let target = uri
     let routes: readonly string[] = []
+    /** Timers A and E: what is not answered is sent again. @see RFC 3261 §17.1 */
+    let again: NodeJS.Timeout | null = null
+    const repeat = (text: string, afterMs = timer1Ms) => {
+      if (again !== null) clearTimeout(again)
+      again = setTimeout(() => {
+        wire.send(text)
+        repeat(text, afterMs * 2)
+      }, afterMs)
+    }
     const send = (method: string, cseq: number, { more = '', body = '', sameBranch = false } = {}) => {
       if (!sameBranch) branch = `z9hG4bK${token()}`
-      socket.write(
-        `${method} ${target} SIP/2.0\r\nVia: SIP/2.0/TLS ${sentBy};rport;branch=${branch}\r\n${routes.map((route) => `Route: ${route}\r\n`).join('')}Max-Forwards: 70\r\n` +
-          `From: <sip:${user.name}@external.advisor>;tag=${fromTag}\r\nTo: ${to}\r\nCall-ID: ${callId}\r\nCSeq: ${cseq} ${method}\r\n` +
-          `Contact: <sip:${user.name}@${sentBy};transport=tls>\r\n${more}Content-Length: ${body.length}\r\n\r\n${body}`
-      )
+      const text =
+        `${method} ${target} SIP/2.0\r\nVia: SIP/2.0/${wire.transport} ${sentBy};rport;branch=${branch}\r\n${routes.map((route) => `Route: ${route}\r\n`).join('')}Max-Forwards: 70\r\n` +
+        `From: <sip:${user.name}@external.advisor>;tag=${fromTag}\r\nTo: ${to}\r\nCall-ID: ${callId}\r\nCSeq: ${cseq} ${method}\r\n` +
+        `Contact: <sip:${user.name}@${sentBy}${parameter}>\r\n${more}Content-Length: ${body.length}\r\n\r\n${body}`
+      wire.send(text)
+      if (wire.transport === 'UDP' && method !== 'ACK') repeat(text)
     }
     const invite = (cseq: number, more: string) =>
       send('INVITE', cseq, { more: `${more}Content-Type: application/sdp\r\n`, body: sdp })
 
-    let hold: NodeJS.Timeout | null = null
     const finish = (outcome: CallOutcome) => {
       clearTimeout(timeout)
-      if (hold !== null) clearTimeout(hold)
+      if (again !== null) clearTimeout(again)
       calls.delete(callId)
       done.resolve(outcome)
     }
-    const fail = (reason: string) => finish({ ok: false, reason })
-    const timeout = setTimeout(() => fail(`not over within ${timeoutMs} ms`), timeoutMs)
+    const fail = (reason: string) => finish({ ok: false, reason, accepted: times !== null })
+    const late = (what: string) => setTimeout(() => fail(`${what} within ${timeoutMs} ms`), timeoutMs)
+    let timeout = late('not answered')
 
     const refusedInvite = (cseq: number, answer: Answer) => {
       const first = to
@@ -149,9 +211,12 @@ export async function openLoadPhone(port: number, ca: string): Promise<LoadPhone
     const answered = (answer: Answer) => {
       const nowMs = performance.now()
       const { status, cseq, text } = answer
+      if (again !== null) clearTimeout(again)
       if (status < 200) return
       switch (cseq) {
         case '1 INVITE':
+          // an answer that was sent again
+          if (!Number.isNaN(challengedMs)) return refusedInvite(1, answer)
           if (status !== 407) {
             refusedInvite(1, answer)
             return fail(`first INVITE got ${status}`)
@@ -159,7 +224,10 @@ export async function openLoadPhone(port: number, ca: string): Promise<LoadPhone
           challengedMs = nowMs
           refusedInvite(1, answer)
           credentialsMs = performance.now()
-          return invite(2, `Proxy-Authorization: ${credentialsFor(answer, user, uri)}\r\n`)
+          return invite(
+            2,
+            `${user.forges === true ? forgedSignature() : ''}Proxy-Authorization: ${credentialsFor(answer, user, uri)}\r\n`
+          )
         case '2 INVITE':
           if (status >= 300) {
             refusedInvite(2, answer)
@@ -174,7 +242,13 @@ export async function openLoadPhone(port: number, ca: string): Promise<LoadPhone
             to = headersOf(text, 'To')[0]!
             target = /<([^>]+)>/.exec(headersOf(text, 'Contact')[0] ?? '')?.[1] ?? uri
             routes = headersOf(text, 'Record-Route').reverse()
-            hold = setTimeout(() => send('BYE', 3), holdMs)
+            clearTimeout(timeout)
+            send('ACK', 2)
+            return void hold(text.slice(text.indexOf('\r\n\r\n') + 4)).then(() => {
+              if (!calls.has(callId)) return
+              timeout = late('BYE not answered')
+              send('BYE', 3)
+            })
           }
           return send('ACK', 2)
         case '3 BYE':
@@ -192,7 +266,7 @@ export async function openLoadPhone(port: number, ca: string): Promise<LoadPhone
     call,
     close: () => {
       lost('closed')
-      socket.destroy()
+      wire.close()
     }
   }
 }

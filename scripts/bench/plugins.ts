@@ -1,0 +1,82 @@
+/**
+ * `npm run bench:plugins`: what the plugins cost beside the bare store, in the same run.
+ *
+ *     npm run bench:plugins -- [--json] [--iterations 2000]
+ */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { createCoordinator, measureLatency } from '#coordinator'
+import { openStore, type StorePlace, witnessedStore } from '#store'
+import { startRedis } from '../../ledger/testing/redis-server.ts'
+import { figure, type Metric, table } from './report.ts'
+
+const { values } = parseArgs({
+  options: { json: { type: 'boolean', default: false }, iterations: { type: 'string', default: '2000' } }
+})
+const iterations = Number(values.iterations)
+if (!(Number.isInteger(iterations) && iterations >= 100 && iterations <= 100_000))
+  throw new Error('--iterations: expected 100 to 100000')
+
+const folder = mkdtempSync(join(tmpdir(), 'bench-plugins-'))
+const redis = await startRedis()
+
+/** Claims a second when 64 of them are under way at any time, each of a task of its own. */
+async function claimsPerSecond(place: StorePlace): Promise<number> {
+  const store = await openStore(place)
+  const coordinator = createCoordinator(witnessedStore(store, null))
+  await coordinator.registerSwarm('alpha', {}, 3_600_000)
+  for (let from = 0; from < iterations; from += 100)
+    await Promise.all(
+      Array.from({ length: Math.min(100, iterations - from) }, (_, at) => coordinator.add({ id: `T-${from + at}` }))
+    )
+  let next = 0
+  const began = performance.now()
+  await Promise.all(
+    Array.from({ length: 64 }, async () => {
+      while (next < iterations) {
+        const claimed = await coordinator.claim(`T-${next++}`, 'alpha')
+        if (!claimed.ok) throw new Error(claimed.reason)
+      }
+    })
+  )
+  const seconds = (performance.now() - began) / 1000
+  await store.close()
+  return iterations / seconds
+}
+
+async function coordinatorFigures(kind: string, place: (name: string) => StorePlace) {
+  const store = await openStore(place('latency'))
+  const latency = await measureLatency(store, iterations)
+  await store.close()
+  return { kind, latency, perSecond: await claimsPerSecond(place('rate')) }
+}
+
+try {
+  const sqlite = await coordinatorFigures('SQLite', (name) => ({ kind: 'sqlite', path: join(folder, `${name}.db`) }))
+  const overRedis = await coordinatorFigures('Redis', (name) => ({ kind: 'redis', url: redis.url, name }))
+  const metrics: Metric[] = [
+    { metric: 'coordinator.claim_p99_ms', value: sqlite.latency.claim.p99, unit: 'ms', note: 'SQLite, one claim at a time' },
+    {
+      metric: 'coordinator.claim_ratio_to_store',
+      value: sqlite.latency.ratio,
+      unit: 'ratio',
+      note: 'median claim to median bare read-and-write transaction of the same store, in turn'
+    },
+    { metric: 'coordinator.claims_per_s', value: sqlite.perSecond, unit: '1/s', note: 'SQLite, 64 under way, each durable' }
+  ]
+  if (values.json) for (const metric of metrics) console.log(JSON.stringify(metric))
+  else {
+    const row = ({ kind, latency: { claim, store, ratio }, perSecond }: typeof sqlite) => [
+      kind,
+      ...[claim.p50, claim.p99, store.p50, store.p99, ratio].map(figure),
+      perSecond.toFixed(0)
+    ]
+    const head = ['coordinator', 'claim p50 ms', 'p99', 'bare p50 ms', 'p99', 'ratio', 'claims/s, 64 under way']
+    console.log(table([head, row(sqlite), row(overRedis)]))
+  }
+} finally {
+  await redis.stop()
+  rmSync(folder, { recursive: true, force: true })
+}
