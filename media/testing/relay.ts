@@ -4,7 +4,7 @@
  *
  * Told by the parent: {@link RelayOrder}; tells: {@link RelayReport}. Ends with the parent.
  */
-import { setPriority } from 'node:os'
+import { getPriority, setPriority } from 'node:os'
 import { DecodeError } from '#kernel'
 import { Latch } from '../latch.ts'
 import { PortPool, sharePorts } from '../ports.ts'
@@ -67,7 +67,7 @@ async function open(phones: readonly number[], portRange: readonly [number, numb
 }
 
 try {
-  if (process.platform === 'linux') setPriority(-10)
+  if (process.platform === 'linux' && getPriority() > -10) setPriority(-10)
 } catch {
   // As a media thread: without the right to it takes its turn like any other.
 }
