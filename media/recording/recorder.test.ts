@@ -254,6 +254,7 @@ test('batches that the ledger refuses end the recording, and are told at the nex
     events,
     of,
     folder,
+    recorder,
     restart,
     names
   } = await scene(t, {}, {}, ({ event }) => refused && (event === 'recording_batch' || event === 'recording_failed'))
@@ -262,6 +263,7 @@ test('batches that the ledger refuses end the recording, and are told at the nex
   phone.takeHeard()
   await sleep(200)
   t.true(phone.takeHeard().length > 0, 'the call goes on')
+  await until(() => recorder.status().length === 0, 'closed')
   refused = false
   await restart()
   t.true(of('recording_batch').length >= 1)
