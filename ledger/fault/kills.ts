@@ -15,6 +15,10 @@ export const origin = 'fault.example/witness'
 
 /** Kills of one log, before a fresh one is begun. */
 export const killsPerLog = 20
+/** Some of the rounds are longer, with many entries at a time, and their journal is brought home while they are written. */
+export const bulk = 200
+export const isInBulk = (random: () => number): boolean => random() < 0.3
+export const bulkMs = 1000
 /** Producers of each of two writers: a key has one owner. */
 export const producersOf = [
   ['a', 'b', 'c', 'd'],
@@ -57,13 +61,14 @@ export async function killWriters({ runs, seed, onRun, signal }: RunOptions): Pr
       }
       const writers = runs - run > 1 && random() < 0.2 ? 2 : 1
       const clock = random() < 0.2 ? ({ with: 'wandering-clock' } as const) : {}
+      const many = isInBulk(random)
       const loaders = producersOf
         .slice(0, writers)
-        .map((producers) => startLoader({ dir, origin, next: only(oracle!.next(), producers) }, clock))
+        .map((producers) => startLoader({ dir, origin, next: only(oracle!.next(), producers), ...(many ? { bulk } : {}) }, clock))
       const early = random() < 0.2
       for (const { child, begun } of loaders) {
         if (!early) await begun
-        await pause(random() * (early ? 250 : 100))
+        await pause(random() * (early ? 250 : many ? bulkMs : 100))
         oracle.observeHeads()
         child.kill('SIGKILL')
       }

@@ -18,6 +18,8 @@ export interface LoadSettings {
   readonly next: Readonly<Record<string, number>>
   /** Appends per producer; until killed when left out. */
   readonly appends?: number
+  /** Entries of an append, times one to three. Default 1. With many, the journal is brought home by its thread while they are written. */
+  readonly bulk?: number
   /** Stays, with the ledger open, when all is appended. */
   readonly hold?: boolean
 }
@@ -43,14 +45,14 @@ const passing = {
 }
 
 async function load(
-  { store, next, appends = Number.POSITIVE_INFINITY, hold = false }: LoadSettings,
+  { store, next, appends = Number.POSITIVE_INFINITY, bulk = 1, hold = false }: LoadSettings,
   ledger: Appender
 ): Promise<void> {
   let epoch = 0
   const produce = async (producer: string, from: number): Promise<void> => {
     let number = from
     for (let times = 0; times < appends; ) {
-      const items = Array.from({ length: 1 + (number % 3) }, (_, more) => loadItem(producer, number + more))
+      const items = Array.from({ length: bulk * (1 + (number % 3)) }, (_, more) => loadItem(producer, number + more))
       try {
         const places = await ledger.append(items, epoch)
         const now = process.hrtime.bigint()

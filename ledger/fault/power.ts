@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { ledgerFiles } from '#ledger'
 import { cutsPerDisk, Disk } from './disk.ts'
-import { origin, vkeyIn } from './kills.ts'
+import { bulk, bulkMs, isInBulk, origin, vkeyIn } from './kills.ts'
 import { startLoader } from './loader.ts'
 import { embedded, newTally, Oracle, type Tally } from './oracle.ts'
 import { randomFrom } from './random.ts'
@@ -39,9 +39,13 @@ async function cutPower({ scratch, runs, seed, careless }: PowerSettings): Promi
       oracle = new Oracle(embedded(dir), producers, tally)
     }
     const early = random() < 0.2
-    const { child, begun, ended } = startLoader({ dir, origin, next: oracle.next() }, careless ? { with: 'careless' } : {})
+    const many = isInBulk(random)
+    const { child, begun, ended } = startLoader(
+      { dir, origin, next: oracle.next(), ...(many ? { bulk } : {}) },
+      careless ? { with: 'careless' } : {}
+    )
     if (!early) await begun
-    await pause(random() * (early ? 300 : 150))
+    await pause(random() * (early ? 300 : many ? bulkMs : 150))
     oracle.observeHeads()
     const cutAtNs = disk.cut()
     child.kill('SIGKILL')
