@@ -18,7 +18,7 @@ const context = { traceId: newTraceId(), log: silentLog, signal: new AbortContro
 const announcement = { samples: sine(8000, 1400, -12, 4000), sampleRateHz: 8000 }
 
 async function until(what: () => boolean | Promise<boolean>, why: string): Promise<void> {
-  for (const deadline = Date.now() + 8000; !(await what()); await sleep(20)) if (Date.now() > deadline) throw new Error(why)
+  for (const deadline = Date.now() + 20_000; !(await what()); await sleep(20)) if (Date.now() > deadline) throw new Error(why)
 }
 
 /** A ledger in memory. `refuses` is asked before each entry. */
