@@ -80,7 +80,7 @@ test('every command has help of its own, and groups list theirs', async (t) => {
 const mistakes: readonly { args: readonly string[]; says: RegExp }[] = [
   { args: [], says: /no command; ifctl help tells of up, sip-server, .*guard/ },
   { args: ['gaurd'], says: /unknown command gaurd\n.*did you mean guard\?/ },
-  { args: ['guard'], says: /guard needs one of: explain, registry/ },
+  { args: ['guard'], says: /guard needs one of: explain, replay, policy, registry/ },
   { args: ['guard', 'exlpain', 'x'], says: /did you mean guard explain\?/ },
   { args: ['guard', 'zzz'], says: /unknown command guard zzz\n.*there are: explain/ },
   { args: ['help', 'nothing'], says: /unknown command nothing/ },
