@@ -8,7 +8,7 @@ import type {
 } from '../h245/h245.ts'
 
 /** Timers of H.245 by their numbers. @see H.245 appendix III */
-export type H245Timer = 'T101' | 'T102' | 'T103' | 'T105' | 'T106' | 'T108' | 'T109'
+export type H245Timer = 'T101' | 'T103' | 'T105' | 'T106' | 'T108' | 'T109'
 
 /** What an entity asks for. `tell` speaks to the user of the entity. */
 export type EntityEffect<Told> =
