@@ -1,6 +1,6 @@
 /**
  * Who waits for an answer, by a number that is free again once it is answered. No Map: those that it outgrew point at the next one, so that one of them in old
- * memory keeps all that ever waited from being freed by the quick collections (at 20,000 appends a second each of those then took 20 to 40 ms, and now takes 1 to 2).
+ * memory keeps all that ever waited from being freed by the quick collections (at 20,000 appends a second each of those then took up to 20 ms, and now takes 1 to 3).
  */
 export class Waiting<T> {
   readonly #waiters: (PromiseWithResolvers<T> | undefined)[] = []
