@@ -121,21 +121,22 @@ test('who has heard the announcement is recorded; consent stands in the ledger b
   t.is(names().at(-1), 'recording_stopped')
   t.like(of('recording_stopped')[0]!.payload, { reason: 'conference-over', parties: 2 })
   t.deepEqual(
-    of('recording_consent').map(({ payload }) => [payload.participant, payload.given, payload.by]),
-    [
-      ['a', true, 'announcement'],
-      ['b', true, 'announcement']
-    ]
+    of('recording_consent')
+      .map(({ payload }) => `${payload.participant} ${payload.given} ${payload.by}`)
+      .sort(),
+    ['a true announcement', 'b true announcement']
   )
   const { recording } = events[0]!
   const mix = await sound(folder, recording, 'mix.wav')
   const both = mix.subarray(16_000 * (before + 1), 16_000 * (before + 2))
   t.true(hears(both, 440) && hears(both, 700))
   t.false(hears(mix, 1400), 'the announcement came before')
-  const track = await sound(folder, recording, 'track-1.wav')
-  t.true(hears(track, 440) && !hears(track, 700))
   const manifest = readManifest(await readFile(join(folder, recording, 'recording.json'), 'utf8'))
-  t.like(manifest, { state: 'stopped', parties: [{ participant: 'a' }, { participant: 'b' }] })
+  t.is(manifest.state, 'stopped')
+  t.is(manifest.parties.length, 2)
+  const { slot } = manifest.parties.find(({ participant }) => participant === 'a')!
+  const track = await sound(folder, recording, `track-${slot}.wav`)
+  t.true(hears(track, 440) && !hears(track, 700))
   t.is(
     of('recording_batch').reduce((sum, { items }) => sum + items!.filter((text) => text.includes('\nmix\n')).length, 0),
     manifest.seconds
@@ -261,8 +262,7 @@ test('batches that the ledger refuses end the recording, and are told at the nex
   const { phone } = await enter('a', 440)
   await until(() => events.some(({ type }) => type === 'failed'), 'failed')
   phone.takeHeard()
-  await sleep(200)
-  t.true(phone.takeHeard().length > 0, 'the call goes on')
+  await until(() => phone.takeHeard().length > 0, 'the call goes on')
   await until(() => recorder.status().length === 0, 'closed')
   refused = false
   await restart()
@@ -356,8 +356,7 @@ test('a full disk ends the recording, not the call: whole seconds are kept and t
   await until(() => events.some(({ type }) => type === 'failed'), 'the disk is full')
   t.like(events.at(-1), { type: 'failed', code: 'ENOSPC' })
   phone.takeHeard()
-  await sleep(200)
-  t.true(phone.takeHeard().length > 0, 'the call goes on')
+  await until(() => phone.takeHeard().length > 0, 'the call goes on')
   await until(() => recorder.status().length === 0, 'closed')
   t.like(of('recording_failed')[0]!.payload, { code: 'ENOSPC' })
   const { recording } = events[0]!
@@ -395,8 +394,7 @@ test('a disk that hangs ends the recording, not the call', async (t) => {
     { code: 'recording.disk-slow' }
   )
   phone.takeHeard()
-  await sleep(200)
-  t.true(phone.takeHeard().length > 0, 'the call goes on')
+  await until(() => phone.takeHeard().length > 0, 'the call goes on')
   thaw()
   await until(() => recorder.status().length === 0, 'closed')
   t.like(of('recording_failed')[0]!.payload, { code: 'recording.disk-slow' })
