@@ -132,6 +132,34 @@ test('an excerpt, checked with another key, with an entry about something else, 
     t.is((await check('--vkey', vkey)).code, 1)
   }))
 
+test('a bundle of the ledger proves an excerpt as the ledger does', (t) =>
+  withFolder(async (data) => {
+    const { vkey } = await prepare(data, (_batch, event) => event)
+    const done = async (...args: string[]) => {
+      const { code, stdout, stderr } = await ifctl(args)
+      t.is(code, 0, stdout + stderr)
+      return stdout
+    }
+    const [bundle, taken, out] = [join(data, 'evidence.zip'), join(data, 'taken'), join(data, 'excerpt')]
+    await done(
+      'witness',
+      'export',
+      '--data',
+      data,
+      '--format',
+      'bundle',
+      '--event',
+      'recording_batch',
+      '--unwitnessed',
+      '--out',
+      bundle
+    )
+    await done('witness', 'import', bundle, '--vkey', vkey, '--into', taken)
+    await done('recording', 'excerpt', id, '--data', data, '--ledger', taken, '--from', '0', '--to', '3', '--out', out)
+    t.regex(await done('recording', 'verify', out, '--ledger', taken, '--vkey', vkey), /^valid/)
+    t.regex(await done('recording', 'verify', id, '--data', data, '--ledger', taken), /^valid/)
+  }))
+
 test('what cannot be done is said', (t) =>
   withFolder(async (data) => {
     const { folder } = await prepare(data, (_batch, event) => event)
