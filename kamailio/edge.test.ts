@@ -318,6 +318,10 @@ test('an application server that says 503 hands the call to the next', async (t)
   t.teardown(() => edge.stop())
   const phone = await Phone.open(t, config.listen.tls.port, { rejectUnauthorized: false })
   for (let n = 0; n < 2; n++) t.is((await phone.call()).startLine, 'SIP/2.0 200 OK')
+  ready.answer = draining.answer
+  const refused = await phone.call()
+  t.is(refused.startLine, 'SIP/2.0 503 Service Unavailable', 'all say so: the caller is told, and when to come back')
+  t.is(refused.get('Retry-After'), '10')
 })
 
 test('bad input: what is malformed, oversized or of an unknown method is refused, and the edge lives on', async (t) => {

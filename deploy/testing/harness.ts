@@ -5,7 +5,7 @@ import type { ExecutionContext } from 'ava'
 import { silentLog } from '#kernel'
 import { type LedgerEntry, ledgerFiles, readEntries, type Verification, verifyLedger } from '#ledger'
 import { RtpPhone, type RtpPhoneOptions, sine } from '#media'
-import { readCredentials, type Suite, type SuiteEvent, type SuiteSettings, startSuite } from '#suite'
+import { readCredentials, type Suite, type SuiteEvent, type SuiteOptions, type SuiteSettings, startSuite } from '#suite'
 import { openPhone, type Phone, type PhoneOptions } from '../../gateways/sip/testing/phone.ts'
 
 /** What an external edge would vouch for: for suites without Kamailio. */
@@ -37,7 +37,11 @@ export interface RunningSuite {
 }
 
 /** A suite on free ports in a folder of its own, gone with the test. */
-export async function runSuite(t: ExecutionContext, settings: SuiteSettings = {}): Promise<RunningSuite> {
+export async function runSuite(
+  t: ExecutionContext,
+  settings: SuiteSettings = {},
+  options: Pick<SuiteOptions, 'callPorts'> = {}
+): Promise<RunningSuite> {
   const events: SuiteEvent[] = []
   const data = settings.data ?? (await temporaryFolder(t))
   const suite = await startSuite(
@@ -48,7 +52,7 @@ export async function runSuite(t: ExecutionContext, settings: SuiteSettings = {}
       limits: { requestsPer10s: 1000, callsPerMinute: 100, ...settings.limits },
       data
     },
-    { log: silentLog, onEvent: (event) => events.push(event) }
+    { ...options, log: silentLog, onEvent: (event) => events.push(event) }
   )
   t.teardown(() => suite.stop())
   const files = ledgerFiles(suite.data.ledger)

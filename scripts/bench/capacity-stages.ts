@@ -2,13 +2,12 @@
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { codecNamed } from '../../media/codec/codecs.ts'
-import { openPhones, startLoad as startSound, talk } from '../../media/testing/scene.ts'
 import type { LoadResult } from './caller.ts'
 import type { LoadedSuite } from './capacity-suite.ts'
 import type { Load } from './load.ts'
 import type { LoadUser } from './load-phone.ts'
 import { type Summary, summarise } from './report.ts'
+import { codecNamed, openPhones, startSound, talk } from './testing/sound.ts'
 import { cpuMsOfAll } from './usage.ts'
 
 const quietWithinMs = 30_000

@@ -66,7 +66,7 @@ export async function startLoadedSuite(maxCalls: number): Promise<LoadedSuite> {
       folder,
       users: usable,
       signer: all.find(({ name }) => name === 'signer')!,
-      call: async ({ transport, users: callers = usable, conferences = 10, holdMs = 1000, timeoutMs = 15_000 }) => {
+      call: async ({ transport, users: callers = usable, conferences = 100, holdMs = 1000, timeoutMs = 15_000 }) => {
         const load = await startLoad({
           port: transport === 'tls' ? started.addresses.tls!.port : started.addresses.udp!.port,
           ca: transport === 'tls' ? ca : null,
