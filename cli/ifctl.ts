@@ -38,7 +38,10 @@ async function dispatch(argv: readonly string[], called: string, output: Output,
   const asksHelp = argv[0] === 'help'
   const line = asksHelp ? argv.slice(1) : argv
   const words = line.slice(0, wordCount(line))
-  const command = commands.find((each) => sameWords(each.words, words))
+  // what follows the name of a command that has others under it may be its operand: ifctl escalate safety
+  const command =
+    commands.find((each) => sameWords(each.words, words)) ??
+    commands.find((each) => each.operands.length > 0 && sameWords(each.words, words.slice(0, -1)))
   if (asksHelp || argv.includes('--help')) {
     const group = commands.filter((each) => sameWords(each.words.slice(0, words.length), words))
     if (command === undefined && group.length < 1) throw unknownCommand(words, called)
@@ -47,7 +50,7 @@ async function dispatch(argv: readonly string[], called: string, output: Output,
     return exitCodes.ok
   }
   if (command === undefined) throw unknownCommand(words, called)
-  const args = parseArguments(line.slice(words.length), [...command.options, ...commonOptions], command.operands)
+  const args = parseArguments(line.slice(command.words.length), [...command.options, ...commonOptions], command.operands)
   const { run } = loaded?.name === command.words.join('-') ? loaded : await command.load()
   return run(args, output)
 }
