@@ -67,3 +67,23 @@ test.serial('revoked: refused on a new connection and on the one that is open, w
   t.is((await other.call()).startLine, ok)
   t.is((await (await by(second)).call()).startLine, ok)
 })
+
+test.serial('invites and revocations at once: none undoes another', async (t) => {
+  const now = Date.now()
+  const ids = Array.from({ length: 4 }, (_, n) => `expert-${n}`)
+  const before = (await listClients(authority)).length
+  await Promise.all(ids.map((id) => inviteClient(authority, { id, identity, days: 1 }, now)))
+  await Promise.all([
+    ...ids.slice(0, 2).map((id) => revokeClients(authority, { id }, 'x', now)),
+    ...ids.slice(2).map((id) => inviteClient(authority, { id, identity, days: 1 }, now))
+  ])
+  const clients = (await listClients(authority)).slice(before)
+  t.is(clients.length, 6)
+  t.deepEqual(
+    clients
+      .filter(({ revokedAt }) => revokedAt !== null)
+      .map(({ id }) => id)
+      .sort(),
+    ['expert-0', 'expert-1']
+  )
+})

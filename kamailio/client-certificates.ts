@@ -6,9 +6,10 @@
  *     crl.pem            the same for Kamailio (RFC 5280 §5), made anew from the list
  */
 import { createHash, X509Certificate } from 'node:crypto'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { errorCode, InfraFabricError } from '#kernel'
 import { type Authority, asn1Time, issueCertificate, openssl, replaceFile } from './certificates.ts'
 
@@ -73,6 +74,36 @@ export async function listClients(authority: Pick<Authority, 'dir'>): Promise<re
 const keepClients = (authority: Authority, clients: readonly ClientCertificate[]): Promise<void> =>
   replaceFile(clientFiles(authority).list, `${JSON.stringify({ clients }, null, 2)}\n`)
 
+const lockWaitMs = 10_000
+const staleLockMs = 60_000
+
+/**
+ * Lets one process at a time change the list: an invite must not undo a revocation that was made meanwhile. A lock that a killed process left behind is
+ * taken away after a minute.
+ *
+ * @throws {InfraFabricError} `edge.clients.locked`
+ */
+async function alone<T>({ dir }: Authority, change: () => Promise<T>): Promise<T> {
+  const lock = join(dir, 'clients.lock')
+  for (let waitedMs = 0; ; waitedMs += 50) {
+    try {
+      await mkdir(lock)
+      break
+    } catch (error) {
+      if (errorCode(error) !== 'EEXIST') throw error
+      const since = await stat(lock).then(({ mtimeMs }) => mtimeMs, Date.now)
+      if (Date.now() - since > staleLockMs) await rm(lock, { recursive: true, force: true })
+      else if (waitedMs >= lockWaitMs) throw new InfraFabricError('edge.clients.locked', `${lock} is held by another process`)
+      else await pause(50)
+    }
+  }
+  try {
+    return await change()
+  } finally {
+    await rm(lock, { recursive: true, force: true })
+  }
+}
+
 /**
  * Issues a certificate to an expert and notes it down. Certificates issued before stay good until they are revoked.
  *
@@ -103,7 +134,7 @@ export async function inviteClient(authority: Authority, { id, identity, days }:
       revokedAt: null,
       reason: null
     }
-    await keepClients(authority, [...(await listClients(authority)), client])
+    await alone(authority, async () => keepClients(authority, [...(await listClients(authority)), client]))
     return { client, certificate: x509.toString(), key: await readFile(issued.key, 'utf8') }
   } finally {
     await rm(into, { recursive: true, force: true })
@@ -122,14 +153,16 @@ export async function revokeClients(
   reason: string,
   nowMs: number
 ): Promise<readonly ClientCertificate[]> {
-  const clients = await listClients(authority)
+  const revokedAt = new Date(nowMs).toISOString()
   const isMeant = (client: ClientCertificate): boolean =>
     client.revokedAt === null && ('id' in which ? client.id === which.id : client.serial === which.serial.toUpperCase())
-  const revokedAt = new Date(nowMs).toISOString()
-  const after = clients.map((client) => (isMeant(client) ? { ...client, revokedAt, reason } : client))
-  await keepClients(authority, after)
-  await writeCrl(authority, nowMs)
-  return after.filter((client, at) => client !== clients[at])
+  return alone(authority, async () => {
+    const clients = await listClients(authority)
+    const after = clients.map((client) => (isMeant(client) ? { ...client, revokedAt, reason } : client))
+    await keepClients(authority, after)
+    await writeCrl(authority, nowMs)
+    return after.filter((client, at) => client !== clients[at])
+  })
 }
 
 /** Makes the CRL of the authority from the list. Expired certificates stay in it for as long as they are in the list. */

@@ -1,5 +1,5 @@
 /** Fetches certificates from addresses that callers name, without becoming their tool. */
-import { lookup } from 'node:dns/promises'
+import { Resolver } from 'node:dns/promises'
 import { request } from 'node:https'
 import { isIP } from 'node:net'
 import type { Clock } from '#kernel'
@@ -16,7 +16,7 @@ export interface FetchRules {
   readonly maxOctets?: number
   /** Authorities of the servers, PEM; default: those of Node. */
   readonly tlsAuthorities?: string
-  /** Addresses of a host. Default: the system's resolver. */
+  /** Addresses of a host. Default: asked of the system's name servers. */
   readonly resolve?: (host: string) => Promise<readonly string[]>
   /** Which addresses may be asked. Default: those of the public Internet. */
   readonly mayAsk?: (address: string) => boolean
@@ -29,8 +29,12 @@ export type Fetched =
 
 const defaults = { ports: [443, 8443], timeoutMs: 800, maxOctets: 65_536 } as const
 
-const systemResolve = async (host: string): Promise<readonly string[]> =>
-  (await lookup(host, { all: true, verbatim: true })).map(({ address }) => address)
+/** Not by `dns.lookup`, which keeps a thread of the process's pool waiting for name servers that a caller may have chosen. */
+async function systemResolve(host: string): Promise<readonly string[]> {
+  const resolver = new Resolver({ timeout: 500, tries: 1 })
+  const answers = await Promise.allSettled([resolver.resolve4(host), resolver.resolve6(host)])
+  return answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []))
+}
 
 /** Why a URL may not be asked; null when it may. */
 export function refusedUrl(text: string, { hosts, ports = defaults.ports }: Pick<FetchRules, 'hosts' | 'ports'>): string | null {
