@@ -121,7 +121,7 @@ module g711.so
 module alsa.so
 module srtp.so
 module_tmp uuid.so
-module_tmp account.so
+module_app account.so
 module_app auloop.so
 module_app contact.so
 module_app menu.so
