@@ -168,7 +168,8 @@ const modesOf = (n: number): SignallingModes => ({
   fastStart: (n & 1) !== 0,
   tunnelling: (n & 2) !== 0,
   earlyH245: (n & 4) !== 0,
-  h245InSetup: (n & 8) !== 0
+  h245InSetup: (n & 8) !== 0,
+  bothWays: false
 })
 const allModes = Array.from({ length: 16 }, (_, n) => modesOf(n)).filter((modes) => modes.earlyH245 || !modes.h245InSetup)
 

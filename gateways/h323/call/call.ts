@@ -45,9 +45,17 @@ export interface SignallingModes {
   readonly earlyH245: boolean
   /** H.245 already in SETUP; ooh323c stalls on it. Needs tunnelling and earlyH245, and no fast start. Default false. */
   readonly h245InSetup: boolean
+  /** Sound of H.245 in one channel for both ways, with reverse parameters. Default false. */
+  readonly bothWays: boolean
 }
 
-export const defaultModes: SignallingModes = { fastStart: true, tunnelling: true, earlyH245: false, h245InSetup: false }
+export const defaultModes: SignallingModes = {
+  fastStart: true,
+  tunnelling: true,
+  earlyH245: false,
+  h245InSetup: false,
+  bothWays: false
+}
 
 export interface CallSettings {
   readonly direction: 'outbound' | 'inbound'

@@ -270,7 +270,7 @@ export class ChannelSet {
       }
     }
     this.#inEvent(number, channel, { type: 'establishResponse', ack })
-    if (channel.state === 'established') this.#outbox.tell({ type: 'channelOpened', number, ...at })
+    if (channel.state === 'established') this.#outbox.tell({ type: 'channelOpened', number, own: false, ...at })
   }
 
   rejectChannel(number: number, cause: RejectCause): void {
@@ -541,7 +541,7 @@ export class ChannelSet {
     if (told.type === 'established') {
       this.#readAck(channel, told.ack)
       if (channel.codec === null) {
-        this.#outbox.tell({ type: 'channelOpened', number, rtp: channel.rtp, rtcp: channel.rtcp })
+        this.#outbox.tell({ type: 'channelOpened', number, own: true, rtp: channel.rtp, rtcp: channel.rtcp })
         return
       }
       this.agree()

@@ -35,7 +35,13 @@ export type ControlEvent =
   | { readonly type: 'message'; readonly message: MultimediaSystemControlMessage }
   /** A channel that is not sound, to be decided on by `acceptChannel` or `rejectChannel`. */
   | { readonly type: 'channelOffered'; readonly open: OpenLogicalChannel }
-  | { readonly type: 'channelOpened'; readonly number: number; readonly rtp: Address | null; readonly rtcp: Address | null }
+  | {
+      readonly type: 'channelOpened'
+      readonly number: number
+      readonly own: boolean
+      readonly rtp: Address | null
+      readonly rtcp: Address | null
+    }
   | { readonly type: 'channelClosed'; readonly number: number; readonly own: boolean }
   /** An event that its state does not allow, ignored. */
   | { readonly type: 'ignored'; readonly state: string; readonly event: string }

@@ -320,6 +320,7 @@ test('a channel of ours that is not sound: opened, asked to be closed, closed', 
   t.deepEqual(sides.a.told.at(-1), {
     type: 'channelOpened',
     number,
+    own: true,
     rtp: { ip: '127.0.0.1', port: 7000 },
     rtcp: { ip: '127.0.0.1', port: 7001 }
   })

@@ -119,6 +119,7 @@ const ways: readonly [string, Partial<SignallingModes>][] = [
   ['slow, H.245 by itself', { fastStart: false, tunnelling: false }],
   ['slow, tunnelled, early', { fastStart: false, earlyH245: true }],
   ['slow, H.245 by itself, early', { fastStart: false, tunnelling: false, earlyH245: true }],
+  ['slow, a channel for both ways', { fastStart: false, bothWays: true }],
   ['H.245 in SETUP', { fastStart: false, earlyH245: true, h245InSetup: true }]
 ]
 
@@ -182,6 +183,7 @@ test.serial('hold stops the sound, retrieve brings it back; the other side is to
   const { out, into } = await call(a, b)
   await until(() => out.isMaster() !== null && into.isMaster() !== null, 'H.245')
   const events = listen(into)
+  const outEvents = listen(out)
   out.hold()
   await until(() => out.terms()?.sends !== true && into.terms()?.sends !== true, 'silence')
   t.deepEqual(
@@ -193,6 +195,12 @@ test.serial('hold stops the sound, retrieve brings it back; the other side is to
   t.deepEqual(events.filter(({ type }) => type === 'held').at(-1), { type: 'held', held: false })
   out.requestCodec('PCMA')
   await until(() => heard(out) && heard(into) && out.terms()?.codec === 'PCMA' && into.terms()?.codec === 'PCMA', 'another codec')
+  into.messageWaiting(3)
+  await until(() => outEvents.some(({ type }) => type === 'messageWaiting'), 'message waiting')
+  t.like(
+    outEvents.find(({ type }) => type === 'messageWaiting'),
+    { waiting: true, count: 3 }
+  )
   out.sendDisplay('hello')
   await until(() => into.remote().display === 'hello', 'display')
 })
@@ -287,7 +295,10 @@ test.serial('through a gatekeeper: aliases, admission, disengage; the guard deci
   t.true(bench.gatekeeper.drop(dropped.out.id))
   t.is((await dropped.out.ended).cause, 16)
   bench.gatekeeper.unregister(bench.gatekeeper.endpoints()[0]!.endpointId)
-  await until(() => bench.gatekeeper.endpoints().length === 2, 'registered again')
+  await until(
+    () => bench.gatekeeper.endpoints().length === 2 && a.registration() === 'registered' && b.registration() === 'registered',
+    'registered again'
+  )
   await a.close()
   t.is(bench.gatekeeper.endpoints().length, 1, 'unregistered')
 })

@@ -145,7 +145,13 @@ export type CallEvent =
   | { readonly type: 'messageWaiting'; readonly waiting: boolean; readonly count: number | null }
   /** An H.245 message that the endpoint does not handle: conference control, H.239, flow control of video. */
   | { readonly type: 'h245'; readonly message: MultimediaSystemControlMessage }
-  | { readonly type: 'channelOpened'; readonly number: number; readonly rtp: Address | null; readonly rtcp: Address | null }
+  | {
+      readonly type: 'channelOpened'
+      readonly number: number
+      readonly own: boolean
+      readonly rtp: Address | null
+      readonly rtcp: Address | null
+    }
   | { readonly type: 'channelClosed'; readonly number: number; readonly own: boolean }
   | { readonly type: 'roundTrip'; readonly delayMs: number }
 
@@ -188,6 +194,8 @@ export interface Call {
   readonly sendDisplay: (text: string) => void
   readonly hold: () => void
   readonly retrieve: () => void
+  /** Tells the peer how many messages are kept for it here (H.450.7); none at all with 0. */
+  readonly messageWaiting: (count: number) => void
   /** Asks the peer to call somebody else instead (H.450.2). */
   readonly transfer: (to: string) => void
   /** Asks the peer to send another codec (H.245 mode request). */
@@ -217,7 +225,6 @@ export type EndpointEvent =
   | { readonly type: 'unregistered'; readonly reason: string }
   /** No listener for calls, too many of them, or not a SETUP: refused without being told as a call. */
   | { readonly type: 'refused'; readonly reason: string }
-  | { readonly type: 'messageWaiting'; readonly waiting: boolean; readonly count: number | null; readonly served: string | null }
 
 export interface Endpoint {
   /** Where calls are taken. */

@@ -4,6 +4,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net'
 import {
   type CallContext,
   type Clock,
+  DecodeError,
   errorCode,
   InfraFabricError,
   isTraceId,
@@ -17,17 +18,7 @@ import type { Party } from '../call/messages.ts'
 import { addressOf as h245Address, transportAddress as h245TransportAddress } from '../control/channels.ts'
 import type { AudioCodec, MediaTerms } from '../control/media.ts'
 import type { ControlEvent, ControlSettings } from '../control/session.ts'
-import {
-  type Address,
-  addressOf,
-  aliasOfKey,
-  keyOfAlias,
-  keyOfText,
-  nameOfKey,
-  plainIp,
-  textOfAddress,
-  transportAddressOf
-} from '../gatekeeper/addresses.ts'
+import { type Address, addressOf, plainIp, textOfAddress } from '../gatekeeper/addresses.ts'
 import type { AliasAddress, GenericData, SetupUUIE } from '../h225/h225.ts'
 import { h323UserInformation } from '../h225/pdus.ts'
 import type { MultimediaSystemControlMessage } from '../h245/h245.ts'
@@ -47,12 +38,7 @@ import type {
 } from './endpoint.ts'
 import type { Admission, AdmissionParts, ReportedCall } from './registrar.ts'
 import { Supplementary } from './supplementary.ts'
-
-/** Whom a call is for. */
-export interface Target {
-  readonly aliases: readonly AliasAddress[]
-  readonly address: Address | null
-}
+import { aliasesOf, nameOf, type Target, targetOf, targetOfAliases, textOfTarget } from './target.ts'
 
 /** What the calls of an endpoint share. */
 export interface CallWorld {
@@ -104,38 +90,6 @@ const mostBroken = 10
 const digitMs = 160
 
 export const randomReference = (): number => randomInt(1, 0x8000)
-
-/** @throws {InfraFabricError} `h323.endpoint.target` */
-export function targetOf(text: string): Target {
-  const at = /^(?:(?<name>[^@]+)@)?(?<ip>\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-f:]+\])(?::(?<port>\d{1,5}))?$/i.exec(text)?.groups
-  if (at !== undefined && (at.port !== undefined || at.name !== undefined || !/^[0-9*#,.]+$/.test(text) || text.includes('.'))) {
-    const ip = plainIp(at.ip!.replace(/^\[(.*)\]$/, '$1'))
-    const port = Number(at.port ?? 1720)
-    if (port < 1 || port > 65_535 || ip.split('.').some((part) => Number(part) > 255)) {
-      throw new InfraFabricError('h323.endpoint.target', 'the target is no address')
-    }
-    return { aliases: at.name === undefined ? [] : [aliasOfKey(keyOfText(at.name))], address: { ip, port } }
-  }
-  if (text === '' || text.length > 256) throw new InfraFabricError('h323.endpoint.target', 'the target is empty or too long')
-  return { aliases: [aliasOfKey(keyOfText(text))], address: null }
-}
-
-/** A target as a list of aliases, as H.450 carries it: an address among them is a transportID. */
-const aliasesOf = ({ aliases, address }: Target): AliasAddress[] =>
-  address === null ? [...aliases] : [...aliases, { type: 'transportID', value: transportAddressOf(address) }]
-
-function targetOfAliases(list: readonly AliasAddress[]): Target {
-  const transport = list.find((alias) => alias.type === 'transportID')
-  return {
-    aliases: list.filter(({ type }) => type !== 'transportID'),
-    address: transport === undefined ? null : addressOf(transport.value)
-  }
-}
-
-const textOf = ({ aliases, address }: Target): string => {
-  const key = aliases[0] === undefined ? null : keyOfAlias(aliases[0])
-  return key !== null ? nameOfKey(key) : address === null ? '' : textOfAddress(address)
-}
 
 export class LiveCall implements Call {
   readonly direction: 'inbound' | 'outbound'
@@ -224,7 +178,7 @@ export class LiveCall implements Call {
     const session = outboundSession(world, more, guid, randomBytes(16))
     const call = new LiveCall(world, 'outbound', session, target.aliases, more.genericData, more.modes, more, more.bandwidth)
     call.#place = place
-    queueMicrotask(() => void call.#attempt(target))
+    queueMicrotask(() => call.#begin(target))
     return call
   }
 
@@ -249,7 +203,7 @@ export class LiveCall implements Call {
       },
       own: world.own,
       modes,
-      control: world.control
+      control: { ...world.control, bothWays: modes.bothWays }
     })
     const call = new LiveCall(world, 'inbound', session, setup.destinationAddress ?? [], genericData, modes, null, bandwidth)
     call.#channel = channel
@@ -347,11 +301,23 @@ export class LiveCall implements Call {
   #routed: Address | null = null
   #mapped: readonly AliasAddress[] | null = null
 
+  #begin(target: Target): void {
+    this.#attempt(target).catch((error: unknown) => this.#giveUp(error))
+  }
+
+  /** After an error of our own making: nothing more can be said to the peer. */
+  #giveUp(error: unknown): void {
+    this.#log.error({ code: errorCode(error) }, 'call given up')
+    this.#cause = { cause: causes.temporaryFailure, reason: null }
+    this.#by = 'local'
+    this.#finish()
+  }
+
   /** Outbound: admission, sound, connection, SETUP. */
   async #attempt(target: Target): Promise<void> {
     const session = this.#session
     const from = nameOf(this.#world.own.aliases) ?? ''
-    const to = textOf(target)
+    const to = textOfTarget(target)
     try {
       await this.#world.record({
         event: 'h323_setup_sent',
@@ -476,9 +442,15 @@ export class LiveCall implements Call {
     if (this.#isOver) return
     const session = this.#session
     try {
-      run(session)
-    } finally {
-      this.#drain(session)
+      try {
+        run(session)
+      } finally {
+        this.#drain(session)
+      }
+    } catch (error) {
+      // what the peer sent is for who reads it
+      if (error instanceof DecodeError) throw error
+      this.#giveUp(error)
     }
   }
 
@@ -901,7 +873,7 @@ export class LiveCall implements Call {
   /** H.450.2: this side calls somebody else; when that call is answered the peer is told, and this one ends. */
   #transferAsked(to: readonly AliasAddress[], done: (ok: boolean) => void): void {
     const target = targetOfAliases(to)
-    const name = textOf(target)
+    const name = textOfTarget(target)
     const place = this.#place
     if (name === '' || place === null || !this.#wasActive) {
       done(false)
@@ -951,8 +923,8 @@ export class LiveCall implements Call {
     this.#disengage()
     this.#routed = null
     this.#mapped = null
-    this.#emit({ type: 'diverted', to: textOf(target) })
-    void this.#attempt(target)
+    this.#emit({ type: 'diverted', to: textOfTarget(target) })
+    this.#begin(target)
   }
 
   // what the owner of the call does
@@ -1046,6 +1018,10 @@ export class LiveCall implements Call {
     this.#do((one) => one.control.retrieve())
   }
 
+  readonly messageWaiting = (count: number): void => {
+    if (this.#wasActive) this.#supplementary.messageWaiting(count > 0, this.#session.remote.aliases, count)
+  }
+
   readonly transfer = (to: string): void => {
     if (this.#wasActive) this.#supplementary.transfer(aliasesOf(targetOf(to)))
   }
@@ -1087,16 +1063,8 @@ function outboundSession(world: CallWorld, more: DialMore, callIdentifier: Uint8
     identity: { callReference: randomReference(), callReferenceFlag: false, callIdentifier, conferenceId },
     own: more.display === null ? world.own : { ...world.own, display: more.display },
     modes: more.modes,
-    control: world.control
+    control: { ...world.control, bothWays: more.modes.bothWays }
   })
-}
-
-function nameOf(aliases: readonly AliasAddress[]): string | null {
-  for (const alias of aliases) {
-    const key = keyOfAlias(alias)
-    if (key !== null) return nameOfKey(key)
-  }
-  return null
 }
 
 /** An endpoint on a loopback address of its own calls from it. */

@@ -13,8 +13,9 @@ import { baselineToken, baselineTokenOf, isSealed, judgeFreshness, keyOfPassword
 import { decodeQ931, encodeQ931, type Q931Message, userInformationOf } from '../q931/q931.ts'
 import { type Channel, openChannel } from './channel.ts'
 import type { Call, DialOptions, Endpoint, EndpointConfig, EndpointEvent, EndpointLimits } from './endpoint.ts'
-import { type CallWorld, type DialMore, LiveCall, type Target, targetOf } from './live-call.ts'
+import { type CallWorld, type DialMore, LiveCall } from './live-call.ts'
 import { gatekeeperAddress, openRegistrar, type Registrar } from './registrar.ts'
+import { type Target, targetOf } from './target.ts'
 
 const defaultLimits: EndpointLimits = {
   calls: 200,
