@@ -1,7 +1,7 @@
 import test from 'ava'
 import fc from 'fast-check'
 import type { SipMessage } from './drachtio.ts'
-import { ambiguity, clip, readCSeq, readMediaType, readNameAddr, readTokens } from './sip-headers.ts'
+import { ambiguity, clip, readCSeq, readIdentities, readMediaType, readNameAddr, readTokens } from './sip-headers.ts'
 
 const message = (head: string): SipMessage => ({ raw: `${head}\r\n\r\n`, body: '', headers: {}, get: () => undefined })
 const plain = 'INVITE sip:council@a SIP/2.0\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:c@d>\r\nCall-ID: x\r\nCSeq: 1 INVITE'
@@ -71,4 +71,19 @@ test('headers that may stand once only are found twice, in any spelling', (t) =>
 test('a cut never leaves half a character', (t) => {
   fc.assert(fc.property(fc.string({ unit: 'binary' }), fc.nat(20), (text, limit) => clip(text, limit).isWellFormed()))
   t.is(clip('abc', 2), 'ab')
+})
+
+test('Identity headers are parted at commas outside of brackets and quotes, the compact form is one of them', (t) => {
+  const read = (headers: Record<string, string>) => readIdentities({ get: (name) => headers[name] })
+  t.deepEqual(read({}), [])
+  t.deepEqual(read({ Identity: 'a.b.c;info=<https://x/a,b>;ppt="s,h" , d.e.f;info=<https://y>' }), [
+    'a.b.c;info=<https://x/a,b>;ppt="s,h"',
+    'd.e.f;info=<https://y>'
+  ])
+  t.deepEqual(read({ Identity: 'a', y: 'b' }), ['a', 'b'])
+  t.deepEqual(read({ Identity: ' , ,' }), [])
+  t.deepEqual(read({ Identity: 'a;info=<x, b' }), ['a;info=<x, b'])
+  const begun = performance.now()
+  for (const text of ['<', '"', ',', '<"', '>'].map((each) => each.repeat(20_000))) read({ Identity: text })
+  t.true(performance.now() - begun < 2_000)
 })
