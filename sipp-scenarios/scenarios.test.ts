@@ -19,6 +19,7 @@ const pairs: Readonly<Record<string, readonly [uas: string, options?: Partial<Si
   'uac-expert-hold-resume': ['uas-council'],
   'uac-expert-hung-up': ['uas-council-hangs-up'],
   'uac-expert-late-offer': ['uas-council'],
+  'uac-expert-long': ['uas-council', { pauseMs: 20 }],
   'uac-expert-no-ack': ['uas-council-no-ack'],
   'uac-expert-bad-password': ['uas-council-refuses'],
   'uac-expert-replayed-digest': ['uas-edge-refuses', { csvFiles: [join(folder, 'replayed.csv')] }],
@@ -52,6 +53,9 @@ const furtherPairs = [
   ['uac-council', 'uas-expert-early-media']
 ] as const
 
+/** What they ask only an edge can answer: suite.test.ts runs them. */
+const ofTheEdge = ['uac-invite-flood', 'uac-options-storm', 'uac-register', 'uac-torture']
+
 /** They need more of a caller than any scenario here does: deploy/escalation.test.ts has the suite call them. */
 const ofTheSuite = [
   'uas-expert-answers-cancelled',
@@ -60,6 +64,7 @@ const ofTheSuite = [
   'uas-expert-holds',
   'uas-expert-late-offer',
   'uas-expert-session-interval',
+  'uas-expert-stays',
   'uas-expert-transfer-fails',
   'uas-expert-transfer-refused',
   'uas-expert-transfers',
@@ -78,7 +83,8 @@ const common = {
 
 async function runPair(t: ExecutionContext, uac: string, uas: string, options: Partial<SippOptions> = {}) {
   const keys = { domain: 'edge.test', hazard: 'safety' }
-  const called = await startSipp({ ...common, scenario: uas, keys, calls: options.calls ?? 1 })
+  const host = options.localAddress ?? '127.0.0.1'
+  const called = await startSipp({ ...common, scenario: uas, keys, calls: options.calls ?? 1, localAddress: host })
   await called.ready
   const calling = await startSipp({
     ...common,
@@ -86,7 +92,7 @@ async function runPair(t: ExecutionContext, uac: string, uas: string, options: P
     keys,
     csvFiles: [join(folder, 'experts.csv')],
     ...options,
-    target: { host: '127.0.0.1', port: called.port }
+    target: { host, port: called.port }
   })
   const [result, answered] = await Promise.all([calling.result, called.result])
   t.is(result.outcome, 'passed', `${uac}: ${failureText(result)}`)
@@ -95,6 +101,7 @@ async function runPair(t: ExecutionContext, uac: string, uas: string, options: P
 }
 
 for (const [uac, [uas, options]] of Object.entries(pairs)) test(`${uac} against ${uas}`, (t) => runPair(t, uac, uas, options))
+test('over IPv6', (t) => runPair(t, 'uac-expert', 'uas-council', { localAddress: '::1' }))
 for (const [uac, uas] of furtherPairs) test(`${uac} against ${uas}`, (t) => runPair(t, uac, uas))
 
 for (const uac of alone) {
@@ -121,6 +128,7 @@ test('every scenario is in a pair, stands alone or is called by the suite, and t
     ...Object.entries(pairs).flatMap(([uac, [uas]]) => [uac, uas]),
     ...furtherPairs.flat(),
     ...alone,
+    ...ofTheEdge,
     ...ofTheSuite
   ])
   t.deepEqual([...used].sort(), scenarios.sort())

@@ -263,6 +263,30 @@ for (const scenario of [
   })
 }
 test('uac-options', async (t) => void (await play(t, 'uac-options')))
+test('uac-register: 405', async (t) => {
+  t.deepEqual(eventsOf(await play(t, 'uac-register')), [])
+})
+test('uac-torture: read like any other', async (t) => {
+  t.deepEqual(eventsOf(await play(t, 'uac-torture', { transport: 'udp' })), [])
+})
+test('uac-expert-long: refreshed five times', async (t) => {
+  await connectedAndEnded(t, await play(t, 'uac-expert-long', { pauseMs: 100 }))
+})
+for (const [scenario, event] of [
+  ['uac-options-storm', 'OPTIONS'],
+  ['uac-invite-flood', 'INVITE']
+] as const) {
+  test(`${scenario}: the address is cut off, a record is kept, and others call as before`, async (t) => {
+    const localAddress = ownAddress()
+    await play(t, scenario, { transport: 'udp', localAddress, calls: 1500, rate: 750, limit: 1500 })
+    const record = () =>
+      readEntries(ledgerFiles(suite.data.ledger).database).find(
+        ({ payload }) => payload.layer === 'pike' && payload.source === localAddress && payload.method === event
+      )
+    await until(() => record() !== undefined, 5000, `no record of ${scenario}`)
+    await connectedAndEnded(t, await play(t, 'uac-expert', { transport: 'udp' }))
+  })
+}
 
 test.after('uac-expert-hung-up: the suite ends the call as it stops; the ledger of all of this verifies', async (t) => {
   const hungUp = play(t, 'uac-expert-hung-up')
