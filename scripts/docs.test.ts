@@ -15,6 +15,7 @@ const folders = [
   'gateways/kernel',
   'gateways/sip',
   'gateways/sip-engine',
+  'plugins/escalate',
   'plugins/guard',
   'media',
   'ledger',
