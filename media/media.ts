@@ -43,6 +43,7 @@ export {
 } from './recording/recorder.ts'
 export { RtpPhone, type RtpPhoneOptions } from './rtp-phone.ts'
 export { signalLevel, sine, toneLevel } from './tone.ts'
+export { createPictures, type Pictures, type PicturesConfig } from './video/pictures.ts'
 export { decodeWav, encodeWav, type Wave } from './wav.ts'
 
 export interface RosterEntry {

@@ -41,6 +41,8 @@ async function bind(address: string, port: number): Promise<Socket | null> {
 export class PlainVideo {
   readonly port: number
   readonly source: StreamSource
+  /** Told when a whole picture is wanted, beside RTCP. */
+  keyFrameWanted: () => void = () => undefined
   readonly #rtp: Socket
   readonly #rtcp: Socket
   readonly #participant: string
@@ -150,7 +152,11 @@ export class PlainVideo {
     }
     const { payloadType, ssrc, sequenceNumber, timestamp } = this.#header
     const nowMs = this.#clock.monotonicMs()
-    if (payloadType !== terms.payloadType || !this.#latch!.accept(from, ssrc, sequenceNumber, nowMs)) return
+    if (
+      payloadType !== (terms.receivedPayloadType ?? terms.payloadType) ||
+      !this.#latch!.accept(from, ssrc, sequenceNumber, nowMs)
+    )
+      return
     if (this.#received?.ssrc !== ssrc) {
       const begins = this.#received === null
       this.#received = new RtpSource(ssrc, videoClockHz)
@@ -162,7 +168,7 @@ export class PlainVideo {
 
   #control(packet: Buffer, from: string): void {
     if (this.#latch === null || packet.length > largestPacket || from !== this.#latch.destination.address) return
-    if (asksForPicture(packet)) this.#stage.refresh(this.#participant, this.#clock.monotonicMs())
+    if (asksForPicture(packet)) this.refresh()
   }
 
   #send(packet: Buffer): void {
@@ -175,6 +181,7 @@ export class PlainVideo {
   }
 
   #askKeyFrame(): void {
+    this.keyFrameWanted()
     const received = this.#received
     if (received === null) return
     const { ssrc } = this.source
@@ -216,6 +223,11 @@ export class PlainVideo {
     if (to.port > 65_535) return
     const socket = terms.controlMuxed ? this.#rtp : this.#rtcp
     socket.send(Buffer.concat([report, more]), to.port, to.address, () => undefined)
+  }
+
+  /** The participant has lost its picture. */
+  refresh(): void {
+    this.#stage.refresh(this.#participant, this.#clock.monotonicMs())
   }
 
   /** Leaves the stage and gives the ports back. Idempotent. */

@@ -13,7 +13,9 @@ export interface VideoTerms {
   /** Which m-line of the offer, from 0. */
   readonly at: number
   readonly protocol: string
+  /** Of what goes out, and of what comes in where `receivedPayloadType` names no other. */
   readonly payloadType: number
+  readonly receivedPayloadType?: number
   readonly profileLevelId: string
   readonly remote: Endpoint
   readonly remoteControl: Endpoint

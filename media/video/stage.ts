@@ -24,6 +24,8 @@ export interface Screen {
 }
 
 interface Seat {
+  /** Whom the participant wants to see; null for whoever speaks. */
+  wanted: number | null
   camera: Camera | null
   screen: { readonly send: (packet: Buffer) => void; readonly picture: ViewerSwitch } | null
 }
@@ -33,6 +35,8 @@ export class Stage {
   readonly #numbers = new Map<string, number>()
   /** Those who are seen, the latest to speak first. */
   #recent: number[] = []
+  /** Whom all see; null for whoever speaks. */
+  #broadcast: number | null = null
   #next = 1
   readonly #header = emptyRtpHeader()
   readonly #out = Buffer.alloc(largestPacket)
@@ -42,7 +46,7 @@ export class Stage {
     if (number === undefined) {
       number = this.#next++
       this.#numbers.set(participant, number)
-      this.#seats.set(number, { camera: null, screen: null })
+      this.#seats.set(number, { wanted: null, camera: null, screen: null })
     }
     return { number, seat: this.#seats.get(number)! }
   }
@@ -73,6 +77,19 @@ export class Stage {
     this.#choose(nowMs)
   }
 
+  /**
+   * Whom a participant sees from now on, for as long as that one shows its picture.
+   *
+   * @param viewer null for all; what one has chosen itself comes before
+   * @param source null for whoever speaks
+   */
+  choose(viewer: string | null, source: string | null, nowMs: number): void {
+    const number = source === null ? null : (this.#numbers.get(source) ?? null)
+    if (viewer === null) this.#broadcast = number
+    else this.#seat(viewer).seat.wanted = number
+    this.#choose(nowMs)
+  }
+
   #unseen(number: number): void {
     this.#recent = this.#recent.filter((other) => other !== number)
     for (const { screen } of this.#seats.values()) screen?.picture.gone(number)
@@ -87,7 +104,12 @@ export class Stage {
   }
 
   #choose(nowMs: number): void {
-    for (const [viewer, { screen }] of this.#seats) screen?.picture.want(pictureFor(viewer, this.#recent), nowMs)
+    for (const [viewer, { screen, wanted }] of this.#seats) {
+      const chosen = [wanted, this.#broadcast].find(
+        (source) => source !== null && source !== viewer && this.#recent.includes(source)
+      )
+      screen?.picture.want(chosen ?? pictureFor(viewer, this.#recent), nowMs)
+    }
   }
 
   /** Takes a packet of a participant's picture. @returns whether it is RTP */

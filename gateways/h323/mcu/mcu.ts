@@ -4,15 +4,27 @@
  *
  * @see H.323 §6.4, §8.4.3
  */
-import { InfraFabricError, type LegStats, newTraceId, type ParticipantRole, type Witness } from '#kernel'
-import type { Call, Endpoint, EndpointConfig, MediaPlace, OpenMedia } from '../endpoint/endpoint.ts'
+import { InfraFabricError, type LegStats, newTraceId, type ParticipantRole, type PicturePort, type Witness } from '#kernel'
+import type {
+  Call,
+  ChannelAcceptance,
+  ChannelOffer,
+  Endpoint,
+  EndpointConfig,
+  MediaPlace,
+  OpenMedia
+} from '../endpoint/endpoint.ts'
 import { createEndpoint } from '../endpoint/service.ts'
 import type { AliasAddress } from '../h225/h225.ts'
-import type { MultimediaSystemControlMessage } from '../h245/h245.ts'
+import { controlCapability, isControlCapability } from '../h239/h239.ts'
+import type { Capability, MultimediaSystemControlMessage } from '../h245/h245.ts'
 import { traceData, traceOf } from '../h460/trace-id.ts'
 import { type ConferenceControl, createConferenceControl, type McEffect } from './control.ts'
+import { contentVideo, h264Video, kindOf, takes, usualLevel } from './h264.ts'
 import { createLegRecorder, type LegRecorder } from './leg.ts'
+import { createPictureSide, type PictureSide } from './picture-side.ts'
 import type { AdmittedCaller, Floor } from './ports.ts'
+import { createPresentation, type Presentation } from './presentation.ts'
 
 export { conferenceMedia } from '../endpoint/conference-media.ts'
 export type { Call as H323Call } from '../endpoint/endpoint.ts'
@@ -33,6 +45,10 @@ export interface McuConfig extends Omit<EndpointConfig, 'kind' | 'media' | 'witn
    * @param stats last counts of the call's sound in a place, once it has ended
    */
   readonly elsewhere?: (call: Call, caller: AdmittedCaller, stats: (place: MediaPlace) => PlacedCall['stats']) => boolean
+  /** Where pictures are switched: H.264 baseline without transcoding, and H.239 content beside. Without it there is sound alone. */
+  readonly pictures?: PicturePort
+  /** H.264 level (H.241 table 8-4) that terminals send at most, and have to take to be sent pictures. Default 71: level 3.1. */
+  readonly videoLevel?: number
   /** Among several MCs. Default 0. */
   readonly mcuNumber?: number
 }
@@ -123,14 +139,30 @@ interface Leg {
   connectedMs: number | null
   /** Has told its capabilities. */
   speaksH245: boolean
+  capabilities: readonly Capability[]
+  people: PictureSide | null
+  content: PictureSide | null
+  isOver: boolean
 }
 
 /** @throws {InfraFabricError} as `createEndpoint` */
 export async function createMcu(config: McuConfig): Promise<Mcu> {
-  const { floor, witness, conferenceOf, callerOf, elsewhere, mcuNumber = 0, media, ...rest } = config
+  const {
+    floor,
+    witness,
+    conferenceOf,
+    callerOf,
+    elsewhere,
+    mcuNumber = 0,
+    media,
+    pictures,
+    videoLevel = usualLevel,
+    ...rest
+  } = config
   const { log } = config
   const legs = new Map<string, Leg>()
   const controls = new Map<string, ConferenceControl>()
+  const presentations = new Map<string, Presentation>()
   const settling = new Set<Promise<void>>()
   const stats = new Map<string, LegStats | null>()
   const keyOf = (conference: string, participant: string): string => `${conference}\n${participant}`
@@ -148,7 +180,17 @@ export async function createMcu(config: McuConfig): Promise<Mcu> {
     return { ok: true, media: { ...opened.media, close } }
   }
 
-  const endpoint = await createEndpoint({ ...rest, kind: 'mcu', terminalType: audioMcu, media: counted, witness: null })
+  const received = (value: ReturnType<typeof h264Video>): Capability => ({ type: 'receiveVideoCapability', value })
+  const video = [received(h264Video(videoLevel)), received(contentVideo(videoLevel)), controlCapability]
+  const capabilities = [...(config.capabilities ?? []), ...(pictures === undefined ? [] : video)]
+  const endpoint = await createEndpoint({
+    ...rest,
+    kind: 'mcu',
+    terminalType: audioMcu,
+    media: counted,
+    witness: null,
+    capabilities
+  })
 
   const legOf = (conference: string, participant: string): Leg | undefined => legs.get(keyOf(conference, participant))
 
@@ -157,6 +199,7 @@ export async function createMcu(config: McuConfig): Promise<Mcu> {
     if (control === undefined) {
       control = createConferenceControl(mcuNumber)
       controls.set(conference, control)
+      presentations.set(conference, createPresentation())
     }
     return control
   }
@@ -182,7 +225,10 @@ export async function createMcu(config: McuConfig): Promise<Mcu> {
           floor.raiseHand(conference, effect.participant, true)
           break
         case 'watch':
+          pictures?.show(conference, effect.viewer, effect.source)
+          break
         case 'broadcast':
+          pictures?.show(conference, null, effect.source)
           break
       }
     }
@@ -199,8 +245,12 @@ export async function createMcu(config: McuConfig): Promise<Mcu> {
     } else if (event.type === 'left') {
       const { conference, participant } = event
       const control = controlOf(conference)
+      endPresentation(conference, participant)
       perform(conference, control.leave(participant))
-      if (control.members().length === 0) controls.delete(conference)
+      if (control.members().length === 0) {
+        controls.delete(conference)
+        presentations.delete(conference)
+      }
     }
   })
 
@@ -212,11 +262,28 @@ export async function createMcu(config: McuConfig): Promise<Mcu> {
       conference,
       participant
     })
-    const leg: Leg = { call, place, name, record, connectedMs: null, speaksH245: false }
+    const leg: Leg = {
+      call,
+      place,
+      name,
+      record,
+      connectedMs: null,
+      speaksH245: false,
+      capabilities: [],
+      people: null,
+      content: null,
+      isOver: false
+    }
     legs.set(keyOf(conference, participant), leg)
     record.move('joining', { role, direction: call.direction })
+    call.onChannel((offer) => acceptChannel(leg, offer))
     call.onEvent((event) => {
+      leg.people?.take(event)
+      leg.content?.take(event)
       switch (event.type) {
+        case 'channelClosed':
+          if (!event.own && leg.content?.isSending() === false) endPresentation(conference, participant)
+          return
         case 'alerting':
           return record.move('ringing', { inBand: event.inBand })
         case 'connected':
@@ -232,6 +299,8 @@ export async function createMcu(config: McuConfig): Promise<Mcu> {
           return
         case 'capabilities':
           leg.speaksH245 = true
+          leg.capabilities = event.capabilities
+          sendPictures(leg)
           return perform(conference, greet(conference, participant))
         case 'h245':
           return takeH245(leg, event.message)
@@ -241,6 +310,9 @@ export async function createMcu(config: McuConfig): Promise<Mcu> {
     })
     const over = call.ended.then(async ({ cause, reason }) => {
       legs.delete(keyOf(conference, participant))
+      leg.isOver = true
+      leg.people?.close()
+      leg.content?.close()
       record.move('leaving')
       const last = stats.get(keyOf(conference, participant)) ?? null
       stats.delete(keyOf(conference, participant))
@@ -268,7 +340,73 @@ export async function createMcu(config: McuConfig): Promise<Mcu> {
     return [{ type: 'send', to: participant, message }, ...effects]
   }
 
-  function takeH245({ place: { conference, participant } }: Leg, message: MultimediaSystemControlMessage): void {
+  /** Opens the ports for a terminal's pictures. */
+  async function openPictures(leg: Leg): Promise<void> {
+    if (pictures === undefined) return
+    const { conference, participant } = leg.place
+    const [people, content] = await Promise.all([
+      pictures.open(conference, participant, 'people'),
+      pictures.open(conference, participant, 'content')
+    ])
+    if (leg.isOver) {
+      people?.close()
+      content?.close()
+      return
+    }
+    leg.people = people === null ? null : createPictureSide(leg.call, people, 'people', videoLevel)
+    leg.content = content === null ? null : createPictureSide(leg.call, content, 'content', videoLevel)
+    sendPictures(leg)
+  }
+
+  /** Sends a terminal what it can take: who speaks, and what is presented. */
+  function sendPictures(leg: Leg): void {
+    const owner = presentations.get(leg.place.conference)?.owner() ?? null
+    if (takes(leg.capabilities, 'people', videoLevel)) leg.people?.open()
+    const isShown = owner !== null && owner !== leg.place.participant
+    if (isShown && takes(leg.capabilities, 'content', videoLevel)) leg.content?.open()
+  }
+
+  function acceptChannel(leg: Leg, offer: ChannelOffer): ChannelAcceptance | null {
+    const { conference, participant } = leg.place
+    const kind = offer.dataType.type === 'videoData' ? kindOf(offer.dataType.value) : null
+    if (kind === 'people') return leg.people?.accept(offer) ?? null
+    if (kind === null || leg.content === null || presentations.get(conference)?.owner() !== participant) return null
+    const accepted = leg.content.accept(offer)
+    leg.record.tell('h323_presentation_started', {})
+    for (const other of legs.values()) if (other.place.conference === conference) sendPictures(other)
+    return accepted
+  }
+
+  function endPresentation(conference: string, participant: string): void {
+    if (presentations.get(conference)?.end(participant) === true) presentationEnded(conference, participant)
+  }
+
+  function presentationEnded(conference: string, participant: string): void {
+    legOf(conference, participant)?.record.tell('h323_presentation_ended', {})
+    for (const leg of legs.values()) if (leg.place.conference === conference) leg.content?.stop()
+  }
+
+  function takePresentation({ call, place: { conference, participant } }: Leg, message: MultimediaSystemControlMessage): boolean {
+    const presentation = presentations.get(conference)
+    const number = controls
+      .get(conference)
+      ?.members()
+      .find((member) => member.participant === participant)?.number
+    if (presentation === undefined || number === undefined) return false
+    const outcome = presentation.take(participant, mcuNumber * 256 + number, message)
+    if (outcome === null) return false
+    if (outcome.answer !== null) call.sendH245(outcome.answer)
+    if (outcome.ended) presentationEnded(conference, participant)
+    for (const other of legs.values()) {
+      const isToldOf = other.place.conference === conference && other.place.participant !== participant
+      if (outcome.others !== null && isToldOf && other.capabilities.some(isControlCapability)) other.call.sendH245(outcome.others)
+    }
+    return true
+  }
+
+  function takeH245(leg: Leg, message: MultimediaSystemControlMessage): void {
+    const { conference, participant } = leg.place
+    if (pictures !== undefined && takePresentation(leg, message)) return
     const effects = controlOf(conference).take(participant, message)
     if (effects !== null) {
       perform(conference, effects)
@@ -302,9 +440,13 @@ export async function createMcu(config: McuConfig): Promise<Mcu> {
     }
     const participant = `${caller.name}-${call.traceId.slice(0, 8)}`
     const place = { conference, participant, role: caller.role }
-    enter(call, place, call.remote().display ?? caller.name, traceOf(call.genericData))
+    const leg = enter(call, place, call.remote().display ?? caller.name, traceOf(call.genericData))
     call.proceed()
-    call.answer(place).catch((error: unknown) => {
+    const answer = async (): Promise<void> => {
+      await openPictures(leg)
+      await call.answer(place)
+    }
+    answer().catch((error: unknown) => {
       log.error({ traceId: call.traceId, error: String(error) }, 'a call could not be answered')
       call.release(causes.temporaryFailure)
     })
@@ -370,7 +512,9 @@ export async function createMcu(config: McuConfig): Promise<Mcu> {
       const place = { conference, participant, role }
       const trace = parentTraceId === undefined ? {} : { genericData: [traceData(parentTraceId)] }
       const call = endpoint.dial(target, { ...place, ...trace })
-      enter(call, place, name, parentTraceId)
+      openPictures(enter(call, place, name, parentTraceId)).catch((error: unknown) =>
+        log.error({ traceId: call.traceId, error: String(error) }, 'a terminal is called without pictures')
+      )
       const { traceId } = call
       const answered = call.connected.then(
         (): InviteResult => ({ ok: true, participant, traceId }),
