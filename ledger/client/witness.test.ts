@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from 'node:child_process'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
@@ -235,4 +235,26 @@ test('a spool whose process is gone is found though its number is in use again',
   writeFileSync(join(dir, name(process.ppid, start)), '')
   writeFileSync(join(dir, name(process.ppid, `${Number(start) + 1}`)), '')
   t.deepEqual(abandonedSpools(dir), [join(dir, name(process.ppid, `${Number(start) + 1}`))])
+})
+
+test('a process that only waits until its spool is delivered stays alive for it', (t) => {
+  const dir = scratch(t)
+  const program = `
+    import { silentLog, systemClock } from '#kernel'
+    import { createWitness } from '#ledger'
+    let times = 0
+    const append = async (items) => {
+      if (times++ < 3) throw new Error('away')
+      return items.map((_, index) => ({ index, hash: '0' }))
+    }
+    const witness = await createWitness({
+      ledger: { append }, spoolDir: ${JSON.stringify(dir)}, clock: systemClock, log: silentLog, retryMs: [20, 50]
+    })
+    await witness.record({ event: 'e', component: 'IF.test', traceId: 'a', payload: {} })
+    await witness.flush(20_000)
+    console.log('delivered after', times)`
+  const words = ['--disable-warning=ExperimentalWarning', '--input-type=module', '--eval', program]
+  const { stdout, status, stderr } = spawnSync(process.execPath, words, { encoding: 'utf8', cwd: import.meta.dirname })
+  t.is(status, 0, stderr)
+  t.regex(stdout, /^delivered after [4-9]/)
 })

@@ -302,13 +302,17 @@ export async function createWitness(config: WitnessConfig): Promise<LocalWitness
     flush: (timeoutMs) =>
       new Promise((resolve, reject) => {
         if (!isBusy()) return resolve()
+        // while the ledger is out of reach nothing else may keep a process alive that does nothing but wait for this
+        const alive = setInterval(() => undefined, 60_000)
         const cancel = clock.after(timeoutMs, () => {
+          clearInterval(alive)
           idle.delete(done)
           reject(
             new InfraFabricError('witness.flush.timeout', `${pending()} entries are not in the ledger after ${timeoutMs} ms`)
           )
         })
         const done = () => {
+          clearInterval(alive)
           cancel()
           resolve()
         }
