@@ -297,7 +297,7 @@ export class CallSession {
 
   /** H.245 has a connection of its own. */
   h245Opened(): void {
-    if (this.#ended) return
+    if (this.#ended || this.#state === 'null') return
     this.#h245 = 'open'
     for (const message of this.#waiting.splice(0)) this.#effects.push({ type: 'h245', message })
     this.control.start()
@@ -318,7 +318,7 @@ export class CallSession {
   }
 
   h245Received(message: MultimediaSystemControlMessage): void {
-    if (!this.#ended) this.#receiveControl(message)
+    if (!this.#ended && this.#state !== 'null') this.#receiveControl(message)
   }
 
   /**
@@ -336,7 +336,8 @@ export class CallSession {
     if (body !== undefined && 'value' in body && body.type !== 'unknownExtension') this.#fastStartOf(body.value)
     const isEnd = message.messageType === 'releaseComplete'
     if (!isEnd) this.#state931(message, body)
-    if (this.#ended) return
+    // without a SETUP there is no call that the rest could be of
+    if (this.#ended || this.#state === 'null') return
     // with RELEASE COMPLETE comes endSession, which says nothing more;
     // outside the tunnel they are nothing: the flag of our answers says so (H.323 §8.2.1)
     for (const octets of this.#tunnel === 'off' || isEnd ? [] : (pdu?.h245Control ?? [])) {
@@ -767,6 +768,8 @@ export class CallSession {
 
   #drainControl(): void {
     for (const effect of this.control.take()) {
+      // what came before it may have ended the call
+      if (this.#ended) return
       switch (effect.type) {
         case 'send':
           this.#sendControl(effect.message)

@@ -79,7 +79,7 @@ export class Outbox {
   }
 
   start(timer: string, ms: number): void {
-    this.#effects.push({ type: 'start', timer, ms })
+    if (!this.#ended) this.#effects.push({ type: 'start', timer, ms })
   }
 
   stop(timer: string): void {

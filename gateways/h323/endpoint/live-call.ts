@@ -507,6 +507,7 @@ export class LiveCall implements Call {
   }
 
   #start(timer: string, ms: number, expired: () => void): void {
+    if (this.#isOver) return
     this.#stop(timer)
     this.#timers.set(
       timer,

@@ -1,5 +1,8 @@
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
 import { silentLog, systemClock } from '#kernel'
@@ -7,6 +10,8 @@ import { type Address, transportAddressOf } from '../gatekeeper/addresses.ts'
 import type { RasMessage } from '../h225/h225.ts'
 import { rasMessage } from '../h225/pdus.ts'
 import { h225ProtocolIdentifier } from '../h225/version.ts'
+import { pcapOf } from '../testing/capture.ts'
+import { readByTshark } from '../testing/pdml.ts'
 import { openRegistrar, type Registrar, type RegistrarOptions } from './registrar.ts'
 
 type Answer = (message: RasMessage) => RasMessage | null
@@ -14,6 +19,7 @@ type Answer = (message: RasMessage) => RasMessage | null
 interface FakeGatekeeper {
   readonly address: Address
   readonly got: RasMessage[]
+  readonly octets: Buffer[]
   readonly confirm: Answer
   /** Of the next messages of a type. */
   readonly answer: (type: RasMessage['type'], ...answers: Answer[]) => void
@@ -73,6 +79,7 @@ async function fake(t: ExecutionContext): Promise<FakeGatekeeper> {
   await once(socket, 'listening')
   t.teardown(() => socket.close())
   const got: RasMessage[] = []
+  const all: Buffer[] = []
   const planned = new Map<string, Answer[]>()
   let last: Address = { ip: '127.0.0.1', port: 1 }
   const here = { ip: '127.0.0.1', port: socket.address().port }
@@ -82,10 +89,11 @@ async function fake(t: ExecutionContext): Promise<FakeGatekeeper> {
     last = { ip: address, port }
     const message = rasMessage.decode(octets)
     got.push(message)
+    all.push(octets)
     const answer = (planned.get(message.type)?.shift() ?? confirm)(message)
     if (answer !== null) send(answer)
   })
-  return { address: here, got, confirm, answer: (type, ...answers) => void planned.set(type, answers), say: send }
+  return { address: here, got, octets: all, confirm, answer: (type, ...answers) => void planned.set(type, answers), say: send }
 }
 
 async function open(t: ExecutionContext, gatekeeper: Address, more: Partial<RegistrarOptions> = {}): Promise<Registrar> {
@@ -242,3 +250,58 @@ test('datagrams of others, and rubbish, are nothing', async (t) => {
   await sleep(100)
   t.is(registrar.state(), 'registered')
 })
+
+test('tshark finds nothing wrong or unknown in what is sent', async (t) => {
+  const gatekeeper = await fake(t)
+  const sealed = await fake(t)
+  const registrar = await open(t, gatekeeper.address, {
+    calls: () => [
+      {
+        callReference: 5,
+        callIdentifier: Buffer.alloc(16, 7),
+        conferenceId: Buffer.alloc(16, 8),
+        isOriginator: true,
+        bandwidth: 640
+      }
+    ]
+  })
+  await open(t, sealed.address, { user: { name: 'alice', password: 'secret' } })
+  await registrar.registered
+  await registrar.admit(parts)
+  await registrar.admit({ ...parts, answering: true, destCallSignalAddress: here, srcCallSignalAddress: here })
+  await registrar.disengage({ ...parts, isOriginator: true, answered: true })
+  gatekeeper.say({ type: 'infoRequest', value: { requestSeqNum: 900, callReferenceValue: 0 } })
+  gatekeeper.say({
+    type: 'bandwidthRequest',
+    value: {
+      requestSeqNum: 901,
+      endpointIdentifier: 'e1',
+      conferenceID: Buffer.alloc(16, 8),
+      callReferenceValue: 5,
+      bandWidth: 640
+    }
+  })
+  await until(() => types(gatekeeper).includes('bandwidthConfirm') && types(sealed).includes('registrationRequest'))
+  await registrar.close()
+  const octets = [...gatekeeper.octets, ...sealed.octets]
+  const folder = await mkdtemp(join(tmpdir(), 'h323-ras-'))
+  t.teardown(() => rm(folder, { recursive: true }))
+  const file = join(folder, 'ras.pcap')
+  await writeFile(
+    file,
+    pcapOf(
+      octets.map((payload, at) => ({ transport: 'udp', sourceHost: at + 1, sourcePort: 50_000, destinationPort: 1719, payload }))
+    )
+  )
+  const problems: string[] = []
+  let read = 0
+  await readByTshark(file, 2345, (protocols, found) => {
+    if (protocols.some(({ name }) => name === 'h225')) read++
+    problems.push(...found)
+  })
+  t.is(read, octets.length)
+  t.deepEqual(problems, [])
+  t.true(new Set([...types(gatekeeper), ...types(sealed)]).size >= 7)
+})
+
+const here: Address = { ip: '127.0.0.1', port: 1720 }
