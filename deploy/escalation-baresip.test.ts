@@ -1,0 +1,70 @@
+/** baresip, a phone that nobody here wrote, called out into the council. */
+import { spawnSync } from 'node:child_process'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import test from 'ava'
+import { toneLevel } from '#media'
+import { startBaresip } from '../scripts/baresip/baresip.ts'
+import { runSuite, temporaryFolder, tone, until } from './testing/harness.ts'
+
+const present = spawnSync('baresip', ['-h'], { stdio: 'ignore' }).error === undefined
+const call = present ? test : test.skip
+
+call('baresip is called, rings, is heard and hears, holds, is held, and hangs up', async (t) => {
+  const expert = await startBaresip({ address: 'expert-safety@external.advisor', transport: 'udp', source: { toneHz: 440 } })
+  t.teardown(expert.stop)
+  const data = join(await temporaryFolder(t), 'data')
+  await mkdir(data, { mode: 0o700 })
+  await writeFile(
+    join(data, 'registry.yaml'),
+    [
+      'experts:',
+      '  - id: expert-safety',
+      '    uri: sip:expert-safety@external.advisor',
+      '    organisation: Advisory',
+      '    specialisations: [safety]',
+      '    digestUser: expert-safety',
+      `    contact: sip:expert-safety@127.0.0.1:${expert.sipPort}`,
+      'guardians:',
+      '  - { id: guardian-1, uri: "sip:guardian-1@council.local", digestUser: guardian-1 }',
+      ''
+    ].join('\n')
+  )
+  const { suite, phone, rtp, entriesOf, verify } = await runSuite(t, { data })
+  const sound = await rtp({ says: tone(1000) })
+  const guardian = await (await phone('guardian-1')).invite({ to: 'council', sdp: sound.sdp() })
+  sound.talkTo(guardian.response.body)
+  const { escalation } = await suite.escalator.escalate(
+    { performative: 'escalate', sender: 'test', payload: { hazard: 'safety' } },
+    { by: 'test' }
+  )
+  await expert.next('CALL_INCOMING', 10_000)
+  await until(() => suite.escalator.events.after(0).some(({ type }) => type === 'ringing'))
+  await expert.accept()
+  t.like(await suite.escalator.result(escalation.id), { result: { status: 'connected' } })
+  await new Promise((resolve) => setTimeout(resolve, 1500))
+  const heard = sound.takeHeard()
+  t.true(toneLevel(heard.subarray(-4000), 8000, 440) > -30, 'the Guardian hears the expert')
+
+  const bridgeIs = (state: string) =>
+    until(() => suite.status().calls.some(({ direction, bridge }) => direction === 'outbound' && bridge === state))
+  await expert.hold()
+  await bridgeIs('HOLD')
+  await expert.resume()
+  await bridgeIs('CONNECTED')
+  t.deepEqual(await suite.escalator.hold(escalation.id, true, 'test'), { ok: true })
+  await bridgeIs('HOLD')
+  sound.takeHeard()
+  await new Promise((resolve) => setTimeout(resolve, 600))
+  t.true(toneLevel(sound.takeHeard().subarray(-2000), 8000, 440) < -50, 'who is on hold is not heard')
+  t.deepEqual(await suite.escalator.hold(escalation.id, false, 'test'), { ok: true })
+  await bridgeIs('CONNECTED')
+  await new Promise((resolve) => setTimeout(resolve, 1000))
+  await expert.hangup()
+  t.like(await suite.escalator.ended(escalation.id), { result: { status: 'connected' } })
+  t.like(entriesOf('TERMINATED')[0], { payload: { hungUpBy: 'callee', reason: 'bye' } })
+  const recording = (await expert.recording())!
+  t.true(toneLevel(recording.samples.slice(-6000, -2000), recording.sampleRateHz, 1000) > -30, 'the expert hears the Guardian')
+  await guardian.bye()
+  t.is((await verify()).verdict, 'valid')
+})
