@@ -551,12 +551,16 @@ export class Leg implements Party {
     return this.#strangersTotal
   }
 
-  stats(): LegStats {
+  /** The counts alone, at next to no cost. */
+  traffic(): Pick<LegStats, 'received' | 'sent'> {
     const received = { ...this.#counts.received, dropped: this.#bufferDrops + (this.#jitter?.counts.dropped ?? 0) }
+    return { received, sent: { ...this.#counts.sent } }
+  }
+
+  stats(): LegStats {
     return {
       codec: this.#terms?.codec ?? null,
-      received,
-      sent: { ...this.#counts.sent },
+      ...this.traffic(),
       jitterMs: Math.round((this.#source?.jitterMs ?? 0) * 100) / 100,
       lost: this.#lostBefore + Math.max(0, this.#source?.cumulativeLost ?? 0),
       roundTripMs: this.#roundTripMs === null ? null : Math.round(this.#roundTripMs * 100) / 100,

@@ -315,9 +315,9 @@ function metrics(): WorkerMetrics {
   const sent = { ...gone.sent }
   let strangers = gone.strangers
   for (const { leg } of openLegs) {
-    const stats = leg.stats()
-    add(received, stats.received)
-    add(sent, stats.sent)
+    const traffic = leg.traffic()
+    add(received, traffic.received)
+    add(sent, traffic.sent)
     strangers += leg.strangers
   }
   const { user, system } = process.threadCpuUsage()

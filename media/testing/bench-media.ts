@@ -299,10 +299,10 @@ async function long(seconds: number, count: number): Promise<Metric[]> {
   const note = `${count} G.711 legs by 3 for ${seconds} s, ${threads} threads, ${figure(cores)} cores, the load ${figure(loadCores)}`
   return [
     {
-      metric: 'media.long_underruns',
-      value: (missing + late) / (listeners * seconds * 50),
-      unit: '',
-      note: `share of frames late or missing, ${received} looked at: ${note}`
+      metric: 'media.long_underruns_ppm',
+      value: (1e6 * (missing + late)) / (listeners * seconds * 50),
+      unit: 'ppm',
+      note: `frames late or missing, ${received} looked at: ${note}`
     },
     { metric: 'media.long_late_p99_ms', value: metrics.lateP99Ms, unit: 'ms', note: `of the last 20 s: ${note}` },
     { metric: 'media.long_gc_max_ms', value: metrics.gcMaxMs, unit: 'ms', note: `longest pause: ${note}` }
