@@ -247,6 +247,11 @@ export const suiteSchema = z.strictObject({
         .nullable()
         .default(null)
         .describe('File of who may register; null in development for h323-accounts.yaml, made for all of the registry'),
+      videoPorts: z
+        .tuple([port, port])
+        .nullable()
+        .default(null)
+        .describe('First and last UDP port for pictures, four for each terminal; null takes a range that is free at the start'),
       bandwidthKbps: z
         .strictObject({
           zone: positive(400_000_000).default(1_000_000).describe('All calls together'),

@@ -21,9 +21,10 @@ import {
   type Witness
 } from '#kernel'
 import { formatDecimal, h323SessionCost, parseDecimal } from '#ledger'
-import type { MediaPlane } from '#media'
+import { createPictures, type MediaPlane } from '#media'
 import type { SuiteConfig } from './config.ts'
 import type { DataLayout } from './data.ts'
+import { freeUdpRange } from './free-ports.ts'
 import { recordingGuard } from './guard.ts'
 import { ensureAccounts, readAccounts } from './h323-accounts.ts'
 import { callExpert } from './h323-bridge.ts'
@@ -67,6 +68,8 @@ export interface RunningH323 {
 /** Account of the suite's own conferences; no name of a registry. */
 export const ownAccount = 'infrafabric-mcu'
 
+/** Four for each of 100 terminals. */
+const automaticVideoPorts = 400
 /** How long an expert's phone may ring. */
 const expertRingMs = 60_000
 /** H.225.0 counts bandwidth in units of 100 bit/s. */
@@ -150,7 +153,15 @@ export async function startH323(config: SuiteConfig, layout: DataLayout, ports: 
     )
     gatekeeper = running
     opened.push(running.close)
+    const pictures = createPictures(ports.media, {
+      address: ip,
+      portRange: h323.videoPorts ?? (await freeUdpRange(ip, automaticVideoPorts)),
+      log: log.child({ part: 'h323-pictures' }),
+      clock
+    })
+    opened.push(async () => pictures.close())
     const mcu = await createMcu({
+      pictures,
       aliases: named,
       ...(h323.prefix === null ? {} : { prefixes: [h323.prefix] }),
       gatekeeper: {

@@ -24,7 +24,8 @@ const phoneMedia =
   async () => ({
     ok: true,
     media: {
-      local: localMediaOf(phone.sdp())!,
+      // this telephone hears no telephone-events: digits come by H.245
+      local: { ...localMediaOf(phone.sdp())!, eventPayloadType: null },
       apply: async ({ remote }) => {
         if (remote !== null) phone.sendTo({ address: remote.rtp.ip, port: remote.rtp.port })
         return { ok: true }
