@@ -16,6 +16,7 @@ const toneRateHz = 16_000
 const defaultSeconds = 5
 const levelEveryMs = 1000
 const digitGapMs = 300
+const settleMs = 700
 
 export const run: Run = async (args, output) => {
   const target = args.operands[0]!
@@ -168,6 +169,8 @@ async function levels(call: Call, plane: MediaPlane, begun: number, output: Outp
 }
 
 async function press(call: Call, digits: string): Promise<void> {
+  // what comes with the first packets of sound may be lost while the other side opens up
+  if (digits !== '') await sleep(settleMs, undefined, { ref: false })
   for (const digit of digits) {
     call.sendDigit(digit)
     await sleep(digitGapMs, undefined, { ref: false })
