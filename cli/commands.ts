@@ -643,6 +643,7 @@ export const commands: readonly Command[] = [
       ledgerOption,
       recordingsOption,
       { name: 'vkey', value: 'KEY', summary: 'public key of the log, or a file with it (default: the one beside the ledger)' },
+      { name: 'files', value: 'DIR', summary: 'of a vCon: folder with the files that it refers to, to be checked too' },
       { name: 'policy', value: 'FILE', summary: 'witnesses whose quorum must have cosigned (C2SP tlog-policy)' }
     ],
     load: () => import('./commands/recording-verify.ts')

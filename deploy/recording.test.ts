@@ -100,8 +100,9 @@ call('a call of baresip over SRTP is recorded, excerpted, proved, exported, and 
   }
 
   // two seconds, proved without ledger and recording
+  const first = seconds - 4
   const excerpt = join(data, 'excerpt')
-  await command(t, data, ['recording', 'excerpt', id, '--from', '3', '--to', '4', '--out', excerpt])
+  await command(t, data, ['recording', 'excerpt', id, '--from', `${first}`, '--to', `${first + 1}`, '--out', excerpt])
   const elsewhere = await temporaryFolder(t)
   const moved = join(elsewhere, 'excerpt')
   await cp(excerpt, moved, { recursive: true })
@@ -122,10 +123,10 @@ call('a call of baresip over SRTP is recorded, excerpted, proved, exported, and 
   )
   const { length } = await readFile(join(moved, 'rtp-2.rtpdump'))
   await damage(join(moved, 'rtp-2.rtpdump'), length - 3)
-  t.deepEqual(await check(), ['rtp/2, second 4: not what was recorded'])
+  t.deepEqual(await check(), [`rtp/2, second ${first + 1}: not what was recorded`])
   await damage(join(moved, 'rtp-2.rtpdump'), length - 3)
   await damage(join(moved, 'mix.wav'), 80 + 32_000 - 2)
-  t.deepEqual(await check(), ['mix, second 3: not what was recorded'])
+  t.deepEqual(await check(), [`mix, second ${first}: not what was recorded`])
   await damage(join(moved, 'mix.wav'), 80 + 32_000 - 2)
   await damage(join(moved, 'mix.wav'), 61)
   t.deepEqual(await check(), ['mix.wav has another header than its sound'])
@@ -134,7 +135,7 @@ call('a call of baresip over SRTP is recorded, excerpted, proved, exported, and 
   await writeFile(join(moved, 'excerpt.json'), JSON.stringify({ ...described, startedAt: described.startedAt + 1000 }))
   t.regex((await check()).join(), /says something else than entry/)
   const without = described.seconds.filter(
-    (line: { stream: string; second: number }) => line.stream !== 'track/1' || line.second !== 3
+    (line: { stream: string; second: number }) => line.stream !== 'track/1' || line.second !== first
   )
   await writeFile(join(moved, 'excerpt.json'), JSON.stringify({ ...described, seconds: without }))
   t.regex((await check()).join(), /holds octets that stand for no second|another header/)
@@ -143,7 +144,8 @@ call('a call of baresip over SRTP is recorded, excerpted, proved, exported, and 
   const vconFile = join(data, 'call.vcon')
   const url = 'https://recordings.example/case-1'
   await command(t, data, ['recording', 'export', id, '--format', 'vcon', '--url', url, '--out', vconFile])
-  t.regex(await command(t, elsewhere, ['recording', 'verify', vconFile, '--vkey', suite.vkey]), /^valid/)
+  const ofVcon = ['recording', 'verify', vconFile, '--vkey', suite.vkey, '--files', folder, '--json']
+  t.like(JSON.parse(await command(t, elsewhere, ofVcon)), { verdict: 'valid', faults: [] })
   const signed = JSON.parse(await readFile(vconFile, 'utf8'))
   const vcon = JSON.parse(Buffer.from(signed.payload, 'base64url').toString('utf8'))
   t.deepEqual(
@@ -174,6 +176,7 @@ call('a call of baresip over SRTP is recorded, excerpted, proved, exported, and 
 
   // what was changed in the recording itself
   await damage(join(folder, 'track-2.wav'), 80 + 32_000)
+  t.deepEqual(faultsOf(await command(t, elsewhere, ofVcon, 11)), ['track-2.wav is not the file of the vCon'])
   t.deepEqual(faultsOf(await command(t, data, ['recording', 'verify', id, '--json'], 11)), [
     `track/2, second ${1 + firstSecond(await readFile(join(folder, 'seconds.jsonl'), 'utf8'), 'track/2')}: not what was recorded`
   ])

@@ -23,7 +23,7 @@ export const run: Run = async (args, output) => {
   const named = args.operands[0]!
   const isFile = existsSync(named) && statSync(named).isFile()
   const report = isFile
-    ? await checkVcon(readFileSync(named, 'utf8'), await trustOf(args, output))
+    ? await checkVcon(readFileSync(named, 'utf8'), args.value('files'), await trustOf(args, output))
     : existsSync(excerptFile(named))
       ? await checkExcerpt(named, await trustOf(args, output))
       : await checkWhole(args, await recordingFolder(args, named))
@@ -53,9 +53,9 @@ async function checkWhole(args: Arguments, folder: string): Promise<RecordingRep
   return checkRecording(recording, entries)
 }
 
-/** The signature, and the proofs that it brings. What it refers to is checked where the files are. */
-async function checkVcon(text: string, trust: Trust): Promise<RecordingReport> {
-  const { openVcon } = await import('#media/recording')
+/** The signature, the proofs that it brings, and the files that it refers to, where they are given. */
+async function checkVcon(text: string, files: string | undefined, trust: Trust): Promise<RecordingReport> {
+  const { openVcon, strangeFiles } = await import('#media/recording')
   const { vcon, fingerprint } = openVcon(text)
   const faults: RecordingFault[] = []
   const attachments = (vcon.attachments ?? []) as readonly { readonly filename?: string; readonly body?: string }[]
@@ -64,6 +64,7 @@ async function checkVcon(text: string, trust: Trust): Promise<RecordingReport> {
     const told = await provedEntry(body ?? '', trust)
     if ('verdict' in told) faults.push(told)
   }
+  if (files !== undefined) for (const problem of strangeFiles(vcon, files)) faults.push({ verdict: 'altered', problem })
   const subject = typeof vcon.subject === 'string' ? vcon.subject : String(vcon.uuid)
   return reportOf(subject, proofs.length, faults, [`signed by the certificate with SHA-256 ${fingerprint}`])
 }

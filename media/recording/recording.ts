@@ -13,5 +13,5 @@ export {
 export { isRecordingId, type RecordingManifest } from './files.ts'
 export { alteredSeconds, openRecording, type ReadRecording, recordingsIn, strayFiles } from './read.ts'
 export { type SecondLine, secondText } from './second.ts'
-export { buildVcon, openVcon, signVcon } from './vcon.ts'
+export { buildVcon, openVcon, signVcon, strangeFiles } from './vcon.ts'
 export { exportWave, waveChannels } from './wave-export.ts'

@@ -12,7 +12,7 @@ import type { RecordingManifest } from './files.ts'
 import { alteredSeconds, openRecording, recordingsIn, strayFiles } from './read.ts'
 import { recordKinds } from './ring.ts'
 import { recordingFormat, secondText } from './second.ts'
-import { buildVcon, openVcon, signVcon, vconUuid } from './vcon.ts'
+import { buildVcon, openVcon, signVcon, strangeFiles, vconUuid } from './vcon.ts'
 import { exportWave, waveChannels } from './wave-export.ts'
 import { RecordingWriter } from './writer.ts'
 
@@ -181,6 +181,14 @@ for (const url of ['https://example.org/r/', null]) {
     }
     if (url === null) t.deepEqual(Buffer.from(String(mix!.body), 'base64url'), await readFile(join(recording.folder, 'mix.wav')))
     else t.is(mix!.url, 'https://example.org/r/mix.wav')
+    t.deepEqual(strangeFiles(vcon, recording.folder), [])
+    if (url !== null) {
+      await writeFile(join(recording.folder, 'mix.wav'), 'x')
+      await rm(join(recording.folder, 'rtp-1.rtpdump'))
+      t.deepEqual(strangeFiles(vcon, recording.folder), ['mix.wav is not the file of the vCon', 'rtp-1.rtpdump is missing'])
+      const strange = { attachments: [{ filename: '../mix.wav', content_hash: 'sha512-x' }] }
+      t.deepEqual(strangeFiles(strange, recording.folder), ['"../mix.wav" names no file'])
+    }
     checkByPython(t, root, vcon)
   })
 }

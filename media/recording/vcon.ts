@@ -10,8 +10,8 @@
  * @see draft-ietf-vcon-vcon-core-04 (7 September 2026), draft-ietf-vcon-cc-extension-02, RFC 7515 §7.2.1, RFC 8037 §3.1 (EdDSA)
  */
 import { createHash, createPrivateKey, hash, randomBytes, sign, verify, X509Certificate } from 'node:crypto'
-import { closeSync, openSync, readFileSync, readSync, statSync } from 'node:fs'
-import { join } from 'node:path'
+import { closeSync, existsSync, openSync, readFileSync, readSync, statSync } from 'node:fs'
+import { basename, join } from 'node:path'
 import { InfraFabricError, type JsonObject } from '#kernel'
 import type { RecordingSigner } from './certificate.ts'
 import { recordingFiles, streamFile } from './files.ts'
@@ -166,6 +166,18 @@ export function buildVcon(recording: ReadRecording, { url, domain, proofs, nowMs
     dialog,
     attachments
   }
+}
+
+/** Files that a vCon refers to and that are not, in this folder, what it says. Names that lead elsewhere are none of its files. */
+export function strangeFiles(vcon: JsonObject, folder: string): string[] {
+  const parts = [vcon.dialog, vcon.attachments].flatMap((list) => (Array.isArray(list) ? (list as readonly JsonObject[]) : []))
+  return parts.flatMap(({ filename, content_hash: expected }) => {
+    if (expected === undefined) return []
+    if (typeof filename !== 'string' || basename(filename) !== filename) return [`${JSON.stringify(filename)} names no file`]
+    const path = join(folder, filename)
+    if (!existsSync(path)) return [`${filename} is missing`]
+    return contentHash(path) === expected ? [] : [`${filename} is not the file of the vCon`]
+  })
 }
 
 export interface SignedVcon extends JsonObject {
