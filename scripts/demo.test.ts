@@ -19,6 +19,7 @@ test('the demo shows what it promises, and every check in it holds', async (t) =
   for (const promised of [
     /hears expert-safety/,
     /does not hear itself/,
+    /✔ expert-security answered the phone and is in the council/,
     /valid: \d+ entries/,
     /✔ altered: exit code 11/,
     /✔ truncated: exit code 10/

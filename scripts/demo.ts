@@ -1,12 +1,13 @@
 /**
- * One whole call on real parts: an expert and two Guardians dial in over TLS with baresip, hear each other, and what happened is checked in the ledger.
+ * One whole call on real parts: an expert and two Guardians dial in over TLS with baresip, hear each other, an escalation calls another expert out, and what
+ * happened is checked in the ledger.
  *
  *     baresip ×3 ── TLS ──► Kamailio ──► sip-engine ──► application ──► IF.guard, media plane, ledger
  */
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { cpSync } from 'node:fs'
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -29,6 +30,9 @@ const parties = [
 ] as const
 /** An expert for ethics who dials into a conference about safety: IF.guard has to say no. */
 const outsider = { user: 'expert-ethics', address: 'expert-ethics@external.advisor', toneHz: 300 } as const
+
+/** Whom the suite calls out. */
+const called = { user: 'expert-security', address: 'expert-security@external.advisor', toneHz: 770 } as const
 
 /** dBFS at which a tone counts as heard, and below which it counts as absent. */
 const heardDbfs = -25
@@ -53,6 +57,13 @@ async function writeCredentials(folder: string): Promise<void> {
     ])
   )
   await writeFile(join(folder, 'credentials.json'), JSON.stringify({ users }), { mode: 0o600 })
+}
+
+/** The example registry, with where the phone of the one who is called out can be reached. */
+async function writeRegistry(folder: string, sipPort: number): Promise<void> {
+  const example = await readFile(new URL('../plugins/guard/experts.example.yaml', import.meta.url), 'utf8')
+  const contact = `contact: sip:${called.user}@127.0.0.1:${sipPort}`
+  await writeFile(join(folder, 'registry.yaml'), example.replace(`id: ${called.user}\n`, `id: ${called.user}\n    ${contact}\n`))
 }
 
 function phone({ address, user, toneHz }: { address: string; user: string; toneHz: number }, suite: Suite): Promise<Baresip> {
@@ -83,6 +94,8 @@ function timeline(beganMs: number): (event: SuiteEvent) => void {
           event.at,
           `IF.guard: ${mark(event.verdict === 'approve', event.verdict)} ${event.expertId ?? 'unknown'} (${event.code})`
         )
+      case 'calling':
+        return line(event.at, `the suite calls ${event.toUri} into ${event.conference}`)
       case 'answered':
         return line(event.at, `answered after ${event.setupMs.toFixed(1)} ms in the application`)
       case 'established':
@@ -118,6 +131,16 @@ async function sound(phones: readonly Baresip[]): Promise<void> {
       check(self ? level < absentDbfs : level > heardDbfs, text)
     }
   }
+}
+
+/** An AI system escalates: the suite calls an expert who did not dial in. */
+async function escalate(data: string, expert: Baresip): Promise<void> {
+  title('The other way round: an AI system escalates, and the suite calls an expert')
+  const code = await ifctl('escalate', 'privacy', '--expert', called.user, '--sender', 'if://agent/monitor', '--data', data)
+  check(code === 0, `${called.user} answered the phone and is in the council`)
+  await sleep(1500)
+  await expert.hangup()
+  await expert.next('CALL_CLOSED', 5000)
 }
 
 async function record(data: string, suite: Suite, expertTrace: string, refusedTrace: string): Promise<void> {
@@ -162,6 +185,13 @@ async function run(folder: string): Promise<void> {
   const data = join(folder, 'data')
   await mkdir(data, { mode: 0o700 })
   await writeCredentials(data)
+  const expert = await startBaresip({
+    address: called.address,
+    transport: 'udp',
+    answer: 'auto',
+    source: { toneHz: called.toneHz }
+  })
+  await writeRegistry(data, expert.sipPort)
   const traces = new Map<string, string>()
   const show = timeline(beganMs)
   title('Starting Kamailio, SIP engine, application, IF.guard, media plane and ledger')
@@ -188,10 +218,11 @@ async function run(folder: string): Promise<void> {
     for (const caller of phones.slice(0, 3)) await caller.hangup()
     await Promise.all(phones.slice(0, 3).map((caller) => caller.next('CALL_CLOSED', 5000)))
     await sound(phones)
+    await escalate(data, expert)
     await suite.inside.witness.flush(5000)
     await record(data, suite, traces.get(parties[0].address)!, traces.get(outsider.address)!)
   } finally {
-    await Promise.all(phones.map((each) => each.stop()))
+    await Promise.all([...phones, expert].map((each) => each.stop()))
     await suite.stop()
   }
 }
