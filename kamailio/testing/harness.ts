@@ -178,7 +178,11 @@ export class Phone {
     })
   }
 
-  static async open(t: ExecutionContext, port: number, options: ConnectionOptions = {}): Promise<Phone> {
+  static async open(
+    t: ExecutionContext,
+    port: number,
+    options: ConnectionOptions & { localAddress?: string } = {}
+  ): Promise<Phone> {
     const socket = connect({ host: '127.0.0.1', port, servername: 'edge.test', ...options })
     t.teardown(() => socket.destroy())
     await once(socket, 'secureConnect')

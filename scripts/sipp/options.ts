@@ -89,7 +89,8 @@ export function sippArguments(options: SippOptions, place: SippPlace): readonly 
     ...(place.peer === undefined ? [] : [hostPort(place.peer)]),
     ...['-sf', place.scenarioFile, '-nostdin', '-t', transport],
     ...['-i', address, '-p', `${place.sipPort}`, '-mi', address, '-mp', `${place.mediaPort}`],
-    ...['-ci', address, '-cp', `${place.controlPort}`, '-bind_local'],
+    // SIPp 3.6 binds it for IPv4 alone.
+    ...['-ci', address.includes(':') ? '127.0.0.1' : address, '-cp', `${place.controlPort}`, '-bind_local'],
     ...(calls === 0 ? [] : ['-m', `${calls}`]),
     ...['-r', `${options.rate ?? 10}`, '-recv_timeout', `${options.receiveTimeoutMs ?? 10_000}`],
     ...given('-l', options.limit),

@@ -10,9 +10,12 @@ export interface ResponseTimeSummary {
   readonly minMs: number
   readonly meanMs: number
   readonly p50Ms: number
+  readonly p90Ms: number
   readonly p95Ms: number
   readonly p99Ms: number
   readonly maxMs: number
+  /** 101 values: within the n-th, n of a hundred calls were answered; the first is the least. */
+  readonly curveMs: readonly number[]
 }
 
 /** Measured times in milliseconds, in file order, by rtd number or name. @throws {DecodeError} `sipp.response-times` */
@@ -43,8 +46,10 @@ export function summarise(timesMs: readonly number[]): ResponseTimeSummary | nul
     minMs: sorted[0]!,
     meanMs: sorted.reduce((sum, value) => sum + value, 0) / sorted.length,
     p50Ms: rank(0.5),
+    p90Ms: rank(0.9),
     p95Ms: rank(0.95),
     p99Ms: rank(0.99),
-    maxMs: sorted.at(-1)!
+    maxMs: sorted.at(-1)!,
+    curveMs: Array.from({ length: 101 }, (_, percent) => rank(percent / 100))
   }
 }

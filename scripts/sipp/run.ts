@@ -3,6 +3,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { parseArgs } from 'node:util'
 import { errorCode, InfraFabricError } from '#kernel'
+import { chart } from './chart.ts'
 import { junit } from './junit.ts'
 import type { SippOptions } from './options.ts'
 import { startSipp } from './process.ts'
@@ -33,6 +34,7 @@ SCENARIO is a file, or the name of one in sipp-scenarios/ without .xml. Without 
                          TLS: authorities, client certificate and key, name to check, accept any certificate
   --json                 the result as JSON on stdout
   --junit FILE           the result as JUnit XML
+  --chart FILE           response times as a picture (SVG)
   --logs DIRECTORY       keep SIPp's own files and every message there
   --quiet                no progress
   --help                 this text
@@ -68,6 +70,7 @@ const settings = {
   insecure: flag,
   json: flag,
   junit: text,
+  chart: text,
   logs: text,
   quiet: flag,
   help: flag
@@ -77,6 +80,7 @@ interface Command {
   readonly options: SippOptions
   readonly json: boolean
   readonly junitFile: string | undefined
+  readonly chartFile: string | undefined
   readonly quiet: boolean
 }
 
@@ -120,6 +124,7 @@ async function parseCommand(argv: readonly string[]): Promise<Command | 'help'> 
   return {
     json: values.json ?? false,
     junitFile: values.junit,
+    chartFile: values.chart,
     quiet: values.quiet ?? false,
     options: {
       scenario: positionals[0]!,
@@ -161,7 +166,7 @@ function describe(result: SippResult): string {
   for (const [reason, count] of Object.entries(calls.failures)) lines.push(`           ${count} × ${reason}`)
   for (const [name, time] of Object.entries(result.responseTimes))
     lines.push(
-      `response ${name} p50 ${time.p50Ms} ms, p95 ${time.p95Ms} ms, p99 ${time.p99Ms} ms, max ${time.maxMs} ms (${time.count} calls)`
+      `response ${name} p50 ${time.p50Ms} ms, p90 ${time.p90Ms} ms, p95 ${time.p95Ms} ms, p99 ${time.p99Ms} ms, max ${time.maxMs} ms (${time.count} calls)`
     )
   return `${lines.join('\n')}\n`
 }
@@ -198,9 +203,13 @@ async function main(argv: readonly string[]): Promise<number> {
     })
     const result = await run.result
     if (live && !command.quiet) process.stderr.write('\r\x1b[K')
-    if (command.junitFile !== undefined) {
-      await mkdir(dirname(command.junitFile), { recursive: true })
-      await writeFile(command.junitFile, junit([result]))
+    for (const [file, text] of [
+      [command.junitFile, () => junit([result])],
+      [command.chartFile, () => chart(result)]
+    ] as const) {
+      if (file === undefined) continue
+      await mkdir(dirname(file), { recursive: true })
+      await writeFile(file, text())
     }
     process.stdout.write(command.json ? `${JSON.stringify(result)}\n` : describe(result))
     return exitCodes[result.outcome]

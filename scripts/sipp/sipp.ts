@@ -7,6 +7,7 @@ import type { SippOptions } from './options.ts'
 import { startSipp } from './process.ts'
 import type { SippResult } from './result.ts'
 
+export { chart } from './chart.ts'
 export { parseErrors, type SippError, sentHeader } from './error-log.ts'
 export { outcomeOf, type SippOutcome } from './exit.ts'
 export { junit } from './junit.ts'
