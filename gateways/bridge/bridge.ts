@@ -206,6 +206,8 @@ function joined(leg: ConferenceLeg, far: H323Leg, record: BridgeRecorder): Confe
     far.release(causes.normal)
     const { cause, stats: theirs } = await far.ended
     record.move('sip', 'left')
+    record.quality('sip', stats)
+    record.quality('h323', theirs)
     record.tell('TERMINATED', { cause, sip: countsOf(stats), h323: theirs === null ? null : countsOf(theirs) })
     await record.settled()
     return stats

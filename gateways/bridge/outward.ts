@@ -116,6 +116,7 @@ export async function callOutward(config: OutwardConfig, caller: H323Caller, cal
   const end = await out.ended
   record.move('sip', 'leaving')
   record.move('sip', 'left')
+  record.quality('h323', stats)
   record.tell('TERMINATED', { cause, hungUpBy: end.by, reason: end.reason, h323: stats === null ? null : countsOf(stats) })
   await record.settled()
 }

@@ -8,6 +8,7 @@ import {
   type JsonObject,
   type LegStats,
   type Log,
+  recordOfQuality,
   step,
   type Witness
 } from '#kernel'
@@ -28,6 +29,8 @@ export const countsOf = ({ codec, encrypted, received, sent, jitterMs, lost }: L
 export interface BridgeRecorder {
   readonly move: (side: 'sip' | 'h323', event: BridgeEvent['type'], detail?: JsonObject) => void
   readonly tell: (event: string, payload: JsonObject) => void
+  /** How a side has sounded. */
+  readonly quality: (side: 'sip' | 'h323', stats: LegStats | null) => void
   /** @throws as the witness does: no record, no call */
   readonly durable: (event: string, payload: JsonObject) => Promise<void>
   readonly settled: () => Promise<void>
@@ -59,6 +62,10 @@ export function createBridgeRecorder(
   }
   return {
     tell,
+    quality: (side, stats) => {
+      const quality = stats === null ? null : recordOfQuality(stats)
+      if (quality !== null) tell('leg_quality', { side, ...quality })
+    },
     durable: async (event, payload) => void (await record(event, payload)),
     settled: async () => void (await last),
     move: (side, type, detail = {}) => {

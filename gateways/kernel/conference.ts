@@ -1,4 +1,5 @@
 import type { CallContext } from './context.ts'
+import type { JsonObject } from './json.ts'
 
 /** Rights in the conference. Expert and Guardian are peers: same mix, same right to speak. */
 export type ParticipantRole = 'guardian' | 'expert' | 'observer'
@@ -107,6 +108,10 @@ export interface LegStats {
   /** Null where nothing has come in. */
   readonly quality: LegQuality | null
 }
+
+/** How a leg has sounded, as the entry `leg_quality` of the ledger has it; null where nothing has come in. */
+export const recordOfQuality = ({ quality, codec, jitterMs, roundTripMs }: LegStats): JsonObject | null =>
+  quality === null ? null : (structuredClone({ codec, jitterMs, roundTripMs, ...quality }) as unknown as JsonObject)
 
 /** One participant's place in a conference. */
 export interface ConferenceLeg {

@@ -16,6 +16,7 @@ import {
   type LegStats,
   type Log,
   type ParticipantRole,
+  recordOfQuality,
   step,
   type Witness
 } from '#kernel'
@@ -75,10 +76,6 @@ export const recordOfStats = (stats: LegStats | null): JsonObject | null => {
   const { quality: _, ...counts } = stats
   return structuredClone(counts) as unknown as JsonObject
 }
-
-/** How a leg has sounded, as a record holds it; null where nothing has come in. */
-export const recordOfQuality = ({ quality, codec, jitterMs, roundTripMs }: LegStats): JsonObject | null =>
-  quality === null ? null : (structuredClone({ codec, jitterMs, roundTripMs, ...quality }) as unknown as JsonObject)
 
 const strangerReportMs = 5000
 

@@ -4,7 +4,15 @@
  *
  * @see H.323 §6.4, §8.4.3
  */
-import { InfraFabricError, type LegStats, newTraceId, type ParticipantRole, type PicturePort, type Witness } from '#kernel'
+import {
+  InfraFabricError,
+  type LegStats,
+  newTraceId,
+  type ParticipantRole,
+  type PicturePort,
+  recordOfQuality,
+  type Witness
+} from '#kernel'
 import type {
   Call,
   ChannelAcceptance,
@@ -317,6 +325,8 @@ export async function createMcu(config: McuConfig): Promise<Mcu> {
       const last = stats.get(keyOf(conference, participant)) ?? null
       stats.delete(keyOf(conference, participant))
       record.move('left')
+      const quality = last === null ? null : recordOfQuality(last)
+      if (quality !== null) record.tell('leg_quality', quality)
       record.tell('TERMINATED', {
         cause,
         reason,
