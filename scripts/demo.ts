@@ -13,8 +13,11 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { styleText } from 'node:util'
-import { silentLog } from '#kernel'
-import { toneLevel } from '#media'
+import { parse } from 'yaml'
+import { createEndpoint } from '#h323/endpoint'
+import { conferenceMedia } from '#h323/mcu'
+import { newTraceId, silentLog } from '#kernel'
+import { createMediaPlane, RtpPhone, sine, toneLevel } from '#media'
 import { type Baresip, startBaresip } from '#scripts/baresip/baresip.ts'
 import { type Suite, type SuiteEvent, startSuite } from '#suite'
 
@@ -38,6 +41,8 @@ const called = { user: 'expert-security', address: 'expert-security@external.adv
 const heardDbfs = -25
 const absentDbfs = -45
 const talkMs = 4000
+const roomToneHz = 1700
+const roomPorts = [41_000, 41_019] as const
 
 const say = (line = '') => process.stdout.write(`${line}\n`)
 const title = (text: string) => say(`\n${styleText('bold', text)}`)
@@ -133,6 +138,50 @@ async function sound(phones: readonly Baresip[]): Promise<void> {
   }
 }
 
+/** A Guardian's room calls the council by H.323: hears those who dialled in by SIP, and is heard by them. */
+async function room(suite: Suite): Promise<void> {
+  title('A Guardian joins from a room, by H.323')
+  const { accounts } = parse(await readFile(suite.data.h323Accounts, 'utf8')) as {
+    accounts: { name: string; password: string }[]
+  }
+  const user = accounts.find(({ name }) => name === parties[2].user)!
+  const plane = await createMediaPlane({ address: '127.0.0.1', portRange: roomPorts, srtp: 'off', log: silentLog })
+  const phone = await RtpPhone.open({ says: sine(8000, roomToneHz, -12, 16_000) })
+  const { address, port } = suite.addresses.ras!
+  const terminal = await createEndpoint({
+    aliases: [user.name],
+    gatekeeper: { address: `${address}:${port}`, user },
+    listen: { ip: '127.0.0.1', port: 0 },
+    media: conferenceMedia(plane),
+    guard: null,
+    witness: null,
+    log: silentLog
+  })
+  try {
+    await terminal.registered
+    const context = { traceId: newTraceId(), log: silentLog, signal: new AbortController().signal, now: Date.now }
+    const here = await plane.join(context, { conference: 'room', participant: 'people', role: 'guardian', offer: phone.sdp() })
+    if (!here.ok) throw new Error(here.reason)
+    phone.talkTo(here.sdp)
+    const call = terminal.dial('council', { conference: 'room', participant: 'council', role: 'guardian' })
+    await call.connected
+    await sleep(2000)
+    const heard = phone.takeHeard().subarray(-8000)
+    for (const { user: speaker, toneHz } of parties) {
+      const level = toneLevel(heard, 8000, toneHz)
+      check(level > heardDbfs, `the room hears ${speaker.padEnd(14)} ${toneHz} Hz at ${level.toFixed(1)} dBFS`)
+    }
+    for (const { number, name, protocol } of suite.inside.h323!.mcu.conference('council').terminals)
+      say(`  terminal ${number}: ${name}${protocol === 'h323' ? ', by H.323' : ''}`)
+    call.release()
+    await call.ended
+  } finally {
+    await terminal.close()
+    phone.close()
+    await plane.close()
+  }
+}
+
 /** An AI system escalates: the suite calls an expert who did not dial in. */
 async function escalate(data: string, expert: Baresip): Promise<void> {
   title('The other way round: an AI system escalates, and the suite calls an expert')
@@ -194,9 +243,9 @@ async function run(folder: string): Promise<void> {
   await writeRegistry(data, expert.sipPort)
   const traces = new Map<string, string>()
   const show = timeline(beganMs)
-  title('Starting Kamailio, SIP engine, application, IF.guard, media plane and ledger')
+  title('Starting Kamailio, SIP engine, application, gatekeeper, IF.guard, media plane and ledger')
   const suite = await startSuite(
-    { data, realm, listen: { tls: 0 }, limits: { requestsPer10s: 200 } },
+    { data, realm, listen: { tls: 0 }, limits: { requestsPer10s: 200 }, h323: { enabled: true, ras: 0, signalling: 0 } },
     {
       log: silentLog,
       onEvent: (event) => {
@@ -215,6 +264,7 @@ async function run(folder: string): Promise<void> {
     const refused = await phones[3]!.next('CALL_CLOSED', 10_000)
     check(refused.parameter.startsWith('403'), `${outsider.user} is told: ${refused.parameter}`)
     await sleep(talkMs)
+    await room(suite)
     for (const caller of phones.slice(0, 3)) await caller.hangup()
     await Promise.all(phones.slice(0, 3).map((caller) => caller.next('CALL_CLOSED', 5000)))
     await sound(phones)
