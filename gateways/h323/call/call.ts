@@ -510,6 +510,8 @@ export class CallSession {
 
   #withH245Address(extras: Extras): Extras {
     if (this.#tunnel !== 'off' || this.#h245Listening === null || this.#h245 !== 'none') return extras
+    // who knows where to connect does so, and is not connected to: two connections would cross (H.323 §8.2.3)
+    if (this.#peerH245 !== null) return extras
     this.#h245Told = true
     return { ...extras, h245Address: this.#h245Listening }
   }
