@@ -31,14 +31,13 @@ export {
   budgetChanged,
   isLimit,
   knownAlerts,
-  type Period,
-  periods,
   readBudgets,
   watchBudgets
 } from './audit/budget.ts'
 export { costJson, h323MonthlyCost, h323SessionCost, reportCost } from './audit/cost.ts'
 export { type Decimal, decimalOf, formatDecimal, formatRounded, parseDecimal } from './audit/decimal.ts'
 export { defaultRates, parseRates, type Rates } from './audit/rates.ts'
+export { type Period, periods } from './audit/span.ts'
 export { type CostGroup, type CostReport, type CostSum, type Grouping, groupings } from './audit/tally.ts'
 export { appendItem } from './client/append-item.ts'
 export { type BatchRecorder, type BatchRecorderConfig, createBatchRecorder } from './client/batch-recorder.ts'

@@ -23,7 +23,7 @@ const allowed: Record<string, readonly string[]> = {
   'plugins/escalate': ['gateways/kernel'],
   'plugins/store': ['gateways/kernel', 'ledger'],
   'plugins/coordinator': ['gateways/kernel', 'plugins/store'],
-  'plugins/governor': ['gateways/kernel', 'plugins/store', 'plugins/coordinator'],
+  'plugins/governor': ['gateways/kernel', 'plugins/store', 'plugins/coordinator', 'ledger'],
   'plugins/chassis': ['gateways/kernel', 'plugins/store'],
   media: ['gateways/kernel'],
   ledger: ['gateways/kernel'],

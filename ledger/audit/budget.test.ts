@@ -5,19 +5,10 @@ import test from 'ava'
 import fc from 'fast-check'
 import { silentLog, type WitnessEvent } from '#kernel'
 import { appendItem, openLedger } from '../ledger.ts'
-import {
-  alertsOf,
-  budgetChanged,
-  isLimit,
-  judgeBudget,
-  knownAlerts,
-  periods,
-  readBudgets,
-  spanAt,
-  watchBudgets
-} from './budget.ts'
+import { alertsOf, budgetChanged, isLimit, judgeBudget, knownAlerts, readBudgets, watchBudgets } from './budget.ts'
 import { formatDecimal, parseDecimal } from './decimal.ts'
 import { defaultRates } from './rates.ts'
+import { periods, spanAt } from './span.ts'
 
 test('spans follow one another without gap, and weeks are those of ISO 8601', (t) => {
   for (const [day, week] of [

@@ -1,0 +1,242 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import test, { type ExecutionContext } from 'ava'
+import fc from 'fast-check'
+import { createCoordinator, type NewTask } from '#coordinator'
+import { manualClock, type WitnessEvent } from '#kernel'
+import { openStore, type StorePlace, witnessedStore } from '#store'
+import { startRedis } from '../../ledger/testing/redis-server.ts'
+import { openSqliteStore } from '../store/sqlite-store.ts'
+import { type CircuitEvent, circuitMachine, newCircuit } from './circuit.ts'
+import { createGovernor, type GovernorConfig, matchOf } from './governor.ts'
+import { shareOf } from './match.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'governor-'))
+const redis = await startRedis()
+test.after.always(async () => {
+  await redis.stop()
+  rmSync(folder, { recursive: true, force: true })
+})
+let made = 0
+
+async function governed(t: ExecutionContext, config: GovernorConfig = {}) {
+  const clock = manualClock()
+  const store = await openSqliteStore(join(folder, `${++made}.db`), clock)
+  t.teardown(() => store.close())
+  const recorded: WitnessEvent[] = []
+  const witnessed = witnessedStore(store, async (events) => void recorded.push(...events.map(({ event }) => event)))
+  const governor = createGovernor(witnessed, config)
+  const coordinator = createCoordinator(witnessed, { gates: [governor.gate] })
+  const claim = async (id: string, swarm: string) => {
+    const claimed = await coordinator.claim(id, swarm)
+    return claimed.ok ? claimed.fence : claimed.code
+  }
+  const add = (task: NewTask) => coordinator.add(task)
+  return { clock, governor, coordinator, claim, add, recorded }
+}
+
+test('what stands in for a capability: itself, the more special, the more general; nothing else', (t) => {
+  t.is(shareOf('code.rust', 'code.rust'), 1)
+  t.is(shareOf('code.rust.async', 'code'), 0.9 ** 2)
+  t.is(shareOf('code', 'code.rust'), 0.6)
+  t.is(shareOf('code.rust', 'code.go'), 0)
+  t.is(shareOf('co', 'code'), 0)
+})
+
+test('a match by the formula, term by term', (t) => {
+  const match = matchOf(
+    { 'code.rust': 0.8, law: 0.2 },
+    { code: 0.9, 'law.contract': 0.9, 'code.rust': 0.4 },
+    { code: { ended: 4, completed: 2 } }
+  )
+  t.deepEqual(
+    match.terms.map(({ capability, by, term }) => [capability, by, Number(term.toFixed(6))]),
+    [
+      ['code.rust', 'code', Number(((0.9 * 0.6) / 0.8).toFixed(6))],
+      ['law', 'law.contract', 1]
+    ]
+  )
+  const fit = (0.8 * ((0.9 * 0.6) / 0.8) + 0.2) / 1
+  t.is(match.fit.toFixed(9), fit.toFixed(9))
+  t.is(match.history, 6 / 8)
+  t.is(match.score.toFixed(9), (fit * (1 - 0.5 * 0.25)).toFixed(9))
+  t.is(matchOf({ code: 0.5, law: 0.1 }, { code: 1 }, {}).score, 0)
+  t.is(matchOf({}, {}, {}).score, 1)
+})
+
+test('a match is 0 to 1, and never less for more ability', (t) => {
+  const name = fc.constantFrom('a', 'a.b', 'a.b.c', 'd')
+  const abilities = fc.dictionary(name, fc.double({ min: 0, max: 1, noNaN: true }))
+  fc.assert(
+    fc.property(abilities, abilities, name, fc.double({ min: 0, max: 1, noNaN: true }), (requires, has, more, level) => {
+      const before = matchOf(requires, has, {}).score
+      const after = matchOf(requires, { ...has, [more]: Math.max(level, has[more] ?? 0) }, {}).score
+      return before >= 0 && after <= 1 + 1e-12 && after >= before - 1e-12
+    })
+  )
+  t.pass()
+})
+
+test('a swarm below the threshold never gets the task; the others are ranked, with the reason', async (t) => {
+  const { governor, coordinator, claim, add, recorded } = await governed(t)
+  await coordinator.registerSwarm('able', { 'code.rust': 0.9 })
+  await coordinator.registerSwarm('general', { code: 0.9 })
+  await coordinator.registerSwarm('other', { law: 1 })
+  const task = await add({ id: 'T-1', requires: { 'code.rust': 0.8 } })
+  const ranked = await governor.match(task, await coordinator.swarms())
+  t.deepEqual(
+    ranked.map(({ swarm, eligible }) => [swarm.id, eligible]),
+    [
+      ['able', true],
+      ['general', false],
+      ['other', false]
+    ]
+  )
+  t.is(await claim('T-1', 'general'), 'governor.capability')
+  t.is(await claim('T-1', 'other'), 'governor.capability')
+  t.is(await claim('T-1', 'able'), 1)
+  t.is(recorded.find(({ event }) => event === 'task_claimed')!.payload.score, 1)
+})
+
+test('who failed is trusted less, for tasks of that kind', async (t) => {
+  const { governor, coordinator, add, clock } = await governed(t, { threshold: 0.8 })
+  await governor.configureCircuit('swarm.alpha', 1000)
+  await coordinator.registerSwarm('alpha', { code: 1, law: 1 }, 3_600_000)
+  const reasons: string[] = []
+  for (let n = 0; n < 10; n++) {
+    await add({ id: `T-${n}`, requires: { code: 0.9 }, mostAttempts: 1 })
+    const claimed = await coordinator.claim(`T-${n}`, 'alpha')
+    if (!claimed.ok) {
+      reasons.push(claimed.code)
+      continue
+    }
+    await coordinator.fail(`T-${n}`, 'alpha', claimed.fence, 'could not')
+    clock.advance(1)
+  }
+  // (4 / (4 + n)) falls below 0.6, where 1 − 0.5 × 0.4 is 0.8
+  t.is(reasons.length, 7)
+  t.deepEqual(await governor.history('alpha'), { code: { ended: 3, completed: 0 } })
+  await add({ id: 'L-1', requires: { law: 0.9 } })
+  t.true((await coordinator.claim('L-1', 'alpha')).ok)
+})
+
+test('budgets: reserved at the claim, settled at the end, exact; alerts once at each level', async (t) => {
+  const { governor, coordinator, claim, add, recorded, clock } = await governed(t)
+  await coordinator.registerSwarm('alpha', {}, 3_600_000)
+  await governor.setBudget('alpha', '0.30')
+  for (const id of ['a', 'b', 'c', 'd']) await add({ id, estimate: '0.1' })
+  const fences = [await claim('a', 'alpha'), await claim('b', 'alpha'), await claim('c', 'alpha')]
+  t.deepEqual(fences, [1, 1, 1])
+  t.is(await claim('d', 'alpha'), 'governor.budget')
+  t.like((await governor.budgets())[0], { left: '0', level: 100, spending: { reserved: '0.3', spent: '0' } })
+  await coordinator.complete('a', 'alpha', 1, {}, '0.05')
+  await coordinator.release('b', 'alpha', 1)
+  t.like((await governor.budgets())[0], { left: '0.15', level: 50, spending: { reserved: '0.1', spent: '0.05', tasks: 2 } })
+  t.is(await claim('d', 'alpha'), 1)
+  const levels = recorded.filter(({ event }) => event === 'swarm_budget_alert').map(({ payload }) => payload.level)
+  t.deepEqual(levels, [50, 100, 80])
+  // another month begins with nothing spent
+  clock.advance(40 * 86_400_000)
+  await coordinator.heartbeat('alpha')
+  t.like((await governor.budgets())[0], { left: '0.3', level: 0 })
+  t.deepEqual(
+    (await governor.spending('alpha', null)).map(({ span, spent }) => [span, spent]),
+    [['2026-01', '0.05']]
+  )
+  t.deepEqual(await governor.spending(null, clock.now()), [])
+  await governor.setBudget('alpha', null)
+  t.deepEqual(await governor.budgets(), [])
+  for (const limit of ['-1', '1e3', '', 'ten'])
+    await t.throwsAsync(() => governor.setBudget('alpha', limit), { code: 'governor.budget' })
+})
+
+for (const [kind, place] of [
+  ['SQLite', () => ({ kind: 'sqlite', path: join(folder, `spend-${++made}.db`) })],
+  ['Redis', () => ({ kind: 'redis', url: redis.url, name: `spend-${++made}` })]
+] as [string, () => StorePlace][])
+  test(`${kind}: however many claim at once, a budget is never overspent`, async (t) => {
+    const where = place()
+    const stores = await Promise.all([openStore(where), openStore(where), openStore(where)])
+    const parties = stores.map((store) => {
+      const witnessed = witnessedStore(store, null)
+      const governor = createGovernor(witnessed)
+      return { governor, coordinator: createCoordinator(witnessed, { gates: [governor.gate] }) }
+    })
+    const [{ governor, coordinator }] = parties as [(typeof parties)[0]]
+    await coordinator.registerSwarm('alpha', {}, 3_600_000)
+    await governor.setBudget('alpha', '1')
+    const ids = Array.from({ length: 30 }, (_, at) => `T-${at}`)
+    for (const id of ids) await coordinator.add({ id, estimate: '0.07' })
+    const claims = await Promise.all(ids.map((id, at) => parties[at % 3]!.coordinator.claim(id, 'alpha')))
+    t.is(claims.filter(({ ok }) => ok).length, 14)
+    t.like((await governor.budgets())[0], { left: '0.02', spending: { reserved: '0.98' } })
+    await Promise.all(
+      claims.map((claim, at) =>
+        claim.ok ? parties[at % 3]!.coordinator.complete(claim.task.id, 'alpha', claim.fence, {}, '0.01') : null
+      )
+    )
+    t.like((await governor.budgets())[0], { left: '0.86', spending: { reserved: '0', spent: '0.14', tasks: 14 } })
+    for (const store of stores) await store.close()
+  })
+
+test('a circuit opens after failures in a row, cools, lets one task try, and closes or opens again', async (t) => {
+  const { governor, coordinator, claim, add, clock, recorded } = await governed(t)
+  await coordinator.registerSwarm('alpha', {}, 3_600_000)
+  await governor.configureCircuit('swarm.alpha', 2, 10_000)
+  for (let n = 0; n < 8; n++) await add({ id: `T-${n}` })
+  const failed = async (id: string) => {
+    const fence = await claim(id, 'alpha')
+    await coordinator.fail(id, 'alpha', Number(fence), 'x')
+  }
+  await failed('T-0')
+  t.is((await governor.circuit('swarm.alpha')).state, 'closed')
+  await failed('T-1')
+  t.is((await governor.circuit('swarm.alpha')).state, 'open')
+  t.is(await claim('T-2', 'alpha'), 'governor.circuit')
+  clock.advance(10_000)
+  t.is(await claim('T-2', 'alpha'), 1)
+  t.is(await claim('T-3', 'alpha'), 'governor.circuit')
+  await coordinator.release('T-2', 'alpha', 1)
+  await failed('T-3')
+  t.is(await claim('T-4', 'alpha'), 'governor.circuit')
+  clock.advance(10_000)
+  t.is(await claim('T-4', 'alpha'), 1)
+  await coordinator.complete('T-4', 'alpha', 1, {})
+  t.like(await governor.circuit('swarm.alpha'), { state: 'closed', failures: 0 })
+  await failed('T-5')
+  await failed('T-6')
+  t.like(await governor.resetCircuit('swarm.alpha'), { state: 'closed', failures: 0 })
+  t.is(await claim('T-7', 'alpha'), 1)
+  t.deepEqual(
+    recorded.filter(({ event }) => event === 'circuit_changed').map(({ payload }) => payload.state),
+    ['open', 'halfOpen', 'open', 'halfOpen', 'closed', 'open', 'closed']
+  )
+  await t.throwsAsync(() => governor.configureCircuit('swarm.alpha', 0), { code: 'governor.circuit' })
+  await t.throwsAsync(() => governor.circuit('a b'), { code: 'governor.circuit' })
+})
+
+test('every pair of state and event of a circuit: only closed gives tasks freely, and a reset closes', (t) => {
+  const events: CircuitEvent[] = [
+    { type: 'succeeded' },
+    { type: 'failed', at: 1 },
+    { type: 'failedTooOften', at: 1 },
+    { type: 'cooled' },
+    { type: 'untried' },
+    { type: 'reset' }
+  ]
+  type Rows = Record<string, readonly [string, ((event: CircuitEvent, circuit: typeof newCircuit) => object[])?] | undefined>
+  for (const [state, rows] of Object.entries(circuitMachine) as [string, Rows][])
+    for (const event of events) {
+      const row = rows[event.type]
+      if (event.type === 'reset') t.is(row?.[0], 'closed')
+      if (row === undefined) continue
+      const after = { ...newCircuit, trying: state === 'halfOpen', ...Object.assign({}, ...(row[1]?.(event, newCircuit) ?? [])) }
+      if (row[0] !== 'halfOpen') t.false(after.trying && row[0] === 'closed', `${state} ${event.type}`)
+      if (row[0] === 'open' && state !== 'open') t.is(after.openedAt, 1)
+    }
+})
+
+test('a threshold that is none is refused', (t) => {
+  t.throws(() => createGovernor(witnessedStore({} as never, null), { threshold: 2 }), { code: 'governor.threshold' })
+})

@@ -1,0 +1,115 @@
+/**
+ * IF.governor: who may be given what, for how much, and who is given nothing for a while.
+ */
+
+import type { ClaimGate, Swarm, Task } from '#coordinator'
+import { InfraFabricError } from '#kernel'
+import type { WitnessedStore } from '#store'
+import { type Budgets, createBudgets, reserve, settle } from './budgets.ts'
+import { type Circuit, newCircuit } from './circuit.ts'
+import { type Circuits, circuitKey, componentOf, createCircuits, stepCircuit } from './circuits.ts'
+import { type History, type Match, matchOf, rootOf } from './match.ts'
+
+export type { BudgetStatus, Budgets, Spending, SwarmBudget } from './budgets.ts'
+export type { Circuit, CircuitState } from './circuit.ts'
+export type { Circuits } from './circuits.ts'
+export { type History, type Match, type MatchTerm, matchOf } from './match.ts'
+
+export interface GovernorConfig {
+  /** Least score of a match; 0–1. */
+  readonly threshold?: number
+}
+
+export interface SwarmMatch {
+  readonly swarm: Swarm
+  readonly match: Match
+  readonly eligible: boolean
+}
+
+export interface Governor extends Budgets, Circuits {
+  /** Its say in each claim of a coordinator. */
+  readonly gate: ClaimGate
+  readonly threshold: number
+  /** All swarms against a task, the best first. */
+  readonly match: (task: Task, swarms: readonly Swarm[], threshold?: number) => Promise<SwarmMatch[]>
+  /** What a swarm made of the tasks it was given, by root of the taxonomy. */
+  readonly history: (swarm: string) => Promise<Readonly<Record<string, History>>>
+}
+
+const defaultThreshold = 0.7
+const historyKey = (swarm: string, root: string): string => `history/${swarm}/${root}`
+const noHistory: History = { ended: 0, completed: 0 }
+const refusal = (code: string, reason: string) => ({ ok: false, code: `governor.${code}`, reason }) as const
+
+export function createGovernor(witnessed: WitnessedStore, config: GovernorConfig = {}): Governor {
+  const { threshold = defaultThreshold } = config
+  if (!(threshold >= 0 && threshold <= 1))
+    throw new InfraFabricError('governor.threshold', `a threshold of ${threshold}: expected 0 to 1`)
+  const { store } = witnessed
+
+  const history = async (swarm: string): Promise<Record<string, History>> => {
+    const prefix = historyKey(swarm, '')
+    const { records } = await store.list(prefix)
+    return Object.fromEntries(records.map(({ key, value }) => [key.slice(prefix.length), value as History]))
+  }
+
+  const gate: ClaimGate = {
+    admit: async (transaction, task, swarm) => {
+      const roots = [...new Set(Object.keys(task.requires).map(rootOf))]
+      const histories: Record<string, History> = {}
+      for (const root of roots) histories[root] = (await transaction.get<History>(historyKey(swarm.id, root))) ?? noHistory
+      const match = matchOf(task.requires, swarm.capabilities, histories)
+      if (match.score < threshold)
+        return refusal('capability', `${swarm.id} fits ${task.id} by ${match.score.toFixed(3)}, and ${threshold} is asked for`)
+
+      const component = componentOf(swarm.id)
+      const circuit = (await transaction.get<Circuit>(circuitKey(component))) ?? newCircuit
+      if (circuit.state !== 'closed') {
+        const cooled = circuit.openedAt === null || transaction.at - circuit.openedAt >= circuit.coolMs
+        if (circuit.trying)
+          return refusal('circuit', `${swarm.id} failed ${circuit.failures} times, and is being tried with another task`)
+        if (!cooled) return refusal('circuit', `${swarm.id} failed ${circuit.failures} times in a row: nothing for a while`)
+        await stepCircuit(transaction, component, { type: 'cooled' }, task.traceId)
+      }
+
+      const unpaid = await reserve(transaction, swarm.id, task)
+      if (unpaid !== null) return refusal('budget', unpaid)
+      return { ok: true, facts: { score: Number(match.score.toFixed(6)), estimate: task.estimate } }
+    },
+    settle: async (transaction, task, swarm, end, cost) => {
+      await settle(transaction, task, cost)
+      const component = componentOf(swarm)
+      // given back, or taken away by others: that says nothing of the swarm
+      if (end === 'released' || end === 'cancelled') {
+        await stepCircuit(transaction, component, { type: 'untried' }, task.traceId)
+        return
+      }
+      const succeeded = end === 'complete'
+      for (const root of new Set(Object.keys(task.requires).map(rootOf))) {
+        const key = historyKey(swarm, root)
+        const { ended, completed } = (await transaction.get<History>(key)) ?? noHistory
+        transaction.put(key, { ended: ended + 1, completed: completed + (succeeded ? 1 : 0) })
+      }
+      const { failures, threshold: most } = (await transaction.get<Circuit>(circuitKey(component))) ?? newCircuit
+      const { at } = transaction
+      const failed = failures + 1 >= most ? ({ type: 'failedTooOften', at } as const) : ({ type: 'failed', at } as const)
+      await stepCircuit(transaction, component, succeeded ? { type: 'succeeded' } : failed, task.traceId)
+    }
+  }
+
+  return {
+    ...createBudgets(witnessed),
+    ...createCircuits(witnessed),
+    gate,
+    threshold,
+    history,
+    match: async (task, swarms, least = threshold) => {
+      const found = await Promise.all(
+        swarms.map(async (swarm) => ({ swarm, match: matchOf(task.requires, swarm.capabilities, await history(swarm.id)) }))
+      )
+      return found
+        .map(({ swarm, match }) => ({ swarm, match, eligible: match.score >= least }))
+        .sort((a, b) => b.match.score - a.match.score || (a.swarm.id < b.swarm.id ? -1 : 1))
+    }
+  }
+}
