@@ -65,6 +65,17 @@ test('a SIP call to a terminal: ringing, answer, sound, digits both ways, hold, 
     10_000,
     'the terminal has the digit'
   )
+  const held = () => room.events.findLast((event) => event.type === 'held')
+  const reinvite = (direction: 'sendonly' | 'sendrecv') =>
+    sip.request('INVITE', {
+      headers: { 'Content-Type': 'application/sdp', 'X-IF-Trace-ID': 'case-42' },
+      body: sound.sdp(direction)
+    })
+  t.regex((await reinvite('sendonly')).start, /200/)
+  await until(() => held()?.held === true, 10_000, 'the terminal is held')
+  t.regex((await reinvite('sendrecv')).start, /200/)
+  await until(() => held()?.held === false, 10_000, 'and is not any more')
+  t.true(await hears(room.phone, 1700))
   const established = entriesOf('BRIDGE_ESTABLISHED').find(({ component }) => component === 'IF.bridge.sip-h323')!
   t.like(established.payload, { stage: 'direct', sip: 'PCMU', h323: 'PCMU' })
   t.is(established.parent_trace_id, 'case-42')

@@ -36,6 +36,29 @@ export function h323Metrics(running: () => RunningH323 | null): Registry {
       this.set(running()?.gatekeeper.bandwidthUsedBps() ?? 0)
     }
   })
+  new Gauge({
+    name: 'h323_conference_participants',
+    help: 'Participants of conferences, by how they came',
+    labelNames: ['protocol'] as const,
+    registers,
+    collect() {
+      const all =
+        running()
+          ?.mcu.conferences()
+          .flatMap(({ terminals }) => terminals) ?? []
+      for (const protocol of ['h323', 'other'] as const)
+        this.set({ protocol }, all.filter((terminal) => terminal.protocol === protocol).length)
+    }
+  })
+  new Counter({
+    name: 'h323_routed_calls_total',
+    help: 'Calls whose signalling went through the gatekeeper',
+    registers,
+    collect() {
+      this.reset()
+      this.inc(running()?.router?.stats().routed ?? 0)
+    }
+  })
   new Counter({
     name: 'h323_ras_total',
     help: 'RAS messages by what became of them',

@@ -85,6 +85,7 @@ test('a room calls another: guarded, admitted, priced, in the ledger, and seen b
   t.like(payload, { cost })
   const metrics = (await ask('/metrics')).text
   t.regex(metrics, /^h323_endpoints\{kind="terminal"\} 2$/m)
+  t.regex(metrics, /^h323_conference_participants\{protocol="h323"\} 0$/m)
   t.regex(metrics, /^h323_events_total\{event="h323_acf_received"\} 1$/m)
   t.regex(metrics, /^ledger_entries \d+$/m)
   t.is((await ask(`/v1/h323/endpoints/${two.id}/unregister`, {})).status, 200)
