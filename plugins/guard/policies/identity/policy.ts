@@ -1,5 +1,5 @@
 import type { JsonObject } from '#kernel'
-import { abstain, denyAttack, type Policy, pass } from '../../policy.ts'
+import { abstain, deny, denyAttack, type Policy, pass } from '../../policy.ts'
 
 const unvouched = { attestation: 'none', originId: '', providers: [] } as const satisfies JsonObject
 
@@ -17,7 +17,9 @@ export const policy: Policy = {
       if (identities === null)
         return abstain('guard.identity.not-configured', 'no authorities are configured for Identity headers')
       return identities.verify(headers, { fromUri, toUri }, receivedAt).then((outcome) => {
-        if (outcome.state === 'refused') return denyAttack(outcome.code, outcome.reason)
+        // a provider's server may be down; everything else was made to look like what it is not
+        if (outcome.state === 'refused')
+          return (outcome.code === 'guard.identity.fetch' ? deny : denyAttack)(outcome.code, outcome.reason)
         if (outcome.state === 'unknown-kind')
           return abstain('guard.identity.unknown-kind', 'only PASSporTs of kinds that are not known here')
         const { attestation, originId, providers } = outcome
