@@ -1,5 +1,5 @@
 /** TPKT over TCP: call signalling and H.245, with limits on what a peer may send. */
-import type { Socket } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { type Clock, errorCode, type Log } from '#kernel'
 import { type Address, plainIp } from '../gatekeeper/addresses.ts'
 import { TpktSplitter, tpkt } from '../q931/tpkt.ts'
@@ -104,4 +104,30 @@ export function openChannel(socket: Socket, limits: ChannelLimits, handlers: Cha
       socket.resume()
     }
   }
+}
+
+const connectMs = 5000
+
+/**
+ * A TCP connection; null where there is none within five seconds.
+ *
+ * @param ownIp an endpoint on a loopback address of its own connects from it
+ */
+export function connectTo({ ip, port }: Address, ownIp: string, clock: Clock, log: Log): Promise<Socket | null> {
+  return new Promise((resolve) => {
+    const socket = connect({ host: ip, port, ...(ownIp.startsWith('127.') && { localAddress: ownIp }) })
+    const done = (result: Socket | null): void => {
+      cancel()
+      if (result === null) socket.destroy()
+      resolve(result)
+    }
+    const failed = (error: Error): void => {
+      log.info({ code: errorCode(error) }, 'h323 connection failed')
+      done(null)
+    }
+    const cancel = clock.after(connectMs, () => done(null))
+    // stays: an error may come before a channel is made of it
+    socket.on('error', failed)
+    socket.once('connect', () => done(socket))
+  })
 }

@@ -1,6 +1,6 @@
 /** A call with its sockets, its timers and its sound around the pure {@link CallSession}. */
 import { randomBytes, randomInt } from 'node:crypto'
-import { connect, createServer, type Server, type Socket } from 'node:net'
+import { createServer, type Server, type Socket } from 'node:net'
 import {
   type CallContext,
   type Clock,
@@ -24,7 +24,7 @@ import { h323UserInformation } from '../h225/pdus.ts'
 import type { MultimediaSystemControlMessage } from '../h245/h245.ts'
 import { multimediaSystemControlMessage } from '../h245/pdus.ts'
 import { decodeQ931, encodeQ931, ie, type Q931Message } from '../q931/q931.ts'
-import { type Channel, type ChannelLimits, openChannel } from './channel.ts'
+import { type Channel, type ChannelLimits, connectTo, openChannel } from './channel.ts'
 import type {
   Call,
   CallEvent,
@@ -81,7 +81,6 @@ export interface DialMore {
   readonly supplementary?: readonly Uint8Array[]
 }
 
-const connectMs = 5000
 const pingMs = 30_000
 /** Round trips without an answer after which the peer is asked for its state. */
 const mostUnanswered = 3
@@ -342,9 +341,9 @@ export class LiveCall implements Call {
       socket?.destroy()
       return
     }
-    if (socket === null || media === null) {
+    if (socket === null || socket.destroyed || media === null) {
       socket?.destroy()
-      this.#fail(socket === null ? causes.noRoute : causes.resourceUnavailable)
+      this.#fail(media === null ? causes.resourceUnavailable : causes.noRoute)
       return
     }
     this.#channel = this.#openSignalling(socket)
@@ -365,26 +364,8 @@ export class LiveCall implements Call {
   }
 
   #connect(address: Address): Promise<Socket | null> {
-    return new Promise((resolve) => {
-      const socket = connect({
-        host: address.ip,
-        port: address.port,
-        ...(isLoopbackOnly(this.#world.listen) && { localAddress: this.#world.listen.ip })
-      })
-      const done = (result: Socket | null): void => {
-        cancel()
-        socket.off('error', failed)
-        if (result === null) socket.destroy()
-        resolve(result)
-      }
-      const failed = (error: Error): void => {
-        this.#log.info({ code: errorCode(error) }, 'h323 connection failed')
-        done(null)
-      }
-      const cancel = this.#world.clock.after(connectMs, () => done(null))
-      socket.on('error', failed)
-      socket.once('connect', () => done(socket))
-    })
+    const { listen, clock } = this.#world
+    return connectTo(address, listen.ip, clock, this.#log)
   }
 
   #openSignalling(socket: Socket): Channel {
@@ -1067,6 +1048,3 @@ function outboundSession(world: CallWorld, more: DialMore, callIdentifier: Uint8
     control: { ...world.control, bothWays: more.modes.bothWays }
   })
 }
-
-/** An endpoint on a loopback address of its own calls from it. */
-const isLoopbackOnly = ({ ip }: Address): boolean => ip.startsWith('127.')

@@ -7,14 +7,13 @@ import { causes } from '../call/causes.ts'
 import { releaseComplete } from '../call/messages.ts'
 import type { Receivable } from '../control/capabilities.ts'
 import { type Address, aliasOfKey, keyOfText, plainIp, uriOfKey } from '../gatekeeper/addresses.ts'
-import type { EndpointType, H323UserInformation, SupportedPrefix, VendorIdentifier } from '../h225/h225.ts'
-import { h323UserInformation } from '../h225/pdus.ts'
-import { baselineToken, baselineTokenOf, isSealed, judgeFreshness, keyOfPassword, type SeenToken, seal } from '../h235/h235.ts'
+import type { EndpointType, SupportedPrefix, VendorIdentifier } from '../h225/h225.ts'
 import { decodeQ931, encodeQ931, type Q931Message, userInformationOf } from '../q931/q931.ts'
 import { type Channel, openChannel } from './channel.ts'
 import type { Call, DialOptions, Endpoint, EndpointConfig, EndpointEvent, EndpointLimits } from './endpoint.ts'
 import { type CallWorld, type DialMore, LiveCall } from './live-call.ts'
 import { gatekeeperAddress, openRegistrar, type Registrar } from './registrar.ts'
+import { createSealing } from './sealing.ts'
 import { type Target, targetOf } from './target.ts'
 
 const defaultLimits: EndpointLimits = {
@@ -37,8 +36,6 @@ const vendor: VendorIdentifier = {
 /** What is told before the plane has opened a port for the call; what it then opens counts. */
 const receivable: Receivable = { codecs: ['opus', 'G722', 'PCMU', 'PCMA', 'G729'], eventPayloadType: 101 }
 const closeMs = 3000
-const sealToleranceS = 120
-const mostSeen = 10_000
 
 /**
  * Starts an endpoint: it listens, and begins to register where there is a gatekeeper.
@@ -329,54 +326,4 @@ async function listen(server: Server, { ip, port }: Address): Promise<Address> {
   }
   const bound = server.address() as { readonly address: string; readonly port: number }
   return { ip: plainIp(bound.address), port: bound.port }
-}
-
-interface Sealing {
-  readonly seal: (information: H323UserInformation) => Uint8Array
-  readonly isSealed: (octets: Uint8Array) => boolean
-  readonly isTrusted: (message: Q931Message) => boolean
-}
-
-/** H.235.1 over the user-user information of call signalling. */
-function createSealing({ sendersID, generalID, password }: NonNullable<EndpointConfig['security']>, now: () => number): Sealing {
-  const key = keyOfPassword(password)
-  let seen: readonly SeenToken[] = []
-  const tokens = (information: H323UserInformation): Parameters<typeof baselineTokenOf>[0] => {
-    const body = information['h323-uu-pdu']['h323-message-body']
-    return 'value' in body && body.type !== 'unknownExtension'
-      ? (body.value as { readonly cryptoTokens?: Parameters<typeof baselineTokenOf>[0] }).cryptoTokens
-      : undefined
-  }
-  const check = (octets: Uint8Array): boolean => {
-    const found = tokens(h323UserInformation.decode(octets))
-    if (!isSealed(octets, found, key)) return false
-    const { verdict, seen: next } = judgeFreshness(seen, baselineTokenOf(found)!.claims, now() / 1000, sealToleranceS)
-    seen = next.slice(-mostSeen)
-    return verdict === 'fresh'
-  }
-  return {
-    seal: (information) => {
-      const body = information['h323-uu-pdu']['h323-message-body']
-      const token = baselineToken({
-        sendersID,
-        generalID,
-        timeStamp: Math.floor(now() / 1000),
-        random: randomInt(0x7fff_ffff)
-      })
-      if (!('value' in body) || body.type === 'unknownExtension') return h323UserInformation.encode(information)
-      const sealed = {
-        ...information,
-        'h323-uu-pdu': {
-          ...information['h323-uu-pdu'],
-          'h323-message-body': { type: body.type, value: { ...body.value, cryptoTokens: [token] } }
-        }
-      } as H323UserInformation
-      return seal(h323UserInformation, sealed, key, tokens)
-    },
-    isSealed: check,
-    isTrusted: (message) => {
-      const octets = message.elements.find(({ id, codeset }) => id === 0x7e && codeset === undefined)?.octets
-      return octets !== undefined && check(octets.subarray(1))
-    }
-  }
 }
