@@ -85,6 +85,8 @@ call('a terminal calls an expert by its id: his phone rings, answers, both are h
     10_000,
     'the terminal has the digit'
   )
+  connected.sendDigit('9')
+  await expert.next('CALL_DTMF_START', 5000)
   const established = entriesOf('BRIDGE_ESTABLISHED').find(({ component }) => component === 'IF.bridge.sip-h323')!
   t.is(established.trace_id, connected.traceId, 'the call has one trace on both sides')
   t.true(entriesOf('sip_invite_sent').some(({ parent_trace_id }) => parent_trace_id === connected.traceId))

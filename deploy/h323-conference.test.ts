@@ -1,7 +1,7 @@
 /** Experts by SIP and Guardians by H.323 terminals, through the whole suite. */
 import test from 'ava'
 import { tone } from '../gateways/h323/mcu/testing/terminal.ts'
-import { hears, terminal } from './testing/h323.ts'
+import { hears, level, terminal } from './testing/h323.ts'
 import { edgeHeaders, runSuite, until } from './testing/harness.ts'
 
 const external = {
@@ -96,6 +96,21 @@ test('a SIP call to a terminal: ringing, answer, sound, digits both ways, hold, 
   >
   t.true(ended.sip.received.packets > 20 && ended.h323.received.packets > 20)
   t.like(entriesOf('sip_bye_sent')[0]?.payload, { reason: 'Q.850;cause=16' })
+})
+
+test('sound before the answer reaches the caller as 183, a refusal after it with its cause', async (t) => {
+  const running = await runSuite(t, external)
+  const room = await terminal(t, running, 'guardian-1', 440)
+  room.endpoint.onCall((call) => {
+    void call.alert({ conference: 'room', participant: 'me', role: 'guardian' })
+    setTimeout(() => call.release(21), 1500)
+  })
+  const sound = await running.rtp({ says: tone(1700) })
+  const expert = await running.phone('expert-safety')
+  const call = await expert.invite({ to: 'guardian-1-safety', sdp: sound.sdp(), headers: () => edgeHeaders('expert-safety') })
+  t.is(call.status, 403)
+  t.true(call.provisional.includes(183), String(call.provisional))
+  t.true(level(sound, 440) > -25, 'and the caller has heard it')
 })
 
 test('a terminal that is busy is 486 to the SIP side; a name that nobody has is 404', async (t) => {
