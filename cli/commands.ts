@@ -8,6 +8,7 @@ import {
   registryOption
 } from './command.ts'
 import { coordinatorCommands } from './coordinator-commands.ts'
+import { governorCommands } from './governor-commands.ts'
 
 /** Every command, in the order of the help. Nothing is loaded before it is asked for. */
 export const commands: readonly Command[] = [
@@ -713,5 +714,6 @@ export const commands: readonly Command[] = [
     options: [dataOption, ratesOption],
     load: () => import('./commands/optimise-rates.ts')
   },
-  ...coordinatorCommands
+  ...coordinatorCommands,
+  ...governorCommands
 ]

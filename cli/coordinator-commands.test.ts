@@ -11,7 +11,7 @@ const json = (text: string) =>
 async function lifeOfATask(t: ExecutionContext, data: string, more: readonly string[]) {
   const coordinator = (...words: string[]) => ifctl(['coordinator', ...words, '--data', data, ...more])
   t.is((await coordinator('swarms', 'add', 'alpha', '--capabilities', 'code.rust:0.8,law')).code, 0)
-  await coordinator('swarms', 'add', 'beta')
+  await coordinator('swarms', 'add', 'beta', '--capabilities', 'code.rust:0.6')
   const [added] = json(
     (await coordinator('tasks', 'add', 'T-1', '--priority', '8', '--requires', 'code.rust:0.5', '--json')).stdout
   )

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { type Coordinator, createCoordinator } from '#coordinator'
+import { createGovernor, type Governor } from '#governor'
 import { appendItem, appendOnce, ledgerFiles } from '#ledger'
 import { openStore, type RecordEvents, type StorePlace, type WitnessedStore, witnessedStore } from '#store'
 import { type Arguments, CommandError, UsageError } from './arguments.ts'
@@ -35,6 +36,7 @@ function recorder(args: Arguments, output: Output): RecordEvents {
 export interface OpenPlugins {
   readonly witnessed: WitnessedStore
   readonly coordinator: Coordinator
+  readonly governor: Governor
 }
 
 /**
@@ -46,9 +48,11 @@ export async function withPlugins<T>(args: Arguments, output: Output, use: (plug
   const leaseSeconds = args.wholeNumber('lease', 1, 3600)
   const witnessed = witnessedStore(await openStore(storePlace(args)), recorder(args, output))
   try {
-    const coordinator = createCoordinator(witnessed, leaseSeconds === undefined ? {} : { leaseMs: 1000 * leaseSeconds })
+    const governor = createGovernor(witnessed)
+    const lease = leaseSeconds === undefined ? {} : { leaseMs: 1000 * leaseSeconds }
+    const coordinator = createCoordinator(witnessed, { ...lease, gates: [governor.gate] })
     await coordinator.sweep()
-    return await use({ witnessed, coordinator })
+    return await use({ witnessed, coordinator, governor })
   } finally {
     await witnessed.close()
   }

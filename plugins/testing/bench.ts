@@ -8,9 +8,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { createCoordinator, measureLatency } from '#coordinator'
+import { figure, type Metric, table } from '#scripts/bench/report.ts'
 import { openStore, type StorePlace, witnessedStore } from '#store'
 import { startRedis } from '../../ledger/testing/redis-server.ts'
-import { figure, type Metric, table } from './report.ts'
 
 const { values } = parseArgs({
   options: { json: { type: 'boolean', default: false }, iterations: { type: 'string', default: '2000' } }

@@ -1,0 +1,82 @@
+import { type Arguments, CommandError, UsageError } from '../arguments.ts'
+import type { Run } from '../command.ts'
+import { exitCodes } from '../exit-codes.ts'
+import { printable } from '../output.ts'
+import { withPlugins } from '../plugins.ts'
+import { table } from '../table.ts'
+
+export const list: Run = (args, output) =>
+  withPlugins(args, output, async ({ coordinator }) => {
+    const swarms = await coordinator.swarms()
+    const names = [...new Set(swarms.flatMap(({ capabilities }) => Object.keys(capabilities)))].sort()
+    const found = names.map((capability) => ({
+      capability,
+      swarms: swarms.flatMap(({ id, active, capabilities }) =>
+        capabilities[capability] === undefined ? [] : [{ swarm: id, level: capabilities[capability], active }]
+      )
+    }))
+    if (output.json) for (const each of found) await output.document(each)
+    else if (found.length === 0) output.talk('no swarm has told of a capability')
+    else {
+      const rows = found.map(({ capability, swarms: able }) => [
+        '  '.repeat(capability.split('.').length - 1) + capability,
+        able.map(({ swarm, level, active }) => `${swarm} ${level}${active ? '' : ' (silent)'}`).join(', ')
+      ])
+      for (const line of table(rows)) await output.line(printable(line))
+    }
+    return exitCodes.ok
+  })
+
+export const match: Run = (args, output) => {
+  const threshold = readThreshold(args)
+  return withPlugins(args, output, async ({ coordinator, governor }) => {
+    const task = await coordinator.task(args.operands[0]!)
+    if (task === null) throw new CommandError('coordinator.task-unknown', `there is no task ${args.operands[0]}`)
+    const matches = await governor.match(task, await coordinator.swarms(), threshold)
+    for (const { swarm, match: found, eligible } of matches) {
+      if (output.json) {
+        await output.document({ swarm: swarm.id, eligible, ...found })
+        continue
+      }
+      const score = output.paint(eligible ? 'green' : 'red', found.score.toFixed(3))
+      await output.line(`${score}  ${swarm.id}: fit ${found.fit.toFixed(3)}, history ${found.history.toFixed(3)}`)
+      for (const { capability, required, by, level, share, term } of found.terms) {
+        const how = by === null ? 'nothing stands in for it' : `${by} ${level} × ${share.toFixed(2)} → ${term.toFixed(3)}`
+        await output.line(printable(`         ${capability} ${required}: ${how}`))
+      }
+    }
+    if (!matches.some(({ eligible }) => eligible)) output.talk(`nobody reaches ${threshold ?? governor.threshold}`)
+    return exitCodes.ok
+  })
+}
+
+function readThreshold(args: Arguments): number | undefined {
+  const text = args.value('threshold')
+  if (text === undefined) return undefined
+  if (!/^(?:0|1|0?\.\d{1,9}|1\.0{1,9})$/.test(text)) throw new UsageError('--threshold: expected a number from 0 to 1')
+  return Number(text)
+}
+
+export const swarm: Run = (args, output) =>
+  withPlugins(args, output, async ({ coordinator, governor }) => {
+    const id = args.operands[0]!
+    const found = await coordinator.swarm(id)
+    if (found === null) throw new CommandError('coordinator.swarm-unknown', `there is no swarm ${id}`)
+    const history = await governor.history(id)
+    if (output.json) {
+      await output.document({ swarm: id, capabilities: found.swarm.capabilities, history })
+      return exitCodes.ok
+    }
+    const rows = Object.entries(found.swarm.capabilities).map(([name, level]) => [
+      name,
+      String(level),
+      historyText(history[name])
+    ])
+    const others = Object.keys(history).filter((root) => found.swarm.capabilities[root] === undefined)
+    for (const root of others) rows.push([root, '-', historyText(history[root])])
+    for (const line of table([['capability', 'level', 'tasks completed'], ...rows])) await output.line(printable(line))
+    return exitCodes.ok
+  })
+
+const historyText = (history: { readonly ended: number; readonly completed: number } | undefined): string =>
+  history === undefined ? '-' : `${history.completed} of ${history.ended}`

@@ -1,0 +1,92 @@
+import type { Option } from './arguments.ts'
+import type { Command } from './command.ts'
+import { stateOptions } from './coordinator-commands.ts'
+
+const thresholdOption: Option = { name: 'threshold', value: 'SCORE', summary: 'least score, 0 to 1 (default: 0.7)' }
+const swarmOption: Option = { name: 'swarm', value: 'ID', summary: 'which swarm' }
+
+const matches = () => import('./commands/governor-capabilities.ts')
+const budgets = () => import('./commands/governor-budget.ts')
+const circuits = () => import('./commands/governor-circuit.ts')
+
+export const governorCommands: readonly Command[] = [
+  {
+    words: ['governor', 'capabilities', 'list'],
+    operands: [],
+    summary: 'capabilities that swarms have, as a tree, and who has them',
+    options: stateOptions,
+    load: async () => ({ run: (await matches()).list })
+  },
+  {
+    words: ['governor', 'capabilities', 'match'],
+    operands: ['<task>'],
+    summary: 'how well each swarm fits a task, and why',
+    options: [...stateOptions, thresholdOption],
+    load: async () => ({ run: (await matches()).match })
+  },
+  {
+    words: ['governor', 'capabilities', 'swarm'],
+    operands: ['<swarm>'],
+    summary: 'what a swarm can, and what it made of the tasks it was given',
+    options: stateOptions,
+    load: async () => ({ run: (await matches()).swarm })
+  },
+  {
+    words: ['governor', 'budget', 'status'],
+    operands: [],
+    summary: 'what swarms may spend, and what of it is reserved and spent',
+    options: [...stateOptions, swarmOption],
+    load: async () => ({ run: (await budgets()).status })
+  },
+  {
+    words: ['governor', 'budget', 'set'],
+    operands: [],
+    summary: 'what a swarm may spend',
+    options: [
+      ...stateOptions,
+      swarmOption,
+      { name: 'limit', value: 'USD', summary: 'US dollars, an exact decimal; none takes the budget away' },
+      { name: 'period', value: 'PERIOD', summary: 'month, week or day (default: month)' }
+    ],
+    load: async () => ({ run: (await budgets()).set })
+  },
+  {
+    words: ['governor', 'budget', 'history'],
+    operands: [],
+    summary: 'what was spent, span by span, the newest first',
+    options: [...stateOptions, swarmOption, { name: 'start-date', value: 'DATE', summary: 'only spans that end after it' }],
+    load: async () => ({ run: (await budgets()).history })
+  },
+  {
+    words: ['governor', 'alerts', 'list'],
+    operands: [],
+    summary: 'budgets of which half is gone, or more',
+    options: stateOptions,
+    load: async () => ({ run: (await budgets()).alerts })
+  },
+  {
+    words: ['governor', 'circuit', 'status'],
+    operands: [],
+    summary: 'circuit breakers, and whether they are open',
+    options: [...stateOptions, { name: 'component', value: 'NAME', summary: 'only this one: swarm.alpha' }],
+    load: async () => ({ run: (await circuits()).status })
+  },
+  {
+    words: ['governor', 'circuit', 'reset'],
+    operands: ['<component>'],
+    summary: 'close a circuit, whatever it was',
+    options: stateOptions,
+    load: async () => ({ run: (await circuits()).reset })
+  },
+  {
+    words: ['governor', 'circuit', 'config'],
+    operands: ['<component>'],
+    summary: 'after how many failures in a row a circuit opens, and for how long',
+    options: [
+      ...stateOptions,
+      { name: 'threshold', value: 'N', summary: 'failures in a row, 1 to 1000' },
+      { name: 'cool', value: 'S', summary: 'seconds for which it stays open' }
+    ],
+    load: async () => ({ run: (await circuits()).config })
+  }
+]
