@@ -55,6 +55,7 @@ const allowed: Record<string, readonly string[]> = {
     'deploy',
     'kamailio'
   ],
+  'plugins/testing': ['*'],
   scripts: ['*'],
   'sipp-scenarios': ['*']
 }
