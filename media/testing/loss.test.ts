@@ -13,12 +13,13 @@ const networks: readonly Omit<LossCase, 'codec'>[] = [
   { name: 'reordered, twice', impairment: { reorder: 0.05, duplicate: 0.05 } }
 ]
 
-/** Where the machine held even the good network up, once more. */
+/** Once more, where the machine itself was a bad network: what loses nothing came late. */
 async function tried(cases: readonly LossCase[]): Promise<LossResult[]> {
   for (let attempt = 1; ; attempt++) {
     const results = await runLossCases(cases, { portRange: [23_000, 23_199], seconds: 6 })
-    const heldUp = results.some(({ name, expected, discarded }) => name === 'good' && (expected < 250 || discarded > 3))
-    if (!heldUp || attempt === 3) return results
+    const whole = results.filter(({ name }) => !name.startsWith('loss'))
+    const heldUp = whole.some(({ name, expected, discarded }) => expected < 250 || discarded > (name === 'good' ? 3 : 10))
+    if (!heldUp || attempt === 5) return results
   }
 }
 
