@@ -1,5 +1,5 @@
 import type { JsonObject } from '#kernel'
-import type { OpenCall } from '#sip'
+import { type OpenCall, readRecordedDialog } from '#sip'
 
 /** What is needed of a ledger entry to find calls without an end. */
 export interface RecordedEvent {
@@ -13,6 +13,9 @@ export interface RecordedEvent {
 
 /** Events of which a call's record has exactly one, as its last word. */
 export const finalEvents: ReadonlySet<string> = new Set(['TERMINATED', 'REJECTED', 'SECURITY_REJECTED'])
+
+/** Tells of the dialog of a call, by which its peer can be told that it is over. */
+export const dialogEvent = 'sip_dialog_established'
 
 /**
  * Calls that an application took and that have no end in the record: it was killed while they went on.
@@ -29,6 +32,8 @@ export function findOpenCalls(entries: Iterable<RecordedEvent>, application: str
         callId: payload.callId,
         receivedAt: at
       })
+    else if (event === dialogEvent && open.has(traceId))
+      open.set(traceId, { ...open.get(traceId)!, dialog: readRecordedDialog(payload) })
     else if (finalEvents.has(event)) open.delete(traceId)
   }
   return [...open.values()]

@@ -1,7 +1,7 @@
 import type { JsonObject } from '#kernel'
 import type { LedgerReader } from '#ledger'
 import type { OpenCall } from '#sip'
-import { finalEvents, findOpenCalls, type RecordedEvent } from './open-calls.ts'
+import { dialogEvent, finalEvents, findOpenCalls, type RecordedEvent } from './open-calls.ts'
 
 /** Component under which the suite speaks of itself. */
 export const suiteComponent = 'IF.suite'
@@ -18,7 +18,8 @@ export async function openCallsInLedger(reader: Pick<LedgerReader, 'query'>, app
   for await (const { index, payload } of entriesOf(reader, suiteStarted, -1))
     if (payload.application === application) from = index
   const told: RecordedEvent[] = []
-  for (const event of ['INVITE', ...finalEvents]) for await (const each of entriesOf(reader, event, from)) told.push(each)
+  for (const event of ['INVITE', dialogEvent, ...finalEvents])
+    for await (const each of entriesOf(reader, event, from)) told.push(each)
   return findOpenCalls(told, application)
 }
 

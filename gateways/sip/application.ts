@@ -23,6 +23,7 @@ import { resolveConfig, type SipApplicationConfig } from './config.ts'
 import { newServerConnection, type RequestHandler, type SipResponse, type SipServerConnection } from './drachtio.ts'
 import { edgeReportEvent, readEdgeReport } from './edge-report.ts'
 import { allowedMethods } from './in-dialog.ts'
+import { endLeftDialog, type RecordedDialog } from './left-dialogs.ts'
 import { readOpening } from './opening.ts'
 import { type OutgoingCall, placeCall } from './outgoing.ts'
 import { reasonOfStatus, refusal } from './refusal.ts'
@@ -33,6 +34,8 @@ export interface OpenCall {
   readonly traceId: string
   readonly parentTraceId?: string
   readonly callId: string
+  /** Its dialog, where it had one and the record says enough. */
+  readonly dialog?: RecordedDialog | null
   /** Wall clock of its INVITE, milliseconds since 1970; null when unknown. */
   readonly receivedAt: number | null
 }
@@ -316,6 +319,13 @@ export async function runSipApplication(
   server.use('publish', fromEdge(publish))
   for (const method of refusedMethods) server.use(method, fromEdge(refuseMethod))
 
+  /** Calls of an earlier run whose peers have not been told. */
+  const left: OpenCall[] = []
+  const hangUpLeft = () => {
+    if (proxy === null) return
+    for (const { callId, dialog } of left.splice(0)) if (dialog != null) endLeftDialog(server, proxy, callId, dialog, log)
+  }
+
   const closeOpenCalls = async (): Promise<void> => {
     const open = (await ports.openCalls?.(settings.application)) ?? []
     await Promise.all(
@@ -329,6 +339,7 @@ export async function runSipApplication(
             callId: call.callId,
             hungUpBy: 'application',
             reason: 'application-restart',
+            byeFollows: call.dialog != null,
             durationMs: call.receivedAt === null ? null : Math.max(0, clock.now() - call.receivedAt),
             leg: null
           }
@@ -336,6 +347,7 @@ export async function runSipApplication(
       )
     )
     counters.closedAfterRestart = open.length
+    left.push(...open)
   }
 
   /** Resolves once logged in. Later losses are reconnected by drachtio-srf; calls in progress are over with the connection. */
@@ -391,6 +403,7 @@ export async function runSipApplication(
     disconnect()
     throw error
   }
+  hangUpLeft()
 
   return {
     stats: () => ({ ...counters, active: calls.size }),
@@ -400,6 +413,7 @@ export async function runSipApplication(
     trying: (callId) => outgoing.get(callId)?.trying(),
     routeCallsOut: (next) => {
       proxy = next
+      hangUpLeft()
     },
     drain,
     close: () => {

@@ -132,5 +132,6 @@ const byeReasons: Readonly<Record<string, readonly [protocol: 'SIP' | 'Q.850', c
   'answered-elsewhere': ['SIP', 200, 'Call completed elsewhere'],
   transferred: ['SIP', 200, 'Call transferred'],
   replaced: ['SIP', 200, 'Call replaced'],
+  'application-restart': ['SIP', 500, 'Restarted'],
   'escalation-ended': ['Q.850', 16, 'Normal call clearing']
 }

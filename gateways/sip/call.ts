@@ -20,7 +20,7 @@ import { type Refusal, reasonOfStatus, refusal, refusalByGuard, refusalByMedia }
 import { createHolding, type HoldOutcome } from './reinvite.ts'
 import { readPeerSessionId } from './session-id.ts'
 import { answerSessionTimer } from './session-timer.ts'
-import { clip } from './sip-headers.ts'
+import { clip, readNameAddr } from './sip-headers.ts'
 import { handleTransfers } from './transfer.ts'
 
 /** One call, in either direction. */
@@ -236,8 +236,11 @@ export function takeCall(
       const { expertId, hazard } = decision!
       recorder.tell(components.sip, 'sip_dialog_established', {
         codec,
+        localUri: opening.toUri,
         localTag: dialog!.sip.localTag,
+        remoteUri: opening.fromUri,
         remoteTag: opening.fromTag,
+        remoteTarget: clip(readNameAddr(request.get('Contact'))?.uri ?? ''),
         sdpSha256: sdp === '' ? null : bodyHash(sdp)
       })
       recorder.tell(components.proxy, 'CONNECTED', { conference, participant, expertId, hazard, codec })

@@ -39,6 +39,8 @@ export interface SipResponse {
 export interface SipDialog {
   readonly id: string
   readonly sip: { readonly callId: string; readonly localTag: string; readonly remoteTag: string }
+  /** The response that made it, of a call out. */
+  readonly res: { readonly get: (name: string) => string | undefined }
   /** Session descriptions as last sent and received. */
   readonly remote: { readonly sdp: string | undefined }
   readonly on: {
@@ -118,6 +120,14 @@ export interface SipServerConnection {
       readonly cbProvisional: (response: ReceivedResponse) => void
     },
     done: (error: unknown, dialog?: SipDialog | UnacknowledgedDialog) => void
+  ) => void
+  /** A request outside the dialogs that the server knows. */
+  readonly request: (
+    options: { readonly uri: string; readonly method: string; readonly proxy: string; readonly headers: Record<string, string> },
+    sent: (
+      error: unknown,
+      request?: { readonly on: (event: 'response', listener: (response: ReceivedResponse) => void) => void }
+    ) => void
   ) => void
   readonly disconnect: () => void
 }

@@ -2,6 +2,7 @@ import test from 'ava'
 import { type CallOutProgress, type CallOutRequest, manualClock, type RequestToSign, silentLog } from '#kernel'
 import { runSipApplication } from './application.ts'
 import type { SipApplicationConfig } from './config.ts'
+import { readRecordedDialog } from './left-dialogs.ts'
 import { fakeConference, memoryWitness, scriptedGuard } from './testing/fake-ports.ts'
 import { fakeServer } from './testing/fake-server.ts'
 
@@ -539,4 +540,58 @@ test('no transfer to strangers, to oneself, by nonsense, or where policy allows 
   const there = second.invite.accept(answer)
   await second.call.answered
   t.is(there.request('refer', { headers: { 'Refer-To': `<${other.uri}>` } }).status(), 403)
+})
+
+test('what an earlier run left is ended in the record, and its phone is told as soon as there is an edge', async (t) => {
+  const server = fakeServer()
+  const witness = memoryWitness()
+  const dialog = readRecordedDialog({
+    localUri: 'sip:council@council.example',
+    localTag: 'l1',
+    remoteUri: 'sip:expert-safety@external.advisor',
+    remoteTag: 'r1',
+    remoteTarget: 'sip:expert@192.0.2.7:5061;transport=tls'
+  })
+  t.truthy(dialog)
+  t.is(readRecordedDialog({ ...dialog!, remoteTarget: 'sip:x@y>\r\nVia: z' }), null)
+  const application = await runSipApplication(
+    { drachtio: { host: '127.0.0.1', port: 9022, secret: 'secret' } },
+    {
+      witness,
+      guard: scriptedGuard(),
+      conference: fakeConference(),
+      log: silentLog,
+      clock: manualClock(),
+      openCalls: async () => [
+        { traceId: 'a'.repeat(32), callId: 'left@council', receivedAt: 0, dialog },
+        { traceId: 'b'.repeat(32), callId: 'never-answered@council', receivedAt: 0 }
+      ]
+    },
+    server
+  )
+  t.deepEqual(
+    witness.entries.map(({ event, payload }) => [event, payload.callId, payload.byeFollows]),
+    [
+      ['TERMINATED', 'left@council', true],
+      ['TERMINATED', 'never-answered@council', false]
+    ]
+  )
+  t.is(server.outside.length, 0)
+  application.routeCallsOut('sip:127.0.0.1:5070;transport=udp')
+  t.deepEqual(server.outside, [
+    {
+      uri: 'sip:expert@192.0.2.7:5061;transport=tls',
+      method: 'BYE',
+      proxy: 'sip:127.0.0.1:5070;transport=udp',
+      headers: {
+        From: '<sip:council@council.example>;tag=l1',
+        To: '<sip:expert-safety@external.advisor>;tag=r1',
+        'Call-ID': 'left@council',
+        CSeq: '1000000000 BYE',
+        Reason: 'SIP;cause=500;text="Restarted"'
+      }
+    }
+  ])
+  application.routeCallsOut('sip:127.0.0.1:5071')
+  t.is(server.outside.length, 1)
 })

@@ -434,8 +434,11 @@ export function placeCall(
     const codec = parts.leg()!.codec()
     recorder.tell(components.sip, 'sip_dialog_established', {
       codec,
+      localUri: fromUri,
       localTag: dialog!.sip.localTag,
-      remoteTag: clip(remoteTag, 128)
+      remoteUri: toUri,
+      remoteTag: clip(remoteTag, 128),
+      remoteTarget: clip(readNameAddr(dialog!.res.get('Contact'))?.uri ?? '')
     })
     recorder.tell(components.proxy, 'CONNECTED', { conference, participant, expertId: callee.id, hazard, codec })
     bridge.move({ type: 'connected' })

@@ -10,3 +10,4 @@ export {
 export type { CallSnapshot, CallTimelineEvent, SipApplicationEvent } from './call-events.ts'
 export type { SipApplicationConfig } from './config.ts'
 export type { EdgeReport } from './edge-report.ts'
+export { type RecordedDialog, readRecordedDialog } from './left-dialogs.ts'

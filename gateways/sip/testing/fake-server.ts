@@ -73,6 +73,8 @@ export interface FakeServer extends SipServerConnection {
   readonly receive: (method: string, options?: RequestOptions) => ReceivedRequest
   readonly dialogs: FakeDialog[]
   readonly invites: FakeInvite[]
+  /** Requests of ours outside dialogs. */
+  readonly outside: Parameters<SipServerConnection['request']>[0][]
   /** INVITEs of ours go out only when the test says so. */
   holdInvites: Promise<void> | null
   /** The server answers the next 200 with an error: the transaction is gone. */
@@ -172,6 +174,7 @@ export function fakeServer(): FakeServer {
   const server: FakeServer = {
     dialogs,
     invites,
+    outside: [],
     holdInvites: null,
     transactionGone: false,
     silent: false,
@@ -212,6 +215,10 @@ export function fakeServer(): FakeServer {
       invites.push(invite)
       if (server.holdInvites === null) progress.cbRequest(null, request)
       else void server.holdInvites.then(() => progress.cbRequest(null, request))
+    },
+    request: (options, sent) => {
+      server.outside.push(options)
+      sent(null, { on: () => {} })
     },
     disconnect: () => {
       server.disconnects++
@@ -292,6 +299,7 @@ function fakeDialog(server: FakeServer, sdp = '', remoteTag = 'from1'): { dialog
     dialog: {
       id: 'dialog',
       sip: { callId: 'call', localTag: 'local', remoteTag },
+      res: { get: (name) => (name === 'Contact' ? '<sip:peer@192.0.2.7:5060>' : undefined) },
       remote: { sdp },
       on: (event: string, listener: (...args: never[]) => void) => void listeners.set(event, listener),
       request: (options, done) =>

@@ -16,6 +16,8 @@ export const headersOf = (message: Message, name: string): readonly string[] =>
 export const statusOf = (message: Message): number => Number(/^SIP\/2\.0 (\d{3})/.exec(message.start)?.[1] ?? 0)
 
 export interface PhoneOptions {
+  /** Default 127.0.0.1. */
+  readonly host?: string
   readonly port: number
   /** CA of the server's certificate; absent for plain TCP. */
   readonly ca?: string
@@ -123,7 +125,7 @@ function parse(text: string): Message {
 /** Opens the connection. Rejects when it fails; `closed` resolves when the other side closes it. */
 export async function openPhone(options: PhoneOptions): Promise<Phone> {
   const transport = options.ca === undefined ? 'tcp' : 'tls'
-  const where = { host: '127.0.0.1', port: options.port }
+  const where = { host: options.host ?? '127.0.0.1', port: options.port }
   const socket: Socket =
     options.ca === undefined
       ? connectTcp(where)
@@ -143,7 +145,8 @@ export async function openPhone(options: PhoneOptions): Promise<Phone> {
   socket.setNoDelay(true)
   const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()))
   socket.on('error', () => undefined)
-  const link: Link = { socket, transport, sentBy: `127.0.0.1:${socket.localPort}`, pending: new Map(), dialogs: new Map() }
+  const sentBy = `${socket.localAddress ?? '127.0.0.1'}:${socket.localPort}`
+  const link: Link = { socket, transport, sentBy, pending: new Map(), dialogs: new Map() }
   let buffer = ''
   socket.setEncoding('latin1')
   socket.on('data', (chunk: string) => {
