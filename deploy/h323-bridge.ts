@@ -78,14 +78,30 @@ function forward(call: H323Call, listener: (event: H323Event) => void): void {
   })
 }
 
-export interface H323ToSipPorts extends BridgePorts {
+export interface H323ToSipPorts extends Omit<BridgePorts, 'media'> {
   readonly calls: CallsOut
+  readonly floor: BridgeFloor
   readonly ringTimeoutMs: number
+}
+
+/** The plane's floor, for bridges: it is listened to once, however many calls there are. */
+export function bridgeFloor(media: MediaPlane): BridgeFloor {
+  const listeners = new Map<string, (participant: string, digit: string) => void>()
+  media.onConferenceEvent((event) => {
+    if (event.type === 'key') listeners.get(event.conference)?.(event.participant, event.digit)
+  })
+  return {
+    onKey: (conference, listener) => {
+      listeners.set(conference, listener)
+      return () => void listeners.delete(conference)
+    },
+    sendDigit: media.sendDigit
+  }
 }
 
 /** Takes a terminal's call to an expert. */
 export function callExpert(
-  { calls, media, witness, log, ringTimeoutMs }: H323ToSipPorts,
+  { calls, floor, witness, log, ringTimeoutMs }: H323ToSipPorts,
   {
     call,
     parentTraceId,
@@ -97,18 +113,6 @@ export function callExpert(
   const conference = bridgeConference(call.traceId)
   const participant = `${caller.name}-${call.traceId.slice(0, 8)}`
   const place = { conference, participant, role: caller.role }
-  const floor: BridgeFloor = {
-    onKey: (wanted, listener) => {
-      let listening = true
-      media.onConferenceEvent((event) => {
-        if (listening && event.type === 'key' && event.conference === wanted) listener(event.participant, event.digit)
-      })
-      return () => {
-        listening = false
-      }
-    },
-    sendDigit: media.sendDigit
-  }
   return callOutward(
     { calls, floor, witness, log, ringTimeoutMs },
     {

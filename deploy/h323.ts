@@ -1,5 +1,6 @@
 /** H.323 in the suite: gatekeeper, routed signalling, conferences. Its calls are asked of IF.guard and recorded in the ledger like any other. */
 import { randomBytes } from 'node:crypto'
+import type { BridgeFloor } from '#bridge'
 import {
   createGatekeeper,
   type Gatekeeper,
@@ -27,7 +28,7 @@ import type { DataLayout } from './data.ts'
 import { freeUdpRange } from './free-ports.ts'
 import { recordingGuard } from './guard.ts'
 import { ensureAccounts, readAccounts } from './h323-accounts.ts'
-import { callExpert } from './h323-bridge.ts'
+import { bridgeFloor, callExpert } from './h323-bridge.ts'
 
 export interface H323Ports {
   readonly guard: Guard
@@ -160,6 +161,7 @@ export async function startH323(config: SuiteConfig, layout: DataLayout, ports: 
       clock
     })
     opened.push(async () => pictures.close())
+    const floor = bridgeFloor(ports.media)
     const mcu = await createMcu({
       pictures,
       aliases: named,
@@ -179,7 +181,7 @@ export async function startH323(config: SuiteConfig, layout: DataLayout, ports: 
       clock,
       conferenceOf: (called) => conferenceOf(config, called),
       callerOf: (call) => callerOf(running, call, ports.partyOf),
-      elsewhere: (call, caller, stats) => callsExpert(ports, call, caller, stats)
+      elsewhere: (call, caller, stats) => callsExpert(ports, floor, call, caller, stats)
     })
     opened.push(mcu.close)
     await mcu.endpoint.registered
@@ -229,14 +231,15 @@ function callerOf(gatekeeper: Gatekeeper, id: string, partyOf: H323Ports['partyO
 }
 
 function callsExpert(
-  { expertOf, callsOut, media, witness, log }: H323Ports,
+  { expertOf, callsOut, witness, log }: H323Ports,
+  floor: BridgeFloor,
   call: H323Call,
   caller: AdmittedCaller,
   stats: Parameters<NonNullable<Parameters<typeof createMcu>[0]['elsewhere']>>[2]
 ): boolean {
   const callee = call.called.map((alias) => expertOf(nameOf(alias))).find((found) => found !== undefined)
   if (callee === undefined) return false
-  const ports = { calls: callsOut, media, witness, log, ringTimeoutMs: expertRingMs }
+  const ports = { calls: callsOut, floor, witness, log, ringTimeoutMs: expertRingMs }
   callExpert(ports, { call, parentTraceId: traceOf(call.genericData), stats }, caller, callee).catch((error: unknown) => {
     log.error({ traceId: call.traceId, code: errorCode(error) }, 'a call to an expert failed')
     call.release()

@@ -87,8 +87,10 @@ export async function callOutward(config: OutwardConfig, caller: H323Caller, cal
     if (participant !== caller.participant) caller.sendDigit(digit, usualDigitMs)
   })
   caller.onEvent((event) => {
-    if (event.type === 'held') record.move('h323', event.held ? 'held' : 'resumed')
-    else if (event.type === 'digit' && sipParticipant !== null)
+    if (event.type === 'held') {
+      record.move('h323', event.held ? 'held' : 'resumed')
+      void out.hold(event.held)
+    } else if (event.type === 'digit' && sipParticipant !== null)
       config.floor.sendDigit(conference, sipParticipant, event.digit, event.durationMs ?? usualDigitMs)
   })
   void caller.ended.then(() => {
