@@ -15,6 +15,8 @@ const folders = [
   'gateways/kernel',
   'gateways/sip',
   'gateways/sip-engine',
+  'gateways/h323',
+  'gateways/bridge',
   'plugins/escalate',
   'plugins/guard',
   'media',
