@@ -1,0 +1,38 @@
+import type { Json } from '#kernel'
+import type { WitnessedTransaction } from '#store'
+
+/** Records in memory, for a gate that is asked without a store. */
+export interface MemoryState {
+  readonly records: Map<string, Json>
+  /** Runs `work` at a time; what it put takes effect when `keep` says so of its result. */
+  readonly run: <T>(
+    at: number,
+    work: (transaction: WitnessedTransaction) => Promise<T>,
+    keep: (result: T) => boolean
+  ) => Promise<T>
+}
+
+export function memoryState(): MemoryState {
+  const records = new Map<string, Json>()
+  return {
+    records,
+    run: async (at, work, keep) => {
+      const written = new Map<string, Json | undefined>()
+      const result = await work({
+        at,
+        get: async <T extends Json>(key: string) =>
+          ((written.has(key) ? written.get(key) : records.get(key)) ?? null) as T | null,
+        put: (key, value) => void written.set(key, value),
+        remove: (key) => void written.set(key, undefined),
+        tell: () => undefined,
+        witness: () => undefined
+      })
+      if (keep(result))
+        for (const [key, value] of written) {
+          if (value === undefined) records.delete(key)
+          else records.set(key, value)
+        }
+      return result
+    }
+  }
+}

@@ -1,0 +1,52 @@
+import test from 'ava'
+import { memoryState } from './memory-transaction.ts'
+import { type Mix, mixes, simulateWaste } from './waste.ts'
+
+const tasks = 150
+
+test('a run comes again from its seed, and every task has one end', async (t) => {
+  const [standard, , hostile] = mixes as [Mix, Mix, Mix]
+  const run = await simulateWaste(7, standard, null, tasks)
+  t.deepEqual(await simulateWaste(7, standard, null, tasks), run)
+  t.notDeepEqual(await simulateWaste(8, standard, null, tasks), run)
+  t.is(run.completed + run.uncompleted, tasks)
+  t.is(run.attempts, run.failed + run.completed)
+  const governed = await simulateWaste(7, hostile, 0.7, tasks)
+  t.is(governed.completed + governed.uncompleted, tasks)
+  t.is(governed.attempts, governed.failed + governed.completed)
+})
+
+test('the gate lets through who fits: less is wasted than when it is open, and no more attempts are made', async (t) => {
+  const honest = mixes[1]!
+  const open = await simulateWaste(7, honest, null, tasks)
+  const governed = await simulateWaste(7, honest, 0.7, tasks)
+  t.true(governed.attempts < open.attempts)
+  t.true(governed.wastePct < open.wastePct / 2)
+  // nobody scores more than 1, and who failed once scores less: some tasks are given to nobody
+  const strict = await simulateWaste(7, honest, 1, tasks)
+  t.true(strict.untouched > governed.untouched)
+})
+
+test('records in memory: what is not kept never was', async (t) => {
+  const { records, run } = memoryState()
+  await run(
+    1,
+    async ({ put, get }) => {
+      put('a', 1)
+      t.is(await get('a'), 1)
+    },
+    () => false
+  )
+  t.is(records.size, 0)
+  await run(
+    2,
+    async ({ put }) => put('a', 2),
+    () => true
+  )
+  await run(
+    3,
+    async ({ remove, get }) => t.is(await get('a'), 2) && remove('a'),
+    () => true
+  )
+  t.is(records.size, 0)
+})
