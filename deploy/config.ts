@@ -39,7 +39,16 @@ export const suiteSchema = z.strictObject({
     .strictObject({
       address: z.ipv4().default('127.0.0.1').describe('IPv4 address of the application’s SIP server: out of reach of strangers'),
       udp: port.default(0).describe('Its UDP port; 0 takes a free one'),
-      tcp: port.default(0).describe('Its TCP port; 0 takes a free one')
+      tcp: port.default(0).describe('Its TCP port; 0 takes a free one'),
+      server: z
+        .strictObject({
+          host: z.string().min(1).describe('Where its admin port is'),
+          port: port.describe('Its admin port'),
+          secretFile: z.string().min(1).describe('File with the secret of applications in its first line (mode 0600)')
+        })
+        .nullable()
+        .default(null)
+        .describe('A drachtio-server, which then listens on the address and the ports above; null runs the embedded one')
     })
     .prefault({})
     .describe('Where the edge reaches the application'),

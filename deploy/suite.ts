@@ -18,7 +18,6 @@ import {
 } from '#ledger'
 import { createMediaPlane, type MediaPlane, type Recorder, type RecorderEvent } from '#media'
 import { type CallSnapshot, type SipApplicationStats, startSipApplication } from '#sip'
-import { createSipServer } from '#sip-engine'
 import { resolveSuiteConfig, type SuiteConfig, type SuiteSettings } from './config.ts'
 import { newControlToken, removeControl, writeControl } from './control.ts'
 import { type DataLayout, layoutOf } from './data.ts'
@@ -36,6 +35,7 @@ import { startRecorder } from './recording.ts'
 import { watchRegistry } from './registry-watch.ts'
 import { openCallsInLedger, suiteComponent, suiteStarted, suiteStopped } from './restart.ts'
 import { createSequence } from './sequence.ts'
+import { startEmbeddedServer, useServer } from './sip-server.ts'
 import { callIdOfTrying } from './trying.ts'
 
 export { loadSuiteConfig, resolveSuiteConfig, type SuiteConfig, type SuiteSettings, suiteSchema } from './config.ts'
@@ -122,7 +122,6 @@ export interface SuiteOptions {
   readonly callPorts?: (real: CallPorts) => CallPorts
 }
 
-const loopback = '127.0.0.1'
 const registryPollMs = 1000
 const automaticMediaPorts = 2000
 const spoolDeliveryMs = 5000
@@ -278,33 +277,29 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
   const engine = await start(
     'sip-engine',
     () =>
-      createSipServer({
-        listen: [
-          { transport: 'udp', address: config.sip.address, port: config.sip.udp },
-          { transport: 'tcp', address: config.sip.address, port: config.sip.tcp }
-        ],
-        admin: { address: loopback, port: 0, secret: adminSecret },
-        // 100 Trying is not shown to applications, and belongs in the record.
-        onWire: ({ direction, bytes }) => {
-          const callId = direction === 'in' ? callIdOfTrying(bytes) : null
-          if (callId !== null) trying(callId)
-        },
-        log: log.child({ part: 'sip-engine' })
-      }),
+      config.sip.server === null
+        ? startEmbeddedServer(config.sip, adminSecret, {
+            // 100 Trying is not shown to applications, and belongs in the record.
+            onWire: ({ direction, bytes }) => {
+              const callId = direction === 'in' ? callIdOfTrying(bytes) : null
+              if (callId !== null) trying(callId)
+            },
+            log: log.child({ part: 'sip-engine' })
+          })
+        : useServer(config.sip, config.sip.server),
     (running) => running.close()
   )
-  const app = engine.addresses[0]!
-  const appTcp = engine.addresses[1]!
+  const { app, appTcp } = engine
   /** The ledger holds everything earlier runs told. */
   let complete = false
-  const meeting = sipToH323(() => h323, { media, witness, log: log.child({ part: 'bridge' }) })
+  const meeting = sipToH323(() => h323, { media, witness, clock, log: log.child({ part: 'bridge' }) })
   const application = await start(
     'application',
     async () => {
       const sign = await ownSigner(layout.escalationKey, clock)
       const running = await startSipApplication(
         {
-          drachtio: { host: loopback, port: engine.adminPort, secret: adminSecret },
+          drachtio: engine.admin,
           trustedEdges: config.trustedEdges,
           application: config.application,
           conferences: config.conferences,
@@ -450,7 +445,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
       tcp: edge?.addresses.tcp ?? null,
       app: { address: app.address, port: app.port },
       appTcp: { address: appTcp.address, port: appTcp.port },
-      admin: { address: loopback, port: engine.adminPort },
+      admin: { address: engine.admin.host, port: engine.admin.port },
       ras: h323 === null ? null : { address: h323.gatekeeper.address.ip, port: h323.gatekeeper.address.port },
       ledger: service?.url ?? null
     },
