@@ -12,6 +12,7 @@ import type { AdmittedCaller, H323Call, Mcu } from '#h323/mcu'
 import {
   type Callee,
   type CallsOut,
+  type Clock,
   type ConferencePort,
   InfraFabricError,
   type Log,
@@ -22,6 +23,7 @@ import type { MediaPlane } from '#media'
 import type { RunningH323 } from './h323.ts'
 
 export interface BridgePorts {
+  readonly clock: Clock
   readonly media: MediaPlane
   readonly witness: Witness
   readonly log: Log
@@ -32,7 +34,7 @@ const codecs = new Set(['opus', 'G722', 'PCMU', 'PCMA', 'G729'] as const)
 /** The conference port for SIP, and which names lead to terminals. @param running null where H.323 is off, or does not run yet */
 export function sipToH323(
   running: () => RunningH323 | null,
-  { media, witness, log }: BridgePorts
+  { media, witness, log, clock }: BridgePorts
 ): { readonly conference: ConferencePort; readonly isPlace: (name: string) => boolean } {
   const isPlace = (name: string): boolean => running()?.isTerminal(name) === true
   const h323: H323Side = {
@@ -43,7 +45,7 @@ export function sipToH323(
     }
   }
   const targetOf = (name: string): string | null => (isPlace(name) ? name : null)
-  return { isPlace, conference: bridgedConferences({ conference: media, h323, witness, log, targetOf, codecs }) }
+  return { isPlace, conference: bridgedConferences({ conference: media, h323, witness, log, clock, targetOf, codecs }) }
 }
 
 type Place = { readonly conference: string; readonly participant: string; readonly role: ParticipantRole }
@@ -78,7 +80,7 @@ function forward(call: H323Call, listener: (event: H323Event) => void): void {
   })
 }
 
-export interface H323ToSipPorts extends Omit<BridgePorts, 'media'> {
+export interface H323ToSipPorts extends Omit<BridgePorts, 'media' | 'clock'> {
   readonly calls: CallsOut
   readonly floor: BridgeFloor
   readonly ringTimeoutMs: number

@@ -1,12 +1,14 @@
 import test from 'ava'
 import {
   type CallContext,
+  type Clock,
   type ConferenceLeg,
   type ConferencePort,
   InfraFabricError,
   type LegEvent,
   type LegStats,
   silentLog,
+  systemClock,
   type WitnessEvent
 } from '#kernel'
 import {
@@ -27,6 +29,15 @@ const stats: LegStats = {
   roundTripMs: null,
   encrypted: true,
   quality: null
+}
+
+/** Timers that keep the process alive: nothing else here does. */
+const clock: Clock = {
+  ...systemClock,
+  after: (ms, fire) => {
+    const timer = setTimeout(fire, ms)
+    return () => clearTimeout(timer)
+  }
 }
 
 /** Both sides as the test plays them. */
@@ -92,6 +103,7 @@ function scene(more: Partial<BridgeConfig> = {}, codec: string | null = 'G722/80
     targetOf: (name) => (name.startsWith('room-') ? name : null),
     codecs: new Set<CodecName>(['opus', 'G722', 'PCMU', 'PCMA']),
     mediaTimeoutMs: 50,
+    clock,
     ...more
   })
   const context: CallContext = {

@@ -2,16 +2,18 @@
  * Calls from SIP to H.323: to the SIP gateway a terminal's alias is a conference like any other, which it joins; behind it, the terminal is called and both
  * meet in a conference of their own.
  */
-import type {
-  CallContext,
-  ConferenceLeg,
-  ConferencePort,
-  JoinRequest,
-  LegEvent,
-  LegStats,
-  Log,
-  MediaRefusal,
-  Witness
+import {
+  type CallContext,
+  type Clock,
+  type ConferenceLeg,
+  type ConferencePort,
+  type JoinRequest,
+  type LegEvent,
+  type LegStats,
+  type Log,
+  type MediaRefusal,
+  systemClock,
+  type Witness
 } from '#kernel'
 import { reasonOfCause, statusOfCause } from './causes.ts'
 import { type Agreement, type CodecName, negotiate } from './negotiation.ts'
@@ -41,6 +43,7 @@ export interface BridgeConfig {
   readonly codecs: ReadonlySet<CodecName>
   /** Both ways of the sound must be open within this time of the answer, ms. Default 5000. */
   readonly mediaTimeoutMs?: number
+  readonly clock?: Clock
 }
 
 /** Q.850. */
@@ -65,7 +68,7 @@ async function bridge(config: BridgeConfig, context: CallContext, request: JoinR
   let far: H323Leg | null = null
   let refused: MediaRefusal | null = null
   let agreement: Agreement | null = null
-  const media = createMediaWatch()
+  const media = createMediaWatch(config.clock ?? systemClock)
 
   const steps: readonly Step[] = [
     {
@@ -249,16 +252,16 @@ interface MediaWatch {
   readonly both: (timeoutMs: number) => Promise<boolean>
 }
 
-function createMediaWatch(): MediaWatch {
+function createMediaWatch(clock: Clock): MediaWatch {
   const opened = Promise.withResolvers<CodecName>()
   const whole = Promise.withResolvers<true>()
   const within = async <T, N>(what: Promise<T>, timeoutMs: number, none: N): Promise<T | N> => {
     const late = Promise.withResolvers<N>()
-    const timer = setTimeout(() => late.resolve(none), timeoutMs)
+    const cancel = clock.after(timeoutMs, () => late.resolve(none))
     try {
       return await Promise.race([what, late.promise])
     } finally {
-      clearTimeout(timer)
+      cancel()
     }
   }
   return {

@@ -11,6 +11,7 @@ import {
   type ParticipantRole,
   type PicturePort,
   recordOfQuality,
+  systemClock,
   type Witness
 } from '#kernel'
 import type {
@@ -168,6 +169,7 @@ export async function createMcu(config: McuConfig): Promise<Mcu> {
     ...rest
   } = config
   const { log } = config
+  const clock = config.clock ?? systemClock
   const legs = new Map<string, Leg>()
   const controls = new Map<string, ConferenceControl>()
   const presentations = new Map<string, Presentation>()
@@ -295,7 +297,7 @@ export async function createMcu(config: McuConfig): Promise<Mcu> {
         case 'alerting':
           return record.move('ringing', { inBand: event.inBand })
         case 'connected':
-          leg.connectedMs = performance.now()
+          leg.connectedMs = clock.monotonicMs()
           record.move('connected')
           return record.tell('BRIDGE_ESTABLISHED', { codec: call.terms()?.codec ?? null, name })
         case 'held':
@@ -330,7 +332,7 @@ export async function createMcu(config: McuConfig): Promise<Mcu> {
       record.tell('TERMINATED', {
         cause,
         reason,
-        durationMs: leg.connectedMs === null ? 0 : Math.round(performance.now() - leg.connectedMs),
+        durationMs: leg.connectedMs === null ? 0 : Math.round(clock.monotonicMs() - leg.connectedMs),
         leg: last === null ? null : { ...last, received: { ...last.received }, sent: { ...last.sent }, quality: null }
       })
       await record.settled()
