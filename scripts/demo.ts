@@ -42,7 +42,7 @@ const heardDbfs = -25
 const absentDbfs = -45
 const talkMs = 4000
 const roomToneHz = 1700
-const roomPorts = [41_000, 41_019] as const
+const roomPorts = [30_900, 30_919] as const
 
 const say = (line = '') => process.stdout.write(`${line}\n`)
 const title = (text: string) => say(`\n${styleText('bold', text)}`)
