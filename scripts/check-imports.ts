@@ -19,6 +19,7 @@ const allowed: Record<string, readonly string[]> = {
   'gateways/sip': ['gateways/kernel'],
   'gateways/h323': ['gateways/kernel'],
   'gateways/bridge': ['gateways/kernel'],
+  'gateways/ndi': ['gateways/kernel', 'ledger'],
   'plugins/guard': ['gateways/kernel'],
   'plugins/escalate': ['gateways/kernel'],
   'plugins/store': ['gateways/kernel', 'ledger'],
@@ -43,6 +44,7 @@ const allowed: Record<string, readonly string[]> = {
   cli: [
     'gateways/kernel',
     'gateways/h323',
+    'gateways/ndi',
     'gateways/sip-engine',
     'plugins/guard',
     'plugins/escalate',

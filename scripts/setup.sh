@@ -14,13 +14,14 @@ cd "$(dirname "$0")/.."
 #   baresip-core   an independent SIP phone, for tests and the demo
 #   openssl        development certificates
 #   libopus0, libbcg729-0   the codecs Opus and G.729 (libopus.so.0, libbcg729.so.0)
+#   libavahi-client3   what the NDI runtime finds sources through
 #   redis-server   the ledger's other store, for its tests
 #   chromium       the browser in which the auditor's page is tested
 #   tshark         reads every H.323 message made here, so that both readings can be compared
 #   gcc, libc6-dev a small library that keeps Kamailio 5.6 and 5.7 apart from a fault with OpenSSL 3
 #   g++, pkg-config, flatbuffers-compiler and the libraries behind them: the worker process of mediasoup is compiled from its npm package
 #   ca-certificates, iproute2, procps, util-linux   used by tests (addresses, process lists, full-disk test)
-packages='kamailio kamailio-tls-modules kamailio-json-modules kamailio-extra-modules kamailio-utils-modules sip-tester baresip-core libopus0 libbcg729-0 openssl redis-server chromium tshark gcc libc6-dev g++ pkg-config flatbuffers-compiler libflatbuffers-dev libssl-dev libuv1-dev libsrtp2-dev libusrsctp-dev libabsl-dev ca-certificates iproute2 procps util-linux'
+packages='kamailio kamailio-tls-modules kamailio-json-modules kamailio-extra-modules kamailio-utils-modules sip-tester baresip-core libopus0 libbcg729-0 libavahi-client3 openssl redis-server chromium tshark gcc libc6-dev g++ pkg-config flatbuffers-compiler libflatbuffers-dev libssl-dev libuv1-dev libsrtp2-dev libusrsctp-dev libabsl-dev ca-certificates iproute2 procps util-linux'
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 fail() { say "$*"; exit 1; }
@@ -120,3 +121,6 @@ if $check_only; then
 else
   "$node" media/mediasoup/build-worker.ts || fail 'the mediasoup worker could not be built'
 fi
+
+# The NDI runtime is optional: nothing else fails without it.
+$check_only || sh scripts/fetch-ndi.sh

@@ -1,0 +1,32 @@
+#!/bin/sh
+# Fetches the NDI runtime and two independent NDI programs (ndi-python, cyndilib) from the Python registry into a folder of their own. The runtime is
+# proprietary: its licence is shown. Where there is no Python or no registry it says so and ends well: all of the suite but NDI works without.
+set -u
+cd "$(dirname "$0")/.."
+folder=node_modules/.cache/ndi
+packages='ndi-python==6.3.2.6 cyndilib==0.1.3 numpy'
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+
+if [ "$(cat "$folder/.stamp" 2>/dev/null)" = "$packages" ]; then exit 0; fi
+if ! python3 -m venv "$folder.new" >/dev/null 2>&1; then
+  rm -rf "$folder.new"
+  say 'no NDI runtime fetched: python3 with venv is needed (or set NDI_RUNTIME_DIR_V6); NDI is left out'
+  exit 0
+fi
+say 'fetching the NDI runtime (proprietary; NDI is a trademark of Vizrt NDI AB)'
+# shellcheck disable=SC2086
+if ! "$folder.new/bin/python3" -m pip install --quiet --disable-pip-version-check --only-binary :all: --retries 1 --timeout 20 $packages >/dev/null 2>&1; then
+  rm -rf "$folder.new"
+  say 'no NDI runtime fetched: the Python registry is out of reach or has none for this machine; NDI is left out'
+  exit 0
+fi
+printf '%s' "$packages" >"$folder.new/.stamp"
+rm -rf "$folder"
+mv "$folder.new" "$folder"
+for licence in "$folder"/lib/python3*/site-packages/NDIlib/libndi_licenses.txt; do
+  [ -e "$licence" ] || continue
+  say "licence of the NDI runtime ($licence):"
+  sed -n '1,17p' "$licence" >&2
+done
+exit 0
