@@ -1,0 +1,9 @@
+import test from 'ava'
+import { attackRtp, isUnharmed } from './attack-rtp.ts'
+
+test('ten thousand packets of strangers, some with the SSRC of the conference: none heard, none answered, and they are counted', async (t) => {
+  const figures = await attackRtp(10_000)
+  t.true(isUnharmed(figures), JSON.stringify(figures))
+  t.is(figures.redirected, 0)
+  t.true(figures.rejected > 5000, `${figures.rejected} counted`)
+})
