@@ -8,10 +8,13 @@ import type { EndpointConfig } from './endpoint.ts'
 
 const sealToleranceS = 120
 const mostSeen = 10_000
+/** Of a user-user element: X.208 and X.209 coded information (Q.931 table 4-26). */
+const protocolDiscriminator = 5
 
 export interface Sealing {
-  readonly seal: (information: H323UserInformation) => Uint8Array
-  readonly isSealed: (octets: Uint8Array) => boolean
+  /** The message with its hash. */
+  readonly seal: (message: Q931Message) => Q931Message
+  /** Whether the message has a right hash, for the first time. @throws {DecodeError} */
   readonly isTrusted: (message: Q931Message) => boolean
 }
 
@@ -34,26 +37,33 @@ export function createSealing(
     seen = next.slice(-mostSeen)
     return verdict === 'fresh'
   }
+  const sealed = (information: H323UserInformation): Uint8Array => {
+    const body = information['h323-uu-pdu']['h323-message-body']
+    const token = baselineToken({
+      sendersID,
+      generalID,
+      timeStamp: Math.floor(now() / 1000),
+      random: randomInt(0x7fff_ffff)
+    })
+    if (!('value' in body) || body.type === 'unknownExtension') return h323UserInformation.encode(information)
+    const withToken = {
+      ...information,
+      'h323-uu-pdu': {
+        ...information['h323-uu-pdu'],
+        'h323-message-body': { type: body.type, value: { ...body.value, cryptoTokens: [token] } }
+      }
+    } as H323UserInformation
+    return seal(h323UserInformation, withToken, key, tokens)
+  }
+  const sealedElement = (octets: Uint8Array): Uint8Array =>
+    Buffer.concat([Buffer.of(protocolDiscriminator), sealed(h323UserInformation.decode(octets.subarray(1)))])
   return {
-    seal: (information) => {
-      const body = information['h323-uu-pdu']['h323-message-body']
-      const token = baselineToken({
-        sendersID,
-        generalID,
-        timeStamp: Math.floor(now() / 1000),
-        random: randomInt(0x7fff_ffff)
-      })
-      if (!('value' in body) || body.type === 'unknownExtension') return h323UserInformation.encode(information)
-      const sealed = {
-        ...information,
-        'h323-uu-pdu': {
-          ...information['h323-uu-pdu'],
-          'h323-message-body': { type: body.type, value: { ...body.value, cryptoTokens: [token] } }
-        }
-      } as H323UserInformation
-      return seal(h323UserInformation, sealed, key, tokens)
-    },
-    isSealed: check,
+    seal: (message) => ({
+      ...message,
+      elements: message.elements.map((element) =>
+        element.id === ie.userUser ? { ...element, octets: sealedElement(element.octets) } : element
+      )
+    }),
     isTrusted: (message) => {
       const octets = elementOctets(message, ie.userUser)
       return octets !== undefined && check(octets.subarray(1))

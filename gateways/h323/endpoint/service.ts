@@ -11,7 +11,8 @@ import type { EndpointType, SupportedPrefix, VendorIdentifier } from '../h225/h2
 import { decodeQ931, encodeQ931, type Q931Message, userInformationOf } from '../q931/q931.ts'
 import { type Channel, openChannel } from './channel.ts'
 import type { Call, DialOptions, Endpoint, EndpointConfig, EndpointEvent, EndpointLimits } from './endpoint.ts'
-import { type CallWorld, type DialMore, LiveCall } from './live-call.ts'
+import { LiveCall } from './live/live-call.ts'
+import type { CallWorld, DialMore } from './live/world.ts'
 import { gatekeeperAddress, openRegistrar, type Registrar } from './registrar.ts'
 import { createSealing } from './sealing.ts'
 import { type Target, targetOf } from './target.ts'
@@ -89,10 +90,8 @@ export async function createEndpoint(config: EndpointConfig): Promise<Endpoint> 
     record: async (event) => {
       await witness?.record({ ...event, component: 'IF.witness.h323' })
     },
-    seal: sealing?.seal ?? null,
-    isSealed: sealing?.isSealed ?? null,
-    dial: (target, place, more) => placeCall(target, place, more),
-    over: (call) => calls.delete(call)
+    sealing,
+    dial: (target, place, more) => placeCall(target, place, more)
   }
 
   /** IF.guard, where no gatekeeper asks it. */
@@ -135,6 +134,11 @@ export async function createEndpoint(config: EndpointConfig): Promise<Endpoint> 
     takeConnection(socket)
   })
   server.on('error', (error) => log.error({ code: errorCode(error) }, 'h323 listening socket'))
+
+  function keep(call: LiveCall): void {
+    calls.add(call)
+    void call.ended.then(() => calls.delete(call))
+  }
 
   /** A connection that has to bring a SETUP. */
   function takeConnection(socket: Socket): void {
@@ -193,7 +197,7 @@ export async function createEndpoint(config: EndpointConfig): Promise<Endpoint> 
     }
     const bandwidth = bandwidthOf(config.bandwidthBps ?? defaultBandwidthBps)
     const call = LiveCall.accept(world, channel, message, setup.value, body?.genericData ?? [], modes, bandwidth)
-    calls.add(call)
+    keep(call)
     call.begin(message).then(
       (goesOn) => {
         if (goesOn) for (const listener of listeners) listener(call)
@@ -229,7 +233,7 @@ export async function createEndpoint(config: EndpointConfig): Promise<Endpoint> 
     if (calls.size >= limits.calls) throw new InfraFabricError('h323.endpoint.busy', `${limits.calls} calls are under way`)
     const { conference, participant, role } = place
     const call = LiveCall.dial(world, target, { conference, participant, role }, more)
-    calls.add(call)
+    keep(call)
     return call
   }
 
@@ -250,7 +254,7 @@ export async function createEndpoint(config: EndpointConfig): Promise<Endpoint> 
         log,
         onDisengage: (callIdentifier) => {
           for (const call of calls) {
-            if (callIdentifier === null || Buffer.compare(call.session.identity.callIdentifier, callIdentifier) === 0) {
+            if (callIdentifier === null || Buffer.compare(call.reported.callIdentifier, callIdentifier) === 0) {
               call.release(causes.normal)
             }
           }

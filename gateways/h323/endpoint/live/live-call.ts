@@ -1,0 +1,472 @@
+/** A call: joins its attempt, its admission, its sound, its services and its entries; {@link Call} is what its owner sees. */
+import { randomBytes } from 'node:crypto'
+import { type CallContext, errorCode, InfraFabricError, isTraceId, type Log } from '#kernel'
+import type { CallSession, CallSettings, CallTold, SignallingModes } from '../../call/call.ts'
+import { causes, type ReleaseCause } from '../../call/causes.ts'
+import type { AudioCodec, MediaTerms } from '../../control/media.ts'
+import { addressOf, textOfAddress } from '../../gatekeeper/addresses.ts'
+import type { AliasAddress, GenericData, SetupUUIE } from '../../h225/h225.ts'
+import type { MultimediaSystemControlMessage } from '../../h245/h245.ts'
+import type { Q931Message } from '../../q931/q931.ts'
+import type { Channel } from '../channel.ts'
+import type { Call, CallEvent, ChannelAcceptance, ChannelOffer, ChannelRequest, MediaPlace, RemoteParty } from '../endpoint.ts'
+import type { ReportedCall } from '../registrar.ts'
+import { nameOf, type Target, textOfTarget } from '../target.ts'
+import { CallAdmission } from './admission.ts'
+import { Attempt, inboundSettings, outboundSettings } from './attempt.ts'
+import { CallControl } from './control.ts'
+import { reach } from './dialling.ts'
+import { CallEvents } from './events.ts'
+import { CallRecord } from './record.ts'
+import { CallServices } from './services.ts'
+import { CallSound } from './sound.ts'
+import type { CallWorld, DialMore } from './world.ts'
+
+const mostRedirections = 5
+const mostUnreadable = 10
+const digitMs = 160
+
+interface CallParts {
+  readonly world: CallWorld
+  readonly settings: CallSettings
+  readonly called: readonly AliasAddress[]
+  readonly genericData: readonly GenericData[]
+  /** Units of 100 bit/s. */
+  readonly bandwidth: number
+  /** Of a call that goes out. */
+  readonly dialled: { readonly place: MediaPlace; readonly more: DialMore } | null
+}
+
+export class LiveCall implements Call {
+  readonly direction: 'inbound' | 'outbound'
+  readonly traceId: string
+  readonly id: string
+  readonly called: readonly AliasAddress[]
+  readonly genericData: readonly GenericData[]
+  readonly connected: Promise<void>
+  readonly ended: Promise<ReleaseCause>
+  readonly #parts: CallParts
+  readonly #log: Log
+  readonly #abort = new AbortController()
+  readonly #connected = Promise.withResolvers<void>()
+  readonly #ended = Promise.withResolvers<ReleaseCause>()
+  readonly #events = new CallEvents()
+  readonly #record: CallRecord
+  readonly #admission: CallAdmission
+  readonly #sound: CallSound
+  readonly #services: CallServices
+  readonly #control: CallControl
+  #attempt: Attempt
+  #isOver = false
+  #wasActive = false
+  #redirections = 0
+  #unreadable = 0
+  #released: { readonly cause: ReleaseCause; readonly by: 'local' | 'remote' } = local(causes.normal)
+
+  private constructor(parts: CallParts) {
+    const { world, settings, dialled } = parts
+    const { clock } = world
+    const { parentTraceId, signal } = dialled?.more.context ?? {}
+    this.#parts = parts
+    this.direction = settings.direction
+    this.called = parts.called
+    this.genericData = parts.genericData
+    this.id = Buffer.from(settings.identity.callIdentifier).toString('hex')
+    this.traceId = this.id
+    this.connected = this.#connected.promise
+    this.connected.catch(() => {})
+    this.ended = this.#ended.promise
+    const log = world.log.child({ traceId: this.traceId })
+    this.#log = log
+    const context: CallContext = {
+      traceId: this.traceId,
+      ...(parentTraceId !== undefined && { parentTraceId }),
+      log,
+      signal: this.#abort.signal,
+      now: clock.now
+    }
+    signal?.addEventListener('abort', () => this.release(), { once: true, signal: this.#abort.signal })
+    const emit = (event: CallEvent): void => this.#events.emit(event)
+    const release = (cause: number): void => this.release(cause)
+    this.#record = new CallRecord({ record: world.record, clock, log, traceId: this.traceId, parentTraceId })
+    this.#admission = new CallAdmission(world, context, settings.direction === 'inbound', parts.bandwidth)
+    this.#sound = new CallSound({
+      context,
+      open: world.openMedia,
+      agreed: (terms) => emit({ type: 'media', terms }),
+      digit: (digit, durationMs) => emit({ type: 'digit', digit, durationMs, by: 'rtp' }),
+      failed: release
+    })
+    this.#services = new CallServices({
+      clock,
+      log,
+      send: (apdus) => this.#do((session) => session.supplementary(apdus)),
+      emit,
+      release,
+      dial: (target, apdus) => this.#dialForPeer(target, apdus),
+      redirect: (target, apdus) => this.#redirect(target, apdus),
+      askToRedirect: (target) => this.#do((session) => session.redirect(target))
+    })
+    this.#control = new CallControl({
+      clock,
+      log,
+      attempt: () => this.#attempt,
+      emit,
+      agree: (terms) => this.#sound.agree(terms),
+      held: (held) => this.#services.peerHolds(held)
+    })
+    this.#attempt = this.#newAttempt(settings)
+  }
+
+  /** Begins a call; what comes of it is told by its events. */
+  static dial(world: CallWorld, target: Target, place: MediaPlace, more: DialMore): LiveCall {
+    const { traceId } = more.context
+    const guid = traceId !== undefined && isTraceId(traceId) ? Buffer.from(traceId, 'hex') : randomBytes(16)
+    const call = new LiveCall({
+      world,
+      settings: outboundSettings(world, more, guid),
+      called: target.aliases,
+      genericData: more.genericData,
+      bandwidth: more.bandwidth,
+      dialled: { place, more }
+    })
+    queueMicrotask(() => call.#dial(target, place, more))
+    return call
+  }
+
+  /** Takes a call that has come in. */
+  static accept(
+    world: CallWorld,
+    channel: Channel,
+    { callReference }: Q931Message,
+    setup: SetupUUIE,
+    genericData: readonly GenericData[],
+    modes: SignallingModes,
+    bandwidth: number
+  ): LiveCall {
+    const callIdentifier = setup.callIdentifier?.guid ?? randomBytes(16)
+    const call = new LiveCall({
+      world,
+      settings: inboundSettings(world, modes, { callReference, callIdentifier, conferenceId: setup.conferenceID }),
+      called: setup.destinationAddress ?? [],
+      genericData,
+      bandwidth,
+      dialled: null
+    })
+    call.#attempt.channels.adopt(channel)
+    return call
+  }
+
+  #newAttempt(settings: CallSettings): Attempt {
+    return new Attempt(settings, this.#parts.world, {
+      log: this.#log,
+      told: (told) => this.#told(told),
+      unreadable: () => {
+        if (++this.#unreadable > mostUnreadable) this.#do((session) => session.release(causes.protocolError))
+      },
+      ended: () => this.#finish(),
+      broken: (error) => this.#giveUp(error)
+    })
+  }
+
+  // for the endpoint
+
+  /** The call as RAS knows it. */
+  get reported(): ReportedCall {
+    return this.#admission.report(this.#attempt.session.identity)
+  }
+
+  get isOver(): boolean {
+    return this.#isOver
+  }
+
+  /** Inbound: the SETUP is read, the call judged, and then told. @returns whether it goes on */
+  async begin(message: Q931Message): Promise<boolean> {
+    const { session, channels } = this.#attempt
+    this.#do((one) => one.received(message))
+    if (this.#isOver) return false
+    if (session.wantsListening && !(await channels.listenH245())) return false
+    this.#do((one) => one.proceed())
+    const { aliases, number, address } = session.remote
+    const from = nameOf(aliases) ?? number ?? ''
+    const to = nameOf(this.called) ?? nameOf(this.#parts.world.own.aliases) ?? ''
+    if (!(await this.#record.received(from, to, channels.remote === null ? null : textOfAddress(channels.remote)))) {
+      this.#do((one) => one.release(causes.temporaryFailure))
+      return false
+    }
+    const admitted = await this.#admission.ask({
+      identity: session.identity,
+      from,
+      to,
+      destination: this.called,
+      source: aliases,
+      address,
+      connectedTo: channels.remote
+    })
+    if (!admitted.ok) this.#fail(admitted.cause)
+    return !this.#isOver
+  }
+
+  /** A message of call signalling, as it came. */
+  receive(payload: Buffer): void {
+    this.#attempt.channels.receive(payload)
+  }
+
+  /** The signalling connection is gone. */
+  lost(): void {
+    this.#do((session) => session.lost())
+  }
+
+  // the way of a call that goes out
+
+  #dial(target: Target, place: MediaPlace, more: DialMore): void {
+    this.#reach(target, place, more).catch((error: unknown) => this.#giveUp(error))
+  }
+
+  async #reach(target: Target, place: MediaPlace, { genericData, supplementary }: DialMore): Promise<void> {
+    const { own, listen, endpointIdentifier } = this.#parts.world
+    const attempt = this.#attempt
+    const { session, channels } = attempt
+    const reached = await reach(target, {
+      own: own.aliases,
+      place,
+      record: this.#record,
+      admission: this.#admission,
+      sound: this.#sound,
+      attempt,
+      isOver: () => this.#isOver
+    })
+    if (reached === null) return
+    if (!reached.ok) {
+      this.#fail(reached.cause)
+      return
+    }
+    channels.open(reached.socket)
+    if (session.wantsListening && !(await channels.listenH245())) return
+    const parts = {
+      destination: reached.destination,
+      destCallSignalAddress: reached.address,
+      sourceCallSignalAddress: listen,
+      endpointIdentifier: endpointIdentifier()
+    }
+    session.setLocal(reached.media.local)
+    this.#do((one) => one.dial(parts, { genericData, ...(supplementary !== undefined && { supplementary }) }))
+  }
+
+  /** The call goes elsewhere: the old attempt ends without a word, another one begins. */
+  #redirect(target: Target, supplementary?: readonly Uint8Array[]): void {
+    const { world, dialled } = this.#parts
+    if (dialled === null || this.#wasActive || this.#isOver) return
+    if (++this.#redirections > mostRedirections) {
+      this.#do((session) => session.release(causes.noRoute))
+      return
+    }
+    const more = { ...dialled.more, ...(supplementary !== undefined && { supplementary }) }
+    const { conferenceId } = this.#attempt.session.identity
+    this.#attempt.abandon()
+    this.#admission.disengage(false)
+    this.#attempt = this.#newAttempt(outboundSettings(world, more, randomBytes(16), conferenceId))
+    this.#events.emit({ type: 'diverted', to: textOfTarget(target) })
+    this.#dial(target, dialled.place, more)
+  }
+
+  /** H.450.2: the call that a transferred side makes, in the place of this one. */
+  #dialForPeer(target: Target, supplementary: readonly Uint8Array[]): Call | null {
+    const { world, settings, dialled } = this.#parts
+    const { place } = this.#sound
+    if (place === null || !this.#wasActive) return null
+    return world.dial(
+      target,
+      { ...place, participant: `${place.participant}~${this.id.slice(0, 4)}` },
+      {
+        modes: settings.modes,
+        display: world.own.display,
+        genericData: dialled?.more.genericData ?? [],
+        bandwidth: this.#admission.bandwidth,
+        context: { parentTraceId: this.traceId },
+        supplementary
+      }
+    )
+  }
+
+  // what comes of the attempt
+
+  #do(run: (session: CallSession) => void): void {
+    this.#attempt.do(run)
+  }
+
+  #told(told: CallTold): void {
+    switch (told.type) {
+      case 'proceeding':
+      case 'alerting':
+      case 'progress':
+        this.#events.emit(told)
+        break
+      case 'connected':
+        this.#wasActive = true
+        this.#connected.resolve()
+        this.#record.connected(this.#partyText(true), this.#partyText(false))
+        this.#events.emit({ type: 'connected' })
+        this.#control.beginPings()
+        break
+      case 'released':
+        this.#released = told
+        break
+      case 'control':
+        this.#control.told(told.event)
+        break
+      case 'keypad':
+        for (const digit of told.digits) this.#events.emit({ type: 'digit', digit, durationMs: null, by: 'q931' })
+        break
+      case 'supplementary':
+        this.#services.receive(told.apdus)
+        break
+      case 'redirected': {
+        const { alternativeAliasAddress: aliases, alternativeAddress } = told.facility
+        const address = alternativeAddress === undefined ? null : addressOf(alternativeAddress)
+        if (aliases !== undefined || address !== null) this.#redirect({ aliases: aliases ?? [], address })
+        break
+      }
+      case 'ignored':
+        this.#log.debug({ state: told.state, event: told.event }, 'event not allowed in this state')
+    }
+  }
+
+  #partyText(caller: boolean): string {
+    const { aliases, number } = this.#attempt.session.remote
+    const isOwn = (this.direction === 'outbound') === caller
+    return (isOwn ? nameOf(this.#parts.world.own.aliases) : (nameOf(aliases) ?? number)) ?? ''
+  }
+
+  // the end
+
+  /** Ends a call whose signalling has not begun, or is to be given up. */
+  #fail(cause: number): void {
+    if (this.#isOver) return
+    if (this.#attempt.session.state !== 'null') {
+      this.#do((session) => session.release(cause))
+      return
+    }
+    this.#released = local(cause)
+    this.#finish()
+  }
+
+  #giveUp(error: unknown): void {
+    this.#log.error({ code: errorCode(error) }, 'call given up')
+    this.#released = local(causes.temporaryFailure)
+    this.#finish()
+  }
+
+  #finish(): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    const { cause, by } = this.#released
+    this.#sound.mute()
+    this.#services.close()
+    this.#attempt.close()
+    this.#admission.close(this.#wasActive)
+    if (!this.#wasActive) {
+      this.#connected.reject(new InfraFabricError('h323.call.ended', `the call ended with cause ${cause.cause}`))
+    }
+    this.#record.released(cause, by)
+    this.#events.emit({ type: 'released', by, cause })
+    this.#abort.abort('the call is over')
+    void this.#sound.close().then(() => this.#ended.resolve(cause))
+  }
+
+  // what the owner of the call does
+
+  readonly state = (): CallSession['state'] => (this.#isOver ? 'null' : this.#attempt.session.state)
+  readonly remote = (): RemoteParty => {
+    const { session, channels } = this.#attempt
+    return { ...session.remote, address: channels.remote ?? session.remote.address }
+  }
+  readonly terms = (): MediaTerms | null => this.#attempt.session.terms
+  readonly isMaster = (): boolean | null => {
+    const { status } = this.#attempt.session.control
+    return status === null ? null : status === 'master'
+  }
+
+  readonly onEvent = (listener: (event: CallEvent) => void): void => this.#events.listen(listener)
+
+  readonly proceed = (): void => this.#do((session) => session.proceed())
+
+  readonly alert = async (earlyMedia?: MediaPlace): Promise<void> => {
+    if (earlyMedia !== undefined && !(await this.#receiveAt(earlyMedia))) return
+    this.#do((session) => session.alert())
+  }
+
+  readonly progress = async (earlyMedia: MediaPlace): Promise<void> => {
+    if (await this.#receiveAt(earlyMedia)) this.#do((session) => session.progress())
+  }
+
+  readonly answer = async (place: MediaPlace): Promise<boolean> => {
+    if (!(await this.#receiveAt(place))) return false
+    this.#do((session) => session.answer())
+    return !this.#isOver
+  }
+
+  /** Opens the sound. @returns false when there is none, and the call was released */
+  async #receiveAt(place: MediaPlace): Promise<boolean> {
+    const media = await this.#sound.open(place)
+    if (this.#isOver) return false
+    this.#do((session) => {
+      if (media === null) session.release(causes.resourceUnavailable)
+      else session.setLocal(media.local)
+    })
+    return media !== null
+  }
+
+  readonly divert = (to: string): void => {
+    if (this.direction !== 'inbound' || this.#wasActive || this.#isOver) return
+    this.#services.divert(to, this.called, this.#attempt.session.remote.aliases)
+  }
+
+  readonly release = (cause?: number): void => {
+    this.#fail(cause ?? (this.#wasActive || this.direction === 'outbound' ? causes.normal : causes.rejected))
+  }
+
+  readonly sendDigit = (digit: string, durationMs = digitMs): void => {
+    if (this.#isOver || !/^[0-9*#A-D]$/i.test(digit)) return
+    const { terms, control } = this.#attempt.session
+    const upper = digit.toUpperCase()
+    const eventPayloadType = terms?.sends === true ? control.digits.eventPayloadType : null
+    if (this.#sound.sendDigit(upper, durationMs, eventPayloadType)) return
+    this.#do((session) => {
+      if (!session.control.digit(upper, durationMs)) session.keypad(upper)
+    })
+  }
+
+  readonly sendDisplay = (text: string): void => this.#do((session) => session.display(text))
+
+  readonly hold = (): void => {
+    if (!this.#wasActive || this.#attempt.session.control.holding) return
+    this.#services.hold(true)
+    this.#do(({ control }) => control.hold())
+  }
+
+  readonly retrieve = (): void => {
+    if (!this.#wasActive || !this.#attempt.session.control.holding) return
+    this.#services.hold(false)
+    this.#do(({ control }) => control.retrieve())
+  }
+
+  readonly messageWaiting = (count: number): void => {
+    if (this.#wasActive) this.#services.messageWaiting(count, this.#attempt.session.remote.aliases)
+  }
+
+  readonly transfer = (to: string): void => {
+    if (this.#wasActive) this.#services.transfer(to)
+  }
+
+  readonly requestCodec = (codec: AudioCodec): void => this.#do((session) => session.requestCodec(codec))
+  readonly sendH245 = (message: MultimediaSystemControlMessage): void => this.#do(({ control }) => control.sendMessage(message))
+  readonly onChannel = (decide: (offer: ChannelOffer) => ChannelAcceptance | null): void => this.#control.decideChannels(decide)
+  readonly openChannel = (request: ChannelRequest): number => this.#control.openChannel(request)
+  readonly closeChannel = (number: number): void => this.#do(({ control }) => control.closeChannel(number))
+}
+
+const local = (cause: number): { readonly cause: ReleaseCause; readonly by: 'local' } => ({
+  cause: { cause, reason: null },
+  by: 'local'
+})
