@@ -1,3 +1,5 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import test from 'ava'
 import { ifctl, withFolder } from './testing/run.ts'
 
@@ -84,5 +86,39 @@ test('the governor has its say in claims made by command: capability, budget, ci
       t.is(result.code, code, words.join(' '))
       t.regex(result.stderr, stderr)
     }
+  })
+})
+
+test('a policy by command: its problems by line, a dry run, and the claims it refuses', async (t) => {
+  await withFolder(async (data) => {
+    const run = (...words: string[]) => ifctl([...words, '--data', data])
+    const file = join(data, 'policy.yaml')
+    const valid = 'rules:\n  - { name: not-beta, action: deny, when: { swarm: beta, hazard: safety } }\n'
+    await writeFile(file, valid.replace('deny', 'allow').replace('swarm: beta', 'swarm: [1]'))
+    const wrong = await ifctl(['governor', 'policy', 'validate', file])
+    t.is(wrong.code, 1)
+    t.regex(wrong.stdout, /policy\.yaml: line 2, column 31: rules\[0\]\.action: expected deny or limit\n/)
+    t.regex(wrong.stdout, /policy\.yaml: line 2, column 54: rules\[0\]\.when\.swarm\[0\]: /)
+    t.is((await run('governor', 'policy', 'apply', file)).code, 1)
+    t.regex((await run('governor', 'policy', 'list')).stderr, /no policy was applied/)
+
+    await writeFile(file, valid)
+    t.regex((await ifctl(['governor', 'policy', 'validate', file])).stdout, /good, 1 rules, [0-9a-f]{64}/)
+    for (const swarm of ['alpha', 'beta']) await run('coordinator', 'swarms', 'add', swarm, '--heartbeat', '600')
+    await run('coordinator', 'tasks', 'add', 'T-1', '--hazard', 'safety')
+    const asked = ['governor', 'policy', 'test', '--task', 'T-1', '--swarm', 'beta']
+    t.is((await run(...asked)).stdout, 'permit\n')
+    const dry = await run(...asked, '--file', file)
+    t.is(dry.code, 1)
+    t.regex(dry.stdout, /denies +not-beta +swarm yes, hazard yes\ndeny, by not-beta\n/)
+    t.regex((await run('governor', 'policy', 'apply', file)).stdout, /version 1 is in force/)
+    t.like(json((await run(...asked, '--json')).stdout)[0], { verdict: 'deny', rule: 'not-beta' })
+    t.regex((await run('coordinator', 'tasks', 'claim', 'T-1', '--swarm', 'beta')).stderr, /not-beta.*\(governor\.policy\)/)
+    t.is((await run('coordinator', 'tasks', 'claim', 'T-1', '--swarm', 'alpha')).code, 0)
+    const [listed] = json((await run('governor', 'policy', 'list', '--json')).stdout)
+    t.like(listed, { version: 1, inForce: true })
+    const events = json((await ifctl(['witness', 'query', '--data', data, '--event', 'policy_applied', '--json'])).stdout)
+    t.like(events[0], { event: 'policy_applied', payload: { version: 1, hash: listed.policy, previous: null } })
+    t.is((await run(...asked.slice(0, -1), 'gamma')).code, 1)
   })
 })

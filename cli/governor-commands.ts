@@ -8,6 +8,7 @@ const swarmOption: Option = { name: 'swarm', value: 'ID', summary: 'which swarm'
 const matches = () => import('./commands/governor-capabilities.ts')
 const budgets = () => import('./commands/governor-budget.ts')
 const circuits = () => import('./commands/governor-circuit.ts')
+const policies = () => import('./commands/governor-policy.ts')
 
 export const governorCommands: readonly Command[] = [
   {
@@ -88,5 +89,38 @@ export const governorCommands: readonly Command[] = [
       { name: 'cool', value: 'S', summary: 'seconds for which it stays open' }
     ],
     load: async () => ({ run: (await circuits()).config })
+  },
+  {
+    words: ['governor', 'policy', 'list'],
+    operands: [],
+    summary: 'policies that were applied, the one in force first',
+    options: stateOptions,
+    load: async () => ({ run: (await policies()).list })
+  },
+  {
+    words: ['governor', 'policy', 'validate'],
+    operands: ['<file>'],
+    summary: 'every problem of a policy file, with line and column',
+    options: [],
+    load: async () => ({ run: (await policies()).validate })
+  },
+  {
+    words: ['governor', 'policy', 'test'],
+    operands: [],
+    summary: 'what each rule would say of a claim now, and the verdict; nothing is claimed',
+    options: [
+      ...stateOptions,
+      { name: 'task', value: 'ID', summary: 'which task' },
+      swarmOption,
+      { name: 'file', value: 'FILE', summary: 'ask these rules (default: those in force)' }
+    ],
+    load: async () => ({ run: (await policies()).test })
+  },
+  {
+    words: ['governor', 'policy', 'apply'],
+    operands: ['<file>'],
+    summary: 'put a policy file into force, from the next claim on',
+    options: stateOptions,
+    load: async () => ({ run: (await policies()).apply })
   }
 ]

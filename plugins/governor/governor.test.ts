@@ -9,7 +9,7 @@ import { openStore, type StorePlace, witnessedStore } from '#store'
 import { startRedis } from '../../ledger/testing/redis-server.ts'
 import { openSqliteStore } from '../store/sqlite-store.ts'
 import { type CircuitEvent, circuitMachine, newCircuit } from './circuit.ts'
-import { createGovernor, type GovernorConfig, matchOf } from './governor.ts'
+import { createGovernor, type GovernorConfig, matchOf, readPolicy } from './governor.ts'
 import { shareOf } from './match.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'governor-'))
@@ -215,6 +215,86 @@ test('a circuit opens after failures in a row, cools, lets one task try, and clo
   await t.throwsAsync(() => governor.configureCircuit('swarm.alpha', 0), { code: 'governor.circuit' })
   await t.throwsAsync(() => governor.circuit('a b'), { code: 'governor.circuit' })
 })
+
+test('a circuit that has cooled and a budget that is spent: the refused claim leaves the circuit as it was', async (t) => {
+  const { governor, coordinator, claim, add, clock } = await governed(t)
+  await coordinator.registerSwarm('alpha', {}, 3_600_000)
+  await governor.configureCircuit('swarm.alpha', 1, 10_000)
+  await add({ id: 'T-1' })
+  await coordinator.fail('T-1', 'alpha', Number(await claim('T-1', 'alpha')), 'x')
+  await governor.setBudget('alpha', '1')
+  await add({ id: 'dear', estimate: '2' })
+  clock.advance(10_000)
+  t.is(await claim('dear', 'alpha'), 'governor.budget')
+  t.like(await governor.circuit('swarm.alpha'), { state: 'open', trying: false })
+  t.is(await claim('T-1', 'alpha'), 2)
+})
+
+test('a policy is in force from the next claim on, in every process, versioned and witnessed', async (t) => {
+  const { governor, coordinator, claim, add, recorded } = await governed(t)
+  await coordinator.registerSwarm('alpha', {}, 3_600_000)
+  await coordinator.registerSwarm('beta', {}, 3_600_000)
+  for (const id of ['a', 'b', 'c', 'd']) await add({ id })
+  const limit = await readPolicy('rules: [{ name: two, action: limit, claims: 2 }]', 'limit')
+  t.is(await governor.policy(), null)
+  await governor.applyPolicy(limit)
+  t.is(await claim('a', 'alpha'), 1)
+  t.is(await claim('b', 'alpha'), 1)
+  const third = await coordinator.claim('c', 'alpha')
+  t.like(third, { ok: false, code: 'governor.policy', reason: 'rule two gives c not to alpha: alpha holds 2 claims of 2' })
+  t.like(await governor.testPolicy((await coordinator.task('c'))!, 'alpha'), { verdict: 'deny', rule: 'two' })
+  t.is(await claim('c', 'beta'), 1)
+  await coordinator.complete('a', 'alpha', 1, {})
+  await coordinator.release('b', 'alpha', 1)
+  t.is(await claim('b', 'alpha'), 2)
+  t.is(await claim('d', 'alpha'), 1)
+  await coordinator.release('d', 'alpha', 1)
+
+  const never = await readPolicy('rules: [{ name: never, action: deny, when: { swarm: alpha } }]', 'never')
+  t.like(await governor.testPolicy((await coordinator.task('d'))!, 'alpha', never.rules), { verdict: 'deny', rule: 'never' })
+  t.is(await claim('d', 'alpha'), 2)
+  await coordinator.release('d', 'alpha', 2)
+  await governor.applyPolicy(never)
+  t.is(await claim('d', 'alpha'), 'governor.policy')
+  t.deepEqual(
+    (await governor.policyVersions()).map(({ version, hash }) => [version, hash]),
+    [
+      [2, never.hash],
+      [1, limit.hash]
+    ]
+  )
+  t.deepEqual(
+    recorded.filter(({ event }) => event === 'policy_applied').map(({ payload }) => payload),
+    [
+      { version: 1, hash: limit.hash, rules: 1, previous: null },
+      { version: 2, hash: never.hash, rules: 1, previous: { version: 1, hash: limit.hash } }
+    ]
+  )
+})
+
+for (const [kind, place] of [
+  ['SQLite', () => ({ kind: 'sqlite', path: join(folder, `policy-${++made}.db`) })],
+  ['Redis', () => ({ kind: 'redis', url: redis.url, name: `policy-${++made}` })]
+] as [string, () => StorePlace][])
+  test(`${kind}: however many claim at once, no more than the policy allows are held`, async (t) => {
+    const where = place()
+    const stores = await Promise.all([openStore(where), openStore(where)])
+    const parties = stores.map((store) => {
+      const witnessed = witnessedStore(store, null)
+      const governor = createGovernor(witnessed)
+      return { governor, coordinator: createCoordinator(witnessed, { gates: [governor.gate] }) }
+    })
+    const [{ governor, coordinator }, other] = parties as [(typeof parties)[0], (typeof parties)[0]]
+    await coordinator.registerSwarm('alpha', {}, 3_600_000)
+    await governor.applyPolicy(await readPolicy('rules: [{ name: three, action: limit, claims: 3 }]', 'x'))
+    const ids = Array.from({ length: 12 }, (_, at) => `T-${at}`)
+    for (const id of ids) await coordinator.add({ id })
+    const claims = await Promise.all(ids.map((id, at) => parties[at % 2]!.coordinator.claim(id, 'alpha')))
+    t.is(claims.filter(({ ok }) => ok).length, 3)
+    await governor.applyPolicy(await readPolicy('rules: [{ name: none, action: deny }]', 'x'))
+    t.like(await other.governor.testPolicy((await coordinator.task('T-0'))!, 'alpha'), { rule: 'none' })
+    for (const store of stores) await store.close()
+  })
 
 test('every pair of state and event of a circuit: only closed gives tasks freely, and a reset closes', (t) => {
   const events: CircuitEvent[] = [

@@ -9,11 +9,25 @@ import { type Budgets, createBudgets, reserve, settle } from './budgets.ts'
 import { type Circuit, newCircuit } from './circuit.ts'
 import { type Circuits, circuitKey, componentOf, createCircuits, stepCircuit } from './circuits.ts'
 import { type History, type Match, matchOf, rootOf } from './match.ts'
+import { askPolicy, countClaim, createPolicies, type Policies } from './policies.ts'
+import type { PolicyFile } from './policy-file.ts'
 
 export type { BudgetStatus, Budgets, Spending, SwarmBudget } from './budgets.ts'
 export type { Circuit, CircuitState } from './circuit.ts'
 export type { Circuits } from './circuits.ts'
 export { type History, type Match, type MatchTerm, matchOf } from './match.ts'
+export type { Policies, PolicyVersion } from './policies.ts'
+export { judge, type PolicyFacts, type PolicyRule, type PolicyVerdict } from './policy.ts'
+export type { PolicyFile } from './policy-file.ts'
+
+/**
+ * Reads a policy file. What reads YAML is loaded when it is called.
+ *
+ * @throws {ConfigError} with every problem found, by line and column
+ */
+export async function readPolicy(text: string, source: string): Promise<PolicyFile> {
+  return (await import('./policy-file.ts')).readPolicyFile(text, source)
+}
 
 export interface GovernorConfig {
   /** Least score of a match; 0–1. */
@@ -26,7 +40,7 @@ export interface SwarmMatch {
   readonly eligible: boolean
 }
 
-export interface Governor extends Budgets, Circuits {
+export interface Governor extends Budgets, Circuits, Policies {
   /** Its say in each claim of a coordinator. */
   readonly gate: ClaimGate
   readonly threshold: number
@@ -62,6 +76,10 @@ export function createGovernor(witnessed: WitnessedStore, config: GovernorConfig
       if (match.score < threshold)
         return refusal('capability', `${swarm.id} fits ${task.id} by ${match.score.toFixed(3)}, and ${threshold} is asked for`)
 
+      const { verdict, rule, reason } = await askPolicy(transaction, task, swarm.id)
+      if (verdict === 'deny')
+        return refusal('policy', `rule ${rule} gives ${task.id} not to ${swarm.id}${reason === null ? '' : `: ${reason}`}`)
+
       const component = componentOf(swarm.id)
       const circuit = (await transaction.get<Circuit>(circuitKey(component))) ?? newCircuit
       if (circuit.state !== 'closed') {
@@ -69,15 +87,18 @@ export function createGovernor(witnessed: WitnessedStore, config: GovernorConfig
         if (circuit.trying)
           return refusal('circuit', `${swarm.id} failed ${circuit.failures} times, and is being tried with another task`)
         if (!cooled) return refusal('circuit', `${swarm.id} failed ${circuit.failures} times in a row: nothing for a while`)
-        await stepCircuit(transaction, component, { type: 'cooled' }, task.traceId)
       }
 
       const unpaid = await reserve(transaction, swarm.id, task)
       if (unpaid !== null) return refusal('budget', unpaid)
+      // nothing is written before the last refusal: the transaction of a refused claim takes effect too
+      if (circuit.state !== 'closed') await stepCircuit(transaction, component, { type: 'cooled' }, task.traceId)
+      await countClaim(transaction, swarm.id, 1)
       return { ok: true, facts: { score: Number(match.score.toFixed(6)), estimate: task.estimate } }
     },
     settle: async (transaction, task, swarm, end, cost) => {
       await settle(transaction, task, cost)
+      await countClaim(transaction, swarm, -1)
       const component = componentOf(swarm)
       // given back, or taken away by others: that says nothing of the swarm
       if (end === 'released' || end === 'cancelled') {
@@ -100,6 +121,7 @@ export function createGovernor(witnessed: WitnessedStore, config: GovernorConfig
   return {
     ...createBudgets(witnessed),
     ...createCircuits(witnessed),
+    ...createPolicies(witnessed),
     gate,
     threshold,
     history,

@@ -52,7 +52,7 @@ if (values.json) {
   console.log(table([['mean of the seeds', 'first come, waste %', 'governed, waste %'], ...means3]))
   console.log()
   const byThreshold: string[][] = []
-  for (const threshold of [0.5, 0.7, 0.8, 0.9]) {
+  for (const threshold of [0.5, 0.7, 0.8, 0.9, 0.95]) {
     const runs: Waste[] = []
     for (const seed of seeds) runs.push(await simulateWaste(seed, mixes[0]!, threshold))
     const completed = runs.reduce((sum, run) => sum + run.completed, 0) / runs.length

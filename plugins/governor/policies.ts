@@ -1,0 +1,86 @@
+import type { JsonObject } from '#kernel'
+import { newTraceId } from '#kernel'
+import type { WitnessedStore, WitnessedTransaction } from '#store'
+import { judge, type PolicyRule, type PolicyVerdict } from './policy.ts'
+import type { PolicyFile } from './policy-file.ts'
+
+/** A policy that was applied. */
+export interface PolicyVersion extends JsonObject {
+  readonly version: number
+  /** SHA-256 of the file. */
+  readonly hash: string
+  readonly rules: readonly PolicyRule[]
+  /** Milliseconds since 1970. */
+  readonly appliedAt: number
+  readonly text: string
+}
+
+export interface Policies {
+  /** The policy in force; null before the first. */
+  readonly policy: () => Promise<PolicyVersion | null>
+  /** All that were applied, the newest first. */
+  readonly policyVersions: () => Promise<PolicyVersion[]>
+  /** In force for the next claim of every process on this store. */
+  readonly applyPolicy: (file: PolicyFile) => Promise<PolicyVersion>
+  /** What the policy would say of a claim now. @param rules others than those in force */
+  readonly testPolicy: (task: PolicyTask, swarm: string, rules?: readonly PolicyRule[]) => Promise<PolicyVerdict>
+}
+
+type PolicyTask = Parameters<typeof judge>[1]['task']
+
+interface Held extends JsonObject {
+  readonly claims: number
+}
+
+const current = 'policy/current'
+const versionsPrefix = 'policy/version/'
+const keyOf = (version: number): string => `${versionsPrefix}${String(version).padStart(9, '0')}`
+const heldKey = (swarm: string): string => `claims/${swarm}`
+
+/** Asks the policy in force in the transaction of a claim, so that a claim and a new policy come one after the other. */
+export async function askPolicy(transaction: WitnessedTransaction, task: PolicyTask, swarm: string): Promise<PolicyVerdict> {
+  const policy = await transaction.get<PolicyVersion>(current)
+  const claims = (await transaction.get<Held>(heldKey(swarm)))?.claims ?? 0
+  return judge(policy?.rules ?? [], { task, swarm, claims, at: transaction.at })
+}
+
+/** Counts the claims that a swarm holds. */
+export async function countClaim(transaction: WitnessedTransaction, swarm: string, more: 1 | -1): Promise<void> {
+  const before = (await transaction.get<Held>(heldKey(swarm)))?.claims ?? 0
+  const claims = Math.max(0, before + more)
+  if (claims === 0) transaction.remove(heldKey(swarm))
+  else transaction.put(heldKey(swarm), { claims } satisfies Held)
+}
+
+export function createPolicies({ store, transact }: WitnessedStore): Policies {
+  return {
+    policy: async () => ((await store.read([current])).records[0]?.value ?? null) as PolicyVersion | null,
+    policyVersions: async () => (await store.list(versionsPrefix)).records.map(({ value }) => value as PolicyVersion).reverse(),
+    applyPolicy: ({ rules, hash, text }) =>
+      transact(async (transaction) => {
+        const before = await transaction.get<PolicyVersion>(current)
+        const version = (before?.version ?? 0) + 1
+        const after: PolicyVersion = { version, hash, rules, appliedAt: transaction.at, text }
+        transaction.put(current, after)
+        transaction.put(keyOf(version), after)
+        transaction.tell('policy.applied', { version, hash })
+        transaction.witness({
+          event: 'policy_applied',
+          component: 'IF.governor',
+          traceId: newTraceId(),
+          payload: {
+            version,
+            hash,
+            rules: rules.length,
+            previous: before === null ? null : { version: before.version, hash: before.hash }
+          }
+        })
+        return after
+      }),
+    testPolicy: async (task, swarm, rules) => {
+      const { at, records } = await store.read([current, heldKey(swarm)])
+      const [policy, held] = records.map((record) => record?.value ?? null) as [PolicyVersion | null, Held | null]
+      return judge(rules ?? policy?.rules ?? [], { task, swarm, claims: held?.claims ?? 0, at })
+    }
+  }
+}
