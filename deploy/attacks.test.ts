@@ -1,12 +1,16 @@
 /** Attacks on the running suite: seven that stop at one of the seven layers each, and those that try the edge as strangers do. */
+import { execFile } from 'node:child_process'
+import { createSocket } from 'node:dgram'
 import { readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { promisify } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
 import { createAuthority, issueCertificate } from '#kamailio'
 import { type Layer, layers } from '#kernel'
 import { ifctl } from '../cli/testing/run.ts'
 import type { PhoneCall, PhoneOptions } from '../gateways/sip/testing/phone.ts'
 import { Phone as EdgePhone } from '../kamailio/testing/harness.ts'
+import { freeUdpPort } from './free-ports.ts'
 import { type RunningSuite, runSuite, until } from './testing/harness.ts'
 
 const dayMs = 86_400_000
@@ -167,3 +171,103 @@ test.serial(
     t.is((await running.verify()).verdict, 'valid')
   }
 )
+
+/** A tool of sipvicious, as a stranger would run it; null where it is not installed. */
+async function sipvicious(tool: string, ...args: string[]): Promise<string | null> {
+  try {
+    const { stdout, stderr } = await promisify(execFile)(tool, args, { timeout: 6000 })
+    return stdout + stderr
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
+    const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string }
+    return stdout + stderr
+  }
+}
+
+test.serial('scanners find no edge, no extension and no password, and are cut off with a record', async (t) => {
+  const udp = await freeUdpPort('127.0.0.1')
+  const running = await runSuite(t, { listen: { tls: 0, udp }, limits: { requestsPer10s: 30 } })
+  const found = await sipvicious('svmap', '-p', String(udp), '--randomscan', '127.0.0.1')
+  if (found === null) {
+    t.pass('needs sipvicious')
+    return
+  }
+  t.notRegex(found, /edge|Kamailio/i, 'svmap names itself, and is not answered')
+  const guessed = await sipvicious('svwar', '-p', String(udp), '-e', '100-160', '-m', 'INVITE', '127.0.0.1')
+  t.notRegex(guessed!, /\| *1\d\d *\|/, 'svwar learns of no extension')
+  const cracked = await sipvicious('svcrack', '-p', String(udp), '-u', 'expert-safety', '-r', '1000-1060', '127.0.0.1')
+  t.notRegex(cracked!, /\| *expert-safety *\|/)
+
+  // toll fraud: numbers dialled one after another by a program that does not tell its name
+  const fraud = createSocket('udp4').bind(0, '127.0.0.80')
+  t.teardown(() => fraud.close())
+  const answers: string[] = []
+  fraud.on('message', (message) => answers.push(message.toString('latin1').slice(8, 11)))
+  for (let n = 0; n < 100; n++) {
+    const number = `0011${900_000 + n}`
+    fraud.send(
+      `INVITE sip:${number}@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.80:9;rport;branch=z9hG4bKfraud${n}\r\nMax-Forwards: 70\r\nFrom: <sip:100@127.0.0.1>;tag=${n}\r\n` +
+        `To: <sip:${number}@127.0.0.1>\r\nCall-ID: fraud-${n}\r\nCSeq: 1 INVITE\r\nContact: <sip:100@127.0.0.80>\r\nContent-Length: 0\r\n\r\n`,
+      udp,
+      '127.0.0.1'
+    )
+  }
+  await until(() => refusalsOf(running, 'pike').some(({ payload }) => payload.source === '127.0.0.80'))
+  t.true(answers.length < 60, `${answers.length} of 100 answered`)
+  t.deepEqual([...new Set(answers)], ['407'])
+  t.is(running.entriesOf('INVITE').length, 0)
+})
+
+for (const [what, body] of [
+  ['six hundred media lines', `${sdp}${'m=audio 9 RTP/AVP 0\r\n'.repeat(600)}`],
+  ['seven hundred attributes', `${sdp}${'a=rtpmap:96 x/8000\r\n'.repeat(700)}`],
+  ['one line of many octets', `${sdp}a=${'x'.repeat(14_000)}\r\n`],
+  ['more than a message may have', `${sdp}${'a=x\r\n'.repeat(20_000)}`]
+] as const) {
+  test.serial(`a session description with ${what} ends in an answer at once, and others call as before`, async (t) => {
+    const running = await runSuite(t)
+    const caller = await running.phone('expert-safety')
+    const beganMs = performance.now()
+    const outcome = await Promise.race([
+      caller.invite({ sdp: body }).then(
+        ({ status }) => status,
+        () => 0
+      ),
+      caller.closed.then(() => 0)
+    ])
+    t.true(performance.now() - beganMs < 3000, 'at once')
+    t.true(outcome === 0 || outcome === 200 || (outcome >= 400 && outcome < 600), String(outcome))
+    const next = await (await running.phone('expert-safety')).invite({ sdp })
+    t.is(next.status, 200)
+    await next.bye()
+  })
+}
+
+test.serial('line ends, NULs and look-alikes in headers make no header of their own and no other caller', async (t) => {
+  const running = await runSuite(t)
+  for (const value of [
+    'x\r\n X-IF-Edge-User: guardian-1',
+    'x\rX-IF-Edge-User: guardian-1',
+    'x\nX-IF-Edge-User: guardian-1',
+    'x\u0000X-IF-Edge-User: guardian-1',
+    'ｘ－ＩＦ－Ｅｄｇｅ－Ｕｓｅｒ: guardian-1',
+    '\u202eguardian-1'
+  ]) {
+    const phone = await running.phone('expert-safety')
+    const outcome = await Promise.race([
+      phone.invite({ sdp, headers: () => ({ Subject: value }) }).then(
+        (call) => call,
+        () => null
+      ),
+      phone.closed.then(() => null),
+      new Promise<null>((resolve) => setTimeout(resolve, 1500, null).unref())
+    ])
+    if (outcome?.status === 200) await outcome.bye()
+    phone.close()
+  }
+  const users = running
+    .entriesOf('INVITE')
+    .map(({ payload }) => (payload.edge as { authenticatedUser: string }).authenticatedUser)
+  t.deepEqual([...new Set(users)], ['expert-safety'])
+  t.is((await running.verify()).verdict, 'valid')
+})
