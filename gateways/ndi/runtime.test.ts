@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
+import type { TypeObject } from 'koffi'
 import { fourCC, fourCCText, koffi, structs } from './abi.ts'
 import { NativeMemory, textAt } from './native-memory.ts'
 import { loadRuntime, runtimeCandidates } from './runtime.ts'
@@ -15,7 +16,9 @@ test('every structure has the size and the offsets that a C compiler gives it', 
   const compiled = JSON.parse(execFileSync(program, { encoding: 'utf8' }))
   t.deepEqual(Object.keys(compiled).sort(), Object.keys(structs).sort())
   for (const [name, struct] of Object.entries(structs)) {
-    const offsets = Object.fromEntries(Object.keys(struct.members).map((field) => [field, koffi.offsetof(struct, field)]))
+    const offsets = Object.fromEntries(
+      Object.keys((struct as TypeObject).members!).map((field) => [field, koffi.offsetof(struct, field)])
+    )
     // the second names of the unions stand in C only
     const { dataSize: _, ...declared } = compiled[name].offsets
     t.deepEqual({ size: koffi.sizeof(struct), offsets }, { size: compiled[name].size, offsets: declared }, name)

@@ -89,7 +89,7 @@ export function loadRuntime(candidates: readonly string[] = runtimeCandidates(pr
     try {
       library = koffi.load(path)
     } catch (error) {
-      tried.push(error instanceof Error ? error.message : path)
+      tried.push(`${path}: ${error instanceof Error ? error.message : error}`)
       continue
     }
     return declare(library, path)
@@ -107,7 +107,10 @@ function declare(library: LibraryHandle, path: string): NdiRuntime {
     for (const [name, [result, args]] of Object.entries(prototypes)) {
       const declared = library.func(name, result, [...args])
       functions.set(name as Name, declared)
-      waiting.set(name as Name, promisify(declared.async))
+      waiting.set(
+        name as Name,
+        promisify(declared.async as (...args: unknown[]) => void) as (...args: Argument[]) => Promise<Result>
+      )
     }
   } catch (error) {
     throw new InfraFabricError('ndi.runtime.unusable', `${path} is no NDI 6 runtime: it lacks a function`, { cause: error })

@@ -1,0 +1,176 @@
+/**
+ * What the tests do inside a network namespace of their own: `node scenario.ts NAME` does one thing with the independent peer and tells it as JSON.
+ */
+import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { join } from 'node:path'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { createInterface } from 'node:readline'
+import { openFinder } from '../find.ts'
+import { openReceiver } from '../receive.ts'
+import { fetchedFolder, loadRuntime, type NdiRuntime } from '../runtime.ts'
+import { openSender } from '../send.ts'
+import { testPicture } from './picture.ts'
+
+type Told = Record<string, unknown>
+
+/** Runs the peer; what it tells, by its event. */
+function peer(...words: string[]): { readonly told: (event: string) => Promise<Told>; readonly ended: Promise<number | null> } {
+  const python = join(fetchedFolder, 'bin/python3')
+  const child = spawn(python, [join(import.meta.dirname, 'peer.py'), ...words], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const waiting = new Map<string, PromiseWithResolvers<Told>>()
+  const of = (event: string) => {
+    const known = waiting.get(event) ?? Promise.withResolvers<Told>()
+    waiting.set(event, known)
+    return known
+  }
+  createInterface({ input: child.stdout }).on('line', (line) => {
+    const facts = JSON.parse(line) as Told
+    of(String(facts.event)).resolve(facts)
+  })
+  const ended = new Promise<number | null>((resolve) => child.on('exit', resolve))
+  return { told: (event) => of(event).promise, ended }
+}
+
+const sha256 = (data: Uint8Array) => createHash('sha256').update(data).digest('hex')
+
+async function sourceNamed(runtime: NdiRuntime, name: string) {
+  const finder = openFinder(runtime, { extraAddresses: ['127.0.0.1'] })
+  try {
+    for (let tries = 0; tries < 60; tries++) {
+      const found = (await finder.sources(250)).find((source) => source.name.includes(`(${name})`))
+      if (found !== undefined) return found
+    }
+    throw new Error(`no source ${name}`)
+  } finally {
+    await finder.close()
+  }
+}
+
+const scenarios: Record<string, (runtime: NdiRuntime) => Promise<Told>> = {
+  /** The peer sends, we receive. */
+  receive: async (runtime) => {
+    const sender = peer('send', 'Peer', '60')
+    await sender.told('sending')
+    const source = await sourceNamed(runtime, 'Peer')
+    const receiver = openReceiver(runtime, { source, name: 'suite' })
+    const delay = monitorEventLoopDelay({ resolution: 1 })
+    let video = 0
+    let size: unknown = null
+    let energy = 0
+    let silent = 0
+    let samples = 0
+    const texts: string[] = []
+    delay.enable()
+    const deadline = performance.now() + 15_000
+    while (performance.now() < deadline && video < 55) {
+      const frame = await receiver.capture(250)
+      if (frame?.type === 'video') {
+        if (video === 0) {
+          receiver.setTally(true, false)
+          receiver.sendMetadata('<suite hello="peer"/>')
+        }
+        video++
+        size = [frame.width, frame.height, frame.fourCC, frame.frameRate, frame.data.length]
+      } else if (frame?.type === 'audio') {
+        samples += frame.samples
+        for (let at = 0; at < frame.samples; at++) {
+          energy += frame.data[at]! ** 2
+          silent = Math.max(silent, Math.abs(frame.data[frame.samples + at]!))
+        }
+      } else if (frame?.type === 'metadata') texts.push(frame.text)
+    }
+    delay.disable()
+    const figures = receiver.figures()
+    const sent = await sender.told('sent')
+    await receiver.close()
+    await receiver.close()
+    await sender.ended
+    return {
+      source,
+      video,
+      size,
+      samples,
+      rms: Math.sqrt(energy / samples),
+      silent,
+      texts,
+      figures,
+      sent,
+      loopDelayMs: delay.max / 1e6
+    }
+  },
+
+  /** We send, the peer and a receiver of ours receive: they must see the same octets, though the codec changed them. */
+  send: async (runtime) => {
+    const sender = openSender(runtime, { name: 'Suite', clockVideo: true, connectionMetadata: ['<suite version="1"/>'] })
+    const receiving = peer('receive', 'Suite', '40')
+    const own = openReceiver(runtime, { source: await sourceNamed(runtime, 'Suite') })
+    for (let tries = 0; tries < 100 && (await sender.connections(200)) < 2; tries++);
+    let done = false
+    const ownHashes: Record<string, string> = {}
+    const taking = (async () => {
+      while (!done) {
+        const frame = await own.capture(100)
+        if (frame?.type === 'video') ownHashes[String(frame.timecode)] = sha256(frame.data)
+      }
+    })()
+    const sentHashes: Record<string, string> = {}
+    const told = receiving.told('received').then((facts) => {
+      done = true
+      return facts
+    })
+    let tally: unknown = null
+    const sound = { sampleRateHz: 48_000, channels: 1, samples: 1600, data: new Float32Array(1600).fill(0.25) }
+    for (let number = 0; number < 300 && !done; number++) {
+      const frame = { ...testPicture(640, 360, number), timecode: BigInt(number) * 333_333n }
+      sentHashes[String(frame.timecode)] = sha256(frame.data)
+      await Promise.all([sender.video(frame), sender.audio(sound)])
+      if (number === 20) tally = await sender.tally(0)
+      if (number % 10 === 0) sender.metadata(`<suite frame="${number}"/>`)
+    }
+    const received = await told
+    const answer = await sender.captureMetadata(500)
+    await taking
+    await own.close()
+    await sender.close()
+    await sender.close()
+    await receiving.ended
+    return {
+      received,
+      answer: answer?.text ?? null,
+      tally,
+      ownHashes,
+      sentHashes,
+      figures: { own: own.figures(), sender: sender.figures() }
+    }
+  },
+
+  /** Frames by the receiver's clock. */
+  sync: async (runtime) => {
+    const sender = peer('send', 'Peer', '40')
+    await sender.told('sending')
+    const receiver = openReceiver(runtime, { source: await sourceNamed(runtime, 'Peer'), color: 'bgra' })
+    const sync = receiver.frameSync()
+    let video = 0
+    let fourCC = ''
+    const samples = new Set<number>()
+    for (let ticks = 0; ticks < 40; ticks++) {
+      const frame = await sync.video()
+      if (frame !== null) {
+        video++
+        fourCC = frame.fourCC
+      }
+      samples.add((await sync.audio(16_000, 1, 320)).samples)
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+    const refused = await receiver.capture(1).catch((error: { code: string }) => error.code)
+    const figures = receiver.figures()
+    await receiver.close()
+    await sender.ended
+    return { video, fourCC, samples: [...samples], refused, figures }
+  }
+}
+
+const scenario = scenarios[process.argv[2] ?? '']
+if (scenario === undefined) throw new Error(`scenario: one of ${Object.keys(scenarios).join(', ')}`)
+console.log(JSON.stringify(await scenario(loadRuntime())))
