@@ -91,7 +91,7 @@ export async function createEndpoint(config: EndpointConfig): Promise<Endpoint> 
       await witness?.record({ ...event, component: 'IF.witness.h323' })
     },
     sealing,
-    dial: (target, place, more) => placeCall(target, place, more)
+    dial: (target, place, more) => placeCall(target, place, more).owner
   }
 
   /** IF.guard, where no gatekeeper asks it. */
@@ -137,7 +137,7 @@ export async function createEndpoint(config: EndpointConfig): Promise<Endpoint> 
 
   function keep(call: LiveCall): void {
     calls.add(call)
-    void call.ended.then(() => calls.delete(call))
+    void call.owner.ended.then(() => calls.delete(call))
   }
 
   /** A connection that has to bring a SETUP. */
@@ -200,7 +200,7 @@ export async function createEndpoint(config: EndpointConfig): Promise<Endpoint> 
     keep(call)
     call.begin(message).then(
       (goesOn) => {
-        if (goesOn) for (const listener of listeners) listener(call)
+        if (goesOn) for (const listener of listeners) listener(call.owner)
       },
       (error: unknown) => {
         log.error({ code: errorCode(error) }, 'call not taken')
@@ -273,7 +273,7 @@ export async function createEndpoint(config: EndpointConfig): Promise<Endpoint> 
   }
 
   async function shut(): Promise<void> {
-    const over = [...calls].map((call) => call.ended)
+    const over = [...calls].map((call) => call.owner.ended)
     for (const call of calls) call.release()
     const { promise: late, resolve } = Promise.withResolvers<void>()
     const cancel = clock.after(closeMs, resolve)
@@ -288,7 +288,7 @@ export async function createEndpoint(config: EndpointConfig): Promise<Endpoint> 
     address,
     registration: () => registrar?.state() ?? 'none',
     registered: registrar?.registered ?? Promise.resolve(),
-    calls: () => [...calls],
+    calls: () => [...calls].map(({ owner }) => owner),
     onCall: (listener) => void listeners.push(listener),
     onEvent: (listener) => void observers.push(listener),
     dial: (target, options) =>
@@ -298,7 +298,7 @@ export async function createEndpoint(config: EndpointConfig): Promise<Endpoint> 
         genericData: [...(config.genericData ?? []), ...(options.genericData ?? [])],
         bandwidth: bandwidthOf(options.bandwidthBps ?? config.bandwidthBps ?? defaultBandwidthBps),
         context: options.context ?? {}
-      }),
+      }).owner,
     close: () => {
       closing ??= shut()
       return closing

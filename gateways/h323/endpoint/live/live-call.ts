@@ -1,15 +1,13 @@
-/** A call: joins its attempt, its admission, its sound, its services and its entries; {@link Call} is what its owner sees. */
+/** A call: joins its attempt, its admission, its sound, its services and its entries. */
 import { randomBytes } from 'node:crypto'
 import { type CallContext, errorCode, InfraFabricError, isTraceId, type Log } from '#kernel'
 import type { CallSession, CallSettings, CallTold, SignallingModes } from '../../call/call.ts'
 import { causes, type ReleaseCause } from '../../call/causes.ts'
-import type { AudioCodec, MediaTerms } from '../../control/media.ts'
 import { addressOf, textOfAddress } from '../../gatekeeper/addresses.ts'
 import type { AliasAddress, GenericData, SetupUUIE } from '../../h225/h225.ts'
-import type { MultimediaSystemControlMessage } from '../../h245/h245.ts'
 import type { Q931Message } from '../../q931/q931.ts'
 import type { Channel } from '../channel.ts'
-import type { Call, CallEvent, ChannelAcceptance, ChannelOffer, ChannelRequest, MediaPlace, RemoteParty } from '../endpoint.ts'
+import type { Call, CallEvent, MediaPlace } from '../endpoint.ts'
 import type { ReportedCall } from '../registrar.ts'
 import { nameOf, type Target, textOfTarget } from '../target.ts'
 import { CallAdmission } from './admission.ts'
@@ -17,6 +15,7 @@ import { Attempt, inboundSettings, outboundSettings } from './attempt.ts'
 import { CallControl } from './control.ts'
 import { reach } from './dialling.ts'
 import { CallEvents } from './events.ts'
+import { ownerOf } from './owner.ts'
 import { CallRecord } from './record.ts'
 import { CallServices } from './services.ts'
 import { CallSound } from './sound.ts'
@@ -24,7 +23,6 @@ import type { CallWorld, DialMore } from './world.ts'
 
 const mostRedirections = 5
 const mostUnreadable = 10
-const digitMs = 160
 
 interface CallParts {
   readonly world: CallWorld
@@ -37,15 +35,11 @@ interface CallParts {
   readonly dialled: { readonly place: MediaPlace; readonly more: DialMore } | null
 }
 
-export class LiveCall implements Call {
-  readonly direction: 'inbound' | 'outbound'
-  readonly traceId: string
-  readonly id: string
-  readonly called: readonly AliasAddress[]
-  readonly genericData: readonly GenericData[]
-  readonly connected: Promise<void>
-  readonly ended: Promise<ReleaseCause>
+export class LiveCall {
+  /** What its owner sees of it. */
+  readonly owner: Call
   readonly #parts: CallParts
+  readonly #id: string
   readonly #log: Log
   readonly #abort = new AbortController()
   readonly #connected = Promise.withResolvers<void>()
@@ -68,18 +62,14 @@ export class LiveCall implements Call {
     const { clock } = world
     const { parentTraceId, signal } = dialled?.more.context ?? {}
     this.#parts = parts
-    this.direction = settings.direction
-    this.called = parts.called
-    this.genericData = parts.genericData
-    this.id = Buffer.from(settings.identity.callIdentifier).toString('hex')
-    this.traceId = this.id
-    this.connected = this.#connected.promise
-    this.connected.catch(() => {})
-    this.ended = this.#ended.promise
-    const log = world.log.child({ traceId: this.traceId })
+    // the trace id of a call is its GUID
+    const traceId = Buffer.from(settings.identity.callIdentifier).toString('hex')
+    this.#id = traceId
+    this.#connected.promise.catch(() => {})
+    const log = world.log.child({ traceId })
     this.#log = log
     const context: CallContext = {
-      traceId: this.traceId,
+      traceId,
       ...(parentTraceId !== undefined && { parentTraceId }),
       log,
       signal: this.#abort.signal,
@@ -88,7 +78,7 @@ export class LiveCall implements Call {
     signal?.addEventListener('abort', () => this.release(), { once: true, signal: this.#abort.signal })
     const emit = (event: CallEvent): void => this.#events.emit(event)
     const release = (cause: number): void => this.release(cause)
-    this.#record = new CallRecord({ record: world.record, clock, log, traceId: this.traceId, parentTraceId })
+    this.#record = new CallRecord({ record: world.record, clock, log, traceId, parentTraceId })
     this.#admission = new CallAdmission(world, context, settings.direction === 'inbound', parts.bandwidth)
     this.#sound = new CallSound({
       context,
@@ -116,6 +106,22 @@ export class LiveCall implements Call {
       held: (held) => this.#services.peerHolds(held)
     })
     this.#attempt = this.#newAttempt(settings)
+    this.owner = ownerOf({
+      direction: settings.direction,
+      id: traceId,
+      called: parts.called,
+      genericData: parts.genericData,
+      connected: this.#connected.promise,
+      ended: this.#ended.promise,
+      events: this.#events,
+      sound: this.#sound,
+      services: this.#services,
+      control: this.#control,
+      attempt: () => this.#attempt,
+      isOver: () => this.#isOver,
+      wasActive: () => this.#wasActive,
+      release: (cause) => this.release(cause)
+    })
   }
 
   /** Begins a call; what comes of it is told by its events. */
@@ -180,6 +186,15 @@ export class LiveCall implements Call {
     return this.#isOver
   }
 
+  get #isOutbound(): boolean {
+    return this.#parts.settings.direction === 'outbound'
+  }
+
+  /** @param cause Q.850 */
+  release(cause?: number): void {
+    this.#fail(cause ?? (this.#wasActive || this.#isOutbound ? causes.normal : causes.rejected))
+  }
+
   /** Inbound: the SETUP is read, the call judged, and then told. @returns whether it goes on */
   async begin(message: Q931Message): Promise<boolean> {
     const { session, channels } = this.#attempt
@@ -189,7 +204,7 @@ export class LiveCall implements Call {
     this.#do((one) => one.proceed())
     const { aliases, number, address } = session.remote
     const from = nameOf(aliases) ?? number ?? ''
-    const to = nameOf(this.called) ?? nameOf(this.#parts.world.own.aliases) ?? ''
+    const to = nameOf(this.#parts.called) ?? nameOf(this.#parts.world.own.aliases) ?? ''
     if (!(await this.#record.received(from, to, channels.remote === null ? null : textOfAddress(channels.remote)))) {
       this.#do((one) => one.release(causes.temporaryFailure))
       return false
@@ -198,7 +213,7 @@ export class LiveCall implements Call {
       identity: session.identity,
       from,
       to,
-      destination: this.called,
+      destination: this.#parts.called,
       source: aliases,
       address,
       connectedTo: channels.remote
@@ -277,13 +292,13 @@ export class LiveCall implements Call {
     if (place === null || !this.#wasActive) return null
     return world.dial(
       target,
-      { ...place, participant: `${place.participant}~${this.id.slice(0, 4)}` },
+      { ...place, participant: `${place.participant}~${this.#id.slice(0, 4)}` },
       {
         modes: settings.modes,
         display: world.own.display,
         genericData: dialled?.more.genericData ?? [],
         bandwidth: this.#admission.bandwidth,
-        context: { parentTraceId: this.traceId },
+        context: { parentTraceId: this.#id },
         supplementary
       }
     )
@@ -334,7 +349,7 @@ export class LiveCall implements Call {
 
   #partyText(caller: boolean): string {
     const { aliases, number } = this.#attempt.session.remote
-    const isOwn = (this.direction === 'outbound') === caller
+    const isOwn = this.#isOutbound === caller
     return (isOwn ? nameOf(this.#parts.world.own.aliases) : (nameOf(aliases) ?? number)) ?? ''
   }
 
@@ -373,97 +388,6 @@ export class LiveCall implements Call {
     this.#abort.abort('the call is over')
     void this.#sound.close().then(() => this.#ended.resolve(cause))
   }
-
-  // what the owner of the call does
-
-  readonly state = (): CallSession['state'] => (this.#isOver ? 'null' : this.#attempt.session.state)
-  readonly remote = (): RemoteParty => {
-    const { session, channels } = this.#attempt
-    return { ...session.remote, address: channels.remote ?? session.remote.address }
-  }
-  readonly terms = (): MediaTerms | null => this.#attempt.session.terms
-  readonly isMaster = (): boolean | null => {
-    const { status } = this.#attempt.session.control
-    return status === null ? null : status === 'master'
-  }
-
-  readonly onEvent = (listener: (event: CallEvent) => void): void => this.#events.listen(listener)
-
-  readonly proceed = (): void => this.#do((session) => session.proceed())
-
-  readonly alert = async (earlyMedia?: MediaPlace): Promise<void> => {
-    if (earlyMedia !== undefined && !(await this.#receiveAt(earlyMedia))) return
-    this.#do((session) => session.alert())
-  }
-
-  readonly progress = async (earlyMedia: MediaPlace): Promise<void> => {
-    if (await this.#receiveAt(earlyMedia)) this.#do((session) => session.progress())
-  }
-
-  readonly answer = async (place: MediaPlace): Promise<boolean> => {
-    if (!(await this.#receiveAt(place))) return false
-    this.#do((session) => session.answer())
-    return !this.#isOver
-  }
-
-  /** Opens the sound. @returns false when there is none, and the call was released */
-  async #receiveAt(place: MediaPlace): Promise<boolean> {
-    const media = await this.#sound.open(place)
-    if (this.#isOver) return false
-    this.#do((session) => {
-      if (media === null) session.release(causes.resourceUnavailable)
-      else session.setLocal(media.local)
-    })
-    return media !== null
-  }
-
-  readonly divert = (to: string): void => {
-    if (this.direction !== 'inbound' || this.#wasActive || this.#isOver) return
-    this.#services.divert(to, this.called, this.#attempt.session.remote.aliases)
-  }
-
-  readonly release = (cause?: number): void => {
-    this.#fail(cause ?? (this.#wasActive || this.direction === 'outbound' ? causes.normal : causes.rejected))
-  }
-
-  readonly sendDigit = (digit: string, durationMs = digitMs): void => {
-    if (this.#isOver || !/^[0-9*#A-D]$/i.test(digit)) return
-    const { terms, control } = this.#attempt.session
-    const upper = digit.toUpperCase()
-    const eventPayloadType = terms?.sends === true ? control.digits.eventPayloadType : null
-    if (this.#sound.sendDigit(upper, durationMs, eventPayloadType)) return
-    this.#do((session) => {
-      if (!session.control.digit(upper, durationMs)) session.keypad(upper)
-    })
-  }
-
-  readonly sendDisplay = (text: string): void => this.#do((session) => session.display(text))
-
-  readonly hold = (): void => {
-    if (!this.#wasActive || this.#attempt.session.control.holding) return
-    this.#services.hold(true)
-    this.#do(({ control }) => control.hold())
-  }
-
-  readonly retrieve = (): void => {
-    if (!this.#wasActive || !this.#attempt.session.control.holding) return
-    this.#services.hold(false)
-    this.#do(({ control }) => control.retrieve())
-  }
-
-  readonly messageWaiting = (count: number): void => {
-    if (this.#wasActive) this.#services.messageWaiting(count, this.#attempt.session.remote.aliases)
-  }
-
-  readonly transfer = (to: string): void => {
-    if (this.#wasActive) this.#services.transfer(to)
-  }
-
-  readonly requestCodec = (codec: AudioCodec): void => this.#do((session) => session.requestCodec(codec))
-  readonly sendH245 = (message: MultimediaSystemControlMessage): void => this.#do(({ control }) => control.sendMessage(message))
-  readonly onChannel = (decide: (offer: ChannelOffer) => ChannelAcceptance | null): void => this.#control.decideChannels(decide)
-  readonly openChannel = (request: ChannelRequest): number => this.#control.openChannel(request)
-  readonly closeChannel = (number: number): void => this.#do(({ control }) => control.closeChannel(number))
 }
 
 const local = (cause: number): { readonly cause: ReleaseCause; readonly by: 'local' } => ({
