@@ -219,6 +219,17 @@ export const commands: readonly Command[] = [
     load: async () => ({ run: (await import('./commands/h323-conference.ts')).withdrawChair })
   },
   {
+    words: ['ndi', 'find'],
+    operands: [],
+    summary: 'NDI sources that are on the air',
+    options: [
+      { name: 'address', value: 'LIST', summary: 'addresses to ask beside multicast DNS, by comma' },
+      { name: 'groups', value: 'LIST', summary: 'groups to look at, by comma (default: public)' },
+      { name: 'seconds', value: 'N', summary: 'how long to look (default: 3)' }
+    ],
+    load: () => import('./commands/ndi-find.ts')
+  },
+  {
     words: ['guard', 'explain'],
     operands: ['<trace-or-call-id>'],
     summary: 'which of the seven layers decided about a call, and why',

@@ -1,5 +1,5 @@
 import { type Clock, errorCode, InfraFabricError, type JsonObject, type Log, type Witness, type WitnessEvent } from '#kernel'
-import { batchOf, frameHash, longestBatch } from '../log/batch.ts'
+import { type Batch, batchOf, frameHash, longestBatch } from '../log/batch.ts'
 import { hashLength } from '../log/merkle.ts'
 import type { FrameStore } from '../store/frame-store.ts'
 
@@ -18,6 +18,8 @@ export interface BatchRecorderConfig {
   readonly longestMs?: number
   /** Batches that may wait for the witness. Default 256. */
   readonly mostWaiting?: number
+  /** Told of each batch as it goes to the witness. */
+  readonly onBatch?: (batch: Batch) => void
 }
 
 export interface BatchRecorder {
@@ -60,6 +62,7 @@ export function createBatchRecorder(config: BatchRecorderConfig): BatchRecorder 
     count = 0
     if (waiting.size >= mostWaiting) return miss(batchCount, 'ledger.batch.waiting')
     const batch = batchOf(kind, taken)
+    config.onBatch?.(batch)
     try {
       frames.save(batch.root, taken, clock.now())
     } catch (error) {
