@@ -169,6 +169,7 @@ export async function openLoadPhone(port: number, ca: string | null): Promise<Lo
     let routes: readonly string[] = []
     /** Timers A and E: what is not answered is sent again. @see RFC 3261 §17.1 */
     let again: NodeJS.Timeout | null = null
+    let awaited = ''
     const repeat = (text: string, afterMs = timer1Ms) => {
       if (again !== null) clearTimeout(again)
       again = setTimeout(() => {
@@ -183,7 +184,10 @@ export async function openLoadPhone(port: number, ca: string | null): Promise<Lo
         `From: <sip:${user.name}@external.advisor>;tag=${fromTag}\r\nTo: ${to}\r\nCall-ID: ${callId}\r\nCSeq: ${cseq} ${method}\r\n` +
         `Contact: <sip:${user.name}@${sentBy}${parameter}>\r\n${more}Content-Length: ${body.length}\r\n\r\n${body}`
       wire.send(text)
-      if (wire.transport === 'UDP' && method !== 'ACK') repeat(text)
+      if (wire.transport === 'UDP' && method !== 'ACK') {
+        awaited = `${cseq} ${method}`
+        repeat(text)
+      }
     }
     const invite = (cseq: number, more: string) =>
       send('INVITE', cseq, { more: `${more}Content-Type: application/sdp\r\n`, body: sdp })
@@ -211,7 +215,7 @@ export async function openLoadPhone(port: number, ca: string | null): Promise<Lo
     const answered = (answer: Answer) => {
       const nowMs = performance.now()
       const { status, cseq, text } = answer
-      if (again !== null) clearTimeout(again)
+      if (again !== null && cseq === awaited) clearTimeout(again)
       if (status < 200) return
       switch (cseq) {
         case '1 INVITE':

@@ -1,0 +1,109 @@
+/** Faults that docs/runbook.md tells of and no other test here makes: Redis gone, Kamailio given new settings under load, a bad network. */
+import { execFile } from 'node:child_process'
+import { appendFile } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import test from 'ava'
+import { toneLevel } from '#media'
+import { statusOf } from '../gateways/sip/testing/phone.ts'
+import { startRedis } from '../ledger/testing/redis-server.ts'
+import { openUdpProxy } from '../media/testing/udp-proxy.ts'
+import { edgeHeaders, runSuite, tone, until } from './testing/harness.ts'
+
+const sdp = 'v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 40000 RTP/AVP 0 8\r\n'
+const asExpert = { headers: () => edgeHeaders('expert-safety') }
+
+test.serial('Redis killed mid-call and back: calls go on and come in, and nothing of them is missing afterwards', async (t) => {
+  const redis = await startRedis()
+  t.teardown(() => redis.stop())
+  const { suite, phone } = await runSuite(t, {
+    edge: 'external',
+    ledger: { store: { kind: 'redis', url: redis.url } }
+  })
+  const caller = await phone('expert-safety')
+  const present = await caller.invite({ sdp, ...asExpert })
+  t.is(present.status, 200)
+  await redis.kill()
+  const during = await caller.invite({ sdp, ...asExpert })
+  t.is(during.status, 200, 'a new call is taken on the strength of the spool')
+  t.is(statusOf(await present.request('UPDATE', { body: sdp })), 200)
+  await until(() => suite.status().ledger.pending > 0)
+  t.is(suite.status().ledger.state, 'spooling')
+  const before = suite.status().ledger.size
+  await redis.restart()
+  await present.bye()
+  await during.bye()
+  await until(() => suite.status().sip.active === 0)
+  await suite.inside.witness.flush(20_000)
+  t.is(suite.status().ledger.pending, 0)
+  t.true(suite.status().ledger.size > before)
+  t.is(suite.status().sip.unrecorded, 0)
+})
+
+test.serial('Kamailio gets new credentials while calls come in: none of them fails', async (t) => {
+  const { suite, phone, events } = await runSuite(t, { limits: { requestsPer10s: 10_000, callsPerMinute: 1000 } })
+  const caller = await phone('expert-safety')
+  const statuses: number[] = []
+  let over = false
+  const load = (async () => {
+    while (!over) {
+      const call = await caller.invite({ sdp })
+      statuses.push(call.status)
+      await sleep(50)
+      if (call.status === 200) statuses.push(statusOf(await call.bye()))
+    }
+  })()
+  for (let n = 0; n < 4; n++) {
+    const id = `guardian-${20 + n}`
+    const entry = `\n  - id: ${id}\n    uri: sip:${id}@council.local\n    organisation: Guardian Council\n    digestUser: ${id}\n`
+    await appendFile(suite.data.registry, entry)
+    await until(() => events.some((event) => event.type === 'registry' && event.ok && event.newUsers.includes(id)))
+  }
+  over = true
+  await load
+  t.true(statuses.length >= 10, `${statuses.length} answers`)
+  t.deepEqual([...new Set(statuses)], [200])
+  const late = await (await phone('guardian-23')).invite({ to: 'council', sdp })
+  t.is(late.status, 200, 'and who came last can call')
+  await late.bye()
+})
+
+test.serial('5 % of the packets lost and 100 ms of jitter: the voice comes through, and the record says how', async (t) => {
+  const { suite, phone, rtp, entriesOf } = await runSuite(t, { edge: 'external' })
+  const sound = { expert: await rtp({ says: tone(440) }), guardian: await rtp({ says: tone(1000) }) }
+  const expert = await (await phone('expert-safety')).invite({ sdp: sound.expert.sdp(), ...asExpert })
+  const guardian = await (await phone('guardian-1')).invite({
+    to: 'council',
+    sdp: sound.guardian.sdp(),
+    headers: () => edgeHeaders('guardian-1')
+  })
+  const port = Number(/m=audio (\d+)/.exec(expert.response.body)![1])
+  const proxy = await openUdpProxy({ address: '127.0.0.1', port }, { loss: 0.05, jitterMs: 100 }, 3)
+  t.teardown(proxy.close)
+  sound.expert.sendTo({ address: '127.0.0.1', port: proxy.port })
+  sound.guardian.talkTo(guardian.response.body)
+  await until(() => proxy.counts.came > 200, 30_000)
+  t.true(toneLevel(sound.guardian.takeHeard().subarray(-8000), 8000, 440) > -24)
+  await expert.bye()
+  await guardian.bye()
+  await until(() => suite.status().sip.active === 0)
+  await until(() => entriesOf('leg_quality').length === 2)
+  t.true(entriesOf('leg_quality').some(({ payload }) => Number(payload.lost) > 0))
+})
+
+test.serial('5 % of all datagrams lost, of phones and inside: every call is set up and ended', async (t) => {
+  const lossy = fileURLToPath(new URL('./testing/lossy-calls.ts', import.meta.url))
+  const rule = 'iptables -A INPUT -p udp -m statistic --mode random --probability 0.05 -j DROP'
+  const inside = `ip link set lo up && ${rule} && exec "$0" --disable-warning=ExperimentalWarning "$1"`
+  try {
+    await promisify(execFile)('unshare', ['-n', 'sh', '-c', `ip link set lo up && ${rule}`])
+  } catch {
+    t.pass('needs the right to make a network namespace, and iptables')
+    return
+  }
+  const { stdout } = await promisify(execFile)('unshare', ['-n', 'sh', '-c', inside, process.execPath, lossy], {
+    timeout: 60_000
+  })
+  t.deepEqual(JSON.parse(stdout), { failed: [], whole: 20, left: 0 })
+})
