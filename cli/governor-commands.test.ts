@@ -122,3 +122,34 @@ test('a policy by command: its problems by line, a dry run, and the claims it re
     t.is((await run(...asked.slice(0, -1), 'gamma')).code, 1)
   })
 })
+
+test('what claims cost, what was wasted, and what that suggests, by command', async (t) => {
+  await withFolder(async (data) => {
+    const run = (...words: string[]) => ifctl([...words, '--data', data])
+    t.regex((await run('governor', 'cost', 'analyze')).stderr, /no claim has ended/)
+    await run('coordinator', 'swarms', 'add', 'alpha', '--heartbeat', '600', '--capabilities', 'code')
+    for (const [id, end, cost] of [
+      ['T-1', 'complete', '0.25'],
+      ['T-2', 'fail', '0.75']
+    ] as const) {
+      await run('coordinator', 'tasks', 'add', id, '--requires', 'code:0.1', '--attempts', '1')
+      await run('coordinator', 'tasks', 'claim', id, '--swarm', 'alpha')
+      const reason = end === 'fail' ? ['--reason', 'x'] : []
+      const ended = await run('coordinator', 'tasks', end, id, '--swarm', 'alpha', '--fence', '1', '--cost', cost, ...reason)
+      t.is(ended.code, 0, ended.stderr)
+    }
+    t.regex((await run('governor', 'cost', 'analyze')).stdout, /\ncode +2 +1 +1 +0 +0\.75 +75 +1\n/)
+    t.like(json((await run('governor', 'cost', 'analyze', '--group-by', 'swarm', '--json')).stdout)[0], {
+      swarm: 'alpha',
+      cost: '1',
+      wastedPct: '75'
+    })
+    const { stdout } = await run('governor', 'waste', 'report')
+    t.regex(stdout, /^0\.75 of 1 USD wasted \(75 %\): 1 of 2 claims ended with a result\n/)
+    t.regex(stdout, /\nalpha +code +failed +1 +0\.75\n$/)
+    t.regex((await run('governor', 'recommendations')).stderr, /nothing to recommend/)
+    await run('governor', 'budget', 'set', '--swarm', 'alpha', '--limit', '1')
+    t.like(json((await run('governor', 'recommendations', '--json')).stdout)[0], { kind: 'budget', numbers: { spent: '1' } })
+    t.is((await run('governor', 'cost', 'analyze', '--group-by', 'hue')).code, 2)
+  })
+})

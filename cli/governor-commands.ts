@@ -8,6 +8,7 @@ const swarmOption: Option = { name: 'swarm', value: 'ID', summary: 'which swarm'
 const matches = () => import('./commands/governor-capabilities.ts')
 const budgets = () => import('./commands/governor-budget.ts')
 const circuits = () => import('./commands/governor-circuit.ts')
+const costs = () => import('./commands/governor-cost.ts')
 const policies = () => import('./commands/governor-policy.ts')
 
 export const governorCommands: readonly Command[] = [
@@ -122,5 +123,26 @@ export const governorCommands: readonly Command[] = [
     summary: 'put a policy file into force, from the next claim on',
     options: stateOptions,
     load: async () => ({ run: (await policies()).apply })
+  },
+  {
+    words: ['governor', 'cost', 'analyze'],
+    operands: [],
+    summary: 'what claims have cost, and how much of it was wasted',
+    options: [...stateOptions, { name: 'group-by', value: 'WHAT', summary: 'capability or swarm (default: capability)' }],
+    load: async () => ({ run: (await costs()).analyze })
+  },
+  {
+    words: ['governor', 'waste', 'report'],
+    operands: [],
+    summary: 'claims that ended without a result, and what they cost, the dearest first',
+    options: stateOptions,
+    load: async () => ({ run: (await costs()).waste })
+  },
+  {
+    words: ['governor', 'recommendations'],
+    operands: [],
+    summary: 'what the history suggests, with the numbers it rests on',
+    options: stateOptions,
+    load: async () => ({ run: (await costs()).recommendations })
   }
 ]

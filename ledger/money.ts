@@ -5,6 +5,7 @@ export {
   type Decimal,
   formatDecimal,
   parseDecimal,
-  subtract as subtractDecimals
+  subtract as subtractDecimals,
+  timesRatio
 } from './audit/decimal.ts'
 export { type Period, periods, type Span, spanAt } from './audit/span.ts'

@@ -9,16 +9,29 @@ import { type Budgets, createBudgets, reserve, settle } from './budgets.ts'
 import { type Circuit, newCircuit } from './circuit.ts'
 import { type Circuits, circuitKey, componentOf, createCircuits, stepCircuit } from './circuits.ts'
 import { type History, type Match, matchOf, rootOf } from './match.ts'
+import {
+  analyzeCosts,
+  bookOutcome,
+  type CostGroup,
+  type CostLine,
+  readOutcomes,
+  reportWaste,
+  saysNothing,
+  type WasteReport
+} from './outcomes.ts'
 import { askPolicy, countClaim, createPolicies, type Policies } from './policies.ts'
 import type { PolicyFile } from './policy-file.ts'
+import { type Recommendation, recommend } from './recommend.ts'
 
 export type { BudgetStatus, Budgets, Spending, SwarmBudget } from './budgets.ts'
 export type { Circuit, CircuitState } from './circuit.ts'
 export type { Circuits } from './circuits.ts'
 export { type History, type Match, type MatchTerm, matchOf } from './match.ts'
+export { type CostGroup, type CostLine, costGroups, type WasteLine, type WasteReport } from './outcomes.ts'
 export type { Policies, PolicyVersion } from './policies.ts'
 export { judge, type PolicyFacts, type PolicyRule, type PolicyVerdict } from './policy.ts'
 export type { PolicyFile } from './policy-file.ts'
+export type { Recommendation } from './recommend.ts'
 
 /**
  * Reads a policy file. What reads YAML is loaded when it is called.
@@ -48,6 +61,11 @@ export interface Governor extends Budgets, Circuits, Policies {
   readonly match: (task: Task, swarms: readonly Swarm[], threshold?: number) => Promise<SwarmMatch[]>
   /** What a swarm made of the tasks it was given, by root of the taxonomy. */
   readonly history: (swarm: string) => Promise<Readonly<Record<string, History>>>
+  /** What claims have cost, by swarm or by the roots of the capabilities that their tasks require. */
+  readonly costs: (by: CostGroup) => Promise<CostLine[]>
+  readonly waste: () => Promise<WasteReport>
+  /** What the history suggests. @param swarms all there are, for what they declare */
+  readonly recommendations: (swarms: readonly Swarm[]) => Promise<Recommendation[]>
 }
 
 const defaultThreshold = 0.7
@@ -99,9 +117,9 @@ export function createGovernor(witnessed: WitnessedStore, config: GovernorConfig
     settle: async (transaction, task, swarm, end, cost) => {
       await settle(transaction, task, cost)
       await countClaim(transaction, swarm, -1)
+      await bookOutcome(transaction, task, swarm, end, cost)
       const component = componentOf(swarm)
-      // given back, or taken away by others: that says nothing of the swarm
-      if (end === 'released' || end === 'cancelled') {
+      if (saysNothing(end)) {
         await stepCircuit(transaction, component, { type: 'untried' }, task.traceId)
         return
       }
@@ -118,13 +136,24 @@ export function createGovernor(witnessed: WitnessedStore, config: GovernorConfig
     }
   }
 
+  const budgets = createBudgets(witnessed)
+  const circuits = createCircuits(witnessed)
   return {
-    ...createBudgets(witnessed),
-    ...createCircuits(witnessed),
+    ...budgets,
+    ...circuits,
     ...createPolicies(witnessed),
     gate,
     threshold,
     history,
+    costs: async (by) => analyzeCosts(await readOutcomes(witnessed), by),
+    waste: async () => reportWaste(await readOutcomes(witnessed)),
+    recommendations: async (swarms) =>
+      recommend({
+        outcomes: await readOutcomes(witnessed),
+        swarms,
+        circuits: await circuits.circuits(),
+        budgets: await budgets.budgets()
+      }),
     match: async (task, swarms, least = threshold) => {
       const found = await Promise.all(
         swarms.map(async (swarm) => ({ swarm, match: matchOf(task.requires, swarm.capabilities, await history(swarm.id)) }))
