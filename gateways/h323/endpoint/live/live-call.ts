@@ -13,7 +13,7 @@ import { nameOf, type Target, textOfTarget } from '../target.ts'
 import { CallAdmission } from './admission.ts'
 import { Attempt, inboundSettings, outboundSettings } from './attempt.ts'
 import { CallControl } from './control.ts'
-import { reach } from './dialling.ts'
+import { dial } from './dialling.ts'
 import { CallEvents } from './events.ts'
 import { ownerOf } from './owner.ts'
 import { CallRecord } from './record.ts'
@@ -235,37 +235,14 @@ export class LiveCall {
   // the way of a call that goes out
 
   #dial(target: Target, place: MediaPlace, more: DialMore): void {
-    this.#reach(target, place, more).catch((error: unknown) => this.#giveUp(error))
-  }
-
-  async #reach(target: Target, place: MediaPlace, { genericData, supplementary }: DialMore): Promise<void> {
-    const { own, listen, endpointIdentifier } = this.#parts.world
-    const attempt = this.#attempt
-    const { session, channels } = attempt
-    const reached = await reach(target, {
-      own: own.aliases,
-      place,
+    dial(target, place, more, this.#attempt, {
+      world: this.#parts.world,
       record: this.#record,
       admission: this.#admission,
       sound: this.#sound,
-      attempt,
-      isOver: () => this.#isOver
-    })
-    if (reached === null) return
-    if (!reached.ok) {
-      this.#fail(reached.cause)
-      return
-    }
-    channels.open(reached.socket)
-    if (session.wantsListening && !(await channels.listenH245())) return
-    const parts = {
-      destination: reached.destination,
-      destCallSignalAddress: reached.address,
-      sourceCallSignalAddress: listen,
-      endpointIdentifier: endpointIdentifier()
-    }
-    session.setLocal(reached.media.local)
-    this.#do((one) => one.dial(parts, { genericData, ...(supplementary !== undefined && { supplementary }) }))
+      isOver: () => this.#isOver,
+      failed: (cause) => this.#fail(cause)
+    }).catch((error: unknown) => this.#giveUp(error))
   }
 
   /** The call goes elsewhere: the old attempt ends without a word, another one begins. */
