@@ -59,6 +59,7 @@ async function prepare(folder: string): Promise<void> {
   await mkdir(join(folder, 'bin'))
   await symlink(shim, join(folder, 'bin/ifctl'))
   await copyFile(fileURLToPath(new URL('../plugins/guard/experts.example.yaml', import.meta.url)), join(folder, 'registry.yaml'))
+  await copyFile(fileURLToPath(new URL('../plugins/governor/policy.example.yaml', import.meta.url)), join(folder, 'policy.yaml'))
   await mkdir(join(folder, 'var'))
   for (const [from, to] of [
     ['experts.example.yaml', 'var/registry.yaml'],

@@ -8,7 +8,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { createCoordinator, measureLatency } from '#coordinator'
-import { figure, type Metric, table } from '#scripts/bench/report.ts'
+import { judge, matchOf, readPolicy } from '#governor'
+import { figure, type Metric, quantile, table } from '#scripts/bench/report.ts'
 import { openStore, type StorePlace, witnessedStore } from '#store'
 import { startRedis } from '../../ledger/testing/redis-server.ts'
 
@@ -53,7 +54,41 @@ async function coordinatorFigures(kind: string, place: (name: string) => StorePl
   return { kind, latency, perSecond: await claimsPerSecond(place('rate')) }
 }
 
+/** Median of 50 rounds, microseconds for one call of `work`. */
+function microseconds(work: () => unknown): number {
+  const rounds = Array.from({ length: 50 }, () => {
+    const began = performance.now()
+    for (let n = 0; n < 2000; n++) work()
+    return (performance.now() - began) / 2
+  })
+  return quantile(rounds, 0.5)
+}
+
+/** A match of three capabilities against twelve, and a policy of 20 rules of which the last one denies. */
+async function governorFigures() {
+  const requires = { 'code.rust': 0.6, 'code.review': 0.4, law: 0.3 }
+  const has = Object.fromEntries(
+    ['code', 'code.rust', 'code.go', 'code.review.api', 'law', 'law.contract', 'art', 'art.ink', 'sea', 'sky', 'sun', 'salt'].map(
+      (name, at) => [name, 0.3 + 0.05 * at]
+    )
+  )
+  const histories = { code: { ended: 40, completed: 31 }, law: { ended: 3, completed: 3 } }
+  const rules = Array.from(
+    { length: 20 },
+    (_, at) =>
+      `{ name: r${at}, action: deny, when: { capability: [code, law], costAbove: "${20 - at}.00", hours: 00:00-24:00, notSwarm: [x] } }`
+  )
+  const policy = await readPolicy(`rules: [${rules.join(', ')}]`, 'benchmark')
+  const facts = { task: { requires, estimate: '1.50', hazard: null }, swarm: 'alpha', claims: 2, at: Date.now() }
+  if (judge(policy.rules, facts).rule !== 'r19') throw new Error('the policy of the benchmark does not deny by its last rule')
+  return {
+    match: microseconds(() => matchOf(requires, has, histories)),
+    policy: microseconds(() => judge(policy.rules, facts))
+  }
+}
+
 try {
+  const governor = await governorFigures()
   const sqlite = await coordinatorFigures('SQLite', (name) => ({ kind: 'sqlite', path: join(folder, `${name}.db`) }))
   const overRedis = await coordinatorFigures('Redis', (name) => ({ kind: 'redis', url: redis.url, name }))
   const metrics: Metric[] = [
@@ -64,7 +99,14 @@ try {
       unit: 'ratio',
       note: 'median claim to median bare read-and-write transaction of the same store, in turn'
     },
-    { metric: 'coordinator.claims_per_s', value: sqlite.perSecond, unit: '1/s', note: 'SQLite, 64 under way, each durable' }
+    { metric: 'coordinator.claims_per_s', value: sqlite.perSecond, unit: '1/s', note: 'SQLite, 64 under way, each durable' },
+    {
+      metric: 'governor.match_us',
+      value: governor.match,
+      unit: 'µs',
+      note: 'three capabilities against twelve, without the store'
+    },
+    { metric: 'governor.policy_us', value: governor.policy, unit: 'µs', note: '20 rules of four conditions, without the store' }
   ]
   if (values.json) for (const metric of metrics) console.log(JSON.stringify(metric))
   else {
@@ -75,6 +117,12 @@ try {
     ]
     const head = ['coordinator', 'claim p50 ms', 'p99', 'bare p50 ms', 'p99', 'ratio', 'claims/s, 64 under way']
     console.log(table([head, row(sqlite), row(overRedis)]))
+    console.log(
+      table([
+        ['governor', 'match µs', 'policy of 20 rules µs'],
+        ['', figure(governor.match), figure(governor.policy)]
+      ])
+    )
   }
 } finally {
   await redis.stop()
