@@ -1,15 +1,14 @@
 /**
- * One call: Q.931 states, fast connect, and where H.245 goes (tunnelled, or on a connection of its own). No socket, no clock: messages, expired timers and
- * requests go in, effects come out.
+ * One call: its Q.931 states, joined with fast connect, with H.245 and the way it goes. No socket, no clock: messages, expired timers and requests go in,
+ * effects come out.
  */
 import { step, type Table } from '#kernel'
-import { chooseProposals, fastAnswer, proposals, readFastStart } from '../control/channels.ts'
 import type { Address, AudioCodec, LocalMedia, MediaTerms } from '../control/media.ts'
 import { type ControlEvent, ControlSession, type ControlSettings } from '../control/session.ts'
 import { addressOf as addressOfTransport } from '../gatekeeper/addresses.ts'
 import type { AliasAddress, EndpointType, FacilityUUIE, H323UserInformation, SetupUUIE } from '../h225/h225.ts'
-import type { MultimediaSystemControlMessage, OpenLogicalChannel } from '../h245/h245.ts'
-import { multimediaSystemControlMessage, openLogicalChannel } from '../h245/pdus.ts'
+import type { MultimediaSystemControlMessage } from '../h245/h245.ts'
+import { multimediaSystemControlMessage } from '../h245/pdus.ts'
 import {
   elementOctets,
   ie,
@@ -21,6 +20,8 @@ import {
   userInformationOf
 } from '../q931/q931.ts'
 import { causeOf, causes, type ReasonName, type ReleaseCause } from './causes.ts'
+import { FastConnect, type FastConnectState } from './fast-connect.ts'
+import { type BodyOf, type H245Effect, H245Way } from './h245-way.ts'
 import type { CallIdentity, Extras, Party, SetupParts } from './messages.ts'
 import * as messages from './messages.ts'
 import {
@@ -91,23 +92,15 @@ export type CallTold =
 
 export type CallEffect =
   | { readonly type: 'signal'; readonly message: Q931Message }
-  | { readonly type: 'h245'; readonly message: MultimediaSystemControlMessage }
-  /** An address for the peer to connect to is needed: {@link CallSession.listening} tells it. */
-  | { readonly type: 'listenH245' }
-  | { readonly type: 'connectH245'; readonly address: Address }
+  | H245Effect
   | { readonly type: 'start'; readonly timer: string; readonly ms: number }
   | { readonly type: 'stop'; readonly timer: string }
   | { readonly type: 'tell'; readonly told: CallTold }
   /** Everything of the call ends: connections are closed when what was sent is out. */
   | { readonly type: 'end' }
 
-type Tunnel = 'proposed' | 'on' | 'off'
-type Fast = 'none' | 'proposed' | 'offered' | 'accepted' | 'refused'
-
 const q931TimerNames = ['T301', 'T303', 'T310', 'T322'] as const
 
-/** H.245 that waits for a way to go. */
-const mostWaiting = 100
 const facilityIsRedirection = new Set(['callForwarded', 'routeCallToGatekeeper', 'routeCallToMC'])
 
 export class CallSession {
@@ -115,21 +108,9 @@ export class CallSession {
   readonly #settings: CallSettings
   #effects: CallEffect[] = []
   #state: CallerState | CalledState = 'null'
-  #tunnel: Tunnel
-  #fast: Fast = 'none'
-  #offer: readonly OpenLogicalChannel[] = []
-  #proposed: readonly OpenLogicalChannel[] = []
-  #fastToSend: readonly Uint8Array[] | null = null
-  #refusalToSend = false
+  readonly #fast: FastConnect
+  readonly #way: H245Way
   #local: LocalMedia | null = null
-  /** Where the peer can open H.245, told in the next message. */
-  #h245Listening: Address | null = null
-  #h245Told = false
-  #peerH245: Address | null = null
-  #h245: 'none' | 'connecting' | 'open' | 'closed' = 'none'
-  #waiting: MultimediaSystemControlMessage[] = []
-  /** Went with SETUP, and may have to go again. */
-  #inSetup: MultimediaSystemControlMessage[] = []
   #setup: SetupUUIE | null = null
   #setupParts: SetupParts | null = null
   #setupExtras: Pick<Extras, 'genericData' | 'supplementary'> = {}
@@ -144,8 +125,12 @@ export class CallSession {
 
   constructor(settings: CallSettings) {
     this.#settings = settings
-    this.#tunnel = settings.modes.tunnelling ? 'proposed' : 'off'
     this.control = new ControlSession(settings.control)
+    this.#fast = new FastConnect(this.control)
+    this.#way = new H245Way(settings.direction, settings.modes.tunnelling, {
+      effect: (effect) => this.#effects.push(effect),
+      facility: (reason, extras) => this.#signal(messages.facility(settings.identity, { reason }, this.#extras(extras)))
+    })
   }
 
   get state(): CallerState | CalledState {
@@ -168,17 +153,17 @@ export class CallSession {
     return this.#settings.identity
   }
 
-  get fastConnect(): Fast {
-    return this.#fast
+  get fastConnect(): FastConnectState {
+    return this.#fast.state
   }
 
   get tunnelling(): boolean {
-    return this.#tunnel === 'on'
+    return this.#way.tunnel === 'on'
   }
 
   /** Whether a listening address for H.245 is wanted before the first message goes out. */
   get wantsListening(): boolean {
-    return this.#tunnel === 'off'
+    return this.#way.tunnel === 'off'
   }
 
   /** What was done since the last time, in order. */
@@ -193,15 +178,14 @@ export class CallSession {
   setLocal(local: LocalMedia): void {
     if (this.#ended || this.#local !== null) return
     this.#local = local
-    if (this.#fast === 'offered') this.#answerFastStart()
+    this.#fast.answer(local)
     this.control.setLocal(local)
     this.#beginControl()
   }
 
   /** The address on which H.245 of this call is listened to. */
   listening(address: Address): void {
-    this.#h245Listening = address
-    if (this.#state === 'active' && !this.#h245Told && this.#h245 === 'none') this.#startH245()
+    this.#way.listening(address, this.#state === 'active')
   }
 
   /** Outbound: sends SETUP. */
@@ -298,23 +282,18 @@ export class CallSession {
   /** H.245 has a connection of its own. */
   h245Opened(): void {
     if (this.#ended || this.#state === 'null') return
-    this.#h245 = 'open'
-    for (const message of this.#waiting.splice(0)) this.#effects.push({ type: 'h245', message })
+    this.#way.opened()
     this.control.start()
   }
 
   h245Closed(): void {
-    if (this.#ended || this.#h245 !== 'open') return
-    this.#h245 = 'closed'
     // the control channel is the life of a call that is not tunnelled (H.323 §8.5)
-    this.release(causes.temporaryFailure)
+    if (!this.#ended && this.#way.closed()) this.release(causes.temporaryFailure)
   }
 
   /** The connection could not be made. */
   h245Failed(): void {
-    if (this.#ended || this.#h245 !== 'connecting') return
-    this.#h245 = 'none'
-    if (this.control.terms === null) this.release(causes.temporaryFailure)
+    if (!this.#ended && this.#way.failed() && this.control.terms === null) this.release(causes.temporaryFailure)
   }
 
   h245Received(message: MultimediaSystemControlMessage): void {
@@ -331,16 +310,16 @@ export class CallSession {
     const information = userInformationOf(message)
     const pdu = information?.['h323-uu-pdu']
     this.#learn(message, information)
-    if (pdu !== undefined) this.#tunnelOf(pdu)
+    if (pdu !== undefined) this.#way.learn(pdu)
     const body = pdu?.['h323-message-body']
-    if (body !== undefined && 'value' in body && body.type !== 'unknownExtension') this.#fastStartOf(body.value)
+    if (body !== undefined && 'value' in body && body.type !== 'unknownExtension') this.#fast.answered(body.value)
     const isEnd = message.messageType === 'releaseComplete'
     if (!isEnd) this.#state931(message, body)
     // without a SETUP there is no call that the rest could be of
     if (this.#ended || this.#state === 'null') return
     // with RELEASE COMPLETE comes endSession, which says nothing more;
     // outside the tunnel they are nothing: the flag of our answers says so (H.323 §8.2.1)
-    for (const octets of this.#tunnel === 'off' || isEnd ? [] : (pdu?.h245Control ?? [])) {
+    for (const octets of this.#way.tunnel === 'off' || isEnd ? [] : (pdu?.h245Control ?? [])) {
       this.#receiveControl(multimediaSystemControlMessage.decode(octets))
       if (this.#ended) return
     }
@@ -480,7 +459,7 @@ export class CallSession {
         break
       case 'connected': {
         // what was not agreed on by now will not be (H.323 §8.1.7.1)
-        if (this.#fast === 'proposed') this.#fast = 'refused'
+        this.#fast.giveUp()
         this.#tell({ type: 'connected' })
         this.#beginControl()
       }
@@ -491,29 +470,12 @@ export class CallSession {
 
   /** What goes with any message. */
   #extras(more: Partial<Extras> = {}): Extras {
-    return { tunnelling: this.#tunnel !== 'off', ...more }
+    return { tunnelling: this.#way.tunnel !== 'off', ...more }
   }
 
-  /** What goes with the answers to a SETUP: the answer to fast connect, and the address of H.245, once. */
-  #answerExtras(): Extras {
-    const extras: { -readonly [K in keyof Extras]: Extras[K] } = this.#extras()
-    if (this.#fastToSend !== null) {
-      extras.fastStart = this.#fastToSend
-      this.#fastToSend = null
-    }
-    if (this.#refusalToSend) {
-      extras.fastConnectRefused = true
-      this.#refusalToSend = false
-    }
-    return extras
-  }
-
-  #withH245Address(extras: Extras): Extras {
-    if (this.#tunnel !== 'off' || this.#h245Listening === null || this.#h245 !== 'none') return extras
-    // who knows where to connect does so, and is not connected to: two connections would cross (H.323 §8.2.3)
-    if (this.#peerH245 !== null) return extras
-    this.#h245Told = true
-    return { ...extras, h245Address: this.#h245Listening }
+  /** What goes with the answers to a SETUP: the answer to fast connect, and, where it may be told by now, the address of H.245. */
+  #answerExtras(withAddress: boolean): Extras {
+    return { ...this.#extras(), ...this.#fast.takeAnswer(), ...(withAddress && this.#way.takeAddress()) }
   }
 
   #send(message: Extract<StateEffect, { type: 'send' }>['message']): void {
@@ -524,21 +486,17 @@ export class CallSession {
         this.#sendSetup()
         break
       case 'callProceeding':
-        this.#signal(
-          messages.callProceeding(identity, own, early ? this.#withH245Address(this.#answerExtras()) : this.#answerExtras())
-        )
+        this.#signal(messages.callProceeding(identity, own, this.#answerExtras(early)))
         break
-      case 'alerting': {
-        const extras = early ? this.#withH245Address(this.#answerExtras()) : this.#answerExtras()
-        this.#signal(messages.alerting(identity, own, { ...extras, inBand: this.#inBand }))
+      case 'alerting':
+        this.#signal(messages.alerting(identity, own, { ...this.#answerExtras(early), inBand: this.#inBand }))
         break
-      }
       case 'progress':
-        this.#signal(messages.progress(identity, own, early ? this.#withH245Address(this.#answerExtras()) : this.#answerExtras()))
+        this.#signal(messages.progress(identity, own, this.#answerExtras(early)))
         break
       case 'connect':
         // who opens is the peer; where it already said where, that is done from here
-        this.#signal(messages.connect(identity, own, this.#withH245Address(this.#answerExtras())))
+        this.#signal(messages.connect(identity, own, this.#answerExtras(true)))
         break
       case 'statusInquiry':
         this.#signal(messages.statusInquiry(identity, this.#extras()))
@@ -549,31 +507,20 @@ export class CallSession {
   #sendSetup(): void {
     const { identity, own, modes } = this.#settings
     const local = this.#local
-    let fastStart: Uint8Array[] | undefined
-    if (modes.fastStart && local !== null && local.codecs.length > 0) {
-      this.#proposed = proposals(local, this.control.reserveNumbers(local.codecs.length))
-      fastStart = this.#proposed.map((open) => openLogicalChannel.encode(open))
-      this.#fast = 'proposed'
-    }
+    const fastStart = modes.fastStart && local !== null && local.codecs.length > 0 ? this.#fast.propose(local) : undefined
     let h245Control: Uint8Array[] | undefined
-    if (this.#tunnel === 'proposed' && modes.h245InSetup && modes.earlyH245 && fastStart === undefined) {
+    if (this.#way.tunnel === 'proposed' && modes.h245InSetup && modes.earlyH245 && fastStart === undefined) {
       this.control.start()
-      h245Control = this.#takeForSetup()
+      this.#drainControl()
+      h245Control = this.#way.takeForSetup()
     }
-    const early = this.#tunnel === 'off' && modes.earlyH245
     const extras = this.#extras({
       ...this.#setupExtras,
       ...(fastStart !== undefined && { fastStart }),
-      ...(h245Control !== undefined && { h245Control })
+      ...(h245Control !== undefined && { h245Control }),
+      ...(modes.earlyH245 && this.#way.takeAddress())
     })
-    this.#signal(messages.setup(identity, own, this.#setupParts!, early ? this.#withH245Address(extras) : extras))
-  }
-
-  /** Messages of the control session that wait, encoded for the SETUP that goes out now. */
-  #takeForSetup(): Uint8Array[] {
-    this.#drainControl()
-    this.#inSetup = this.#waiting.splice(0)
-    return this.#inSetup.map((message) => multimediaSystemControlMessage.encode(message))
+    this.#signal(messages.setup(identity, own, this.#setupParts!, extras))
   }
 
   #signal(message: Q931Message): void {
@@ -582,14 +529,9 @@ export class CallSession {
 
   #sendRelease(cause: number): void {
     this.#drainControl()
-    this.#waiting = []
     this.control.end()
-    let h245Control: Uint8Array[] = []
-    for (const effect of this.control.take()) {
-      if (effect.type !== 'send') continue
-      if (this.#h245 === 'open') this.#effects.push({ type: 'h245', message: effect.message })
-      else if (this.#tunnel === 'on') h245Control = [multimediaSystemControlMessage.encode(effect.message)]
-    }
+    const last = this.control.take().findLast((effect) => effect.type === 'send')
+    const h245Control = this.#way.sendLast(last?.message ?? null)
     const { identity } = this.#settings
     this.#signal(messages.releaseComplete(identity, cause, this.#extras({ h245Control }), this.#reason))
     this.#finish(this.#peerEnded ? 'remote' : 'local', { cause, reason: this.#reason ?? null })
@@ -632,53 +574,6 @@ export class CallSession {
     this.#remote = next
   }
 
-  /** Whether H.245 is tunnelled, as the peer sees it. */
-  #tunnelOf(pdu: H323UserInformation['h323-uu-pdu']): void {
-    const body = pdu['h323-message-body']
-    const { direction } = this.#settings
-    if (this.#tunnel === 'proposed') {
-      const isAnswer = direction === 'outbound' ? body.type !== 'setup' : body.type === 'setup'
-      // a gatekeeper in between does not know yet what the called side can (H.225.0 §7.2, provisionalRespToH245Tunneling)
-      if (isAnswer && pdu.provisionalRespToH245Tunneling === undefined && body.type !== 'releaseComplete') {
-        this.#tunnel = pdu.h245Tunneling === true ? 'on' : 'off'
-        if (this.#tunnel === 'on') this.#flushWaiting()
-        else this.#waiting = [...this.#inSetup, ...this.#waiting]
-        this.#inSetup = []
-      }
-    } else if (this.#tunnel === 'on' && pdu.h245Tunneling === false && body.type !== 'releaseComplete') {
-      // the peer leaves the tunnel: from now on H.245 has its own connection
-      this.#tunnel = 'off'
-    }
-    const address = h245AddressOf(body)
-    if (address !== null) {
-      this.#peerH245 = address
-      const isAsked = body.type === 'facility' && body.value.reason.type === 'startH245'
-      if (isAsked && this.#tunnel === 'off') this.#connectH245()
-    }
-  }
-
-  #fastStartOf(value: object): void {
-    if (this.#fast !== 'proposed' || this.#settings.direction !== 'outbound') return
-    const { fastStart, fastConnectRefused } = value as { fastStart?: readonly Uint8Array[]; fastConnectRefused?: null }
-    if (fastConnectRefused !== undefined) {
-      this.#fast = 'refused'
-      return
-    }
-    if (fastStart === undefined || fastStart.length === 0) return
-    const { forward, reverse } = readFastStart(fastStart.map((octets) => openLogicalChannel.decode(octets)))
-    const offered = readFastStart(this.#proposed)
-    const out = forward.find(({ codec, rtp }) => rtp !== null && offered.forward.some((one) => one.codec === codec)) ?? null
-    const back = reverse.find(({ codec }) => offered.reverse.some((one) => one.codec === codec)) ?? null
-    if (out === null && back === null) {
-      this.#fast = 'refused'
-      return
-    }
-    this.#fast = 'accepted'
-    // numbers of answers need not be those of proposals: ours go by the codec
-    const number = out === null ? 0 : (offered.forward.find(({ codec }) => codec === out.codec)?.number ?? out.number)
-    this.control.adopt(out === null ? null : { ...out, number }, back)
-  }
-
   #setupCame(message: Q931Message, value: SetupUUIE): void {
     if (this.#setup !== null || this.#settings.direction !== 'inbound') {
       this.#unexpected(message)
@@ -686,26 +581,9 @@ export class CallSession {
     }
     this.#setup = value
     if (value.fastStart !== undefined && value.fastStart.length > 0) {
-      this.#offer = value.fastStart.map((octets) => openLogicalChannel.decode(octets))
-      this.#fast = this.#settings.modes.fastStart ? 'offered' : 'refused'
-      if (this.#fast === 'refused') this.#refusalToSend = true
+      this.#fast.offered(value.fastStart, this.#settings.modes.fastStart)
     }
     this.#called({ type: 'setup' })
-  }
-
-  #answerFastStart(): void {
-    const local = this.#local!
-    const chosen = chooseProposals(this.#offer, local)
-    if (chosen === null) {
-      this.#fast = 'refused'
-      this.#refusalToSend = true
-      return
-    }
-    this.#fast = 'accepted'
-    const number = this.control.reserveNumbers(1)
-    this.#fastToSend = fastAnswer(chosen, number, local).map((open) => openLogicalChannel.encode(open))
-    this.control.setLocal(local)
-    this.control.adopt({ ...chosen.reverse, number }, chosen.forward)
   }
 
   #facilityCame(facility: FacilityUUIE): void {
@@ -716,7 +594,7 @@ export class CallSession {
 
   #receiveControl(message: MultimediaSystemControlMessage): void {
     // H.245 before an answer to the proposals ends fast connect (H.323 §8.1.7.2)
-    if (this.#fast === 'proposed' && startsControl(message)) this.#fast = 'refused'
+    if (startsControl(message)) this.#fast.giveUp()
     this.control.receive(message)
     this.#drainControl()
   }
@@ -727,45 +605,14 @@ export class CallSession {
   #beginControl(): void {
     if (this.#ended || this.#state === 'null') return
     // begun in SETUP where the peer then turned out not to tunnel: a connection is still to be made
-    if (this.control.isStarted && (this.#tunnel !== 'off' || this.#h245 !== 'none')) return
+    if (this.control.isStarted && (this.#way.tunnel !== 'off' || !this.#way.isUnconnected)) return
     const { modes } = this.#settings
-    // the answer to fast connect goes first: H.245 before it would end it
-    const isDecided = this.#fast !== 'proposed' && this.#fast !== 'offered' && this.#fastToSend === null && !this.#refusalToSend
     const isTime =
       this.#state === 'active' || (modes.earlyH245 && this.#state !== 'callInitiated' && this.#state !== 'callPresent')
-    if (!isTime || !isDecided || this.#tunnel === 'proposed') return
-    if (this.#tunnel === 'on') this.control.start()
-    else if (this.#h245 === 'none') this.#startH245()
-  }
-
-  /** H.245 on a connection of its own: to the peer's address where it told one; else it is asked to come. */
-  #startH245(): void {
-    if (this.#peerH245 !== null) this.#connectH245()
-    else if (this.#h245Listening === null) this.#effects.push({ type: 'listenH245' })
-    else if (!this.#h245Told) {
-      this.#signal(messages.facility(this.#settings.identity, { reason: 'startH245' }, this.#withH245Address(this.#extras())))
-    }
-  }
-
-  #connectH245(): void {
-    if (this.#h245 !== 'none' || this.#peerH245 === null) return
-    this.#h245 = 'connecting'
-    this.#effects.push({ type: 'connectH245', address: this.#peerH245 })
-  }
-
-  #flushWaiting(): void {
-    for (const message of this.#waiting.splice(0)) this.#sendControl(message)
-  }
-
-  #sendControl(message: MultimediaSystemControlMessage): void {
-    if (this.#h245 === 'open') this.#effects.push({ type: 'h245', message })
-    else if (this.#tunnel === 'on') {
-      // one message of H.245 in one FACILITY: gateways of Cisco take no more
-      const h245Control = [multimediaSystemControlMessage.encode(message)]
-      this.#signal(
-        messages.facility(this.#settings.identity, { reason: 'transportedInformation' }, this.#extras({ h245Control }))
-      )
-    } else if (this.#waiting.length < mostWaiting) this.#waiting.push(message)
+    // the answer to fast connect goes first: H.245 before it would end it
+    if (!isTime || !this.#fast.isSettled || this.#way.tunnel === 'proposed') return
+    if (this.#way.tunnel === 'on') this.control.start()
+    else if (this.#way.isUnconnected) this.#way.startConnection()
   }
 
   #drainControl(): void {
@@ -774,7 +621,7 @@ export class CallSession {
       if (this.#ended) return
       switch (effect.type) {
         case 'send':
-          this.#sendControl(effect.message)
+          this.#way.send(effect.message)
           break
         case 'tell':
           this.#controlTold(effect.event)
@@ -794,7 +641,7 @@ export class CallSession {
         break
       case 'failed':
         // sound that fast connect has opened goes on with a peer that knows no H.245
-        if (this.#fast === 'accepted') this.#tell({ type: 'control', event })
+        if (this.#fast.state === 'accepted') this.#tell({ type: 'control', event })
         else this.release(event.reason === 'capabilities' ? causes.incompatible : causes.protocolError)
         break
       default:
@@ -807,16 +654,8 @@ export class CallSession {
   }
 }
 
-type BodyOf = H323UserInformation['h323-uu-pdu']['h323-message-body']
-
 /** Answers to STATUS ENQUIRY. @see Q.850, 30 */
 const statusCause = { enquiry: 30 } as const
-
-function h245AddressOf(body: BodyOf): Address | null {
-  if (!('value' in body) || body.type === 'unknownExtension') return null
-  const { h245Address } = body.value as { h245Address?: Parameters<typeof addressOfTransport>[0] }
-  return h245Address === undefined ? null : addressOfTransport(h245Address)
-}
 
 /** In-band information is there, or may be. @see Q.931 §4.5.23 */
 function hasInBand(message: Q931Message): boolean {
