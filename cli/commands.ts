@@ -230,6 +230,51 @@ export const commands: readonly Command[] = [
     load: () => import('./commands/ndi-find.ts')
   },
   {
+    words: ['ndi', 'send'],
+    operands: ['<name>'],
+    summary: 'put a test picture and a tone on the air; with --attest the ledger vouches for every frame',
+    options: [
+      dataOption,
+      ledgerOption,
+      { name: 'attest', summary: 'record roots of frames in the ledger and send them on the stream' },
+      { name: 'trace', value: 'ID', summary: 'trace under which it is recorded (default: a new one)' },
+      { name: 'height', value: 'N', summary: 'lines of the picture: 480, 720 or 1080 (default: 720)' },
+      { name: 'rate', value: 'N', summary: 'frames a second (default: 30)' },
+      { name: 'seconds', value: 'N', summary: 'how long (default: 10)' }
+    ],
+    load: () => import('./commands/ndi-send.ts')
+  },
+  {
+    words: ['ndi', 'receive'],
+    operands: ['<source>'],
+    summary: 'receive a source and tell what comes, second by second',
+    options: [
+      { name: 'address', value: 'LIST', summary: 'addresses to ask beside multicast DNS, by comma' },
+      { name: 'groups', value: 'LIST', summary: 'groups to look at, by comma (default: public)' },
+      { name: 'seconds', value: 'N', summary: 'how long (default: 10)' }
+    ],
+    load: () => import('./commands/ndi-receive.ts')
+  },
+  {
+    words: ['ndi', 'record'],
+    operands: ['<source>'],
+    summary: 'keep the pictures and the metadata of a source in a file, as they are received',
+    options: [
+      { name: 'out', value: 'FILE', summary: 'new file' },
+      { name: 'address', value: 'LIST', summary: 'addresses to ask beside multicast DNS, by comma' },
+      { name: 'groups', value: 'LIST', summary: 'groups to look at, by comma (default: public)' },
+      { name: 'seconds', value: 'N', summary: 'how long (default: 10)' }
+    ],
+    load: async () => ({ run: (await import('./commands/ndi-receive.ts')).record })
+  },
+  {
+    words: ['ndi', 'verify'],
+    operands: ['<file>'],
+    summary: 'check each frame of a recorded stream against the ledger',
+    options: [dataOption, ledgerOption],
+    load: () => import('./commands/ndi-verify.ts')
+  },
+  {
     words: ['guard', 'explain'],
     operands: ['<trace-or-call-id>'],
     summary: 'which of the seven layers decided about a call, and why',
@@ -581,6 +626,13 @@ export const commands: readonly Command[] = [
       { name: 'group-by', value: 'WHAT', summary: 'component (default), model, day or trace; a trace holds those under it' }
     ],
     load: () => import('./commands/witness-cost.ts')
+  },
+  {
+    words: ['council', 'invite'],
+    operands: ['<party>'],
+    summary: 'a link by which a party of the registry joins a conference with a browser',
+    options: [dataOption, { name: 'conference', value: 'NAME', summary: 'which one (default: council)' }],
+    load: () => import('./commands/council-invite.ts')
   },
   {
     words: ['recording', 'status'],

@@ -282,6 +282,38 @@ export const suiteSchema = z.strictObject({
     })
     .prefault({})
     .describe('H.323'),
+  webrtc: z
+    .strictObject({
+      enabled: z.boolean().default(false).describe('Whether there is a page on which parties of the registry join by browser'),
+      address: z.ipv4().nullable().default(null).describe('Where page and sound are served; null for listen.address'),
+      port: port.default(8443).describe('TCP port of the page; 0 takes a free one'),
+      tls: z
+        .strictObject({ certificate: z.string().min(1), key: z.string().min(1) })
+        .nullable()
+        .default(null)
+        .describe('PEM files of its certificate and key; null for none: browsers then give their microphones on loopback only'),
+      url: z
+        .string()
+        .regex(/^https:\/\/[A-Za-z0-9.-]{1,253}(:\d{1,5})?$/, 'expected https://host or https://host:port')
+        .nullable()
+        .default(null)
+        .describe('Where browsers reach the page; null for its address and port'),
+      announcedAddress: z
+        .ipv4()
+        .nullable()
+        .default(null)
+        .describe('Address of sound that browsers are told, where it is another'),
+      ports: z
+        .tuple([port, port])
+        .nullable()
+        .default(null)
+        .describe('First and last UDP port of mediasoup; null takes a range that is free at the start'),
+      workers: positive(64).default(1).describe('Processes of mediasoup'),
+      maxBrowsers: positive(1000).default(100).describe('Browsers at a time'),
+      seatHours: positive(720).default(12).describe('How long an invitation is good')
+    })
+    .prefault({})
+    .describe('Browsers'),
   escalation: z
     .strictObject({
       domain: z
@@ -419,6 +451,9 @@ function contradictions(config: SuiteConfig): string[] {
     problems.push('listen: production takes SIP over TLS only')
   if (profile === 'production' && config.h323.enabled && config.h323.accounts === null)
     problems.push('h323.accounts: production makes no passwords of its own')
+  const { webrtc } = config
+  if (webrtc.enabled && webrtc.tls === null && !(webrtc.address ?? listen.address).startsWith('127.'))
+    problems.push('webrtc.tls: beyond loopback the page needs a certificate')
   if (listen.tcp !== null && listen.tcp !== 0 && listen.tcp === listen.tls)
     problems.push('listen.tcp: the same port as listen.tls')
   return problems

@@ -1,7 +1,7 @@
 import type { SipApplicationEvent } from '#sip'
 
 /** Parts of the suite, in the order in which they start. */
-export const parts = ['data', 'ledger', 'guard', 'media', 'sip-engine', 'application', 'h323', 'edge'] as const
+export const parts = ['data', 'ledger', 'guard', 'media', 'sip-engine', 'application', 'h323', 'webrtc', 'edge'] as const
 export type Part = (typeof parts)[number]
 
 /** Everything the suite tells while it runs. */

@@ -37,6 +37,7 @@ import { openCallsInLedger, suiteComponent, suiteStarted, suiteStopped } from '.
 import { createSequence } from './sequence.ts'
 import { startEmbeddedServer, useServer } from './sip-server.ts'
 import { callIdOfTrying } from './trying.ts'
+import type { RunningWebRtc } from './webrtc.ts'
 
 export { loadSuiteConfig, resolveSuiteConfig, type SuiteConfig, type SuiteSettings, suiteSchema } from './config.ts'
 export type { ControlFile } from './control.ts'
@@ -85,6 +86,8 @@ export interface Suite {
     readonly ras: Address | null
     /** URL of the ledger's service; null where it is off. */
     readonly ledger: string | null
+    /** URL of the council's page; null where browsers are off. */
+    readonly council: string | null
   }
   readonly data: DataLayout
   /** Public key of the ledger, in the form auditors keep. */
@@ -102,6 +105,7 @@ export interface Suite {
     readonly guard: RunningGuard
     readonly edge: EmbeddedEdge | null
     readonly h323: RunningH323 | null
+    readonly webrtc: RunningWebRtc | null
   }
   /** Ends calls with BYE, then stops every part in the reverse order of its start. Leaves no process, socket or timer. Idempotent. */
   readonly stop: () => Promise<void>
@@ -163,9 +167,11 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
   }
   const down = new Set<Part>([
     ...(config.edge === 'external' ? (['edge'] as const) : []),
-    ...(config.h323.enabled ? [] : (['h323'] as const))
+    ...(config.h323.enabled ? [] : (['h323'] as const)),
+    ...(config.webrtc.enabled ? [] : (['webrtc'] as const))
   ])
   let h323: RunningH323 | null = null
+  let webrtc: RunningWebRtc | null = null
   let plane: MediaPlane | null = null
   let escalator: Escalator | null = null
   let recording: Recorder | null = null
@@ -221,7 +227,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
           { ledger: opened, witness: made },
           clock,
           log.child({ part: 'ledger-service' }),
-          { h323: () => h323, escalator: () => escalator, recorder: () => recording },
+          { h323: () => h323, webrtc: () => webrtc, escalator: () => escalator, recorder: () => recording },
           mediaFigures.registry
         )
         return { ledger: opened, witness: made, service: served }
@@ -365,6 +371,16 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
       (running) => running.close()
     )
   }
+  if (config.webrtc.enabled) {
+    webrtc = await start(
+      'webrtc',
+      async () => {
+        const { startWebRtc } = await import('./webrtc.ts')
+        return startWebRtc(config, { media, guard, witness, clock, log: log.child({ part: 'webrtc' }) })
+      },
+      (running) => running.close()
+    )
+  }
   const ownTraceId = newTraceId()
   const tellOwn = async (event: string) => {
     try {
@@ -447,7 +463,8 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
       appTcp: { address: appTcp.address, port: appTcp.port },
       admin: { address: engine.admin.host, port: engine.admin.port },
       ras: h323 === null ? null : { address: h323.gatekeeper.address.ip, port: h323.gatekeeper.address.port },
-      ledger: service?.url ?? null
+      ledger: service?.url ?? null,
+      council: webrtc?.council.url ?? null
     },
     data: layout,
     vkey: ledger.vkey,
@@ -462,7 +479,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
     }),
     escalator: calling,
     onEvent: (listener) => void listeners.add(listener),
-    inside: { media, recorder, witness, guard, edge, h323 },
+    inside: { media, recorder, witness, guard, edge, h323, webrtc },
     stop: () => {
       stopped ??= stop()
       return stopped
@@ -473,28 +490,30 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
 /** Parts that start after the service and are asked through it; null until they run. */
 interface RunningParts {
   readonly h323: () => RunningH323 | null
+  readonly webrtc: () => RunningWebRtc | null
   readonly escalator: () => Escalator | null
   readonly recorder: () => Recorder | null
 }
 
 async function serve(
-  { profile, ledger: { service } }: SuiteConfig,
+  { profile, conferences, ledger: { service } }: SuiteConfig,
   layout: DataLayout,
   { ledger, witness }: { readonly ledger: Ledger; readonly witness: LocalWitness },
   clock: Clock,
   log: Log,
-  { h323, escalator, recorder }: RunningParts,
+  { h323, webrtc, escalator, recorder }: RunningParts,
   mediaRegistry: Registry
 ): Promise<LedgerService | null> {
   if (!(service.enabled ?? profile === 'development')) return null
   const { address, port, tls } = service
   const certificate = tls === null ? {} : { tls: { certificatePath: tls.certificate, keyPath: tls.key } }
   const { reader, append } = ledger
-  const [{ h323Routes }, { h323Metrics }, { escalationRoutes }, { recordingRoutes }] = await Promise.all([
+  const [{ h323Routes }, { h323Metrics }, { escalationRoutes }, { recordingRoutes }, { webRtcRoutes }] = await Promise.all([
     import('./h323-routes.ts'),
     import('./h323-metrics.ts'),
     import('./escalation-routes.ts'),
-    import('./recording-routes.ts')
+    import('./recording-routes.ts'),
+    import('./webrtc-routes.ts')
   ])
   const ownToken = newControlToken()
   const running = await serveLedger({
@@ -508,7 +527,12 @@ async function serve(
     witnesses: ledger,
     spooled: witness.pending,
     ...certificate,
-    routes: [...h323Routes(h323), ...escalationRoutes(escalator, clock), ...recordingRoutes(recorder)],
+    routes: [
+      ...h323Routes(h323),
+      ...escalationRoutes(escalator, clock),
+      ...recordingRoutes(recorder),
+      ...webRtcRoutes(webrtc, conferences)
+    ],
     registries: [h323Metrics(h323), mediaRegistry],
     ownToken
   })

@@ -19,6 +19,7 @@ const allowed: Record<string, readonly string[]> = {
   'gateways/sip': ['gateways/kernel'],
   'gateways/h323': ['gateways/kernel'],
   'gateways/bridge': ['gateways/kernel'],
+  'gateways/webrtc': ['gateways/kernel'],
   'gateways/ndi': ['gateways/kernel', 'ledger'],
   'plugins/guard': ['gateways/kernel'],
   'plugins/escalate': ['gateways/kernel'],
@@ -39,7 +40,8 @@ const allowed: Record<string, readonly string[]> = {
     'ledger',
     'kamailio',
     'gateways/h323',
-    'gateways/bridge'
+    'gateways/bridge',
+    'gateways/webrtc'
   ],
   cli: [
     'gateways/kernel',

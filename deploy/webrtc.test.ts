@@ -1,0 +1,156 @@
+/** Browsers in the council: Chromium with a microphone that says a tone, a telephone through Kamailio, and the seat that both meet from. */
+import { existsSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import test, { type ExecutionContext } from 'ava'
+import { chromium, type Page } from 'playwright-core'
+import { encodeWav } from '#media'
+import type { SuiteSettings } from '#suite'
+import { ifctl } from '../cli/testing/run.ts'
+import { hears } from './testing/h323.ts'
+import { type RunningSuite, runSuite, temporaryFolder, tone, until } from './testing/harness.ts'
+
+const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) =>
+  existsSync(path)
+)
+const settings: SuiteSettings = { webrtc: { enabled: true, port: 0, maxBrowsers: 10 } }
+
+/** A browser whose microphone says a tone over and over. */
+async function openPage(t: ExecutionContext, url: string, frequencyHz: number): Promise<{ page: Page; problems: string[] }> {
+  const home = await temporaryFolder(t)
+  const file = join(home, 'tone.wav')
+  await writeFile(file, encodeWav({ samples: tone(frequencyHz), sampleRateHz: 8000 }))
+  const browser = await chromium.launch({
+    executablePath: executablePath!,
+    env: { ...process.env, HOME: home, XDG_CONFIG_HOME: home, XDG_CACHE_HOME: home },
+    args: [
+      '--headless',
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+      '--use-fake-ui-for-media-stream',
+      '--use-fake-device-for-media-stream',
+      `--use-file-for-fake-audio-capture=${file}`,
+      '--autoplay-policy=no-user-gesture-required'
+    ]
+  })
+  t.teardown(() => browser.close())
+  const page = await browser.newPage()
+  // what cleans up microphones takes a steady tone for noise; and connections are kept, to be lost
+  await page.addInitScript(`
+    const { mediaDevices } = navigator
+    const asked = mediaDevices.getUserMedia.bind(mediaDevices)
+    mediaDevices.getUserMedia = ({ video }) =>
+      asked({ audio: { echoCancellation: false, noiseSuppression: false, autoGainControl: false }, video })
+    const Original = WebSocket
+    window.connections = []
+    window.WebSocket = class extends Original {
+      constructor(...given) {
+        super(...given)
+        window.connections.push(this)
+      }
+    }
+  `)
+  const problems: string[] = []
+  page.on('pageerror', (error) => problems.push(String(error)))
+  page.on('console', (message) => message.type() === 'error' && problems.push(message.text()))
+  await page.goto(url)
+  return { page, problems }
+}
+
+/** How loud a page hears a tone: dB, about −30 for one that is clear. */
+const heardBy = (page: Page, frequencyHz: number): Promise<number> =>
+  page.evaluate(`(() => {
+    const sound = document.getElementById('sound')
+    if (sound.srcObject === null) return -200
+    if (window.ear?.of !== sound.srcObject) {
+      const audio = new AudioContext({ sampleRate: 48000 })
+      const analyser = audio.createAnalyser()
+      analyser.fftSize = 8192
+      analyser.smoothingTimeConstant = 0
+      audio.createMediaStreamSource(sound.srcObject).connect(analyser)
+      window.ear = { of: sound.srcObject, audio, analyser }
+    }
+    const { audio, analyser } = window.ear
+    const bins = new Float32Array(analyser.frequencyBinCount)
+    analyser.getFloatFrequencyData(bins)
+    const at = Math.round(${frequencyHz} / (audio.sampleRate / analyser.fftSize))
+    return Math.max(-200, ...bins.subarray(at - 2, at + 3))
+  })()`)
+
+async function inviteBy(t: ExecutionContext, { suite }: RunningSuite, party: string): Promise<string> {
+  const { code, stdout, stderr } = await ifctl(['council', 'invite', party, '--data', suite.data.folder])
+  t.is(code, 0, stderr)
+  return stdout.trim()
+}
+
+const withBrowser = executablePath === undefined ? test.skip : test
+
+withBrowser(
+  'a Guardian with a browser and an expert with a telephone hear each other, through a lost connection too',
+  async (t) => {
+    const run = await runSuite(t, settings)
+    const { suite, phone, rtp, entriesOf } = run
+    const sound = await rtp({ says: tone(1000) })
+    const expert = await (await phone('expert-safety')).invite({ to: 'council-safety', sdp: sound.sdp() })
+    sound.talkTo(expert.response.body)
+
+    const { page, problems } = await openPage(t, await inviteBy(t, run, 'guardian-1'), 440)
+    await page.click('#join')
+    await page.getByText('Connected', { exact: true }).waitFor({ timeout: 20_000 })
+    await until(async () => (await heardBy(page, 1000)) > -45, 15_000, 'the page hears the telephone')
+    t.true(await hears(sound, 440), 'the telephone hears the page')
+
+    const roster = await page.locator('#roster li').allTextContents()
+    t.is(roster.length, 2)
+    t.true(roster.some((line) => /^guardian-1-\w{8} \(you\)guardian/.test(line)))
+    t.true(roster.some((line) => /^expert-safety-\w{8}expert/.test(line)))
+    await page.waitForSelector('#roster li.dominant', { timeout: 10_000 })
+
+    await page.click('#hand')
+    await until(() => suite.inside.media.roster('council').some(({ handRaised }) => handRaised), 5000, 'the hand is raised')
+    await page.click('#mute')
+    await until(
+      () => suite.inside.media.roster('council').some(({ mutedBySelf }) => mutedBySelf),
+      5000,
+      'muted in the conference'
+    )
+    t.false(await hears(sound, 440), 'muted, it is not heard')
+    await page.click('#mute')
+    t.true(await hears(sound, 440), 'and heard again')
+
+    const [participant] = suite.inside.webrtc!.council.seated()
+    await page.evaluate('window.connections.at(-1).close()')
+    await until(() => entriesOf('sdp_offer_created').some(({ payload }) => payload.iceRestart === true), 15_000, 'it comes back')
+    await page.getByText('Connected', { exact: true }).waitFor({ timeout: 20_000 })
+    t.deepEqual(suite.inside.webrtc!.council.seated(), [participant], 'on the same seat')
+    t.true(await hears(sound, 440), 'and is heard')
+
+    await page.click('#leave')
+    await until(() => entriesOf('webrtc_connection_closed').length === 1, 10_000, 'the end is recorded')
+    t.deepEqual(suite.inside.webrtc!.rooms.counts().routers, 0)
+    await expert.bye()
+    const events = run.entries().filter(({ component }) => component === 'IF.witness.webrtc')
+    for (const name of [
+      'webrtc_connection_started',
+      'sdp_offer_created',
+      'sdp_answer_received',
+      'ice_candidates_gathered',
+      'ice_connection_state_changed',
+      'media_stream_ready',
+      'webrtc_connection_closed'
+    ])
+      t.true(
+        events.some(({ event }) => event === name),
+        name
+      )
+    t.like(entriesOf('webrtc_connection_closed')[0]!.payload, { party: 'guardian-1', reason: 'left' })
+    t.false(JSON.stringify(events).includes('a=ice-pwd'))
+    t.deepEqual(problems, [])
+    t.is((await run.verify()).verdict, 'valid')
+  }
+)

@@ -1,0 +1,142 @@
+/** The browser's side of a seat: one connection of WebRTC, and a WebSocket that is opened anew when it is lost. */
+import type { PageSignal, RefusalCode, ServiceSignal } from '../../signals.ts'
+
+export interface Told {
+  readonly state: (state: 'connecting' | 'connected' | 'lost') => void
+  readonly signal: (signal: Exclude<ServiceSignal, { type: 'refused' }>) => void
+  readonly track: (track: MediaStreamTrack) => void
+  readonly over: (reason: string) => void
+}
+
+/** Between attempts to come back. */
+const pausesMs = [250, 1000, 2000, 4000]
+const answerMs = 10_000
+
+export class Connection {
+  readonly #token: string
+  readonly #media: MediaStream
+  readonly #told: Told
+  #peer: RTCPeerConnection
+  #socket: WebSocket | null = null
+  #attempt = 0
+  #answered = false
+  #over = false
+  #gatheringSince = 0
+  #timer: ReturnType<typeof setTimeout> | undefined
+
+  constructor(token: string, media: MediaStream, told: Told) {
+    this.#token = token
+    this.#media = media
+    this.#told = told
+    this.#peer = this.#newPeer()
+    void this.#open('join')
+  }
+
+  say(signal: Extract<PageSignal, { type: 'mute' | 'hand' | 'leave' }>): void {
+    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(signal))
+  }
+
+  end(reason: string): void {
+    if (this.#over) return
+    this.#over = true
+    clearTimeout(this.#timer)
+    this.#peer.close()
+    this.#socket?.close()
+    for (const track of this.#media.getTracks()) track.stop()
+    this.#told.over(reason)
+  }
+
+  #newPeer(): RTCPeerConnection {
+    const peer = new RTCPeerConnection({ iceServers: [], bundlePolicy: 'max-bundle' })
+    for (const track of this.#media.getTracks()) peer.addTrack(track, this.#media)
+    if (this.#media.getVideoTracks().length === 0) peer.addTransceiver('video', { direction: 'recvonly' })
+    peer.ontrack = ({ track }) => this.#told.track(track)
+    peer.onconnectionstatechange = () => {
+      if (this.#over || peer !== this.#peer) return
+      if (peer.connectionState === 'connected') {
+        this.#attempt = 0
+        this.#told.state('connected')
+      } else if (peer.connectionState === 'failed' || peer.connectionState === 'disconnected') this.#again()
+    }
+    return peer
+  }
+
+  /** @param verb `resume` keeps the connection of WebRTC and looks for another way */
+  async #open(verb: 'join' | 'resume'): Promise<void> {
+    const peer = this.#peer
+    this.#answered = false
+    this.#told.state('connecting')
+    const socket = new WebSocket(`${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/signals`, 'council.1')
+    this.#socket = socket
+    const mine = () => socket === this.#socket && !this.#over
+    socket.onclose = () => mine() && this.#again()
+    socket.onmessage = ({ data }) =>
+      mine() && void this.#take(JSON.parse(data) as ServiceSignal).catch((error) => this.end(String(error)))
+    socket.onopen = async () => {
+      try {
+        // an offer that was never answered is taken back
+        if (peer.signalingState === 'have-local-offer') await peer.setLocalDescription({ type: 'rollback' })
+        if (verb === 'resume') peer.restartIce()
+        this.#gatheringSince = performance.now()
+        await peer.setLocalDescription()
+        if (mine()) socket.send(JSON.stringify({ type: verb, token: this.#token, offer: peer.localDescription!.sdp }))
+      } catch (error) {
+        if (mine()) this.end(String(error))
+      }
+    }
+    this.#timer = setTimeout(() => mine() && !this.#answered && this.#again(), answerMs)
+  }
+
+  async #take(signal: ServiceSignal): Promise<void> {
+    if (signal.type === 'refused') return this.#refused(signal.code, signal.reason)
+    if (signal.type === 'answer') {
+      const peer = this.#peer
+      await peer.setRemoteDescription({ type: 'answer', sdp: signal.sdp })
+      this.#answered = true
+      if (peer.connectionState === 'connected') {
+        this.#attempt = 0
+        this.#told.state('connected')
+      }
+      void this.#gathered(peer).then((accepted) => this.#socket?.readyState === WebSocket.OPEN && this.#socket.send(accepted))
+    }
+    this.#told.signal(signal)
+  }
+
+  /** Waits for the end of gathering, and counts what there is. */
+  async #gathered(peer: RTCPeerConnection): Promise<string> {
+    if (peer.iceGatheringState !== 'complete')
+      await new Promise<void>((resolve) => {
+        peer.addEventListener('icegatheringstatechange', () => peer.iceGatheringState === 'complete' && resolve())
+      })
+    const candidates: Record<string, number> = {}
+    for (const [, type] of peer.localDescription!.sdp.matchAll(/^a=candidate:.* typ (host|srflx|prflx|relay)\b/gm))
+      candidates[type!] = (candidates[type!] ?? 0) + 1
+    const gatheringMs = Math.round(performance.now() - this.#gatheringSince)
+    return JSON.stringify({ type: 'accepted', candidates, gatheringMs } satisfies PageSignal)
+  }
+
+  #refused(code: RefusalCode, reason: string): void {
+    // the seat was free again before we came back: a new connection takes it
+    if (code !== 'seat.gone' && code !== 'connection.failed') {
+      this.end(reason)
+      return
+    }
+    this.#peer.close()
+    this.#peer = this.#newPeer()
+    this.#again('join')
+  }
+
+  #again(verb: 'join' | 'resume' = this.#peer.remoteDescription === null ? 'join' : 'resume'): void {
+    clearTimeout(this.#timer)
+    const socket = this.#socket
+    this.#socket = null
+    socket?.close()
+    if (this.#attempt >= 40) {
+      this.end('The conference cannot be reached.')
+      return
+    }
+    this.#told.state('lost')
+    const pause = pausesMs[Math.min(this.#attempt++, pausesMs.length - 1)]!
+    this.#timer = setTimeout(() => void this.#open(verb), pause)
+  }
+}

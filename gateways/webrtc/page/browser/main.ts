@@ -1,0 +1,117 @@
+/** The council's page: joins, shows who is there and who speaks, mutes, raises the hand. */
+import type { RosterMember } from '../../ports.ts'
+import { Connection } from './connection.ts'
+
+const element = <T extends HTMLElement>(id: string): T => document.getElementById(id) as T
+const [enter, council, roster] = [element('enter'), element('council'), element('roster')]
+const [join, mute, hand, leave] = (['join', 'mute', 'hand', 'leave'] as const).map((id) => element<HTMLButtonElement>(id))
+const sound = element<HTMLAudioElement>('sound')
+const picture = element<HTMLVideoElement>('picture')
+
+let connection: Connection | null = null
+let media: MediaStream | null = null
+let participant = ''
+let [muted, raised] = [false, false]
+
+function say(text: string, wrong = false): void {
+  const state = element('state')
+  state.textContent = text
+  state.classList.toggle('wrong', wrong)
+}
+
+function show(members: readonly RosterMember[]): void {
+  roster.replaceChildren(
+    ...members.map((member) => {
+      const item = document.createElement('li')
+      item.textContent = member.participant === participant ? `${member.participant} (you)` : member.participant
+      item.dataset.participant = member.participant
+      item.classList.toggle('speaking', member.speaking)
+      item.classList.toggle('dominant', member.dominant)
+      const marks = [
+        member.role,
+        member.muted && 'muted',
+        member.handRaised && 'hand raised',
+        member.dominant && 'leads the talk'
+      ]
+      for (const mark of marks) {
+        if (mark === false) continue
+        const span = document.createElement('span')
+        span.textContent = mark
+        item.append(span)
+      }
+      return item
+    })
+  )
+}
+
+/** Buttons and microphone as they should be; the service is told again after it was lost. */
+function settle(): void {
+  mute!.setAttribute('aria-pressed', String(muted))
+  hand!.setAttribute('aria-pressed', String(raised))
+  for (const track of media?.getAudioTracks() ?? []) track.enabled = !muted
+}
+
+function tell(): void {
+  connection?.say({ type: 'mute', muted })
+  connection?.say({ type: 'hand', raised })
+}
+
+const states = { connecting: 'Connecting …', connected: 'Connected', lost: 'Connection lost, trying again …' } as const
+
+async function begin(): Promise<void> {
+  const token = location.hash.slice(1)
+  if (token === '') return say('This link has no seat. Ask for another one.', true)
+  join!.disabled = true
+  try {
+    media = await navigator.mediaDevices.getUserMedia({ audio: true, video: element<HTMLInputElement>('camera').checked })
+  } catch (error) {
+    join!.disabled = false
+    return say(`No microphone: ${error instanceof Error ? error.message : String(error)}`, true)
+  }
+  enter.hidden = true
+  council.hidden = false
+  settle()
+  connection = new Connection(token, media, {
+    state: (state) => say(states[state], state === 'lost'),
+    signal: (signal) => {
+      if (signal.type === 'roster') return show(signal.members)
+      participant = signal.participant
+      element('conference').textContent = signal.conference
+      tell()
+    },
+    track: (track) => {
+      const stream = new MediaStream([track])
+      if (track.kind === 'audio') sound.srcObject = stream
+      else {
+        picture.srcObject = stream
+        // a picture shows as soon as somebody has one
+        picture.onresize = () => {
+          picture.hidden = picture.videoWidth === 0
+        }
+      }
+    },
+    over: (reason) => {
+      connection = null
+      council.hidden = true
+      enter.hidden = false
+      join!.disabled = false
+      say(reason, true)
+    }
+  })
+}
+
+join!.onclick = () => void begin()
+mute!.onclick = () => {
+  muted = !muted
+  settle()
+  tell()
+}
+hand!.onclick = () => {
+  raised = !raised
+  settle()
+  tell()
+}
+leave!.onclick = () => {
+  connection?.say({ type: 'leave' })
+  connection?.end('You have left the conference.')
+}

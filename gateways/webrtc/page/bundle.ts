@@ -1,0 +1,93 @@
+/** The page's document, program and style, made from their sources when the page is first asked for, and kept in memory. */
+import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+
+export interface PageFile {
+  readonly mediaType: string
+  readonly octets: Buffer
+  /** Its path bears its hash: it never changes. */
+  readonly lasting: boolean
+}
+
+const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
+const target = ['chrome123', 'firefox125', 'safari17.5']
+const hashOf = (text: string): string => createHash('sha256').update(text, 'utf8').digest('hex').slice(0, 20)
+
+const documentOf = (script: string, style: string): string => `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Council</title>
+<link rel="stylesheet" href="${style}">
+<link rel="icon" href="data:,">
+</head>
+<body>
+<header><h1>Council <span id="conference"></span></h1><p id="state" role="status"></p></header>
+<main>
+<section id="enter">
+<p>Others hear you as soon as you join.</p>
+<label><input type="checkbox" id="camera"> with camera</label>
+<button id="join" type="button">Join</button>
+</section>
+<section id="council" hidden>
+<div id="controls">
+<button id="mute" type="button" aria-pressed="false">Mute</button>
+<button id="hand" type="button" aria-pressed="false">Raise hand</button>
+<button id="leave" type="button">Leave</button>
+</div>
+<video id="picture" autoplay playsinline muted hidden></video>
+<audio id="sound" autoplay></audio>
+<h2>In the conference</h2>
+<ul id="roster"></ul>
+</section>
+<noscript>The conference needs JavaScript.</noscript>
+</main>
+<script src="${script}"></script>
+</body>
+</html>
+`
+
+async function make(): Promise<ReadonlyMap<string, PageFile>> {
+  const { build, stop, transform } = await import('esbuild')
+  try {
+    const { outputFiles } = await build({
+      entryPoints: [here('browser/main.ts')],
+      bundle: true,
+      minify: true,
+      write: false,
+      format: 'iife',
+      platform: 'browser',
+      target,
+      logLevel: 'silent'
+    })
+    const script = outputFiles[0]!.text
+    const { code: style } = await transform(await readFile(here('page.css'), 'utf8'), { loader: 'css', minify: true, target })
+    const [scriptPath, stylePath] = [`/${hashOf(script)}.js`, `/${hashOf(style)}.css`]
+    const file = (mediaType: string, text: string, lasting: boolean): PageFile => ({
+      mediaType,
+      octets: Buffer.from(text),
+      lasting
+    })
+    return new Map([
+      ['/', file('text/html; charset=utf-8', documentOf(scriptPath, stylePath), false)],
+      [scriptPath, file('text/javascript; charset=utf-8', script, true)],
+      [stylePath, file('text/css; charset=utf-8', style, true)]
+    ])
+  } finally {
+    // its process would stay for the next bundle, and there is none
+    await stop()
+  }
+}
+
+let made: Promise<ReadonlyMap<string, PageFile>> | null = null
+
+/** By path. @throws {Error} of esbuild when a source cannot be bundled */
+export function pageFiles(): Promise<ReadonlyMap<string, PageFile>> {
+  made ??= make().catch((error: unknown) => {
+    made = null
+    throw error
+  })
+  return made
+}
