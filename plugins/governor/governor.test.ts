@@ -257,10 +257,10 @@ test('a policy is in force from the next claim on, in every process, versioned a
   await governor.applyPolicy(never)
   t.is(await claim('d', 'alpha'), 'governor.policy')
   t.deepEqual(
-    (await governor.policyVersions()).map(({ version, hash }) => [version, hash]),
+    (await governor.policyVersions()).map(({ version, hash, text }) => [version, hash, text]),
     [
-      [2, never.hash],
-      [1, limit.hash]
+      [2, never.hash, never.text],
+      [1, limit.hash, limit.text]
     ]
   )
   t.deepEqual(

@@ -1,27 +1,30 @@
-import type { JsonObject } from '#kernel'
-import { newTraceId } from '#kernel'
+import { type JsonObject, newTraceId } from '#kernel'
 import type { WitnessedStore, WitnessedTransaction } from '#store'
 import { judge, type PolicyRule, type PolicyVerdict } from './policy.ts'
 import type { PolicyFile } from './policy-file.ts'
 
-/** A policy that was applied. */
-export interface PolicyVersion extends JsonObject {
+/** What each claim reads. */
+export interface PolicyInForce extends JsonObject {
   readonly version: number
   /** SHA-256 of the file. */
   readonly hash: string
   readonly rules: readonly PolicyRule[]
   /** Milliseconds since 1970. */
   readonly appliedAt: number
+}
+
+/** A policy that was applied, with its file. */
+export interface PolicyVersion extends PolicyInForce {
   readonly text: string
 }
 
 export interface Policies {
   /** The policy in force; null before the first. */
-  readonly policy: () => Promise<PolicyVersion | null>
+  readonly policy: () => Promise<PolicyInForce | null>
   /** All that were applied, the newest first. */
   readonly policyVersions: () => Promise<PolicyVersion[]>
   /** In force for the next claim of every process on this store. */
-  readonly applyPolicy: (file: PolicyFile) => Promise<PolicyVersion>
+  readonly applyPolicy: (file: PolicyFile) => Promise<PolicyInForce>
   /** What the policy would say of a claim now. @param rules others than those in force */
   readonly testPolicy: (task: PolicyTask, swarm: string, rules?: readonly PolicyRule[]) => Promise<PolicyVerdict>
 }
@@ -39,7 +42,7 @@ const heldKey = (swarm: string): string => `claims/${swarm}`
 
 /** Asks the policy in force in the transaction of a claim, so that a claim and a new policy come one after the other. */
 export async function askPolicy(transaction: WitnessedTransaction, task: PolicyTask, swarm: string): Promise<PolicyVerdict> {
-  const policy = await transaction.get<PolicyVersion>(current)
+  const policy = await transaction.get<PolicyInForce>(current)
   const claims = (await transaction.get<Held>(heldKey(swarm)))?.claims ?? 0
   return judge(policy?.rules ?? [], { task, swarm, claims, at: transaction.at })
 }
@@ -54,15 +57,15 @@ export async function countClaim(transaction: WitnessedTransaction, swarm: strin
 
 export function createPolicies({ store, transact }: WitnessedStore): Policies {
   return {
-    policy: async () => ((await store.read([current])).records[0]?.value ?? null) as PolicyVersion | null,
+    policy: async () => ((await store.read([current])).records[0]?.value ?? null) as PolicyInForce | null,
     policyVersions: async () => (await store.list(versionsPrefix)).records.map(({ value }) => value as PolicyVersion).reverse(),
     applyPolicy: ({ rules, hash, text }) =>
       transact(async (transaction) => {
-        const before = await transaction.get<PolicyVersion>(current)
+        const before = await transaction.get<PolicyInForce>(current)
         const version = (before?.version ?? 0) + 1
-        const after: PolicyVersion = { version, hash, rules, appliedAt: transaction.at, text }
+        const after: PolicyInForce = { version, hash, rules, appliedAt: transaction.at }
         transaction.put(current, after)
-        transaction.put(keyOf(version), after)
+        transaction.put(keyOf(version), { ...after, text } satisfies PolicyVersion)
         transaction.tell('policy.applied', { version, hash })
         transaction.witness({
           event: 'policy_applied',
@@ -79,7 +82,7 @@ export function createPolicies({ store, transact }: WitnessedStore): Policies {
       }),
     testPolicy: async (task, swarm, rules) => {
       const { at, records } = await store.read([current, heldKey(swarm)])
-      const [policy, held] = records.map((record) => record?.value ?? null) as [PolicyVersion | null, Held | null]
+      const [policy, held] = records.map((record) => record?.value ?? null) as [PolicyInForce | null, Held | null]
       return judge(rules ?? policy?.rules ?? [], { task, swarm, claims: held?.claims ?? 0, at })
     }
   }
