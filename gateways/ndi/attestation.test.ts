@@ -93,14 +93,16 @@ test('an altered frame, one left out, one brought in and a foreign attestation a
   other.record.frame(frame(99))
   await other.record.close('done')
   const check = createStreamCheck((root) => roots().has(root))
-  for (let number = 0; number < 29; number++) check.frame(frame(number, number === 7 ? 200 : number))
+  for (let number = 3; number < 30; number++) {
+    if (number !== 20) check.frame(frame(number, number === 7 ? 200 : number))
+  }
   check.frame(frame(99))
   for (const xml of [...sent, ...other.sent]) check.metadata(xml)
   t.deepEqual(check.verdict(), {
-    good: 28,
+    good: 25,
     altered: [frame(7).timecode],
     unattested: [frame(99).timecode],
-    missing: [frame(29).timecode],
+    missing: [frame(20).timecode],
     foreign: [parseAttestation(other.sent[0]!)!.root]
   })
 })

@@ -17,6 +17,8 @@ import type { VideoFrame } from './frames.ts'
 /** Frames in one attestation at most. */
 export const framesPerAttestation = 30
 
+const byTime = (a: bigint, b: bigint): number => (a < b ? -1 : a > b ? 1 : 0)
+
 const statementPattern = /^-?\d{1,19} \d{1,5}x\d{1,5} [A-Z0-9]{4} \d{1,6} [0-9a-f]{64}$/
 
 /** What is attested of a frame. */
@@ -68,7 +70,7 @@ export interface StreamVerdict {
   readonly altered: readonly bigint[]
   /** Timecodes of frames that no attestation in the ledger names: the first and last seconds of a recording may lack theirs. */
   readonly unattested: readonly bigint[]
-  /** Timecodes of attested frames that are not in the recording. */
+  /** Timecodes of attested frames that are not in the recording, though it has frames before and behind them. */
   readonly missing: readonly bigint[]
   /** Roots of attestations on the stream that the ledger does not have. */
   readonly foreign: readonly string[]
@@ -105,7 +107,12 @@ export function createStreamCheck(isRecorded: (root: string) => boolean): {
         if (known === statement) good++
         else (known === undefined ? unattested : altered).push(BigInt(timecode))
       }
-      const missing = [...attested.keys()].filter((timecode) => !seen.has(timecode)).map(BigInt)
+      const times = [...seen].map(BigInt).sort(byTime)
+      const [first, last] = [times[0] ?? 0n, times.at(-1) ?? 0n]
+      const missing = [...attested.keys()]
+        .filter((timecode) => !seen.has(timecode))
+        .map(BigInt)
+        .filter((timecode) => timecode > first && timecode < last)
       return { good, altered, unattested, missing, foreign }
     }
   }

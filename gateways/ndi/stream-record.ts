@@ -32,6 +32,8 @@ export interface StreamRecord {
 
 const component = 'IF.witness.ndi-publisher'
 const usageEveryMs = 60_000
+/** A batch that is not full waits so long: 30 frames take a second where there are 30 a second. */
+const longestBatchMs = 2000
 
 /** Begins with `ndi_stream_created`. */
 export function recordStream(config: StreamRecordConfig): StreamRecord {
@@ -63,6 +65,7 @@ export function recordStream(config: StreamRecordConfig): StreamRecord {
     event: { event: 'ndi_batch_complete', component, traceId, ...parent, payload: { source } },
     kind: 'video',
     framesPerEntry: framesPerAttestation,
+    longestMs: longestBatchMs,
     onBatch: ({ root, count }) => {
       batches++
       try {
