@@ -5,25 +5,16 @@
 import { step, type Table } from '#kernel'
 import type { Address, AudioCodec, LocalMedia, MediaTerms } from '../control/media.ts'
 import { type ControlEvent, ControlSession, type ControlSettings } from '../control/session.ts'
-import { addressOf as addressOfTransport } from '../gatekeeper/addresses.ts'
-import type { AliasAddress, EndpointType, FacilityUUIE, H323UserInformation, SetupUUIE } from '../h225/h225.ts'
+import type { AliasAddress, FacilityUUIE, SetupUUIE } from '../h225/h225.ts'
 import type { MultimediaSystemControlMessage } from '../h245/h245.ts'
 import { multimediaSystemControlMessage } from '../h245/pdus.ts'
-import {
-  elementOctets,
-  ie,
-  octet,
-  partyNumber,
-  progressIndicator,
-  type Q931Message,
-  text,
-  userInformationOf
-} from '../q931/q931.ts'
+import { elementOctets, ie, octet, progressIndicator, type Q931Message, text, userInformationOf } from '../q931/q931.ts'
 import { causeOf, causes, type ReasonName, type ReleaseCause } from './causes.ts'
 import { FastConnect, type FastConnectState } from './fast-connect.ts'
 import { type BodyOf, type H245Effect, H245Way } from './h245-way.ts'
 import type { CallIdentity, Extras, Party, SetupParts } from './messages.ts'
 import * as messages from './messages.ts'
+import { partyAfter, type RemoteParty, unknownParty } from './remote.ts'
 import {
   type CalledEvent,
   type CalledState,
@@ -35,6 +26,8 @@ import {
   type StateEffect,
   stateNumbers
 } from './states.ts'
+
+export type { RemoteParty } from './remote.ts'
 
 /** How calls are signalled. What the peer cannot do is not done. */
 export interface SignallingModes {
@@ -64,16 +57,6 @@ export interface CallSettings {
   readonly own: Party
   readonly modes: SignallingModes
   readonly control: ControlSettings
-}
-
-/** What the peer has told of itself. */
-export interface RemoteParty {
-  readonly address: Address | null
-  readonly aliases: readonly AliasAddress[]
-  /** Calling or connected number, digits; null where there is none. */
-  readonly number: string | null
-  readonly display: string | null
-  readonly endpointType: EndpointType | null
 }
 
 export type CallTold =
@@ -115,7 +98,7 @@ export class CallSession {
   #setupParts: SetupParts | null = null
   #setupExtras: Pick<Extras, 'genericData' | 'supplementary'> = {}
   #inBand = false
-  #remote: RemoteParty = { address: null, aliases: [], number: null, display: null, endpointType: null }
+  #remote: RemoteParty = unknownParty
   #ended = false
   /** It has ended H.245; RELEASE COMPLETE is then due from here. */
   #peerEnded = false
@@ -309,7 +292,7 @@ export class CallSession {
     if (this.#ended) return
     const information = userInformationOf(message)
     const pdu = information?.['h323-uu-pdu']
-    this.#learn(message, information)
+    this.#remote = partyAfter(this.#remote, message, information, this.#settings.direction)
     if (pdu !== undefined) this.#way.learn(pdu)
     const body = pdu?.['h323-message-body']
     if (body !== undefined && 'value' in body && body.type !== 'unknownExtension') this.#fast.answered(body.value)
@@ -547,32 +530,6 @@ export class CallSession {
   }
 
   // messages in
-
-  /** What the message tells of the peer. */
-  #learn(message: Q931Message, information: H323UserInformation | undefined): void {
-    const body = information?.['h323-uu-pdu']['h323-message-body']
-    const shown = elementOctets(message, ie.display)
-    const number = elementOctets(message, this.#settings.direction === 'inbound' ? ie.callingPartyNumber : ie.connectedNumber)
-    const next: { -readonly [K in keyof RemoteParty]: RemoteParty[K] } = { ...this.#remote }
-    if (shown !== undefined) next.display = text.decode(shown)
-    if (number !== undefined) next.number = partyNumber.decode(number).digits
-    switch (body?.type) {
-      case 'setup':
-        next.aliases = body.value.sourceAddress ?? []
-        next.endpointType = body.value.sourceInfo
-        next.address =
-          body.value.sourceCallSignalAddress === undefined ? null : addressOfTransport(body.value.sourceCallSignalAddress)
-        break
-      case 'connect':
-        next.aliases = body.value.connectedAddress ?? next.aliases
-        next.endpointType = body.value.destinationInfo
-        break
-      case 'alerting':
-        next.aliases = body.value.alertingAddress ?? next.aliases
-        next.endpointType = body.value.destinationInfo
-    }
-    this.#remote = next
-  }
 
   #setupCame(message: Q931Message, value: SetupUUIE): void {
     if (this.#setup !== null || this.#settings.direction !== 'inbound') {
