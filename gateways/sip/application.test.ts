@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import test from 'ava'
 import { errorCode, manualClock, silentLog } from '#kernel'
 import { type OpenCall, runSipApplication } from './application.ts'
@@ -613,4 +615,26 @@ test('a server that refuses the log-in or is not there fails the start with a co
   const unreachable = await t.throwsAsync(starting)
   t.is(errorCode(unreachable), 'sip.server.unreachable')
   t.regex(unreachable!.message, /ECONNREFUSED/)
+})
+
+test('where no server answers, the start fails by name and the process can end', async (t) => {
+  const program = `
+    import { silentLog } from '#kernel'
+    import { startSipApplication } from '${new URL('sip.ts', import.meta.url).pathname}'
+    import { memoryWitness, scriptedGuard, fakeConference } from '${new URL('testing/fake-ports.ts', import.meta.url).pathname}'
+    const ports = { witness: memoryWitness(), guard: scriptedGuard(), conference: fakeConference(), log: silentLog }
+    const config = { drachtio: { host: '127.0.0.1', port: 1, secret: 'x' }, connectTimeoutMs: 300 }
+    await startSipApplication(config, ports).catch((error) => console.log(error.code))
+  `
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', program], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: 20_000
+  })
+  let text = ''
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (part) => {
+      text += part
+    })
+  const [code, signal] = await once(child, 'close')
+  t.deepEqual([code, signal, text.trim()], [0, null, 'sip.server.unreachable'])
 })

@@ -350,6 +350,9 @@ export async function runSipApplication(
     left.push(...open)
   }
 
+  /** Attempts to connect, without end (0). */
+  const attempts = { retryMaxDelay: 2000, maxAttempts: 0 }
+
   /** Resolves once logged in. Later losses are reconnected by drachtio-srf; calls in progress are over with the connection. */
   const connect = (): Promise<void> => {
     const first = Promise.withResolvers<void>()
@@ -373,7 +376,7 @@ export async function runSipApplication(
       emit({ type: 'signalling', at: clock.now(), state: 'lost' })
       for (const call of calls.values()) call.signallingLost()
     })
-    server.connect({ ...settings.drachtio, reconnect: { retryMaxDelay: 2000 } })
+    server.connect({ ...settings.drachtio, reconnect: attempts })
     return first.promise
   }
 
@@ -388,6 +391,8 @@ export async function runSipApplication(
   }
 
   const disconnect = () => {
+    // without a connection drachtio-srf cannot be told to leave, and would try for ever: it looks here before each attempt
+    attempts.maxAttempts = 1
     try {
       server.disconnect()
     } catch (error) {

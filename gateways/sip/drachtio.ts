@@ -100,7 +100,13 @@ export type RequestHandler = (request: SipRequest, response: SipResponse) => voi
 
 export interface SipServerConnection {
   readonly use: (method: string, handler: RequestHandler) => void
-  readonly connect: (options: { host: string; port: number; secret: string; reconnect: { retryMaxDelay: number } }) => void
+  /** `reconnect` is kept and looked at before each attempt; 0 attempts are any number. */
+  readonly connect: (options: {
+    host: string
+    port: number
+    secret: string
+    reconnect: { retryMaxDelay: number; maxAttempts: number }
+  }) => void
   readonly on: {
     (event: 'connect', listener: (error: Error | null | undefined, hostports: string) => void): void
     (event: 'error', listener: (error: Error) => void): void

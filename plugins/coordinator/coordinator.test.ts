@@ -260,6 +260,30 @@ test('a gate refuses a claim, or writes with it; it settles when the claim ends,
   t.deepEqual(settled, [`${one!.task.id} alpha complete 1.5`, `${two!.task.id} alpha lease-expired null`])
 })
 
+test('what one gate wrote falls when another refuses', async (t) => {
+  const writing: ClaimGate = {
+    admit: async ({ put, tell, witness }, task) => {
+      put('reserved', task.id)
+      tell('budget.reserved', {})
+      witness({ event: 'reserved', component: 'IF.test', traceId: task.traceId, payload: {} })
+      return { ok: true, facts: {} }
+    },
+    settle: async () => undefined
+  }
+  const refusing: ClaimGate = {
+    admit: async () => ({ ok: false, code: 'test.no', reason: 'no' }),
+    settle: async () => undefined
+  }
+  const { coordinator, store, recorded } = await coordinatorAt(t, { gates: [writing, refusing] })
+  await coordinator.registerSwarm('alpha', {})
+  await coordinator.add({ id: 'T-1' })
+  const { events } = await store.health()
+  t.is(code(await coordinator.claim('T-1', 'alpha')), 'test.no')
+  t.is((await store.read(['reserved'])).records[0], null)
+  t.is((await store.health()).events, events)
+  t.false(recorded.some(({ event }) => event === 'reserved'))
+})
+
 test('what cannot be a task or a swarm is refused by name', async (t) => {
   const { coordinator } = await coordinatorAt(t)
   await coordinator.add({ id: 'T-1' })

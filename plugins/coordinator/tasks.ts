@@ -264,9 +264,14 @@ export function createTasks({ store, transact }: WitnessedStore, leaseMs: number
           const hindrance = await hindranceOf(transaction, task)
           if (hindrance !== null) return hindrance
           const facts: Record<string, JsonObject[string]> = {}
+          // what one gate reserved falls with the refusal of another; a lease that was found to have ended stays ended
+          const undo = transaction.mark()
           for (const gate of gates) {
             const admitted = await gate.admit(transaction, task, swarm)
-            if (!admitted.ok) return admitted
+            if (!admitted.ok) {
+              undo()
+              return admitted
+            }
             Object.assign(facts, admitted.facts)
           }
           const leaseUntil = transaction.at + leaseMs

@@ -12,6 +12,8 @@ export interface Transaction {
   readonly put: (key: string, value: Json) => void
   readonly remove: (key: string) => void
   readonly tell: (topic: string, data: JsonObject) => void
+  /** Marks this moment. @returns undoes what was put, removed and told since */
+  readonly mark: () => () => void
 }
 
 /** How often a transaction is begun again when others changed what it had read. */
@@ -68,7 +70,15 @@ async function attemptOnce<T>(
     get,
     put: (key, value) => void written.set(key, value),
     remove: (key) => void written.set(key, undefined),
-    tell: (topic, data) => void told.push({ topic, data })
+    tell: (topic, data) => void told.push({ topic, data }),
+    mark: () => {
+      const [before, length] = [new Map(written), told.length]
+      return () => {
+        written.clear()
+        for (const [key, value] of before) written.set(key, value)
+        told.length = length
+      }
+    }
   })
   if (written.size === 0 && told.length === 0) return { ok: true, result }
   const put = [...written].flatMap(([key, value]) => (value === undefined ? [] : [{ key, value }]))

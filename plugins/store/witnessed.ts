@@ -70,6 +70,13 @@ export function witnessedStore(store: StateStore, record: RecordEvents | null): 
           const sent: { key: string; event: WitnessEvent }[] = []
           const result = await work({
             ...transaction,
+            mark: () => {
+              const [undo, length] = [transaction.mark(), sent.length]
+              return () => {
+                undo()
+                sent.length = length
+              }
+            },
             witness: (event) => {
               if (record === null) return
               const key = keyOf(transaction.at, `${id}-${String(sent.length).padStart(3, '0')}`)

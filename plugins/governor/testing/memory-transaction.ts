@@ -25,7 +25,10 @@ export function memoryState(): MemoryState {
         put: (key, value) => void written.set(key, value),
         remove: (key) => void written.set(key, undefined),
         tell: () => undefined,
-        witness: () => undefined
+        witness: () => undefined,
+        mark: () => () => {
+          throw new Error('nothing is undone in a simulation')
+        }
       })
       if (keep(result))
         for (const [key, value] of written) {
