@@ -3,41 +3,14 @@
  * timers go in, effects come out.
  */
 import { presentationMessage, presentationMessageOf } from '../h239/h239.ts'
-import type {
-  Capability,
-  MultimediaSystemControlMessage,
-  OpenLogicalChannel,
-  RequestMode,
-  TerminalCapabilitySet,
-  UserInputIndication
-} from '../h245/h245.ts'
+import type { MultimediaSystemControlMessage, OpenLogicalChannel, RequestMode, UserInputIndication } from '../h245/h245.ts'
 import { multimediaSystemControlMessage } from '../h245/pdus.ts'
-import {
-  type DigitCapabilities,
-  digitCapabilities,
-  emptyCapabilities,
-  isEmpty,
-  namesUnknownEntry,
-  noCapabilities,
-  ownCapabilities,
-  withSet
-} from './capabilities.ts'
-import {
-  type IncomingCese,
-  type IncomingCeseEvent,
-  type IncomingCeseState,
-  type IncomingCeseTold,
-  incomingCese,
-  type OutgoingCese,
-  type OutgoingCeseEvent,
-  type OutgoingCeseState,
-  type OutgoingCeseTold,
-  outgoingCese
-} from './cese.ts'
+import { type DigitCapabilities, digitCapabilities, noCapabilities } from './capabilities.ts'
 import { ChannelSet, type ChannelSettings, type Situation } from './channel-set.ts'
 import type { FastChannel } from './channels.ts'
 import { audioModeOf, codecOfMode } from './codecs.ts'
 import { command, type H245Timer, indication, response } from './entity.ts'
+import { Exchange, type ExchangeSettings } from './exchange.ts'
 import type { RejectCause } from './lcse.ts'
 import type { Address, AudioCodec, LocalMedia, MediaTerms } from './media.ts'
 import {
@@ -51,30 +24,13 @@ import {
   type OutgoingMrseTold,
   outgoingMrse
 } from './mrse.ts'
-import {
-  acknowledgementEvent,
-  determinationEvent,
-  type Msdse,
-  type MsdseEvent,
-  type MsdseState,
-  type MsdseTold,
-  msdse,
-  rejectionEvent,
-  type Status
-} from './msdse.ts'
+import type { Status } from './msdse.ts'
 import { type ControlEffect, Outbox } from './outbox.ts'
 import { type Rtdse, type RtdseEvent, type RtdseState, type RtdseTold, rtdse } from './rtdse.ts'
 
 export type { ControlEffect, ControlEvent } from './outbox.ts'
 
-export interface ControlSettings extends ChannelSettings {
-  /** Of master-slave determination. */
-  readonly terminalType: number
-  /** 0–16,777,215, a new one each time. */
-  readonly random24: () => number
-  /** Capabilities beside sound and user input. */
-  readonly others: readonly Capability[]
-  readonly isMc: boolean
+export interface ControlSettings extends ChannelSettings, ExchangeSettings {
   /** Whether somebody handles messages and channels that are not handled here: conference control, H.239, video. Else they are refused. */
   readonly passesOn: boolean
 }
@@ -82,38 +38,19 @@ export interface ControlSettings extends ChannelSettings {
 export class ControlSession {
   readonly #settings: ControlSettings
   readonly #outbox = new Outbox()
-  readonly #now: { -readonly [K in keyof Situation]: Situation[K] } = {
-    peer: noCapabilities,
-    status: null,
-    isReady: false,
-    paused: false,
-    holding: false
-  }
+  readonly #now: Situation
   readonly #channels: ChannelSet
-  #peerKnown = false
-  #ownTaken = false
-  #started = false
+  readonly #exchange: Exchange
   #ended = false
-  readonly #outgoingCese = { state: 'idle' as OutgoingCeseState, context: { sequenceNumber: 0 } }
-  readonly #incomingCese = { state: 'idle' as IncomingCeseState, context: { sequenceNumber: 0 } }
-  readonly #msdse: { state: MsdseState; readonly context: Msdse }
   readonly #rtdse = { state: 'idle' as RtdseState, context: { sequenceNumber: 0 } }
   readonly #outgoingMrse = { state: 'idle' as OutgoingMrseState, context: { sequenceNumber: 0 } }
   readonly #incomingMrse = { state: 'idle' as IncomingMrseState, context: { sequenceNumber: 0 } }
 
   constructor(settings: ControlSettings) {
     this.#settings = settings
+    this.#now = { peer: noCapabilities, status: null, isReady: false, paused: false, holding: false }
     this.#channels = new ChannelSet(settings, this.#now, this.#outbox)
-    this.#msdse = {
-      state: 'idle',
-      context: {
-        terminalType: settings.terminalType,
-        statusDeterminationNumber: 0,
-        random: settings.random24,
-        tries: 0,
-        status: null
-      }
-    }
+    this.#exchange = new Exchange(settings, this.#now, this.#channels, this.#outbox)
   }
 
   get status(): Status | null {
@@ -125,7 +62,7 @@ export class ControlSession {
   }
 
   get isStarted(): boolean {
-    return this.#started
+    return this.#exchange.isStarted
   }
 
   get holding(): boolean {
@@ -143,10 +80,7 @@ export class ControlSession {
 
   /** Begins: capabilities and determination at once (H.245 §C.2, §C.3 run side by side). Idempotent. */
   start(): void {
-    if (this.#started || this.#ended) return
-    this.#started = true
-    this.#sendCapabilities()
-    this.#determine()
+    if (!this.#ended) this.#exchange.start()
   }
 
   /** Sound can be received from now on; channels are opened when the peer is ready for it. */
@@ -166,20 +100,12 @@ export class ControlSession {
 
   /** Asks the peer for silence by an empty set, and stops sending. @see H.323 §8.4.6 */
   hold(): void {
-    if (this.#now.holding || this.#ended) return
-    this.#now.holding = true
-    this.#now.isReady = false
-    this.#transfer(emptyCapabilities)
-    this.#channels.closeOut()
+    if (!this.#ended) this.#exchange.hold()
   }
 
   /** Ends {@link hold}: both sides begin as after the opening of the control channel. */
   retrieve(): void {
-    if (!this.#now.holding || this.#ended) return
-    this.#now.holding = false
-    this.#restart()
-    this.#sendCapabilities()
-    this.#determine()
+    if (!this.#ended) this.#exchange.retrieve()
   }
 
   /** Sends a digit as user input, in the best form the peer takes. @returns false when it takes none */
@@ -191,7 +117,7 @@ export class ControlSession {
       return true
     }
     // every terminal takes basicString, also one that does not say so (H.323 §6.2.8.2)
-    if (!alphanumeric && !this.#peerKnown) return false
+    if (!alphanumeric && !this.#exchange.isPeerKnown) return false
     this.#outbox.send(indication({ type: 'userInput', value: { type: 'alphanumeric', value: digit } }))
     return true
   }
@@ -244,7 +170,7 @@ export class ControlSession {
   /** Says that this is the end; nothing is sent or done afterwards. */
   end(): void {
     if (this.#ended) return
-    if (this.#started) this.#outbox.send(command({ type: 'endSessionCommand', value: { type: 'disconnect' } }))
+    if (this.#exchange.isStarted) this.#outbox.send(command({ type: 'endSessionCommand', value: { type: 'disconnect' } }))
     this.#ended = true
     this.#outbox.end()
   }
@@ -256,16 +182,14 @@ export class ControlSession {
     const number = Number(text)
     switch (name) {
       case 'T101':
-        this.#outgoingCeseEvent({ type: 'T101' })
+      case 'T106':
+        this.#exchange.expired(name)
         return
       case 'T103':
         this.#channels.establishmentExpired(side === 'out' ? 'out' : 'in', number)
         return
       case 'T105':
         this.#rtdseEvent({ type: 'T105' })
-        return
-      case 'T106':
-        this.#determined({ type: 'T106' })
         return
       case 'T108':
         this.#channels.closeAnswered(number, { type: 'T108' })
@@ -305,10 +229,10 @@ export class ControlSession {
     const { value } = message
     switch (value.type) {
       case 'terminalCapabilitySet':
-        this.#incomingCeseEvent({ type: 'terminalCapabilitySet', set: value.value })
+        this.#exchange.capabilities({ type: 'terminalCapabilitySet', set: value.value })
         return
       case 'masterSlaveDetermination':
-        this.#determined(determinationEvent(this.#msdse.context, this.#msdse.state, value.value))
+        this.#exchange.determination(value.value)
         return
       case 'openLogicalChannel':
         this.#channels.offered(value.value)
@@ -370,25 +294,18 @@ export class ControlSession {
     const { value } = message
     switch (value.type) {
       case 'terminalCapabilitySetAck':
+        this.#exchange.capabilitiesAnswered({ type: value.type, sequenceNumber: value.value.sequenceNumber })
+        return
       case 'terminalCapabilitySetReject': {
-        const { context } = this.#outgoingCese
-        const { sequenceNumber } = value.value
-        if (sequenceNumber !== context.sequenceNumber) {
-          this.#outbox.ignore('outgoingCese', value.type)
-          return
-        }
-        const event =
-          value.type === 'terminalCapabilitySetAck'
-            ? ({ type: value.type, sequenceNumber } as const)
-            : ({ type: value.type, sequenceNumber, cause: value.value.cause } as const)
-        this.#outgoingCeseEvent(event)
+        const { sequenceNumber, cause } = value.value
+        this.#exchange.capabilitiesAnswered({ type: value.type, sequenceNumber, cause })
         return
       }
       case 'masterSlaveDeterminationAck':
-        this.#determined(acknowledgementEvent(this.#msdse.context, this.#msdse.state, value.value.decision.type))
+        this.#exchange.determinationAcknowledged(value.value.decision.type)
         return
       case 'masterSlaveDeterminationReject':
-        this.#determined(rejectionEvent(this.#msdse.context))
+        this.#exchange.determinationRejected()
         return
       case 'openLogicalChannelAck':
         this.#channels.answered(value.value.forwardLogicalChannelNumber, { type: 'openLogicalChannelAck', ack: value.value })
@@ -432,7 +349,7 @@ export class ControlSession {
     const { value } = message
     switch (value.type) {
       case 'sendTerminalCapabilitySet':
-        if (!this.#now.holding) this.#sendCapabilities()
+        this.#exchange.capabilitiesWanted()
         return
       case 'flowControlCommand':
         this.#channels.flowControl(value.value, message)
@@ -453,10 +370,10 @@ export class ControlSession {
         this.#userInput(value.value, message)
         return
       case 'masterSlaveDeterminationRelease':
-        this.#determined({ type: 'masterSlaveDeterminationRelease' })
+        this.#exchange.determinationReleased()
         return
       case 'terminalCapabilitySetRelease':
-        this.#incomingCeseEvent({ type: value.type })
+        this.#exchange.capabilities({ type: value.type })
         return
       case 'openLogicalChannelConfirm':
         this.#channels.confirmed(value.value.forwardLogicalChannelNumber)
@@ -469,84 +386,6 @@ export class ControlSession {
         this.#outbox.tell({ type: 'message', message })
         return
     }
-  }
-
-  // capability exchange
-
-  #sendCapabilities(): void {
-    const { receivable, others, isMc } = this.#settings
-    this.#transfer(ownCapabilities(this.#channels.local ?? receivable, others, isMc))
-  }
-
-  #transfer(set: TerminalCapabilitySet): void {
-    this.#ownTaken = false
-    this.#outgoingCeseEvent({ type: 'transferRequest', set })
-  }
-
-  #capabilitiesCame(set: TerminalCapabilitySet): void {
-    const next = withSet(this.#now.peer, set)
-    if (namesUnknownEntry(next)) {
-      this.#incomingCeseEvent({ type: 'rejectRequest', cause: { type: 'undefinedTableEntryUsed' } })
-      return
-    }
-    this.#now.peer = next
-    this.#incomingCeseEvent({ type: 'transferResponse' })
-    if (isEmpty(set) && next.table.size === 0) {
-      this.#peerKnown = false
-      this.#now.isReady = false
-      if (!this.#now.paused) {
-        this.#now.paused = true
-        this.#channels.closeOut()
-        this.#outbox.tell({ type: 'paused', paused: true })
-      }
-      return
-    }
-    this.#peerKnown = true
-    this.#outbox.tell({ type: 'capabilities', capabilities: [...next.table.values()] })
-    if (this.#now.paused) {
-      this.#now.paused = false
-      this.#outbox.tell({ type: 'paused', paused: false })
-      if (!this.#now.holding) {
-        this.#restart()
-        this.#sendCapabilities()
-        if (this.#msdse.state === 'idle') this.#determine()
-      }
-    }
-    this.start()
-    this.#whenReady()
-    this.#channels.checkSending()
-    this.#channels.agree()
-  }
-
-  /** State as after the opening of the control channel. */
-  #restart(): void {
-    this.#now.status = null
-    this.#now.isReady = false
-    this.#channels.restart()
-  }
-
-  // master-slave determination
-
-  #determine(): void {
-    this.#determined({ type: 'determineRequest' })
-  }
-
-  #determined(event: MsdseEvent): void {
-    this.#outbox.run<MsdseState, MsdseEvent, MsdseTold, Msdse>(msdse, this.#msdse, event, this.#msdse.context, '', (told) => {
-      if (told.type === 'undetermined') this.#outbox.tell({ type: 'failed', reason: 'masterSlave' })
-      else {
-        this.#now.status = told.status
-        this.#whenReady()
-      }
-    })
-  }
-
-  #whenReady(): void {
-    if (this.#now.isReady || this.#ended || this.#now.paused || this.#now.holding) return
-    if (!this.#ownTaken || !this.#peerKnown || this.#now.status === null) return
-    this.#now.isReady = true
-    this.#outbox.tell({ type: 'ready', status: this.#now.status })
-    this.#channels.openSound()
   }
 
   // modes and flow
@@ -594,36 +433,6 @@ export class ControlSession {
         type: 'functionNotSupported',
         value: { cause: { type: 'unknownFunction' }, ...(returnedFunction.length <= mostReturned && { returnedFunction }) }
       })
-    )
-  }
-
-  #outgoingCeseEvent(event: OutgoingCeseEvent): void {
-    this.#outbox.run<OutgoingCeseState, OutgoingCeseEvent, OutgoingCeseTold, OutgoingCese>(
-      outgoingCese,
-      this.#outgoingCese,
-      event,
-      this.#outgoingCese.context,
-      '',
-      (told) => {
-        if (told.type === 'capabilitiesRefused') this.#outbox.tell({ type: 'failed', reason: 'capabilities' })
-        else {
-          this.#ownTaken = true
-          this.#whenReady()
-        }
-      }
-    )
-  }
-
-  #incomingCeseEvent(event: IncomingCeseEvent): void {
-    this.#outbox.run<IncomingCeseState, IncomingCeseEvent, IncomingCeseTold, IncomingCese>(
-      incomingCese,
-      this.#incomingCese,
-      event,
-      this.#incomingCese.context,
-      '',
-      (told) => {
-        if (told.type === 'capabilitiesCame') this.#capabilitiesCame(told.set)
-      }
     )
   }
 
