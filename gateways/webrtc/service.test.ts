@@ -1,0 +1,268 @@
+import { request } from 'node:http'
+import test, { type ExecutionContext } from 'ava'
+import { WebSocket } from 'ws'
+import {
+  InfraFabricError,
+  type LegEvent,
+  type LegStats,
+  type MediaRefusal,
+  manualClock,
+  silentLog,
+  type WitnessEvent
+} from '#kernel'
+import type { BrowserLeg, CouncilRooms } from './ports.ts'
+import { type CouncilConfig, startCouncilService } from './service.ts'
+import type { ServiceSignal } from './signals.ts'
+
+const stats: LegStats = {
+  codec: 'opus',
+  received: { packets: 1, bytes: 1, errors: 0, dropped: 0 },
+  sent: { packets: 1, bytes: 1, errors: 0, dropped: 0 },
+  jitterMs: 0,
+  lost: 0,
+  roundTripMs: null,
+  encrypted: true,
+  quality: null
+}
+
+/** Rooms that answer with what was offered. */
+function memoryRooms() {
+  const members = new Map<string, { fail: (event: LegEvent) => void; offers: string[]; muted: boolean }>()
+  let refusal: MediaRefusal | null = null
+  let changed: (conference: string) => void = () => {}
+  const rooms: CouncilRooms = {
+    join: async (_, { participant, conference, offer }) => {
+      if (refusal !== null) return refusal
+      let tell: (event: LegEvent) => void = () => {}
+      const member = { fail: (event: LegEvent) => tell(event), offers: [offer], muted: false }
+      members.set(participant, member)
+      const leg: BrowserLeg = {
+        codec: () => 'opus',
+        localSdp: () => `answer to ${member.offers.at(-1)}`,
+        offered: async (sdp) => {
+          member.offers.push(sdp)
+          return { ok: true, sdp: `answer to ${sdp}`, held: false }
+        },
+        answered: async () => ({ ok: true, held: false }),
+        stats: async () => stats,
+        leave: async () => {
+          members.delete(participant)
+          changed(conference)
+          return stats
+        },
+        onEvent: (listener) => {
+          tell = listener
+        },
+        onConnection: () => {}
+      }
+      changed(conference)
+      return { ok: true, leg, sdp: leg.localSdp() }
+    },
+    roster: () =>
+      [...members].map(([participant, { muted }]) => ({
+        participant,
+        role: 'guardian',
+        muted,
+        handRaised: false,
+        speaking: false,
+        dominant: false
+      })),
+    mute: (_, participant, muted) => {
+      const member = members.get(participant)
+      if (member === undefined) throw new InfraFabricError('media.participant.unknown', 'gone')
+      member.muted = muted
+    },
+    raiseHand: () => {},
+    onChange: (listener) => {
+      changed = listener
+    }
+  }
+  return { rooms, members, refuse: (next: MediaRefusal) => (refusal = next) }
+}
+
+async function setUp(t: ExecutionContext, more: Partial<CouncilConfig> = {}) {
+  const clock = manualClock()
+  /** Every time that was to be waited. */
+  const waits: number[] = []
+  const after = (delayMs: number, expired: () => void) => {
+    waits.push(delayMs)
+    return clock.after(delayMs, expired)
+  }
+  const memory = memoryRooms()
+  const entries: WitnessEvent[] = []
+  const ledger = { down: false }
+  const registry = new Set(['guardian-1', 'guardian-2'])
+  const service = await startCouncilService(
+    { address: '127.0.0.1', port: 0, tls: null, url: null, seatMs: 3_600_000, ...more },
+    {
+      rooms: memory.rooms,
+      roleOf: (id) => (registry.has(id) ? 'guardian' : undefined),
+      witness: {
+        record: async (event) => {
+          if (ledger.down) throw new InfraFabricError('witness.unrecorded', 'no')
+          entries.push(event)
+          return { state: 'spooled' }
+        }
+      },
+      clock: { ...clock, after },
+      log: silentLog
+    }
+  )
+  t.teardown(() => service.close())
+  const token = () => new URL(service.invite('guardian-1', 'council')!.url).hash.slice(1)
+  /** A page: what it was told, and the code with which its connection ended. */
+  const page = async (origin = service.url) => {
+    const socket = new WebSocket(`${service.url.replace('http', 'ws')}/signals`, 'council.1', { origin })
+    const told: ServiceSignal[] = []
+    socket.on('message', (data) => told.push(JSON.parse(data.toString())))
+    const closed = new Promise<number>((resolve) => socket.once('close', resolve))
+    t.teardown(() => socket.terminate())
+    await new Promise((resolve, reject) => {
+      socket.once('open', resolve)
+      socket.once('error', reject)
+    })
+    return { socket, told, closed, say: (signal: object) => socket.send(JSON.stringify(signal)) }
+  }
+  return { service, clock, waits, ...memory, entries, ledger, registry, token, page }
+}
+
+async function until(what: () => boolean, why: string): Promise<void> {
+  for (const deadline = Date.now() + 5000; !what(); await new Promise((resolve) => setTimeout(resolve, 5)))
+    if (Date.now() > deadline) throw new Error(why)
+}
+
+test('a seat is taken, muted, kept for a page that is gone, and free again after 30 s', async (t) => {
+  const { service, clock, waits, members, entries, token, page } = await setUp(t)
+  const seat = token()
+  const first = await page()
+  first.say({ type: 'join', token: seat, offer: 'offer 1' })
+  await until(() => first.told.some(({ type }) => type === 'roster'), 'answer and roster')
+  const [answer] = first.told
+  t.like(answer, { type: 'answer', sdp: 'answer to offer 1', conference: 'council' })
+  const [participant] = service.seated()
+  t.regex(participant!, /^guardian-1-[0-9a-f]{8}$/)
+  first.say({ type: 'mute', muted: true })
+  first.say({ type: 'accepted', candidates: { host: 2 }, gatheringMs: 4 })
+  await until(() => entries.some(({ event }) => event === 'ice_candidates_gathered'), 'gathered')
+  t.true(members.get(participant!)!.muted)
+
+  clock.advance(100)
+  first.socket.terminate()
+  await until(() => waits.at(-1) === 30_000, 'the service waits')
+  clock.advance(29_000)
+  const second = await page()
+  second.say({ type: 'resume', token: seat, offer: 'offer 2' })
+  await until(() => second.told.length > 0, 'answered again')
+  t.like(second.told[0], { type: 'answer', sdp: 'answer to offer 2', participant })
+  t.deepEqual(members.get(participant!)!.offers, ['offer 1', 'offer 2'])
+
+  second.socket.terminate()
+  await until(() => waits.at(-1) === 30_000, 'the service waits again')
+  clock.advance(30_000)
+  await until(() => service.seated().length === 0, 'the seat is free')
+  t.is(members.size, 0)
+  t.like(entries.at(-1), { event: 'webrtc_connection_closed', payload: { reason: 'lost', party: 'guardian-1' } })
+  const third = await page()
+  third.say({ type: 'resume', token: seat, offer: 'offer 3' })
+  t.is(await third.closed, 1008)
+  t.like(third.told[0], { type: 'refused', code: 'seat.gone' })
+})
+
+test('a link is good for one page at a time; the next takes the seat over', async (t) => {
+  const { service, token, page, members } = await setUp(t)
+  const seat = token()
+  const [one, two] = [await page(), await page()]
+  one.say({ type: 'join', token: seat, offer: 'one' })
+  await until(() => one.told.length > 0, 'the first sits')
+  two.say({ type: 'join', token: seat, offer: 'two' })
+  await one.closed
+  t.like(one.told.at(-1), { type: 'refused', code: 'seat.taken-over' })
+  await until(() => two.told.length > 0, 'the second sits')
+  await until(() => members.size === 1, 'the first is gone from the conference')
+  t.is(service.seated().length, 1)
+})
+
+test('nobody sits without a good link, without a record, or against the conference', async (t) => {
+  const { service, clock, token, page, registry, ledger, refuse, entries, members } = await setUp(t)
+  t.is(service.invite('stranger', 'council'), null)
+  const seat = token()
+  const refused = async (signal: object) => {
+    const each = await page()
+    each.say(signal)
+    t.is(await each.closed, 1008)
+    const last = each.told.at(-1)!
+    return last.type === 'refused' ? last.code : last.type
+  }
+  t.is(await refused({ type: 'join', token: 'A'.repeat(43), offer: 'x' }), 'seat.unknown')
+  t.is(await refused({ type: 'mute', muted: true }), 'signal.invalid')
+  registry.delete('guardian-1')
+  t.is(await refused({ type: 'join', token: seat, offer: 'x' }), 'seat.unknown')
+  registry.add('guardian-1')
+  ledger.down = true
+  t.is(await refused({ type: 'join', token: seat, offer: 'x' }), 'conference.refused')
+  t.is(members.size, 0)
+  ledger.down = false
+  refuse({ ok: false, code: 'conference.locked', reason: 'locked' })
+  t.is(await refused({ type: 'join', token: seat, offer: 'x' }), 'conference.refused')
+  t.true(entries.some(({ event, payload }) => event === 'webrtc_error' && payload.code === 'conference.locked'))
+  clock.advance(3_600_000)
+  t.is(await refused({ type: 'join', token: seat, offer: 'x' }), 'seat.unknown')
+})
+
+test('a leg that fails is told to the page and to the ledger', async (t) => {
+  const { token, page, members, entries, service } = await setUp(t)
+  const each = await page()
+  each.say({ type: 'join', token: token(), offer: 'x' })
+  await until(() => each.told.length > 0, 'it sits')
+  members.get(service.seated()[0]!)!.fail({ type: 'failed', reason: 'the browser is out of reach' })
+  await each.closed
+  t.like(each.told.at(-1), { type: 'refused', code: 'connection.failed', reason: 'the browser is out of reach' })
+  await until(() => entries.at(-1)?.event === 'webrtc_connection_closed', 'recorded')
+})
+
+test('hostile connections: other origins, silence, floods, too much', async (t) => {
+  const { service, clock, page, token } = await setUp(t)
+  await t.throwsAsync(page('http://elsewhere.example'), { message: /403/ })
+  const silent = await page()
+  clock.advance(10_000)
+  t.is(await silent.closed, 1006)
+  const large = await page()
+  large.socket.send('x'.repeat(65_537))
+  t.is(await large.closed, 1009)
+  for (const data of ['{', '[]', '{"type":"join"}', 'null', JSON.stringify({ type: 'join', token: token(), offer: 7 })]) {
+    const each = await page()
+    each.socket.send(data)
+    t.is(await each.closed, 1008, data)
+  }
+  const binary = await page()
+  binary.socket.send(Buffer.from(JSON.stringify({ type: 'join', token: token(), offer: 'x' })))
+  t.is(await binary.closed, 1008)
+  const flood = await page()
+  flood.say({ type: 'join', token: token(), offer: 'x' })
+  for (let n = 0; n < 60; n++) flood.say({ type: 'hand', raised: n % 2 === 0 })
+  t.is(await flood.closed, 1006)
+  await service.close()
+  await t.throwsAsync(page(), { message: /ECONNREFUSED/ })
+})
+
+test('the page: no inline script, nothing but its own parts', async (t) => {
+  const { service } = await setUp(t)
+  const get = (path: string, method = 'GET') =>
+    new Promise<{ status: number; headers: NodeJS.Dict<string | string[]>; text: string }>((resolve, reject) => {
+      const asked = request(`${service.url}${path}`, { method }, (response) => {
+        let text = ''
+        response.on('data', (part) => (text += part))
+        response.on('end', () => resolve({ status: response.statusCode!, headers: response.headers, text }))
+      })
+      asked.on('error', reject)
+      asked.end()
+    })
+  const { status, headers, text } = await get('/')
+  t.is(status, 200)
+  t.regex(String(headers['content-security-policy']), /default-src 'none'; script-src 'self'/)
+  t.notRegex(text, /<script(?! src=)|<style|style="| on\w+="/)
+  for (const [, path] of text.matchAll(/(?:src|href)="(\/[^"]+)"/g)) t.is((await get(path!)).status, 200, path)
+  t.is((await get('/signals')).status, 404)
+  t.is((await get('/../package.json')).status, 404)
+  t.is((await get('/', 'POST')).status, 405)
+})
