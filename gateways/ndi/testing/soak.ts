@@ -8,6 +8,8 @@ import { loadRuntime } from '../runtime.ts'
 import { openSender } from '../send.ts'
 import { testPicture } from './picture.ts'
 
+/** For a frame to arrive. */
+const longestMs = 100
 const frames = Number(process.argv[2] ?? 100_000)
 const runtime = loadRuntime()
 const sender = openSender(runtime, { name: 'Soak' })
@@ -20,11 +22,14 @@ const receiver = openReceiver(runtime, { source: sources[0]!, bufferFor: () => k
 await sender.connections(5000)
 
 let ending = false
+let arrived = Promise.withResolvers<void>()
 const seen = { video: 0, audio: 0, metadata: 0 }
 const receiving = (async () => {
   while (!ending) {
     const frame = await receiver.capture(50)
-    if (frame !== null) seen[frame.type]++
+    if (frame === null) continue
+    seen[frame.type]++
+    if (frame.type === 'video') arrived.resolve()
   }
 })()
 const picture = testPicture(320, 180, 0)
@@ -33,7 +38,12 @@ const sound = { sampleRateHz: 48_000, channels: 2, samples: 480, data: new Float
 const residentMb: number[] = []
 for (let number = 0; number < frames; number++) {
   picture.data[number % picture.data.length]! ^= 0x10
+  arrived = Promise.withResolvers<void>()
   await sender.video({ ...picture, metadata: '<soak/>' })
+  // one frame is on the way at a time: a flood would be dropped by the runtime, and test nothing here
+  const late = setTimeout(arrived.resolve, longestMs)
+  await arrived.promise
+  clearTimeout(late)
   if (number % 4 === 0) await sender.audio(sound)
   if (number % 50 === 0) sender.metadata(`<soak at="${number}"/>`)
   if (number % Math.ceil(frames / 10) === Math.ceil(frames / 10) - 1)
