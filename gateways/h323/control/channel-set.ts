@@ -21,7 +21,6 @@ import {
   type FastChannel,
   openAudio,
   openAudioBothWays,
-  sessions,
   transportAddress
 } from './channels.ts'
 import {
@@ -35,7 +34,7 @@ import {
   type OutgoingClcseTold,
   outgoingClcse
 } from './clcse.ts'
-import { bitRateOf, codecOf, staticPayloadTypes } from './codecs.ts'
+import { bitRateOf, staticPayloadTypes } from './codecs.ts'
 import { indication, response } from './entity.ts'
 import {
   type ChannelTold,
@@ -47,6 +46,7 @@ import {
 } from './lcse.ts'
 import type { Address, AudioCodec, LocalMedia, MediaTerms } from './media.ts'
 import type { Status } from './msdse.ts'
+import { judgeOffer } from './offers.ts'
 import { h245Timers, type Outbox } from './outbox.ts'
 
 export interface ChannelSettings {
@@ -421,60 +421,31 @@ export class ChannelSet {
   }
 
   #decide(number: number, channel: InChannel, open: OpenLogicalChannel): void {
-    const { dataType, multiplexParameters } = open.forwardLogicalChannelParameters
-    const reject = (cause: RejectCause): void => this.#inEvent(number, channel, { type: 'releaseRequest', cause })
+    const { multiplexParameters } = open.forwardLogicalChannelParameters
     channel.open = open
     channel.bothWays = open.reverseLogicalChannelParameters !== undefined
     channel.codec = null
-    if (multiplexParameters.type !== 'h2250LogicalChannelParameters') {
-      reject('dataTypeALCombinationNotSupported')
-      return
+    if (multiplexParameters.type === 'h2250LogicalChannelParameters') {
+      channel.rtcp = addressOf(multiplexParameters.value.mediaControlChannel)
+      channel.payloadType = multiplexParameters.value.dynamicRTPPayloadType ?? null
     }
-    const { sessionID, mediaControlChannel, dynamicRTPPayloadType } = multiplexParameters.value
-    channel.rtcp = addressOf(mediaControlChannel)
-    channel.payloadType = dynamicRTPPayloadType ?? null
-    if (dataType.type !== 'audioData') {
-      if (dataType.type === 'unknownExtension') {
-        reject('unknownDataType')
-        return
-      }
-      if (sessionID === sessions.audio) {
-        reject('invalidSessionID')
-        return
-      }
-      if (!this.#settings.passesOn) {
-        reject('dataTypeNotSupported')
-        return
-      }
-      this.#outbox.tell({ type: 'channelOffered', open })
-      return
+    const verdict = judgeOffer(open, {
+      codecs: (this.#local ?? this.#settings.receivable).codecs,
+      passesOn: this.#settings.passesOn,
+      holding: this.#now.holding,
+      hasPrecedence: this.#now.status === 'master' && this.#soundOut()?.[1].bothWays === true
+    })
+    switch (verdict.type) {
+      case 'reject':
+        this.#inEvent(number, channel, { type: 'releaseRequest', cause: verdict.cause })
+        break
+      case 'passOn':
+        this.#outbox.tell({ type: 'channelOffered', open })
+        break
+      case 'sound':
+        channel.codec = verdict.codec
+        if (this.#local !== null) this.#answerAudio(number, channel)
     }
-    const codec = codecOf(dataType.value)
-    if (codec === null || !(this.#local ?? this.#settings.receivable).codecs.includes(codec)) {
-      reject('dataTypeNotSupported')
-      return
-    }
-    // while we hold, nothing can be received here
-    if (this.#now.holding) {
-      reject('dataTypeNotAvailable')
-      return
-    }
-    if (channel.bothWays) {
-      const back = open.reverseLogicalChannelParameters!
-      const backCodec = back.dataType.type === 'audioData' ? codecOf(back.dataType.value) : null
-      if (backCodec !== codec || back.multiplexParameters?.type !== 'h2250LogicalChannelParameters') {
-        reject('unsuitableReverseParameters')
-        return
-      }
-      const own = this.#soundOut()
-      // two channels for the same: the master's stays (H.245 §C.5.1.3)
-      if (own?.[1].bothWays === true && this.#now.status === 'master') {
-        reject('masterSlaveConflict')
-        return
-      }
-    }
-    channel.codec = codec
-    if (this.#local !== null) this.#answerAudio(number, channel)
   }
 
   #answerAudio(number: number, channel: InChannel): void {
