@@ -9,6 +9,8 @@ export const realTime = [
   'scripts/**/*.test.ts',
   'gateways/h323/endpoint/**/*.test.ts',
   'cli/h323-dial.test.ts',
+  'cli/ndi-commands.test.ts',
+  'gateways/ndi/peer.test.ts',
   'gateways/h323/mcu/mcu*.test.ts',
   'gateways/sip-engine/sipp/**/*.test.ts',
   'gateways/sip-engine/srf-suite/**/*.test.ts',
