@@ -1,3 +1,4 @@
+import { chassisCommands } from './chassis-commands.ts'
 import {
   type Command,
   dataOption,
@@ -778,5 +779,6 @@ export const commands: readonly Command[] = [
     load: () => import('./commands/optimise-rates.ts')
   },
   ...coordinatorCommands,
-  ...governorCommands
+  ...governorCommands,
+  ...chassisCommands
 ]

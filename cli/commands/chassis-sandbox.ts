@@ -1,0 +1,145 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import type { LogPart, Sandbox, SandboxState, ScopedDirectory } from '#chassis'
+import { type Arguments, CommandError, UsageError } from '../arguments.ts'
+import { untilTold, withChassis } from '../chassis.ts'
+import type { Run } from '../command.ts'
+import { exitCodes } from '../exit-codes.ts'
+import { type Output, printable } from '../output.ts'
+import { table } from '../table.ts'
+
+/** @returns limits that the command line changes */
+export function limitsOf(args: Arguments) {
+  const cpuPercent = args.wholeNumber('cpu', 1, 100)
+  const memoryMb = args.wholeNumber('memory', 1, 1024)
+  const deadline = args.wholeNumber('deadline', 1, 3600)
+  return {
+    ...(cpuPercent === undefined ? {} : { cpuPercent }),
+    ...(memoryMb === undefined ? {} : { memoryMb }),
+    ...(deadline === undefined ? {} : { deadlineMs: 1000 * deadline })
+  }
+}
+
+function directoriesOf(args: Arguments, option: string, writable: boolean): ScopedDirectory[] {
+  const given = args.value(option)
+  if (given === undefined) return []
+  return given.split(',').map((item) => {
+    const equals = item.indexOf('=')
+    if (equals < 1 || equals === item.length - 1) throw new UsageError(`--${option}: expected /NAME=DIR`)
+    return { name: item.slice(0, equals), path: resolve(item.slice(equals + 1)), writable }
+  })
+}
+
+function readInput(path: string): Buffer {
+  try {
+    return readFileSync(path === '-' ? 0 : path)
+  } catch (cause) {
+    throw new CommandError('chassis.file', `${path} cannot be read`, { cause })
+  }
+}
+
+async function show(sandboxes: readonly Sandbox[], output: Output): Promise<void> {
+  if (output.json) {
+    for (const sandbox of sandboxes) await output.document(sandbox)
+    return
+  }
+  const rows = sandboxes.map(({ id, swarm, state, module, limits, totals, last }) => [
+    id,
+    swarm,
+    output.paint(state === 'running' ? 'green' : 'dim', state),
+    module?.slice(0, 12) ?? '-',
+    `${limits.memoryMb} MiB, ${limits.cpuPercent} %, ${limits.deadlineMs / 1000} s`,
+    String(totals.runs),
+    last === null ? '-' : `${last.outcome}${last.code === null ? '' : ` ${last.code}`}`
+  ])
+  for (const line of table([['sandbox', 'swarm', 'state', 'module', 'limits', 'runs', 'last run'], ...rows]))
+    await output.line(printable(line))
+}
+
+export const create: Run = (args, output) => {
+  const swarm = args.required('swarm')
+  const limits = limitsOf(args)
+  const wasm = args.value('wasm')
+  const traceId = args.value('trace')
+  const directories = [...directoriesOf(args, 'read-only', false), ...directoriesOf(args, 'read-write', true)]
+  const module = wasm === undefined ? undefined : readInput(wasm)
+  return withChassis(args, output, async (chassis) => {
+    const sandbox = await chassis.create({
+      id: args.operands[0]!,
+      swarm,
+      limits,
+      directories,
+      ...(module === undefined ? {} : { module }),
+      ...(traceId === undefined ? {} : { traceId })
+    })
+    await show([sandbox], output)
+    return exitCodes.ok
+  })
+}
+
+const states: readonly string[] = ['created', 'running', 'stopped']
+
+export const list: Run = (args, output) => {
+  const status = args.value('status')
+  if (status !== undefined && !states.includes(status)) throw new UsageError(`--status: expected ${states.join(', ')}`)
+  return withChassis(args, output, async (chassis) => {
+    const found = await chassis.sandboxes(status as SandboxState | undefined)
+    if (found.length === 0 && !output.json) output.talk('there are no sandboxes')
+    else await show(found, output)
+    return exitCodes.ok
+  })
+}
+
+export const start: Run = (args, output) => {
+  const path = args.value('input')
+  const input = path === undefined ? new Uint8Array(0) : readInput(path)
+  const out = args.value('out')
+  return withChassis(args, output, (chassis) =>
+    untilTold(async (signal) => {
+      const result = await chassis.start(args.operands[0]!, {
+        args: args.value('args')?.split(',') ?? [],
+        input,
+        signal,
+        log: (stream, octets) => {
+          if (!output.json) (stream === 1 ? process.stdout : process.stderr).write(octets)
+        }
+      })
+      const { outcome, code, message, usage } = result
+      if (out !== undefined) writeFileSync(out, result.output)
+      if (output.json) await output.document({ outcome, code, message, usage, output: result.output.toString('base64') })
+      if (outcome === 'exit' && code === 0) return exitCodes.ok
+      const how = outcome === 'exit' ? `it ended with ${code}` : (message ?? outcome)
+      throw new CommandError(`chassis.run.${outcome}`, printable(how))
+    })
+  )
+}
+
+export const stop: Run = (args, output) =>
+  withChassis(args, output, async (chassis) => {
+    const id = args.operands[0]!
+    if (!(await chassis.stop(id))) throw new CommandError('chassis.stopped', `${id} does not run`)
+    return exitCodes.ok
+  })
+
+export const destroy: Run = (args, output) =>
+  withChassis(args, output, async (chassis) => {
+    await chassis.destroy(args.operands[0]!)
+    return exitCodes.ok
+  })
+
+async function showLog(part: LogPart, output: Output): Promise<void> {
+  if (output.json) return output.document(part)
+  for (const line of part.text.replace(/\n$/, '').split('\n'))
+    await output.line(`${new Date(part.at).toISOString()} ${part.stream === 2 ? 'err' : 'out'} ${printable(line)}`)
+}
+
+export const logs: Run = (args, output) =>
+  withChassis(args, output, (chassis) =>
+    untilTold(async (signal) => {
+      const id = args.operands[0]!
+      const following = args.has('follow') ? chassis.followLogs(id, signal) : null
+      for (const part of await chassis.logs(id)) await showLog(part, output)
+      if (following !== null) for await (const part of following) await showLog(part, output)
+      return exitCodes.ok
+    })
+  )
