@@ -23,7 +23,7 @@ real('an attested stream is found, received, recorded and verified; one changed 
     events: string
   } & Record<'found' | 'received' | 'recorded' | 'verified' | 'altered', Ended>
   t.is(told.sendCode, 0)
-  t.regex(told.found.stdout, /\(Council\)","address":"127\.0\.0\.1:\d+"/)
+  t.regex(told.found.stdout, /\(Council \d+\)","address":"127\.0\.0\.1:\d+"/)
   t.is(told.received.code, 0, told.received.stderr)
   t.regex(told.received.stdout, /"size":"854x480 UYVY","samples":\d{5},"channels":1,"peak":0\.(?:1|09)/)
   t.is(told.recorded.code, 0, told.recorded.stderr)

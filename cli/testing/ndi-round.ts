@@ -9,6 +9,7 @@ import { openLedger } from '#ledger'
 
 const folder = mkdtempSync(join(tmpdir(), 'ndi-round-'))
 const shim = join(import.meta.dirname, '../ifctl.cjs')
+const source = `Council ${process.pid}`
 const ifctl = (...words: string[]) =>
   new Promise<{ code: number; stdout: string; stderr: string }>((resolve) => {
     execFile('sh', [shim, ...words], { cwd: folder, timeout: 30_000 }, (error, stdout, stderr) =>
@@ -19,12 +20,12 @@ const ifctl = (...words: string[]) =>
 try {
   const ledger = await openLedger({ dir: join(folder, 'var/ledger'), origin: 'council.example/witness', log: silentLog })
   await ledger.close()
-  const sent = ifctl('ndi', 'send', 'Council', '--attest', '--height', '480', '--seconds', '5', '--json')
+  const sent = ifctl('ndi', 'send', source, '--attest', '--height', '480', '--seconds', '5', '--json')
   await sleep(1000)
   const found = await ifctl('ndi', 'find', '--address', '127.0.0.1', '--seconds', '1', '--json')
   const [received, recorded] = await Promise.all([
-    ifctl('ndi', 'receive', 'Council', '--address', '127.0.0.1', '--seconds', '2', '--json'),
-    ifctl('ndi', 'record', 'Council', '--address', '127.0.0.1', '--seconds', '7', '--out', 'stream.ndi', '--json')
+    ifctl('ndi', 'receive', source, '--address', '127.0.0.1', '--seconds', '2', '--json'),
+    ifctl('ndi', 'record', source, '--address', '127.0.0.1', '--seconds', '7', '--out', 'stream.ndi', '--json')
   ])
   const { code: sendCode } = await sent
   const path = join(folder, 'stream.ndi')

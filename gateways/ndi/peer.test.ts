@@ -24,7 +24,7 @@ real('receives what an independent program sends: pictures, sound, metadata; tal
     sent: { onProgram: boolean; metadata: string }
     loopDelayMs: number
   }
-  t.regex(told.source.name, /\(Peer\)$/)
+  t.regex(told.source.name, /\(Peer \d+\)$/)
   t.regex(told.source.address, /^127\.0\.0\.1:\d+$/)
   t.is(told.video, 55)
   t.deepEqual(told.size, [640, 360, 'UYVY', [30, 1], 640 * 360 * 2])

@@ -12,7 +12,7 @@ import { testPicture } from './picture.ts'
 
 const frames = 300
 const runtime = loadRuntime()
-const sender = openSender(runtime, { name: 'Bench' })
+const sender = openSender(runtime, { name: `Bench ${process.pid}` })
 const finder = openFinder(runtime, { extraAddresses: ['127.0.0.1'] })
 let sources = await finder.sources(250)
 for (let tries = 0; tries < 40 && sources.length === 0; tries++) sources = await finder.sources(250)

@@ -32,6 +32,9 @@ function peer(...words: string[]): { readonly told: (event: string) => Promise<T
   return { told: (event) => of(event).promise, ended }
 }
 
+/** The runtime keeps source names apart on the whole machine, by files in the temporary folder: not even a namespace helps. */
+const [peerName, suiteName] = [`Peer ${process.pid}`, `Suite ${process.pid}`]
+
 const sha256 = (data: Uint8Array) => createHash('sha256').update(data).digest('hex')
 
 async function sourceNamed(runtime: NdiRuntime, name: string) {
@@ -50,9 +53,9 @@ async function sourceNamed(runtime: NdiRuntime, name: string) {
 const scenarios: Record<string, (runtime: NdiRuntime) => Promise<Told>> = {
   /** The peer sends, we receive. */
   receive: async (runtime) => {
-    const sender = peer('send', 'Peer', '60')
+    const sender = peer('send', peerName, '60')
     await sender.told('sending')
-    const source = await sourceNamed(runtime, 'Peer')
+    const source = await sourceNamed(runtime, peerName)
     const receiver = openReceiver(runtime, { source, name: 'suite' })
     const delay = monitorEventLoopDelay({ resolution: 1 })
     let video = 0
@@ -102,9 +105,9 @@ const scenarios: Record<string, (runtime: NdiRuntime) => Promise<Told>> = {
 
   /** We send, the peer and a receiver of ours receive: they must see the same octets, though the codec changed them. */
   send: async (runtime) => {
-    const sender = openSender(runtime, { name: 'Suite', clockVideo: true, connectionMetadata: ['<suite version="1"/>'] })
-    const receiving = peer('receive', 'Suite', '40')
-    const own = openReceiver(runtime, { source: await sourceNamed(runtime, 'Suite') })
+    const sender = openSender(runtime, { name: suiteName, clockVideo: true, connectionMetadata: ['<suite version="1"/>'] })
+    const receiving = peer('receive', suiteName, '40')
+    const own = openReceiver(runtime, { source: await sourceNamed(runtime, suiteName) })
     for (let tries = 0; tries < 100 && (await sender.connections(200)) < 2; tries++);
     let done = false
     const ownHashes: Record<string, string> = {}
@@ -147,9 +150,9 @@ const scenarios: Record<string, (runtime: NdiRuntime) => Promise<Told>> = {
 
   /** Frames by the receiver's clock. */
   sync: async (runtime) => {
-    const sender = peer('send', 'Peer', '40')
+    const sender = peer('send', peerName, '40')
     await sender.told('sending')
-    const receiver = openReceiver(runtime, { source: await sourceNamed(runtime, 'Peer'), color: 'bgra' })
+    const receiver = openReceiver(runtime, { source: await sourceNamed(runtime, peerName), color: 'bgra' })
     const sync = receiver.frameSync()
     let video = 0
     let fourCC = ''

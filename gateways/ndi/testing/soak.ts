@@ -12,7 +12,7 @@ import { testPicture } from './picture.ts'
 const longestMs = 100
 const frames = Number(process.argv[2] ?? 100_000)
 const runtime = loadRuntime()
-const sender = openSender(runtime, { name: 'Soak' })
+const sender = openSender(runtime, { name: `Soak ${process.pid}` })
 const finder = openFinder(runtime, { extraAddresses: ['127.0.0.1'] })
 let sources = await finder.sources(250)
 for (let tries = 0; tries < 40 && sources.length === 0; tries++) sources = await finder.sources(250)
