@@ -28,7 +28,8 @@ const examples = /```sh\n([\s\S]*?)```/
 const goesOn = (line: string): boolean => /^ifctl (?:up|sip-server|witness serve)\b|--serve\b|--follow\b/.test(line)
 
 /** They ask a suite that runs, or the network; that is tested in h323-suite.test.ts and ndi-commands.test.ts. */
-const asksSuite = (line: string): boolean => /^ifctl (?:escalate|ndi|h323 (?:dial|endpoints|calls|conference))\b/.test(line)
+const asksSuite = (line: string): boolean =>
+  /^ifctl (?:escalate|ndi|council|h323 (?:dial|endpoints|calls|conference))\b/.test(line)
 
 test('every example names a command there is, with options it has', (t) => {
   t.true(examples.length > 20)

@@ -1,7 +1,7 @@
 /**
  * Fails on an import that points the wrong way and prints the edge.
  *
- *     kernel ← {ledger, media, guard, escalate, sip-engine, kamailio} ← {gateways/sip, h323, bridge} ← deploy ← cli ← scripts (tests and tools)
+ *     kernel ← {ledger, media, guard, escalate, sip-engine, kamailio} ← {gateways/sip, h323, bridge, webrtc} ← deploy ← cli ← scripts (tests and tools)
  *
  * The verifier (`ledger/verify`) shares no code with what writes a ledger: of the ledger it may import the hash functions of the tree alone.
  *

@@ -63,6 +63,7 @@ async function ready(suite: Suite, startMs: number, output: Output): Promise<voi
     ['ledger', `${status.ledger.size} entries, key ${vkey}`],
     ...where('H.323 gatekeeper', addresses.ras),
     ...(addresses.ledger === null ? [] : [['ledger service', addresses.ledger]]),
+    ...(addresses.council === null ? [] : [['council page', addresses.council]]),
     ...(status.certificateDaysLeft === null ? [] : [['certificate', `good for ${status.certificateDaysLeft} days`]])
   ]
   await output.line(output.paint('bold', `ready after ${(startMs / 1_000).toFixed(1)} s`))
