@@ -32,7 +32,7 @@ function peer(...words: string[]): { readonly told: (event: string) => Promise<T
   return { told: (event) => of(event).promise, ended }
 }
 
-/** The runtime keeps source names apart on the whole machine, by files in the temporary folder: not even a namespace helps. */
+/** The runtime keeps source names apart by files in the temporary folder: a network namespace alone does not. */
 const [peerName, suiteName] = [`Peer ${process.pid}`, `Suite ${process.pid}`]
 
 const sha256 = (data: Uint8Array) => createHash('sha256').update(data).digest('hex')
