@@ -9,6 +9,10 @@ packages='ndi-python==6.3.2.6 cyndilib==0.1.3 numpy'
 say() { printf 'setup: %s\n' "$*" >&2; }
 
 if [ "$(cat "$folder/.stamp" 2>/dev/null)" = "$packages" ]; then exit 0; fi
+# who has no registry is not made to wait for it at each set-up: once a day
+failed=$folder.failed
+if [ -n "$(find "$failed" -mmin -1440 2>/dev/null)" ]; then exit 0; fi
+mkdir -p node_modules/.cache && : >"$failed"
 if ! python3 -m venv "$folder.new" >/dev/null 2>&1; then
   rm -rf "$folder.new"
   say 'no NDI runtime fetched: python3 with venv is needed (or set NDI_RUNTIME_DIR_V6); NDI is left out'
@@ -24,6 +28,7 @@ fi
 printf '%s' "$packages" >"$folder.new/.stamp"
 rm -rf "$folder"
 mv "$folder.new" "$folder"
+rm -f "$failed"
 for licence in "$folder"/lib/python3*/site-packages/NDIlib/libndi_licenses.txt; do
   [ -e "$licence" ] || continue
   say "licence of the NDI runtime ($licence):"
