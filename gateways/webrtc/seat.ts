@@ -145,7 +145,11 @@ export class Seat {
       this.#abort.abort()
       if (say !== null) this.#page?.refuse(say.code, say.reason)
       this.#page = null
-      const stats = await this.#leg?.leave()
+      const stats = await this.#leg?.leave().catch((error: unknown) => {
+        // its thread or process is gone, and the leg with it
+        this.#context.log.warn({ code: errorCode(error) }, 'a leg went without its counts')
+        return undefined
+      })
       const quality: JsonObject = stats === undefined ? {} : { quality: recordOfQuality(stats) }
       this.#record.tell('webrtc_connection_closed', { reason, ...quality })
       this.#ended(this)

@@ -1,4 +1,8 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { request } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { WebSocket } from 'ws'
 import {
@@ -159,7 +163,8 @@ test('a seat is taken, muted, kept for a page that is gone, and free again after
   second.socket.terminate()
   await until(() => waits.at(-1) === 30_000, 'the service waits again')
   clock.advance(30_000)
-  await until(() => service.seated().length === 0, 'the seat is free')
+  await until(() => entries.at(-1)?.event === 'webrtc_connection_closed', 'the seat is free')
+  t.deepEqual(service.seated(), [])
   t.is(members.size, 0)
   t.like(entries.at(-1), { event: 'webrtc_connection_closed', payload: { reason: 'lost', party: 'guardian-1' } })
   const third = await page()
@@ -265,4 +270,26 @@ test('the page: no inline script, nothing but its own parts', async (t) => {
   t.is((await get('/signals')).status, 404)
   t.is((await get('/../package.json')).status, 404)
   t.is((await get('/', 'POST')).status, 405)
+})
+
+test('over TLS: page and messages, and a certificate that is none', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'council-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  const [certificate, key] = [join(folder, 'page.pem'), join(folder, 'page.key')]
+  const made =
+    '-x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1'
+  execFileSync('openssl', ['req', ...made.split(' '), '-out', certificate, '-keyout', key], { stdio: 'ignore' })
+  const { service, token } = await setUp(t, { tls: { certificate, key } })
+  t.regex(service.url, /^https:/)
+  const socket = new WebSocket(`${service.url.replace('https', 'wss')}/signals`, 'council.1', {
+    origin: service.url,
+    ca: readFileSync(certificate)
+  })
+  t.teardown(() => socket.terminate())
+  const answer = new Promise<string>((resolve) => socket.once('message', (data) => resolve(data.toString())))
+  socket.once('open', () => socket.send(JSON.stringify({ type: 'join', token: token(), offer: 'x' })))
+  t.like(JSON.parse(await answer), { type: 'answer', sdp: 'answer to x' })
+  await t.throwsAsync(setUp(t, { tls: { certificate: key, key: certificate } }), { code: 'config.invalid' })
+  await t.throwsAsync(setUp(t, { tls: { certificate: '/none', key } }), { code: 'config.invalid' })
+  await t.throwsAsync(setUp(t, { port: Number(new URL(service.url).port) }), { code: 'webrtc.listen' })
 })
