@@ -12,6 +12,7 @@ import { judge, matchOf, readPolicy } from '#governor'
 import { figure, type Metric, quantile, table } from '#scripts/bench/report.ts'
 import { openStore, type StorePlace, witnessedStore } from '#store'
 import { startRedis } from '../../ledger/testing/redis-server.ts'
+import { chassisFigures } from '../chassis/testing/figures.ts'
 
 const { values } = parseArgs({
   options: { json: { type: 'boolean', default: false }, iterations: { type: 'string', default: '2000' } }
@@ -89,6 +90,7 @@ async function governorFigures() {
 
 try {
   const governor = await governorFigures()
+  const chassis = await chassisFigures()
   const sqlite = await coordinatorFigures('SQLite', (name) => ({ kind: 'sqlite', path: join(folder, `${name}.db`) }))
   const overRedis = await coordinatorFigures('Redis', (name) => ({ kind: 'redis', url: redis.url, name }))
   const metrics: Metric[] = [
@@ -106,7 +108,14 @@ try {
       unit: 'µs',
       note: 'three capabilities against twelve, without the store'
     },
-    { metric: 'governor.policy_us', value: governor.policy, unit: 'µs', note: '20 rules of four conditions, without the store' }
+    { metric: 'governor.policy_us', value: governor.policy, unit: 'µs', note: '20 rules of four conditions, without the store' },
+    {
+      metric: 'chassis.start_ms',
+      value: chassis.startMs,
+      unit: 'ms',
+      note: 'median of 21: process made to first instruction of its module'
+    },
+    { metric: 'chassis.call_us', value: chassis.callUs, unit: 'µs', note: 'host call and its answer, mean of 20,000' }
   ]
   if (values.json) for (const metric of metrics) console.log(JSON.stringify(metric))
   else {
@@ -121,6 +130,12 @@ try {
       table([
         ['governor', 'match µs', 'policy of 20 rules µs'],
         ['', figure(governor.match), figure(governor.policy)]
+      ])
+    )
+    console.log(
+      table([
+        ['chassis', 'start ms', 'host call µs'],
+        ['', figure(chassis.startMs), figure(chassis.callUs)]
       ])
     )
   }
