@@ -82,7 +82,7 @@ install_node_modules() {
   for binary in node_modules/node-linux-*/bin/node; do
     if [ -x "$binary" ]; then ln -sf "../${binary#node_modules/}" node_modules/.bin/node; fi
   done
-  for name in ifctl if-optimise if-witness; do ln -sf ../../cli/ifctl.cjs "node_modules/.bin/$name"; done
+  for name in ifctl if-chassis if-coordinator if-governor if-optimise if-witness; do ln -sf ../../cli/ifctl.cjs "node_modules/.bin/$name"; done
   printf '%s' "$wanted" >"$stamp"
 }
 
