@@ -154,3 +154,34 @@ withBrowser(
     t.is((await run.verify()).verdict, 'valid')
   }
 )
+
+test('seats are given to the registry’s parties, for conferences there are, and only where browsers are on', async (t) => {
+  const { suite } = await runSuite(t, { edge: 'external', ...settings })
+  const invite = (...args: string[]) => ifctl(['council', 'invite', ...args, '--json', '--data', suite.data.folder])
+  const good = await invite('guardian-1')
+  t.is(good.code, 0, good.stderr)
+  const seat = JSON.parse(good.stdout)
+  t.like(seat, { party: 'guardian-1', conference: 'council' })
+  t.true(seat.url.startsWith(`${suite.addresses.council}/#`))
+  t.true(Date.parse(seat.expiresAt) > Date.now() + 11 * 3_600_000)
+  for (const args of [['stranger'], ['guardian-1', '--conference', 'elsewhere']]) {
+    const { code, stderr } = await invite(...args)
+    t.not(code, 0)
+    t.regex(stderr, /cli\.not-found/)
+  }
+  t.is(suite.status().parts.webrtc, 'running')
+  await suite.stop()
+
+  const without = await runSuite(t, { edge: 'external' })
+  t.is(without.suite.addresses.council, null)
+  t.is(without.suite.status().parts.webrtc, 'down')
+  const off = await ifctl(['council', 'invite', 'guardian-1', '--data', without.suite.data.folder])
+  t.regex(off.stderr, /webrtc\.enabled/)
+})
+
+test('beyond loopback the page needs a certificate', async (t) => {
+  await t.throwsAsync(runSuite(t, { webrtc: { enabled: true, address: '192.0.2.1' } }), {
+    code: 'config.invalid',
+    message: /webrtc\.tls/
+  })
+})
