@@ -1,7 +1,10 @@
-import { readFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, readFileSync } from 'node:fs'
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import test from 'ava'
 import { DecodeError } from '#kernel'
 import { defaultLimits } from './limits.ts'
@@ -60,6 +63,20 @@ test('a share of the processor is kept to', async (t) => {
   t.is(outcome, 'deadline')
   // a fifth of three seconds, the burst and two measurements more
   t.true(usage.cpuMs <= 800, `${usage.cpuMs} ms`)
+})
+
+test('a run ends with its host, though it looks at nothing', async (t) => {
+  const module = buildModule({ functions: [{ code: op.forever([]) }] }).toString('base64')
+  const script = `import { runModule } from ${JSON.stringify(new URL('run.ts', import.meta.url).href)}
+    await runModule(Buffer.from('${module}', 'base64'), { limits: ${JSON.stringify(limits)}, started: () => console.log('started') })`
+  const host = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'ignore'] })
+  await once(host.stdout, 'data')
+  const children = readFileSync(`/proc/${host.pid}/task/${host.pid}/children`, 'latin1').trim().split(' ')
+  t.is(children.length, 1)
+  t.true(existsSync(`/proc/${children[0]}`))
+  host.kill('SIGKILL')
+  for (let tries = 0; tries < 500 && existsSync(`/proc/${children[0]}/exe`); tries++) await pause(10)
+  t.false(existsSync(`/proc/${children[0]}/exe`))
 })
 
 test('recursion without end is a trap', async (t) => {
