@@ -3,8 +3,8 @@
  *
  *     node gateways/h323/testing/fuzz.ts [--inputs 1000000] [--seed 1] [--target Q.931] [--json]
  *
- * Guided by the grammar: an input that ends in a way not seen before (another field, another fault, another alternative) joins those that are changed
- * further. The codecs of all types share their code, so that its coverage would say little.
+ * Guided twice: an input that makes code run which never ran before joins those that are changed further, and so does one that ends in a way not seen
+ * before (another field, another fault, another alternative), since the codecs of all types share their code and its coverage alone says little.
  *
  * A run fails on anything thrown but a DecodeError, on a rule of the target broken, on an input that takes more than 50 ms of processor time four
  * times over or ten seconds once, and on a heap that grows by more than 20 MB beside the inputs kept. The input is printed as hex.
@@ -15,6 +15,7 @@ import { runInNewContext } from 'node:vm'
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
 import { InfraFabricError } from '#kernel'
 import { jsonLines } from '#scripts/bench/report.ts'
+import { openCoverage } from './coverage.ts'
 import { inputFrom } from './fuzz-inputs.ts'
 import { type Target, targets } from './fuzz-targets.ts'
 import { randomFrom } from './generate.ts'
@@ -24,6 +25,9 @@ const hangMs = 10_000
 const growthMb = 20
 const maxCorpus = 6_000
 const maxKept = 4_096
+/** Coverage is asked for after so many inputs; those in which something new ran are run once more, one by one. */
+const batchSize = 64
+const part = '/gateways/h323/'
 
 export interface FuzzReport {
   readonly target: string
@@ -31,6 +35,8 @@ export interface FuzzReport {
   readonly taken: number
   /** Different ways inputs ended. */
   readonly ways: number
+  /** Blocks of code that ran. */
+  readonly blocks: number
   readonly slowestMs: number
   readonly heapGrowthMb: number
 }
@@ -77,6 +83,26 @@ export function fuzz(target: Target, inputs: number, seed: number, at: (input: B
   let kept = 0
   let taken = 0
   let slowestMs = 0
+  const coverage = openCoverage(part)
+  let batch: { readonly input: Buffer; readonly cuts: number }[] = []
+  let blocks = 0
+  const keep = (input: Buffer): void => {
+    if (input.length > maxKept || corpus.length >= maxCorpus) return
+    corpus.push(Buffer.from(input))
+    kept += input.length
+  }
+  const keepNew = (): void => {
+    const found = coverage.fresh()
+    if (found.length > 0) {
+      coverage.forget(found)
+      for (const { input, cuts } of batch) {
+        target.run(input, randomFrom(cuts))
+        if (coverage.fresh().length > 0) keep(input)
+      }
+      blocks += found.length
+    }
+    batch = []
+  }
   for (let index = 0; index < inputs; index++) {
     const input = inputFrom(corpus, random)
     at(input)
@@ -88,11 +114,10 @@ export function fuzz(target: Target, inputs: number, seed: number, at: (input: B
       if (way.startsWith('taken')) taken++
       if (!ways.has(way) && ways.size < maxCorpus) {
         ways.add(way)
-        if (input.length <= maxKept) {
-          corpus.push(Buffer.from(input))
-          kept += input.length
-        }
+        keep(input)
       }
+      batch.push({ input, cuts })
+      if (batch.length === batchSize) keepNew()
     } catch (error) {
       throw new FuzzFailure(target.name, index, input, error)
     }
@@ -101,10 +126,12 @@ export function fuzz(target: Target, inputs: number, seed: number, at: (input: B
       keptBefore = kept
     }
   }
+  keepNew()
+  coverage.close()
   const heapGrowthMb = inputs > warm + 1 ? heapMb() - before - (2 * (kept - keptBefore)) / 1_048_576 : 0
   if (heapGrowthMb > growthMb)
     throw new InfraFabricError('h323.fuzz.failed', `${target.name}: the heap grew by ${heapGrowthMb.toFixed(1)} MB`)
-  return { target: target.name, inputs, taken, ways: ways.size, slowestMs, heapGrowthMb }
+  return { target: target.name, inputs, taken, ways: ways.size, blocks, slowestMs, heapGrowthMb }
 }
 
 interface Job {
@@ -174,7 +201,7 @@ async function main(): Promise<void> {
     const report = await inThread(target, Math.ceil(inputs! / chosen.length), seed!)
     total += report.inputs
     say(
-      `${report.target}: ${report.inputs} inputs, ${report.taken} well-formed, ${report.ways} ways to end, slowest ${report.slowestMs.toFixed(1)} ms, heap ${report.heapGrowthMb.toFixed(1)} MB`
+      `${report.target}: ${report.inputs} inputs, ${report.taken} well-formed, ${report.ways} ways to end, ${report.blocks} blocks of code, slowest ${report.slowestMs.toFixed(1)} ms, heap ${report.heapGrowthMb.toFixed(1)} MB`
     )
   }
   const note = `seed ${seed}: no crash, no hang, no growth`
