@@ -58,14 +58,13 @@ async function scene(t: ExecutionContext, more: Partial<McuConfig> = {}) {
   t.teardown(mcu.close)
   await mcu.endpoint.registered
   const room = (name: string, frequencyHz: number, codec = 'PCMU', config: Partial<EndpointConfig> = {}): Promise<Terminal> =>
-    openTerminal(
-      t,
-      { codec, says: tone(frequencyHz, codec === 'G722' ? 16_000 : 8000) },
-      { aliases: [name], gatekeeper, ...config }
-    )
+    openTerminal(t, { codec, says: tone(frequencyHz, rateOf(codec)) }, { aliases: [name], gatekeeper, ...config })
   const entriesOf = (event: string) => entries.filter((entry) => entry.event === event)
   return { bench, media, mcu, room, entries, entriesOf, gatekeeper }
 }
+
+/** Samples a second of what a codec carries. */
+const rateOf = (codec: string): number => ({ opus: 48_000, G722: 16_000 })[codec] ?? 8000
 
 /** Level of a tone in what a terminal heard lately, dBFS. */
 const level = ({ phone }: { phone: RtpPhone }, frequencyHz: number, rateHz = 8000): number =>
@@ -77,6 +76,27 @@ const indications = ({ events }: Terminal): string[] =>
     const { value } = event.message
     return [value.type === 'conferenceIndication' ? value.value.type : value.type]
   })
+
+test('rooms of different codecs in one conference hear each other: A-law, G.729, Opus, G.722', async (t) => {
+  const { room } = await scene(t)
+  const tones = { PCMA: 440, G729: 700, opus: 1000, G722: 1700 } as const
+  const rooms: Record<string, Terminal> = {}
+  for (const [codec, frequencyHz] of Object.entries(tones)) {
+    rooms[codec] = await room(`room-${codec.toLowerCase()}`, frequencyHz, codec)
+    await rooms[codec].call('council')
+  }
+  await sleep(1500)
+  for (const { phone } of Object.values(rooms)) phone.takeHeard()
+  await sleep(1500)
+  for (const [codec, { phone }] of Object.entries(rooms)) {
+    const heard = phone.takeHeard().subarray(-rateOf(codec))
+    for (const [said, frequencyHz] of Object.entries(tones)) {
+      const decibels = toneLevel(heard, rateOf(codec), frequencyHz)
+      if (said === codec) t.true(decibels < -40, `${codec} hears itself, ${decibels.toFixed(0)} dBFS`)
+      else t.true(decibels > -32, `${codec} hears ${said}, ${decibels.toFixed(0)} dBFS`)
+    }
+  }
+})
 
 test('two rooms and a telephone in one conference hear each other and not themselves; numbers, roster, record, price', async (t) => {
   const { bench, media, mcu, room, entriesOf } = await scene(t)
