@@ -7,6 +7,8 @@ import type { ControlFile } from '#suite'
 import { arq, brq, drq, openRasClient, type RasClient, rrq } from '../gateways/h323/gatekeeper/testing/ras-client.ts'
 import { reasonOf } from '../gateways/h323/gatekeeper/testing/room.ts'
 import { askSealed } from '../gateways/h323/gatekeeper/testing/sealing.ts'
+import { durable, startRedis } from '../ledger/testing/redis-server.ts'
+import { freeTcpPort } from './free-ports.ts'
 import { type H323Account, readAccounts } from './h323-accounts.ts'
 import { type RunningSuite, runSuite, temporaryFolder, until } from './testing/harness.ts'
 
@@ -42,6 +44,18 @@ async function control({ suite }: RunningSuite) {
     return { status: response.status, text, json: () => JSON.parse(text) }
   }
 }
+
+test('registrations are kept on a Redis server where the settings say so', async (t) => {
+  const port = await freeTcpPort('127.0.0.1')
+  const redis = await startRedis(durable, port)
+  t.teardown(redis.stop)
+  const store = { kind: 'redis', host: '127.0.0.1', port } as const
+  const running = await runSuite(t, { ...settings, h323: { ...settings.h323, store } })
+  await join323(t, running, 'guardian-1')
+  t.regex(await redis.ask('DBSIZE'), /^:[1-9]/)
+  const { endpoints } = (await (await control(running))('/v1/h323/endpoints')).json()
+  t.true(endpoints.some(({ user }: { user: string }) => user === 'guardian-1'))
+})
 
 test('a room calls another: guarded, admitted, priced, in the ledger, and seen by operators', async (t) => {
   const running = await runSuite(t, settings)
