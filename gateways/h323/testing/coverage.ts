@@ -2,24 +2,26 @@ import { Session } from 'node:inspector'
 
 /** Which code ran, told by V8, block by block. */
 export interface Coverage {
-  /** Blocks that ran since the last call, and never before. Nothing is fresh twice. */
-  readonly fresh: () => readonly string[]
-  /** Makes these blocks count as never run again. */
-  readonly forget: (blocks: readonly string[]) => void
+  /** Functions of which something ran since the last call that never ran before. */
+  readonly fresh: () => readonly Fresh[]
+  /** Takes that back, so that it can be fresh again. */
+  readonly forget: (found: readonly Fresh[]) => void
   readonly close: () => void
 }
 
-interface Range {
-  readonly startOffset: number
-  readonly endOffset: number
-  readonly count: number
+type Interval = readonly [from: number, to: number]
+
+export interface Fresh {
+  readonly name: string
+  /** What of the function had never run before; undefined when nothing of it had. */
+  readonly idle: readonly Interval[] | undefined
 }
 
 /**
- * Counts blocks of the scripts whose address holds `part`, in this thread.
+ * Follows the scripts whose address holds `part`, in this thread.
  *
- * @remarks V8 tells a function that ran with the blocks of it that did not: a block is named by where it begins, and has run when its function did and
- * it is not among those.
+ * @remarks V8 tells each function that ran with the blocks of it that did not. What did not run in any of the tellings never ran: something is new when
+ * that grows less.
  * @see Chrome DevTools Protocol, Profiler.takePreciseCoverage
  */
 export function openCoverage(part: string): Coverage {
@@ -27,40 +29,50 @@ export function openCoverage(part: string): Coverage {
   session.connect()
   session.post('Profiler.enable')
   session.post('Profiler.startPreciseCoverage', { callCount: false, detailed: true })
-  /** Blocks that were seen not to run, by function. Those that are seen to run leave it. */
-  const blocks = new Map<string, Set<number>>()
-  const ran = new Set<string>()
+  const never = new Map<string, readonly Interval[]>()
+
   return {
     fresh: () => {
-      const found: string[] = []
+      const found: Fresh[] = []
       session.post('Profiler.takePreciseCoverage', (error, taken) => {
         if (error !== null) throw error
         for (const { url, functions } of taken.result) {
           if (!url.includes(part)) continue
-          for (const { ranges } of functions) visit(url, ranges)
+          for (const { ranges } of functions) {
+            const [whole] = ranges
+            if (whole === undefined || whole.count === 0) continue
+            const name = `${url}:${whole.startOffset}`
+            const before = never.get(name)
+            const idle = ranges
+              .filter(({ count }) => count === 0)
+              .map(({ startOffset, endOffset }): Interval => [startOffset, endOffset])
+            const still = before === undefined ? idle : common(before, idle)
+            if (before === undefined || lengthOf(still) < lengthOf(before)) found.push({ name, idle: before })
+            never.set(name, still)
+          }
         }
       })
       return found
-
-      function visit(url: string, ranges: readonly Range[]): void {
-        const [whole, ...inner] = ranges
-        if (whole === undefined || whole.count === 0) return
-        const name = `${url}:${whole.startOffset}`
-        const known = blocks.get(name) ?? new Set<number>()
-        blocks.set(name, known)
-        for (const { startOffset } of inner) known.add(startOffset)
-        const idle = inner.filter(({ count }) => count === 0)
-        for (const at of [whole.startOffset, ...known]) {
-          const block = `${name}:${at}`
-          if (ran.has(block) || idle.some(({ startOffset, endOffset }) => at >= startOffset && at < endOffset)) continue
-          ran.add(block)
-          found.push(block)
-        }
-      }
     },
-    forget: (names) => {
-      for (const name of names) ran.delete(name)
+    forget: (found) => {
+      for (const { name, idle } of found) {
+        if (idle === undefined) never.delete(name)
+        else never.set(name, idle)
+      }
     },
     close: () => session.disconnect()
   }
+}
+
+const lengthOf = (intervals: readonly Interval[]): number => intervals.reduce((sum, [from, to]) => sum + to - from, 0)
+
+/** What lies in both. Intervals of one list do not overlap. */
+function common(some: readonly Interval[], others: readonly Interval[]): Interval[] {
+  const both: Interval[] = []
+  for (const [from, to] of some)
+    for (const [otherFrom, otherTo] of others) {
+      const [least, most] = [Math.max(from, otherFrom), Math.min(to, otherTo)]
+      if (least < most) both.push([least, most])
+    }
+  return both
 }

@@ -35,7 +35,7 @@ export interface FuzzReport {
   readonly taken: number
   /** Different ways inputs ended. */
   readonly ways: number
-  /** Blocks of code that ran. */
+  /** How often code ran that had never run before, function by function. */
   readonly blocks: number
   readonly slowestMs: number
   readonly heapGrowthMb: number
@@ -201,7 +201,7 @@ async function main(): Promise<void> {
     const report = await inThread(target, Math.ceil(inputs! / chosen.length), seed!)
     total += report.inputs
     say(
-      `${report.target}: ${report.inputs} inputs, ${report.taken} well-formed, ${report.ways} ways to end, ${report.blocks} blocks of code, slowest ${report.slowestMs.toFixed(1)} ms, heap ${report.heapGrowthMb.toFixed(1)} MB`
+      `${report.target}: ${report.inputs} inputs, ${report.taken} well-formed, ${report.ways} ways to end, new code ${report.blocks} times, slowest ${report.slowestMs.toFixed(1)} ms, heap ${report.heapGrowthMb.toFixed(1)} MB`
     )
   }
   const note = `seed ${seed}: no crash, no hang, no growth`
