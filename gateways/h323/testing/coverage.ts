@@ -6,8 +6,12 @@ export interface Coverage {
   readonly fresh: () => readonly Fresh[]
   /** Takes that back, so that it can be fresh again. */
   readonly forget: (found: readonly Fresh[]) => void
+  /** Takes the forgetting back: what did not run once more did so the first time. */
+  readonly remember: (found: readonly Fresh[]) => void
   readonly close: () => void
 }
+
+const tools = /\/testing\/(?!.*\.test\.ts$)/
 
 type Interval = readonly [from: number, to: number]
 
@@ -15,10 +19,12 @@ export interface Fresh {
   readonly name: string
   /** What of the function had never run before; undefined when nothing of it had. */
   readonly idle: readonly Interval[] | undefined
+  /** What of it has not run even now. */
+  readonly still: readonly Interval[]
 }
 
 /**
- * Follows the scripts whose address holds `part`, in this thread.
+ * Follows the scripts whose address holds `part`, those that do the testing excepted, in this thread.
  *
  * @remarks V8 tells each function that ran with the blocks of it that did not. What did not run in any of the tellings never ran: something is new when
  * that grows less.
@@ -37,7 +43,7 @@ export function openCoverage(part: string): Coverage {
       session.post('Profiler.takePreciseCoverage', (error, taken) => {
         if (error !== null) throw error
         for (const { url, functions } of taken.result) {
-          if (!url.includes(part)) continue
+          if (!url.includes(part) || tools.test(url)) continue
           for (const { ranges } of functions) {
             const [whole] = ranges
             if (whole === undefined || whole.count === 0) continue
@@ -47,7 +53,7 @@ export function openCoverage(part: string): Coverage {
               .filter(({ count }) => count === 0)
               .map(({ startOffset, endOffset }): Interval => [startOffset, endOffset])
             const still = before === undefined ? idle : common(before, idle)
-            if (before === undefined || lengthOf(still) < lengthOf(before)) found.push({ name, idle: before })
+            if (before === undefined || lengthOf(still) < lengthOf(before)) found.push({ name, idle: before, still })
             never.set(name, still)
           }
         }
@@ -58,6 +64,12 @@ export function openCoverage(part: string): Coverage {
       for (const { name, idle } of found) {
         if (idle === undefined) never.delete(name)
         else never.set(name, idle)
+      }
+    },
+    remember: (found) => {
+      for (const { name, still } of found) {
+        const now = never.get(name)
+        never.set(name, now === undefined ? still : common(now, still))
       }
     },
     close: () => session.disconnect()

@@ -99,6 +99,7 @@ export function fuzz(target: Target, inputs: number, seed: number, at: (input: B
         target.run(input, randomFrom(cuts))
         if (coverage.fresh().length > 0) keep(input)
       }
+      coverage.remember(found)
       blocks += found.length
     }
     batch = []
