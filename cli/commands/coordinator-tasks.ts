@@ -1,9 +1,9 @@
 import { type NewTask, type Task, type TaskState, taskStates } from '#coordinator'
-import type { JsonObject } from '#kernel'
 import { type Arguments, CommandError, UsageError } from '../arguments.ts'
 import { readCapabilities } from '../capabilities.ts'
 import type { Run } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
+import { readObject } from '../json-option.ts'
 import { type Output, printable } from '../output.ts'
 import { refused, withPlugins } from '../plugins.ts'
 import { table } from '../table.ts'
@@ -164,13 +164,3 @@ export const status: Run = (args, output) =>
       await output.line(printable(line))
     return exitCodes.ok
   })
-
-function readObject(text: string, option: string): JsonObject {
-  try {
-    const value: unknown = JSON.parse(text)
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as JsonObject
-  } catch {
-    // told below
-  }
-  throw new UsageError(`${option}: expected a JSON object`)
-}

@@ -2,10 +2,11 @@ import { randomUUID } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { newTraceId, type WitnessEvent } from '#kernel'
 import { appendItem, appendOnce, ledgerFiles } from '#ledger'
-import { type Arguments, CommandError, UsageError } from '../arguments.ts'
+import { type Arguments, CommandError } from '../arguments.ts'
 import type { Run } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { readInput } from '../files.ts'
+import { readObject } from '../json-option.ts'
 import { ledgerFolder } from '../ledger.ts'
 
 const newOrigin = 'infrafabric.local/witness'
@@ -45,14 +46,4 @@ async function readEvent(args: Arguments): Promise<WitnessEvent> {
     ),
     ...Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== undefined))
   }
-}
-
-function readObject(text: string, option: string): WitnessEvent['payload'] {
-  try {
-    const value: unknown = JSON.parse(text)
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as WitnessEvent['payload']
-  } catch {
-    throw new UsageError(`${option} is not JSON`)
-  }
-  throw new UsageError(`${option}: expected a JSON object`)
 }
