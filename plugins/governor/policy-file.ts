@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
-import { isNode, LineCounter, parseDocument } from 'yaml'
 import { z } from 'zod'
 import { ConfigError, isHazardName } from '#kernel'
+import { readYaml } from '#kernel/yaml'
 import type { PolicyRule } from './policy.ts'
 
 export interface PolicyFile {
@@ -64,11 +64,6 @@ const ruleSchema = z
 
 const policySchema = z.strictObject({ rules: z.array(ruleSchema).max(mostRules) })
 
-const pathText = (path: readonly PropertyKey[]): string =>
-  path.length === 0
-    ? '(file)'
-    : path.map((part, at) => (typeof part === 'number' ? `[${part}]` : `${at === 0 ? '' : '.'}${String(part)}`)).join('')
-
 /** Names of the rules, whatever else is wrong with them. */
 function namesOf(content: unknown): unknown[] {
   const rules = (content as { readonly rules?: unknown } | null)?.rules
@@ -82,45 +77,7 @@ function namesOf(content: unknown): unknown[] {
  * @throws {ConfigError} with every problem found, each as `line N, column M: path: what is wrong`
  */
 export function readPolicyFile(text: string, source: string): PolicyFile {
-  if (Buffer.byteLength(text) > largestFile) throw new ConfigError(source, [`larger than ${largestFile} octets`])
-  const lines = new LineCounter()
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
-  const place = (offset: number): string => {
-    const { line, col } = lines.linePos(offset)
-    return `line ${line}, column ${col}`
-  }
-  if (document.errors.length > 0)
-    throw new ConfigError(
-      source,
-      document.errors.map(({ pos, message }) => `${place(pos[0])}: ${message}`)
-    )
-  const problems: { offset: number; text: string }[] = []
-  /** Notes a problem at the nearest value there is on the way to `path`. */
-  const problem = (path: readonly PropertyKey[], what: string): void => {
-    let offset = 0
-    for (let depth = path.length; depth >= 0; depth--) {
-      const node = document.getIn(path.slice(0, depth), true)
-      if (!isNode(node) || !node.range) continue
-      offset = node.range[0]
-      break
-    }
-    problems.push({ offset, text: `${place(offset)}: ${pathText(path)}: ${what}` })
-  }
-  const failIfAny = (): void => {
-    if (problems.length === 0) return
-    problems.sort((a, b) => a.offset - b.offset)
-    throw new ConfigError(
-      source,
-      problems.map((each) => each.text)
-    )
-  }
-
-  let content: unknown
-  try {
-    content = document.toJS({ maxAliasCount: 100 })
-  } catch (error) {
-    throw new ConfigError(source, [error instanceof Error ? error.message : String(error)])
-  }
+  const { content, problem, failIfAny } = readYaml(text, source, largestFile, (line, column) => `line ${line}, column ${column}`)
   const names = new Set<unknown>()
   for (const [index, name] of namesOf(content).entries()) {
     if (name !== undefined && names.has(name)) problem(['rules', index, 'name'], 'another rule has this name')

@@ -1,5 +1,5 @@
-import { isNode, LineCounter, parseDocument } from 'yaml'
 import { ConfigError } from '#kernel'
+import { pathText, readYaml } from '#kernel/yaml'
 import { type PublicKey, readPublicKey } from './keys.ts'
 import { registrySchema } from './registry-schema.ts'
 import { addressKey, parseAddressOfRecord } from './sip-uri.ts'
@@ -44,44 +44,7 @@ const largestFile = 4 * 1024 * 1024
  * @throws {ConfigError} with every problem found, each as `line N: path: what is wrong`
  */
 export function parseRegistry(text: string, source: string, hazards: readonly string[]): Registry {
-  if (Buffer.byteLength(text) > largestFile) throw new ConfigError(source, [`larger than ${largestFile} bytes`])
-  const lines = new LineCounter()
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
-  const at = (offset: number): string => `line ${lines.linePos(offset).line}`
-  if (document.errors.length > 0)
-    throw new ConfigError(
-      source,
-      document.errors.map((error) => `${at(error.pos[0])}: ${error.message}`)
-    )
-
-  const problems: { offset: number; text: string }[] = []
-  /** Notes a problem at the nearest value there is on the way to `path`. */
-  const problem = (path: readonly PropertyKey[], what: string): void => {
-    let offset = 0
-    for (let depth = path.length; depth >= 0; depth--) {
-      const node = document.getIn(path.slice(0, depth), true)
-      if (isNode(node) && node.range) {
-        offset = node.range[0]
-        break
-      }
-    }
-    problems.push({ offset, text: `${at(offset)}: ${pathText(path)}: ${what}` })
-  }
-  const failIfAny = (): void => {
-    if (problems.length === 0) return
-    problems.sort((a, b) => a.offset - b.offset)
-    throw new ConfigError(
-      source,
-      problems.map((each) => each.text)
-    )
-  }
-
-  let content: unknown
-  try {
-    content = document.toJS({ maxAliasCount: 100 })
-  } catch (error) {
-    throw new ConfigError(source, [error instanceof Error ? error.message : String(error)])
-  }
+  const { content, problem, failIfAny } = readYaml(text, source, largestFile, (line) => `line ${line}`)
   const read = registrySchema.safeParse(content)
   if (!read.success) {
     for (const issue of read.error.issues) {
@@ -179,10 +142,4 @@ function indexRegistry(parties: readonly Party[]): Registry {
     byKeyId: (keyId) => byKeyId.get(keyId),
     bySpecialisation: (hazard) => bySpecialisation.get(hazard) ?? []
   }
-}
-
-/** `experts[2].uri`; the root is `(file)`. */
-function pathText(path: readonly PropertyKey[]): string {
-  if (path.length === 0) return '(file)'
-  return path.map((step, index) => (typeof step === 'number' ? `[${step}]` : `${index === 0 ? '' : '.'}${String(step)}`)).join('')
 }
