@@ -99,7 +99,7 @@ export function revokeToken(path: string, id: string): boolean {
 }
 
 export interface TokenBook {
-  /** Who holds this token; null when nobody does. Takes as long for every token. */
+  /** Who holds this token; null when nobody does. Takes as long for every token in the file. */
   readonly callerOf: (token: string) => Caller | null
   /** Whether a token has not been revoked since. */
   readonly isGood: (id: string) => boolean
@@ -110,7 +110,8 @@ const lookAgainMs = 500
 const ownId = '00000000'
 
 /**
- * The file as it is now: looked at again at most twice a second. A file that has become unreadable holds no tokens.
+ * The file as it is now: looked at again twice a second at most, and for every token it does not know, so that a token is good as soon as it is made.
+ * A file that has become unreadable holds no tokens.
  *
  * @param onProblem told the code, once for each change of the file
  * @param ownToken of an admin that is in no file
@@ -129,8 +130,8 @@ export function openTokenBook(
     const stat = statSync(path, { throwIfNoEntry: false })
     return stat === undefined ? 'none' : `${stat.ino} ${stat.mtimeMs} ${stat.size} ${stat.mode}`
   }
-  const refresh = () => {
-    if (monotonicMs() - lookedAt < lookAgainMs) return
+  const refresh = (olderThanMs = lookAgainMs) => {
+    if (monotonicMs() - lookedAt < olderThanMs) return
     lookedAt = monotonicMs()
     const now = versionNow()
     if (now === version) return
@@ -142,15 +143,21 @@ export function openTokenBook(
       onProblem(errorCode(error))
     }
   }
+  const holderOf = (presented: Buffer): Caller | null => {
+    let caller: Caller | null = null
+    for (const { digest: expected, id, name, role } of [...own, ...tokens]) {
+      if (timingSafeEqual(expected, presented)) caller = { id, name, role }
+    }
+    return caller
+  }
   return {
     callerOf: (token) => {
       refresh()
       const presented = digest(token)
-      let caller: Caller | null = null
-      for (const { digest: expected, id, name, role } of [...own, ...tokens]) {
-        if (timingSafeEqual(expected, presented)) caller = { id, name, role }
-      }
-      return caller
+      const caller = holderOf(presented)
+      if (caller !== null) return caller
+      refresh(0)
+      return holderOf(presented)
     },
     isGood: (id) => {
       refresh()
