@@ -4,6 +4,7 @@
  * Gateways never import each other; they meet in the contracts that are declared here (call context, witness, guard, conference).
  */
 export * from './bridge-states.ts'
+export * from './call-bridge.ts'
 export * from './call-out.ts'
 export * from './clock.ts'
 export * from './conference.ts'
