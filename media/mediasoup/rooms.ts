@@ -20,6 +20,7 @@ import type { MediaPlane } from '../media.ts'
 import { PlainVideo } from '../video/plain-video.ts'
 import { Stage } from '../video/stage.ts'
 import { VideoLeg } from '../video/video-leg.ts'
+import { type DataLink, openDataLink } from './data-link.ts'
 import { bridgeSuite, type PeerTransports, type RoomLeg, WebRtcPeer } from './peer.ts'
 import { isWebRtc, ourCodecs, readWebRtcOffer, type WebRtcOffer } from './sdp-webrtc.ts'
 import { type MediasoupCounts, MediasoupWorkers, roomsClosed } from './workers.ts'
@@ -55,6 +56,14 @@ export interface Rooms extends ConferencePort {
     context: CallContext,
     request: Omit<JoinRequest, 'offer'>
   ) => Promise<{ readonly ok: true; readonly leg: RoomLeg; readonly sdp: string } | MediaRefusal>
+  /**
+   * Takes the offer of a browser's connection for data channels, which is beside that of its sound.
+   *
+   * @throws {InfraFabricError} `media.mediasoup.lost`
+   */
+  readonly openData: (
+    offer: string
+  ) => Promise<{ readonly ok: true; readonly link: DataLink; readonly sdp: string } | MediaRefusal>
   /** Whose picture a participant sees; null for nobody's. */
   readonly shownTo: (conference: string, participant: string) => string | null
   readonly counts: () => Readonly<MediasoupCounts>
@@ -222,6 +231,12 @@ export async function createRooms(plane: MediaPlane, config: RoomsConfig): Promi
     invite: async (context, request) => {
       if (closing !== null) throw roomsClosed()
       return open(context, { ...request, offer: null }, null)
+    },
+    openData: async (offer) => {
+      if (closing !== null) throw roomsClosed()
+      const announced = announcedAddress === null ? {} : { announcedAddress }
+      const listenInfo = { protocol: 'udp', ip: address, portRange: { min, max }, ...announced } as const
+      return openDataLink(await workers.router([]), listenInfo, offer)
     },
     shownTo: (conference, participant) => stages.get(conference)?.shownTo(participant) ?? null,
     counts: () => ({ ...workers.counts }),
