@@ -3,6 +3,7 @@
  *
  * Gateways never import each other; they meet in the contracts that are declared here (call context, witness, guard, conference).
  */
+export * from './bridge-session.ts'
 export * from './bridge-states.ts'
 export * from './call-bridge.ts'
 export * from './call-out.ts'
