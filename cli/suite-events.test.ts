@@ -11,7 +11,7 @@ test('a call reads as a story', (t) => {
     shown({ ...call, type: 'received', fromUri: 'sip:a@b', toUri: 'sip:council@c', conference: 'council', hazard: 'safety' }),
     { tone: 'plain', text: '12:00:00.005  [0af76519] sip:a@b dials sip:council@c about safety' }
   )
-  t.like(shown({ ...call, type: 'decided', verdict: 'reject', code: 'guard.signature.replayed', expertId: null }), {
+  t.like(shown({ ...call, type: 'decided', verdict: 'reject', code: 'guard.signature.replayed', expertId: null, findings: [] }), {
     tone: 'bad'
   })
   t.regex(shown({ ...call, type: 'answered', setupMs: 12.4 })!.text, /answered after 12 ms$/)

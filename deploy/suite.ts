@@ -262,6 +262,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
         voices: config.media.voices,
         limits: config.media.limits,
         srtp: config.media.srtp,
+        ice: config.media.ice,
         log: log.child({ part: 'media' })
       })
       try {
@@ -380,6 +381,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
       },
       (running) => running.close()
     )
+    listeners.add(webrtc.calls.take)
   }
   const ownTraceId = newTraceId()
   const tellOwn = async (event: string) => {
@@ -434,10 +436,12 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
     clock
   })
   escalator = calling
+  webrtc?.calls.follow(calling)
 
   const stopWatching = watchRegistry(guard, clock, registryPollMs, (change) => {
     if (!change.ok) return emit({ ...change, at: clock.now() })
     const told = (newUsers: readonly string[]) => emit({ ...change, at: clock.now(), newUsers })
+    void webrtc?.council.registryChanged()
     if (edge === null) return told([])
     edge
       .registryChanged()

@@ -3,9 +3,11 @@
 import type { RunningGuard } from '#guard'
 import type { Clock, Log, Witness } from '#kernel'
 import { createRooms, type MediaPlane, type RoomLeg, type Rooms } from '#media'
-import { type BrowserLeg, type CouncilRooms, type CouncilService, startCouncilService } from '#webrtc'
+import { type BrowserLeg, type CouncilPorts, type CouncilRooms, type CouncilService, startCouncilService } from '#webrtc'
 import type { SuiteConfig } from './config.ts'
 import { freeUdpRange } from './free-ports.ts'
+import { recordingGuard } from './guard.ts'
+import { type CallsFollowed, followCalls } from './webrtc-context.ts'
 
 export interface WebRtcPorts {
   readonly media: MediaPlane
@@ -19,6 +21,10 @@ export interface WebRtcPorts {
 export interface RunningWebRtc {
   readonly council: CouncilService
   readonly rooms: Rooms
+  /** Is to be told what the suite tells, and of escalations. */
+  readonly calls: CallsFollowed
+  /** Hazards that a party of the registry is called for; none for a Guardian's id or nobody's. */
+  readonly specialisationsOf: (id: string) => readonly string[]
   readonly close: () => Promise<void>
 }
 
@@ -56,8 +62,33 @@ function councilRooms(rooms: Rooms, media: MediaPlane): CouncilRooms {
   }
 }
 
+/** Asks IF.guard for who has shown a seat's token, as for who has shown a password: from there on the rules are those of calls. */
+function admission({ escalation, failClosed }: SuiteConfig, { guard, witness, clock }: WebRtcPorts): CouncilPorts['admit'] {
+  const recording = recordingGuard(guard, witness, failClosed)
+  return async (context, { party: id, conference, hazard, participant, from }) => {
+    const party = guard.registry().byId(id)
+    if (party === undefined) return 'guard.registered.unknown'
+    const { verdict, code } = await recording.decide(context, {
+      direction: 'inbound',
+      method: 'JOIN',
+      callId: participant,
+      cseq: 1,
+      fromUri: party.uri,
+      toUri: `sip:${conference}@${escalation.domain}`,
+      claimedTraceId: null,
+      hazard,
+      signature: null,
+      body: new Uint8Array(),
+      edge: { ...from, certificateIdentity: null, authenticatedUser: party.digestUser, digestAlgorithm: null },
+      receivedAt: clock.now()
+    })
+    return verdict === 'approve' ? null : code
+  }
+}
+
 /** Starts mediasoup and the council's page. @throws as createRooms and startCouncilService */
-export async function startWebRtc({ listen, webrtc }: SuiteConfig, ports: WebRtcPorts): Promise<RunningWebRtc> {
+export async function startWebRtc(config: SuiteConfig, ports: WebRtcPorts): Promise<RunningWebRtc> {
+  const { listen, webrtc } = config
   const { media, guard, witness, clock, log } = ports
   const address = webrtc.address ?? listen.address
   const rooms = await createRooms(media, {
@@ -69,14 +100,25 @@ export async function startWebRtc({ listen, webrtc }: SuiteConfig, ports: WebRtc
     clock,
     log: log.child({ of: 'mediasoup' })
   })
+  const calls = followCalls(guard, clock)
   try {
     const council = await startCouncilService(
       { address, port: webrtc.port, tls: webrtc.tls, url: webrtc.url, seatMs: webrtc.seatHours * hourMs },
-      { rooms: councilRooms(rooms, media), roleOf: (id) => guard.registry().byId(id)?.role, witness, clock, log }
+      {
+        rooms: councilRooms(rooms, media),
+        calls,
+        admit: admission(config, ports),
+        roleOf: (id) => guard.registry().byId(id)?.role,
+        witness,
+        clock,
+        log
+      }
     )
     return {
       council,
       rooms,
+      calls,
+      specialisationsOf: (id) => guard.registry().byId(id)?.specialisations ?? [],
       close: async () => {
         await council.close()
         await rooms.close()

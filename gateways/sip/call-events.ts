@@ -1,4 +1,4 @@
-import type { BridgeState, Layer, LegStats } from '#kernel'
+import type { BridgeState, Layer, LegStats, PolicyFinding } from '#kernel'
 import type { EdgeReport } from './edge-report.ts'
 
 /** What a live view of a call shows. The ledger's entries say more and are the record; these are told at the same moments. */
@@ -23,7 +23,14 @@ export type CallTimelineEvent = {
       readonly hazard: string
       readonly expertId: string
     }
-  | { readonly type: 'decided'; readonly verdict: 'approve' | 'reject'; readonly code: string; readonly expertId: string | null }
+  | {
+      readonly type: 'decided'
+      readonly verdict: 'approve' | 'reject'
+      readonly code: string
+      readonly expertId: string | null
+      /** Without their reasons, which are for operators. */
+      readonly findings: readonly Omit<PolicyFinding, 'reason'>[]
+    }
   | { readonly type: 'ringing' }
   | { readonly type: 'answered'; readonly setupMs: number }
   | { readonly type: 'established'; readonly conference: string; readonly participant: string; readonly codec: string | null }

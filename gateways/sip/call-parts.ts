@@ -251,7 +251,8 @@ export function createCallParts(
         edgeLayers: [...edgeLayers],
         ...(receipt === undefined ? {} : { receipt: { ...receipt } })
       })
-      event({ type: 'decided', verdict, code, expertId })
+      const shown = findings.map(({ policy, verdict, code }) => ({ policy, verdict, code }))
+      event({ type: 'decided', verdict, code, expertId, findings: shown })
     },
     takeAnswer: (sdp, agreed) => {
       const refused = (reason: string) =>

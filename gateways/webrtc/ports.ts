@@ -1,5 +1,16 @@
 /** What the council page needs of others; the suite gives it. */
-import type { CallContext, Clock, ConferenceLeg, JoinRequest, Log, MediaRefusal, ParticipantRole, Witness } from '#kernel'
+import type {
+  CallContext,
+  Clock,
+  ConferenceLeg,
+  EdgeFacts,
+  JoinRequest,
+  Log,
+  MediaRefusal,
+  ParticipantRole,
+  Witness
+} from '#kernel'
+import type { CallsInContext } from './context.ts'
 
 /** How the way to a browser is doing, in the words of ICE (RFC 8445) and DTLS. */
 export interface ConnectionChange {
@@ -7,14 +18,20 @@ export interface ConnectionChange {
   readonly state: string
 }
 
-/** A browser's leg in the conference. */
+/** A seat's leg in the conference. */
 export interface BrowserLeg extends ConferenceLeg {
-  readonly onConnection: (listener: (event: ConnectionChange) => void) => void
+  /** Absent for an agent, whose sound comes as plain RTP. */
+  readonly onConnection?: (listener: (event: ConnectionChange) => void) => void
 }
+
+export const seatKinds = ['person', 'agent'] as const
+export type SeatKind = (typeof seatKinds)[number]
 
 export interface RosterMember {
   readonly participant: string
   readonly role: ParticipantRole
+  /** A person, or a program that acts for the party. */
+  readonly kind: SeatKind
   readonly muted: boolean
   readonly handRaised: boolean
   readonly speaking: boolean
@@ -28,7 +45,7 @@ export interface CouncilRooms {
     context: CallContext,
     request: JoinRequest & { readonly offer: string }
   ) => Promise<{ readonly ok: true; readonly leg: BrowserLeg; readonly sdp: string } | MediaRefusal>
-  readonly roster: (conference: string) => readonly RosterMember[]
+  readonly roster: (conference: string) => readonly Omit<RosterMember, 'kind'>[]
   /** Of the participant itself. @throws {InfraFabricError} when it is gone */
   readonly mute: (conference: string, participant: string, muted: boolean) => void
   /** @throws {InfraFabricError} when it is gone */
@@ -37,8 +54,30 @@ export interface CouncilRooms {
   readonly onChange: (listener: (conference: string) => void) => void
 }
 
+/** What is told of the calls of a conference. */
+export interface CouncilCalls {
+  readonly of: (conference: string) => CallsInContext
+  /** Told the name of a conference of which something has changed. */
+  readonly onChange: (listener: (conference: string) => void) => void
+}
+
+/** Whoever proves to have a party's seat, and from where. */
+export interface Admission {
+  readonly party: string
+  readonly conference: string
+  readonly hazard: string | null
+  /** Name in the conference. */
+  readonly participant: string
+  /** SHA-256 of the seat's token: what was shown in place of a digest. */
+  readonly seat: string
+  readonly from: Pick<EdgeFacts, 'sourceAddress' | 'transport' | 'tlsVersion' | 'tlsCipher'>
+}
+
 export interface CouncilPorts {
   readonly rooms: CouncilRooms
+  readonly calls: CouncilCalls
+  /** Asks IF.guard, which records what it decides. @returns the code of a refusal, null for none */
+  readonly admit: (context: CallContext, admission: Admission) => Promise<string | null>
   /** Role of a party of the registry; undefined for nobody's id. */
   readonly roleOf: (id: string) => ParticipantRole | undefined
   readonly witness: Pick<Witness, 'record'>

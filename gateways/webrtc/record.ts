@@ -11,11 +11,12 @@ export type WebRtcEvent =
   | 'ice_candidates_gathered'
   | 'ice_connection_state_changed'
   | 'media_stream_ready'
+  | 'message_sent'
   | 'webrtc_error'
   | 'webrtc_connection_closed'
 
-/** Descriptions are recorded by their hash. */
-export const sdpHash = (sdp: string): string => createHash('sha256').update(sdp, 'utf8').digest('hex')
+/** Descriptions and messages are recorded by their hash. */
+export const textHash = (text: string): string => createHash('sha256').update(text, 'utf8').digest('hex')
 
 export class Recorder {
   readonly #witness: Pick<Witness, 'record'>

@@ -3,9 +3,12 @@
  * grace goes on with the same leg, by another way of ICE where that is needed.
  */
 import { type CallContext, errorCode, type JsonObject, newTraceId, type ParticipantRole, recordOfQuality } from '#kernel'
-import type { BrowserLeg, CouncilPorts } from './ports.ts'
-import { Recorder, sdpHash } from './record.ts'
-import type { PageSignal, RefusalCode, ServiceSignal } from './signals.ts'
+import { type CouncilContext, contextOf } from './context.ts'
+import { type SeatTerms, seatName } from './invitations.ts'
+import type { MotionOutcome, Motions, Voter } from './motions.ts'
+import type { Admission, BrowserLeg, CouncilPorts, RosterMember } from './ports.ts'
+import { Recorder, textHash } from './record.ts'
+import type { NoticeCode, PageSignal, RefusalCode, ServiceSignal } from './signals.ts'
 
 /** A page that is connected to the service. */
 export interface PageChannel {
@@ -14,23 +17,43 @@ export interface PageChannel {
   readonly refuse: (code: RefusalCode, reason: string) => void
 }
 
-export interface SeatTaker {
-  readonly id: string
-  readonly conference: string
+export interface SeatTaker extends SeatTerms {
+  /** The invitation's. */
+  readonly key: string
   readonly role: ParticipantRole
+  /** What the page signs votes with; null where it does not vote. */
+  readonly voteKey: string | null
+  readonly from: Admission['from']
 }
+
+/** What the seats of a service have in common. */
+export interface Council {
+  readonly motions: Motions
+  readonly roster: (conference: string) => readonly RosterMember[]
+  /** Gives a message to one participant of the conference who has a seat, or to all but the sender. @returns whether somebody got it */
+  readonly deliver: (conference: string, from: string, to: string | null, body: string) => boolean
+  /** Told when a seat without sound has come or gone. */
+  readonly changed: (conference: string) => void
+}
+
+const refusals: ReadonlyMap<string, string> = new Map([
+  ['guard.rate.exceeded', 'too many attempts: try again in a minute'],
+  ['witness.unrecorded', 'your coming cannot be recorded now']
+])
 
 export class Seat {
   readonly participant: string
   readonly conference: string
   readonly #taker: SeatTaker
   readonly #ports: CouncilPorts
+  readonly #council: Council
   readonly #graceMs: number
   readonly #ended: (seat: Seat) => void
   readonly #context: CallContext
   readonly #record: Recorder
   readonly #abort = new AbortController()
   #leg: BrowserLeg | null = null
+  #joined = false
   #page: PageChannel | null
   #iceState = 'new'
   #over: Promise<void> | null = null
@@ -42,19 +65,56 @@ export class Seat {
    * @param graceMs how long the seat is kept for a page that is gone
    * @param ended told once, when the seat is free
    */
-  constructor(taker: SeatTaker, page: PageChannel, ports: CouncilPorts, graceMs: number, ended: (seat: Seat) => void) {
+  constructor(
+    taker: SeatTaker,
+    page: PageChannel,
+    ports: CouncilPorts,
+    council: Council,
+    graceMs: number,
+    ended: (seat: Seat) => void
+  ) {
     const traceId = newTraceId()
     this.#taker = taker
     this.#page = page
     this.#ports = ports
+    this.#council = council
     this.#graceMs = graceMs
     this.#ended = ended
     this.conference = taker.conference
     this.participant = `${taker.id}-${traceId.slice(0, 8)}`
     const log = ports.log.child({ traceId })
     this.#context = { traceId, log, signal: this.#abort.signal, now: ports.clock.now }
-    const { id, conference, role } = taker
-    this.#record = new Recorder(ports.witness, log, traceId, { party: id, participant: this.participant, conference, role })
+    const { id, conference, role, kind, key } = taker
+    const seat = { party: id, participant: this.participant, conference, role, kind, seat: seatName(key) }
+    this.#record = new Recorder(ports.witness, log, traceId, seat)
+  }
+
+  get key(): string {
+    return this.#taker.key
+  }
+
+  get party(): string {
+    return this.#taker.id
+  }
+
+  get role(): ParticipantRole {
+    return this.#taker.role
+  }
+
+  get kind(): SeatTerms['kind'] {
+    return this.#taker.kind
+  }
+
+  /** In the conference without a leg. */
+  get silent(): boolean {
+    return this.#joined && this.#leg === null && !this.over
+  }
+
+  /** Whoever votes by this seat; null for nobody. */
+  get #voter(): Voter | null {
+    const { id, role, kind, mayVote, voteKey } = this.#taker
+    const votes = role === 'guardian' && (kind === 'person' || mayVote) && voteKey !== null
+    return votes ? { party: id, participant: this.participant, key: voteKey } : null
   }
 
   get over(): boolean {
@@ -62,11 +122,21 @@ export class Seat {
   }
 
   /** Joins the conference; nobody joins whose coming cannot be recorded. */
-  join(offer: string): Promise<void> {
+  join(offer: string | null): Promise<void> {
     return this.#next(async () => {
-      await this.#record.durable('webrtc_connection_started', {})
-      await this.#record.durable('sdp_offer_created', { sdpSha256: sdpHash(offer), iceRestart: false })
-      const { conference, role } = this.#taker
+      const { conference, role, voteKey, id, hazard, key, from } = this.#taker
+      await this.#record.durable('webrtc_connection_started', { voteKey, sound: offer !== null })
+      const admission = { party: id, conference, hazard, participant: this.participant, seat: key, from }
+      const refused = await this.#ports.admit(this.#context, admission)
+      if (refused !== null)
+        return this.#fail('guard.refused', refused, refusals.get(refused) ?? 'IF.guard does not let this seat in')
+      if (this.over) return
+      if (offer === null) {
+        this.#joined = true
+        this.#council.changed(conference)
+        return this.#answer(null)
+      }
+      await this.#record.durable('sdp_offer_created', { sdpSha256: textHash(offer), iceRestart: false })
       const joined = await this.#ports.rooms.join(this.#context, { conference, participant: this.participant, role, offer })
       if (!joined.ok) return this.#fail('conference.refused', joined.code, joined.reason)
       const { leg, sdp } = joined
@@ -75,7 +145,8 @@ export class Seat {
         return
       }
       this.#leg = leg
-      leg.onConnection(({ type, state }) => {
+      this.#joined = true
+      leg.onConnection?.(({ type, state }) => {
         if (type === 'ice') {
           this.#record.tell('ice_connection_state_changed', { state, previous: this.#iceState })
           this.#iceState = state
@@ -92,14 +163,16 @@ export class Seat {
   }
 
   /** A page that comes back; the one before is told so. */
-  resume(page: PageChannel, offer: string): Promise<void> {
+  resume(page: PageChannel, offer: string | null): Promise<void> {
     return this.#next(async () => {
       const leg = this.#leg
-      if (leg === null) return page.refuse('seat.gone', 'the seat is free again: join anew')
+      if (!this.#joined || (leg === null) !== (offer === null))
+        return page.refuse('seat.gone', 'the seat is free again: join anew')
       this.#stopWaiting()
       if (this.#page !== page) this.#page?.refuse('seat.taken-over', 'another page has taken the seat')
       this.#page = page
-      await this.#record.durable('sdp_offer_created', { sdpSha256: sdpHash(offer), iceRestart: true })
+      if (leg === null || offer === null) return this.#answer(null)
+      await this.#record.durable('sdp_offer_created', { sdpSha256: textHash(offer), iceRestart: true })
       const answer = await leg.offered(offer)
       if (answer.ok) this.#answer(answer.sdp)
       else this.#fail('conference.refused', answer.code, answer.reason)
@@ -109,6 +182,19 @@ export class Seat {
   /** Takes a message of the page that has the seat. */
   take(signal: Exclude<PageSignal, { type: 'join' | 'resume' }>): void {
     const { rooms } = this.#ports
+    if (signal.type === 'motion' || signal.type === 'vote' || signal.type === 'close') {
+      void this.#vote(signal)
+      return
+    }
+    if (signal.type === 'data') {
+      const { to, body } = signal
+      const { conference, participant } = this
+      const reached = this.#joined && this.#council.deliver(conference, participant, to, body)
+      if (reached) this.#record.tell('message_sent', { to, octets: Buffer.byteLength(body), sha256: textHash(body) })
+      else this.#notice('data', 'data.nobody')
+      return
+    }
+    if (this.silent && (signal.type === 'mute' || signal.type === 'hand')) return
     try {
       if (signal.type === 'mute') rooms.mute(this.conference, this.participant, signal.muted)
       else if (signal.type === 'hand') rooms.raiseHand(this.conference, this.participant, signal.raised)
@@ -116,7 +202,7 @@ export class Seat {
       else {
         this.#record.tell('sdp_answer_received', {
           toldBy: 'page',
-          sdpSha256: this.#leg === null ? null : sdpHash(this.#leg.localSdp())
+          sdpSha256: this.#leg === null ? null : textHash(this.#leg.localSdp())
         })
         const { candidates, gatheringMs } = signal
         this.#record.tell('ice_candidates_gathered', { toldBy: 'page', candidates: { ...candidates }, gatheringMs })
@@ -135,7 +221,42 @@ export class Seat {
   }
 
   tellRoster(): void {
-    if (this.#leg !== null) this.#page?.send({ type: 'roster', members: this.#ports.rooms.roster(this.conference) })
+    if (this.#joined) this.#page?.send({ type: 'roster', members: this.#council.roster(this.conference) })
+  }
+
+  tellContext(): void {
+    if (this.#joined) this.#page?.send({ type: 'context_update', context: this.#contextNow() })
+  }
+
+  /** @param body of a message to this seat, or to all */
+  tellData(from: string, to: string | null, body: string): void {
+    if (this.#joined) this.#page?.send({ type: 'data', from, to, body })
+  }
+
+  #contextNow(): CouncilContext {
+    const { conference } = this
+    return contextOf(conference, this.#ports.calls.of(conference), this.#council.motions.of(conference))
+  }
+
+  #notice(of: Extract<ServiceSignal, { type: 'notice' }>['of'], code: NoticeCode): void {
+    this.#page?.send({ type: 'notice', of, code })
+  }
+
+  async #vote(signal: Extract<PageSignal, { type: 'motion' | 'vote' | 'close' }>): Promise<void> {
+    const voter = this.#voter
+    if (voter === null || !this.#joined) return this.#notice(signal.type, 'vote.none')
+    const { motions } = this.#council
+    const { conference } = this
+    let outcome: MotionOutcome
+    if (signal.type === 'motion') {
+      const { title, about, seconds } = signal
+      const { calls, escalations } = this.#contextNow()
+      if (about !== null && ![...calls, ...escalations].some(({ traceId }) => traceId === about))
+        return this.#notice('motion', 'motion.about')
+      outcome = await motions.open(conference, voter, { title, about, openMs: seconds * 1000 })
+    } else if (signal.type === 'vote') outcome = await motions.cast(conference, voter, signal, signal.signature)
+    else outcome = await motions.close(conference, voter, signal.motion)
+    if (!outcome.ok) this.#notice(signal.type, outcome.code)
   }
 
   /** Frees the seat. Idempotent; resolves when the leg is gone. */
@@ -153,13 +274,16 @@ export class Seat {
       const quality: JsonObject = stats === undefined ? {} : { quality: recordOfQuality(stats) }
       this.#record.tell('webrtc_connection_closed', { reason, ...quality })
       this.#ended(this)
+      this.#council.changed(this.conference)
     })()
     return this.#over
   }
 
-  #answer(sdp: string): void {
-    this.#page?.send({ type: 'answer', sdp, participant: this.participant, conference: this.conference })
+  #answer(sdp: string | null): void {
+    const { participant, conference } = this
+    this.#page?.send({ type: 'answer', sdp, participant, conference, party: this.#taker.id, votes: this.#voter !== null })
     this.tellRoster()
+    this.tellContext()
   }
 
   #fail(code: RefusalCode, cause: string, reason: string): void {

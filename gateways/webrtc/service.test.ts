@@ -14,6 +14,8 @@ import {
   silentLog,
   type WitnessEvent
 } from '#kernel'
+import type { CallsInContext } from './context.ts'
+import type { SeatTerms } from './invitations.ts'
 import type { BrowserLeg, CouncilRooms } from './ports.ts'
 import { type CouncilConfig, startCouncilService } from './service.ts'
 import type { ServiceSignal } from './signals.ts'
@@ -26,6 +28,7 @@ const stats: LegStats = {
   lost: 0,
   roundTripMs: null,
   encrypted: true,
+  ice: null,
   quality: null
 }
 
@@ -84,6 +87,22 @@ function memoryRooms() {
   return { rooms, members, refuse: (next: MediaRefusal) => (refusal = next) }
 }
 
+/** Calls of a conference, as a test sets them. */
+function memoryCalls() {
+  let told: CallsInContext = { policy: { engine: 'guard-rules/1', hash: 'a'.repeat(64) }, calls: [], escalations: [] }
+  let changed: (conference: string) => void = () => {}
+  return {
+    of: () => told,
+    onChange: (listener: (conference: string) => void) => {
+      changed = listener
+    },
+    set: (next: Partial<CallsInContext>) => {
+      told = { ...told, ...next }
+      changed('council')
+    }
+  }
+}
+
 async function setUp(t: ExecutionContext, more: Partial<CouncilConfig> = {}) {
   const clock = manualClock()
   /** Every time that was to be waited. */
@@ -96,10 +115,14 @@ async function setUp(t: ExecutionContext, more: Partial<CouncilConfig> = {}) {
   const entries: WitnessEvent[] = []
   const ledger = { down: false }
   const registry = new Set(['guardian-1', 'guardian-2'])
+  const guard = { refuses: null as string | null }
+  const calls = memoryCalls()
   const service = await startCouncilService(
     { address: '127.0.0.1', port: 0, tls: null, url: null, seatMs: 3_600_000, ...more },
     {
       rooms: memory.rooms,
+      calls,
+      admit: async () => guard.refuses,
       roleOf: (id) => (registry.has(id) ? 'guardian' : undefined),
       witness: {
         record: async (event) => {
@@ -113,7 +136,10 @@ async function setUp(t: ExecutionContext, more: Partial<CouncilConfig> = {}) {
     }
   )
   t.teardown(() => service.close())
-  const token = () => new URL(service.invite('guardian-1', 'council')!.url).hash.slice(1)
+  const token = (id = 'guardian-1', more: Partial<SeatTerms> = {}) => {
+    const terms: SeatTerms = { id, conference: 'council', kind: 'person', mayVote: false, hazard: null, ...more }
+    return new URL(service.invite(terms)!.url).hash.slice(1)
+  }
   /** A page: what it was told, and the code with which its connection ended. */
   const page = async (origin = service.url) => {
     const socket = new WebSocket(`${service.url.replace('http', 'ws')}/signals`, 'council.1', { origin })
@@ -127,7 +153,7 @@ async function setUp(t: ExecutionContext, more: Partial<CouncilConfig> = {}) {
     })
     return { socket, told, closed, say: (signal: object) => socket.send(JSON.stringify(signal)) }
   }
-  return { service, clock, waits, ...memory, entries, ledger, registry, token, page }
+  return { service, clock, waits, ...memory, entries, ledger, registry, guard, calls, token, page }
 }
 
 async function until(what: () => boolean, why: string): Promise<void> {
@@ -189,7 +215,7 @@ test('a link is good for one page at a time; the next takes the seat over', asyn
 
 test('nobody sits without a good link, without a record, or against the conference', async (t) => {
   const { service, clock, token, page, registry, ledger, refuse, entries, members } = await setUp(t)
-  t.is(service.invite('stranger', 'council'), null)
+  t.is(service.invite({ id: 'stranger', conference: 'council', kind: 'person', mayVote: false, hazard: null }), null)
   const seat = token()
   const refused = async (signal: object) => {
     const each = await page()

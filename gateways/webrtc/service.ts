@@ -8,12 +8,14 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { TLSSocket } from 'node:tls'
 import { type RawData, type WebSocket, WebSocketServer } from 'ws'
-import { ConfigError, errorCode, InfraFabricError } from '#kernel'
-import { Invitations } from './invitations.ts'
+import { ConfigError, errorCode, InfraFabricError, type JsonObject, newTraceId } from '#kernel'
+import { Invitations, type SeatTerms, seatName } from './invitations.ts'
+import { Motions, votesComponent } from './motions.ts'
 import { type PageFile, pageFiles } from './page/bundle.ts'
-import type { CouncilPorts } from './ports.ts'
-import { type PageChannel, Seat } from './seat.ts'
+import type { Admission, CouncilPorts } from './ports.ts'
+import { type Council, type PageChannel, Seat } from './seat.ts'
 import { largestSignal, type PageSignal, readPageSignal, type ServiceSignal } from './signals.ts'
 
 export interface CouncilConfig {
@@ -30,16 +32,30 @@ export interface CouncilConfig {
   readonly graceMs?: number
 }
 
+/** A seat that was given away, and who sits there. */
+export interface SeatView extends SeatTerms {
+  readonly seat: string
+  readonly expiresAt: number
+  /** Name in the conference; null while nobody has taken it. */
+  readonly participant: string | null
+}
+
 /** A council page that is served. */
 export interface CouncilService {
   readonly url: string
+  /** Gives a seat away. @returns the link, and until when it is good; null for nobody's id */
+  readonly invite: (terms: SeatTerms) => { readonly url: string; readonly seat: string; readonly expiresAt: number } | null
+  /** Seats that are given away, oldest first. */
+  readonly seats: () => readonly SeatView[]
   /**
-   * Gives a seat away.
+   * Takes seats back: whoever sits there is cut off at once.
    *
-   * @param id party of the registry
-   * @returns the link, and until when it is good; null for nobody's id
+   * @param which those for which it is true
+   * @returns names of the seats taken back
    */
-  readonly invite: (id: string, conference: string) => { readonly url: string; readonly expiresAt: number } | null
+  readonly revoke: (which: (seat: SeatView) => boolean) => Promise<readonly string[]>
+  /** Takes back the seats of those who are no longer in the registry. */
+  readonly registryChanged: () => Promise<void>
   /** Names of participants on seats. */
   readonly seated: () => readonly string[]
   /** Frees every seat. Idempotent. */
@@ -84,11 +100,72 @@ async function makeServer(
 
 /** Starts the service. @throws {ConfigError} for a certificate that cannot be used; {InfraFabricError} `webrtc.listen` */
 export async function startCouncilService(config: CouncilConfig, ports: CouncilPorts): Promise<CouncilService> {
-  const { rooms, clock, log, roleOf } = ports
+  const { rooms, calls, clock, log, roleOf, witness } = ports
   const { graceMs = 30_000 } = config
   const invitations = new Invitations(clock, config.seatMs, mostInvitations)
   /** By the invitation's name. */
   const seats = new Map<string, Seat>()
+  const rosterChanged = new Set<string>()
+  const contextChanged = new Set<string>()
+  let stopTelling = () => {}
+  /** Tells the seats of a conference soon, and all that has changed until then at once. */
+  const tellSoon = (changed: Set<string>, conference: string) => {
+    if (rosterChanged.size + contextChanged.size === 0)
+      stopTelling = clock.after(rosterMs, () => {
+        for (const seat of seats.values()) {
+          if (rosterChanged.has(seat.conference)) seat.tellRoster()
+          if (contextChanged.has(seat.conference)) seat.tellContext()
+        }
+        rosterChanged.clear()
+        contextChanged.clear()
+      })
+    changed.add(conference)
+  }
+  const motions = new Motions(witness, clock, log, (conference) => tellSoon(contextChanged, conference))
+  const council: Council = {
+    motions,
+    roster: (conference) => {
+      const here = [...seats.values()].filter((seat) => seat.conference === conference)
+      const kinds = new Map(here.map(({ participant, kind }) => [participant, kind]))
+      const heard = rooms.roster(conference).map((member) => ({ ...member, kind: kinds.get(member.participant) ?? 'person' }))
+      const silent = here.filter((seat) => seat.silent)
+      const nothing = { muted: true, handRaised: false, speaking: false, dominant: false }
+      return [...heard, ...silent.map(({ participant, role, kind }) => ({ participant, role, kind, ...nothing }))]
+    },
+    deliver: (conference, from, to, body) => {
+      const reached = [...seats.values()].filter(
+        (seat) =>
+          seat.conference === conference && seat.participant !== from && (to === null || seat.participant === to) && !seat.over
+      )
+      for (const seat of reached) seat.tellData(from, to, body)
+      return reached.length > 0
+    },
+    changed: (conference) => tellSoon(rosterChanged, conference)
+  }
+  const record = (event: string, payload: JsonObject) =>
+    witness
+      .record({ component: votesComponent, event, traceId: newTraceId(), payload })
+      .catch((error: unknown) => log.error({ code: errorCode(error), event }, 'unrecorded'))
+  const views = (): SeatView[] =>
+    invitations.all().map(([key, invitation]) => {
+      const seat = seats.get(key)
+      return { seat: seatName(key), ...invitation, participant: seat === undefined || seat.over ? null : seat.participant }
+    })
+  const revoke = async (which: (seat: SeatView) => boolean): Promise<readonly string[]> => {
+    const taken = new Map(views().flatMap((view) => (which(view) ? [[view.seat, view] as const] : [])))
+    const ending: Promise<void>[] = []
+    for (const [key] of invitations.all()) {
+      const view = taken.get(seatName(key))
+      if (view === undefined) continue
+      invitations.revoke(key)
+      const { id, conference, participant, seat } = view
+      void record('seat_revoked', { party: id, conference, seat, participant })
+      const reason = 'your seat was taken back'
+      ending.push(seats.get(key)?.end('revoked', { code: 'seat.revoked', reason }) ?? Promise.resolve())
+    }
+    await Promise.all(ending)
+    return [...taken.keys()]
+  }
   let closing: Promise<void> | null = null
 
   const respond = (request: IncomingMessage, response: ServerResponse, { mediaType, octets, lasting }: PageFile) => {
@@ -140,11 +217,11 @@ export async function startCouncilService(config: CouncilConfig, ports: CouncilP
         : full
           ? '503 Service Unavailable'
           : null
-    if (problem === null) sockets.handleUpgrade(request, socket, head, welcome)
+    if (problem === null) sockets.handleUpgrade(request, socket, head, (page) => welcome(page, wayOf(request)))
     else socket.end(`HTTP/1.1 ${problem}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
   })
 
-  function welcome(socket: WebSocket): void {
+  function welcome(socket: WebSocket, from: Admission['from']): void {
     let seat: Seat | null = null
     let tokens = burst
     let filledAt = clock.monotonicMs()
@@ -182,7 +259,7 @@ export async function startCouncilService(config: CouncilConfig, ports: CouncilP
       if (opens !== (seat === null)) page.refuse('signal.invalid', `${signal.type}: not now`)
       else if (opens) {
         stopWaiting()
-        seat = sit(signal, page)
+        seat = sit(signal, page, from)
       } else seat?.take(signal)
     }
     socket.on('message', (data: RawData, binary: boolean) => {
@@ -204,7 +281,12 @@ export async function startCouncilService(config: CouncilConfig, ports: CouncilP
   }
 
   /** @returns the seat that the page has now; null when it was refused one */
-  function sit({ type, token, offer }: Extract<PageSignal, { offer: string }>, page: PageChannel): Seat | null {
+  function sit(
+    signal: Extract<PageSignal, { type: 'join' | 'resume' }>,
+    page: PageChannel,
+    from: Admission['from']
+  ): Seat | null {
+    const { token, offer } = signal
     const found = invitations.find(token)
     const role = found === null ? undefined : roleOf(found.invitation.id)
     if (found === null || role === undefined) {
@@ -212,8 +294,12 @@ export async function startCouncilService(config: CouncilConfig, ports: CouncilP
       return null
     }
     const { key, invitation } = found
+    if (offer === null && invitation.kind === 'person') {
+      page.refuse('signal.invalid', 'offer: expected a session description')
+      return null
+    }
     const before = seats.get(key)
-    if (type === 'resume') {
+    if (signal.type === 'resume') {
       if (before === undefined || before.over) {
         page.refuse('seat.gone', 'the seat is free again: join anew')
         return null
@@ -222,7 +308,8 @@ export async function startCouncilService(config: CouncilConfig, ports: CouncilP
       return before
     }
     void before?.end('taken-over', { code: 'seat.taken-over', reason: 'another page has taken the seat' })
-    const seat = new Seat({ id: invitation.id, conference: invitation.conference, role }, page, ports, graceMs, (gone) => {
+    const taker = { ...invitation, key, role, voteKey: signal.voteKey, from }
+    const seat = new Seat(taker, page, ports, council, graceMs, (gone) => {
       if (seats.get(key) === gone) seats.delete(key)
     })
     seats.set(key, seat)
@@ -230,16 +317,8 @@ export async function startCouncilService(config: CouncilConfig, ports: CouncilP
     return seat
   }
 
-  const changed = new Set<string>()
-  let stopTelling = () => {}
-  rooms.onChange((conference) => {
-    if (changed.size === 0)
-      stopTelling = clock.after(rosterMs, () => {
-        for (const seat of seats.values()) if (changed.has(seat.conference)) seat.tellRoster()
-        changed.clear()
-      })
-    changed.add(conference)
-  })
+  rooms.onChange((conference) => tellSoon(rosterChanged, conference))
+  calls.onChange((conference) => tellSoon(contextChanged, conference))
 
   try {
     await new Promise<void>((resolve, reject) => {
@@ -256,15 +335,25 @@ export async function startCouncilService(config: CouncilConfig, ports: CouncilP
   const url = config.url ?? `${config.tls === null ? 'http' : 'https'}://${config.address}:${port}`
   return {
     url,
-    invite: (id, conference) => {
+    invite: (terms) => {
+      const { id, conference, kind, mayVote, hazard } = terms
       if (roleOf(id) === undefined) return null
-      const { token, expiresAt } = invitations.add(id, conference)
-      return { url: `${url}/#${token}`, expiresAt }
+      const { token, key, expiresAt } = invitations.add({ id, conference, kind, mayVote, hazard })
+      const seat = seatName(key)
+      const until = new Date(expiresAt).toISOString()
+      void record('seat_given', { party: id, conference, seat, kind, mayVote, hazard, until })
+      return { url: `${url}/#${token}`, seat, expiresAt }
+    },
+    seats: views,
+    revoke,
+    registryChanged: async () => {
+      await revoke(({ id }) => roleOf(id) === undefined)
     },
     seated: () => [...seats.values()].filter(({ over }) => !over).map(({ participant }) => participant),
     close: () => {
       closing ??= (async () => {
         stopTelling()
+        await motions.closeAll()
         const reason = 'the council’s page is closed'
         await Promise.all([...seats.values()].map((seat) => seat.end('closed', { code: 'service.closed', reason })))
         for (const socket of sockets.clients) socket.terminate()
@@ -277,6 +366,14 @@ export async function startCouncilService(config: CouncilConfig, ports: CouncilP
       return closing
     }
   }
+}
+
+/** Where a page comes from, as IF.guard is told. */
+function wayOf({ socket }: IncomingMessage): Admission['from'] {
+  const sourceAddress = socket.remoteAddress ?? '0.0.0.0'
+  if (!(socket instanceof TLSSocket)) return { sourceAddress, transport: 'ws', tlsVersion: null, tlsCipher: null }
+  const { standardName } = socket.getCipher()
+  return { sourceAddress, transport: 'wss', tlsVersion: socket.getProtocol(), tlsCipher: standardName }
 }
 
 function send(socket: WebSocket, signal: ServiceSignal): void {
