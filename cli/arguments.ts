@@ -5,6 +5,14 @@ export interface Option {
   /** What its value is, for the help: `FILE`. */
   readonly value?: string
   readonly summary: string
+  /** All that the value may be, where that is a short list. */
+  readonly values?: readonly string[]
+  /** Whether the value is, or may be, a path of a file or folder. */
+  readonly path?: true
+  /** Whether it says where state lies: chosen by whoever starts `ifctl mcp`, not by an agent. */
+  readonly place?: true
+  /** False where it makes the command change or reveal more than its `effect` tells: agents are not offered it. */
+  readonly forAgents?: false
 }
 
 /** Options that every command takes. */
@@ -15,8 +23,10 @@ export const commonOptions: readonly Option[] = [
 
 /** A command line that cannot be used. */
 export class UsageError extends Error {
-  /** The word that is not known and the words that would be, with what stands before them: for a suggestion. */
-  readonly unknown: { readonly typed: string; readonly known: readonly string[]; readonly before: string } | undefined
+  /** The word that is not known and the words that would be, with what stands before them: for a suggestion. `told`: the message names them all. */
+  readonly unknown:
+    | { readonly typed: string; readonly known: readonly string[]; readonly before: string; readonly told?: true }
+    | undefined
 
   constructor(message: string, unknown?: UsageError['unknown']) {
     super(message)
@@ -91,6 +101,11 @@ export function parseArguments(args: readonly string[], options: readonly Option
       if (next === undefined || next.startsWith('--'))
         throw new UsageError(`${written} needs a value: ${written} ${option.value}`)
       values.set(option.name, next)
+    }
+    const given = values.get(option.name)!
+    if (option.values !== undefined && !option.values.includes(given)) {
+      const unknown = { typed: given, known: option.values, before: `${written} `, told: true } as const
+      throw new UsageError(`${written}: expected one of ${option.values.join(', ')}`, unknown)
     }
   }
   const missing = operandNames[operands.length]

@@ -6,12 +6,31 @@ import type { Output } from './output.ts'
 /** A command does its work and returns the exit code. Expected failures are thrown as InfraFabricError or UsageError. */
 export type Run = (args: Arguments, output: Output) => Promise<number>
 
+/**
+ * What a command does to the world, its options that say `forAgents: false` left out:
+ *
+ * - `reads`: nothing is different afterwards;
+ * - `safe`: something is added, or taken in turn with others and given back by itself when it is left alone; nobody's call, money limit, key, rule or
+ *   record is changed or ended by it;
+ * - `changes`: anything else.
+ *
+ * AI agents are offered the first two (mcp/).
+ */
+export type Effect = 'reads' | 'safe' | 'changes'
+
 /** What is known of a command without loading it. */
 export interface Command {
   /** Words after `ifctl`. */
   readonly words: readonly string[]
   /** Names of its operands, for the help: `<file>`; `[file]` may be left out. */
   readonly operands: readonly string[]
+  readonly effect: Effect
+  /** Operands that are paths of files or folders, or may be. */
+  readonly paths?: readonly string[]
+  /** What an operand may be, where that is a short list. */
+  readonly operandValues?: readonly string[]
+  /** Whether it talks to machines that are not of the suite. */
+  readonly openWorld?: true
   readonly summary: string
   readonly options: readonly Option[]
   readonly load: () => Promise<{ readonly run: Run }>
@@ -20,6 +39,7 @@ export interface Command {
 export const dataOption: Option = {
   name: 'data',
   value: 'DIR',
+  place: true,
   summary: 'folder of ledger, keys and state (default: $IF_DATA, else ./var)'
 }
 
@@ -31,12 +51,14 @@ export function dataFolder(args: Arguments): string {
 export const ledgerOption: Option = {
   name: 'ledger',
   value: 'DIR',
+  place: true,
   summary: 'folder of the ledger (default: ledger in the data folder); to read, also redis://HOST#NAME-OF-THE-LOG'
 }
 
 export const recordingsOption: Option = {
   name: 'recordings',
   value: 'DIR',
+  place: true,
   summary: 'folder of all recordings (default: recordings in the data folder)'
 }
 
@@ -55,6 +77,7 @@ export const filterOptions: readonly Option[] = [
 export const registryOption: Option = {
   name: 'registry',
   value: 'FILE',
+  place: true,
   summary: 'expert registry (default: $IF_REGISTRY, else registry.yaml in the data folder)'
 }
 
@@ -65,6 +88,7 @@ export function registryPath(args: Arguments): string {
 export const ratesOption: Option = {
   name: 'rates',
   value: 'FILE',
+  place: true,
   summary: 'what models cost, YAML (default: rates.yaml in the data folder, else the rates of the suite)'
 }
 

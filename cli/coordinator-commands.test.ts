@@ -102,7 +102,7 @@ test('what cannot be is refused by name', async (t) => {
     const cases: [words: string[], code: number, stderr: RegExp][] = [
       [['tasks', 'claim', 'T-1'], 2, /--swarm is missing/],
       [['tasks', 'claim', 'T-1', '--swarm', 'alpha'], 1, /there is no task T-1 \(coordinator.task-unknown\)/],
-      [['tasks', 'list', '--status', 'done'], 2, /--status: expected pending, claimed/],
+      [['tasks', 'list', '--status', 'done'], 2, /--status: expected one of pending, claimed/],
       [['tasks', 'add', 'T-1', '--requires', 'rust:2'], 2, /--requires: expected name:level/],
       [['tasks', 'add', 'T-1', '--depends-on', 'T-0'], 1, /T-1 depends on T-0, which is unknown/],
       [['tasks', 'add', 'T-1', '--input', '[]'], 2, /--input: expected a JSON object/],

@@ -4,6 +4,7 @@ import { type Command, dataOption, ledgerOption } from './command.ts'
 export const storeOption: Option = {
   name: 'store',
   value: 'PLACE',
+  place: true,
   summary: 'state of the plugins: a file, or redis://HOST#NAME (default: $IF_STORE, else state.db in the data folder)'
 }
 
@@ -27,10 +28,16 @@ export const coordinatorCommands: readonly Command[] = [
   {
     words: ['coordinator', 'tasks', 'list'],
     operands: [],
+    effect: 'reads',
     summary: 'tasks, those of high priority first',
     options: [
       ...stateOptions,
-      { name: 'status', value: 'STATE', summary: 'pending, claimed, complete, failed or cancelled' },
+      {
+        name: 'status',
+        value: 'STATE',
+        values: ['pending', 'claimed', 'complete', 'failed', 'cancelled'],
+        summary: 'pending, claimed, complete, failed or cancelled'
+      },
       { name: 'limit', value: 'N', summary: 'at most so many (default: 1000)' }
     ],
     load: async () => ({ run: (await tasks()).list })
@@ -38,6 +45,7 @@ export const coordinatorCommands: readonly Command[] = [
   {
     words: ['coordinator', 'tasks', 'add'],
     operands: ['<task>'],
+    effect: 'safe',
     summary: 'a new task',
     options: [
       ...stateOptions,
@@ -58,6 +66,7 @@ export const coordinatorCommands: readonly Command[] = [
   {
     words: ['coordinator', 'tasks', 'claim'],
     operands: ['<task>'],
+    effect: 'safe',
     summary: 'claim a task for a swarm: exactly one of those who try succeeds',
     options: [...stateOptions, swarmOption, { name: 'lease', value: 'S', summary: 'seconds for which it holds (default: 60)' }],
     load: async () => ({ run: (await tasks()).claim })
@@ -65,6 +74,7 @@ export const coordinatorCommands: readonly Command[] = [
   {
     words: ['coordinator', 'tasks', 'renew'],
     operands: ['<task>'],
+    effect: 'safe',
     summary: 'make the lease of a claim begin anew',
     options: [
       ...stateOptions,
@@ -77,6 +87,7 @@ export const coordinatorCommands: readonly Command[] = [
   {
     words: ['coordinator', 'tasks', 'release'],
     operands: ['<task>'],
+    effect: 'changes',
     summary: 'give a claimed task back',
     options: [
       ...stateOptions,
@@ -88,6 +99,7 @@ export const coordinatorCommands: readonly Command[] = [
   {
     words: ['coordinator', 'tasks', 'complete'],
     operands: ['<task>'],
+    effect: 'safe',
     summary: 'a claimed task is done',
     options: [
       ...stateOptions,
@@ -101,6 +113,7 @@ export const coordinatorCommands: readonly Command[] = [
   {
     words: ['coordinator', 'tasks', 'fail'],
     operands: ['<task>'],
+    effect: 'safe',
     summary: 'a claimed task could not be done: it goes back to the others while attempts are left',
     options: [...stateOptions, swarmOption, fenceOption, costOption, { name: 'reason', value: 'TEXT', summary: 'why' }],
     load: async () => ({ run: (await tasks()).fail })
@@ -108,6 +121,7 @@ export const coordinatorCommands: readonly Command[] = [
   {
     words: ['coordinator', 'tasks', 'cancel'],
     operands: ['<task>'],
+    effect: 'changes',
     summary: 'nobody shall do it any more',
     options: [...stateOptions, { name: 'reason', value: 'TEXT', summary: 'why' }],
     load: async () => ({ run: (await tasks()).cancel })
@@ -115,6 +129,7 @@ export const coordinatorCommands: readonly Command[] = [
   {
     words: ['coordinator', 'tasks', 'status'],
     operands: ['<task>'],
+    effect: 'reads',
     summary: 'one task, what it waits for, and whether it can be claimed',
     options: stateOptions,
     load: async () => ({ run: (await tasks()).status })
@@ -122,6 +137,7 @@ export const coordinatorCommands: readonly Command[] = [
   {
     words: ['coordinator', 'tasks', 'watch'],
     operands: [],
+    effect: 'reads',
     summary: 'what becomes of tasks, pushed as it happens',
     options: [
       ...stateOptions,
@@ -137,6 +153,7 @@ export const coordinatorCommands: readonly Command[] = [
   {
     words: ['coordinator', 'swarms', 'add'],
     operands: ['<swarm>'],
+    effect: 'changes',
     summary: 'make a swarm known, or change what it can',
     options: [
       ...stateOptions,
@@ -152,6 +169,7 @@ export const coordinatorCommands: readonly Command[] = [
   {
     words: ['coordinator', 'swarms', 'heartbeat'],
     operands: ['<swarm>'],
+    effect: 'safe',
     summary: 'the swarm is there',
     options: stateOptions,
     load: async () => ({ run: (await swarms()).heartbeat })
@@ -159,6 +177,7 @@ export const coordinatorCommands: readonly Command[] = [
   {
     words: ['coordinator', 'swarms', 'list'],
     operands: [],
+    effect: 'reads',
     summary: 'swarms, and when they were last heard of',
     options: [...stateOptions, { name: 'active', summary: 'only those that may claim' }],
     load: async () => ({ run: (await swarms()).list })
@@ -166,6 +185,7 @@ export const coordinatorCommands: readonly Command[] = [
   {
     words: ['coordinator', 'swarms', 'status'],
     operands: ['<swarm>'],
+    effect: 'reads',
     summary: 'one swarm, what it can and what it holds',
     options: stateOptions,
     load: async () => ({ run: (await swarms()).status })
@@ -173,6 +193,7 @@ export const coordinatorCommands: readonly Command[] = [
   {
     words: ['coordinator', 'swarms', 'tasks'],
     operands: ['<swarm>'],
+    effect: 'reads',
     summary: 'tasks that a swarm has claimed',
     options: stateOptions,
     load: async () => ({ run: (await swarms()).tasks })
@@ -180,6 +201,7 @@ export const coordinatorCommands: readonly Command[] = [
   {
     words: ['coordinator', 'stats'],
     operands: [],
+    effect: 'reads',
     summary: 'how many tasks and swarms are in which state',
     options: stateOptions,
     load: async () => ({ run: (await state()).stats })
@@ -187,6 +209,7 @@ export const coordinatorCommands: readonly Command[] = [
   {
     words: ['coordinator', 'latency', 'benchmark'],
     operands: [],
+    effect: 'safe',
     summary: 'how long a claim takes, beside a bare transaction, in a store of its own at the same place',
     options: [...stateOptions, { name: 'iterations', value: 'N', summary: 'claims (default: 100)' }],
     load: async () => ({ run: (await state()).latency })
@@ -194,6 +217,7 @@ export const coordinatorCommands: readonly Command[] = [
   {
     words: ['coordinator', 'health', 'check'],
     operands: [],
+    effect: 'reads',
     summary: 'whether the store keeps its promise and nothing was left undone; exit code 1 when not',
     options: stateOptions,
     load: async () => ({ run: (await state()).health })
@@ -201,6 +225,7 @@ export const coordinatorCommands: readonly Command[] = [
   {
     words: ['coordinator', 'eventbus', 'status'],
     operands: [],
+    effect: 'reads',
     summary: 'the feed of events: how much is kept, and its newest place',
     options: stateOptions,
     load: async () => ({ run: (await state()).eventBus })
@@ -208,6 +233,7 @@ export const coordinatorCommands: readonly Command[] = [
   {
     words: ['coordinator', 'eventbus', 'watch'],
     operands: ['<pattern>'],
+    effect: 'reads',
     summary: 'events whose topics match, pushed: task.claimed.*, swarm.**',
     options: [
       ...stateOptions,

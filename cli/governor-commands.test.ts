@@ -74,7 +74,11 @@ test('the governor has its say in claims made by command: capability, budget, ci
     )
     const cases: [words: string[], code: number, stderr: RegExp][] = [
       [['budget', 'set', '--swarm', 'alpha', '--limit', 'much'], 1, /governor\.budget/],
-      [['budget', 'set', '--swarm', 'alpha', '--limit', '1', '--period', 'year'], 2, /--period: expected month, week, day/],
+      [
+        ['budget', 'set', '--swarm', 'alpha', '--limit', '1', '--period', 'year'],
+        2,
+        /--period: expected one of month, week, day/
+      ],
       [['budget', 'status', '--swarm', 'gamma'], 1, /gamma has no budget/],
       [['capabilities', 'match', 'T-9'], 1, /there is no task T-9/],
       [['capabilities', 'match', 'T-1', '--threshold', '7'], 2, /--threshold/],

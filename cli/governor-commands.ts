@@ -15,6 +15,7 @@ export const governorCommands: readonly Command[] = [
   {
     words: ['governor', 'capabilities', 'list'],
     operands: [],
+    effect: 'reads',
     summary: 'capabilities that swarms have, as a tree, and who has them',
     options: stateOptions,
     load: async () => ({ run: (await matches()).list })
@@ -22,6 +23,7 @@ export const governorCommands: readonly Command[] = [
   {
     words: ['governor', 'capabilities', 'match'],
     operands: ['<task>'],
+    effect: 'reads',
     summary: 'how well each swarm fits a task, and why',
     options: [...stateOptions, thresholdOption],
     load: async () => ({ run: (await matches()).match })
@@ -29,6 +31,7 @@ export const governorCommands: readonly Command[] = [
   {
     words: ['governor', 'capabilities', 'swarm'],
     operands: ['<swarm>'],
+    effect: 'reads',
     summary: 'what a swarm can, and what it made of the tasks it was given',
     options: stateOptions,
     load: async () => ({ run: (await matches()).swarm })
@@ -36,6 +39,7 @@ export const governorCommands: readonly Command[] = [
   {
     words: ['governor', 'budget', 'status'],
     operands: [],
+    effect: 'reads',
     summary: 'what swarms may spend, and what of it is reserved and spent',
     options: [...stateOptions, swarmOption],
     load: async () => ({ run: (await budgets()).status })
@@ -43,18 +47,20 @@ export const governorCommands: readonly Command[] = [
   {
     words: ['governor', 'budget', 'set'],
     operands: [],
+    effect: 'changes',
     summary: 'what a swarm may spend',
     options: [
       ...stateOptions,
       swarmOption,
       { name: 'limit', value: 'USD', summary: 'US dollars, an exact decimal; none takes the budget away' },
-      { name: 'period', value: 'PERIOD', summary: 'month, week or day (default: month)' }
+      { name: 'period', value: 'PERIOD', values: ['month', 'week', 'day'], summary: 'month, week or day (default: month)' }
     ],
     load: async () => ({ run: (await budgets()).set })
   },
   {
     words: ['governor', 'budget', 'history'],
     operands: [],
+    effect: 'reads',
     summary: 'what was spent, span by span, the newest first',
     options: [...stateOptions, swarmOption, { name: 'start-date', value: 'DATE', summary: 'only spans that end after it' }],
     load: async () => ({ run: (await budgets()).history })
@@ -62,6 +68,7 @@ export const governorCommands: readonly Command[] = [
   {
     words: ['governor', 'alerts', 'list'],
     operands: [],
+    effect: 'reads',
     summary: 'budgets of which half is gone, or more',
     options: stateOptions,
     load: async () => ({ run: (await budgets()).alerts })
@@ -69,6 +76,7 @@ export const governorCommands: readonly Command[] = [
   {
     words: ['governor', 'circuit', 'status'],
     operands: [],
+    effect: 'reads',
     summary: 'circuit breakers, and whether they are open',
     options: [...stateOptions, { name: 'component', value: 'NAME', summary: 'only this one: swarm.alpha' }],
     load: async () => ({ run: (await circuits()).status })
@@ -76,6 +84,7 @@ export const governorCommands: readonly Command[] = [
   {
     words: ['governor', 'circuit', 'reset'],
     operands: ['<component>'],
+    effect: 'changes',
     summary: 'close a circuit, whatever it was',
     options: stateOptions,
     load: async () => ({ run: (await circuits()).reset })
@@ -83,6 +92,7 @@ export const governorCommands: readonly Command[] = [
   {
     words: ['governor', 'circuit', 'config'],
     operands: ['<component>'],
+    effect: 'changes',
     summary: 'after how many failures in a row a circuit opens, and for how long',
     options: [
       ...stateOptions,
@@ -94,6 +104,7 @@ export const governorCommands: readonly Command[] = [
   {
     words: ['governor', 'policy', 'list'],
     operands: [],
+    effect: 'reads',
     summary: 'policies that were applied, the one in force first',
     options: stateOptions,
     load: async () => ({ run: (await policies()).list })
@@ -101,6 +112,8 @@ export const governorCommands: readonly Command[] = [
   {
     words: ['governor', 'policy', 'validate'],
     operands: ['<file>'],
+    effect: 'reads',
+    paths: ['<file>'],
     summary: 'every problem of a policy file, with line and column',
     options: [],
     load: async () => ({ run: (await policies()).validate })
@@ -108,18 +121,21 @@ export const governorCommands: readonly Command[] = [
   {
     words: ['governor', 'policy', 'test'],
     operands: [],
+    effect: 'reads',
     summary: 'what each rule would say of a claim now, and the verdict; nothing is claimed',
     options: [
       ...stateOptions,
       { name: 'task', value: 'ID', summary: 'which task' },
       swarmOption,
-      { name: 'file', value: 'FILE', summary: 'ask these rules (default: those in force)' }
+      { name: 'file', value: 'FILE', path: true, summary: 'ask these rules (default: those in force)' }
     ],
     load: async () => ({ run: (await policies()).test })
   },
   {
     words: ['governor', 'policy', 'apply'],
     operands: ['<file>'],
+    effect: 'changes',
+    paths: ['<file>'],
     summary: 'put a policy file into force, from the next claim on',
     options: stateOptions,
     load: async () => ({ run: (await policies()).apply })
@@ -127,13 +143,18 @@ export const governorCommands: readonly Command[] = [
   {
     words: ['governor', 'cost', 'analyze'],
     operands: [],
+    effect: 'reads',
     summary: 'what claims have cost, and how much of it was wasted',
-    options: [...stateOptions, { name: 'group-by', value: 'WHAT', summary: 'capability or swarm (default: capability)' }],
+    options: [
+      ...stateOptions,
+      { name: 'group-by', value: 'WHAT', values: ['capability', 'swarm'], summary: 'capability or swarm (default: capability)' }
+    ],
     load: async () => ({ run: (await costs()).analyze })
   },
   {
     words: ['governor', 'waste', 'report'],
     operands: [],
+    effect: 'reads',
     summary: 'claims that ended without a result, and what they cost, the dearest first',
     options: stateOptions,
     load: async () => ({ run: (await costs()).waste })
@@ -141,6 +162,7 @@ export const governorCommands: readonly Command[] = [
   {
     words: ['governor', 'recommendations'],
     operands: [],
+    effect: 'reads',
     summary: 'what the history suggests, with the numbers it rests on',
     options: stateOptions,
     load: async () => ({ run: (await costs()).recommendations })

@@ -3,9 +3,10 @@ import type { UsageError } from './arguments.ts'
 /** What would help: the word that was meant, or the words there are; undefined when neither is known. */
 export function hintFor({ unknown }: UsageError): string | undefined {
   if (unknown === undefined) return undefined
-  const { typed, known, before } = unknown
+  const { typed, known, before, told } = unknown
   const meant = nearest(typed, known)
-  return meant === undefined ? `there are: ${known.join(', ')}` : `did you mean ${before}${meant}?`
+  if (meant !== undefined) return `did you mean ${before}${meant}?`
+  return told === true ? undefined : `there are: ${known.join(', ')}`
 }
 
 /** The candidate that `typed` was probably meant to be: one that begins with it, else the nearest within a third of its length; undefined when none is near. */
