@@ -10,7 +10,7 @@ const present = spawnSync('baresip', ['-h'], { stdio: 'ignore' }).error === unde
 const call = present ? test : test.skip
 
 /** A Guardian in the council, and baresip as the expert who has just been let in. */
-async function expertInCouncil(t: ExecutionContext, options: Pick<BaresipOptions, 'srtp' | 'codecs'> = {}) {
+async function expertInCouncil(t: ExecutionContext, options: Pick<BaresipOptions, 'srtp' | 'codecs' | 'ice'> = {}) {
   const run = await runSuite(t, { md5OnlyUsers: ['expert-safety'] })
   const { suite, phone, rtp } = run
   const { users } = await readCredentials(suite.data.credentials)
@@ -65,6 +65,12 @@ call('baresip over TLS with SRTP: heard, hears, and the record says that the cal
   const { entriesOf, end } = await expertInCouncil(t, { srtp: true })
   await end()
   t.like(entriesOf('TERMINATED')[0]!.payload, { leg: { encrypted: true } })
+})
+
+call('baresip with ICE: its checks are answered, and the sound goes both ways', async (t) => {
+  const { entriesOf, end } = await expertInCouncil(t, { ice: true })
+  await end()
+  t.like(entriesOf('TERMINATED')[0]!.payload, { leg: { ice: 'selected' } })
 })
 
 for (const codec of ['opus/48000/2', 'G722/16000/1']) {

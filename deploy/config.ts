@@ -76,7 +76,11 @@ export const suiteSchema = z.strictObject({
       srtp: z
         .enum(['required', 'preferred', 'off'])
         .default('preferred')
-        .describe('Whether sound is encrypted: `required` refuses who cannot')
+        .describe('Whether sound is encrypted: `required` refuses who cannot'),
+      ice: z
+        .enum(['lite', 'off'])
+        .default('lite')
+        .describe('Whether ICE is answered where a phone offers it: as the side that only answers checks')
     })
     .prefault({})
     .describe('Media plane'),

@@ -46,6 +46,8 @@ export interface MediaConfig {
   readonly udp?: 'native' | 'node'
   /** Whether sound is encrypted, with keys from the session description. Default `preferred`, which is `off` where libsrtp is missing. */
   readonly srtp?: SrtpPolicy
+  /** Whether ICE is answered where it is offered, as the side that only answers checks (ICE-lite). Default `lite`. */
+  readonly ice?: 'lite' | 'off'
   readonly log: Log
 }
 
@@ -90,6 +92,7 @@ export function checkConfig(config: MediaConfig): CheckedConfig {
     exitSound: null,
     udp: 'native',
     srtp: 'preferred',
+    ice: 'lite',
     ...config
   }
   if (!isIPv4(config.address) || /^(0|22[4-9]|2[345]\d)\./.test(config.address)) {
@@ -126,6 +129,7 @@ export function checkConfig(config: MediaConfig): CheckedConfig {
   if (!['native', 'node'].includes(checked.udp)) problems.push(`udp: expected native or node, got ${checked.udp}`)
   if (!srtpPolicies.includes(checked.srtp)) problems.push(`srtp: expected ${srtpPolicies.join(', ')}, got ${checked.srtp}`)
   else if (checked.srtp === 'required' && !srtpAvailable()) problems.push('srtp: required, and libsrtp 2 is not installed')
+  if (checked.ice !== 'lite' && checked.ice !== 'off') problems.push(`ice: expected lite or off, got ${checked.ice}`)
   problems.push(...keyProblems(checked.keys))
   for (const name of ['entrySound', 'exitSound'] as const) {
     const sound = checked[name]

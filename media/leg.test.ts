@@ -6,6 +6,7 @@ import { encodeExtendedReport } from './rtp/rtcp-xr.ts'
 import { decodeRtp, emptyRtpHeader, encodeRtp } from './rtp/rtp.ts'
 import { encodeTelephoneEvent } from './rtp/telephone-event.ts'
 import type { AudioTerms } from './sdp.ts'
+import { connectivityCheck } from './testing/stun-check.ts'
 
 const phone = { address: '198.51.100.7', port: 4000 }
 const terms: AudioTerms = {
@@ -22,7 +23,8 @@ const terms: AudioTerms = {
   direction: 'sendrecv',
   held: false,
   srtp: null,
-  reports: { summary: null, voip: false }
+  reports: { summary: null, voip: false },
+  ice: null
 }
 const settings = { jitterTargetMs: 20, latchWindowMs: 5000, mediaTimeoutMs: 3000, cname: 'us', highestRateHz: 48_000 }
 const frames = { frame: (samples: number) => new Int16Array(samples), freeFrame: () => undefined }
@@ -396,4 +398,28 @@ test('what the peer reports of our stream is kept; what it says of others is not
   t.is(leg.stats().quality!.peer, null)
   leg.receiveControl(about(ssrc), phone, 100, 50_000)
   t.deepEqual(leg.stats().quality!.peer, { lost: 12, jitterMs: 10, rFactor: 81, mosListening: 4.1, mosConversational: 3.9 })
+})
+
+test('with ICE nobody is believed by an address alone: the way is where a check with the password came from', (t) => {
+  const ice = { localFragment: 'ours', localPassword: 'password-of-our-side-', remoteFragment: 'theirs', remotePassword: 'x' }
+  const { leg, sent, control, say, push, told } = scene({ ice })
+  const behindNat = { address: '203.0.113.9', port: 61_000 }
+  say(1, 20)
+  push()
+  t.deepEqual([sent.length, leg.stats().received.packets, leg.stats().ice], [0, 0, 'checking'])
+  leg.receiveCheck(connectivityCheck({ key: 'guessed', nominate: true }), phone, 'rtp')
+  say(2, 40)
+  t.is(leg.stats().received.packets, 0)
+  sent.length = 0
+  leg.receiveCheck(connectivityCheck({ nominate: true }), behindNat, 'rtp')
+  t.deepEqual([sent.length, sent[0]!.to], [1, behindNat])
+  say(3, 60, { from: behindNat })
+  say(4, 80, { from: phone })
+  t.deepEqual([leg.stats().received.packets, leg.stats().ice], [1, 'selected'])
+  push()
+  t.deepEqual(sent[1]!.to, behindNat)
+  leg.watch(1000)
+  t.deepEqual(told, ['strangers 3'])
+  leg.report(5000, 0, false)
+  t.is(control.length, 0, 'no check has come on the port for control packets')
 })

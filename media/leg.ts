@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { DecodeError, type LegStats, type PeerQuality } from '#kernel'
 import type { CodecDefinition, Decoder } from './codec/codec.ts'
 import { codecNamed } from './codec/codecs.ts'
+import { LitePath } from './ice/lite-path.ts'
 import { JitterBuffer } from './jitter/jitter-buffer.ts'
 import { type Endpoint, Latch } from './latch.ts'
 import type { Party } from './mixer/conference.ts'
@@ -99,6 +100,8 @@ export class Leg implements Party {
   #terms: AudioTerms | null = null
   #srtp: SrtpStream | null = null
   #latch: Latch | null = null
+  /** Ways that checks have shown, of media and of control packets; null where the description is believed. */
+  #checked: { readonly rtp: LitePath; readonly rtcp: LitePath } | null = null
   #jitter: JitterBuffer | null = null
   #decoder: Decoder | null = null
   #digits: DigitCollector | null = null
@@ -142,9 +145,48 @@ export class Leg implements Party {
     this.#terms = terms
     if (this.#latch === null) this.#latch = new Latch(terms.remote, this.#settings.latchWindowMs, nowMs)
     else if (terms.remote.address !== '0.0.0.0') this.#latch.signal(terms.remote, nowMs)
+    this.#useIce(terms)
     this.#lastHeardMs = nowMs
     this.#silenceTold = false
     this.#marker = true
+  }
+
+  #useIce({ ice }: AudioTerms): void {
+    if (ice === null) this.#checked = null
+    else if (this.#checked === null) this.#checked = { rtp: new LitePath(ice), rtcp: new LitePath(ice) }
+    else for (const path of [this.#checked.rtp, this.#checked.rtcp]) path.restart(ice)
+  }
+
+  /** Takes a connectivity check, on the port for media or that for control packets alone. */
+  receiveCheck(packet: Buffer, source: Endpoint, component: 'rtp' | 'rtcp'): void {
+    if (this.#checked === null) {
+      if (this.#latch !== null) this.#refuse(source)
+      return
+    }
+    try {
+      const answer = this.#checked[component].check(packet, source)
+      if (answer === null) return
+      if (component === 'rtp') this.#output.sendRtp(answer, answer.length, source)
+      else this.#output.sendRtcp(answer, source, false)
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error
+      this.stranger()
+    }
+  }
+
+  #accepts(source: Endpoint, nowMs: number): boolean {
+    if (this.#checked !== null) return this.#checked.rtp.accept(source)
+    return this.#latch!.accept(source, header.ssrc, header.sequenceNumber, nowMs)
+  }
+
+  #acceptsControl(source: Endpoint): boolean {
+    if (this.#checked !== null) return this.#checked.rtp.accept(source) || this.#checked.rtcp.accept(source)
+    return this.#latch!.acceptsControl(source)
+  }
+
+  /** Null until a check has shown where the peer is. */
+  get #destination(): Endpoint | null {
+    return this.#checked === null ? this.#latch!.destination : this.#checked.rtp.destination
   }
 
   #useKeys({ srtp }: AudioTerms): void {
@@ -204,8 +246,8 @@ export class Leg implements Party {
     const isEvent = header.payloadType === terms.eventPayloadType
     const isNoise = header.payloadType === (terms.comfortNoisePayloadType ?? unaskedComfortNoise)
     const known = isEvent || isNoise || header.payloadType === terms.payloadType
-    if (!known || !this.#latch!.accept(source, header.ssrc, header.sequenceNumber, nowMs)) {
-      if (known || !this.#latch!.acceptsControl(source)) this.stranger()
+    if (!known || !this.#accepts(source, nowMs)) {
+      if (known || !this.#acceptsControl(source)) this.stranger()
       else counts.errors++
       return
     }
@@ -273,13 +315,13 @@ export class Leg implements Party {
 
   /** Counts a packet that has not proved to be the participant's: forged, altered, in clear, or come before. */
   #refuse(source: Endpoint): void {
-    if (this.#latch!.acceptsControl(source)) this.#counts.received.errors++
+    if (this.#acceptsControl(source)) this.#counts.received.errors++
     else this.stranger()
   }
 
   /** @param received is decrypted in place */
   receiveControl(received: Buffer, source: Endpoint, nowMs: number, wallMs: number): void {
-    if (this.#latch === null || !this.#latch.acceptsControl(source)) {
+    if (this.#latch === null || !this.#acceptsControl(source)) {
       this.stranger()
       return
     }
@@ -346,9 +388,8 @@ export class Leg implements Party {
 
   get listening(): boolean {
     const terms = this.#terms
-    return (
-      terms !== null && (terms.direction === 'sendrecv' || terms.direction === 'sendonly') && terms.remote.address !== '0.0.0.0'
-    )
+    if (terms === null || (terms.direction !== 'sendrecv' && terms.direction !== 'sendonly')) return false
+    return this.#checked === null ? terms.remote.address !== '0.0.0.0' : this.#checked.rtp.destination !== null
   }
 
   /** Sends a digit, where the peer takes telephone-events. */
@@ -393,7 +434,8 @@ export class Leg implements Party {
   }
 
   #sendRtp(packet: Buffer, length: number): boolean {
-    const { destination } = this.#latch!
+    const destination = this.#destination
+    if (destination === null) return false
     if (this.#srtp === null) return this.#output.sendRtp(packet, length, destination)
     const encrypted = this.#srtp.protect(packet, length)
     return encrypted > 0 && this.#output.sendRtp(this.#srtp.packet, encrypted, destination)
@@ -433,7 +475,7 @@ export class Leg implements Party {
   /** Sends a report. @param goodbye the leg is about to go */
   report(nowMs: number, wallMs: number, goodbye: boolean): void {
     const terms = this.#terms
-    if (terms === null || terms.remote.address === '0.0.0.0') return
+    if (terms === null || (this.#checked === null && terms.remote.address === '0.0.0.0')) return
     const { ntpSeconds, ntpFraction } = ntpTime(wallMs)
     const packets = this.#counts.sent.packets - this.#sentBefore.packets
     const bytes = this.#counts.sent.bytes - this.#sentBefore.bytes
@@ -523,19 +565,20 @@ export class Leg implements Party {
   /** To the RTP port where control is muxed, else to the port that was signalled, or the one above a source that was latched elsewhere. */
   #sendControl(packet: Buffer): void {
     const terms = this.#terms!
-    const destination = this.#latch!.destination
-    const moved = destination.address !== terms.remote.address || destination.port !== terms.remote.port
-    const control = terms.controlMuxed
-      ? destination
-      : moved
-        ? { address: destination.address, port: destination.port + 1 }
-        : terms.remoteControl
+    const control = this.#controlDestination(terms)
     if (control === null || control.port > 65_535) return
     if (this.#srtp === null) this.#output.sendRtcp(packet, control, terms.controlMuxed)
     else {
       const encrypted = Buffer.from(this.#srtp.packet.subarray(0, this.#srtp.protectControl(packet)))
       this.#output.sendRtcp(encrypted, control, terms.controlMuxed)
     }
+  }
+
+  #controlDestination({ remote, remoteControl, controlMuxed }: AudioTerms): Endpoint | null {
+    if (controlMuxed) return this.#destination
+    if (this.#checked !== null) return this.#checked.rtcp.destination
+    const { address, port } = this.#latch!.destination
+    return address !== remote.address || port !== remote.port ? { address, port: port + 1 } : remoteControl
   }
 
   #noteDrops(): void {
@@ -565,6 +608,7 @@ export class Leg implements Party {
       lost: this.#lostBefore + Math.max(0, this.#source?.cumulativeLost ?? 0),
       roundTripMs: this.#roundTripMs === null ? null : Math.round(this.#roundTripMs * 100) / 100,
       encrypted: this.#srtp !== null,
+      ice: this.#checked === null ? null : this.#checked.rtp.nominated ? 'selected' : 'checking',
       quality: this.#quality()
     }
   }

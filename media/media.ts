@@ -15,6 +15,7 @@ import {
 } from '#kernel'
 import { checkAddress, checkConfig, limitsOf, type MediaConfig, soundProblem } from './config.ts'
 import { levelFlags, levelWords, type WorkerMetrics } from './control.ts'
+import { IceCredentials } from './ice/ice-attributes.ts'
 import type { Rooms, RoomsConfig } from './mediasoup/rooms.ts'
 import type { MemberControls } from './mixer/conference.ts'
 import { levelOfPower } from './mixer/kernel.ts'
@@ -30,8 +31,8 @@ export { pcma, pcmu } from './codec/g711.ts'
 export type { ConferenceLimits, MediaConfig } from './config.ts'
 export type { WorkerMetrics } from './control.ts'
 export { type MediaDelay, measureMediaDelay } from './delay.ts'
-export type { ConnectionEvent, MediasoupCounts, RoomLeg, Rooms, RoomsConfig } from './mediasoup/rooms.ts'
 export type { DataLink, DataLinkEvent, DataPipe } from './mediasoup/data-link.ts'
+export type { ConnectionEvent, MediasoupCounts, RoomLeg, Rooms, RoomsConfig } from './mediasoup/rooms.ts'
 export { defaultKeys, type KeyAction, type KeyCommand, type KeyTable } from './mixer/keys.ts'
 export { type Sound, sounds } from './mixer/sounds.ts'
 export { defaultPolicy, type RecordingPolicy } from './recording/policy.ts'
@@ -425,8 +426,8 @@ export async function createMediaPlane(config: MediaConfig): Promise<MediaPlane>
   const join = async (request: JoinRequest): Promise<Awaited<ReturnType<ConferencePort['join']>>> => {
     if (closing !== null) throw planeClosed()
     const { conference, participant, role, offer } = request
-    const secrecy = new Secrecy(checked.srtp)
-    const read = offer === null ? null : readDescription(offer, secrecy)
+    const keys = { secrecy: new Secrecy(checked.srtp), ice: new IceCredentials(checked.ice === 'lite') }
+    const read = offer === null ? null : readDescription(offer, keys.secrecy, keys.ice)
     if (read !== null && !read.ok) return read
     const refuse = (code: MediaRefusal['code'], reason: string): MediaRefusal => ({ ok: false, code, reason })
     const present = membersOf(conference)
@@ -477,7 +478,7 @@ export async function createMediaPlane(config: MediaConfig): Promise<MediaPlane>
         member.held = terms.held
       }
     }
-    const leg = new PlaneLeg(thread, id, opened, checked.address, secrecy, {
+    const leg = new PlaneLeg(thread, id, opened, checked.address, keys, {
       changed,
       observe: (event) => observe(id, event),
       ended: (stats) => {

@@ -91,7 +91,8 @@ function scene(t: ExecutionContext, options: { readonly voices?: number; readonl
         direction: 'sendrecv',
         held: false,
         srtp: null,
-        reports: noReports
+        reports: noReports,
+        ice: null
       }
       this.leg.agree(terms, now)
     }

@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto'
 import { type ConferenceLeg, InfraFabricError, type LegEvent, type LegStats, type MediaRefusal } from '#kernel'
+import type { IceCredentials } from './ice/ice-attributes.ts'
 import { type AudioTerms, type Origin, type ReadOffer, readAnswer, readDescription, writeAnswer, writeOffer } from './sdp.ts'
 import type { Secrecy } from './srtp/secrecy.ts'
 import { type OpenedPort, type Thread, type ThreadLegEvent, threadLost } from './thread.ts'
@@ -12,6 +13,7 @@ const emptyStats: LegStats = {
   lost: 0,
   roundTripMs: null,
   encrypted: false,
+  ice: null,
   quality: null
 }
 
@@ -25,12 +27,19 @@ export interface LegWatch {
   readonly ended: (stats: LegStats) => void
 }
 
+/** What a participant's stream is told from others by. */
+export interface Keys {
+  readonly secrecy: Secrecy
+  readonly ice: IceCredentials
+}
+
 /** A leg as the gateways hold it. */
 export class PlaneLeg implements ConferenceLeg {
   readonly #thread: Thread
   readonly #id: number
   readonly #port: number
   readonly #secrecy: Secrecy
+  readonly #ice: IceCredentials
   readonly #origin: { -readonly [key in keyof Origin]: Origin[key] }
   readonly #watch: LegWatch
   #listeners: ((event: LegEvent) => void)[] = []
@@ -39,11 +48,19 @@ export class PlaneLeg implements ConferenceLeg {
   #terms: AudioTerms | null = null
   #left: Promise<LegStats> | null = null
 
-  constructor(thread: Thread, id: number, { port, source }: OpenedPort, address: string, secrecy: Secrecy, watch: LegWatch) {
+  constructor(
+    thread: Thread,
+    id: number,
+    { port, source }: OpenedPort,
+    address: string,
+    { secrecy, ice }: Keys,
+    watch: LegWatch
+  ) {
     this.#thread = thread
     this.#id = id
     this.#port = port
     this.#secrecy = secrecy
+    this.#ice = ice
     this.#origin = { sessionId: String(randomInt(2 ** 47)), version: 1, address, source }
     this.#watch = watch
     thread.legs.set(id, (event) => {
@@ -84,13 +101,13 @@ export class PlaneLeg implements ConferenceLeg {
 
   readonly offered = async (sdp: string): Promise<{ ok: true; sdp: string; held: boolean } | MediaRefusal> => {
     this.#check()
-    const read = readDescription(sdp, this.#secrecy)
+    const read = readDescription(sdp, this.#secrecy, this.#ice)
     return read.ok ? { ok: true, sdp: this.answer(read), held: read.terms.held } : read
   }
 
   readonly answered = async (sdp: string): Promise<{ ok: true; held: boolean } | MediaRefusal> => {
     this.#check()
-    const read = readAnswer(sdp, this.#secrecy)
+    const read = readAnswer(sdp, this.#secrecy, this.#ice)
     if (!read.ok) return read
     this.#agree(read.terms)
     return { ok: true, held: read.terms.held }

@@ -1,7 +1,8 @@
 /**
  * Offer and answer for one audio stream, as pure functions.
  *
- * @see RFC 8866 (SDP), RFC 3264 (offer/answer), RFC 4733 §7.1.1 (telephone-event), RFC 5761 (rtcp-mux), RFC 3611 §5 (rtcp-xr), RFC 3605 (rtcp attribute), RFC 4568 (keys), RFC 5576 (SSRC)
+ * @see RFC 8866 (SDP), RFC 3264 (offer/answer), RFC 4733 §7.1.1 (telephone-event), RFC 5761 (rtcp-mux), RFC 3611 §5 (rtcp-xr), RFC 3605 (rtcp attribute), RFC 4568 (keys), RFC 5576 (SSRC),
+ *   RFC 8839 (ICE)
  */
 import { isIPv4 } from 'node:net'
 import { parse } from 'sdp-transform'
@@ -15,6 +16,7 @@ import {
   offeredFormats,
   spokenCodecs
 } from './codec/negotiation.ts'
+import { IceCredentials, type IceTerms, iceLines, isUnknownYet, liteLine, mismatchLine, readIce } from './ice/ice-attributes.ts'
 import type { Endpoint } from './latch.ts'
 import { extendedReportLine, readWantedReports, type WantedReports } from './rtp/rtcp-xr-attribute.ts'
 import { type CryptoAttribute, decodeCryptoAttribute, encodeCryptoAttribute } from './srtp/crypto-attribute.ts'
@@ -40,6 +42,8 @@ export interface AudioTerms extends CodecTerms {
   readonly srtp: SrtpTerms | null
   /** Extended reports that the peer wants to be sent. */
   readonly reports: WantedReports
+  /** Null where packets go where the description says. */
+  readonly ice: IceTerms | null
 }
 
 /** What a session description says about the stream we would use, and what is needed to answer it. */
@@ -53,6 +57,8 @@ export interface ReadOffer {
     readonly formats: string
     readonly chosen: boolean
   }[]
+  /** The offer is of ICE, but its addresses were changed on the way. */
+  readonly iceMismatch: boolean
 }
 
 const refuse = (code: MediaRefusalCode, reason: string): MediaRefusal => ({ ok: false, code, reason })
@@ -73,12 +79,15 @@ const secureProfiles = ['RTP/SAVP', 'RTP/SAVPF']
 /** Nothing is encrypted. */
 export const inClear = new Secrecy('off')
 
+/** No checks are answered. */
+export const withoutIce = new IceCredentials(false)
+
 /** Reads an offer: the first audio stream that is encrypted as we want it and has a codec of ours. */
-export function readDescription(sdp: string, secrecy: Secrecy = inClear): ReadOffer | MediaRefusal {
-  return read(sdp, secrecy, false)
+export function readDescription(sdp: string, secrecy = inClear, ice = withoutIce): ReadOffer | MediaRefusal {
+  return read(sdp, secrecy, ice, false)
 }
 
-function read(sdp: string, secrecy: Secrecy, answered: boolean): ReadOffer | MediaRefusal {
+function read(sdp: string, secrecy: Secrecy, ice: IceCredentials, answered: boolean): ReadOffer | MediaRefusal {
   const malformed = checkForm(sdp)
   if (malformed !== null) return refuse('sdp.malformed', malformed)
   const session = parse(sdp)
@@ -92,6 +101,7 @@ function read(sdp: string, secrecy: Secrecy, answered: boolean): ReadOffer | Med
       protocol: protocol!,
       formats: formats!,
       parsed: session.media[at]!,
+      lines,
       reports: readWantedReports([...sessionLines!, ...lines]),
       crypto: lines.filter((line) => line.startsWith(cryptoLine)).map((line) => line.slice(cryptoLine.length))
     }
@@ -134,9 +144,15 @@ function read(sdp: string, secrecy: Secrecy, answered: boolean): ReadOffer | Med
     if (chosen === null) continue
     const srtp = keys.length === 0 ? null : secrecy.choose(keys, answered)
     if (srtp === null && keys.length > 0) continue
+    const offeredIce = readIce(sessionLines!, stream.lines, { address, port })
+    const laterTold = offeredIce.kind === 'ice' && isUnknownYet({ address, port })
     const theirs = text(parsed.direction ?? session.direction ?? 'sendrecv') as Direction
     const asked =
-      address === unspecifiedAddress ? (theirs === 'recvonly' || theirs === 'inactive' ? 'inactive' : 'sendonly') : theirs
+      address === unspecifiedAddress && !laterTold
+        ? theirs === 'recvonly' || theirs === 'inactive'
+          ? 'inactive'
+          : 'sendonly'
+        : theirs
     const controlMuxed = parsed.rtcpMux !== undefined
     const terms: AudioTerms = {
       ...chosen,
@@ -146,9 +162,11 @@ function read(sdp: string, secrecy: Secrecy, answered: boolean): ReadOffer | Med
       direction: opposite[asked],
       held: asked === 'sendonly' || asked === 'inactive',
       srtp,
-      reports: stream.reports
+      reports: stream.reports,
+      ice: ice.choose(offeredIce, answered)
     }
-    return { ok: true, terms, media: media.map((line) => ({ ...line, chosen: line === stream })) }
+    const iceMismatch = offeredIce.kind === 'mismatch'
+    return { ok: true, terms, media: media.map((line) => ({ ...line, chosen: line === stream })), iceMismatch }
   }
   return refuse('sdp.no-common-codec', `none of the codecs offered; ${spokenCodecs().join(', ')} are spoken here`)
 }
@@ -158,8 +176,8 @@ function read(sdp: string, secrecy: Secrecy, answered: boolean): ReadOffer | Med
  *
  * @see RFC 3264 §6.1
  */
-export function readAnswer(sdp: string, secrecy: Secrecy = inClear): ReadOffer | MediaRefusal {
-  const answer = read(sdp, secrecy, true)
+export function readAnswer(sdp: string, secrecy = inClear, ice = withoutIce): ReadOffer | MediaRefusal {
+  const answer = read(sdp, secrecy, ice, true)
   if (!answer.ok) return answer
   const events = answer.terms.eventPayloadType === null ? null : offeredEventsAt(answer.terms.eventClockRateHz)
   return { ...answer, terms: { ...answer.terms, eventPayloadType: events } }
@@ -244,7 +262,8 @@ function audioLines(
   controlMuxed: boolean,
   extendedReports: boolean,
   source: StreamSource | undefined,
-  keys: readonly CryptoAttribute[]
+  keys: readonly CryptoAttribute[],
+  ice: readonly string[]
 ): string[] {
   return [
     `m=audio ${port} ${protocol} ${payloadTypes.join(' ')}`,
@@ -253,14 +272,15 @@ function audioLines(
     ...(controlMuxed ? ['a=rtcp-mux'] : []),
     ...(extendedReports ? [extendedReportLine] : []),
     ...(source === undefined ? [] : [`a=ssrc:${source.ssrc} cname:${source.cname}`]),
-    ...keys.map((key) => `a=crypto:${encodeCryptoAttribute(key)}`)
+    ...keys.map((key) => `a=crypto:${encodeCryptoAttribute(key)}`),
+    ...ice
   ]
 }
 
 /** The answer to an offer: one codec, other streams refused with port 0. @see RFC 3264 §6 */
 export function writeAnswer(offer: ReadOffer, origin: Origin, port: number): string {
-  const { terms } = offer
-  const lines = head(origin)
+  const { terms, iceMismatch } = offer
+  const lines = [...head(origin), ...(terms.ice === null ? [] : [liteLine])]
   for (const { type, protocol, formats, chosen } of offer.media) {
     if (!chosen) lines.push(`m=${type} 0 ${protocol} ${formats}`)
     else {
@@ -268,7 +288,11 @@ export function writeAnswer(offer: ReadOffer, origin: Origin, port: number): str
       const keys = srtp === null ? [] : [{ tag: srtp.tag, suite: cryptoSuiteNamed(srtp.suite)!, key: srtp.localKey }]
       const { direction, controlMuxed, reports } = terms
       const extended = reports.voip || reports.summary !== null
-      lines.push(...audioLines(port, protocol, answeredFormats(terms), direction, controlMuxed, extended, origin.source, keys))
+      const ice = terms.ice === null ? [] : iceLines(terms.ice, origin.address, port, controlMuxed ? 1 : 2)
+      const said = iceMismatch ? [mismatchLine] : ice
+      lines.push(
+        ...audioLines(port, protocol, answeredFormats(terms), direction, controlMuxed, extended, origin.source, keys, said)
+      )
     }
   }
   return `${lines.join('\r\n')}\r\n`
@@ -278,6 +302,6 @@ export function writeAnswer(offer: ReadOffer, origin: Origin, port: number): str
 export function writeOffer(origin: Origin, port: number, secrecy: Secrecy = inClear): string {
   // keys with RTP/AVP: a phone that knows none of it takes the stream in clear (RFC 8643)
   const profile = secrecy.policy === 'required' ? 'RTP/SAVP' : 'RTP/AVP'
-  const lines = audioLines(port, profile, offeredFormats(), 'sendrecv', true, true, origin.source, secrecy.offer())
+  const lines = audioLines(port, profile, offeredFormats(), 'sendrecv', true, true, origin.source, secrecy.offer(), [])
   return `${[...head(origin), ...lines].join('\r\n')}\r\n`
 }

@@ -7,6 +7,7 @@ import { PerformanceObserver } from 'node:perf_hooks'
 import { parentPort, workerData } from 'node:worker_threads'
 import { type DirectionStats, errorCode, InfraFabricError } from '#kernel'
 import { type FromWorker, levelFlags, levelWords, type ToWorker, type WorkerMetrics, type WorkerSettings } from './control.ts'
+import { isStun } from './ice/stun.ts'
 import type { Endpoint } from './latch.ts'
 import { Leg, type LegOutput } from './leg.ts'
 import { Conference, type Member } from './mixer/conference.ts'
@@ -98,12 +99,14 @@ async function open({ leg: id, conference: name, voices, controls }: Extract<ToW
       (packet, source, arrivedMs, wallMs) => {
         if (leg === null) return
         if (loops(source)) leg.stranger()
+        else if (isStun(packet)) leg.receiveCheck(packet, source, 'rtp')
         else if (isControl(packet)) leg.receiveControl(packet, source, arrivedMs, wallMs)
         else leg.receive(packet, source, arrivedMs)
       },
       (packet, source, arrivedMs, wallMs) => {
         if (leg === null) return
         if (loops(source)) leg.stranger()
+        else if (isStun(packet)) leg.receiveCheck(packet, source, 'rtcp')
         else leg.receiveControl(packet, source, arrivedMs, wallMs)
       }
     )
@@ -350,6 +353,7 @@ const noStats: WorkerMetricsPart = {
   lost: 0,
   roundTripMs: null,
   encrypted: false,
+  ice: null,
   quality: null
 }
 

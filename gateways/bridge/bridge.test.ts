@@ -28,6 +28,7 @@ const stats: LegStats = {
   lost: 0,
   roundTripMs: null,
   encrypted: true,
+  ice: null,
   quality: null
 }
 

@@ -105,6 +105,8 @@ export interface LegStats {
   /** Round trip from the last receiver report, null before one came. */
   readonly roundTripMs: number | null
   readonly encrypted: boolean
+  /** Null where packets go where the description says; else whether the peer has settled on a way (RFC 8445). */
+  readonly ice: 'checking' | 'selected' | null
   /** Null where nothing has come in. */
   readonly quality: LegQuality | null
 }

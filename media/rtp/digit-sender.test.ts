@@ -58,7 +58,8 @@ const terms: AudioTerms = {
   direction: 'sendrecv',
   held: false,
   srtp: null,
-  reports: { summary: null, voip: false }
+  reports: { summary: null, voip: false },
+  ice: null
 }
 
 test('a leg sends a digit in place of sound: same stream, one timestamp, marker on the first, and sound goes on where it would be', (t) => {

@@ -42,7 +42,8 @@ const terms: AudioTerms = {
   direction: 'sendrecv',
   held: false,
   srtp: null,
-  reports: { ...noReports, voip: true, summary: { loss: true, duplicates: true, jitter: true } }
+  reports: { ...noReports, voip: true, summary: { loss: true, duplicates: true, jitter: true } },
+  ice: null
 }
 
 const block = {

@@ -121,7 +121,8 @@ test('configuration: loopback only, no registration unless asked', (t) => {
       digest: { user: 'u', password: 'p' },
       answer: 'manual',
       registerIntervalS: 0,
-      srtp: false
+      srtp: false,
+      ice: false
     },
     modulePath: '/m',
     sipPort: 20_000,

@@ -39,6 +39,8 @@ export interface BaresipOptions {
   readonly registerIntervalS?: number
   /** Whether audio must be encrypted, with keys in the session description (`RTP/SAVP`). Default false. */
   readonly srtp?: boolean
+  /** Offers ICE. */
+  readonly ice?: boolean
   /** Names, with sample rate and channels where they are not 8000 and 1: `G722/16000/1`, `opus/48000/2`. Default PCMA, PCMU. */
   readonly codecs?: readonly string[]
   /** Default 5,000: for the start and for each command. */
@@ -120,7 +122,8 @@ export async function startBaresip(options: BaresipOptions): Promise<Baresip> {
         digest: options.digest,
         answer: options.answer ?? 'manual',
         registerIntervalS: options.registerIntervalS ?? 0,
-        srtp: options.srtp ?? false
+        srtp: options.srtp ?? false,
+        ice: options.ice ?? false
       },
       modulePath,
       sipPort,

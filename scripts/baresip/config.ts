@@ -17,6 +17,7 @@ export interface BaresipAccount {
   /** Seconds between registrations. 0: never. */
   readonly registerIntervalS: number
   readonly srtp: boolean
+  readonly ice: boolean
 }
 
 export interface BaresipSettings {
@@ -56,7 +57,8 @@ export function renderBaresip(settings: BaresipSettings): BaresipFiles {
         ]),
     `audio_codecs=${settings.codecs.map((codec) => plain('codec', codec)).join(',')}`,
     `answermode=${account.answer}`,
-    ...(account.srtp ? ['mediaenc=srtp-mand'] : [])
+    ...(account.srtp ? ['mediaenc=srtp-mand'] : []),
+    ...(account.ice ? ['medianat=ice'] : [])
   ]
   return {
     accounts: `<sip:${plain('address', account.address)};transport=${account.transport}>;${parameters.join(';')}\n`,
@@ -71,7 +73,9 @@ export function renderBaresip(settings: BaresipSettings): BaresipFiles {
         : [`sip_certificate ${plain('certificate file', settings.certificateFile)}`]),
       ...(settings.caFile === undefined ? [] : [`sip_cafile ${plain('authorities file', settings.caFile)}`]),
       `module_path ${plain('module path', settings.modulePath)}`,
-      ...['ctrl_tcp', 'g711', 'g722', 'opus', 'aufile', 'aubridge', 'sndfile', 'srtp'].map((module) => `module ${module}.so`),
+      ...['ctrl_tcp', 'g711', 'g722', 'opus', 'aufile', 'aubridge', 'sndfile', 'srtp', 'ice'].map(
+        (module) => `module ${module}.so`
+      ),
       ...['account', 'menu'].map((module) => `module_app ${module}.so`),
       `ctrl_tcp_listen 127.0.0.1:${settings.controlPort}`,
       `rtp_ports ${settings.rtpPorts[0]}-${settings.rtpPorts[1]}`,

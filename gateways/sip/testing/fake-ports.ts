@@ -85,6 +85,7 @@ const noStats: LegStats = {
   lost: 0,
   roundTripMs: null,
   encrypted: false,
+  ice: null,
   quality: null
 }
 
