@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { taskGate } from '#chassis'
 import { type Coordinator, createCoordinator } from '#coordinator'
 import { createGovernor, type Governor } from '#governor'
 import { appendItem, appendOnce, ledgerFiles } from '#ledger'
@@ -50,7 +51,7 @@ export async function withPlugins<T>(args: Arguments, output: Output, use: (plug
   try {
     const governor = createGovernor(witnessed)
     const lease = leaseSeconds === undefined ? {} : { leaseMs: 1000 * leaseSeconds }
-    const coordinator = createCoordinator(witnessed, { ...lease, gates: [governor.gate] })
+    const coordinator = createCoordinator(witnessed, { ...lease, gates: [governor.gate, taskGate] })
     await coordinator.sweep()
     return await use({ witnessed, coordinator, governor })
   } finally {

@@ -26,7 +26,7 @@ const allowed: Record<string, readonly string[]> = {
   'plugins/store': ['gateways/kernel', 'ledger'],
   'plugins/coordinator': ['gateways/kernel', 'plugins/store'],
   'plugins/governor': ['gateways/kernel', 'plugins/store', 'plugins/coordinator', 'ledger'],
-  'plugins/chassis': ['gateways/kernel', 'plugins/store'],
+  'plugins/chassis': ['gateways/kernel', 'plugins/store', 'plugins/coordinator', 'ledger'],
   media: ['gateways/kernel'],
   ledger: ['gateways/kernel'],
   kamailio: ['gateways/kernel'],

@@ -7,26 +7,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import test from 'ava'
+import { createCoordinator } from '#coordinator'
 import type { WitnessEvent } from '#kernel'
 import { openStore, witnessedStore } from '#store'
-import { type Chassis, createChassis, readServices, type Services } from './chassis.ts'
+import { chassisMetrics, createChassis, evidenceFrom, readServices, reputationOf, type Services, taskGate } from './chassis.ts'
 import { buildModule, imports, op } from './testing/module-builder.ts'
+import { testerOnBothStores } from './testing/on-both-stores.ts'
 
 const secret = 'a secret of the council'
 
-async function withChassis(services: Services, use: (chassis: Chassis, events: WitnessEvent[]) => Promise<void>): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), 'chassis-'))
-  const events: WitnessEvent[] = []
-  const witnessed = witnessedStore(await openStore({ kind: 'sqlite', path: join(folder, 'state.db') }), async (told) => {
-    events.push(...told.map(({ event }) => event))
-  })
-  try {
-    await use(createChassis(witnessed, { folder: join(folder, 'modules'), services }), events)
-  } finally {
-    await witnessed.close()
-    await rm(folder, { recursive: true })
-  }
-}
+const onBothStores = testerOnBothStores(test)
 
 /** Opens the credential named at 0, has it used with what lies at 64, writes all the answer's room (256 octets at 1024) to its output; exits with the last errno. */
 const using = (service: string, request: string): Buffer =>
@@ -54,9 +44,12 @@ const using = (service: string, request: string): Buffer =>
     ]
   })
 
-test('a credential is used by handle; its grant ends by uses, by time and by word; all of it is told to the ledger', async (t) => {
-  const services: Services = new Map([['council', { kind: 'hmac-sha256', secret }]])
-  await withChassis(services, async (chassis, events) => {
+const council: Services = new Map([['council', { kind: 'hmac-sha256', secret }]])
+
+onBothStores(
+  'a credential is used by handle; its grant ends by uses, by time and by word; all of it is told to the ledger',
+  council,
+  async (t, { chassis, events }) => {
     await chassis.create({ id: 'box', swarm: 'alpha', module: using('council', 'words to sign') })
     t.is((await chassis.start('box')).code, 8)
     const grant = await chassis.grant('box', 'council', 60_000, 1)
@@ -87,8 +80,8 @@ test('a credential is used by handle; its grant ends by uses, by time and by wor
     t.is((await chassis.audit('box')).length, events.length)
     t.false(JSON.stringify([events, await chassis.audit('box'), await chassis.grants()]).includes(secret))
     await t.throwsAsync(chassis.grant('box', 'other', 1000, 1), { code: 'chassis.service' })
-  })
-})
+  }
+)
 
 test('a service over HTTP is reached at its own origin only, and its secret does not come back', async (t) => {
   const seen: string[] = []
@@ -99,7 +92,11 @@ test('a service over HTTP is reached at its own origin only, and its secret does
   await once(server, 'listening')
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   try {
-    await withChassis(new Map([['mail', { kind: 'http', origin, header: 'x-key', secret }]]), async (chassis) => {
+    const folder = await mkdtemp(join(tmpdir(), 'chassis-'))
+    const witnessed = witnessedStore(await openStore({ kind: 'sqlite', path: join(folder, 'state.db') }), null)
+    const services: Services = new Map([['mail', { kind: 'http', origin, header: 'x-key', secret }]])
+    const chassis = createChassis(witnessed, { folder, services })
+    try {
       const ask = async (id: string, request: string) => {
         await chassis.create({ id, swarm: 'alpha', module: using('mail', request) })
         await chassis.grant(id, 'mail', 60_000, 10)
@@ -112,7 +109,10 @@ test('a service over HTTP is reached at its own origin only, and its secret does
       const bad = ['{"path":"//127.0.0.1:1/"}', '{"path":"http://127.0.0.1:1/"}', '{"path":"/\\\\127.0.0.1:1/"}', 'no JSON']
       for (const [index, request] of bad.entries()) t.is((await ask(`bad-${index}`, request)).code, 29, request)
       t.deepEqual(seen, ['/inbox true'])
-    })
+    } finally {
+      await witnessed.close()
+      await rm(folder, { recursive: true })
+    }
   } finally {
     server.close()
   }
@@ -127,8 +127,10 @@ const printing = buildModule({
   ]
 })
 
-test('a sandbox runs once at a time, its log is followed, another stops it; then it can be destroyed', async (t) => {
-  await withChassis(new Map(), async (chassis, events) => {
+onBothStores(
+  'a sandbox runs once at a time, its log is followed, another stops it; then it can be destroyed',
+  new Map(),
+  async (t, { chassis, events, another }) => {
     await chassis.create({ id: 'box', swarm: 'alpha', module: printing, limits: { memoryMb: 1 } })
     const stop = new AbortController()
     const following = (async () => {
@@ -144,7 +146,7 @@ test('a sandbox runs once at a time, its log is followed, another stops it; then
       (await chassis.sandboxes('running')).map(({ id }) => id),
       ['box']
     )
-    t.true(await chassis.stop('box'))
+    t.true(await (await another()).stop('box'))
     t.is((await running).outcome, 'stopped')
     t.false(await chassis.stop('box'))
     const { state, last, totals } = await chassis.sandbox('box')
@@ -162,8 +164,102 @@ test('a sandbox runs once at a time, its log is followed, another stops it; then
       ['sandbox_created', 'sandbox_started', 'sandbox_ended', 'sandbox_limits_changed', 'sandbox_destroyed']
     )
     t.is(new Set(events.map(({ traceId }) => traceId)).size, 1)
-  })
-})
+  }
+)
+
+const exiting = (code: number): Buffer =>
+  buildModule({ imports: [imports.exit], functions: [{ code: [...op.constant(code), ...op.call(0)] }] })
+const names = (events: readonly WitnessEvent[], prefix: string) =>
+  events.filter(({ event }) => event.startsWith(prefix)).map(({ event, payload }) => `${event} ${payload.objective ?? ''}`.trim())
+
+onBothStores(
+  'a violated objective is told once, and once more when it is kept again; figures and list agree',
+  new Map(),
+  async (t, { chassis, events }) => {
+    await chassis.create({ id: 'bad', swarm: 'alpha', module: exiting(1) })
+    await chassis.create({ id: 'good', swarm: 'alpha', module: exiting(0) })
+    await chassis.setObjectives('swarm', 'alpha', { leastRuns: 2, errorPct: 50 })
+    const began = Date.now()
+    await chassis.start('bad')
+    t.deepEqual(names(events, 'slo_v'), [])
+    await chassis.start('bad')
+    await chassis.start('bad')
+    t.deepEqual(names(events, 'slo_'), ['slo_set', 'slo_violated errors'])
+    const told = events.find(({ event }) => event === 'slo_violated')!
+    t.like(told.payload, { kind: 'swarm', scope: 'alpha', swarm: 'alpha', measured: 100, target: 50, counted: 2 })
+    t.is(told.traceId, (await chassis.sandbox('bad')).traceId)
+    const [open] = await chassis.violations(began)
+    t.like(open, { objective: 'errors', until: null, id: told.payload.violation })
+    const text = await (await chassisMetrics(() => chassis)).metrics()
+    t.regex(text, /chassis_slo_kept{kind="swarm",scope="alpha",objective="errors"} 0/)
+    t.regex(text, /chassis_slo_violations_open{objective="errors"} 1/)
+    t.regex(text, /chassis_runs_in_window{kind="swarm",scope="alpha",outcome="exit"} 3/)
+
+    await chassis.setObjectives('swarm', 'alpha', { errorPct: 80 })
+    t.deepEqual(names(events, 'slo_').slice(2), ['slo_set'])
+    await chassis.start('good')
+    t.deepEqual(names(events, 'slo_').slice(3), ['slo_restored errors'])
+    const [over] = await chassis.violations(began)
+    t.true(over!.until! >= over!.at)
+    t.deepEqual(await chassis.violations(Date.now() + 60_000), [])
+    t.is(await chassis.judgeAll(), 0)
+
+    // a sandbox with objectives of its own is judged by its own runs, and its violation ends with it
+    await chassis.setObjectives('sandbox', 'bad', { leastRuns: 1, errorPct: 0 })
+    t.deepEqual(
+      (await chassis.sloStatus({ kind: 'sandbox', id: 'bad' }))[0]!.statuses.map(({ objective, kept }) => [objective, kept]),
+      [
+        ['availability', true],
+        ['latency', true],
+        ['errors', false],
+        ['limits', true]
+      ]
+    )
+    await chassis.destroy('bad')
+    t.like(events.at(-1), { event: 'slo_restored', payload: { scope: 'bad', kept: null } })
+    await chassis.create({ id: 'bad', swarm: 'alpha', module: exiting(0) })
+    t.deepEqual(await chassis.sloStatus({ kind: 'sandbox', id: 'bad' }), [])
+    await t.throwsAsync(chassis.setObjectives('sandbox', 'none', {}), { code: 'chassis.unknown' })
+  }
+)
+
+onBothStores(
+  'a reputation is computed from the ledger alone as from the store; it grows with tasks and falls with failures',
+  new Map(),
+  async (t, { chassis, witnessed, events }) => {
+    const coordinator = createCoordinator(witnessed, { gates: [taskGate] })
+    await coordinator.registerSwarm('alpha', {})
+    const score = async () => (await chassis.reputation('alpha')).reputation.score
+    t.is(await score(), 0)
+    for (let task = 0; task < 6; task++) {
+      await coordinator.add({ id: `T-${task}`, estimate: '1', mostAttempts: 1 })
+      const claimed = await coordinator.claim(`T-${task}`, 'alpha')
+      if (!claimed.ok) throw new Error(claimed.reason)
+      const { fence } = claimed
+      if (task === 4) await coordinator.release(`T-${task}`, 'alpha', fence)
+      else if (task === 5) {
+        const before = await score()
+        await coordinator.fail(`T-${task}`, 'alpha', fence, 'could not')
+        t.true((await score()) < before)
+      } else await coordinator.complete(`T-${task}`, 'alpha', fence, {}, task === 0 ? '2' : '1')
+    }
+    await chassis.create({ id: 'box', swarm: 'alpha', module: exiting(0) })
+    await chassis.start('box')
+    await chassis.create({ id: 'bad', swarm: 'alpha', module: exiting(1) })
+    await chassis.start('bad')
+    await chassis.setObjectives('swarm', 'alpha', { leastRuns: 2, errorPct: 0 })
+    const { at, reputation } = await chassis.reputation('alpha')
+    t.deepEqual(reputation.judged, { tasksGood: 4, tasksBad: 1, runsGood: 1, runsBad: 1 })
+    t.deepEqual(reputationOf(evidenceFrom(events, 'alpha'), at), reputation)
+    t.true(reputation.score > 0 && reputation.score < 1)
+    const budget = (await chassis.sloStatus())[0]!.statuses.find(({ objective }) => objective === 'budget')
+    t.like(budget, { counted: 4, measured: 75 })
+    const history = await chassis.reputationHistory('alpha')
+    t.is(history.length, 1)
+    t.deepEqual(history[0]!.evidence, reputation.judged)
+    t.is((await chassis.reputation('nobody')).reputation.score, 0)
+  }
+)
 
 test('the file of services is for its owner alone, and is told by name what is wrong', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'chassis-'))

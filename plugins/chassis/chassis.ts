@@ -9,18 +9,32 @@ import type { WitnessedStore, WitnessedTransaction } from '#store'
 import { errno } from './guest/errno.ts'
 import { defaultLimits, type Limits, limitsWith } from './limits.ts'
 import { checkModule, pageOctets } from './module.ts'
+import { createReputations, type Reputations } from './reputations.ts'
 import { maxInputOctets, type RunResult, runModule } from './run.ts'
 import type { AuditRecord, Grant, LogPart, Sandbox, SandboxEvent, SandboxState } from './sandbox.ts'
 import { sandboxMachine } from './sandbox.ts'
 import type { ScopedDirectory } from './scope.ts'
 import { type Services, servicePattern, useService } from './services.ts'
+import { createSlos, type Slos } from './slos.ts'
 
 export { defaultLimits, type Limits } from './limits.ts'
 export { checkModule } from './module.ts'
+export {
+  type DayEvidence,
+  type Evidence,
+  type EvidenceEntry,
+  evidenceEvents,
+  evidenceFrom,
+  type Reputation,
+  reputationOf
+} from './reputation.ts'
+export type { ReputationOfDay } from './reputations.ts'
 export { type CredentialPort, type Outcome, type RunOptions, type RunResult, runModule, type Usage } from './run.ts'
 export type { AuditRecord, Grant, LogPart, Sandbox, SandboxState, Totals } from './sandbox.ts'
 export type { ScopedDirectory } from './scope.ts'
 export { readServices, type Service, type Services } from './services.ts'
+export { defaultObjectives, type ObjectiveName, type ObjectiveStatus, type Objectives, objectiveNames } from './slo.ts'
+export { type SloScope, type SloStatus, type SloViolation, taskGate } from './slos.ts'
 
 export interface ChassisConfig {
   /** Where modules are kept. */
@@ -45,7 +59,7 @@ export interface StartOptions {
 }
 
 /** @throws {InfraFabricError} `chassis.…`; as StateStore */
-export interface Chassis {
+export interface Chassis extends Slos, Reputations {
   readonly create: (sandbox: NewSandbox) => Promise<Sandbox>
   readonly sandbox: (id: string) => Promise<Sandbox>
   readonly sandboxes: (state?: SandboxState) => Promise<Sandbox[]>
@@ -65,6 +79,15 @@ export interface Chassis {
   readonly revoke: (sandbox: string, grant: string) => Promise<Grant | null>
   readonly grants: (sandbox?: string) => Promise<Grant[]>
   readonly audit: (id: string) => Promise<AuditRecord[]>
+}
+
+/**
+ * Figures of objectives and reputations for Prometheus, read at each scrape. What makes them is loaded when it is called.
+ *
+ * @param chassis null while there is none
+ */
+export async function chassisMetrics(chassis: () => Chassis | null) {
+  return (await import('./metrics.ts')).metricsOf(chassis)
 }
 
 const component = 'IF.chassis'
@@ -94,6 +117,7 @@ function checked(id: string, of = 'sandbox'): string {
 
 export function createChassis(witnessed: WitnessedStore, { folder, services }: ChassisConfig): Chassis {
   const { store, transact } = witnessed
+  const { bookRun, judgeAfter, forget, ...slos } = createSlos(witnessed)
   const modulePlace = (sha256: string): string => join(folder, `${sha256}.wasm`)
 
   const note = (transaction: WitnessedTransaction, { id, traceId }: Sandbox, event: string, facts: JsonObject): void => {
@@ -133,8 +157,13 @@ export function createChassis(witnessed: WitnessedStore, { folder, services }: C
       const { at } = transaction
       if (before.module === null) throw fail('module.none', `${id} has no module`)
       const over = before.runningUntil !== null && before.runningUntil < at ? stepped(before, { type: 'abandoned' }) : before
-      if (over !== null && over !== before)
-        note(transaction, before, 'sandbox_ended', { outcome: 'abandoned', code: null, message: 'whoever ran it is gone' })
+      if (over !== null && over !== before) {
+        const gone = { outcome: 'abandoned', code: null } as const
+        const wallMs = before.limits.deadlineMs
+        await bookRun(transaction, { sandbox: id, swarm: before.swarm, traceId: before.traceId, wallMs, ...gone })
+        const facts = { swarm: before.swarm, at, ...gone, message: 'whoever ran it is gone' }
+        note(transaction, before, 'sandbox_ended', facts)
+      }
       const begun = stepped(over ?? before, { type: 'start' })
       if (begun === null) throw fail('running', `${id} is running`)
       const sandbox: Sandbox = { ...begun, runningUntil: at + before.limits.deadlineMs + graceMs }
@@ -143,8 +172,8 @@ export function createChassis(witnessed: WitnessedStore, { folder, services }: C
       return sandbox
     })
 
-  const finish = ({ id, runningUntil }: Sandbox, result: RunResult): Promise<void> =>
-    transact(async (transaction) => {
+  const finish = async ({ id, runningUntil, swarm, traceId }: Sandbox, result: RunResult): Promise<void> => {
+    await transact(async (transaction) => {
       const before = await existing(transaction, id)
       const ended = stepped(before, { type: 'ended' })
       // it was thought to be gone, and another run has begun since
@@ -165,9 +194,14 @@ export function createChassis(witnessed: WitnessedStore, { folder, services }: C
           logOctetsDropped: totals.logOctetsDropped + usage.logOctetsDropped
         }
       })
+      const { at } = transaction
+      await bookRun(transaction, { sandbox: id, swarm, traceId, outcome, code, wallMs: usage.wallMs })
       const outputSha256 = createHash('sha256').update(output).digest('hex')
-      note(transaction, before, 'sandbox_ended', { outcome, code, message, usage, outputSha256, outputOctets: output.length })
+      const how = { outcome, code, message, usage, outputSha256, outputOctets: output.length }
+      note(transaction, before, 'sandbox_ended', { swarm, at, ...how })
     })
+    await judgeAfter({ swarm, sandbox: id, traceId })
+  }
 
   /** Takes one use from a grant, told to the ledger before the secret is touched. @returns null when it may not be used */
   const takeUse = (id: string, grantId: string, request: Buffer): Promise<Grant | null> =>
@@ -253,6 +287,8 @@ export function createChassis(witnessed: WitnessedStore, { folder, services }: C
   }
 
   return {
+    ...slos,
+    ...createReputations(witnessed),
     create: async ({ id, swarm, module, limits = {}, directories = [], traceId = newTraceId() }) => {
       checked(id)
       checked(swarm, 'swarm')
@@ -349,13 +385,15 @@ export function createChassis(witnessed: WitnessedStore, { folder, services }: C
         return true
       }),
     destroy: async (id) => {
-      await transact(async (transaction) => {
+      const gone = await transact(async (transaction) => {
         const sandbox = await existing(transaction, id)
         if (sandbox.state === 'running' && sandbox.runningUntil! >= transaction.at)
           throw fail('running', `${id} is running: stop it first`)
         transaction.remove(keys.sandbox(id))
         note(transaction, sandbox, 'sandbox_destroyed', { totals: sandbox.totals })
+        return sandbox
       })
+      await forget(gone)
       const left = [...(await all(keys.log(id, ''))), ...(await all(keys.grant(id, '')))].map(({ key }) => key)
       for (let from = 0; from < left.length; from += 500)
         await store.commit({ expect: [], put: [], remove: left.slice(from, from + 500), tell: [] })

@@ -91,6 +91,7 @@ export function createTasks({ store, transact }: WitnessedStore, leaseMs: number
       ...(cost === null ? {} : { cost }),
       payload: {
         task: task.id,
+        at: transaction.at,
         previous: task.state,
         state,
         swarm,
