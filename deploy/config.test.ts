@@ -58,6 +58,8 @@ test('settings that contradict each other are named', (t) => {
     { instanceOf: ConfigError }
   )
   t.is(error.problems.length, 5)
+  const identity = { key: 'stir.pem', certificateUrl: 'https://cert.example.org/sti.pem', attestation: 'A' as const }
+  t.throws(() => resolveSuiteConfig('test', { escalation: { identity } }), { message: /expected escalation\.number/ })
 })
 
 test('a file is read and overridden; one that cannot be read says so', async (t) => {

@@ -325,6 +325,28 @@ export const suiteSchema = z.strictObject({
         .regex(/^[A-Za-z0-9](?:[A-Za-z0-9.-]{0,126}[A-Za-z0-9])?$/, 'expected a host name')
         .default('council.invalid')
         .describe('Host of the address from which experts are called: sip:CONFERENCE@HOST'),
+      number: z
+        .string()
+        .regex(/^\+[1-9]\d{1,14}$/, 'expected a number of E.164: + and 2 to 15 digits')
+        .nullable()
+        .default(null)
+        .describe('Number from which experts are called, in the place of the conference in that address'),
+      identity: z
+        .strictObject({
+          key: z.string().min(1).describe('Private key on P-256, PEM'),
+          certificateUrl: z
+            .url({ protocol: /^https$/, error: 'expected an https URL' })
+            .max(1000)
+            .describe('Where verifiers fetch its certificate'),
+          attestation: z
+            .enum(['A', 'B', 'C'])
+            .nullable()
+            .default(null)
+            .describe('SHAKEN level; null for who calls whom and no more')
+        })
+        .nullable()
+        .default(null)
+        .describe('Vouches for calls out by an Identity header (STIR/SHAKEN); null sends none'),
       proxy: z
         .string()
         .regex(/^sip:[^\s<>]{1,256}$/, 'expected a SIP URI')
@@ -458,6 +480,8 @@ function contradictions(config: SuiteConfig): string[] {
   const { webrtc } = config
   if (webrtc.enabled && webrtc.tls === null && !(webrtc.address ?? listen.address).startsWith('127.'))
     problems.push('webrtc.tls: beyond loopback the page needs a certificate')
+  if (config.escalation.identity?.attestation != null && config.escalation.number === null)
+    problems.push('escalation.identity.attestation: is for a telephone number; expected escalation.number')
   if (listen.tcp !== null && listen.tcp !== 0 && listen.tcp === listen.tls)
     problems.push('listen.tcp: the same port as listen.tls')
   return problems

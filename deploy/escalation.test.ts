@@ -1,5 +1,5 @@
 /** Calls out by the whole suite: IF.guard, our own signature, Kamailio, and SIPp as the expert. */
-import { createPublicKey, verify } from 'node:crypto'
+import { createPublicKey, generateKeyPairSync, verify } from 'node:crypto'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
@@ -138,6 +138,30 @@ test.serial('an IFMessage brings an expert into the council: guarded, signed, ru
     t.true(names.includes(name), `${name} in ${names}`)
   t.true(names.indexOf('INVITE') < names.indexOf('sip_invite_sent'))
   t.is((await verifyAll()).verdict, 'valid')
+})
+
+test.serial('a call out is vouched for: Identity with our number, signed by the key of our certificate', async (t) => {
+  const logDirectory = await temporaryFolder(t)
+  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const key = join(logDirectory, 'stir.pem')
+  await writeFile(key, privateKey.export({ format: 'pem', type: 'pkcs8' }), { mode: 0o600 })
+  const identity = { key, certificateUrl: 'https://cert.example.org/sti.pem', attestation: 'A' as const }
+  const running = await start(t, { escalation: { number: '+12155551212', identity } })
+  const phone = await running.phone('safety', 'uas-expert', { logDirectory })
+  const { id } = await running.escalate({ trace_id: 'vouched' })
+  t.like(await running.escalator.result(id), { result: { status: 'connected' } })
+  running.escalator.cancel(id, 'test')
+  await passed(t, phone)
+  const invite = (await readFile(join(logDirectory, 'messages.log'), 'utf8')).split(/(?=INVITE sip:)/)[1]!
+  t.regex(invite, /^From: <sip:\+12155551212@council\.invalid>/m)
+  const [, token, parameters] = /^Identity:[ \t]*([\w.-]+);(.*?)\r?$/m.exec(invite)!
+  t.is(parameters, 'info=<https://cert.example.org/sti.pem>;alg=ES256;ppt=shaken')
+  const [head, claims, signature] = token!.split('.') as [string, string, string]
+  const { orig, dest, attest, iat } = JSON.parse(Buffer.from(claims, 'base64url').toString())
+  t.deepEqual([orig, dest, attest], [{ tn: '12155551212' }, { uri: ['sip:expert-safety@external.advisor'] }, 'A'])
+  t.true(Math.abs(iat - Date.now() / 1000) < 60)
+  const signed = Buffer.from(`${head}.${claims}`)
+  t.true(verify('sha256', signed, { key: publicKey, dsaEncoding: 'ieee-p1363' }, Buffer.from(signature, 'base64url')))
 })
 
 test.serial('one suite, every way in which a call out can go', async (t) => {

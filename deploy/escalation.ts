@@ -1,8 +1,8 @@
 /** Calls out, as the suite is set and as its registry has it. */
 import { readFile } from 'node:fs/promises'
 import { defaultRetryPolicy, type EscalateSettings, type ExpertDirectory } from '#escalate'
-import { type Party, type Registry, readSigningKey, signRequest } from '#guard'
-import type { Callee, Clock, RequestSigner } from '#kernel'
+import { type Party, type Registry, readIdentityKey, readSigningKey, signIdentity, signRequest } from '#guard'
+import { type Callee, type Clock, ConfigError, errorCode, type IdentityVoucher, type RequestSigner } from '#kernel'
 import type { SuiteConfig } from './config.ts'
 
 export function escalateSettings({ escalation, conferences, profile }: SuiteConfig): Partial<EscalateSettings> {
@@ -43,6 +43,22 @@ export function directoryOf(registry: Registry): ExpertDirectory {
 export function calleeByUri(registry: Registry, uri: string): Callee | null {
   const party = registry.byUri(uri)
   return party?.role === 'expert' ? calleeOf(party) : null
+}
+
+/**
+ * Vouches for calls out; null where they carry no Identity.
+ *
+ * @throws {ConfigError} for a key that cannot be read or is none
+ */
+export async function voucher({ identity }: SuiteConfig['escalation'], clock: Clock): Promise<IdentityVoucher | null> {
+  if (identity === null) return null
+  const { key: file, certificateUrl, attestation } = identity
+  try {
+    const signer = { key: readIdentityKey(await readFile(file, 'utf8')), certificateUrl }
+    return (call) => signIdentity(signer, { ...call, attestation }, clock.now())
+  } catch (error) {
+    throw new ConfigError('escalation.identity.key', [`${file}: expected a private key on P-256, PEM (${errorCode(error)})`])
+  }
 }
 
 /** Signs with the suite's own key. @throws {InfraFabricError} `guard.key.malformed`, or what reading the file throws */

@@ -22,7 +22,7 @@ import { resolveSuiteConfig, type SuiteConfig, type SuiteSettings } from './conf
 import { newControlToken, removeControl, writeControl } from './control.ts'
 import { type DataLayout, layoutOf } from './data.ts'
 import { type EmbeddedEdge, startEmbeddedEdge } from './edge.ts'
-import { calleeByUri, directoryOf, escalateSettings, ownSigner } from './escalation.ts'
+import { calleeByUri, directoryOf, escalateSettings, ownSigner, voucher } from './escalation.ts'
 import { type Part, parts, type SuiteEvent } from './events.ts'
 import { freeUdpRange } from './free-ports.ts'
 import { openGuard } from './guard.ts'
@@ -304,6 +304,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
     'application',
     async () => {
       const sign = await ownSigner(layout.escalationKey, clock)
+      const vouch = await voucher(config.escalation, clock)
       const running = await startSipApplication(
         {
           drachtio: engine.admin,
@@ -317,7 +318,8 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
           maxCalls: config.limits.maxCalls,
           maxCallsPerExpert: config.escalation.callsPerExpert,
           proxy: config.escalation.proxy,
-          domain: config.escalation.domain
+          domain: config.escalation.domain,
+          number: config.escalation.number
         },
         {
           ...(options.callPorts?.({ witness, guard }) ?? { witness, guard }),
@@ -326,6 +328,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
           log: log.child({ part: 'application' }),
           clock,
           sign,
+          ...(vouch === null ? {} : { vouch }),
           ...(config.escalation.transfer === 'never' ? {} : { transferTo: (uri) => calleeByUri(guard.registry(), uri) }),
           roleOf: (id) => guard.registry().byId(id)?.role ?? 'expert',
           openCalls: async (name) => {

@@ -105,3 +105,6 @@ export interface RequestToSign {
 
 /** Makes the value of X-IF-Signature for a request about to be sent, with this suite's own key. */
 export type RequestSigner = (request: RequestToSign) => string
+
+/** Makes the value of the Identity header for a call about to be sent: who calls whom, vouched for by this suite's certificate. @see RFC 8224 §4.1 */
+export type IdentityVoucher = (call: { readonly fromUri: string; readonly toUri: string }) => string

@@ -5,6 +5,7 @@ import {
   type ConferencePort,
   errorCode,
   type Guard,
+  type IdentityVoucher,
   InfraFabricError,
   isAcceptableTraceId,
   type JsonObject,
@@ -53,6 +54,8 @@ export interface SipApplicationPorts {
   readonly transferTo?: (uri: string) => Callee | null
   /** Signs calls out with this suite's own key. Left out: they carry no signature. */
   readonly sign?: RequestSigner
+  /** Vouches for who calls (STIR). Left out: calls out carry no Identity. */
+  readonly vouch?: IdentityVoucher
   /** Whether a name that is no conference can be joined like one: a terminal behind another gateway. Where any conference may be dialled, all can. */
   readonly isPlace?: (name: string) => boolean
   /** Calls that an earlier run of this application left open; they are closed in the record before the first call is taken. */
@@ -248,8 +251,8 @@ export async function runSipApplication(
               ? refusal('call-out.unrouted', 'no edge is there to call through')
               : null
       const call = placeCall(
-        { ...callPorts, sign: ports.sign ?? null },
-        { ...callSettings, proxy: proxy ?? '', domain: settings.domain },
+        { ...callPorts, sign: ports.sign ?? null, vouch: ports.vouch ?? null },
+        { ...callSettings, proxy: proxy ?? '', domain: settings.domain, number: settings.number },
         {
           onEvent: emit,
           onUnrecorded: () => counters.unrecorded++,

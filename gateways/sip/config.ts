@@ -27,6 +27,8 @@ export interface SipApplicationConfig {
   readonly proxy?: string | null | undefined
   /** Host of the From URI of calls out, `sip:<conference>@<domain>`. Default `council.invalid`. */
   readonly domain?: string | undefined
+  /** Number from which experts are called, in the place of the conference's name. */
+  readonly number?: string | null | undefined
   /** From the INVITE to our final answer, milliseconds. Default 10000. */
   readonly setupTimeoutMs?: number | undefined
   /** How long a drain waits for BYEs to be answered, milliseconds. Default 3000. */
@@ -60,6 +62,11 @@ const schema = z.strictObject({
     .string()
     .regex(/^[A-Za-z0-9](?:[A-Za-z0-9.-]{0,126}[A-Za-z0-9])?$/)
     .default('council.invalid'),
+  number: z
+    .string()
+    .regex(/^\+[1-9]\d{1,14}$/)
+    .nullable()
+    .default(null),
   setupTimeoutMs: z.number().int().min(100).max(60_000).default(10_000),
   drainTimeoutMs: z.number().int().min(0).max(60_000).default(3000),
   connectTimeoutMs: z.number().int().min(100).max(60_000).default(5000)

@@ -9,6 +9,7 @@ import {
   type CallOutStop,
   errorCode,
   type GuardDecision,
+  type IdentityVoucher,
   newTraceId,
   type RequestSigner,
   step
@@ -47,6 +48,8 @@ import { handleTransfers } from './transfer.ts'
 export interface OutgoingPorts extends CallPorts {
   /** Signs with this suite's own key; null sends no signature. */
   readonly sign: RequestSigner | null
+  /** Vouches for who calls; null sends no Identity. */
+  readonly vouch: IdentityVoucher | null
 }
 
 export interface OutgoingSettings extends CallSettings {
@@ -54,6 +57,8 @@ export interface OutgoingSettings extends CallSettings {
   readonly proxy: string
   /** Host of the URI in From: `sip:<conference>@<domain>`. */
   readonly domain: string
+  /** In the place of the conference's name in that URI. */
+  readonly number: string | null
 }
 
 /** 64·T1: after a CANCEL, the INVITE is given up without a final response. @see RFC 3261 §9.1 */
@@ -95,7 +100,7 @@ export function placeCall(
   const { callee, hazard, conference } = wish
   const traceId = newTraceId()
   const callId = `${randomUUID()}@${settings.domain}`
-  const fromUri = `sip:${conference}@${settings.domain}`
+  const fromUri = `sip:${settings.number ?? conference}@${settings.domain}`
   const toUri = callee.uri
   const startedAt = clock.now()
   const participant = `${callee.id}-${traceId.slice(0, 8)}`
@@ -260,6 +265,7 @@ export function placeCall(
       'X-IF-Trace-ID': wish.parentTraceId,
       'X-IF-Hazard': hazard,
       ...(signature === undefined ? {} : { 'X-IF-Signature': signature }),
+      ...(ports.vouch === null ? {} : { Identity: ports.vouch({ fromUri, toUri }) }),
       'Session-ID': sessionId(),
       Allow: allowedMethods,
       Accept: 'application/sdp',
@@ -361,7 +367,8 @@ export function placeCall(
       cseq,
       sdpSha256: localSdp === '' ? null : bodyHash(localSdp),
       lateOffer: wish.offer === 'late',
-      signed: ports.sign !== null
+      signed: ports.sign !== null,
+      vouched: ports.vouch !== null
     })
   }
 
