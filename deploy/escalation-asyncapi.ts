@@ -19,7 +19,7 @@ const summaries: Readonly<Record<keyof typeof escalationEvents, string>> = {
   'branch-failed': 'One call was refused, not answered, or overtaken by another',
   connected: 'The expert is in the conference',
   result: 'It is known what became of a leg of the escalation',
-  companion: 'Something that runs beside the call has begun, failed or stopped',
+  bridge: 'A bridge of the call was skipped, or has changed its state',
   'hung-up': 'A connected call is over',
   ended: 'Every call of the escalation is over'
 }

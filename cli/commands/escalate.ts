@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { basename } from 'node:path'
-import type { EscalationEvent, EscalationView, IfMessageInput } from '#escalate'
+import type { BridgeView, EscalationEvent, EscalationView, IfMessageInput } from '#escalate'
 import { type Arguments, UsageError } from '../arguments.ts'
 import type { Run } from '../command.ts'
 import { askSuite, followSuite } from '../control.ts'
@@ -85,8 +85,8 @@ export const cancel: Run = async (args, output) => {
 
 async function display(output: Output, escalation: EscalationView): Promise<void> {
   if (output.json) return output.document(escalation)
-  const { trace_id, state, hazard, conference, result, legs, degraded } = escalation
-  await output.line(printable(`${state}${degraded ? ', degraded' : ''}: ${hazard}, into ${conference}, trace ${trace_id}`))
+  const { trace_id, state, hazard, conference, result, legs, degraded, bridges } = escalation
+  await output.line(printable(`${state}${degraded ? ', DEGRADED' : ''}: ${hazard}, into ${conference}, trace ${trace_id}`))
   if (result !== null) await output.line(printable(`${result.status} (${result.code}): ${result.reason}`))
   const rows = legs.flatMap(({ kind, branches }) =>
     branches.map((branch) => [
@@ -102,7 +102,11 @@ async function display(output: Output, escalation: EscalationView): Promise<void
   if (rows.length > 0)
     for (const line of table([['call', 'expert', 'attempt', 'state', 'SIP', 'code', 'Call-ID'], ...rows]))
       await output.line(printable(line))
+  for (const bridge of bridges) await output.line(printable(describeBridge(bridge)))
 }
+
+const describeBridge = ({ bridge, target, state, skipped, reason }: BridgeView): string =>
+  `${bridge}${target === null ? '' : ` to ${target}`}: ${skipped === null ? state : 'skipped'}${reason === null ? '' : ` (${skipped ?? reason})`}`
 
 async function readMessage(args: Arguments): Promise<IfMessageInput> {
   const file = args.value('message')
@@ -199,8 +203,8 @@ function describe(event: EscalationEvent): string {
       return `${at}  ${who} is connected as ${event.participant}, ${event.codec ?? 'no codec'}, after ${event.setup_ms.toFixed(0)} ms`
     case 'result':
       return `${at}  ${event.leg}: ${event.result.status} (${event.result.code}): ${event.result.reason}`
-    case 'companion':
-      return `${at}  ${event.companion.name} ${event.companion.state}${event.companion.reason === null ? '' : `: ${event.companion.reason}`}`
+    case 'bridge':
+      return `${at}  ${describeBridge(event.bridge)}`
     case 'hung-up':
       return `${at}  ${who}: over after ${(event.duration_ms / 1000).toFixed(1)} s, ended by ${event.by} (${event.reason})`
     case 'ended':

@@ -4,11 +4,24 @@ import type { CallContext } from './context.ts'
 export const callBridgeStates = ['IDLE', 'CONNECTING', 'ACTIVE', 'DEGRADED', 'FAILED', 'CLOSED'] as const
 export type CallBridgeState = (typeof callBridgeStates)[number]
 
+/** A file that the conference of a call is to see. */
+export interface BridgedEvidence {
+  readonly name: string
+  /** 64 hex digits. */
+  readonly sha256: string
+  readonly mediaType: string
+  readonly bytes: number
+  /** Where those who may can fetch it. */
+  readonly uri: string | null
+}
+
 /** The call that a bridge belongs to. */
 export interface BridgedCall {
   readonly conference: string
   /** Registry id of the expert. */
   readonly expertId: string
+  /** Files that the escalation names. */
+  readonly evidence?: readonly BridgedEvidence[]
 }
 
 /** A change of state. `reason` is a stable code, null where nothing is wrong. */
@@ -29,7 +42,10 @@ export interface CallBridgeSession {
 
 /** The port through which whoever has a call opens a bridge for it. */
 export interface CallBridge {
+  /** What kind it is: `h323`, `webrtc`, `ndi`. */
   readonly name: string
+  /** Whom it leads to, where a call may have several of a kind. */
+  readonly target?: string
   /** Returns at once. `skipped` says, by a stable code, why there is nothing to open here: no error. */
   readonly open: (
     context: CallContext,

@@ -1,8 +1,19 @@
 import test from 'ava'
 import fc from 'fast-check'
-import { type Callee, errorCode, manualClock, silentLog, type WitnessEvent } from '#kernel'
-import type { Companion } from './companions.ts'
-import { createEscalator } from './escalator.ts'
+import {
+  type BridgedCall,
+  type CallBridge,
+  type CallBridgeChange,
+  type CallBridgeSession,
+  type CallBridgeState,
+  type CallContext,
+  type Callee,
+  errorCode,
+  manualClock,
+  silentLog,
+  type WitnessEvent
+} from '#kernel'
+import { type BridgeWish, createEscalator } from './escalator.ts'
 import type { IfMessageInput } from './message.ts'
 import type { EscalateSettings } from './settings.ts'
 import { fakeCalls } from './testing/fake-calls.ts'
@@ -16,7 +27,7 @@ const callee = (id: string, contrarian = false): Callee => ({
   contrarian
 })
 
-function start(settings: Partial<EscalateSettings> = {}, companions: readonly Companion[] = []) {
+function start(settings: Partial<EscalateSettings> = {}, bridges: (wish: BridgeWish) => readonly CallBridge[] = () => []) {
   const clock = manualClock()
   const calls = fakeCalls()
   const experts = [callee('one'), callee('two'), callee('three'), callee('doubter', true)]
@@ -27,7 +38,7 @@ function start(settings: Partial<EscalateSettings> = {}, companions: readonly Co
     clock,
     log: silentLog,
     random: () => 0,
-    companions,
+    bridges,
     directory: () => ({
       byId: (id) => experts.find((each) => each.id === id),
       bySpecialisation: (hazard) => (hazard === 'safety' ? experts : [])
@@ -240,54 +251,107 @@ test('what is not a message, and a conference there is none of', async (t) => {
   t.is(calls.calls.length, 0)
 })
 
-test('a companion that fails is tried after 1, 2 and 4 s; the call goes on, degraded', async (t) => {
-  let attempts = 0
-  let stopped = 0
-  const evidence: Companion = {
-    name: 'evidence',
-    start: async () => async () => {
-      stopped++
+/** A bridge that the test moves. */
+function fakeBridge(name: string, target?: string) {
+  const opened: {
+    context: CallContext
+    call: BridgedCall
+    closed: string[]
+    move: (state: CallBridgeState, reason?: string) => void
+  }[] = []
+  const bridge: CallBridge = {
+    name,
+    ...(target === undefined ? {} : { target }),
+    open: (context, call) => {
+      let state: CallBridgeState = 'CONNECTING'
+      const listeners: ((change: CallBridgeChange) => void)[] = []
+      const closed: string[] = []
+      const move = (next: CallBridgeState, reason: string | null = null) => {
+        const previous = state
+        state = next
+        for (const listener of listeners) listener({ state, previous, reason })
+      }
+      opened.push({ context, call, closed, move })
+      const session: CallBridgeSession = {
+        state: () => state,
+        onChange: (listener) => void listeners.push(listener),
+        close: async (reason) => {
+          closed.push(reason)
+          move('CLOSED', reason)
+        }
+      }
+      return { ok: true, session }
     }
   }
-  const video: Companion = {
-    name: 'ndi-video',
-    start: async () => {
-      attempts++
-      throw Object.assign(new Error('no source'), { code: 'ndi.source.none' })
-    }
-  }
-  const { escalator, calls, begin, clock } = start({}, [evidence, video])
-  const { id } = await begin({ expert: 'one', ndi_video_enabled: true, evidence_files: [file] })
-  t.is(attempts, 0)
+  return { bridge, opened }
+}
+
+test('bridges begin with the answer and end with the call; one that fails leaves the others and the call, degraded', async (t) => {
+  const [h323, webrtc, ndi] = [fakeBridge('h323', 'room-1'), fakeBridge('webrtc'), fakeBridge('ndi')]
+  const wishes: BridgeWish[] = []
+  const { escalator, calls, begin, entries } = start({}, (wish) => {
+    wishes.push(wish)
+    return [h323.bridge, webrtc.bridge, ndi.bridge]
+  })
+  const { id } = await begin({ trace_id: 'case-42', expert: 'one', ndi_video_enabled: true, evidence_files: [file] })
+  t.deepEqual(wishes, [])
+  t.is(escalator.get(id)!.bridge_state, 'IDLE')
   calls.calls[0]!.answer()
   await settled()
-  for (const ms of [1000, 2000, 4000, 60_000]) {
-    clock.advance(ms)
-    await settled()
-  }
-  t.is(attempts, 4)
+  t.deepEqual(wishes, [{ conference: 'council', ndiVideo: true }])
+  const [{ context, call }] = h323.opened as [(typeof h323.opened)[0]]
+  const callTrace = escalator.get(id)!.legs[0]!.branches[0]!.call_trace_id
+  t.like(context, { traceId: callTrace, parentTraceId: 'case-42' })
+  t.like(call, { conference: 'council', expertId: 'one', evidence: [{ name: 'log.txt', bytes: 12 }] })
+  for (const { opened } of [h323, webrtc, ndi]) opened[0]!.move('ACTIVE')
+  t.like(escalator.get(id), { degraded: false, bridge_state: 'ACTIVE' })
+  ndi.opened[0]!.move('DEGRADED', 'ndi.frames.none')
+  t.like(escalator.get(id), { state: 'connected', degraded: true, bridge_state: 'DEGRADED' })
+  ndi.opened[0]!.move('FAILED', 'ndi.source.gone')
   t.like(escalator.get(id), {
     state: 'connected',
     degraded: true,
-    companions: [
-      { name: 'evidence', state: 'running' },
-      { name: 'ndi-video', state: 'failed', reason: 'ndi.source.none' }
+    bridges: [
+      { bridge: 'h323', target: 'room-1', state: 'ACTIVE', reason: null },
+      { bridge: 'webrtc', target: null, state: 'ACTIVE' },
+      { bridge: 'ndi', state: 'FAILED', reason: 'ndi.source.gone' }
     ]
   })
   calls.calls[0]!.hangUp()
-  await escalator.ended(id)
-  t.is(stopped, 1)
+  const ended = await escalator.ended(id)
+  t.is(ended.bridge_state, 'CLOSED')
+  for (const { opened } of [h323, webrtc, ndi]) t.deepEqual(opened[0]!.closed, ['call.ended'])
+  t.true(context.signal.aborted)
+  const changes = entries.filter(({ event }) => event === 'BRIDGE_STATE_CHANGED')
+  t.deepEqual(
+    changes.filter(({ payload }) => payload.bridge === 'ndi').map(({ payload }) => [payload.previous, payload.state]),
+    [
+      ['IDLE', 'CONNECTING'],
+      ['CONNECTING', 'ACTIVE'],
+      ['ACTIVE', 'DEGRADED'],
+      ['DEGRADED', 'FAILED'],
+      ['FAILED', 'CLOSED']
+    ]
+  )
+  t.true(changes.every(({ traceId, parentTraceId }) => traceId === callTrace && parentTraceId === 'case-42'))
 })
 
-test('what is asked for and provided by nobody is told, not passed over', async (t) => {
-  const { escalator, calls, begin } = start()
-  const { id } = await begin({ expert: 'one', evidence_files: [file] })
+test('a bridge that is not there is skipped with its reason, which is no fault', async (t) => {
+  const bridge: CallBridge = { name: 'ndi', open: () => ({ ok: false, skipped: 'ndi.off', detail: 'NDI is off' }) }
+  const { escalator, calls, begin, entries } = start({}, () => [bridge])
+  const { id } = await begin({ expert: 'one', ndi_video_enabled: true })
   calls.calls[0]!.answer()
   t.like(await escalator.result(id), {
-    degraded: true,
-    evidence_files: [{ name: 'log.txt' }],
-    companions: [{ name: 'evidence', state: 'failed', reason: 'escalate.companion.absent' }]
+    degraded: false,
+    bridges: [{ bridge: 'ndi', state: 'IDLE', skipped: 'ndi.off', reason: 'NDI is off' }]
   })
+  calls.calls[0]!.hangUp()
+  await escalator.ended(id)
+  t.like(
+    entries.find(({ event }) => event === 'BRIDGE_SKIPPED'),
+    { payload: { bridge: 'ndi', skipped: 'ndi.off' } }
+  )
+  t.false(entries.some(({ event }) => event === 'BRIDGE_STATE_CHANGED'))
 })
 
 test('held and resumed, expert and contrarian alike', async (t) => {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import {
+  type CallBridge,
   type CallsOut,
   type Clock,
   errorCode,
@@ -10,14 +11,14 @@ import {
   systemClock,
   type Witness
 } from '#kernel'
-import { type Companion, runCompanions } from './companions.ts'
+import { runBridges } from './bridges.ts'
 import { createEventLog, type EventLog } from './events.ts'
 import { createLeg, type EscalationLeg, type HoldOutcome } from './leg.ts'
 import { type IfMessage, type IfMessageInput, ifMessageSchema } from './message.ts'
 import { type ExpertDirectory, planEscalation } from './plan.ts'
 import type { EscalationResult } from './result.ts'
 import { defaultEscalateSettings, type EscalateSettings } from './settings.ts'
-import type { EscalationView } from './view.ts'
+import type { EscalationView, LegView } from './view.ts'
 
 export interface EscalatorPorts {
   readonly calls: CallsOut
@@ -26,10 +27,15 @@ export interface EscalatorPorts {
   readonly witness: Witness
   readonly log: Log
   readonly clock?: Clock
-  /** What runs beside a call that asks for it: `evidence` where the message names files, `ndi-video` where it wants video. */
-  readonly companions?: readonly Companion[]
+  /** What runs beside the call of an expert who is connected; asked for then. */
+  readonly bridges?: (wish: BridgeWish) => readonly CallBridge[]
   /** 0 ≤ random < 1. Default Math.random. */
   readonly random?: () => number
+}
+
+export interface BridgeWish {
+  readonly conference: string
+  readonly ndiVideo: boolean
 }
 
 export interface Requester {
@@ -72,6 +78,7 @@ export interface Escalator {
 }
 
 const component = 'IF.escalate'
+const bridgesComponent = 'IF.bridge.call'
 
 interface Running {
   readonly view: () => EscalationView
@@ -108,9 +115,10 @@ export function createEscalator(settings: Partial<EscalateSettings>, ports: Esca
     const createdAt = clock.now()
     const told = (event: string, facts: JsonObject) =>
       witness.record({ component, event, traceId, payload: { escalation: id, ...facts } })
-    const record = (event: string, facts: JsonObject) => {
-      told(event, facts).catch((error: unknown) => log.error({ event, code: errorCode(error) }, 'entry not recorded'))
+    const logged = (event: string, recorded: Promise<unknown>) => {
+      recorded.catch((error: unknown) => log.error({ event, code: errorCode(error) }, 'entry not recorded'))
     }
+    const record = (event: string, facts: JsonObject) => logged(event, told(event, facts))
     const resulted = Promise.withResolvers<void>()
     const over = Promise.withResolvers<void>()
     const contextEnd = new AbortController()
@@ -118,22 +126,26 @@ export function createEscalator(settings: Partial<EscalateSettings>, ports: Esca
     let result: EscalationResult | null = null
     let state: EscalationView['state'] = 'hunting'
     let openLegs = 0
-    const wanted = [
-      ...(payload.evidence_files.length > 0 ? ['evidence'] : []),
-      ...(payload.ndi_video_enabled ? ['ndi-video'] : [])
-    ]
-    const provided = (ports.companions ?? []).filter(({ name }) => wanted.includes(name))
-    const absent = wanted.filter((name) => !provided.some((each) => each.name === name))
-    const companions = runCompanions(provided, absent, clock, (companion) => {
-      record('escalation_companion', { name: companion.name, state: companion.state, reason: companion.reason })
-      events.tell({ type: 'companion', escalation: id, trace_id: traceId, companion })
+    let callTrace = traceId
+    const bridges = runBridges(clock, log.child({ escalation: id }), ({ view, previous, state }) => {
+      const { bridge, target, skipped, reason } = view
+      const payload: JsonObject = {
+        escalation: id,
+        bridge,
+        target,
+        reason,
+        ...(skipped === null ? { previous, state: view.state } : { skipped })
+      }
+      const event = skipped === null ? 'BRIDGE_STATE_CHANGED' : 'BRIDGE_SKIPPED'
+      logged(event, witness.record({ component: bridgesComponent, event, traceId: callTrace, parentTraceId: traceId, payload }))
+      events.tell({ type: 'bridge', escalation: id, trace_id: traceId, bridge: view, previous, bridge_state: state })
     })
 
     const finish = () => {
       if (state === 'ended') return
       state = 'ended'
       contextEnd.abort()
-      void companions.stop().then(() => {
+      void bridges.stop('call.ended').then(() => {
         record('escalation_ended', { status: result!.status, code: result!.code })
         events.tell({ type: 'ended', escalation: id, trace_id: traceId, result: result! })
         open.delete(id)
@@ -148,6 +160,21 @@ export function createEscalator(settings: Partial<EscalateSettings>, ports: Esca
       result = outcome
       if (outcome.status === 'connected') state = 'connected'
       resulted.resolve()
+    }
+
+    const startBridges = ({ expert, branches }: LegView) => {
+      const { conference, evidence_files } = payload
+      callTrace = branches.find(({ state }) => state === 'connected')!.call_trace_id
+      const context = {
+        traceId: callTrace,
+        parentTraceId: traceId,
+        log: log.child({ traceId: callTrace }),
+        signal: contextEnd.signal,
+        now: clock.now
+      }
+      const evidence = evidence_files.map(({ media_type, ...file }) => ({ ...file, mediaType: media_type }))
+      const wanted = ports.bridges?.({ conference, ndiVideo: payload.ndi_video_enabled }) ?? []
+      bridges.start(wanted, context, { conference, expertId: expert!, evidence })
     }
 
     const onLegOver = (main: boolean) => {
@@ -179,11 +206,7 @@ export function createEscalator(settings: Partial<EscalateSettings>, ports: Esca
           if (!main) return
           concluded(outcome)
           if (outcome.status !== 'connected') for (const other of legs) if (other !== leg) other.cancel()
-          if (outcome.status === 'connected')
-            companions.start(
-              { traceId: newTraceId(), parentTraceId: traceId, log, signal: contextEnd.signal, now: clock.now },
-              { escalation: id, conference: payload.conference, expertId: leg.view().expert!, evidence: payload.evidence_files }
-            )
+          if (outcome.status === 'connected') startBridges(leg.view())
         },
         onOver: () => onLegOver(main)
       })
@@ -195,7 +218,8 @@ export function createEscalator(settings: Partial<EscalateSettings>, ports: Esca
         id,
         trace_id: traceId,
         state,
-        degraded: companions.views().some((companion) => companion.state === 'failed'),
+        degraded: bridges.state() === 'DEGRADED' || bridges.state() === 'FAILED',
+        bridge_state: bridges.state(),
         created_at: new Date(createdAt).toISOString(),
         requested_by: requester.by,
         sender: message.sender,
@@ -204,7 +228,7 @@ export function createEscalator(settings: Partial<EscalateSettings>, ports: Esca
         conference: payload.conference,
         result,
         legs: legs.map((leg) => leg.view()),
-        companions: companions.views(),
+        bridges: [...bridges.views()],
         evidence_files: payload.evidence_files.map((file) => ({ ...file }))
       }),
       cancel: (by) => {

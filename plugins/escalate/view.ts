@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { callBridgeStates } from '#kernel'
 import { evidenceSchema } from './message.ts'
 import { resultStatuses } from './result.ts'
 
@@ -41,18 +42,24 @@ export const legView = z.strictObject({
 })
 export type LegView = z.infer<typeof legView>
 
-export const companionView = z.strictObject({
-  name: text,
-  state: z.enum(['waiting', 'running', 'failed', 'stopped']),
-  reason: text.nullable()
-})
+export const bridgeView = z
+  .strictObject({
+    bridge: text.describe('`h323`, `webrtc`, `ndi`'),
+    target: text.nullable().describe('Whom it leads to, where there may be several'),
+    state: z.enum(callBridgeStates),
+    skipped: text.nullable().describe('Stable code that says why there is nothing to open: no error. Null where it was opened'),
+    reason: text.nullable().describe('Stable code of what is wrong, or what the skip is about; null where nothing is wrong')
+  })
+  .describe('What runs beside the call of the expert, and may fail while it goes on')
+export type BridgeView = z.infer<typeof bridgeView>
 
 export const escalationView = z
   .strictObject({
     id: z.string().regex(/^[0-9a-f]{32}$/),
     trace_id: text,
     state: z.enum(['hunting', 'connected', 'ended']),
-    degraded: z.boolean().describe('Something that was asked for beside the call does not run'),
+    degraded: z.boolean().describe('A bridge has failed, or works in part; the call goes on'),
+    bridge_state: z.enum(callBridgeStates).describe('Of all bridges together; IDLE where there is none'),
     created_at: moment,
     requested_by: text,
     sender: text,
@@ -61,7 +68,7 @@ export const escalationView = z
     conference: text,
     result: resultView.nullable().describe('Null while it is open'),
     legs: z.array(legView),
-    companions: z.array(companionView),
+    bridges: z.array(bridgeView),
     evidence_files: z.array(evidenceSchema)
   })
   .describe('An escalation as it stands')
@@ -103,7 +110,13 @@ export const escalationEvents = {
     setup_ms: z.number()
   }),
   result: z.strictObject({ ...common, type: z.literal('result'), leg: z.enum(legKinds), result: resultView }),
-  companion: z.strictObject({ ...common, type: z.literal('companion'), companion: companionView }),
+  bridge: z.strictObject({
+    ...common,
+    type: z.literal('bridge'),
+    bridge: bridgeView,
+    previous: z.enum(callBridgeStates),
+    bridge_state: z.enum(callBridgeStates).describe('Of all bridges together')
+  }),
   'hung-up': z.strictObject({ ...ofBranch, type: z.literal('hung-up'), by: text, reason: text, duration_ms: z.number() }),
   ended: z.strictObject({ ...common, type: z.literal('ended'), result: resultView })
 } as const
