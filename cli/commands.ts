@@ -778,8 +778,42 @@ export const commands: readonly Command[] = [
     operands: ['<party>'],
     effect: 'changes',
     summary: 'a link by which a party of the registry joins a conference with a browser',
-    options: [dataOption, { name: 'conference', value: 'NAME', summary: 'which one (default: council)' }],
+    options: [
+      dataOption,
+      { name: 'conference', value: 'NAME', summary: 'which one (default: council)' },
+      { name: 'as', value: 'KIND', summary: 'person or agent: a program that acts for the party (default: person)' },
+      { name: 'vote', summary: 'gives an agent the vote of its party' },
+      { name: 'hazard', value: 'NAME', summary: 'what an expert is called for (default: the first of its specialisations)' }
+    ],
     load: () => import('./commands/council-invite.ts')
+  },
+  {
+    words: ['council', 'seats'],
+    operands: [],
+    effect: 'reads',
+    summary: 'seats that are given away, and who sits there',
+    options: [dataOption, { name: 'conference', value: 'NAME', summary: 'in which one (default: council)' }],
+    load: () => import('./commands/council-seats.ts')
+  },
+  {
+    words: ['council', 'revoke'],
+    operands: ['<party>'],
+    effect: 'changes',
+    summary: 'take the seats of a party back: whoever sits there is cut off',
+    options: [
+      dataOption,
+      { name: 'conference', value: 'NAME', summary: 'in which one (default: council)' },
+      { name: 'seat', value: 'ID', summary: 'this one only' }
+    ],
+    load: async () => ({ run: (await import('./commands/council-seats.ts')).revoke })
+  },
+  {
+    words: ['council', 'votes'],
+    operands: [],
+    effect: 'reads',
+    summary: 'what was put to the vote, and how it ended: every signature is checked against the ledger',
+    options: [dataOption, ledgerOption, { name: 'conference', value: 'NAME', summary: 'in this one only' }],
+    load: () => import('./commands/council-votes.ts')
   },
   {
     words: ['recording', 'status'],

@@ -2,7 +2,7 @@
 
 import type { RunningGuard } from '#guard'
 import type { Clock, Log, Witness } from '#kernel'
-import { createRooms, type MediaPlane, type RoomLeg, type Rooms } from '#media'
+import { createRooms, type MediaPlane, type RoomLeg, type Rooms, type Stages } from '#media'
 import { type BrowserLeg, type CouncilPorts, type CouncilRooms, type CouncilService, startCouncilService } from '#webrtc'
 import type { SuiteConfig } from './config.ts'
 import { freeUdpRange } from './free-ports.ts'
@@ -11,6 +11,7 @@ import { type CallsFollowed, followCalls } from './webrtc-context.ts'
 
 export interface WebRtcPorts {
   readonly media: MediaPlane
+  readonly stages: Stages
   readonly guard: RunningGuard
   readonly witness: Witness
   readonly clock: Clock
@@ -92,6 +93,7 @@ export async function startWebRtc(config: SuiteConfig, ports: WebRtcPorts): Prom
   const { media, guard, witness, clock, log } = ports
   const address = webrtc.address ?? listen.address
   const rooms = await createRooms(media, {
+    stages: ports.stages,
     address,
     announcedAddress: webrtc.announcedAddress,
     portRange: webrtc.ports ?? (await freeUdpRange(address, webrtc.maxBrowsers * portsEach)),

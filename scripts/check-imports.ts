@@ -47,6 +47,7 @@ const allowed: Record<string, readonly string[]> = {
     'gateways/kernel',
     'gateways/h323',
     'gateways/ndi',
+    'gateways/webrtc',
     'gateways/sip-engine',
     'plugins/guard',
     'plugins/escalate',

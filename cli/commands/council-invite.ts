@@ -1,15 +1,23 @@
+import { UsageError } from '../arguments.ts'
 import type { Run } from '../command.ts'
 import { askSuite } from '../control.ts'
 import { exitCodes } from '../exit-codes.ts'
 
 export const run: Run = async (args, output) => {
+  const party = args.operands[0]!
   const conference = args.value('conference') ?? 'council'
+  const kind = args.value('as') ?? 'person'
+  if (kind !== 'person' && kind !== 'agent') throw new UsageError('--as: expected person or agent')
+  const mayVote = args.has('vote')
+  if (mayVote && kind === 'person') throw new UsageError('--vote: a Guardian votes anyway; it is for --as agent')
+  const hazard = args.value('hazard')
   const path = `/v1/council/${encodeURIComponent(conference)}/seats`
-  const seat = (await askSuite(args, path, { party: args.operands[0]! })) as { readonly url: string; readonly expiresAt: string }
-  if (output.json) await output.document({ party: args.operands[0]!, conference, ...seat })
+  const body = { party, kind, mayVote, ...(hazard === undefined ? {} : { hazard }) }
+  const given = (await askSuite(args, path, body)) as { readonly url: string; readonly seat: string; readonly expiresAt: string }
+  if (output.json) await output.document({ party, conference, kind, ...given })
   else {
-    output.talk(`whoever has this link takes the seat, until ${seat.expiresAt}`)
-    await output.line(seat.url)
+    output.talk(`whoever has this link takes seat ${given.seat}, until ${given.expiresAt}`)
+    await output.line(given.url)
   }
   return exitCodes.ok
 }

@@ -41,6 +41,21 @@ const documentOf = (script: string, style: string): string => `<!doctype html>
 <audio id="sound" autoplay></audio>
 <h2>In the conference</h2>
 <ul id="roster"></ul>
+<h2>What it is about</h2>
+<p id="hazards"></p>
+<ul id="escalations"></ul>
+<ul id="calls"></ul>
+<p id="policy"></p>
+<h2>Votes</h2>
+<form id="motion" hidden>
+<input id="motion-title" maxlength="200" required placeholder="Motion" aria-label="Motion">
+<label>about <select id="motion-about"></select></label>
+<label>for <input id="motion-minutes" type="number" min="1" max="1440" value="5"> min</label>
+<button type="submit">Put to the vote</button>
+</form>
+<ul id="motions"></ul>
+<h2>Messages</h2>
+<ul id="messages"></ul>
 </section>
 <noscript>The conference needs JavaScript.</noscript>
 </main>

@@ -14,6 +14,7 @@ const answerMs = 10_000
 
 export class Connection {
   readonly #token: string
+  readonly #voteKey: string
   readonly #media: MediaStream
   readonly #told: Told
   #peer: RTCPeerConnection
@@ -24,15 +25,17 @@ export class Connection {
   #gatheringSince = 0
   #timer: ReturnType<typeof setTimeout> | undefined
 
-  constructor(token: string, media: MediaStream, told: Told) {
+  /** @param voteKey what votes are signed with */
+  constructor(token: string, voteKey: string, media: MediaStream, told: Told) {
     this.#token = token
+    this.#voteKey = voteKey
     this.#media = media
     this.#told = told
     this.#peer = this.#newPeer()
     void this.#open('join')
   }
 
-  say(signal: Extract<PageSignal, { type: 'mute' | 'hand' | 'leave' }>): void {
+  say(signal: Exclude<PageSignal, { type: 'join' | 'resume' | 'accepted' }>): void {
     if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(signal))
   }
 
@@ -79,7 +82,10 @@ export class Connection {
         if (verb === 'resume') peer.restartIce()
         this.#gatheringSince = performance.now()
         await peer.setLocalDescription()
-        if (mine()) socket.send(JSON.stringify({ type: verb, token: this.#token, offer: peer.localDescription!.sdp }))
+        const seat = { token: this.#token, offer: peer.localDescription!.sdp }
+        const signal: PageSignal =
+          verb === 'join' ? { type: 'join', ...seat, voteKey: this.#voteKey } : { type: 'resume', ...seat }
+        if (mine()) socket.send(JSON.stringify(signal))
       } catch (error) {
         if (mine()) this.end(String(error))
       }
@@ -91,7 +97,7 @@ export class Connection {
     if (signal.type === 'refused') return this.#refused(signal.code, signal.reason)
     if (signal.type === 'answer') {
       const peer = this.#peer
-      await peer.setRemoteDescription({ type: 'answer', sdp: signal.sdp })
+      await peer.setRemoteDescription({ type: 'answer', sdp: signal.sdp! })
       this.#answered = true
       if (peer.connectionState === 'connected') {
         this.#attempt = 0

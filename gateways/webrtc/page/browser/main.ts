@@ -1,8 +1,13 @@
-/** The council's page: joins, shows who is there and who speaks, mutes, raises the hand. */
+/** The council's page: joins, shows who is there and who speaks, what it is about and what is voted on; mutes, raises the hand. */
 import type { RosterMember } from '../../ports.ts'
+import type { ServiceSignal } from '../../signals.ts'
+import { createVoteSigner } from '../../vote-signer.ts'
 import { Connection } from './connection.ts'
+import { showContext } from './context.ts'
+import { element, make } from './dom.ts'
+import { Votes } from './votes.ts'
+import { noticeText } from './words.ts'
 
-const element = <T extends HTMLElement>(id: string): T => document.getElementById(id) as T
 const [enter, council, roster] = [element('enter'), element('council'), element('roster')]
 const [join, mute, hand, leave] = (['join', 'mute', 'hand', 'leave'] as const).map((id) => element<HTMLButtonElement>(id))
 const sound = element<HTMLAudioElement>('sound')
@@ -28,7 +33,7 @@ function show(members: readonly RosterMember[]): void {
       item.classList.toggle('speaking', member.speaking)
       item.classList.toggle('dominant', member.dominant)
       const marks = [
-        member.role,
+        member.kind === 'agent' ? `agent of a ${member.role}` : member.role,
         member.muted && 'muted',
         member.handRaised && 'hand raised',
         member.dominant && 'leads the talk'
@@ -56,6 +61,14 @@ function tell(): void {
   connection?.say({ type: 'hand', raised })
 }
 
+/** The last messages, newest first; each is text, whatever it says. */
+function showData({ from, to, body }: Extract<ServiceSignal, { type: 'data' }>): void {
+  const messages = element('messages')
+  const shown = body.length > 2000 ? `${body.slice(0, 2000)}…` : body
+  messages.prepend(make('li', {}, make('strong', {}, `${from}${to === null ? '' : ' to you'}: `), shown))
+  while (messages.childElementCount > 50) messages.lastElementChild!.remove()
+}
+
 const states = { connecting: 'Connecting …', connected: 'Connected', lost: 'Connection lost, trying again …' } as const
 
 async function begin(): Promise<void> {
@@ -68,13 +81,22 @@ async function begin(): Promise<void> {
     join!.disabled = false
     return say(`No microphone: ${error instanceof Error ? error.message : String(error)}`, true)
   }
+  const signer = await createVoteSigner()
+  const votes = new Votes(signer, (signal) => connection?.say(signal))
   enter.hidden = true
   council.hidden = false
   settle()
-  connection = new Connection(token, media, {
+  connection = new Connection(token, signer.publicKey, media, {
     state: (state) => say(states[state], state === 'lost'),
     signal: (signal) => {
       if (signal.type === 'roster') return show(signal.members)
+      if (signal.type === 'data') return showData(signal)
+      if (signal.type === 'notice') return say(noticeText(signal.code), true)
+      if (signal.type === 'context_update') {
+        showContext(signal.context)
+        return votes.show(signal.context)
+      }
+      votes.sit(signal)
       participant = signal.participant
       element('conference').textContent = signal.conference
       tell()
