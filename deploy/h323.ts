@@ -5,11 +5,12 @@ import {
   createGatekeeper,
   type Gatekeeper,
   keyOfText,
+  nameOfKey,
   openRedisStore,
   openSqliteStore,
   type RegistrationStore
 } from '#h323/gatekeeper'
-import { type AdmittedCaller, conferenceMedia, createMcu, type H323Call, type InviteResult, type Mcu, traceOf } from '#h323/mcu'
+import { type AdmittedCaller, conferenceMedia, createMcu, type H323Call, type Invitation, type Mcu, traceOf } from '#h323/mcu'
 import { createRouter, type Router } from '#h323/routing'
 import {
   type Callee,
@@ -22,7 +23,7 @@ import {
   type Witness
 } from '#kernel'
 import { formatDecimal, h323SessionCost, parseDecimal } from '#ledger'
-import { createPictures, type MediaPlane } from '#media'
+import { createPictures, type MediaPlane, type Stages } from '#media'
 import type { SuiteConfig } from './config.ts'
 import type { DataLayout } from './data.ts'
 import { freeUdpRange } from './free-ports.ts'
@@ -38,6 +39,7 @@ export interface H323Ports {
   /** Users of the registry: in development each gets an account. */
   readonly users: readonly string[]
   readonly media: MediaPlane
+  readonly stages: Stages
   /** Registry id and role of an account's user; undefined for nobody's. */
   readonly partyOf: (user: string) => { readonly id: string; readonly role: ParticipantRole } | undefined
   /** Experts who can be called by SIP, under their ids. */
@@ -55,10 +57,13 @@ export interface RunningH323 {
   /**
    * Calls a registered terminal into a conference of the configuration.
    *
-   * @param signal aborted when nobody waits any more: a call not answered yet is given up
    * @returns null when nobody has registered the alias, or there is no such conference
    */
-  readonly invite: (conference: string, target: string, signal: AbortSignal) => Promise<InviteResult> | null
+  readonly invite: (conference: string, target: string, parentTraceId?: string) => Invitation | null
+  /** Whether whoever has registered the alias is in the conference by H.323. */
+  readonly isPresent: (conference: string, target: string) => boolean
+  /** An alias of each terminal that a Guardian of the registry has registered. */
+  readonly guardians: () => readonly string[]
   /** Whether somebody else than the suite has registered this name. */
   readonly isTerminal: (name: string) => boolean
   /** Entries that were told, by event: one of seven names. */
@@ -157,6 +162,7 @@ export async function startH323(config: SuiteConfig, layout: DataLayout, ports: 
     const pictures = createPictures(ports.media, {
       address: ip,
       portRange: h323.videoPorts ?? (await freeUdpRange(ip, automaticVideoPorts)),
+      stages: ports.stages,
       log: log.child({ part: 'h323-pictures' }),
       clock
     })
@@ -187,19 +193,26 @@ export async function startH323(config: SuiteConfig, layout: DataLayout, ports: 
     await mcu.endpoint.registered
     const isTerminal = (name: string): boolean =>
       running.endpoints().some(({ aliases, user }) => user !== ownAccount && aliases.includes(keyOfText(name)))
-    const invite: RunningH323['invite'] = (conference, target, signal) => {
+    const partyAt = (target: string) => {
       const found = running.endpoints().find(({ aliases, user }) => user !== ownAccount && aliases.includes(keyOfText(target)))
-      const party = found?.user == null ? undefined : ports.partyOf(found.user)
-      if (party === undefined || conferences?.includes(conference) === false) return null
-      const invitation = mcu.invite(conference, target, { name: party.id, role: party.role })
-      let answered = false
-      void invitation.answered.then(() => {
-        answered = true
-      })
-      signal.addEventListener('abort', () => answered || invitation.cancel())
-      return invitation.answered
+      return found?.user == null ? undefined : ports.partyOf(found.user)
     }
-    return { gatekeeper: running, mcu, router, invite, isTerminal, told, close }
+    const isPresent: RunningH323['isPresent'] = (conference, target) => {
+      const terminals = mcu.conferences().find((each) => each.conference === conference)?.terminals ?? []
+      return terminals.some(({ name, protocol }) => protocol === 'h323' && name === partyAt(target)?.id)
+    }
+    const invite: RunningH323['invite'] = (conference, target, parentTraceId) => {
+      const party = partyAt(target)
+      if (party === undefined || conferences?.includes(conference) === false) return null
+      const trace = parentTraceId === undefined ? {} : { parentTraceId }
+      return mcu.invite(conference, target, { name: party.id, role: party.role, ...trace })
+    }
+    const guardians = (): string[] =>
+      running.endpoints().flatMap(({ aliases, user }) => {
+        const isGuardian = user !== null && user !== ownAccount && ports.partyOf(user)?.role === 'guardian'
+        return isGuardian ? aliases.slice(0, 1).map(nameOfKey) : []
+      })
+    return { gatekeeper: running, mcu, router, invite, isPresent, guardians, isTerminal, told, close }
   } catch (error) {
     await close()
     throw error

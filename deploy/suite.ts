@@ -16,8 +16,9 @@ import {
   serveLedger,
   type Witnessing
 } from '#ledger'
-import { createMediaPlane, type MediaPlane, type Recorder, type RecorderEvent } from '#media'
+import { createMediaPlane, createStages, type MediaPlane, type Recorder, type RecorderEvent } from '#media'
 import { type CallSnapshot, type SipApplicationStats, startSipApplication } from '#sip'
+import { callBridges } from './call-bridges.ts'
 import { resolveSuiteConfig, type SuiteConfig, type SuiteSettings } from './config.ts'
 import { newControlToken, removeControl, writeControl } from './control.ts'
 import { type DataLayout, layoutOf } from './data.ts'
@@ -249,7 +250,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
     () => openGuard({ config, layout, witness, clock, log: log.child({ part: 'guard' }), emit, warn }),
     (running) => running.close()
   )
-  const { media, recorder } = await start(
+  const { media, stages, recorder } = await start(
     'media',
     async () => {
       const media = await createMediaPlane({
@@ -267,7 +268,8 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
       })
       try {
         const ports = { plane: media, witness, clock, log: log.child({ part: 'recorder' }) }
-        return { media, recorder: await startRecorder({ config, layout, ...ports, onEvent: tellRecording }) }
+        const recorder = await startRecorder({ config, layout, ...ports, onEvent: tellRecording })
+        return { media, stages: createStages(media, clock), recorder }
       } catch (error) {
         await media.close()
         throw error
@@ -275,6 +277,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
     },
     async (running) => {
       await running.recorder?.close()
+      running.stages.close()
       await running.media.close()
     }
   )
@@ -366,6 +369,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
           log: log.child({ part: 'h323' }),
           users: parties.map(({ digestUser }) => digestUser),
           media,
+          stages,
           partyOf: (user) => guard.registry().parties.find(({ digestUser }) => digestUser === user),
           experts: parties.filter(({ role }) => role === 'expert').map(({ id }) => id),
           expertOf: (id) => directory().byId(id),
@@ -380,7 +384,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
       'webrtc',
       async () => {
         const { startWebRtc } = await import('./webrtc.ts')
-        return startWebRtc(config, { media, guard, witness, clock, log: log.child({ part: 'webrtc' }) })
+        return startWebRtc(config, { media, stages, guard, witness, clock, log: log.child({ part: 'webrtc' }) })
       },
       (running) => running.close()
     )
@@ -436,7 +440,11 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
     directory: () => directoryOf(guard.registry()),
     witness,
     log: log.child({ part: 'escalation' }),
-    clock
+    clock,
+    bridges: callBridges(
+      { terminals: config.escalation.terminals, ...config.escalation.bridges },
+      { h323: () => h323, webrtc: () => null, ndi: () => null, clock, log: log.child({ part: 'bridges' }) }
+    )
   })
   escalator = calling
   webrtc?.calls.follow(calling)

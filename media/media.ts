@@ -46,6 +46,7 @@ export {
 export { RtpPhone, type RtpPhoneOptions } from './rtp-phone.ts'
 export { signalLevel, sine, toneLevel } from './tone.ts'
 export { createPictures, type Pictures, type PicturesConfig } from './video/pictures.ts'
+export { createStages, type Stages } from './video/stages.ts'
 export { decodeWav, encodeWav, type Wave } from './wav.ts'
 
 export interface RosterEntry {

@@ -18,7 +18,8 @@ import {
 } from '#kernel'
 import type { MediaPlane } from '../media.ts'
 import { PlainVideo } from '../video/plain-video.ts'
-import { Stage } from '../video/stage.ts'
+import type { Stage } from '../video/stage.ts'
+import { createStages, type Stages } from '../video/stages.ts'
 import { VideoLeg } from '../video/video-leg.ts'
 import { type DataLink, openDataLink } from './data-link.ts'
 import { bridgeSuite, type PeerTransports, type RoomLeg, WebRtcPeer } from './peer.ts'
@@ -41,6 +42,8 @@ export interface RoomsConfig {
   readonly maxBrowsers?: number
   /** Time for ICE and DTLS after the answer, in milliseconds. Default 15,000. */
   readonly connectTimeoutMs?: number
+  /** Where pictures meet those of others. Default: none but those who join here. */
+  readonly stages?: Stages
   readonly clock?: Clock
   readonly log: Log
 }
@@ -72,9 +75,6 @@ export interface Rooms extends ConferencePort {
   /** Ends the legs that joined here and the processes of mediasoup; the plane stays. Idempotent. */
   readonly close: () => Promise<void>
 }
-
-/** Between two looks at who waits for a key frame. */
-const tickMs = 250
 
 function checkConfig(config: RoomsConfig) {
   const checked = {
@@ -109,38 +109,27 @@ export async function createRooms(plane: MediaPlane, config: RoomsConfig): Promi
   const { address, announcedAddress, portRange, workers: count, maxBrowsers, connectTimeoutMs, clock, log } = checkConfig(config)
   const workers = await MediasoupWorkers.start(count, log)
   const [min, max] = portRange
-  const stages = new Map<string, Stage>()
+  const stages = config.stages ?? createStages(plane, clock)
   const peers = new Map<string, WebRtcPeer>()
   const telephones = new Map<string, VideoLeg>()
   let opening = 0
   let closing: Promise<void> | null = null
-  let stopTicking = () => {}
   const key = (conference: string, participant: string) => JSON.stringify([conference, participant])
 
-  const tick = () => {
-    for (const stage of stages.values()) stage.tick(clock.monotonicMs())
-    stopTicking = clock.after(tickMs, tick)
-  }
-  stopTicking = clock.after(tickMs, tick)
-
   plane.onConferenceEvent((event) => {
-    if (event.type === 'dominant') stages.get(event.conference)?.speaks(event.participant, clock.monotonicMs())
-    else if (event.type === 'role') {
+    if (event.type === 'role') {
       peers.get(key(event.conference, event.participant))?.show(event.role !== 'observer')
       telephones.get(key(event.conference, event.participant))?.show()
     } else if (event.type === 'left') {
       peers.delete(key(event.conference, event.participant))
       telephones.delete(key(event.conference, event.participant))
-      if (!plane.conferences().includes(event.conference)) stages.delete(event.conference)
     }
   })
 
+  /** Of a conference that somebody is in: it lasts as long as that. */
   function stageOf(conference: string): Stage {
-    let stage = stages.get(conference)
-    if (stage === undefined) {
-      stage = new Stage()
-      stages.set(conference, stage)
-    }
+    const { stage, release } = stages.hold(conference, 'people')
+    release()
     return stage
   }
 
@@ -238,12 +227,12 @@ export async function createRooms(plane: MediaPlane, config: RoomsConfig): Promi
       const listenInfo = { protocol: 'udp', ip: address, portRange: { min, max }, ...announced } as const
       return openDataLink(await workers.router([]), listenInfo, offer)
     },
-    shownTo: (conference, participant) => stages.get(conference)?.shownTo(participant) ?? null,
+    shownTo: (conference, participant) => stages.at(conference, 'people')?.shownTo(participant) ?? null,
     counts: () => ({ ...workers.counts }),
     pids: () => workers.pids(),
     close: () => {
       closing ??= (async () => {
-        stopTicking()
+        if (config.stages === undefined) stages.close()
         await Promise.all([...peers.values(), ...telephones.values()].map((leg) => leg.leave()))
         await workers.close()
       })()

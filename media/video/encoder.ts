@@ -104,7 +104,7 @@ function argumentsOf(config: EncoderConfig): string[] {
 
 /** The chunks of an AVI stream behind its header, as they come. @throws {InfraFabricError} `media.ffmpeg.output` */
 export function createChunkReader(onUnit: (unit: Buffer) => void): (octets: Buffer) => void {
-  let waiting = Buffer.alloc(0)
+  let waiting: Buffer = Buffer.alloc(0)
   let isOpen = false
   return (octets) => {
     waiting = waiting.length === 0 ? octets : Buffer.concat([waiting, octets])

@@ -2,13 +2,15 @@
 import { type Clock, InfraFabricError, type Log, type PictureKind, type PictureLeg, type PicturePort, systemClock } from '#kernel'
 import type { MediaPlane } from '../media.ts'
 import { PlainVideo } from './plain-video.ts'
-import { Stage } from './stage.ts'
+import { createStages, type HeldStage, type Stages } from './stages.ts'
 
 export interface PicturesConfig {
   /** IPv4 address of the sockets. */
   readonly address: string
   /** First and last UDP port; each participant's pictures take a pair. */
   readonly portRange: readonly [number, number]
+  /** Where pictures meet those of others. Default: none but those that come here. */
+  readonly stages?: Stages
   readonly log: Log
   readonly clock?: Clock
 }
@@ -18,68 +20,34 @@ export interface Pictures extends PicturePort {
   readonly close: () => void
 }
 
-const tickMs = 250
 /** What every H.264 terminal takes; levels are the gateway's affair. */
 const profileLevelId = '42e01f'
 
-export function createPictures(plane: MediaPlane, { address, portRange, log, clock = systemClock }: PicturesConfig): Pictures {
-  const stages = new Map<string, { readonly stage: Stage; readonly seats: Set<PlainVideo>; opening: number }>()
-  const keyOf = (conference: string, kind: PictureKind): string => `${conference}\n${kind}`
+export function createPictures(plane: MediaPlane, config: PicturesConfig): Pictures {
+  const { address, portRange, log, clock = systemClock } = config
+  const stages = config.stages ?? createStages(plane, clock)
+  const seats = new Map<PlainVideo, HeldStage>()
   let isClosed = false
-  let stopTicking = (): void => {}
-
-  /** Who leads the talk: may begin to show its picture later. */
-  const leading = new Map<string, string>()
-  const showLeading = (conference: string): void => {
-    const participant = leading.get(conference)
-    if (participant !== undefined) stages.get(keyOf(conference, 'people'))?.stage.speaks(participant, clock.monotonicMs())
-  }
-
-  plane.onConferenceEvent((event) => {
-    if (event.type === 'dominant') {
-      leading.set(event.conference, event.participant)
-      showLeading(event.conference)
-    } else if (event.type === 'left' && !plane.conferences().includes(event.conference)) leading.delete(event.conference)
-  })
-  const keepTicking = (): void => {
-    stopTicking = clock.after(tickMs, () => {
-      for (const { stage } of stages.values()) stage.tick(clock.monotonicMs())
-      keepTicking()
-    })
-  }
-  keepTicking()
-
-  function enter(key: string) {
-    let entered = stages.get(key)
-    if (entered === undefined) {
-      entered = { stage: new Stage(), seats: new Set(), opening: 0 }
-      stages.set(key, entered)
-    }
-    return entered
-  }
 
   async function open(conference: string, participant: string, kind: PictureKind): Promise<PictureLeg | null> {
-    const key = keyOf(conference, kind)
-    const entered = enter(key)
-    const { stage, seats } = entered
-    entered.opening++
+    const held = stages.hold(conference, kind)
     const mayBeSeen = (): boolean =>
       plane.roster(conference).some((member) => member.participant === participant && member.role !== 'observer')
     let video: PlainVideo
     try {
-      video = await PlainVideo.open(address, portRange, participant, mayBeSeen, stage, clock)
+      video = await PlainVideo.open(address, portRange, participant, mayBeSeen, held.stage, clock)
     } catch (error) {
+      held.release()
       if (!(error instanceof InfraFabricError)) throw error
       log.warn({ code: error.code, conference }, 'a participant goes without pictures')
       return null
-    } finally {
-      entered.opening--
     }
     if (isClosed) {
       video.close()
+      held.release()
       return null
     }
-    seats.add(video)
+    seats.set(video, held)
     return {
       rtp: { address, port: video.port },
       rtcp: { address, port: video.port + 1 },
@@ -97,7 +65,7 @@ export function createPictures(plane: MediaPlane, { address, portRange, log, clo
           // H.245 has a command of its own; FIR is for those that go by RTCP
           pictureLoss: false
         })
-        showLeading(conference)
+        stages.showLeading(conference)
       },
       refresh: () => video.refresh(),
       onKeyFrameWanted: (listener) => {
@@ -105,22 +73,24 @@ export function createPictures(plane: MediaPlane, { address, portRange, log, clo
       },
       close: () => {
         video.close()
+        held.release()
         seats.delete(video)
-        if (seats.size + entered.opening === 0) stages.delete(key)
       }
     }
   }
 
   return {
     open,
-    show: (conference, viewer, source) =>
-      stages.get(keyOf(conference, 'people'))?.stage.choose(viewer, source, clock.monotonicMs()),
-    shownTo: (conference, participant, kind) => stages.get(keyOf(conference, kind))?.stage.shownTo(participant) ?? null,
+    show: (conference, viewer, source) => stages.at(conference, 'people')?.choose(viewer, source, clock.monotonicMs()),
+    shownTo: (conference, participant, kind) => stages.at(conference, kind)?.shownTo(participant) ?? null,
     close: () => {
       isClosed = true
-      stopTicking()
-      for (const { seats } of stages.values()) for (const video of seats) video.close()
-      stages.clear()
+      for (const [video, { release }] of seats) {
+        video.close()
+        release()
+      }
+      seats.clear()
+      if (config.stages === undefined) stages.close()
     }
   }
 }
