@@ -1,86 +1,12 @@
 /** Browsers in the council: Chromium with a microphone that says a tone, a telephone through Kamailio, and the seat that both meet from. */
-import { existsSync } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
-import { chromium, type Page } from 'playwright-core'
-import { encodeWav } from '#media'
 import type { SuiteSettings } from '#suite'
 import { ifctl } from '../cli/testing/run.ts'
+import { executablePath, heardBy, openPage } from './testing/browser.ts'
 import { hears } from './testing/h323.ts'
-import { type RunningSuite, runSuite, temporaryFolder, tone, until } from './testing/harness.ts'
+import { type RunningSuite, runSuite, tone, until } from './testing/harness.ts'
 
-const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) =>
-  existsSync(path)
-)
 const settings: SuiteSettings = { webrtc: { enabled: true, port: 0, maxBrowsers: 10 } }
-
-/** A browser whose microphone says a tone over and over. */
-async function openPage(t: ExecutionContext, url: string, frequencyHz: number): Promise<{ page: Page; problems: string[] }> {
-  const home = await temporaryFolder(t)
-  const file = join(home, 'tone.wav')
-  await writeFile(file, encodeWav({ samples: tone(frequencyHz), sampleRateHz: 8000 }))
-  const browser = await chromium.launch({
-    executablePath: executablePath!,
-    env: { ...process.env, HOME: home, XDG_CONFIG_HOME: home, XDG_CACHE_HOME: home },
-    args: [
-      '--headless',
-      '--no-sandbox',
-      '--disable-gpu',
-      '--disable-quic',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-      '--use-fake-ui-for-media-stream',
-      '--use-fake-device-for-media-stream',
-      `--use-file-for-fake-audio-capture=${file}`,
-      '--autoplay-policy=no-user-gesture-required'
-    ]
-  })
-  t.teardown(() => browser.close())
-  const page = await browser.newPage()
-  // what cleans up microphones takes a steady tone for noise; and connections are kept, to be lost
-  await page.addInitScript(`
-    const { mediaDevices } = navigator
-    const asked = mediaDevices.getUserMedia.bind(mediaDevices)
-    mediaDevices.getUserMedia = ({ video }) =>
-      asked({ audio: { echoCancellation: false, noiseSuppression: false, autoGainControl: false }, video })
-    const Original = WebSocket
-    window.connections = []
-    window.WebSocket = class extends Original {
-      constructor(...given) {
-        super(...given)
-        window.connections.push(this)
-      }
-    }
-  `)
-  const problems: string[] = []
-  page.on('pageerror', (error) => problems.push(String(error)))
-  page.on('console', (message) => message.type() === 'error' && problems.push(message.text()))
-  await page.goto(url)
-  return { page, problems }
-}
-
-/** How loud a page hears a tone: dB, about −30 for one that is clear. */
-const heardBy = (page: Page, frequencyHz: number): Promise<number> =>
-  page.evaluate(`(() => {
-    const sound = document.getElementById('sound')
-    if (sound.srcObject === null) return -200
-    if (window.ear?.of !== sound.srcObject) {
-      const audio = new AudioContext({ sampleRate: 48000 })
-      const analyser = audio.createAnalyser()
-      analyser.fftSize = 8192
-      analyser.smoothingTimeConstant = 0
-      audio.createMediaStreamSource(sound.srcObject).connect(analyser)
-      window.ear = { of: sound.srcObject, audio, analyser }
-    }
-    const { audio, analyser } = window.ear
-    const bins = new Float32Array(analyser.frequencyBinCount)
-    analyser.getFloatFrequencyData(bins)
-    const at = Math.round(${frequencyHz} / (audio.sampleRate / analyser.fftSize))
-    return Math.max(-200, ...bins.subarray(at - 2, at + 3))
-  })()`)
 
 async function inviteBy(t: ExecutionContext, { suite }: RunningSuite, party: string): Promise<string> {
   const { code, stdout, stderr } = await ifctl(['council', 'invite', party, '--data', suite.data.folder])
