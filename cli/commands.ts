@@ -8,7 +8,7 @@ import {
   recordingsOption,
   registryOption
 } from './command.ts'
-import { coordinatorCommands } from './coordinator-commands.ts'
+import { coordinatorCommands, storeOption } from './coordinator-commands.ts'
 import { governorCommands } from './governor-commands.ts'
 
 /** Every command, in the order of the help. Nothing is loaded before it is asked for. */
@@ -994,5 +994,29 @@ export const commands: readonly Command[] = [
   },
   ...coordinatorCommands,
   ...governorCommands,
-  ...chassisCommands
+  ...chassisCommands,
+  {
+    words: ['mcp'],
+    operands: [],
+    effect: 'changes',
+    summary:
+      'serve the commands that only read, and the safe ones, to an AI agent as tools (Model Context Protocol, stdin and stdout)',
+    options: [
+      dataOption,
+      ledgerOption,
+      storeOption,
+      registryOption,
+      recordingsOption,
+      ratesOption,
+      {
+        name: 'files',
+        value: 'DIR',
+        path: true,
+        summary: 'folder of the files that the agent may name (default: it may name none)'
+      },
+      { name: 'read-only', summary: 'only the commands that change nothing' },
+      { name: 'timeout', value: 'S', summary: 'seconds after which a command is ended, 1 to 600 (default: 60)' }
+    ],
+    load: () => import('./commands/mcp.ts')
+  }
 ]
