@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { parseDocument } from 'yaml'
 import { z } from 'zod'
-import { ConfigError, defaultHazards, isHazardName } from '#kernel'
+import { ConfigError, defaultBridgeTimes, defaultHazards, isHazardName } from '#kernel'
 
 const port = z.number().int().min(0).max(65535)
 const address = z.union([z.ipv4(), z.ipv6()])
@@ -376,6 +376,25 @@ export const suiteSchema = z.strictObject({
       attempts: positive(10).default(3).describe('Calls of one expert in one escalation'),
       callsPerExpert: positive(1000).default(1).describe('Calls out to one expert at a time'),
       mostOpen: positive(10_000).default(100).describe('Escalations at a time'),
+      terminals: z
+        .union([z.literal('registered'), z.array(z.string().min(1).max(256)).max(50)])
+        .default('registered')
+        .describe(
+          'Terminals that are called into the conference when an expert is connected: those that Guardians have registered, or these aliases'
+        ),
+      bridges: z
+        .strictObject({
+          retriesMs: z
+            .array(positive(600_000))
+            .max(10)
+            .default([...defaultBridgeTimes.retriesMs])
+            .describe('Waits before each further attempt to open a bridge of a call'),
+          operationMs: positive(600_000)
+            .default(defaultBridgeTimes.operationMs)
+            .describe('Time in which a bridge opens, or a terminal answers; and in which it closes')
+        })
+        .prefault({})
+        .describe('Bridges of a call: H.323, WebRTC, NDI'),
       key: z
         .string()
         .min(1)

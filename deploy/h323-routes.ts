@@ -197,9 +197,14 @@ export function h323Routes(running: () => RunningH323 | null): Route[] {
       answers: { [json]: invited },
       statuses: [404, 503],
       handle: async ({ params, body, signal }) => {
-        const answered = here().invite(params.conference, body.target, signal)
-        if (answered === null) throw new Problem('not-found', 'nobody has registered this alias, or there is no such conference')
-        return jsonAnswer(await answered)
+        const invitation = here().invite(params.conference, body.target)
+        if (invitation === null)
+          throw new Problem('not-found', 'nobody has registered this alias, or there is no such conference')
+        const giveUp = () => invitation.cancel()
+        signal.addEventListener('abort', giveUp)
+        const answered = await invitation.answered
+        signal.removeEventListener('abort', giveUp)
+        return jsonAnswer(answered)
       }
     }),
     route({

@@ -443,7 +443,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
     clock,
     bridges: callBridges(
       { terminals: config.escalation.terminals, ...config.escalation.bridges },
-      { h323: () => h323, webrtc: () => null, ndi: () => null, clock, log: log.child({ part: 'bridges' }) }
+      { h323: () => h323, webrtc: () => null, ndi: () => null, clock }
     )
   })
   escalator = calling

@@ -1,5 +1,5 @@
 /** The H.323 gatekeeper. */
-export { type Address, keyOfText } from './addresses.ts'
+export { type Address, keyOfText, nameOfKey } from './addresses.ts'
 export type { GatekeeperConfig } from './config.ts'
 export { openRedisStore, type RedisStoreOptions } from './redis-store.ts'
 export type { Registration } from './registrations.ts'

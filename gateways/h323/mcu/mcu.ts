@@ -21,7 +21,8 @@ import type {
   Endpoint,
   EndpointConfig,
   MediaPlace,
-  OpenMedia
+  OpenMedia,
+  ReleaseCause
 } from '../endpoint/endpoint.ts'
 import { createEndpoint } from '../endpoint/service.ts'
 import type { AliasAddress } from '../h225/h225.ts'
@@ -96,6 +97,8 @@ export interface Invitation {
   readonly traceId: string
   /** Never rejects. */
   readonly answered: Promise<InviteResult>
+  /** Resolves when it is over, answered or not. Never rejects. */
+  readonly ended: Promise<ReleaseCause>
   /** Gives it up, or hangs up. Idempotent. */
   readonly cancel: () => void
 }
@@ -532,7 +535,7 @@ export async function createMcu(config: McuConfig): Promise<Mcu> {
         (): InviteResult => ({ ok: true, participant, traceId }),
         async (): Promise<InviteResult> => ({ ok: false, ...(await call.ended), traceId })
       )
-      return { participant, traceId, answered, cancel: () => call.release(causes.normal) }
+      return { participant, traceId, answered, ended: call.ended, cancel: () => call.release(causes.normal) }
     },
     place: (target, place, parentTraceId) => {
       const call = endpoint.dial(target, { ...place, genericData: [traceData(parentTraceId)] })
