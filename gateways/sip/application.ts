@@ -23,11 +23,12 @@ import { type CallPorts, type CallSettings, components } from './call-parts.ts'
 import { resolveConfig, type SipApplicationConfig } from './config.ts'
 import { newServerConnection, type RequestHandler, type SipResponse, type SipServerConnection } from './drachtio.ts'
 import { edgeReportEvent, readEdgeReport } from './edge-report.ts'
-import { allowedMethods } from './in-dialog.ts'
+import { allowedMethods, supported } from './in-dialog.ts'
 import { endLeftDialog, type RecordedDialog } from './left-dialogs.ts'
-import { readOpening } from './opening.ts'
+import { type Opening, readOpening } from './opening.ts'
 import { type OutgoingCall, placeCall } from './outgoing.ts'
 import { reasonOfStatus, refusal } from './refusal.ts'
+import { findReplaced } from './replaces.ts'
 import { clip, readNameAddr } from './sip-headers.ts'
 
 /** A call of this application that the ledger shows without an end. */
@@ -272,7 +273,13 @@ export async function runSipApplication(
   }
 
   const invite: RequestHandler = (request, response) => {
-    const opening = readOpening(request, conferences, settings.hazards)
+    const read = readOpening(request, conferences, settings.hazards)
+    const found =
+      read.replaces === null || read.refusal !== null
+        ? null
+        : findReplaced(read.replaces, calls.values(), ports.transferTo !== undefined)
+    const replaced = found?.ok === true ? found.call : null
+    const opening = replaced === null ? read : inThePlaceOf(replaced.snapshot(), read)
     const key = `${opening.callId};${opening.fromTag}`
     const refused =
       opening.refusal ??
@@ -282,14 +289,16 @@ export async function runSipApplication(
           ? refusal('sip.capacity.exceeded', `${settings.maxCalls} calls at a time`)
           : calls.has(key)
             ? refusal('sip.call.merged', 'a call with this Call-ID and From tag is there already')
-            : null)
+            : found?.ok === false
+              ? found.refusal
+              : null)
     const id = calls.has(key) ? `${key};${newTraceId()}` : key
     counters.calls++
     const call = takeCall(
       callPorts,
       callSettings,
       { onEvent: emit, onUnrecorded: () => counters.unrecorded++, onOver: () => void calls.delete(id) },
-      { request, response, opening: { ...opening, refusal: refused } }
+      { request, response, opening: { ...opening, refusal: refused }, replaced }
     )
     calls.set(id, call)
   }
@@ -297,7 +306,7 @@ export async function runSipApplication(
   const options: RequestHandler = (_request, response) =>
     draining
       ? answer(response, 503, { 'Retry-After': '10' })
-      : answer(response, 200, { Allow: allowedMethods, Accept: 'application/sdp', Supported: 'timer' })
+      : answer(response, 200, { Allow: allowedMethods, Accept: 'application/sdp', Supported: supported })
 
   const publish: RequestHandler = (request, response) => {
     if (request.get('Event')?.split(';')[0]?.trim().toLowerCase() !== edgeReportEvent)
@@ -429,6 +438,13 @@ export async function runSipApplication(
       return closed
     }
   }
+}
+
+/** The INVITE of a call that takes the place of another: it gets into the conference of that one, and is about what that one is about. */
+function inThePlaceOf({ conference, hazard }: CallSnapshot, opening: Opening): Opening {
+  if (conference === null) return opening
+  const own = opening.hazard ?? hazard
+  return { ...opening, dialled: { conference, hazard: own }, hazard: own }
 }
 
 /** An address as sets compare it: no IPv4-mapped form, no brackets, lower case. */

@@ -14,7 +14,7 @@ import {
   serverCause
 } from './call-parts.ts'
 import type { SipDialog, SipRequest, SipResponse } from './drachtio.ts'
-import { allowedMethods, type CallInside, handleInDialog } from './in-dialog.ts'
+import { allowedMethods, type CallInside, handleInDialog, supported } from './in-dialog.ts'
 import type { Opening } from './opening.ts'
 import { type Refusal, reasonOfStatus, refusal, refusalByGuard, refusalByMedia } from './refusal.ts'
 import { createHolding, type HoldOutcome } from './reinvite.ts'
@@ -51,12 +51,18 @@ export function takeCall(
   ports: CallPorts,
   settings: CallSettings,
   listener: CallListener,
-  invite: { readonly request: SipRequest; readonly response: SipResponse; readonly opening: Opening }
+  invite: {
+    readonly request: SipRequest
+    readonly response: SipResponse
+    readonly opening: Opening
+    /** The call whose place it takes, once it is established. */
+    readonly replaced: Call | null
+  }
 ): Call {
   const { clock, server } = ports
-  const { request, response, opening } = invite
+  const { request, response, opening, replaced } = invite
   const traceId = newTraceId()
-  const parentTraceId = opening.claimedTraceId ?? undefined
+  const parentTraceId = opening.claimedTraceId ?? replaced?.traceId
   const receivedAt = clock.now()
   const receivedMs = clock.monotonicMs()
   const peerSessionId = readPeerSessionId(opening.peerSessionId)
@@ -187,7 +193,7 @@ export function takeCall(
       ...timerHeaders,
       'Session-ID': sessionId(),
       Allow: allowedMethods,
-      Supported: 'timer',
+      Supported: supported,
       'Content-Type': 'application/sdp'
     }
     const told = Promise.withResolvers<void>()
@@ -243,10 +249,12 @@ export function takeCall(
         remoteTarget: clip(readNameAddr(request.get('Contact'))?.uri ?? ''),
         sdpSha256: sdp === '' ? null : bodyHash(sdp)
       })
-      recorder.tell(components.proxy, 'CONNECTED', { conference, participant, expertId, hazard, codec })
+      const replaces = replaced?.traceId ?? null
+      recorder.tell(components.proxy, 'CONNECTED', { conference, participant, expertId, hazard, codec, replaces })
       bridge.move({ type: 'connected' })
       recorder.tell(components.bridge, 'BRIDGE_ESTABLISHED', { conference, participant, codec })
       event({ type: 'established', conference, participant, codec })
+      replaced?.stop({ by: 'application', reason: 'replaced' }, refusal('call-out.stopped', 'replaced'))
     }
     if (exchange.state() === 'offering') parts.takeAnswer(sdp, established)
     else established()
@@ -333,6 +341,7 @@ export function takeCall(
     requestUri: opening.requestUri,
     conference: opening.dialled?.conference ?? null,
     hazard: opening.hazard,
+    replaces: opening.replaces === null ? null : opening.replaces.callId,
     edge: opening.edge === null ? null : { ...opening.edge },
     edgeLayers: [...opening.edgeLayers]
   })

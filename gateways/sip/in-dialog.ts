@@ -8,6 +8,9 @@ import { answerSessionTimer, type SessionTimerConfig } from './session-timer.ts'
 import { readMediaType } from './sip-headers.ts'
 
 /** Methods that a dialog of ours understands. */
+/** Extensions that are met where a peer asks for them. `replaces`: RFC 3891 §4. */
+export const supported = 'timer, replaces'
+
 export const allowedMethods = 'INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, REFER'
 
 /** Parts of a call that in-dialog requests need. */
@@ -39,7 +42,7 @@ export function handleInDialog(dialog: SipDialog, call: CallInside): void {
   dialog.on('update', (request, response) => void modify(call, 'UPDATE', request, response))
   dialog.on('info', (request, response) => info(call, request, response))
   dialog.on('options', (_request, response) =>
-    response.send(200, { headers: { ...own(call), Allow: allowedMethods, Accept: 'application/sdp', Supported: 'timer' } })
+    response.send(200, { headers: { ...own(call), Allow: allowedMethods, Accept: 'application/sdp', Supported: supported } })
   )
   for (const method of refused)
     dialog.on(method, (_request, response) => response.send(405, { headers: { ...own(call), Allow: allowedMethods } }))

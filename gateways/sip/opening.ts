@@ -3,6 +3,7 @@ import { type Dialled, readDialled } from './dialled.ts'
 import type { SipRequest } from './drachtio.ts'
 import { readEdgeFacts } from './edge-facts.ts'
 import { type Refusal, refusal } from './refusal.ts'
+import { type Replaces, readReplaces } from './replaces.ts'
 import { ambiguity, clip, readCSeq, readIdentities, readMediaType, readNameAddr, readTokens } from './sip-headers.ts'
 
 /** What an INVITE says, read once. Fields that could not be read are null or empty; then `refusal` says why. */
@@ -23,6 +24,8 @@ export interface Opening {
   readonly peerSessionId: string | undefined
   /** SDP offer; empty for a late offer. */
   readonly offer: string
+  /** The dialog whose place the call is to take, null for a call of its own. */
+  readonly replaces: Replaces | null
   readonly edge: EdgeFacts | null
   readonly edgeLayers: readonly Layer[]
   /** Provisional responses must be reliable, so none is sent. */
@@ -32,7 +35,7 @@ export interface Opening {
 }
 
 /** Extensions of which a caller may demand that we understand them. `100rel` is met by sending no provisional response but 100. */
-const understood: ReadonlySet<string> = new Set(['timer', '100rel'])
+const understood: ReadonlySet<string> = new Set(['timer', '100rel', 'replaces'])
 
 /**
  * Reads a new INVITE and finds what is wrong with it, in the order in which RFC 3261 §8.2 looks.
@@ -58,6 +61,8 @@ export function readOpening(
   const mediaType = readMediaType(request.get('Content-Type'))
   const signature = request.get('X-IF-Signature')?.trim() ?? null
   const unsafe = ambiguity(request)
+  const replacesHeader = request.get('Replaces')
+  const replaces = replacesHeader === undefined ? null : readReplaces(replacesHeader)
 
   const wrong = (): Refusal | null => {
     if (unsafe !== null) return refusal(unsafe, 'the request can be read in more than one way')
@@ -78,8 +83,10 @@ export function readOpening(
       return refusal('sip.trace-id.malformed', 'X-IF-Trace-ID has an unacceptable form')
     if (hazardHeader !== null && !isHazardName(hazardHeader))
       return refusal('sip.hazard.malformed', 'X-IF-Hazard is no hazard name')
-    if (dialled === null) return refusal('sip.address.unknown', 'the dialled address names no conference')
-    if (signature !== null && readDialled(to.uri, conferences, hazards)?.conference !== dialled.conference)
+    if (replacesHeader !== undefined && replaces === null) return refusal('sip.replaces.malformed', 'Replaces cannot be read')
+    // A call that takes the place of another goes to its Contact, which names no conference; it gets into that of the other.
+    if (dialled === null && replaces === null) return refusal('sip.address.unknown', 'the dialled address names no conference')
+    if (signature !== null && readDialled(to.uri, conferences, hazards)?.conference !== dialled?.conference)
       return refusal('sip.address.unsigned', 'the signature is for the conference in To, the call for that in the Request-URI')
     return null
   }
@@ -98,6 +105,7 @@ export function readOpening(
     identities: readIdentities(request),
     peerSessionId: request.get('Session-ID'),
     offer: request.body,
+    replaces,
     edge: edge.ok ? edge.facts : null,
     edgeLayers: edge.ok ? edge.layers : [],
     reliableOnly: required.has('100rel'),

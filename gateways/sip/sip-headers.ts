@@ -52,7 +52,7 @@ export function readMediaType(value: string | undefined): string | null {
 export type Ambiguity = 'sip.header.escaped-name' | 'sip.header.repeated' | 'sip.header.missing'
 
 /** Headers of which a request has one; a second one is an attempt to be read differently by two readers. */
-const single = ['from', 'to', 'call-id', 'cseq', 'x-if-trace-id', 'x-if-hazard', 'x-if-signature', 'session-expires']
+const single = ['from', 'to', 'call-id', 'cseq', 'x-if-trace-id', 'x-if-hazard', 'x-if-signature', 'session-expires', 'replaces']
 const mandatory = ['from', 'to', 'call-id', 'cseq']
 
 /**
