@@ -1,0 +1,76 @@
+/** Pictures that come from no participant's leg, on the stage of a conference: H.264 in, RTP to everybody. */
+import { randomInt } from 'node:crypto'
+import { encodeRtp, rtpHeaderLength } from '../rtp/rtp.ts'
+import { isKeyUnit, payloadsOf } from './nal.ts'
+import type { Stages } from './stages.ts'
+import { videoClockHz } from './switch.ts'
+
+export interface PictureFeed {
+  /**
+   * One picture, as it is to be seen now. The feed is on the stage from its first key frame on.
+   *
+   * @param units of H.264, without start codes
+   * @param capturedMs when it was taken, by any clock that does not step
+   */
+  readonly picture: (units: readonly Buffer[], capturedMs: number) => void
+  /** There are no pictures for now: others are seen instead, until the next key frame. */
+  readonly pause: () => void
+  /** Idempotent. */
+  readonly close: () => void
+}
+
+/** Fits with all headers into what any way takes. */
+const mostPayload = 1180
+/** Number in packets that only the switch reads: each viewer gets its own. */
+const payloadType = 96
+
+/**
+ * Opens a feed that all see, for as long as it has pictures, in place of who speaks.
+ *
+ * @param name under which the stage knows it: no participant's
+ */
+export function openPictureFeed(stages: Stages, conference: string, name: string): PictureFeed {
+  const { clock } = stages
+  const { stage, release } = stages.hold(conference, 'people')
+  const ssrc = randomInt(1, 2 ** 32)
+  let sequence = randomInt(2 ** 16)
+  let isShown = false
+  let isClosed = false
+
+  const show = (shown: boolean): void => {
+    isShown = shown
+    const now = clock.monotonicMs()
+    // a key frame comes with the next second: it need not be asked for
+    stage.film(name, shown ? { askKeyFrame: () => undefined } : null, now)
+    stage.choose(null, shown ? name : null, now)
+  }
+
+  return {
+    picture: (units, capturedMs) => {
+      if (isClosed || units.length === 0) return
+      if (!isShown) {
+        if (!units.some((unit) => isKeyUnit('h264', unit))) return
+        show(true)
+      }
+      const timestamp = Math.round((capturedMs * videoClockHz) / 1000) >>> 0
+      const payloads = units.flatMap((unit) => payloadsOf('h264', unit, mostPayload))
+      for (const [at, payload] of payloads.entries()) {
+        const packet = Buffer.allocUnsafe(rtpHeaderLength + payload.length)
+        sequence = (sequence + 1) & 0xffff
+        encodeRtp(packet, at === payloads.length - 1, payloadType, sequence, timestamp, ssrc)
+        payload.copy(packet, rtpHeaderLength)
+        stage.packet(name, packet, clock.monotonicMs())
+      }
+    },
+    pause: () => {
+      if (!isClosed && isShown) show(false)
+    },
+    close: () => {
+      if (isClosed) return
+      if (isShown) show(false)
+      isClosed = true
+      stage.leave(name, clock.monotonicMs())
+      release()
+    }
+  }
+}
