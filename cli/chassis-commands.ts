@@ -29,7 +29,10 @@ export const chassisCommands: readonly Command[] = [
       ...stateOptions,
       { name: 'swarm', value: 'ID', summary: 'whose code it is for' },
       { name: 'wasm', value: 'FILE', path: true, summary: 'the module' },
-      { name: 'trace', value: 'ID', summary: 'trace of the task it is for (default: a new one)' },
+      { name: 'task', value: 'ID', summary: 'task it is for, which the swarm has claimed: its trace is that of the sandbox' },
+      { name: 'trace', value: 'ID', summary: 'trace without a task (default: a new one)' },
+      { name: 'may-raise', value: 'LIST', summary: 'hazards that its runs may raise, by comma (default: that of the task)' },
+      { name: 'hazards', value: 'LIST', summary: 'hazards there are, by comma (default: the six of the suite)' },
       { name: 'read-only', value: 'LIST', summary: 'directories that it may read, by comma: /data=DIR' },
       { name: 'read-write', value: 'LIST', summary: 'directories that it may change too, by comma: /out=DIR' },
       ...limitOptions

@@ -1,21 +1,47 @@
 import { join } from 'node:path'
-import { type Chassis, createChassis, readServices } from '#chassis'
+import { type Chassis, createChassis, type EscalateHazard, readServices } from '#chassis'
+import type { Coordinator } from '#coordinator'
+import type { EscalationView, IfMessageInput } from '#escalate'
 import type { StateStore } from '#store'
 import type { Arguments } from './arguments.ts'
 import { dataFolder } from './command.ts'
+import { hazardList } from './commands/hazards.ts'
+import { askSuite } from './control.ts'
 import type { Output } from './output.ts'
 import { withPlugins } from './plugins.ts'
+
+/** How long the suite may take to begin an escalation. */
+const escalateWithinMs = 10_000
+
+/** Has the running suite escalate what runs raise, as `ifctl escalate` does. */
+const bySuite =
+  (args: Arguments, output: Output): EscalateHazard =>
+  async ({ hazard, summary, swarm, traceId, key }) => {
+    const message: IfMessageInput = {
+      performative: 'escalate',
+      sender: `if://swarm/${swarm}`,
+      message_id: key,
+      payload: { hazard, summary, trace_id: traceId }
+    }
+    const { escalation } = (await askSuite(args, '/v1/escalations', message, AbortSignal.timeout(escalateWithinMs), {
+      'idempotency-key': key
+    })) as { escalation: EscalationView }
+    output.talk(`hazard ${hazard} raised: escalation ${escalation.id}`)
+    return { ok: true, reference: escalation.id }
+  }
 
 /** Opens the chassis on the state of the data folder; its modules and services are in the folder `chassis` there. */
 export function withChassis<T>(
   args: Arguments,
   output: Output,
-  use: (chassis: Chassis, store: StateStore) => Promise<T>
+  use: (chassis: Chassis, store: StateStore, coordinator: Coordinator) => Promise<T>
 ): Promise<T> {
   const folder = join(dataFolder(args), 'chassis')
-  return withPlugins(args, output, ({ witnessed }) => {
+  const hazards = hazardList(args)
+  return withPlugins(args, output, ({ witnessed, coordinator }) => {
     const services = readServices(join(folder, 'services.json'))
-    return use(createChassis(witnessed, { folder: join(folder, 'modules'), services }), witnessed.store)
+    const config = { folder: join(folder, 'modules'), services, hazards, escalate: bySuite(args, output) }
+    return use(createChassis(witnessed, config), witnessed.store, coordinator)
   })
 }
 

@@ -65,11 +65,16 @@ test('the governor has its say in claims made by command: capability, budget, ci
       events.map(({ event }) => event),
       [
         'swarm_budget_changed',
+        'budget_reserved',
         'swarm_budget_alert',
+        'task_matched',
         'circuit_configured',
+        'budget_settled',
         'circuit_changed',
         'circuit_changed',
-        'swarm_budget_alert'
+        'budget_reserved',
+        'swarm_budget_alert',
+        'task_matched'
       ]
     )
     const cases: [words: string[], code: number, stderr: RegExp][] = [

@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { LogPart, Sandbox, SandboxState, ScopedDirectory } from '#chassis'
+import type { Coordinator, Task } from '#coordinator'
 import { type Arguments, CommandError, UsageError } from '../arguments.ts'
 import { untilTold, withChassis } from '../chassis.ts'
 import type { Run } from '../command.ts'
@@ -56,6 +57,15 @@ async function show(sandboxes: readonly Sandbox[], output: Output): Promise<void
     await output.line(printable(line))
 }
 
+/** The task that a sandbox is for. @throws {CommandError} `chassis.task` unless the swarm has claimed it */
+async function heldTask(coordinator: Coordinator, id: string, swarm: string): Promise<Task> {
+  const task = (await coordinator.status(id))?.task ?? null
+  if (task === null) throw new CommandError('chassis.task', `there is no task ${id}`)
+  if (task.state !== 'claimed' || task.swarm !== swarm)
+    throw new CommandError('chassis.task', `${swarm} has not claimed ${id}: it is ${task.state}`)
+  return task
+}
+
 export const create: Run = (args, output) => {
   const swarm = args.required('swarm')
   const limits = limitsOf(args)
@@ -63,12 +73,18 @@ export const create: Run = (args, output) => {
   const traceId = args.value('trace')
   const directories = [...directoriesOf(args, 'read-only', false), ...directoriesOf(args, 'read-write', true)]
   const module = wasm === undefined ? undefined : readInput(wasm)
-  return withChassis(args, output, async (chassis) => {
+  const named = args.value('task')
+  if (named !== undefined && traceId !== undefined) throw new UsageError('--task: its trace is that of the sandbox')
+  return withChassis(args, output, async (chassis, _, coordinator) => {
+    const task = named === undefined ? null : await heldTask(coordinator, named, swarm)
+    const hazards = args.value('may-raise')?.split(',') ?? (task?.hazard == null ? [] : [task.hazard])
     const sandbox = await chassis.create({
       id: args.operands[0]!,
       swarm,
       limits,
       directories,
+      hazards,
+      ...(task === null ? {} : { task: task.id, traceId: task.traceId }),
       ...(module === undefined ? {} : { module }),
       ...(traceId === undefined ? {} : { traceId })
     })

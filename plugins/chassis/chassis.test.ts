@@ -8,9 +8,18 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import test from 'ava'
 import { createCoordinator } from '#coordinator'
-import type { WitnessEvent } from '#kernel'
+import { InfraFabricError, type WitnessEvent } from '#kernel'
 import { openStore, witnessedStore } from '#store'
-import { chassisMetrics, createChassis, evidenceFrom, readServices, reputationOf, type Services, taskGate } from './chassis.ts'
+import {
+  chassisMetrics,
+  createChassis,
+  evidenceFrom,
+  type RaisedHazard,
+  readServices,
+  reputationOf,
+  type Services,
+  taskGate
+} from './chassis.ts'
 import { buildModule, imports, op } from './testing/module-builder.ts'
 import { testerOnBothStores } from './testing/on-both-stores.ts'
 
@@ -178,7 +187,7 @@ onBothStores(
   async (t, { chassis, events }) => {
     await chassis.create({ id: 'bad', swarm: 'alpha', module: exiting(1) })
     await chassis.create({ id: 'good', swarm: 'alpha', module: exiting(0) })
-    await chassis.setObjectives('swarm', 'alpha', { leastRuns: 2, errorPct: 50 })
+    await chassis.setObjectives('swarm', 'alpha', { leastRuns: 2, errorPct: 50, latencyP99Ms: 3_600_000 })
     const began = Date.now()
     await chassis.start('bad')
     t.deepEqual(names(events, 'slo_v'), [])
@@ -205,7 +214,7 @@ onBothStores(
     t.is(await chassis.judgeAll(), 0)
 
     // a sandbox with objectives of its own is judged by its own runs, and its violation ends with it
-    await chassis.setObjectives('sandbox', 'bad', { leastRuns: 1, errorPct: 0 })
+    await chassis.setObjectives('sandbox', 'bad', { leastRuns: 1, errorPct: 0, latencyP99Ms: 3_600_000 })
     t.deepEqual(
       (await chassis.sloStatus({ kind: 'sandbox', id: 'bad' }))[0]!.statuses.map(({ objective, kept }) => [objective, kept]),
       [
@@ -258,6 +267,64 @@ onBothStores(
     t.is(history.length, 1)
     t.deepEqual(history[0]!.evidence, reputation.judged)
     t.is((await chassis.reputation('nobody')).reputation.score, 0)
+  }
+)
+
+/** Raises each hazard, twice, and exits with the last errno. */
+const raising = (...hazards: string[]): Buffer => {
+  const calls = [...hazards, ...hazards].flatMap((hazard) => {
+    const at = 64 * hazards.indexOf(hazard)
+    return [...[at, hazard.length, 1024, 4].flatMap(op.constant), ...op.call(0), 0x21, 0]
+  })
+  return buildModule({
+    imports: [imports.raiseHazard, imports.exit],
+    functions: [{ locals: 1, code: [...calls, 0x20, 0, ...op.call(1)] }],
+    data: [...hazards.map((octets, index) => ({ at: 64 * index, octets })), { at: 1024, octets: 'help' }]
+  })
+}
+
+onBothStores(
+  'a hazard is escalated once for each run, when there is such a one and the sandbox may raise it; all of it is told',
+  new Map(),
+  async (t, { another, events }) => {
+    const raised: RaisedHazard[] = []
+    let reachable = true
+    const chassis = await another({
+      escalate: async (hazard) => {
+        if (!reachable) throw new InfraFabricError('cli.suite.absent', 'no suite can be asked')
+        raised.push(hazard)
+        return { ok: true, reference: 'E-1' }
+      }
+    })
+    const told = (event: string) => events.filter((each) => each.event === event).map(({ payload }) => payload)
+    const make = (id: string, module: Buffer, hazards: readonly string[]) =>
+      chassis.create({ id, swarm: 'alpha', task: 'T-1', traceId: 'case-1', module, hazards })
+    await make('box', raising('safety'), ['safety', 'privacy'])
+    t.is((await chassis.start('box')).code, 0)
+    t.is(raised.length, 1)
+    t.like(raised[0], { hazard: 'safety', summary: 'help', sandbox: 'box', swarm: 'alpha', task: 'T-1', traceId: 'case-1' })
+    t.like(told('hazard_escalated')[0], { hazard: 'safety', escalation: 'E-1' })
+    t.true(events.every(({ traceId }) => traceId === 'case-1'))
+    // another run is another event
+    await chassis.start('box')
+    t.is(new Set(raised.map(({ key }) => key)).size, 2)
+
+    await make('unknown', raising('weather'), ['safety'])
+    t.is((await chassis.start('unknown')).code, 28)
+    await make('unscoped', raising('bias'), ['safety'])
+    t.is((await chassis.start('unscoped')).code, 76)
+    t.is(raised.length, 2)
+    t.deepEqual(
+      told('hazard_refused').map(({ sandbox, hazard }) => [sandbox, hazard]),
+      [['unscoped', 'bias']]
+    )
+    reachable = false
+    await make('alone', raising('safety'), ['safety'])
+    t.is((await chassis.start('alone')).code, 29)
+    t.like(told('hazard_not_escalated')[0], { sandbox: 'alone', code: 'cli.suite.absent' })
+    t.is(told('hazard_raised').length, 3)
+    t.false(JSON.stringify(events).includes('help'))
+    await t.throwsAsync(make('odd', raising('safety'), ['weather']), { code: 'chassis.hazard' })
   }
 )
 

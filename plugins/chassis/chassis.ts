@@ -4,13 +4,13 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { InfraFabricError, isAcceptableTraceId, type JsonObject, newTraceId, step } from '#kernel'
+import { defaultHazards, errorCode, InfraFabricError, isAcceptableTraceId, type JsonObject, newTraceId, step } from '#kernel'
 import type { WitnessedStore, WitnessedTransaction } from '#store'
 import { errno } from './guest/errno.ts'
 import { defaultLimits, type Limits, limitsWith } from './limits.ts'
 import { checkModule, pageOctets } from './module.ts'
 import { createReputations, type Reputations } from './reputations.ts'
-import { maxInputOctets, type RunResult, runModule } from './run.ts'
+import { maxInputOctets, type RaiseHazard, type RunResult, runModule } from './run.ts'
 import type { AuditRecord, Grant, LogPart, Sandbox, SandboxEvent, SandboxState } from './sandbox.ts'
 import { sandboxMachine } from './sandbox.ts'
 import type { ScopedDirectory } from './scope.ts'
@@ -40,7 +40,32 @@ export interface ChassisConfig {
   /** Where modules are kept. */
   readonly folder: string
   readonly services: Services
+  /** Hazards there are; those of the suite when they are not given. */
+  readonly hazards?: readonly string[]
+  /** Where hazards go that runs raise; they are recorded, and go nowhere, without. */
+  readonly escalate?: EscalateHazard
 }
+
+/** A hazard that a run has raised. */
+export interface RaisedHazard {
+  readonly hazard: string
+  readonly summary: string
+  readonly sandbox: string
+  readonly swarm: string
+  readonly task: string | null
+  readonly traceId: string
+  /** The same for the same hazard of the same run: what bears it a second time is to have no second effect. */
+  readonly key: string
+}
+
+/**
+ * Brings a hazard before people. @returns the name of what was begun, or why nothing was. What it throws is taken for the latter.
+ */
+export type EscalateHazard = (
+  raised: RaisedHazard
+) => Promise<
+  { readonly ok: true; readonly reference: string } | { readonly ok: false; readonly code: string; readonly reason: string }
+>
 
 export interface NewSandbox {
   readonly id: string
@@ -48,6 +73,9 @@ export interface NewSandbox {
   readonly module?: Uint8Array
   readonly limits?: Partial<Limits>
   readonly directories?: readonly ScopedDirectory[]
+  readonly task?: string
+  /** Hazards that its runs may raise. */
+  readonly hazards?: readonly string[]
   readonly traceId?: string
 }
 
@@ -115,7 +143,8 @@ function checked(id: string, of = 'sandbox'): string {
   return id
 }
 
-export function createChassis(witnessed: WitnessedStore, { folder, services }: ChassisConfig): Chassis {
+export function createChassis(witnessed: WitnessedStore, config: ChassisConfig): Chassis {
+  const { folder, services, hazards: known = defaultHazards, escalate } = config
   const { store, transact } = witnessed
   const { bookRun, judgeAfter, forget, ...slos } = createSlos(witnessed)
   const modulePlace = (sha256: string): string => join(folder, `${sha256}.wasm`)
@@ -168,7 +197,12 @@ export function createChassis(witnessed: WitnessedStore, { folder, services }: C
       if (begun === null) throw fail('running', `${id} is running`)
       const sandbox: Sandbox = { ...begun, runningUntil: at + before.limits.deadlineMs + graceMs }
       transaction.put(keys.sandbox(id), sandbox)
-      note(transaction, sandbox, 'sandbox_started', { module: sandbox.module, limits: sandbox.limits, swarm: sandbox.swarm })
+      note(transaction, sandbox, 'sandbox_started', {
+        module: sandbox.module,
+        limits: sandbox.limits,
+        swarm: sandbox.swarm,
+        task: sandbox.task
+      })
       return sandbox
     })
 
@@ -250,6 +284,45 @@ export function createChassis(witnessed: WitnessedStore, { folder, services }: C
     }
   }
 
+  /** Hazards of one run: each is raised once, whatever the module says again. */
+  const hazardsOf = (sandbox: Sandbox): RaiseHazard => {
+    const { id, swarm, task, traceId } = sandbox
+    const raised = new Map<string, number>()
+    const raise = async (hazard: string, summary: string): Promise<number> => {
+      const key = `${id}-${sandbox.runningUntil}-${hazard}`
+      const summarySha256 = createHash('sha256').update(summary).digest('hex')
+      await transact(async (transaction) => note(transaction, sandbox, 'hazard_raised', { hazard, swarm, task, summarySha256 }))
+      let told: Awaited<ReturnType<EscalateHazard>>
+      try {
+        told =
+          escalate === undefined
+            ? { ok: false, code: 'chassis.hazard.nowhere', reason: 'nobody takes hazards here' }
+            : await escalate({ hazard, summary, sandbox: id, swarm, task, traceId, key })
+      } catch (error) {
+        told = { ok: false, code: errorCode(error), reason: error instanceof Error ? error.message : String(error) }
+      }
+      await transact(async (transaction) =>
+        told.ok
+          ? note(transaction, sandbox, 'hazard_escalated', { hazard, escalation: told.reference })
+          : note(transaction, sandbox, 'hazard_not_escalated', { hazard, code: told.code, reason: told.reason.slice(0, 500) })
+      )
+      return told.ok ? errno.success : errno.io
+    }
+    return async (hazard, summary) => {
+      if (!known.includes(hazard) && !sandbox.hazards.includes(hazard)) return errno.invalid
+      const before = raised.get(hazard)
+      if (before !== undefined) return before
+      if (!sandbox.hazards.includes(hazard)) {
+        raised.set(hazard, errno.notCapable)
+        await transact(async (transaction) => note(transaction, sandbox, 'hazard_refused', { hazard, swarm, task }))
+        return errno.notCapable
+      }
+      const said = await raise(hazard, summary)
+      raised.set(hazard, said)
+      return said
+    }
+  }
+
   /** Keeps a log in the store, some times a second. */
   const logKeeper = (id: string) => {
     let parts: { stream: number; octets: Buffer }[] = []
@@ -289,7 +362,7 @@ export function createChassis(witnessed: WitnessedStore, { folder, services }: C
   return {
     ...slos,
     ...createReputations(witnessed),
-    create: async ({ id, swarm, module, limits = {}, directories = [], traceId = newTraceId() }) => {
+    create: async ({ id, swarm, module, limits = {}, directories = [], task = null, hazards = [], traceId = newTraceId() }) => {
       checked(id)
       checked(swarm, 'swarm')
       if (!isAcceptableTraceId(traceId)) throw fail('trace', 'no trace id')
@@ -299,6 +372,10 @@ export function createChassis(witnessed: WitnessedStore, { folder, services }: C
       for (const { name } of directories)
         if (!/^\/[A-Za-z0-9_./-]{0,100}$/.test(name))
           throw fail('scope', `${JSON.stringify(name).slice(0, 80)}: expected a name like /data`)
+      if (task !== null) checked(task, 'task')
+      for (const hazard of hazards)
+        if (!known.includes(hazard))
+          throw fail('hazard', `${JSON.stringify(hazard).slice(0, 80)} is no hazard: known are ${known.join(', ')}`)
       let sha256: string | null = null
       if (module !== undefined) {
         checkModule(module, (capped.memoryMb << 20) / pageOctets)
@@ -318,13 +395,15 @@ export function createChassis(witnessed: WitnessedStore, { folder, services }: C
           module: sha256,
           limits: capped,
           directories,
+          task,
+          hazards,
           createdAt: transaction.at,
           runningUntil: null,
           last: null,
           totals: noTotals
         }
         transaction.put(keys.sandbox(id), sandbox)
-        note(transaction, sandbox, 'sandbox_created', { swarm, module: sha256, limits: capped, directories })
+        note(transaction, sandbox, 'sandbox_created', { swarm, module: sha256, limits: capped, directories, task, hazards })
         return sandbox
       })
     },
@@ -357,6 +436,7 @@ export function createChassis(witnessed: WitnessedStore, { folder, services }: C
           input,
           directories: sandbox.directories,
           credentials: credentialsOf(id),
+          raiseHazard: hazardsOf(sandbox),
           signal: stopping.signal,
           log: (stream, octets) => {
             keeper.add(stream, octets)

@@ -153,6 +153,41 @@ test('there is no environment, no directory and no credential that was not given
   t.is(outside.code, 21)
 })
 
+/** Raises the hazard at 0 twice, with what lies at 64 as its summary; exits with the second errno. */
+const raising = (hazard: string, summary: string | Uint8Array): ModuleParts => ({
+  imports: [imports.raiseHazard, imports.exit],
+  functions: [
+    {
+      code: [
+        ...[0, hazard.length, 64, summary.length].flatMap(op.constant),
+        ...op.call(0),
+        ...op.drop,
+        ...[0, hazard.length, 64, summary.length].flatMap(op.constant),
+        ...op.call(0),
+        ...op.call(1)
+      ]
+    }
+  ],
+  data: [
+    { at: 0, octets: hazard },
+    { at: 64, octets: summary }
+  ]
+})
+
+test('a hazard reaches the host by name, with a summary that is text of at most 4000 octets', async (t) => {
+  const raised: string[] = []
+  const raiseHazard = async (hazard: string, summary: string) => {
+    raised.push(`${hazard}: ${summary}`)
+    return 0
+  }
+  t.is((await run(raising('safety', 'a valve is stuck'), { raiseHazard })).code, 0)
+  t.deepEqual(raised, ['safety: a valve is stuck', 'safety: a valve is stuck'])
+  t.is((await run(raising('safety', 'x'.repeat(4001)), { raiseHazard })).code, 22)
+  t.is((await run(raising('safety', Buffer.from([0xc3, 0x28])), { raiseHazard })).code, 28)
+  t.is((await run(raising('safety', 'nobody listens'))).code, 76)
+  t.is(raised.length, 2)
+})
+
 test('modules that ask for what there is not are refused before anything is started', (t) => {
   const one = [{ code: [] }]
   const cases: [parts: ModuleParts, code: string][] = [

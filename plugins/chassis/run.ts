@@ -49,6 +49,11 @@ export interface CredentialPort {
   readonly use: (handle: number, request: Buffer) => Promise<{ readonly errno: number; readonly body?: Buffer }>
 }
 
+/** Hazards as a module raises them, by name, with a summary for people. @returns an errno */
+export type RaiseHazard = (hazard: string, summary: string) => Promise<number>
+
+export const maxSummaryOctets = 4000
+
 export interface RunOptions {
   readonly limits: Limits
   readonly args?: readonly string[]
@@ -56,6 +61,7 @@ export interface RunOptions {
   readonly input?: Uint8Array
   readonly directories?: readonly ScopedDirectory[]
   readonly credentials?: CredentialPort
+  readonly raiseHazard?: RaiseHazard
   /** What it writes to its standard output (1) and error (2), within `logOctets`. */
   readonly log?: (stream: 1 | 2, octets: Buffer) => void
   /** Told once when the module's own code begins. */
@@ -94,6 +100,15 @@ function parseHead(text: string): Head | null {
   }
 }
 
+/** @returns null when it is no UTF-8 */
+function textOf(octets: Buffer): string | null {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(octets)
+  } catch {
+    return null
+  }
+}
+
 /**
  * Runs a module once, in a process of its own that can reach nothing but this function.
  *
@@ -105,7 +120,7 @@ function parseHead(text: string): Head | null {
  * @throws {InfraFabricError} `chassis.scope`
  */
 export async function runModule(octets: Uint8Array, options: RunOptions): Promise<RunResult> {
-  const { limits, args = [], input = new Uint8Array(0), directories = [], credentials, log, signal } = options
+  const { limits, args = [], input = new Uint8Array(0), directories = [], credentials, raiseHazard, log, signal } = options
   const maximumPages = (limits.memoryMb << 20) / pageOctets
   const module = checkModule(octets, maximumPages)
   const scopes = await openScopes(directories, limits.writtenOctets)
@@ -185,6 +200,12 @@ export async function runModule(octets: Uint8Array, options: RunOptions): Promis
         if (credentials === undefined || typeof handle !== 'number') return [{ errno: errno.notCapable }]
         const used = await credentials.use(handle, body)
         return [{ errno: used.errno }, used.body]
+      },
+      raiseHazard: async ({ hazard }, body) => {
+        if (raiseHazard === undefined || typeof hazard !== 'string') return [{ errno: errno.notCapable }]
+        if (body.length > maxSummaryOctets) return [{ errno: errno.tooBig }]
+        const summary = textOf(body)
+        return [{ errno: summary === null ? errno.invalid : await raiseHazard(hazard, summary) }]
       },
       end: ({ how, code, message, pages }) => {
         usage.pages = typeof pages === 'number' ? pages : 0

@@ -40,6 +40,10 @@ export interface Sandbox extends JsonObject {
   readonly module: string | null
   readonly limits: Limits
   readonly directories: readonly ScopedDirectory[]
+  /** Task that it is for; null for none. */
+  readonly task: string | null
+  /** Hazards that its runs may raise. */
+  readonly hazards: readonly string[]
   readonly createdAt: number
   /** When a run is over at the latest; null when none is under way. */
   readonly runningUntil: number | null

@@ -95,7 +95,11 @@ export async function reserve(
   }
   transaction.put(keys.spending(swarm, span), after)
   transaction.put(keys.reserve(task.id), { swarm, span, amount: estimate } satisfies Reserve)
-  if (budget !== null) alert(transaction, budget, sum(before.reserved, before.spent), gone, span, task.traceId)
+  if (budget !== null) {
+    const payload = { swarm, task: task.id, span, amount: estimate, limit: budget.limit, left: difference(budget.limit, gone) }
+    transaction.witness({ event: 'budget_reserved', component, traceId: task.traceId, payload })
+    alert(transaction, budget, sum(before.reserved, before.spent), gone, span, task.traceId)
+  }
   return null
 }
 
@@ -118,8 +122,11 @@ export async function settle(
   transaction.put(keys.spending(swarm, span), after)
   transaction.remove(keys.reserve(task.id))
   const budget = await transaction.get<SwarmBudget>(keys.budget(swarm))
-  if (budget !== null && spanAt(budget.period, transaction.at).name === span)
-    alert(transaction, budget, sum(before.reserved, before.spent), sum(after.reserved, after.spent), span, task.traceId)
+  if (budget === null || spanAt(budget.period, transaction.at).name !== span) return
+  const left = difference(budget.limit, sum(after.reserved, after.spent))
+  const payload = { swarm, task: task.id, span, amount: cost ?? '0', reserved: held.amount, left }
+  transaction.witness({ event: 'budget_settled', component, traceId: task.traceId, payload })
+  alert(transaction, budget, sum(before.reserved, before.spent), sum(after.reserved, after.spent), span, task.traceId)
 }
 
 /** Tells each level that is reached by this step and was not before. */

@@ -112,6 +112,13 @@ export function createGovernor(witnessed: WitnessedStore, config: GovernorConfig
       // nothing is written before the last refusal: the transaction of a refused claim takes effect too
       if (circuit.state !== 'closed') await stepCircuit(transaction, component, { type: 'cooled' }, task.traceId)
       await countClaim(transaction, swarm.id, 1)
+      if (match.terms.length > 0)
+        transaction.witness({
+          event: 'task_matched',
+          component: 'IF.governor',
+          traceId: task.traceId,
+          payload: { task: task.id, swarm: swarm.id, threshold, ...match }
+        })
       return { ok: true, facts: { score: Number(match.score.toFixed(6)), estimate: task.estimate } }
     },
     settle: async (transaction, task, swarm, end, cost) => {

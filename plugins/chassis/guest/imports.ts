@@ -48,4 +48,4 @@ export const wasiFunctions: ReadonlySet<string> = new Set([
   'sock_shutdown'
 ])
 
-export const hostFunctions: ReadonlySet<string> = new Set(['output_write', 'credential_open', 'credential_use'])
+export const hostFunctions: ReadonlySet<string> = new Set(['output_write', 'credential_open', 'credential_use', 'raise_hazard'])

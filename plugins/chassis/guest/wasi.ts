@@ -299,6 +299,10 @@ export function importsOf({ ask, memory, args, directories, input }: Surrounding
       if (n(length!) > mostAtOnce) return errno.tooBig
       return ask({ op: 'output' }, octets(at!, length!)).head.errno
     },
+    raise_hazard: (at, length, summaryAt, summaryLength) => {
+      if (n(summaryLength!) > mostAtOnce) return errno.tooBig
+      return ask({ op: 'raiseHazard', hazard: path(at!, length!) }, octets(summaryAt!, summaryLength!)).head.errno
+    },
     credential_open: (at, length, out) => {
       const { head } = ask({ op: 'credentialOpen', service: path(at!, length!) })
       if (head.errno === ok) u32(out!, Number(head.handle))

@@ -104,6 +104,7 @@ export const imports = {
   environSizes: { module: wasi, name: 'environ_sizes_get', type: [[i32, i32], [i32]] },
   pathOpen: { module: wasi, name: 'path_open', type: [[i32, i32, i32, i32, i32, i64, i64, i32, i32], [i32]] },
   output: { module: 'infrafabric', name: 'output_write', type: [[i32, i32], [i32]] },
+  raiseHazard: { module: 'infrafabric', name: 'raise_hazard', type: [[i32, i32, i32, i32], [i32]] },
   credentialOpen: { module: 'infrafabric', name: 'credential_open', type: [[i32, i32, i32], [i32]] },
   credentialUse: { module: 'infrafabric', name: 'credential_use', type: [[i32, i32, i32, i32, i32, i32], [i32]] }
 } satisfies Record<string, NonNullable<ModuleParts['imports']>[number]>

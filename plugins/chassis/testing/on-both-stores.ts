@@ -5,7 +5,7 @@ import type { ExecutionContext, TestFn } from 'ava'
 import type { WitnessEvent } from '#kernel'
 import { openStore, type StorePlace, type WitnessedStore, witnessedStore } from '#store'
 import { type RedisServer, startRedis } from '../../../ledger/testing/redis-server.ts'
-import { type Chassis, createChassis } from '../chassis.ts'
+import { type Chassis, type ChassisConfig, createChassis } from '../chassis.ts'
 import type { Services } from '../services.ts'
 
 export interface Bench {
@@ -14,7 +14,7 @@ export interface Bench {
   /** What was told to the ledger, in order. */
   readonly events: WitnessEvent[]
   /** Another chassis on the same state, as another process has one. */
-  readonly another: () => Promise<Chassis>
+  readonly another: (config?: Partial<ChassisConfig>) => Promise<Chassis>
 }
 
 /** Registers each test twice: on a store of SQLite, and on one of a real Redis server. */
@@ -41,10 +41,16 @@ export function testerOnBothStores(test: TestFn) {
           opened.push(witnessed)
           return witnessed
         }
-        const chassisOn = (witnessed: WitnessedStore) => createChassis(witnessed, { folder: join(folder, 'modules'), services })
+        const chassisOn = (witnessed: WitnessedStore, config: Partial<ChassisConfig> = {}) =>
+          createChassis(witnessed, { folder: join(folder, 'modules'), services, ...config })
         try {
           const witnessed = await open()
-          await work(t, { chassis: chassisOn(witnessed), witnessed, events, another: async () => chassisOn(await open()) })
+          await work(t, {
+            chassis: chassisOn(witnessed),
+            witnessed,
+            events,
+            another: async (config) => chassisOn(await open(), config)
+          })
         } finally {
           for (const each of opened) await each.close()
           await rm(folder, { recursive: true })
