@@ -34,6 +34,8 @@ export interface RtpPhoneOptions {
   readonly onPacket?: (packet: Buffer) => void
   /** Called for each packet decoded. */
   readonly onReceive?: (samples: Int16Array) => void
+  /** Whether {@link RtpPhone.takeHeard} is asked. Default true. */
+  readonly keeps?: boolean
 }
 
 const eventPayloadType = 101
@@ -41,8 +43,8 @@ const dynamicPayloadType = 96
 const longestRecordingSeconds = 600
 
 /**
- * The sound half of a telephone, for tests, benchmarks and the demo: a UDP socket on 127.0.0.1 that says something, records what it hears and knows how to
- * write an offer and read an answer.
+ * The sound half of a telephone, for tests, benchmarks, the demo and lines of the house: a UDP socket on 127.0.0.1 that says something, records what it hears
+ * and knows how to write an offer and read an answer.
  */
 export class RtpPhone {
   readonly port: number
@@ -193,7 +195,7 @@ export class RtpPhone {
     const count = this.#decoder.decode(packet, this.#header.payloadStart, this.#header.payloadEnd, this.#decoded)
     const samples = this.#decoded.slice(0, count)
     this.#options.onReceive?.(samples)
-    if (this.#heardSamples > longestRecordingSeconds * this.#sampleRateHz) return
+    if (this.#options.keeps === false || this.#heardSamples > longestRecordingSeconds * this.#sampleRateHz) return
     this.#heard.push(samples)
     this.#heardSamples += count
   }

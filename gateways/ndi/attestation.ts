@@ -21,16 +21,11 @@ const byTime = (a: bigint, b: bigint): number => (a < b ? -1 : a > b ? 1 : 0)
 
 const statementPattern = /^-?\d{1,19} \d{1,5}x\d{1,5} [A-Z0-9]{4} \d{1,6} [0-9a-f]{64}$/
 
-/** What is attested of a frame. */
-export const statementOf = ({
-  timecode,
-  width,
-  height,
-  fourCC,
-  lineStride,
-  data
-}: Omit<VideoFrame, 'type' | 'frameRate' | 'sentAt' | 'metadata'>): string =>
-  `${timecode} ${width}x${height} ${fourCC} ${lineStride} ${hash('sha256', data)}`
+/** What is attested of a frame. @param digest SHA-256 of its data, 64 hex digits, where that is known */
+export const statementOf = (
+  { timecode, width, height, fourCC, lineStride, data }: Omit<VideoFrame, 'type' | 'frameRate' | 'sentAt' | 'metadata'>,
+  digest = hash('sha256', data)
+): string => `${timecode} ${width}x${height} ${fourCC} ${lineStride} ${digest}`
 
 export interface Attestation {
   readonly traceId: CallContext['traceId']

@@ -3,8 +3,22 @@ export { createStreamCheck, type StreamVerdict } from './attestation.ts'
 export { type AttestedSender, type AttestedSenderConfig, openAttestedSender } from './attested-sender.ts'
 export { type Finder, type FinderConfig, type NdiSource, openFinder } from './find.ts'
 export type { AudioFrame, BufferFor, Frame, MetadataFrame, VideoFrame } from './frames.ts'
+export { createIngest, type IngestFigures, type IngestPorts, type IngestRequest } from './ingest.ts'
+export { createIngests, type IngestBridgeConfig, type Ingests, type IngestView, ingestBridge } from './ingests.ts'
+export {
+  type EncoderRequest,
+  type IngestFormat,
+  type IngestMedia,
+  ingestCodecs,
+  ingestHeights,
+  type PictureEncoder,
+  type PictureSink,
+  type SoundSink,
+  type Sources
+} from './ports.ts'
 export { type FrameSync, openReceiver, type Receiver, type ReceiverConfig, type ReceiverFigures } from './receive.ts'
 export { loadRuntime, type NdiRuntime, runtimeCandidates } from './runtime.ts'
 export { type OutgoingAudio, type OutgoingVideo, openSender, type Sender, type SenderConfig, type SenderFigures } from './send.ts'
+export { ndiSources, sourcePattern } from './sources.ts'
 export { createStreamFile, type KeptFrame, readStreamFile } from './stream-file.ts'
 export { recordStream, type StreamRecord, type StreamRecordConfig } from './stream-record.ts'

@@ -16,6 +16,8 @@ export interface StreamRecordConfig {
   readonly parentTraceId?: string
   /** Name of the source, as receivers see it. */
   readonly source: string
+  /** Whether the suite sends the stream, or brings it into a conference. Default: it sends it. */
+  readonly ingest?: { readonly conference: string }
   /** Sends the attestation of a batch on the stream. */
   readonly tell: (xml: string) => void
 }
@@ -23,8 +25,8 @@ export interface StreamRecordConfig {
 export interface StreamRecord {
   /** Metadata that goes with the stream. Recorded as it is: it holds ids and times. */
   readonly metadata: (facts: JsonObject) => void
-  /** A picture, as the publisher's own receiver decodes it; not kept. */
-  readonly frame: (frame: VideoFrame) => void
+  /** A picture as receivers decode it; not kept. @param digest SHA-256 of its data, 64 hex digits, where that is known */
+  readonly frame: (frame: VideoFrame, digest?: string) => void
   readonly failed: (error: unknown) => void
   /** Records what is left and waits for the witness. Idempotent. */
   readonly close: (reason: string) => Promise<void>
@@ -39,6 +41,7 @@ const longestBatchMs = 2000
 export function recordStream(config: StreamRecordConfig): StreamRecord {
   const { witness, clock, log, traceId, source, tell } = config
   const parent = config.parentTraceId === undefined ? {} : { parentTraceId: config.parentTraceId }
+  const ingest: JsonObject = config.ingest === undefined ? {} : { ingest: config.ingest.conference }
   const startedMs = clock.monotonicMs()
   const waiting = new Set<Promise<void>>()
   /** Of the last frames: a batch is always made of the last ones added. */
@@ -52,7 +55,7 @@ export function recordStream(config: StreamRecordConfig): StreamRecord {
   let closed: Promise<void> | null = null
 
   const record = (event: string, payload: JsonObject) => {
-    const recorded = witness.record({ event, component, traceId, ...parent, payload: { source, ...payload } }).then(
+    const recorded = witness.record({ event, component, traceId, ...parent, payload: { source, ...ingest, ...payload } }).then(
       () => undefined,
       (error: unknown) => log.error({ code: errorCode(error), event }, 'not recorded')
     )
@@ -62,7 +65,7 @@ export function recordStream(config: StreamRecordConfig): StreamRecord {
 
   const recorder = createBatchRecorder({
     ...config,
-    event: { event: 'ndi_batch_complete', component, traceId, ...parent, payload: { source } },
+    event: { event: 'ndi_batch_complete', component, traceId, ...parent, payload: { source, ...ingest } },
     kind: 'video',
     framesPerEntry: framesPerAttestation,
     longestMs: longestBatchMs,
@@ -96,9 +99,9 @@ export function recordStream(config: StreamRecordConfig): StreamRecord {
     metadata: (facts) => {
       if (closed === null) record('ndi_stream_metadata', { metadata: facts })
     },
-    frame: (frame) => {
+    frame: (frame, digest) => {
       if (closed !== null) return
-      const statement = statementOf(frame)
+      const statement = statementOf(frame, digest)
       if (frames === 0) {
         const { width, height, fourCC, frameRate, timecode } = frame
         record('ndi_frame_published', {

@@ -1,0 +1,107 @@
+/** The sources that are in conferences now: begun by hand or with a call, listed, ended. */
+import {
+  type BridgeTimes,
+  type CallBridge,
+  type CallBridgeSession,
+  type CallBridgeState,
+  type CallContext,
+  InfraFabricError,
+  startBridgeSession
+} from '#kernel'
+import { createIngest, type IngestFigures, type IngestPorts, type IngestRequest } from './ingest.ts'
+import { sourcePattern } from './sources.ts'
+
+export interface IngestView extends IngestFigures {
+  readonly id: string
+  readonly conference: string
+  readonly traceId: string
+  readonly state: CallBridgeState
+  /** Stable code; null where nothing is wrong. */
+  readonly reason: string | null
+}
+
+export interface StartedIngest {
+  readonly id: string
+  readonly session: CallBridgeSession
+}
+
+export interface Ingests {
+  /** @throws {InfraFabricError} `ndi.ingest.full` */
+  readonly start: (context: CallContext, request: IngestRequest) => StartedIngest
+  readonly list: () => readonly IngestView[]
+  /** @returns whether there was one */
+  readonly stop: (id: string, reason: string) => Promise<boolean>
+  /** Ends all. Idempotent. */
+  readonly close: () => Promise<void>
+}
+
+/** Each costs an encoder. */
+const mostIngests = 4
+
+export function createIngests(ports: IngestPorts, times?: BridgeTimes): Ingests {
+  const running = new Map<string, { readonly view: () => IngestView; readonly session: CallBridgeSession }>()
+  let next = 1
+  const stop = async (id: string, reason: string): Promise<boolean> => {
+    const found = running.get(id)
+    if (found === undefined) return false
+    running.delete(id)
+    await found.session.close(reason)
+    return true
+  }
+  return {
+    start: (context, request) => {
+      // one that has failed is shown until the next begins
+      for (const [id, { session }] of running) if (session.state() === 'FAILED') void stop(id, 'failed')
+      if (running.size >= mostIngests) throw new InfraFabricError('ndi.ingest.full', `${mostIngests} sources are in conferences`)
+      const id = String(next++)
+      const ingest = createIngest(ports, context, request)
+      const session = startBridgeSession(ingest.open, {
+        clock: ports.clock,
+        log: ports.log,
+        ...(times === undefined ? {} : { times })
+      })
+      let reason: string | null = null
+      session.onChange((change) => {
+        reason = change.reason
+        if (change.state === 'CLOSED') running.delete(id)
+      })
+      const { conference } = request
+      const { traceId } = context
+      running.set(id, {
+        session,
+        view: () => ({ id, conference, traceId, state: session.state(), reason, ...ingest.figures() })
+      })
+      return { id, session }
+    },
+    list: () => [...running.values()].map(({ view }) => view()),
+    stop,
+    close: async () => {
+      await Promise.all([...running.keys()].map((id) => stop(id, 'suite-stopped')))
+    }
+  }
+}
+
+export interface IngestBridgeConfig extends Omit<IngestRequest, 'conference' | 'expertId' | 'fits'> {
+  /** Which source belongs to a call; `{expert}` stands for the registry id. Null for none: sources come by hand. */
+  readonly pattern: string | null
+}
+
+/** The bridge of a call to the expert's source. @param ingests null where there is no runtime */
+export function ingestBridge(ingests: () => Ingests | null, { pattern, ...request }: IngestBridgeConfig): CallBridge {
+  return {
+    name: 'ndi',
+    open: (context, { conference, expertId }) => {
+      if (pattern === null)
+        return { ok: false, skipped: 'ndi.source.none', detail: 'no source is configured (ndi.ingest.source)' }
+      const there = ingests()
+      if (there === null) return { ok: false, skipped: 'ndi.runtime.absent', detail: 'there is no NDI runtime' }
+      const fits = sourcePattern(pattern.replaceAll('{expert}', expertId))
+      try {
+        return { ok: true, session: there.start(context, { ...request, conference, expertId, fits }).session }
+      } catch (error) {
+        if (!(error instanceof InfraFabricError)) throw error
+        return { ok: false, skipped: error.code, detail: error.message }
+      }
+    }
+  }
+}
