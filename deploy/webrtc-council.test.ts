@@ -59,7 +59,7 @@ withBrowser(
     const decision = first.page.locator('#calls li.refused .decision')
     t.regex((await decision.textContent())!, /IF\.guard: refused, is not called for this hazard.*specialisation:/)
     t.false((await first.page.content()).includes('expert-ethics is not called for safety'), 'words for operators stay with them')
-    const trace = await call.getAttribute('data-trace')
+    const trace = (await call.getAttribute('data-trace'))!
 
     await first.page.fill('#motion-title', 'Stop the <b>deployment</b>?')
     await first.page.selectOption('#motion-about', trace)

@@ -16,6 +16,25 @@ export interface EdgeCredential {
   readonly ha1Sha256: string | null
 }
 
+/** A seat of the council: its holder calls as the party that has it. */
+export interface EdgeSeat {
+  /** `party~seat`: the party is told by `of`, the seat stands behind the last tilde. */
+  readonly user: string
+  /** Digest user of the party. */
+  readonly of: string
+  /** As of a user. */
+  readonly ha1Md5: string
+  readonly ha1Sha256: string
+}
+
+/** SIP over WebSocket, for browsers. @see RFC 7118 */
+export interface EdgeWebSocket extends EdgeEndpoint {
+  /** Origins of the pages whose scripts may come, `https://council.example`. */
+  readonly origins: readonly string[]
+  /** WebSockets of one address. Default 20. */
+  readonly perAddress?: number
+}
+
 export interface AllowedNetwork {
   /** IPv4 network, `203.0.113.0/24`. */
   readonly network: string
@@ -46,7 +65,12 @@ export const defaultEdgeLimits: EdgeLimits = {
 export interface EdgeConfig {
   readonly profile: 'development' | 'production'
   /** Where phones come in. UDP and TCP only in development. */
-  readonly listen: { readonly tls: EdgeEndpoint; readonly udp?: EdgeEndpoint | null; readonly tcp?: EdgeEndpoint | null }
+  readonly listen: {
+    readonly tls: EdgeEndpoint
+    readonly udp?: EdgeEndpoint | null
+    readonly tcp?: EdgeEndpoint | null
+    readonly wss?: EdgeWebSocket | null
+  }
   /** UDP endpoint toward the application servers; no phone should be able to reach it. */
   readonly inside: EdgeEndpoint
   /** Application servers, UDP. New calls go to them in turn. */
@@ -94,6 +118,7 @@ export interface EdgeConfig {
 const longestRuntimeDir = 90
 
 const userForm = /^[-A-Za-z0-9._~+@]{1,128}$/
+const originForm = /^https?:\/\/[a-z0-9.-]{1,253}(?::\d{1,5})?$/
 const pathForm = /^\/[^\u0000-\u001f"\\]*$/
 
 function isNetwork(text: string): boolean {
@@ -120,6 +145,12 @@ export function checkEdgeConfig(config: EdgeConfig): void {
   if (listen.udp) endpoint('listen.udp', listen.udp)
   if (listen.tcp) endpoint('listen.tcp', listen.tcp)
   expect(config.profile === 'development' || (!listen.udp && !listen.tcp), 'listen', 'TLS only in production')
+  if (listen.wss) {
+    endpoint('listen.wss', listen.wss)
+    expect(listen.wss.port !== listen.tls.port, 'listen.wss', 'another port than that of TLS')
+    for (const [n, origin] of listen.wss.origins.entries())
+      expect(originForm.test(origin), `listen.wss.origins[${n}]`, 'an origin such as https://council.example')
+  }
   endpoint('inside', config.inside)
   expect(config.applications.length > 0, 'applications', 'at least one')
   for (const [n, application] of config.applications.entries()) endpoint(`applications[${n}]`, application)
@@ -149,7 +180,8 @@ export function checkEdgeConfig(config: EdgeConfig): void {
     probeSeconds: config.probeSeconds,
     answerTimeoutMs: config.answerTimeoutMs,
     calleeTimeoutMs: config.calleeTimeoutMs,
-    sharedMemoryMb: config.sharedMemoryMb
+    sharedMemoryMb: config.sharedMemoryMb,
+    perAddress: listen.wss?.perAddress
   }
   for (const [name, value] of Object.entries(numbers)) {
     expect(value === undefined || (Number.isSafeInteger(value) && value > 0), name, 'a whole number above 0')

@@ -12,7 +12,7 @@ import { type Clock, InfraFabricError, type Log } from '#kernel'
 import { openAccounting } from './accounting.ts'
 import { callRpc } from './binrpc.ts'
 import { type CertificateCheck, checkCertificate } from './certificates.ts'
-import type { EdgeConfig, EdgeCredential } from './config.ts'
+import type { EdgeConfig, EdgeCredential, EdgeSeat } from './config.ts'
 import { hasThreadsMode, renderEdge, rpcSocket } from './render.ts'
 
 export {
@@ -43,9 +43,11 @@ export {
   type EdgeConfig,
   type EdgeCredential,
   type EdgeEndpoint,
-  type EdgeLimits
+  type EdgeLimits,
+  type EdgeSeat,
+  type EdgeWebSocket
 } from './config.ts'
-export { renderEdge } from './render.ts'
+export { renderEdge, webSocketPath } from './render.ts'
 
 const run = promisify(execFile)
 
@@ -70,6 +72,10 @@ export interface Edge {
   readonly certificate: () => CertificateCheck
   /** Puts other users in place of the present ones, without a restart. Calls under way are not touched. */
   readonly reloadCredentials: (credentials: readonly EdgeCredential[]) => Promise<void>
+  /** Lets the holder of a seat of the council in, over any transport, until it is taken back; calls under way are not touched. */
+  readonly addSeat: (seat: EdgeSeat) => Promise<void>
+  /** @param user of the seat; one that there is not is no mistake */
+  readonly removeSeat: (user: string) => Promise<void>
   /**
    * Reads authorities and revocations again for new connections, and refuses these certificates on open ones. What was revoked stays so for the life of
    * the edge.
@@ -101,6 +107,8 @@ async function kamailio(args: readonly string[], cwd?: string): Promise<{ stdout
     })
   }
 }
+
+const seatForm = /^[-A-Za-z0-9._~+@]{1,100}~[-A-Za-z0-9_]{1,27}$/
 
 const secretFiles: ReadonlySet<string> = new Set(['kamailio-local.cfg', 'credentials.cfg'])
 
@@ -156,6 +164,8 @@ export async function startEdge(config: EdgeConfig, { log, clock, onState }: Edg
 
   let credentials = config.credentials
   let revoked: readonly string[] = config.tls.revoked ?? []
+  /** By their users: an edge that is started anew gets them again. */
+  const seats = new Map<string, EdgeSeat>()
   const relay = logRelay(log, clock)
   const accountingMark = `accounting:${randomUUID()}`
   const accounting = openAccounting(config.runtimeDir, log)
@@ -237,6 +247,13 @@ export async function startEdge(config: EdgeConfig, { log, clock, onState }: Edg
     }
     pid = Number(await readFile(pidFile, 'utf8'))
     up = true
+    for (const seat of seats.values()) await putSeat(seat)
+  }
+
+  const putSeat = async ({ user, of, ha1Md5, ha1Sha256 }: EdgeSeat): Promise<void> => {
+    await rpc('htable.sets', ['seat', user, of])
+    await rpc('htable.sets', ['md5', user, ha1Md5])
+    await rpc('htable.sets', ['sha256', user, ha1Sha256])
   }
 
   const restart = () => {
@@ -294,6 +311,16 @@ export async function startEdge(config: EdgeConfig, { log, clock, onState }: Edg
         }
         for (const [user, value] of present) if (value !== null) await rpc('htable.delete', [table, user])
       }
+    },
+    addSeat: async (seat) => {
+      if (!seatForm.test(seat.user)) throw new InfraFabricError('edge.seat.invalid', 'expected PARTY~SEAT')
+      seats.set(seat.user, seat)
+      if (child !== null) await putSeat(seat)
+    },
+    removeSeat: async (user) => {
+      if (!seats.delete(user) || child === null) return
+      // first what it proves itself with
+      for (const table of ['sha256', 'md5', 'seat']) await rpc('htable.delete', [table, user])
     },
     reloadRevocations: async (next) => {
       renderEdge({ ...config, tls: { ...config.tls, revoked: next } })

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { checkEdgeConfig, defaultEdgeLimits, type EdgeConfig, type EdgeCredential, type EdgeEndpoint } from './config.ts'
+import { checkEdgeConfig, defaultEdgeLimits, type EdgeConfig, type EdgeEndpoint } from './config.ts'
 
 /** Where Debian and Ubuntu put Kamailio's modules, by processor. */
 const modulePaths: Readonly<Partial<Record<NodeJS.Architecture, string>>> = {
@@ -26,6 +26,9 @@ export function hasThreadsMode(version = '5.6.0'): boolean {
   return major > 5 || (major === 5 && minor >= 8)
 }
 
+/** Where WebSockets are opened. */
+export const webSocketPath = '/sip'
+
 /** Name in the runtime folder of the socket for RPC. */
 export const rpcSocket = 'rpc.sock'
 
@@ -37,6 +40,7 @@ function local(config: EdgeConfig): string {
     ...((config.tls.requireClientCertificate ?? config.profile === 'production') ? ['WITH_CLIENT_CERTIFICATE'] : []),
     ...(config.allowDigestWithoutQop ? ['WITH_DIGEST_WITHOUT_QOP'] : []),
     ...((config.h323Gateways ?? []).length > 0 ? ['WITH_H323_BRIDGE'] : []),
+    ...(listen.wss ? ['WITH_WEBSOCKET'] : []),
     ...(config.debug ? ['WITH_DEBUG'] : [])
   ]
   // Names that also stand inside strings are substituted; the others are defined.
@@ -44,7 +48,8 @@ function local(config: EdgeConfig): string {
     EDGE_REALM: config.realm,
     EDGE_ACCOUNTING_MARK: config.accountingMark ?? 'accounting:',
     EDGE_NONCE_KEEP: limits.nonceSeconds + 60,
-    EDGE_CALLEE_TIMER_MS: config.calleeTimeoutMs ?? 8000
+    EDGE_CALLEE_TIMER_MS: config.calleeTimeoutMs ?? 8000,
+    ...(listen.wss ? { EDGE_WS_PATH: webSocketPath } : {})
   }
   const values: Record<string, string | number> = {
     EDGE_CHILDREN: config.children ?? 2,
@@ -57,7 +62,8 @@ function local(config: EdgeConfig): string {
     EDGE_MAX_MESSAGE: limits.messageBytes,
     EDGE_NONCE_SECONDS: limits.nonceSeconds,
     EDGE_PROBE_SECONDS: config.probeSeconds ?? 5,
-    EDGE_INSIDE_SOCKET: quoted(`udp:${at(config.inside)}`)
+    EDGE_INSIDE_SOCKET: quoted(`udp:${at(config.inside)}`),
+    ...(listen.wss ? { EDGE_WS_PORT: listen.wss.port, EDGE_WS_PER_ADDRESS: listen.wss.perAddress ?? 20 } : {})
   }
   return [
     ...defines.map((name) => `#!define ${name}`),
@@ -70,6 +76,7 @@ function local(config: EdgeConfig): string {
     'socket_workers=1',
     `listen=udp:${at(config.inside)}`,
     `listen=tls:${at(listen.tls)}`,
+    ...(listen.wss ? [`listen=tls:${at(listen.wss)}`] : []),
     ...(listen.udp ? [`listen=udp:${at(listen.udp)}`] : []),
     ...(listen.tcp ? [`listen=tcp:${at(listen.tcp)}`] : []),
     ''
@@ -114,7 +121,7 @@ function allowlist({ allowlist: networks }: EdgeConfig): string {
 }
 
 /** What is set when Kamailio starts, from `credentials.cfg`; by RPC later. */
-function credentials(users: readonly EdgeCredential[], revoked: readonly string[]): string {
+function credentials({ credentials: users, tls: { revoked = [] }, listen: { wss } }: EdgeConfig): string {
   const lines = users.flatMap(({ user, ha1Md5, ha1Sha256 }) => [
     ...(ha1Md5 === null ? [] : [`\t$sht(md5=>${user}) = "${ha1Md5}";`]),
     ...(ha1Sha256 === null ? [] : [`\t$sht(sha256=>${user}) = "${ha1Sha256}";`])
@@ -122,11 +129,13 @@ function credentials(users: readonly EdgeCredential[], revoked: readonly string[
   const key = '\t$sht(start=>key) = $uuid(g) + $uuid(g);'
   const ended = revoked.map((print) => `\t$sht(revoked=>${print}) = 1;`)
   if (ended.length > 0) ended.push('\t$sht(start=>revocations) = 1;')
+  const origins = (wss?.origins ?? []).map((origin) => `\t$sht(origin=>${origin}) = 1;`)
   return [
     'event_route[htable:mod-init] {',
     key,
     ...lines,
     ...ended,
+    ...origins,
     `\txlog("L_INFO", "${users.length} users\\n");`,
     '}',
     ''
@@ -143,7 +152,7 @@ export function renderEdge(config: EdgeConfig): ReadonlyMap<string, string> {
   return new Map([
     ['kamailio.cfg', readFileSync(new URL('./kamailio.cfg', import.meta.url), 'utf8')],
     ['kamailio-local.cfg', local(config)],
-    ['credentials.cfg', credentials(config.credentials, config.tls.revoked ?? [])],
+    ['credentials.cfg', credentials(config)],
     ['tls.cfg', tls(config)],
     ['dispatcher.list', dispatcher(config)],
     ['allowlist', allowlist(config)]

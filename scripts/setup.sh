@@ -23,7 +23,7 @@ cd "$(dirname "$0")/.."
 #   g++, pkg-config, flatbuffers-compiler and the libraries behind them: the worker process of mediasoup is compiled from its npm package
 #   ca-certificates, curl, iproute2, procps, util-linux   used by tests (addresses, process lists, full-disk test)
 #   sipvicious     scanners that the edge must withstand, for its tests
-packages='kamailio kamailio-tls-modules kamailio-json-modules kamailio-extra-modules kamailio-utils-modules sip-tester sipvicious baresip-core libopus0 libbcg729-0 libavahi-client3 openssl redis-server chromium tshark gcc libc6-dev g++ pkg-config flatbuffers-compiler libflatbuffers-dev libssl-dev libuv1-dev libsrtp2-dev libusrsctp-dev libabsl-dev ca-certificates curl iproute2 procps python3-venv util-linux'
+packages='kamailio kamailio-tls-modules kamailio-websocket-modules kamailio-json-modules kamailio-extra-modules kamailio-utils-modules sip-tester sipvicious baresip-core libopus0 libbcg729-0 libavahi-client3 openssl redis-server chromium tshark gcc libc6-dev g++ pkg-config flatbuffers-compiler libflatbuffers-dev libssl-dev libuv1-dev libsrtp2-dev libusrsctp-dev libabsl-dev ca-certificates curl iproute2 procps python3-venv util-linux'
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 fail() { say "$*"; exit 1; }

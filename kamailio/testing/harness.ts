@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Duplex } from 'node:stream'
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls'
 import type { ExecutionContext } from 'ava'
 import { type Authority, createAuthority, type Edge, type EdgeConfig, issueCertificate, startEdge } from '#kamailio'
@@ -158,16 +159,19 @@ export interface CallOptions {
 
 let calls = 0
 
-/** A phone over TLS. */
-export class Phone {
+/** A phone over TLS, or over another stream of octets. */
+export class Phone<S extends Duplex = TLSSocket> {
   readonly inbox = new Inbox()
-  readonly socket: TLSSocket
+  readonly socket: S
+  /** Protocol and sent-by of its Via. */
+  readonly #via: string
   #received = ''
 
-  private constructor(socket: TLSSocket) {
+  constructor(socket: S, via: string) {
     this.socket = socket
+    this.#via = via
     socket.on('error', () => undefined)
-    socket.on('data', (data) => {
+    socket.on('data', (data: Buffer | string) => {
       this.#received += data.toString('latin1')
       for (let end = this.#received.indexOf('\r\n\r\n'); end >= 0; end = this.#received.indexOf('\r\n\r\n')) {
         const length = Number(/^content-length:\s*(\d+)/im.exec(this.#received.slice(0, end))?.[1] ?? 0)
@@ -186,7 +190,7 @@ export class Phone {
     const socket = connect({ host: '127.0.0.1', port, servername: 'edge.test', ...options })
     t.teardown(() => socket.destroy())
     await once(socket, 'secureConnect')
-    return new Phone(socket)
+    return new Phone(socket, `TLS 127.0.0.1:${socket.localPort}`)
   }
 
   request({
@@ -203,7 +207,7 @@ export class Phone {
     calls++
     return [
       `${method} ${requestUri ?? `sip:${to}@edge.test`} SIP/2.0`,
-      `Via: SIP/2.0/TLS 127.0.0.1:${this.socket.localPort};branch=z9hG4bK${calls}x${Math.random().toString(36).slice(2)};rport`,
+      `Via: SIP/2.0/${this.#via};branch=z9hG4bK${calls}x${Math.random().toString(36).slice(2)};rport`,
       'Max-Forwards: 70',
       `From: <sip:${user}@edge.test>;tag=phone`,
       `To: <sip:${to}@edge.test>${toTag === undefined ? '' : `;tag=${toTag}`}`,
