@@ -19,6 +19,7 @@ import {
 import { createMediaPlane, createStages, type MediaPlane, type Recorder, type RecorderEvent } from '#media'
 import { type CallSnapshot, type SipApplicationStats, startSipApplication } from '#sip'
 import { callBridges } from './call-bridges.ts'
+import { callBridgeMetrics } from './call-bridges-metrics.ts'
 import { resolveSuiteConfig, type SuiteConfig, type SuiteSettings } from './config.ts'
 import { newControlToken, removeControl, writeControl } from './control.ts'
 import { type DataLayout, layoutOf } from './data.ts'
@@ -178,6 +179,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
   let recording: Recorder | null = null
   let trying: (callId: string) => void = () => {}
   const mediaFigures = mediaMetrics(() => plane)
+  const bridgeFigures = callBridgeMetrics()
   const sequence = createSequence(log)
   const start = <T>(part: Part, begin: () => Promise<T>, stop: (running: T) => Promise<void>): Promise<T> =>
     sequence.start(
@@ -229,7 +231,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
           clock,
           log.child({ part: 'ledger-service' }),
           { h323: () => h323, webrtc: () => webrtc, escalator: () => escalator, recorder: () => recording },
-          mediaFigures.registry
+          [mediaFigures.registry, bridgeFigures.registry]
         )
         return { ledger: opened, witness: made, service: served }
       } catch (error) {
@@ -448,6 +450,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
   })
   escalator = calling
   webrtc?.calls.follow(calling)
+  bridgeFigures.follow(calling)
 
   const stopWatching = watchRegistry(guard, clock, registryPollMs, (change) => {
     if (!change.ok) return emit({ ...change, at: clock.now() })
@@ -517,7 +520,7 @@ async function serve(
   clock: Clock,
   log: Log,
   { h323, webrtc, escalator, recorder }: RunningParts,
-  mediaRegistry: Registry
+  registries: readonly Registry[]
 ): Promise<LedgerService | null> {
   if (!(service.enabled ?? profile === 'development')) return null
   const { address, port, tls } = service
@@ -548,7 +551,7 @@ async function serve(
       ...recordingRoutes(recorder),
       ...webRtcRoutes(webrtc, conferences)
     ],
-    registries: [h323Metrics(h323), mediaRegistry],
+    registries: [h323Metrics(h323), ...registries],
     ownToken
   })
   await writeControl(layout.control, { url: running.url, token: ownToken, certificate: tls?.certificate ?? null })

@@ -48,16 +48,17 @@ export const list: Run = async (args, output) => {
   }
   if (escalations.length === 0) output.talk('no escalation')
   else {
-    const rows = escalations.map(({ id, created_at, hazard, state, result, legs }) => [
+    const rows = escalations.map(({ id, created_at, hazard, state, result, bridge_state, legs }) => [
       id,
       created_at,
       hazard,
       state,
       result?.status ?? '-',
+      bridge_state,
       legs.map(({ expert }) => expert ?? '-').join(' '),
       result?.code ?? ''
     ])
-    for (const line of table([['escalation', 'asked for', 'hazard', 'state', 'result', 'expert', ''], ...rows]))
+    for (const line of table([['escalation', 'asked for', 'hazard', 'state', 'result', 'bridges', 'expert', ''], ...rows]))
       await output.line(printable(line))
   }
   return exitCodes.ok
