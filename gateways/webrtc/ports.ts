@@ -1,4 +1,6 @@
 /** What the council page needs of others; the suite gives it. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
 import type {
   CallContext,
   Clock,
@@ -11,6 +13,7 @@ import type {
   Witness
 } from '#kernel'
 import type { CallsInContext } from './context.ts'
+import type { SeatedPage } from './evidence/ports.ts'
 
 /** How the way to a browser is doing, in the words of ICE (RFC 8445) and DTLS. */
 export interface ConnectionChange {
@@ -73,7 +76,19 @@ export interface Admission {
   readonly from: Pick<EdgeFacts, 'sourceAddress' | 'transport' | 'tlsVersion' | 'tlsCipher'>
 }
 
+/** Evidence beside the seats: what of the page's server is its own. */
+export interface CouncilEvidence {
+  /** Takes a WebSocket of `/evidence`. @param seatOf whose seat a token is, while somebody sits on it */
+  readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer, seatOf: (token: string) => SeatedPage | null) => void
+  /** Answers a request whose path begins with `/evidence/`. */
+  readonly serve: (request: IncomingMessage, response: ServerResponse) => void
+  /** Nobody sits on a seat any more. */
+  readonly left: (key: string) => void
+}
+
 export interface CouncilPorts {
+  /** Left out where there is no evidence. */
+  readonly evidence?: CouncilEvidence
   readonly rooms: CouncilRooms
   readonly calls: CouncilCalls
   /** Asks IF.guard, which records what it decides. @returns the code of a refusal, null for none */

@@ -11,6 +11,7 @@ import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
 import { type RawData, type WebSocket, WebSocketServer } from 'ws'
 import { ConfigError, errorCode, InfraFabricError, type JsonObject, newTraceId } from '#kernel'
+import type { SeatedPage } from './evidence/ports.ts'
 import { Invitations, type SeatTerms, seatName } from './invitations.ts'
 import { Motions, votesComponent } from './motions.ts'
 import { type PageFile, pageFiles } from './page/bundle.ts'
@@ -81,7 +82,7 @@ const securityHeaders = {
   'cross-origin-resource-policy': 'same-origin',
   'permissions-policy': 'microphone=(self), camera=(self)',
   'content-security-policy':
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; media-src 'self' blob:; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; media-src 'self' blob:; img-src data: blob:; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 }
 
 async function makeServer(
@@ -100,7 +101,7 @@ async function makeServer(
 
 /** Starts the service. @throws {ConfigError} for a certificate that cannot be used; {InfraFabricError} `webrtc.listen` */
 export async function startCouncilService(config: CouncilConfig, ports: CouncilPorts): Promise<CouncilService> {
-  const { rooms, calls, clock, log, roleOf, witness } = ports
+  const { rooms, calls, clock, log, roleOf, witness, evidence } = ports
   const { graceMs = 30_000 } = config
   const invitations = new Invitations(clock, config.seatMs, mostInvitations)
   /** By the invitation's name. */
@@ -180,6 +181,10 @@ export async function startCouncilService(config: CouncilConfig, ports: CouncilP
   const server = await makeServer(config.tls, (request, response) => {
     const refuse = (status: number) => response.writeHead(status, { ...securityHeaders, 'content-length': 0 }).end()
     request.resume()
+    if (evidence !== undefined && request.url?.startsWith('/evidence/') === true) {
+      evidence.serve(request, response)
+      return
+    }
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       refuse(405)
       return
@@ -210,6 +215,10 @@ export async function startCouncilService(config: CouncilConfig, ports: CouncilP
     // a page of somebody else's must not speak for whoever looks at it (RFC 6455 §10.2)
     const foreign = origin === undefined || URL.parse(origin)?.host !== host
     const full = closing !== null || sockets.clients.size >= mostPages
+    if (evidence !== undefined && request.url === '/evidence' && !foreign && closing === null) {
+      evidence.upgrade(request, socket, head, seatOf)
+      return
+    }
     const problem = foreign
       ? '403 Forbidden'
       : request.url !== '/signals'
@@ -220,6 +229,15 @@ export async function startCouncilService(config: CouncilConfig, ports: CouncilP
     if (problem === null) sockets.handleUpgrade(request, socket, head, (page) => welcome(page, wayOf(request)))
     else socket.end(`HTTP/1.1 ${problem}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
   })
+
+  /** Whoever has joined by this token. */
+  function seatOf(token: string): SeatedPage | null {
+    const found = invitations.find(token)
+    const seat = found === null ? undefined : seats.get(found.key)
+    if (found === null || seat === undefined || seat.over) return null
+    const { participant, role, conference } = seat
+    return { key: found.key, party: found.invitation.id, participant, role, conference }
+  }
 
   function welcome(socket: WebSocket, from: Admission['from']): void {
     let seat: Seat | null = null
@@ -310,7 +328,9 @@ export async function startCouncilService(config: CouncilConfig, ports: CouncilP
     void before?.end('taken-over', { code: 'seat.taken-over', reason: 'another page has taken the seat' })
     const taker = { ...invitation, key, role, voteKey: signal.voteKey, from }
     const seat = new Seat(taker, page, ports, council, graceMs, (gone) => {
-      if (seats.get(key) === gone) seats.delete(key)
+      if (seats.get(key) !== gone) return
+      seats.delete(key)
+      evidence?.left(key)
     })
     seats.set(key, seat)
     void seat.join(offer)

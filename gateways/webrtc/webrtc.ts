@@ -1,5 +1,16 @@
 /** The council in browsers: a page, seats, and signalling over a WebSocket. */
 export type { CallInContext, CallsInContext, CouncilContext, EscalationInContext, FindingInContext } from './context.ts'
+export {
+  createEvidence,
+  type Evidence,
+  type EvidenceCallView,
+  type SharedEvidence,
+  type ShareRequest
+} from './evidence/evidence.ts'
+export { defaultMediaTypes, type EvidenceRefusal } from './evidence/names.ts'
+export { createPageLinks, type PageLinks } from './evidence/page-links.ts'
+export { createEvidencePages } from './evidence/pages.ts'
+export { type EvidenceItem, type EvidenceStore, openEvidenceStore, type StoreLimits } from './evidence/store.ts'
 export type { SeatTerms } from './invitations.ts'
 export { countVotes, type MotionView, votesComponent } from './motions.ts'
 export type {

@@ -1,18 +1,27 @@
 /** Connections of pages: a WebSocket by which each is made, and data channels on it, one for each call. */
-import type { RawData, WebSocket } from 'ws'
+import type { IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { type RawData, type WebSocket, WebSocketServer } from 'ws'
 import { type Clock, errorCode, InfraFabricError, type Log } from '#kernel'
 import type { Evidence, PageChannels } from './evidence.ts'
 import type { EvidencePorts, PageConnection, PagePipe, SeatedPage } from './ports.ts'
-import { type EvidencePageSignal, type EvidenceServiceSignal, readEvidenceSignal } from './signals.ts'
+import {
+  type EvidencePageSignal,
+  type EvidenceServiceSignal,
+  evidenceSubprotocol,
+  largestEvidenceSignal,
+  readEvidenceSignal
+} from './signals.ts'
 
 export interface EvidencePages {
   /** Takes a WebSocket of the subprotocol `evidence.1`. @param seatOf whose seat a token is, while somebody sits on it */
-  readonly welcome: (socket: WebSocket, seatOf: (token: string) => SeatedPage | null) => void
+  readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer, seatOf: (token: string) => SeatedPage | null) => void
   /** Nobody sits on this seat any more. */
   readonly left: (key: string) => void
   readonly close: () => void
 }
 
+const mostPages = 500
 const firstSignalMs = 10_000
 const connectMs = 10_000
 const pingMs = 10_000
@@ -29,54 +38,62 @@ export function createEvidencePages(
   { openData, clock, log }: Pick<EvidencePorts, 'openData' | 'clock' | 'log'>
 ): EvidencePages {
   const pages = new Map<string, OpenPage>()
-  const sockets = new Set<WebSocket>()
+  const sockets = new WebSocketServer({
+    noServer: true,
+    maxPayload: largestEvidenceSignal,
+    perMessageDeflate: false,
+    handleProtocols: (offered) => (offered.has(evidenceSubprotocol) ? evidenceSubprotocol : false)
+  })
 
   function refuse(socket: WebSocket, code: Extract<EvidenceServiceSignal, { type: 'refused' }>['code'], reason: string): void {
     say(socket, { type: 'refused', code, reason })
     socket.close(1008, code)
   }
 
-  return {
-    welcome: (socket, seatOf) => {
-      sockets.add(socket)
-      let signals = 0
-      let page: Promise<OpenedPage | null> | null = null
-      const stopWaiting = clock.after(firstSignalMs, () => socket.terminate())
-      const stopPinging = keepAlive(socket, clock)
-      socket.on('error', (error) => log.info({ code: errorCode(error) }, 'the connection of a page failed'))
-      socket.on('close', () => {
-        sockets.delete(socket)
-        stopWaiting()
-        stopPinging()
-        void page?.then((opened) => opened?.gone())
-      })
-      const take = (signal: EvidencePageSignal) => {
-        if ((signal.type === 'join') !== (page === null)) throw new InfraFabricError('evidence.signal.invalid', 'not now')
-        if (signal.type === 'opened') {
-          void page?.then((opened) => opened?.opened(signal.call))
-          return
-        }
-        stopWaiting()
-        const seat = seatOf(signal.token)
-        if (seat === null) {
-          refuse(socket, 'seat.unknown', 'nobody sits on this seat')
-          return
-        }
-        page = join(socket, seat, signal.offer)
+  function welcome(socket: WebSocket, seatOf: (token: string) => SeatedPage | null): void {
+    let signals = 0
+    let page: Promise<OpenedPage | null> | null = null
+    const stopWaiting = clock.after(firstSignalMs, () => socket.terminate())
+    const stopPinging = keepAlive(socket, clock)
+    socket.on('error', (error) => log.info({ code: errorCode(error) }, 'the connection of a page failed'))
+    socket.on('close', () => {
+      stopWaiting()
+      stopPinging()
+      void page?.then((opened) => opened?.gone())
+    })
+    const take = (signal: EvidencePageSignal) => {
+      if ((signal.type === 'join') !== (page === null)) throw new InfraFabricError('evidence.signal.invalid', 'not now')
+      if (signal.type === 'opened') {
+        void page?.then((opened) => opened?.opened(signal.call))
+        return
       }
-      socket.on('message', (data: RawData, binary: boolean) => {
-        if (++signals > mostSignals) {
-          socket.terminate()
-          return
-        }
-        try {
-          if (binary) throw new InfraFabricError('evidence.signal.invalid', 'expected text')
-          take(readEvidenceSignal(data.toString()))
-        } catch (error) {
-          if (!(error instanceof InfraFabricError)) throw error
-          refuse(socket, 'signal.invalid', error.message)
-        }
-      })
+      stopWaiting()
+      const seat = seatOf(signal.token)
+      if (seat === null) {
+        refuse(socket, 'seat.unknown', 'nobody sits on this seat')
+        return
+      }
+      page = join(socket, seat, signal.offer)
+    }
+    socket.on('message', (data: RawData, binary: boolean) => {
+      if (++signals > mostSignals) {
+        socket.terminate()
+        return
+      }
+      try {
+        if (binary) throw new InfraFabricError('evidence.signal.invalid', 'expected text')
+        take(readEvidenceSignal(data.toString()))
+      } catch (error) {
+        if (!(error instanceof InfraFabricError)) throw error
+        refuse(socket, 'signal.invalid', error.message)
+      }
+    })
+  }
+
+  return {
+    upgrade: (request, socket, head, seatOf) => {
+      if (sockets.clients.size < mostPages) sockets.handleUpgrade(request, socket, head, (page) => welcome(page, seatOf))
+      else socket.end('HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
     },
     left: (key) => {
       pages.get(key)?.socket.close(1000)
@@ -84,7 +101,8 @@ export function createEvidencePages(
       evidence.left(key)
     },
     close: () => {
-      for (const socket of sockets) refuse(socket, 'service.closed', 'the council’s page is closed')
+      for (const socket of sockets.clients) refuse(socket, 'service.closed', 'the council’s page is closed')
+      sockets.close()
       for (const { end } of pages.values()) end()
     }
   }

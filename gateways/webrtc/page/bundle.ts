@@ -14,7 +14,7 @@ const here = (path: string): string => fileURLToPath(new URL(path, import.meta.u
 const target = ['chrome123', 'firefox125', 'safari17.5']
 const hashOf = (text: string): string => createHash('sha256').update(text, 'utf8').digest('hex').slice(0, 20)
 
-const documentOf = (script: string, style: string): string => `<!doctype html>
+const documentOf = (script: string, style: string, evidenceWorker: string): string => `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -23,7 +23,7 @@ const documentOf = (script: string, style: string): string => `<!doctype html>
 <link rel="stylesheet" href="${style}">
 <link rel="icon" href="data:,">
 </head>
-<body>
+<body data-evidence-worker="${evidenceWorker}">
 <header><h1>Council <span id="conference"></span></h1><p id="state" role="status"></p></header>
 <main>
 <section id="enter">
@@ -54,6 +54,10 @@ const documentOf = (script: string, style: string): string => `<!doctype html>
 <button type="submit">Put to the vote</button>
 </form>
 <ul id="motions"></ul>
+<h2>Evidence</h2>
+<p id="evidence-drop"><label>Drop files here, or <input type="file" id="evidence-files" multiple></label></p>
+<p id="evidence-state" role="status"></p>
+<ul id="evidence"></ul>
 <h2>Messages</h2>
 <ul id="messages"></ul>
 </section>
@@ -68,7 +72,10 @@ async function make(): Promise<ReadonlyMap<string, PageFile>> {
   const { build, stop, transform } = await import('esbuild')
   try {
     const { outputFiles } = await build({
-      entryPoints: [here('browser/main.ts')],
+      entryPoints: [here('browser/main.ts'), here('browser/evidence-worker.ts')],
+      outdir: '/',
+      // of the kernel a page needs what needs no Node
+      alias: { '#kernel': here('../../kernel/plain.ts') },
       bundle: true,
       minify: true,
       write: false,
@@ -77,17 +84,18 @@ async function make(): Promise<ReadonlyMap<string, PageFile>> {
       target,
       logLevel: 'silent'
     })
-    const script = outputFiles[0]!.text
+    const [script, worker] = [outputFiles[0]!.text, outputFiles[1]!.text]
     const { code: style } = await transform(await readFile(here('page.css'), 'utf8'), { loader: 'css', minify: true, target })
-    const [scriptPath, stylePath] = [`/${hashOf(script)}.js`, `/${hashOf(style)}.css`]
+    const [scriptPath, workerPath, stylePath] = [`/${hashOf(script)}.js`, `/${hashOf(worker)}.js`, `/${hashOf(style)}.css`]
     const file = (mediaType: string, text: string, lasting: boolean): PageFile => ({
       mediaType,
       octets: Buffer.from(text),
       lasting
     })
     return new Map([
-      ['/', file('text/html; charset=utf-8', documentOf(scriptPath, stylePath), false)],
+      ['/', file('text/html; charset=utf-8', documentOf(scriptPath, stylePath, workerPath), false)],
       [scriptPath, file('text/javascript; charset=utf-8', script, true)],
+      [workerPath, file('text/javascript; charset=utf-8', worker, true)],
       [stylePath, file('text/css; charset=utf-8', style, true)]
     ])
   } finally {

@@ -5,6 +5,7 @@ import { createVoteSigner } from '../../vote-signer.ts'
 import { Connection } from './connection.ts'
 import { showContext } from './context.ts'
 import { element, make } from './dom.ts'
+import { EvidenceClient } from './evidence.ts'
 import { Votes } from './votes.ts'
 import { noticeText } from './words.ts'
 
@@ -14,6 +15,7 @@ const sound = element<HTMLAudioElement>('sound')
 const picture = element<HTMLVideoElement>('picture')
 
 let connection: Connection | null = null
+let evidence: Promise<EvidenceClient> | null = null
 let media: MediaStream | null = null
 let participant = ''
 let [muted, raised] = [false, false]
@@ -99,6 +101,7 @@ async function begin(): Promise<void> {
       votes.sit(signal)
       participant = signal.participant
       element('conference').textContent = signal.conference
+      evidence ??= EvidenceClient.begin(token)
       tell()
     },
     track: (track) => {
@@ -114,6 +117,8 @@ async function begin(): Promise<void> {
     },
     over: (reason) => {
       connection = null
+      void evidence?.then((client) => client.end())
+      evidence = null
       council.hidden = true
       enter.hidden = false
       join!.disabled = false
@@ -136,4 +141,16 @@ hand!.onclick = () => {
 leave!.onclick = () => {
   connection?.say({ type: 'leave' })
   connection?.end('You have left the conference.')
+}
+
+const share = (files: FileList | null | undefined) => void evidence?.then((client) => client.share([...(files ?? [])]))
+const [drop, chosen] = [element('evidence-drop'), element<HTMLInputElement>('evidence-files')]
+chosen.onchange = () => {
+  share(chosen.files)
+  chosen.value = ''
+}
+drop.ondragover = (event) => event.preventDefault()
+drop.ondrop = (event) => {
+  event.preventDefault()
+  share(event.dataTransfer?.files)
 }
