@@ -19,6 +19,7 @@ import { createResampler } from './resample/resampler.ts'
 import { libc } from './udp/libc.ts'
 import { nativeUdp } from './udp/native.ts'
 import { nodeUdp } from './udp/node.ts'
+import type { UdpSocket } from './udp/udp.ts'
 
 const settings = workerData as WorkerSettings
 const port = parentPort!
@@ -50,6 +51,8 @@ interface OpenLeg {
 interface OpenConference {
   readonly name: string
   readonly mixer: Conference
+  /** Sockets of its legs, read right before it is mixed: what is fetched into the processor's caches for a leg then serves both ways. */
+  sockets: UdpSocket[]
   tap: RecordTap | null
 }
 
@@ -140,6 +143,7 @@ async function open({ leg: id, conference: name, voices, controls }: Extract<ToW
   conference.mixer.control(member, controls)
   legs.set(id, { id, leg, pair, conference, member, reportDueMs: nextReportMs(nowMs()) })
   openLegs = [...legs.values()]
+  conference.sockets = [...conference.sockets, rtp]
   tell({ type: 'opened', leg: id, port: pair.port, index: pair.index, source: { ssrc: leg.ssrc, cname } })
 }
 
@@ -153,7 +157,7 @@ function begin(name: string, voices: number): OpenConference {
       failed: ({ id }, { code }) => tell({ type: 'failed', leg: id, reason: code })
     }
   )
-  const conference = { name, mixer, tap: null }
+  const conference = { name, mixer, sockets: [], tap: null }
   conferences.set(name, conference)
   openConferences = [...conferences.values()]
   return conference
@@ -167,6 +171,7 @@ function close(id: number): WorkerMetricsPart | null {
   legs.delete(id)
   openLegs = [...legs.values()]
   conference.mixer.remove(member)
+  conference.sockets = conference.sockets.filter((socket) => socket !== pair.rtp)
   if (conference.mixer.size === 0) {
     conference.mixer.close()
     conferences.delete(conference.name)
@@ -289,7 +294,11 @@ function mixDue(): void {
   const left = Math.max(0, missed + 1 - largestCatchUp)
   if (left > 0) for (let n = 0; n < openLegs.length; n++) openLegs[n]!.leg.skip(left)
   for (let frame = missed - left; frame >= 0; frame--)
-    for (let n = 0; n < openConferences.length; n++) openConferences[n]!.mixer.tick(begun)
+    for (let n = 0; n < openConferences.length; n++) {
+      const { mixer, sockets } = openConferences[n]!
+      for (let s = 0; s < sockets.length; s++) sockets[s]!.turn()
+      mixer.tick(begun)
+    }
   dueMs += frameMs * (missed + 1)
   attend(begun)
   if (ticks % (1000 / frameMs) === 0) for (let n = 0; n < openLegs.length; n++) openLegs[n]!.leg.watch(begun)

@@ -9,6 +9,8 @@ const shortestShiftMs = 2.5
 const longestShiftMs = 12.5
 const fadeMs = 5
 const pastMs = 15
+/** Room at first: frames as they usually come and go use the same memory again and again. */
+const usualMs = 80
 /**
  * The sound must be this much like itself a shift later, or be this soft (root mean square, −50 dBFS), for the change not to be
  * heard.
@@ -19,7 +21,8 @@ const softLevel = 100
 export class StretchQueue {
   readonly #perMs: number
   readonly #past: number
-  readonly #data: Int16Array
+  readonly #longest: number
+  #data: Int16Array
   #start: number
   #length = 0
   /** Whether it was soft where the queue was changed last: such changes may follow one another at once. */
@@ -28,7 +31,8 @@ export class StretchQueue {
   constructor(sampleRateHz: number, longestMs: number) {
     this.#perMs = sampleRateHz / 1000
     this.#past = Math.ceil(pastMs * this.#perMs)
-    this.#data = new Int16Array(this.#past + Math.ceil(longestMs * this.#perMs))
+    this.#longest = this.#past + Math.ceil(longestMs * this.#perMs)
+    this.#data = new Int16Array(Math.min(this.#longest, this.#past + usualMs * this.#perMs))
     this.#start = this.#past
   }
 
@@ -78,7 +82,12 @@ export class StretchQueue {
   #makeRoom(count: number): void {
     if (this.#start + this.#length + count <= this.#data.length) return
     const keepFrom = this.#start - this.#past
-    this.#data.copyWithin(0, keepFrom, this.#start + this.#length)
+    const needed = this.#past + this.#length + count
+    if (needed > this.#data.length && this.#data.length < this.#longest) {
+      const before = this.#data
+      this.#data = new Int16Array(Math.min(this.#longest, Math.max(needed, 2 * before.length)))
+      this.#data.set(before.subarray(keepFrom, this.#start + this.#length))
+    } else this.#data.copyWithin(0, keepFrom, this.#start + this.#length)
     this.#start = this.#past
   }
 

@@ -2,7 +2,8 @@
  * UDP by system calls of our own: one `sendto` for a packet out, one `recvmmsg` for all that waits in a socket, one `epoll_wait` for all sockets.
  *
  * Packets come with the time at which the kernel took them (SO_TIMESTAMPNS), so that jitter is measured exactly although sockets are only read once a frame.
- * Sockets are told of at their edge (EPOLLET): each is emptied, or stays in a queue of ours. Nothing blocks and nothing is allocated for a packet.
+ * Sockets are told of at their edge (EPOLLET): each is emptied, or stays in a queue of ours. A socket in which packets come frame by frame is no longer asked for, but
+ * read in its turn, until it falls silent or too much comes. Nothing blocks and nothing is allocated for a packet.
  *
  * @see recvmmsg(2), epoll(7), socket(7)
  */
@@ -21,8 +22,10 @@ const receiveBuffer = 1 << 20
 const messageDontWait = 0x40
 const epollCloseOnExec = 0x80000
 const epollAdd = 1
+const epollModify = 3
 const epollIn = 1
 const epollEdge = 0x8000_0000
+const told = epollIn | epollEdge
 const clockRealtime = 0
 
 /** Packets read from one socket before others have their turn. */
@@ -32,6 +35,9 @@ const eventsPerWait = 512
 /** Octets of `struct epoll_event`: packed on x86-64. */
 const eventLength = process.arch === 'x64' ? 12 : 16
 const eventData = process.arch === 'x64' ? 4 : 8
+
+/** Turns in a row in which something has come before a socket is read unasked, and in which nothing has before the kernel is asked for it again. */
+const turnsUntilSure = 10
 
 /** Sockets read between two looks at the clock. */
 const socketsPerLook = 16
@@ -56,11 +62,20 @@ function writeAddress(out: Uint8Array, address: string, port: number): void {
   for (const part of address.split('.')) out[at++] = Number(part)
 }
 
+/** What a socket asks of its layer. */
+interface SocketEvents {
+  /** Reads what waits in a socket. @returns whether there may be more */
+  readonly read: (socket: NativeSocket) => boolean
+  /** Follows a change of `watched`. */
+  readonly watch: (socket: NativeSocket) => void
+  readonly forget: (descriptor: number) => void
+}
+
 class NativeSocket implements UdpSocket {
   readonly port: number
   readonly receive: Receive
   readonly #libc: Libc
-  readonly #forget: (descriptor: number) => void
+  readonly #events: SocketEvents
   #descriptor: number
   readonly #to = new Uint8Array(new ArrayBuffer(nameLength))
   readonly #toAt: number
@@ -74,13 +89,19 @@ class NativeSocket implements UdpSocket {
   sourcePort = -1
   /** Something may wait in it: it stands in the queue. */
   queued = false
+  /** Whether the kernel tells of it; otherwise it is read in its turn. */
+  watched = true
+  /** Whether something has come since its last turn. */
+  came = false
+  /** Turns in a row that speak for the other way of reading it. */
+  #against = 0
 
-  constructor(libc: Libc, descriptor: number, port: number, receive: Receive, forget: (descriptor: number) => void) {
+  constructor(libc: Libc, descriptor: number, port: number, receive: Receive, events: SocketEvents) {
     this.#libc = libc
     this.#descriptor = descriptor
     this.port = port
     this.receive = receive
-    this.#forget = forget
+    this.#events = events
     this.#toAt = libc.address(this.#to)
   }
 
@@ -101,11 +122,22 @@ class NativeSocket implements UdpSocket {
     return this.#libc.sendto(this.#descriptor, this.#packetAt, length, messageDontWait, this.#toAt, nameLength) === length
   }
 
+  turn(): void {
+    if (this.#descriptor < 0) return
+    const tooMuch = !this.watched && this.#events.read(this)
+    this.#against = this.came === this.watched ? this.#against + 1 : 0
+    this.came = false
+    if (!tooMuch && this.#against < turnsUntilSure) return
+    this.#against = 0
+    this.watched = !this.watched
+    this.#events.watch(this)
+  }
+
   close(): void {
     if (this.#descriptor < 0) return
     const descriptor = this.#descriptor
     this.#descriptor = -1
-    this.#forget(descriptor)
+    this.#events.forget(descriptor)
     this.#libc.close(descriptor)
   }
 }
@@ -129,6 +161,8 @@ export function nativeUdp(libc: Libc): UdpLayer {
   const fields = new DataView(memory)
   const octets = new Uint8Array(memory)
   const words = new Int32Array(memory)
+  const interestOctets = new Uint8Array(eventLength)
+  const interest = new DataView(interestOctets.buffer)
   const point = (at: number, to: number) => fields.setBigUint64(at, BigInt(base + to), true)
   for (let n = 0; n < packetsInTurn; n++) {
     const at = message.length * n
@@ -195,12 +229,28 @@ export function nativeUdp(libc: Libc): UdpLayer {
   /** Reads what waits in a socket. @returns whether there may be more */
   function read(socket: NativeSocket, now: number): boolean {
     const count = libc.recvmmsg(socket.descriptor, base, packetsInTurn, messageDontWait, 0)
+    if (count > 0) socket.came = true
     for (let n = 0; n < count; n++) {
       // a packet can make its receiver close the socket
       if (socket.descriptor >= 0) deliver(socket, n, now)
       makeRoom(n)
     }
     return count === packetsInTurn && socket.descriptor >= 0
+  }
+
+  /** What waits in a socket when its edge is asked for is told of at once. */
+  function control(operation: number, descriptor: number, events: number): boolean {
+    interest.setUint32(0, events, true)
+    interest.setUint32(eventData, descriptor, true)
+    return libc.epollControl(set, operation, descriptor, interestOctets) === 0
+  }
+
+  const events: SocketEvents = {
+    read: (socket) => read(socket, performance.now()),
+    watch: ({ descriptor, watched }) => void control(epollModify, descriptor, watched ? told : 0),
+    forget: (gone) => {
+      sockets[gone] = undefined
+    }
   }
 
   /** Puts the sockets that have got something into the queue. */
@@ -224,19 +274,11 @@ export function nativeUdp(libc: Libc): UdpLayer {
       writeAddress(name, address, port)
       libc.setsockopt(descriptor, solSocket, soTimestampNs, Int32Array.of(1), 4)
       libc.setsockopt(descriptor, solSocket, soReceiveBuffer, Int32Array.of(receiveBuffer), 4)
-      const event = new DataView(new ArrayBuffer(eventLength))
-      event.setUint32(0, epollIn | epollEdge, true)
-      event.setUint32(eventData, descriptor, true)
-      if (
-        libc.bind(descriptor, name, nameLength) !== 0 ||
-        libc.epollControl(set, epollAdd, descriptor, new Uint8Array(event.buffer)) !== 0
-      ) {
+      if (libc.bind(descriptor, name, nameLength) !== 0 || !control(epollAdd, descriptor, told)) {
         libc.close(descriptor)
         return null
       }
-      const socket = new NativeSocket(libc, descriptor, port, receive, (gone) => {
-        sockets[gone] = undefined
-      })
+      const socket = new NativeSocket(libc, descriptor, port, receive, events)
       sockets[descriptor] = socket
       return socket
     },

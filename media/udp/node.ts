@@ -42,6 +42,9 @@ class NodeSocket implements UdpSocket {
   }
 
   /** What was sent in this turn still leaves. */
+  /** Packets are handed over as they come. */
+  turn(): void {}
+
   close(): void {
     if (this.#closed) return
     this.#closed = true

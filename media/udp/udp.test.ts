@@ -254,6 +254,55 @@ if (library !== null) {
     t.is(flooded.heard.length, 200)
   })
 
+  test('native: a socket in which something comes each turn is read in its turn alone, until it is silent or too much comes', async (t) => {
+    const layer = nativeUdp(library)
+    const { open } = await scene(t, layer)
+    const [sender, receiver] = [await open(), await open()]
+    const to = { address, port: receiver.socket.port }
+    const send = () => sender.socket.send(Buffer.from('x'), 1, to)
+    const heardBy = (read: () => void) => {
+      const before = receiver.heard.length
+      read()
+      return receiver.heard.length - before
+    }
+    const poll = () => layer.poll(100)
+    const turn = () => receiver.socket.turn()
+    const learn = () => {
+      for (let n = 0; n < 10; n++) {
+        send()
+        poll()
+        t.is(heardBy(turn), 0)
+      }
+    }
+    learn()
+    send()
+    t.is(heardBy(poll), 0)
+    t.is(heardBy(turn), 1)
+    const { arrivedMs, source } = receiver.heard.at(-1)!
+    t.true(arrivedMs <= performance.now() && arrivedMs > performance.now() - 5000)
+    t.deepEqual(source, { address, port: sender.socket.port })
+
+    // nine turns of silence are a pause, ten are not: what comes then, and what came at the last moment, is told of again
+    for (let n = 0; n < 9; n++) t.is(heardBy(turn), 0)
+    send()
+    t.is(heardBy(poll), 0)
+    t.is(heardBy(turn), 1)
+    for (let n = 0; n < 10; n++) turn()
+    send()
+    t.is(heardBy(poll), 1)
+
+    learn()
+    for (let n = 0; n < 30; n++) send()
+    t.is(heardBy(turn), 8)
+    t.is(heardBy(poll), 22)
+
+    learn()
+    receiver.socket.close()
+    send()
+    t.is(heardBy(turn), 0)
+    t.is(heardBy(poll), 0)
+  })
+
   test('native: a socket that is closed while packets wait in it, or by the first of them, is read no further', async (t) => {
     const layer = nativeUdp(library)
     const { open } = await scene(t, layer)

@@ -21,6 +21,11 @@ export interface UdpSocket {
    * @returns false when the kernel had no room or would not (EAGAIN, ENOBUFS, EPERM, …): the packet is lost, the stream goes on
    */
   readonly send: (packet: Buffer, length: number, to: Endpoint) => boolean
+  /**
+   * Its turn has come: to be called in each frame for a socket in which a packet is expected in each. Hands over what has arrived, unless the layer still looks
+   * for it by `poll`.
+   */
+  readonly turn: () => void
   /** Idempotent. */
   readonly close: () => void
 }
