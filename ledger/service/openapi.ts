@@ -61,7 +61,7 @@ const statusTexts: Readonly<Record<number, string>> = {
   404: 'Not there',
   409: 'Too late, or refused; `detail` tells why',
   413: 'The body is too large',
-  415: 'The body is not JSON',
+  415: 'The body is of another media type',
   422: 'No good cosignature of a witness of the policy',
   429: 'Too many requests; Retry-After tells when to ask again',
   500: 'The request failed',
@@ -71,12 +71,25 @@ const statusTexts: Readonly<Record<number, string>> = {
 export function openApiDocument(routes: readonly Route[], version: string): Schema {
   const components: Record<string, unknown> = { Problem: schemaOf(problemAnswer, 'output') }
   const paths: Record<string, Record<string, unknown>> = {}
-  for (const { method, path, operation, summary, access, query, params, body, answers, statuses } of routes) {
+  for (const {
+    method,
+    path,
+    operation,
+    summary,
+    access,
+    alsoFor,
+    takesOctets,
+    query,
+    params,
+    body,
+    answers,
+    statuses
+  } of routes) {
     const problems = [
       ...(query === null && params === null && body === null ? [] : [400]),
       ...(access === 'anybody' ? [] : [401, 403]),
       ...statuses,
-      ...(body === null ? [] : [413, 415]),
+      ...(body === null && takesOctets === undefined ? [] : [413, 415]),
       429,
       500
     ]
@@ -92,7 +105,9 @@ export function openApiDocument(routes: readonly Route[], version: string): Sche
       summary,
       security: access === 'anybody' ? [] : [{ bearer: [] }],
       'x-role': access,
+      ...(alsoFor === undefined ? {} : { 'x-role-also': alsoFor }),
       parameters: [...parameters(params, 'path'), ...parameters(query, 'query')],
+      ...(takesOctets === undefined ? {} : { requestBody: { required: true, content: { 'application/octet-stream': {} } } }),
       ...(body === null
         ? {}
         : {

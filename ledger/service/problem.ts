@@ -80,7 +80,7 @@ const kindOfCode: Readonly<Record<string, readonly [kind: ProblemKind, detail: s
   'ledger.store.after-failure': ['busy', 'an append before this one failed'],
   'ledger.store.not-leader': ['not-leader', 'another server leads'],
   FST_ERR_CTP_BODY_TOO_LARGE: ['too-large', 'the body is too large'],
-  FST_ERR_CTP_INVALID_MEDIA_TYPE: ['unsupported-media-type', 'expected application/json'],
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: ['unsupported-media-type', 'the body is of a media type that is not taken here'],
   FST_ERR_CTP_INVALID_JSON_BODY: ['invalid-request', 'the body is not JSON'],
   FST_ERR_CTP_EMPTY_JSON_BODY: ['invalid-request', 'the body is empty'],
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: ['invalid-request', 'the body is not as long as its header says'],

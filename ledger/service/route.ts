@@ -6,6 +6,10 @@ export interface Asked<Query, Params, Body> {
   readonly query: Query
   readonly params: Params
   readonly body: Body
+  /** Of a route that takes octets; empty for others. */
+  readonly octets: AsyncIterable<Uint8Array>
+  /** Of those octets, as the request declares them; null where it does not. */
+  readonly octetCount: number | null
   /** Behind `/tile/`, as it was written; empty for other routes. */
   readonly path: string
   /** Null on routes that anybody may use. */
@@ -44,6 +48,10 @@ export interface Route {
   readonly operation: string
   readonly summary: string
   readonly access: Access
+  /** Roles that may use it beside that one. */
+  readonly alsoFor?: readonly Role[]
+  /** Whether the body is octets (`application/octet-stream`), read as they come: up to ten minutes long, of any number. `body` is null then. */
+  readonly takesOctets?: true
   readonly query: z.ZodType | null
   readonly params: z.ZodType | null
   readonly body: z.ZodType | null

@@ -87,6 +87,9 @@ export interface LedgerService {
 const apiVersion = '1.0.0'
 const mostBodyOctets = 8 << 20
 const requestTimeoutMs = 30_000
+/** For a body of octets. */
+const octetsTimeoutMs = 600_000
+const octetStream = 'application/octet-stream'
 const mostConnections = 512
 /** Requests without a good token, and cosignatures that are none, cost more of an address's bucket. */
 const costOfBadToken = 10
@@ -162,7 +165,7 @@ export async function startLedgerService(config: LedgerServiceConfig): Promise<L
     throw new Problem('rate-limited', 'too many requests', { retryAfterS: Math.ceil(wait) })
   }
 
-  const admit = (request: FastifyRequest, access: Route['access']): Caller | null => {
+  const admit = (request: FastifyRequest, { access, alsoFor = [] }: Pick<Route, 'access' | 'alsoFor'>): Caller | null => {
     if (access === 'anybody') return null
     const given = /^Bearer ([\x21-\x7e]{1,256})$/i.exec(request.headers.authorization ?? '')?.[1]
     const caller = given === undefined ? null : tokens.callerOf(given)
@@ -173,7 +176,7 @@ export async function startLedgerService(config: LedgerServiceConfig): Promise<L
     }
     callers.set(request, caller)
     limit(tokenLimit.take(caller.id))
-    if (caller.role !== 'admin' && caller.role !== access) {
+    if (caller.role !== 'admin' && caller.role !== access && !alsoFor.includes(caller.role)) {
       throw new Problem('forbidden', `this is for the role ${access}`)
     }
     return caller
@@ -230,11 +233,20 @@ export async function startLedgerService(config: LedgerServiceConfig): Promise<L
       .send(Buffer.from(JSON.stringify(problem.document())))
   }
 
+  /** Bodies that are not octets come within the time of a request. */
+  const bodies = new WeakMap<FastifyRequest, () => void>()
   app.addHook('onRequest', async (request, reply) => {
     reply.headers(headers)
     limit(addressLimit.take(neighbourOf(request.ip)))
+    if (request.headers['content-type'] !== octetStream)
+      bodies.set(
+        request,
+        clock.after(requestTimeoutMs, () => request.raw.destroy())
+      )
   })
+  app.addHook('preHandler', async (request) => bodies.get(request)?.())
   app.addHook('onResponse', async (request, reply) => {
+    bodies.get(request)?.()
     const operation = operationOf(request)
     metrics.requests.inc({ operation, status: String(reply.statusCode) })
     metrics.seconds.observe({ operation }, reply.elapsedTime / 1000)
@@ -253,22 +265,28 @@ export async function startLedgerService(config: LedgerServiceConfig): Promise<L
   app.setErrorHandler((error, request, reply) => fail(request, reply, error))
   app.setNotFoundHandler((request, reply) => fail(request, reply, new Problem('not-found', 'there is nothing here')))
 
-  for (const each of routes) {
-    if (each.path.startsWith('/tile/')) continue
-    app.route({
+  const add = (scope: FastifyInstance, each: Route) =>
+    scope.route({
       method: each.method,
       url: each.path.replace(/\{(\w+)\}/g, ':$1'),
       config: { operation: each.operation },
-      onRequest: async (request) => void admit(request, each.access),
+      onRequest: async (request) => void admit(request, each),
       handler: (request, reply) => serve(each, request, reply, '')
     })
-  }
+  const whole = routes.filter(({ path, takesOctets }) => !path.startsWith('/tile/') && takesOctets === undefined)
+  for (const each of whole) add(app, each)
+  // in a scope of their own: elsewhere octets are no body
+  await app.register(async (scope) => {
+    scope.removeAllContentTypeParsers()
+    scope.addContentTypeParser(octetStream, (_request, payload, done) => done(null, payload))
+    for (const each of routes) if (each.takesOctets !== undefined) add(scope, each)
+  })
   const bundles = routes.find(({ operation }) => operation === 'getEntryBundle')!
   const tiles = routes.find(({ operation }) => operation === 'getTile')!
   app.get('/tile/*', { config: { operation: 'getTile' } }, async (request, reply) => {
     const path = (request.params as { '*': string })['*']
     const wanted = path.startsWith('entries/') ? bundles : tiles
-    admit(request, wanted.access)
+    admit(request, wanted)
     return serve(wanted, request, reply, path)
   })
   app.get('/openapi.json', { config: { operation: 'getOpenApi' } }, async (_, reply) =>
@@ -283,6 +301,8 @@ export async function startLedgerService(config: LedgerServiceConfig): Promise<L
       query: each.query === null ? null : parse(each.query, request.query, 'query'),
       params: each.params === null ? null : parse(each.params, request.params, 'path'),
       body: each.body === null ? null : parse(each.body, request.body, ''),
+      octets: each.takesOctets === undefined ? noOctets() : (request.body as AsyncIterable<Uint8Array>),
+      octetCount: octetCountOf(request),
       path,
       caller: callers.get(request) ?? null,
       header: (name) => {
@@ -348,7 +368,7 @@ function limitConnections(server: Server, most: number): void {
 function createApp(tls: LedgerServiceConfig['tls'], idleMs: number): FastifyInstance {
   const options = {
     bodyLimit: mostBodyOctets,
-    requestTimeout: requestTimeoutMs,
+    requestTimeout: octetsTimeoutMs,
     connectionTimeout: idleMs,
     keepAliveTimeout: 60_000,
     forceCloseConnections: true,
@@ -382,6 +402,13 @@ function createApp(tls: LedgerServiceConfig['tls'], idleMs: number): FastifyInst
   } catch (error) {
     throw new InfraFabricError('ledger.service.tls', `the certificate cannot be used (${errorCode(error)})`, { cause: error })
   }
+}
+
+async function* noOctets(): AsyncGenerator<Uint8Array> {}
+
+function octetCountOf({ headers }: FastifyRequest): number | null {
+  const length = headers['content-length']
+  return length === undefined ? null : Number(length)
 }
 
 const operationOf = (request: FastifyRequest): string =>
