@@ -258,7 +258,7 @@ export async function openLedger(config: LedgerConfig): Promise<Ledger> {
   const { vkey, policy, settings } = prepare(config)
   const { store } = settings
   const threadSettings: WriterSettings =
-    store.kind === 'sqlite' ? { ...settings, store: { ...store, journalThread: true } } : settings
+    store.kind === 'sqlite' ? { ...settings, store: { ...store, commitThread: true } } : settings
   let closed = false
   const waiting = new Waiting<readonly Place[]>()
   const rotations = new Map<number, string>()

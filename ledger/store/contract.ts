@@ -287,7 +287,7 @@ export function storeContract(test: TestFn, name: string, newLog: NewLog): void 
       {
         ...store,
         commit: (commit) => {
-          commits.push(commit)
+          commits.push(structuredClone(commit))
           return store.commit(commit)
         }
       },
@@ -295,9 +295,10 @@ export function storeContract(test: TestFn, name: string, newLog: NewLog): void 
     )
     await recording.append([{ ...numbered('p', 0, 1)[0]!, key: 'single' }])
     const hashes = await wholeLog(t, store)
-    t.false(await store.commit(commits[0]!))
-    t.false(await store.commit({ ...commits[0]!, after: { ...commits[0]!.head, lastHash: 'f'.repeat(64) } }))
-    t.false(await store.commit({ ...commits[0]!, after: { ...commits[0]!.head, size: 2 } }))
+    t.false(await store.commit(structuredClone(commits[0]!)))
+    const after = { ...commits[0]!.head, lastHash: 'f'.repeat(64) }
+    t.false(await store.commit(structuredClone({ ...commits[0]!, after })))
+    t.false(await store.commit(structuredClone({ ...commits[0]!, after: { ...commits[0]!.head, size: 2 } })))
     t.deepEqual(await wholeLog(t, store), hashes)
     t.is((await sequencer.append(numbered('p', 1, 1)))[0]!.index, 1, 'a sequencer that was overtaken goes on')
     t.is((await wholeLog(t, store)).length, 2)
@@ -322,6 +323,22 @@ export function storeContract(test: TestFn, name: string, newLog: NewLog): void 
       )
     })
   }
+
+  test(`${name}: appends told at once are sealed one on top of the other, in their order`, async (t) => {
+    const { store, sequencer } = await fresh(t)
+    const groups = Array.from({ length: 12 }, (_, group) => numbered(group % 2 === 0 ? 'p' : 'q', group * 20, 20))
+    const places = (await Promise.all(groups.map((group) => sequencer.append(group)))).flat()
+    t.deepEqual(
+      places.map(({ index }) => index),
+      places.map((_, index) => index)
+    )
+    t.deepEqual(
+      await wholeLog(t, store),
+      places.map(({ hash }) => hash)
+    )
+    t.is(sequencer.head().size, 240)
+    t.deepEqual(await sequencer.append(groups[3]!), places.slice(60, 80), 'and found again')
+  })
 
   test(`${name}: two writers race: one log, each entry once`, async (t) => {
     const { settings, store, sequencer } = await fresh(t)

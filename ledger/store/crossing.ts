@@ -5,7 +5,7 @@
 import { InfraFabricError } from '#kernel'
 import type { Erasable } from '../log/commitment.ts'
 import { hashLength } from '../log/merkle.ts'
-import type { AppendItem, Place } from './store.ts'
+import type { AppendItem, Commit, Place } from './store.ts'
 
 /** One call of `append`. */
 export interface AppendRequest {
@@ -155,4 +155,45 @@ export function readPlaces({ indexes, hashes }: FlatPlaces, from: number, to: nu
     places.push({ index: indexes[number]!, hash: octets.toString('hex', number * hashLength, (number + 1) * hashLength) })
   }
   return places
+}
+
+/** A commit on its way to the thread that makes it. Its octets go there and are no more here. */
+export interface FlatCommit extends Omit<Commit, 'segment' | 'tiles'> {
+  readonly first: number
+  readonly count: number
+  readonly data: Uint8Array<ArrayBuffer>
+  /** Level, index and number of hashes of each tile. */
+  readonly tiles: readonly (readonly [level: number, index: number, octets: number])[]
+  /** One behind the other. */
+  readonly hashes: Uint8Array<ArrayBuffer>
+}
+
+export function flattenCommit({ segment, tiles, ...rest }: Commit): FlatCommit {
+  const hashes = new Uint8Array(tiles.reduce((octets, tile) => octets + tile.hashes.length, 0))
+  let at = 0
+  for (const tile of tiles) {
+    hashes.set(tile.hashes, at)
+    at += tile.hashes.length
+  }
+  const { first, count, data } = segment
+  return {
+    ...rest,
+    first,
+    count,
+    data: data as Uint8Array<ArrayBuffer>,
+    tiles: tiles.map(({ level, index, hashes: own }) => [level, index, own.length]),
+    hashes
+  }
+}
+
+export function readCommit({ first, count, data, tiles, hashes, ...rest }: FlatCommit): Commit {
+  let at = 0
+  return {
+    ...rest,
+    segment: { first, count, data },
+    tiles: tiles.map(([level, index, octets]) => {
+      at += octets
+      return { level, index, hashes: hashes.subarray(at - octets, at) }
+    })
+  }
 }

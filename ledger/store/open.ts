@@ -3,16 +3,27 @@ import { openSqliteReader, openSqliteStore } from './sqlite-store.ts'
 import type { LogReader, LogStore } from './store.ts'
 
 /** Where a log is kept, as one thread tells another. */
-export type StoreSettings =
-  | { readonly kind: 'sqlite'; readonly path: string; readonly busyTimeoutMs: number; readonly journalThread?: boolean }
-  | ({ readonly kind: 'redis' } & RedisSettings)
+export type StoreSettings = SqliteSettings | ({ readonly kind: 'redis' } & RedisSettings)
+
+export interface SqliteSettings {
+  readonly kind: 'sqlite'
+  readonly path: string
+  readonly busyTimeoutMs: number
+  /** Whether commits are made by a thread of their own: for whoever stays and writes much. Default false. */
+  readonly commitThread?: boolean
+}
 
 /** The same, for whoever only reads. */
 export type LogPlace = { readonly kind: 'sqlite'; readonly path: string } | ({ readonly kind: 'redis' } & RedisPlace)
 
 /** Opens the store chosen. The way to Redis takes a tenth of a second to load, and is loaded only when it is gone. @throws {InfraFabricError} as {@link LogStore.commit} */
 export async function openStore(settings: StoreSettings, tell: (notice: StoreNotice) => void): Promise<LogStore> {
-  if (settings.kind === 'sqlite') return openSqliteStore(settings.path, settings.busyTimeoutMs, settings.journalThread)
+  if (settings.kind === 'sqlite') {
+    const { path, busyTimeoutMs, commitThread = false } = settings
+    if (!commitThread) return openSqliteStore(path, busyTimeoutMs)
+    const { openCommitThread } = await import('./committer.ts')
+    return openCommitThread({ path, busyTimeoutMs })
+  }
   const { openRedisStore } = await import('./redis-store.ts')
   return openRedisStore(settings, tell)
 }

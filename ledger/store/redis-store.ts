@@ -147,26 +147,30 @@ export async function openRedisStore(
   const place = placeOf(address)
   const keys = keysOf(logName)
   /** Settings are looked at anew on each connection: it may lead to another server. */
-  let checked = false
+  let checked: Promise<void> | null = null
+  /** Hashes of the scripts that the server has by now. The others go with their text: of two commits sent one behind the other, none overtakes the other by having to be sent again. */
+  const loaded = new Set<string>()
   const client = connect(address, answerWithinMs, () => {
-    checked = false
+    checked = null
+    loaded.clear()
   })
   const asked = asking(place, answerWithinMs)
   const { ask, together } = asked
   const { reader, segmentAt } = readerOf(client, keys, asked)
 
-  const check = async (): Promise<void> => {
-    checked = true
-    try {
-      const faults = (await checkServer(client, keys, asked)).map(faultText).join(', ')
-      if (faults === '') return
-      const message = `the Redis server ${place} may lose entries it has acknowledged: ${faults}`
-      if (durability === 'required') throw new InfraFabricError('ledger.store.not-durable', message)
-      tell({ code: 'ledger.store.not-durable', message })
-    } catch (error) {
-      checked = false
+  const checkSettings = async (): Promise<void> => {
+    const faults = (await checkServer(client, keys, asked)).map(faultText).join(', ')
+    if (faults === '') return
+    const message = `the Redis server ${place} may lose entries it has acknowledged: ${faults}`
+    if (durability === 'required') throw new InfraFabricError('ledger.store.not-durable', message)
+    tell({ code: 'ledger.store.not-durable', message })
+  }
+  const check = (): Promise<void> => {
+    checked ??= checkSettings().catch((error: unknown) => {
+      checked = null
       throw error
-    }
+    })
+    return checked
   }
 
   /** Runs a script, and waits for the replicas where `replicated` says so. */
@@ -182,10 +186,11 @@ export async function openRedisStore(
       if (replicated) commands.wait(waitReplicas, replicasWithinMs)
       return together(commands)
     }
-    const [answer, replicas] = await send('evalsha').catch((error: unknown) => {
+    const [answer, replicas] = await send(loaded.has(sha1) ? 'evalsha' : 'eval').catch((error: unknown) => {
       if (error instanceof InfraFabricError && String(error.cause).includes('NOSCRIPT')) return send('eval')
       throw error
     })
+    loaded.add(sha1)
     if (replicated) demandReplicas(Number(replicas))
     return answer
   }
@@ -254,7 +259,7 @@ export async function openRedisStore(
     },
     commit: async (commit) => {
       const token = tokenOf()
-      if (!checked) await check()
+      await check()
       const names = [keys.lease, keys.head, keys.segments, keys.tiles, keys.producers, keys.singleKeys, keys.erasable]
       const outcome = await run(commitScript, names, commitValues(`${token} ${self}`, commit), waitReplicas > 0)
       if (outcome === 'lost') {

@@ -3,7 +3,9 @@
  *
  *     appends ─▶ group ─▶ keys known? ─▶ leaf numbers, chain, tree, signature ─▶ commit on the head it was made for ─▶ answers
  *
- * Group commit: what arrives while one commit is under way goes into the next. Answers come in the order of the requests.
+ * Group commit: what arrives while one commit is under way goes into the next. That may be sealed (sequenced, hashed, signed) on top of the one under way, whose
+ * head it names: the store takes it only behind that one. The head that others see moves with the commits, so that nothing signed for a place that is not
+ * on disk leaves this file but to the store.
  */
 import { hash as sha256 } from 'node:crypto'
 import { InfraFabricError } from '#kernel'
@@ -32,13 +34,16 @@ type Item = AppendItem & OwnItem
 
 export interface Sequencer {
   /**
-   * Appends all items, in order, or none. One call at a time. Whatever producers tell goes this way, and here it is seen to that none of it is the
-   * ledger's own to tell.
+   * Appends all items, in order, or none. Whatever producers tell goes this way, and here it is seen to that none of it is the ledger's own to tell.
+   *
+   * A call may come while others are under way: it is sealed while they are committed, and stands behind them.
    *
    * @throws {InfraFabricError} as {@link LogStore}; `ledger.store.rolled-back`; `ledger.entry.too-large`; `ledger.entry.reserved`, `ledger.entry.invalid` before anything was
-   *   tried; `ledger.key.missing` when another key has taken over that is not here
+   *   tried; `ledger.key.missing` when another key has taken over that is not here; `ledger.append.again` when one under way failed beneath it, or has keys of it: nothing
+   *   of it is in the log, and it is to be told again when that one has ended
+   * @param whenSealed called when its commit has been handed to the store
    */
-  readonly append: (items: readonly AppendItem[]) => Promise<readonly Place[]>
+  readonly append: (items: readonly AppendItem[], whenSealed?: () => void) => Promise<readonly Place[]>
   /**
    * Appends what the ledger tells of itself.
    *
@@ -55,6 +60,22 @@ interface Position {
   readonly tree: GrowingTree
   readonly signer: NoteSigner
 }
+
+/** An append under way. */
+interface Flight {
+  /** Keys of its items, from when it is sealed. */
+  keys: ReadonlyMap<string, unknown>
+  /** Whether one before it failed meanwhile: it is not tried once more, so as not to overtake that one. */
+  overFailed: boolean
+}
+
+/** What became of sealing: places of all items by their keys, and whether the store takes the commit that puts them there; null where all were in the log. */
+interface Sealed {
+  readonly placed: ReadonlyMap<string, Place | null>
+  readonly taken: Promise<boolean> | null
+}
+
+const again = (why: string): InfraFabricError => new InfraFabricError('ledger.append.again', why)
 
 /**
  * The tree as the store has it, once its root is the one in the head's own checkpoint: nothing is built, and signed, on a spoiled head.
@@ -136,9 +157,17 @@ export async function openSequencer(
   published: Checkpoint | null = null
 ): Promise<Sequencer> {
   const keys: Keyring = 'signerBehind' in signers ? signers : { signerBehind: () => signers }
+  /** Behind all commits under way; null after one of them was not taken. */
   let position: Position | null = await readPosition(store, keys)
   if (published !== null) await expectPublished(store, published, position)
+  /** Behind those that were taken. */
   let known: Head = position.head
+  /** How often the position was read. */
+  let readings = 0
+
+  /** The oldest first. */
+  const underWay: Flight[] = []
+  const commits = new Set<Promise<boolean>>()
 
   /** Producers as they are at the position's head, as far as they have been asked for. */
   let producers = new Map<string, Producer>()
@@ -147,7 +176,8 @@ export async function openSequencer(
     const ids = new Set<string>()
     for (const key of keys) if (key !== null && !producers.has(key.producer)) ids.add(ownText(key.producer))
     if (ids.size === 0) return
-    if (producers.size > mostProducers) producers = new Map()
+    // those of commits under way are nowhere else
+    if (producers.size > mostProducers && commits.size === 0) producers = new Map()
     for (const [id, producer] of await store.producers([...ids])) producers.set(id, producer)
   }
 
@@ -183,53 +213,96 @@ export async function openSequencer(
     return found
   }
 
-  /** One attempt. Null when somebody else moved the head. */
-  const attempt = async (items: readonly Item[], next?: NoteSigner): Promise<readonly Place[] | null> => {
+  let turns: Promise<unknown> = Promise.resolve()
+  /** One after another, in the order of the calls. */
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+    const turn = turns.then(work)
+    turns = turn.catch(() => undefined)
+    return turn
+  }
+
+  /** Sets out the commit of those items that are not in the log. */
+  const sealNext = async (flight: Flight, items: readonly Item[], next?: NoteSigner): Promise<Sealed> => {
+    if (flight.overFailed) throw again('an append before this one failed')
     if (position === null) {
+      if (underWay[0] !== flight) throw again('an append before this one failed')
+      // what may still be taken is part of the head that is read
+      await Promise.allSettled(commits)
       producers.clear()
       const read = await readPosition(store, keys)
       await expectGrowth(store, known, read.head)
+      readings++
       position = read
       known = read.head
     }
-    const { head, tree, signer } = position
+    const before = position
+    for (const other of underWay) {
+      if (other === flight) break
+      if (items.some(({ key }) => other.keys.has(key))) throw again('an append under way has keys of this one')
+    }
     const placed = await placesOf(items.map(({ key }) => key))
+    if (position !== before) throw again('an append before this one failed')
     const fresh: Item[] = []
     for (const item of items) {
       if (placed.has(item.key)) continue
       placed.set(item.key, null)
       fresh.push(item)
     }
-    if (fresh.length > 0) {
-      // the tree is the position's own: until the commit is known to have been taken, there is no position
-      position = null
-      const { commit, places } = seal(fresh, head, tree, next === undefined ? [signer] : [signer, next], producers)
-      if (!(await store.commit(commit))) return null
-      position = { head: commit.head, tree, signer: next ?? signer }
-      known = commit.head
-      for (const producer of commit.keyChanges.producers) producers.set(producer.id, producer)
-      fresh.forEach(({ key }, number) => {
-        placed.set(key, places[number]!)
-      })
-    }
-    return items.map(({ key }) => placed.get(key)!)
+    flight.keys = placed
+    if (fresh.length === 0) return { placed, taken: null }
+    const { head, tree, signer } = before
+    // the tree is the position's own and grows while it is sealed
+    position = null
+    const { commit, places } = seal(fresh, head, tree, next === undefined ? [signer] : [signer, next], producers)
+    position = { head: commit.head, tree, signer: next ?? signer }
+    for (const producer of commit.keyChanges.producers) producers.set(producer.id, producer)
+    fresh.forEach(({ key }, number) => {
+      placed.set(key, places[number]!)
+    })
+    return { placed, taken: take(commit) }
   }
 
-  const append = async (items: readonly Item[], next?: NoteSigner): Promise<readonly Place[]> => {
-    for (let times = 0; times < attempts; times++) {
-      const places = await attempt(items, next)
-      if (places !== null) return places
+  /** Has the store take a commit; after one that it did not take, whatever was sealed behind it stands nowhere. */
+  const take = async (commit: Commit): Promise<boolean> => {
+    const reading = readings
+    const committed = store.commit(commit)
+    commits.add(committed)
+    let taken = false
+    try {
+      taken = await committed
+      if (taken && commit.head.size > known.size) known = commit.head
+      return taken
+    } finally {
+      commits.delete(committed)
+      if (!taken && reading === readings) position = null
     }
-    throw new InfraFabricError('ledger.store.busy', `other writers moved the head of the log ${attempts} times`)
+  }
+
+  const append = async (items: readonly Item[], next?: NoteSigner, whenSealed?: () => void): Promise<readonly Place[]> => {
+    const flight: Flight = { keys: new Map(), overFailed: false }
+    underWay.push(flight)
+    try {
+      for (let times = 0; times < attempts; times++) {
+        const { placed, taken } = await inTurn(() => sealNext(flight, items, next))
+        whenSealed?.()
+        if (taken === null || (await taken)) return items.map(({ key }) => placed.get(key)!)
+      }
+      throw new InfraFabricError('ledger.store.busy', `other writers moved the head of the log ${attempts} times`)
+    } catch (error) {
+      for (const later of underWay.slice(underWay.indexOf(flight) + 1)) later.overFailed = true
+      throw error
+    } finally {
+      underWay.splice(underWay.indexOf(flight), 1)
+    }
   }
 
   return {
-    append: async (items) => {
+    append: async (items, whenSealed) => {
       for (const item of items) {
         expectFromProducer(item.draft)
         if ('erases' in item) throw new InfraFabricError('ledger.entry.reserved', 'only the ledger itself erases')
       }
-      return append(items)
+      return append(items, undefined, whenSealed)
     },
     appendOwn: async (item, next) => (await append([item], next))[0]!,
     head: () => known
@@ -246,7 +319,7 @@ function seal(
 ): { commit: Commit; places: Place[] } {
   let room = 0
   for (const { draft } of items) room += 2 + 3 * (draft[0].length + draft[1].length + draft[2].length) + 96
-  const data = Buffer.allocUnsafe(room)
+  const data = scratchOf(room)
   const places: Place[] = []
   const first = tree.size
   let prev = head.lastHash
@@ -271,7 +344,7 @@ function seal(
     places,
     commit: {
       after: head,
-      segment: { first, count: items.length, data: data.subarray(0, at) },
+      segment: { first, count: items.length, data: ownOctets(data.subarray(0, at)) },
       tiles: tree.takeTiles(),
       keys,
       keyChanges: keyChanges(keys, places, producers),
@@ -279,6 +352,23 @@ function seal(
       head: { size: tree.size, lastHash: prev, checkpoint }
     }
   }
+}
+
+let scratch = Buffer.alloc(0)
+const mostScratch = 4 << 20
+
+/** Room to write entries in, in the three octets that a character of text may take: mostly far more than they need. */
+function scratchOf(octets: number): Buffer {
+  if (octets > mostScratch) return Buffer.allocUnsafeSlow(octets)
+  if (scratch.length < octets) scratch = Buffer.allocUnsafeSlow(octets)
+  return scratch
+}
+
+/** A copy that shares its memory with nothing: it may go to another thread. */
+function ownOctets(octets: Uint8Array): Buffer {
+  const own = Buffer.allocUnsafeSlow(octets.length)
+  own.set(octets)
+  return own
 }
 
 function erasableChanges(items: readonly Item[], first: number): ErasableChanges {
@@ -290,6 +380,9 @@ function erasableChanges(items: readonly Item[], first: number): ErasableChanges
   }
   return { added, erased }
 }
+
+/** Entries that wait from which on it is worth sealing them while a commit is under way: fewer would only wait for one commit more. */
+export const worthSealing: number = largestGroup / 2
 
 /** How many of the first of `sizes` (entries and octets of requests waiting) go into one commit: at least one. */
 export function groupSize(sizes: readonly { readonly items: readonly unknown[]; readonly octets: number }[]): number {

@@ -51,6 +51,29 @@ function storeError(error: unknown): InfraFabricError {
 /** Segments read in one go: bounds memory, and the time for which a reader holds the log back from being cleaned up. */
 const readAhead = 64
 
+/** What a writer asks of the log beside reading it. */
+type KeyReader = Pick<LogStore, 'producers' | 'singleKeys' | 'keysBackward'>
+
+function keyReaderOf(database: DatabaseSync): KeyReader {
+  const readProducer = database.prepare(
+    'SELECT id, last, first_idx AS firstIndex, last_idx AS lastIndex FROM producer WHERE id = ?'
+  )
+  const readKey = database.prepare('SELECT idx AS "index", hash FROM single_key WHERE key = ?')
+  const readKeys = database.prepare('SELECT first, count, data, keys FROM segment WHERE first < ? ORDER BY first DESC LIMIT 1')
+  return {
+    producers: async (ids) => lookUp(ids, (id) => readProducer.get(id) as Producer | undefined),
+    singleKeys: async (keys) => lookUp(keys, (key) => readKey.get(key) as Place | undefined),
+    keysBackward: async function* (from, to) {
+      for (let before = to; before > from; ) {
+        const row = reading(() => readKeys.get(before) as (Segment & { readonly keys: string }) | undefined)
+        if (row === undefined || row.first + row.count <= from) return
+        yield { segment: row, keys: splitKeys(row.keys) }
+        before = row.first
+      }
+    }
+  }
+}
+
 function readerOf(database: DatabaseSync): LogReader {
   const readHead = database.prepare('SELECT size, last_hash AS lastHash, checkpoint FROM head WHERE id = 0')
   const readFirst = database.prepare('SELECT max(first) AS first FROM segment WHERE first <= ?')
@@ -95,6 +118,17 @@ export function openSqliteReader(path: string): LogReader {
   const database = openForReading(path)
   try {
     return readerOf(database)
+  } catch (error) {
+    database.close()
+    throw error
+  }
+}
+
+/** The same, for whoever writes to it by another connection. @throws as {@link openSqliteReader} */
+export function openSqliteWriterReader(path: string): LogReader & KeyReader {
+  const database = openForReading(path)
+  try {
+    return { ...readerOf(database), ...keyReaderOf(database) }
   } catch (error) {
     database.close()
     throw error
@@ -154,12 +188,7 @@ export function openSqliteStore(path: string, busyTimeoutMs = 2000, journalThrea
   const insertSegment = database.prepare('INSERT INTO segment VALUES (?, ?, ?, ?)')
   const insertTile = database.prepare('INSERT OR REPLACE INTO tile VALUES (?, ?, ?)')
   const insertProducer = database.prepare('INSERT OR REPLACE INTO producer VALUES (?, ?, ?, ?)')
-  const readProducer = database.prepare(
-    'SELECT id, last, first_idx AS firstIndex, last_idx AS lastIndex FROM producer WHERE id = ?'
-  )
   const insertKey = database.prepare('INSERT INTO single_key VALUES (?, ?, ?)')
-  const readKey = database.prepare('SELECT idx AS "index", hash FROM single_key WHERE key = ?')
-  const readKeys = database.prepare('SELECT first, count, data, keys FROM segment WHERE first < ? ORDER BY first DESC LIMIT 1')
   const insertErasable = database.prepare('INSERT OR REPLACE INTO erasable VALUES (?, ?, ?)')
   const deleteErasable = database.prepare('DELETE FROM erasable WHERE idx = ?')
   const emptyJournal = database.prepare('PRAGMA wal_checkpoint(TRUNCATE)')
@@ -181,6 +210,7 @@ export function openSqliteStore(path: string, busyTimeoutMs = 2000, journalThrea
 
   return {
     ...reader,
+    ...keyReaderOf(database),
     close: async () => {
       await journal?.close()
       await reader.close()
@@ -210,16 +240,6 @@ export function openSqliteStore(path: string, busyTimeoutMs = 2000, journalThrea
       } catch (error) {
         if (database.isTransaction) database.exec('ROLLBACK')
         throw storeError(error)
-      }
-    },
-    producers: async (ids) => lookUp(ids, (id) => readProducer.get(id) as Producer | undefined),
-    singleKeys: async (keys) => lookUp(keys, (key) => readKey.get(key) as Place | undefined),
-    keysBackward: async function* (from, to) {
-      for (let before = to; before > from; ) {
-        const row = reading(() => readKeys.get(before) as (Segment & { readonly keys: string }) | undefined)
-        if (row === undefined || row.first + row.count <= from) return
-        yield { segment: row, keys: splitKeys(row.keys) }
-        before = row.first
       }
     }
   }

@@ -91,8 +91,10 @@ export interface LogReader {
  */
 export interface LogStore extends LogReader {
   /**
-   * Takes a step. False when the log has another head than the step was made for: nothing was written then.
+   * Takes a step. False when the log has another head than the step was made for: nothing was written then. Steps told one behind the other, without waiting for the
+   * answers, are tried in that order.
    *
+   * @param commit given away: the octets of its segment may be on their way to another thread afterwards
    * @throws {InfraFabricError} `ledger.store.full`, `ledger.store.busy`, `ledger.store.io`, `ledger.store.damaged`, `ledger.store.not-leader`; of a store out of
    *   this process also `ledger.store.unreachable`, `ledger.store.unanswered`, `ledger.store.loading`, `ledger.store.read-only`, `ledger.store.denied`,
    *   `ledger.store.not-durable`, and `ledger.store.unreplicated`: it is in the log, and not on as many machines as it should be

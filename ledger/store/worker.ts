@@ -3,7 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { errorCode, InfraFabricError } from '#kernel'
 import { type AppendRequest, type FlatPlaces, type FlatRequests, flattenPlaces, readRequests } from './crossing.ts'
 import type { Brought, Witnessing, WitnessingFigures } from './publisher.ts'
-import { groupSize } from './sequencer.ts'
+import { groupSize, worthSealing } from './sequencer.ts'
 import type { Place } from './store.ts'
 import { type ErasureTold, openWriter, type Writer, type WriterSettings } from './writer.ts'
 
@@ -41,9 +41,17 @@ const wordsOf = (error: unknown): { code: string; message: string } => ({
 })
 
 let queue: AppendRequest[] = []
+/** Entries in the queue. */
+let queued = 0
 let failedEpoch = -1
-let committing = false
+/** Groups and tasks under way. */
+let underWay = 0
+/** Whether the last group begun has no places yet. */
+let sealing = false
+/** A group was taken back: what it was sealed on comes to its end first. */
+let tookBack = false
 let closing = false
+let ended = false
 /** What this thread does of its own beside appends, one after another with them. */
 const tasks: (() => Promise<void>)[] = []
 
@@ -57,7 +65,7 @@ async function open(): Promise<Writer> {
       witnessing: (witnessing) => answer({ type: 'witnessing', witnessing, figures: writer.figures(), size: writer.head().size }),
       task: (task) => {
         tasks.push(task)
-        void drain()
+        proceed()
       }
     })
   } catch (error) {
@@ -93,6 +101,7 @@ const takeGroup = (): AppendRequest[] => {
   const count = groupSize(queue)
   const group = queue.slice(0, count)
   queue = queue.slice(count)
+  for (const { items } of group) queued -= items.length
   return group.filter((request) => {
     if (request.epoch === null || request.epoch > failedEpoch) return true
     refuse(request, new InfraFabricError('ledger.store.after-failure', 'an append before this one failed'))
@@ -100,39 +109,74 @@ const takeGroup = (): AppendRequest[] => {
   })
 }
 
+const takeBack = (group: readonly AppendRequest[]) => {
+  queue = [...group, ...queue]
+  for (const { items } of group) queued += items.length
+  tookBack = true
+}
+
 const neverTried: ReadonlySet<string> = new Set(['ledger.entry.reserved', 'ledger.entry.invalid'])
 
-const commitGroup = async (group: readonly AppendRequest[]): Promise<void> => {
-  if (group.length === 0) return
+/** @returns those that are to be told again */
+const commitGroup = async (group: readonly AppendRequest[]): Promise<readonly AppendRequest[]> => {
+  if (group.length === 0) return []
   try {
-    const places = flattenPlaces(await writer.append(group.flatMap(({ items }) => items)))
+    const items = group.flatMap((request) => request.items)
+    const places = flattenPlaces(await writer.append(items, afterSealing))
     const ids = group.map(({ id }) => id)
-    const counts = group.map(({ items }) => items.length)
+    const counts = group.map((request) => request.items.length)
     const size = writer.head().size
     port.postMessage({ type: 'appended', ids, counts, places, size } satisfies WorkerAnswer, [
       places.indexes.buffer,
       places.hashes.buffer
     ])
   } catch (error) {
-    // nothing was tried: what one producer may not say is no failure of the others
-    if (group.length > 1 && neverTried.has(errorCode(error))) for (const request of group) await commitGroup([request])
-    else for (const request of group) refuse(request, error)
+    const code = errorCode(error)
+    if (code === 'ledger.append.again') return group
+    if (group.length > 1 && neverTried.has(code)) return commitEach(group)
+    for (const request of group) refuse(request, error)
   }
+  return []
 }
 
-const drain = async (): Promise<void> => {
-  if (committing) return
-  committing = true
-  while (queue.length > 0 || tasks.length > 0) {
-    const task = tasks.shift()
-    await (task === undefined ? commitGroup(takeGroup()) : task())
-    if (!closing) await new Promise<void>((resolve) => setImmediate(resolve))
-  }
-  committing = false
-  if (closing) await end()
+/** Nothing was tried: what one producer may not say is no failure of the others. */
+const commitEach = async (group: readonly AppendRequest[]): Promise<readonly AppendRequest[]> => {
+  for (const [number, request] of group.entries()) if ((await commitGroup([request])).length > 0) return group.slice(number)
+  return []
+}
+
+const runGroup = async (): Promise<void> => {
+  sealing = true
+  const again = await commitGroup(takeGroup())
+  if (again.length > 0) takeBack(again)
+  sealing = false
+}
+
+const run = async (work: () => Promise<void>): Promise<void> => {
+  underWay++
+  await work()
+  underWay--
+  if (underWay === 0) tookBack = false
+  proceed()
+}
+
+/** Begins what can be begun. Tasks are alone; a second group is sealed beside the commit of the first. */
+const proceed = (): void => {
+  if (ended) return
+  if (tasks.length > 0) {
+    if (underWay === 0) void run(tasks.shift()!)
+  } else if (queue.length > 0) {
+    if (underWay === 0 || (underWay === 1 && !sealing && !tookBack && queued >= worthSealing)) void run(runGroup)
+  } else if (closing && underWay === 0) void end()
+}
+
+const afterSealing = () => {
+  sealing = false
+  proceed()
 }
 
 const end = async (): Promise<void> => {
+  ended = true
   await writer.publish()
   for (const task of tasks.splice(0)) await task()
   await writer.close()
@@ -141,18 +185,21 @@ const end = async (): Promise<void> => {
 
 port.on('message', (request: WorkerRequest) => {
   if (request.type === 'append') {
-    for (const each of readRequests(request.requests)) queue.push(each)
-    void drain()
+    for (const each of readRequests(request.requests)) {
+      queue.push(each)
+      queued += each.items.length
+    }
+    proceed()
     return
   }
   if (request.type === 'rotate') {
     tasks.push(() => rotate(request.id))
-    void drain()
+    proceed()
     return
   }
   if (request.type === 'erase') {
     tasks.push(() => erase(request.id, request))
-    void drain()
+    proceed()
     return
   }
   if (request.type === 'bring') {
@@ -161,7 +208,7 @@ port.on('message', (request: WorkerRequest) => {
     return
   }
   closing = true
-  if (!committing) void drain()
+  proceed()
 })
 
 answer({ type: 'ready', size: writer.head().size, witnessing: writer.witnessing(), figures: writer.figures() })

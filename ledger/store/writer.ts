@@ -44,7 +44,7 @@ export interface ErasureTold {
   readonly traceId: string
 }
 
-/** One call at a time of all that appends. */
+/** `append` may be called while others are under way; nothing else that appends is. */
 export interface Writer extends Pick<Sequencer, 'append' | 'head'> {
   /** Lets a new signing key take over. @throws {InfraFabricError} as Sequencer.append */
   readonly rotate: () => Promise<Place & { readonly vkey: string }>
@@ -134,8 +134,8 @@ export async function openWriter(settings: WriterSettings, events: WriterEvents)
   publisher.changed()
   return {
     head: sequencer.head,
-    append: async (items) => {
-      const places = await sequencer.append(items)
+    append: async (items, whenSealed) => {
+      const places = await sequencer.append(items, whenSealed)
       publisher.changed()
       return places
     },

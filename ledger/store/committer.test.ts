@@ -1,0 +1,25 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import test from 'ava'
+import { scratch } from '../testing/fixtures.ts'
+import { openCommitThread } from './committer.ts'
+import { contractSigner, numbered, wholeLog } from './contract.ts'
+import { openSequencer } from './sequencer.ts'
+
+test('a database that cannot be opened is told by the code of the store, and the thread ends', async (t) => {
+  const path = join(scratch(t), 'ledger.db')
+  writeFileSync(path, 'no database at all'.repeat(100))
+  await t.throwsAsync(openCommitThread({ path, busyTimeoutMs: 0 }), { code: 'ledger.store.damaged' })
+})
+
+test('commits on their way when it is closed are made first', async (t) => {
+  const path = join(scratch(t), 'ledger.db')
+  const store = await openCommitThread({ path, busyTimeoutMs: 0 })
+  const sequencer = await openSequencer(store, contractSigner)
+  const appended = Array.from({ length: 5 }, (_, group) => sequencer.append(numbered('p', group * 10, 10)))
+  await Promise.all(appended.slice(0, 4))
+  await Promise.all([appended[4], store.close()])
+  const again = await openCommitThread({ path, busyTimeoutMs: 0 })
+  t.is((await wholeLog(t, again)).length, 50)
+  await again.close()
+})

@@ -1,0 +1,64 @@
+/**
+ * The embedded store with a thread of its own for commits: the next one is sequenced and hashed while the disk has the last one. Reading is done here, by another
+ * connection.
+ */
+import { Worker } from 'node:worker_threads'
+import { InfraFabricError } from '#kernel'
+import type { CommitterAnswer, CommitterRequest, CommitterSettings } from './commit-thread.ts'
+import { flattenCommit } from './crossing.ts'
+import { openSqliteWriterReader } from './sqlite-store.ts'
+import type { LogStore } from './store.ts'
+
+/** @throws {InfraFabricError} as {@link LogStore.commit} */
+export async function openCommitThread(settings: CommitterSettings): Promise<LogStore> {
+  const thread = new Worker(new URL('./commit-thread.ts', import.meta.url), {
+    workerData: settings,
+    execArgv: ['--disable-warning=ExperimentalWarning']
+  })
+  /** In the order of the commits, which is that of the answers. */
+  const waiting: PromiseWithResolvers<boolean>[] = []
+  const ready = Promise.withResolvers<void>()
+  const exited = Promise.withResolvers<void>()
+  let closing = false
+  thread.on('message', (answer: CommitterAnswer) => {
+    if (answer.type === 'ready') return ready.resolve()
+    if (answer.type === 'committed') return waiting.shift()!.resolve(answer.taken)
+    const error = new InfraFabricError(answer.code, answer.message)
+    if (answer.type === 'unopened') return ready.reject(error)
+    waiting.shift()!.reject(error)
+  })
+  thread.on('exit', () => {
+    exited.resolve()
+    // without it nothing goes on here either: whoever started this thread starts it anew
+    if (!closing) throw new InfraFabricError('ledger.worker.exited', 'the thread of the commits ended')
+  })
+  await ready.promise.catch((error: unknown) => {
+    closing = true
+    throw error
+  })
+  const close = async () => {
+    closing = true
+    thread.postMessage({ type: 'close' } satisfies CommitterRequest)
+    await exited.promise
+  }
+  try {
+    const reader = openSqliteWriterReader(settings.path)
+    return {
+      ...reader,
+      commit: (commit) => {
+        const answer = Promise.withResolvers<boolean>()
+        waiting.push(answer)
+        const flat = flattenCommit(commit)
+        thread.postMessage({ type: 'commit', commit: flat } satisfies CommitterRequest, [flat.data.buffer, flat.hashes.buffer])
+        return answer.promise
+      },
+      close: async () => {
+        await reader.close()
+        await close()
+      }
+    }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
