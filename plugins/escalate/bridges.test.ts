@@ -13,6 +13,7 @@ import {
 } from '#kernel'
 import { type BridgeChange, callBridgeState, runBridges } from './bridges.ts'
 
+const witness = { record: async () => ({ state: 'spooled' as const }) }
 const call = { conference: 'council', expertId: 'one' }
 const contextOf = (signal: AbortSignal): CallContext => ({ traceId: 'case-42', log: silentLog, signal, now: () => 0 })
 const running = (...states: CallBridgeState[]) => states.map((state) => ({ state, skipped: null }))
@@ -40,7 +41,7 @@ test('the state of the call is that of its bridges, by the first rule that holds
 test('a bridge that throws has failed; one that does not close is left after 12 s', async (t) => {
   const clock = manualClock()
   const changes: BridgeChange[] = []
-  const bridges = runBridges(clock, silentLog, (change) => changes.push(change))
+  const bridges = runBridges({ clock, log: silentLog, witness }, {}, (change) => changes.push(change))
   const throwing: CallBridge = {
     name: 'ndi',
     open: () => {
@@ -122,7 +123,7 @@ test('in whatever order three bridges open, fail, come back and close: nothing i
       const { held, attempts, clock, bridges } = counted()
       const seen = new Map<string, CallBridgeState>()
       let isChained = true
-      const all = runBridges(clock, silentLog, ({ view, previous, state }) => {
+      const all = runBridges({ clock, log: silentLog, witness }, {}, ({ view, previous, state }) => {
         isChained &&= (seen.get(view.bridge) ?? 'IDLE') === previous && view.state !== previous
         isChained &&= callBridgeStates.includes(state)
         seen.set(view.bridge, view.state)
@@ -167,7 +168,7 @@ test('the other two go on when one is lost; whatever the order in which they end
   ] as const
   for (const order of orders) {
     const { held, attempts, clock, bridges } = counted()
-    const all = runBridges(clock, silentLog, () => {})
+    const all = runBridges({ clock, log: silentLog, witness }, {}, () => {})
     all.start(bridges, contextOf(new AbortController().signal), call)
     for (const attempt of attempts) attempt.resolve('open')
     await settled()

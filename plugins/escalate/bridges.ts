@@ -9,7 +9,9 @@ import {
   type CallContext,
   type Clock,
   errorCode,
-  type Log
+  type JsonObject,
+  type Log,
+  type Witness
 } from '#kernel'
 import type { BridgeView } from './view.ts'
 
@@ -50,20 +52,48 @@ export function callBridgeState(bridges: readonly Running[]): CallBridgeState {
 /** A bridge closes within 10 s by its own clock; one that does not is left behind soon after. */
 const closeLimitMs = 12_000
 
-/** @param onChange told of every bridge that was skipped, and of every change of state */
-export function runBridges(clock: Clock, log: Log, onChange: (change: BridgeChange) => void): RunningBridges {
+const component = 'IF.bridge.call'
+
+export interface BridgesPorts {
+  readonly clock: Clock
+  readonly log: Log
+  readonly witness: Pick<Witness, 'record'>
+}
+
+/**
+ * @param facts stand in every entry
+ * @param changed told of every bridge that was skipped, and of every change of state
+ */
+export function runBridges(
+  { clock, log, witness }: BridgesPorts,
+  facts: JsonObject,
+  changed: (change: BridgeChange) => void
+): RunningBridges {
   type Entry = { readonly view: { -readonly [K in keyof BridgeView]: BridgeView[K] }; session: CallBridgeSession | null }
   let entries: readonly Entry[] = []
   let stopping: Promise<void> | null = null
+  /** The traces under which all is recorded. */
+  let trace: Pick<CallContext, 'traceId' | 'parentTraceId'> | null = null
+
+  const tell = (entry: Entry, previous: CallBridgeState) => {
+    const { bridge, target, skipped, reason, state: now } = entry.view
+    const event = skipped === null ? 'BRIDGE_STATE_CHANGED' : 'BRIDGE_SKIPPED'
+    const payload = { ...facts, bridge, target, reason, ...(skipped === null ? { previous, state: now } : { skipped }) }
+    witness
+      .record({ component, event, ...trace!, payload })
+      .catch((error: unknown) => log.error({ event, code: errorCode(error) }, 'entry not recorded'))
+    changed({ view: { ...entry.view }, previous, state: state() })
+  }
+
   const views = () => entries.map(({ view }) => ({ ...view }))
   const state = () => callBridgeState(entries.map(({ view }) => view))
 
-  const move = ({ view }: Entry, next: CallBridgeState, reason: string | null) => {
-    const previous = view.state
+  const move = (entry: Entry, next: CallBridgeState, reason: string | null) => {
+    const previous = entry.view.state
     if (next === previous) return
-    view.state = next
-    view.reason = reason
-    onChange({ view: { ...view }, previous, state: state() })
+    entry.view.state = next
+    entry.view.reason = reason
+    tell(entry, previous)
   }
 
   const openOne = (entry: Entry, bridge: CallBridge, context: CallContext, call: BridgedCall) => {
@@ -72,7 +102,7 @@ export function runBridges(clock: Clock, log: Log, onChange: (change: BridgeChan
       if (!opened.ok) {
         entry.view.skipped = opened.skipped
         entry.view.reason = opened.detail
-        onChange({ view: { ...entry.view }, previous: 'IDLE', state: state() })
+        tell(entry, 'IDLE')
         return
       }
       const { session } = opened
@@ -105,7 +135,9 @@ export function runBridges(clock: Clock, log: Log, onChange: (change: BridgeChan
     views,
     state,
     start: (bridges, context, call) => {
-      if (stopping !== null || entries.length > 0) return
+      if (stopping !== null || trace !== null) return
+      const { traceId, parentTraceId } = context
+      trace = parentTraceId === undefined ? { traceId } : { traceId, parentTraceId }
       entries = bridges.map(({ name, target }) => ({
         view: { bridge: name, target: target ?? null, state: 'IDLE', skipped: null, reason: null },
         session: null

@@ -78,7 +78,6 @@ export interface Escalator {
 }
 
 const component = 'IF.escalate'
-const bridgesComponent = 'IF.bridge.call'
 
 interface Running {
   readonly view: () => EscalationView
@@ -115,10 +114,9 @@ export function createEscalator(settings: Partial<EscalateSettings>, ports: Esca
     const createdAt = clock.now()
     const told = (event: string, facts: JsonObject) =>
       witness.record({ component, event, traceId, payload: { escalation: id, ...facts } })
-    const logged = (event: string, recorded: Promise<unknown>) => {
-      recorded.catch((error: unknown) => log.error({ event, code: errorCode(error) }, 'entry not recorded'))
+    const record = (event: string, facts: JsonObject) => {
+      told(event, facts).catch((error: unknown) => log.error({ event, code: errorCode(error) }, 'entry not recorded'))
     }
-    const record = (event: string, facts: JsonObject) => logged(event, told(event, facts))
     const resulted = Promise.withResolvers<void>()
     const over = Promise.withResolvers<void>()
     const contextEnd = new AbortController()
@@ -126,20 +124,10 @@ export function createEscalator(settings: Partial<EscalateSettings>, ports: Esca
     let result: EscalationResult | null = null
     let state: EscalationView['state'] = 'hunting'
     let openLegs = 0
-    let callTrace = traceId
-    const bridges = runBridges(clock, log.child({ escalation: id }), ({ view, previous, state }) => {
-      const { bridge, target, skipped, reason } = view
-      const payload: JsonObject = {
-        escalation: id,
-        bridge,
-        target,
-        reason,
-        ...(skipped === null ? { previous, state: view.state } : { skipped })
-      }
-      const event = skipped === null ? 'BRIDGE_STATE_CHANGED' : 'BRIDGE_SKIPPED'
-      logged(event, witness.record({ component: bridgesComponent, event, traceId: callTrace, parentTraceId: traceId, payload }))
+    const bridgesLog = log.child({ escalation: id })
+    const bridges = runBridges({ clock, log: bridgesLog, witness }, { escalation: id }, ({ view, previous, state }) =>
       events.tell({ type: 'bridge', escalation: id, trace_id: traceId, bridge: view, previous, bridge_state: state })
-    })
+    )
 
     const finish = () => {
       if (state === 'ended') return
@@ -164,7 +152,7 @@ export function createEscalator(settings: Partial<EscalateSettings>, ports: Esca
 
     const startBridges = ({ expert, branches }: LegView) => {
       const { conference, evidence_files } = payload
-      callTrace = branches.find(({ state }) => state === 'connected')!.call_trace_id
+      const callTrace = branches.find(({ state }) => state === 'connected')!.call_trace_id
       const context = {
         traceId: callTrace,
         parentTraceId: traceId,
