@@ -318,6 +318,52 @@ export const commands: readonly Command[] = [
     load: () => import('./commands/ndi-verify.ts')
   },
   {
+    words: ['ndi', 'ingest'],
+    operands: ['<source>'],
+    effect: 'changes',
+    openWorld: true,
+    summary: 'bring an NDI source into a conference of the running suite: * in its name stands for any text',
+    options: [
+      dataOption,
+      { name: 'trace', value: 'ID', summary: 'trace of the call it belongs to' },
+      { name: 'conference', value: 'NAME', summary: 'which one (default: that of the call, or council)' },
+      { name: 'expert', value: 'ID', summary: 'whose picture it is (default: the expert of the call)' },
+      {
+        name: 'height',
+        value: 'N',
+        values: ['480', '720', '1080'],
+        summary: 'lines of the picture: 480, 720 or 1080 (default: as configured)'
+      },
+      { name: 'sound', summary: 'its sound is heard in the conference, too' }
+    ],
+    load: async () => ({ run: (await import('./commands/ndi-streams.ts')).ingest })
+  },
+  {
+    words: ['ndi', 'publish'],
+    operands: ['<conference>'],
+    effect: 'changes',
+    openWorld: true,
+    summary: 'make a conference of the running suite an NDI source: who speaks, and the mix',
+    options: [dataOption, { name: 'name', value: 'TEXT', summary: 'of the source (default: the conference)' }],
+    load: async () => ({ run: (await import('./commands/ndi-streams.ts')).publish })
+  },
+  {
+    words: ['ndi', 'streams'],
+    operands: [],
+    effect: 'reads',
+    summary: 'sources that are in conferences of the running suite, and conferences that are sources',
+    options: [dataOption],
+    load: async () => ({ run: (await import('./commands/ndi-streams.ts')).streams })
+  },
+  {
+    words: ['ndi', 'stop'],
+    operands: ['<id-or-conference>'],
+    effect: 'changes',
+    summary: 'take a source out of its conference, or a conference off the air',
+    options: [dataOption],
+    load: async () => ({ run: (await import('./commands/ndi-streams.ts')).stop })
+  },
+  {
     words: ['guard', 'explain'],
     operands: ['<trace-or-call-id>'],
     effect: 'reads',

@@ -86,6 +86,6 @@ async function show({ total, groups }: CostReport, grouping: Grouping, output: O
     ...groups.map((group) => row(group.group === '' ? '-' : printable(group.group), group)),
     row('total', total)
   ]
-  for (const [at, line] of table(rows).entries())
+  for (const [at, line] of table(rows, output.columns()).entries())
     await output.line(at === 0 || at === rows.length - 1 ? output.paint('bold', line) : line)
 }

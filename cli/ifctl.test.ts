@@ -72,7 +72,7 @@ test('every command has help of its own, and groups list theirs', async (t) => {
   for (const { code, stdout, stderr } of asked) {
     t.is(code, 0)
     t.is(stderr, '')
-    t.regex(stdout, /^ifctl .+\n\n.+\n\nOptions\n/)
+    t.regex(stdout, /^ifctl .+\n\n(?:.+\n)+\nExamples\n {2}.*ifctl [\s\S]+\n\nOptions\n[\s\S]+\n\nExit codes\n/)
   }
   t.regex((await ifctl(['guard', '--help'])).stdout, /guard explain[\s\S]*guard sign/)
 })

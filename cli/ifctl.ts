@@ -29,7 +29,12 @@ export async function main(argv: readonly string[], called = 'ifctl', loaded?: L
   }
 }
 
-async function dispatch(argv: readonly string[], called: string, output: Output, loaded?: LoadedCommand): Promise<number> {
+/**
+ * Runs the command that `argv` names and returns its exit code.
+ *
+ * @throws {UsageError} for a command line that cannot be used; whatever the command throws
+ */
+export async function dispatch(argv: readonly string[], called: string, output: Output, loaded?: LoadedCommand): Promise<number> {
   if (argv[0] === '--version' || argv[0] === 'version') {
     const version: string = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version
     await (output.json ? output.document({ version }) : output.line(version))
@@ -46,7 +51,9 @@ async function dispatch(argv: readonly string[], called: string, output: Output,
     const group = commands.filter((each) => sameWords(each.words.slice(0, words.length), words))
     if (command === undefined && group.length < 1) throw unknownCommand(words, called)
     const { commandHelp, overview } = await import('./help.ts')
-    await output.line(command === undefined ? overview(called, group) : commandHelp(called, command))
+    const { usualColumns } = await import('./wrap.ts')
+    const columns = output.columns() ?? usualColumns
+    await output.line(command === undefined ? overview(called, group, columns) : commandHelp(called, command, columns))
     return exitCodes.ok
   }
   if (command === undefined) throw unknownCommand(words, called)

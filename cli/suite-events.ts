@@ -33,6 +33,13 @@ export function describeEvent(event: SuiteEvent): EventLine | null {
             event.state === 'failed' ? 'bad' : 'plain',
             `recording ${event.recording} ${event.state} after ${event.seconds} s: ${event.reason}`
           )
+    case 'call-bridge': {
+      const { traceId, bridge, target, state, skipped, reason } = event
+      if (skipped !== null) return null
+      const tone = state === 'ACTIVE' ? 'good' : state === 'DEGRADED' || state === 'FAILED' ? 'bad' : 'plain'
+      const [to, why] = [target === null ? '' : ` to ${target}`, reason === null ? '' : ` (${reason})`]
+      return line(tone, `${call(traceId)} ${bridge}${to} ${state}${why}`)
+    }
     case 'warning':
       return line('bad', `${event.message} (${event.code})`)
     case 'signalling':

@@ -19,7 +19,8 @@ async function show(grants: readonly Grant[], output: Output): Promise<void> {
     String(usesLeft),
     revokedAt === null ? '-' : new Date(revokedAt).toISOString()
   ])
-  for (const line of table([['grant', 'sandbox', 'service', 'ends', 'uses left', 'revoked'], ...rows])) await output.line(line)
+  for (const line of table([['grant', 'sandbox', 'service', 'ends', 'uses left', 'revoked'], ...rows], output.columns()))
+    await output.line(line)
 }
 
 export const scope: Run = (args, output) => {

@@ -45,7 +45,7 @@ export const score: Run = (args, output) =>
               ['from the ledger', `${recomputed.score.toFixed(3)}, ${agrees ? 'the same' : output.paint('red', 'not the same')}`]
             ] as [string, string][]))
       ]
-      for (const line of table(rows)) await output.line(printable(line))
+      for (const line of table(rows, output.columns())) await output.line(printable(line))
     }
     return agrees ? exitCodes.ok : exitCodes.failure
   })
@@ -66,7 +66,7 @@ export const history: Run = (args, output) =>
         `${(100 * broken).toFixed(1)} %`
       ])
       const head = ['day', 'score', 'tasks completed', 'runs that went well', 'objectives violated']
-      for (const line of table([head, ...rows])) await output.line(line)
+      for (const line of table([head, ...rows], output.columns())) await output.line(line)
     }
     return exitCodes.ok
   })

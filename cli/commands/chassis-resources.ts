@@ -18,7 +18,7 @@ async function showLimits(limits: Limits, output: Output): Promise<void> {
     ['output', `${limits.outputOctets} octets`],
     ['written to directories', `${limits.writtenOctets} octets`]
   ]
-  for (const line of table(rows)) await output.line(line)
+  for (const line of table(rows, output.columns())) await output.line(line)
 }
 
 export const limits: Run = (args, output) =>
@@ -52,7 +52,7 @@ export const usage: Run = (args, output) =>
       const id = args.operands[0]
       const found = id === undefined ? await chassis.sandboxes() : [await chassis.sandbox(id)]
       if (output.json) for (const { id: sandbox, totals } of found) await output.document({ sandbox, ...totals })
-      else for (const line of table([columns, ...found.map(rowOf)])) await output.line(line)
+      else for (const line of table([columns, ...found.map(rowOf)], output.columns())) await output.line(line)
       if (!args.has('follow')) return exitCodes.ok
       for await (const { at, topic, data } of store.watch({ after: 'newest', pattern: `sandbox.ended.${id ?? '*'}`, signal })) {
         const sandbox = topic.split('.')[2]!

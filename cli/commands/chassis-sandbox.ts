@@ -53,7 +53,7 @@ async function show(sandboxes: readonly Sandbox[], output: Output): Promise<void
     String(totals.runs),
     last === null ? '-' : `${last.outcome}${last.code === null ? '' : ` ${last.code}`}`
   ])
-  for (const line of table([['sandbox', 'swarm', 'state', 'module', 'limits', 'runs', 'last run'], ...rows]))
+  for (const line of table([['sandbox', 'swarm', 'state', 'module', 'limits', 'runs', 'last run'], ...rows], output.columns()))
     await output.line(printable(line))
 }
 

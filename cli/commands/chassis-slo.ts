@@ -45,7 +45,7 @@ async function show(found: readonly SloStatus[], output: Output): Promise<void> 
   const rows = found.flatMap(({ scope, objectives, statuses }) =>
     statuses.map((status) => rowOf(scope, status, objectives.windowMs, output))
   )
-  for (const line of table([head, ...rows])) await output.line(printable(line))
+  for (const line of table([head, ...rows], output.columns())) await output.line(printable(line))
 }
 
 export const status: Run = (args, output) => {
@@ -106,7 +106,7 @@ export const violations: Run = (args, output) => {
         traceId
       ])
       const head = ['found', 'until', 'whose', 'objective', 'asked', 'measured', 'counted', 'trace']
-      for (const line of table([head, ...rows])) await output.line(printable(line))
+      for (const line of table([head, ...rows], output.columns())) await output.line(printable(line))
     }
     return exitCodes.ok
   })

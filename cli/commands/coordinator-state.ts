@@ -27,7 +27,7 @@ export const stats: Run = (args, output) =>
       ['swarms active', String(swarms.active)],
       ['swarms silent', String(swarms.silent)]
     ]
-    for (const line of table(rows)) await output.line(line)
+    for (const line of table(rows, output.columns())) await output.line(line)
     return exitCodes.ok
   })
 
@@ -44,7 +44,7 @@ export const latency: Run = async (args, output) => {
     ['claim', ...milliseconds(report.claim)],
     ['bare transaction', ...milliseconds(report.store)]
   ]
-  for (const line of table(rows)) await output.line(line)
+  for (const line of table(rows, output.columns())) await output.line(line)
   await output.line(`a claim takes ${report.ratio.toFixed(2)} times a bare transaction (${iterations} of each, in turn)`)
   return exitCodes.ok
 }
@@ -84,7 +84,10 @@ export const eventBus: Run = (args, output) =>
     const found = { kind: store.kind, place: store.place, events: store.events, newest: store.newest, unwitnessed }
     if (output.json) await output.document(found)
     else
-      for (const line of table(Object.entries(found).map(([name, value]) => [name, String(value)])))
+      for (const line of table(
+        Object.entries(found).map(([name, value]) => [name, String(value)]),
+        output.columns()
+      ))
         await output.line(printable(line))
     return exitCodes.ok
   })

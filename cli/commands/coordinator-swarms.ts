@@ -51,7 +51,8 @@ export const list: Run = (args, output) =>
         ago(now - heardAt),
         capabilityText(capabilities)
       ])
-      for (const line of table([['swarm', 'state', 'heard', 'capabilities'], ...rows])) await output.line(printable(line))
+      for (const line of table([['swarm', 'state', 'heard', 'capabilities'], ...rows], output.columns()))
+        await output.line(printable(line))
     }
     return exitCodes.ok
   })
@@ -70,7 +71,7 @@ export const status: Run = (args, output) =>
         ['capabilities', capabilityText(swarm.capabilities)],
         ['holds', tasks.map(({ id }) => id).join(', ') || 'nothing']
       ]
-      for (const line of table(rows)) await output.line(printable(line))
+      for (const line of table(rows, output.columns())) await output.line(printable(line))
     }
     return exitCodes.ok
   })

@@ -33,7 +33,7 @@ export async function showTasks(tasks: readonly Task[], output: Output): Promise
       `${attempts}/${mostAttempts}`,
       title
     ])
-    for (const line of table([['task', 'state', 'priority', 'swarm', 'attempts', 'title'], ...rows]))
+    for (const line of table([['task', 'state', 'priority', 'swarm', 'attempts', 'title'], ...rows], output.columns()))
       await output.line(printable(line))
   }
 }
@@ -160,7 +160,10 @@ export const status: Run = (args, output) =>
       ['trace', traceId],
       ['can be claimed', hindrance === null ? 'yes' : `no: ${hindrance.reason}`]
     ]
-    for (const line of table(rows.flatMap(([name, value]) => (value === null ? [] : [[name, String(value)]]))))
+    for (const line of table(
+      rows.flatMap(([name, value]) => (value === null ? [] : [[name, String(value)]])),
+      output.columns()
+    ))
       await output.line(printable(line))
     return exitCodes.ok
   })

@@ -31,7 +31,9 @@ export const run: Run = async (args, output) => {
     expiresAt
   ])
   if (rows.length === 0) output.talk('no seats are given away')
-  else for (const line of table([['seat', 'party', 'for', 'sits as', 'until'], ...rows])) await output.line(printable(line))
+  else
+    for (const line of table([['seat', 'party', 'for', 'sits as', 'until'], ...rows], output.columns()))
+      await output.line(printable(line))
   return exitCodes.ok
 }
 

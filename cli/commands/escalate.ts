@@ -58,7 +58,10 @@ export const list: Run = async (args, output) => {
       legs.map(({ expert }) => expert ?? '-').join(' '),
       result?.code ?? ''
     ])
-    for (const line of table([['escalation', 'asked for', 'hazard', 'state', 'result', 'bridges', 'expert', ''], ...rows]))
+    for (const line of table(
+      [['escalation', 'asked for', 'hazard', 'state', 'result', 'bridges', 'expert', ''], ...rows],
+      output.columns()
+    ))
       await output.line(printable(line))
   }
   return exitCodes.ok
@@ -101,7 +104,7 @@ async function display(output: Output, escalation: EscalationView): Promise<void
     ])
   )
   if (rows.length > 0)
-    for (const line of table([['call', 'expert', 'attempt', 'state', 'SIP', 'code', 'Call-ID'], ...rows]))
+    for (const line of table([['call', 'expert', 'attempt', 'state', 'SIP', 'code', 'Call-ID'], ...rows], output.columns()))
       await output.line(printable(line))
   for (const bridge of bridges) await output.line(printable(describeBridge(bridge)))
 }

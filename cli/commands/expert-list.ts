@@ -32,6 +32,6 @@ export const run: Run = async (args, output) => {
     printable(reason ?? '-')
   ])
   const heading = ['id', 'state', 'until', 'serial', 'identity', 'reason'].map((title) => output.paint('dim', title))
-  for (const line of table([heading, ...rows])) await output.line(line)
+  for (const line of table([heading, ...rows], output.columns())) await output.line(line)
   return exitCodes.ok
 }

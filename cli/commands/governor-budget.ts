@@ -27,7 +27,7 @@ async function show(budgets: readonly BudgetStatus[], output: Output, none: stri
     level === 0 ? '-' : output.paint(level === 50 ? 'yellow' : 'red', `${level} %`)
   ])
   const head = ['swarm', 'span', 'limit', 'spent', 'reserved', 'left', 'reached']
-  for (const line of table([head, ...rows])) await output.line(line)
+  for (const line of table([head, ...rows], output.columns())) await output.line(line)
 }
 
 export const status: Run = (args, output) =>
@@ -72,7 +72,8 @@ export const history: Run = (args, output) => {
     else if (spending.length === 0) output.talk('nothing was spent')
     else {
       const rows = spending.map(({ span, swarm, spent, reserved, tasks }) => [span, swarm, spent, reserved, String(tasks)])
-      for (const line of table([['span', 'swarm', 'spent', 'reserved', 'tasks'], ...rows])) await output.line(printable(line))
+      for (const line of table([['span', 'swarm', 'spent', 'reserved', 'tasks'], ...rows], output.columns()))
+        await output.line(printable(line))
     }
     return exitCodes.ok
   })

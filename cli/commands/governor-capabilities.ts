@@ -22,7 +22,7 @@ export const list: Run = (args, output) =>
         '  '.repeat(capability.split('.').length - 1) + capability,
         able.map(({ swarm, level, active }) => `${swarm} ${level}${active ? '' : ' (silent)'}`).join(', ')
       ])
-      for (const line of table(rows)) await output.line(printable(line))
+      for (const line of table(rows, output.columns())) await output.line(printable(line))
     }
     return exitCodes.ok
   })
@@ -74,7 +74,8 @@ export const swarm: Run = (args, output) =>
     ])
     const others = Object.keys(history).filter((root) => found.swarm.capabilities[root] === undefined)
     for (const root of others) rows.push([root, '-', historyText(history[root])])
-    for (const line of table([['capability', 'level', 'tasks completed'], ...rows])) await output.line(printable(line))
+    for (const line of table([['capability', 'level', 'tasks completed'], ...rows], output.columns()))
+      await output.line(printable(line))
     return exitCodes.ok
   })
 

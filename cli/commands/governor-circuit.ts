@@ -20,7 +20,7 @@ async function show(
     `${coolMs / 1000} s`,
     openedAt === null ? '-' : new Date(openedAt).toISOString()
   ])
-  for (const line of table([['component', 'state', 'failures in a row', 'stays open', 'opened'], ...rows]))
+  for (const line of table([['component', 'state', 'failures in a row', 'stays open', 'opened'], ...rows], output.columns()))
     await output.line(printable(line))
 }
 

@@ -18,7 +18,7 @@ const cells = ({ claims, completed, cost, supposed, wasted, wastedPct, perComple
 ]
 
 async function show(rows: readonly string[][], output: Output): Promise<void> {
-  for (const line of table(rows)) await output.line(printable(line))
+  for (const line of table(rows, output.columns())) await output.line(printable(line))
 }
 
 export const analyze: Run = (args, output) => {

@@ -61,7 +61,8 @@ export const list: Run = (args, output) =>
         rules.map(({ name }) => name).join(', '),
         hash.slice(0, 16)
       ])
-      for (const line of table([['version', 'applied', 'rules', 'hash'], ...rows])) await output.line(printable(line))
+      for (const line of table([['version', 'applied', 'rules', 'hash'], ...rows], output.columns()))
+        await output.line(printable(line))
     }
     return exitCodes.ok
   })
@@ -90,7 +91,7 @@ function judged(args: Arguments, output: Output, id: string, swarm: string, file
           .map(([condition, holds]) => `${condition} ${holds ? 'yes' : 'no'}`)
           .join(', ')
       ])
-      if (rows.length > 0) for (const line of table(rows)) await output.line(printable(line))
+      if (rows.length > 0) for (const line of table(rows, output.columns())) await output.line(printable(line))
       const why = rule === null ? '' : `, by ${rule}${reason === null ? '' : `: ${reason}`}`
       await output.line(printable(`${verdict}${why}`))
     }

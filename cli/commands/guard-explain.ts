@@ -46,7 +46,7 @@ async function show(explanation: Explanation, output: Output): Promise<void> {
   const { callId, traceId, expertId, hazard, verdict, decidedBy, code, reason, earlierRefusals } = explanation
   const facts = { call: callId, trace: traceId, expert: expertId, hazard }
   const head = Object.entries(facts).map(([name, value]) => [paint('dim', name), printable(value ?? '-')])
-  for (const line of table(head)) await output.line(line)
+  for (const line of table(head, output.columns())) await output.line(line)
   const where = decidedBy === null ? '' : ` at layer ${decidedBy}`
   const why = code === null ? '' : ` (${printable(code)})`
   await output.line(`${paint(verdictColour[verdict], verdict.replace('_', ' '))}${where}: ${printable(reason)}${why}`)
@@ -58,12 +58,15 @@ async function show(explanation: Explanation, output: Output): Promise<void> {
     paint(stateColour[layer.state], layer.state),
     printable(layer.code === null ? layer.reason : `${layer.code}: ${layer.reason}`)
   ])
-  for (const line of table(layers)) await output.line(line)
+  for (const line of table(layers, output.columns())) await output.line(line)
   const { receipt } = explanation
   if (receipt !== null) {
     const by = receipt.rule === null ? 'by no rule' : `by rule ${receipt.rule}`
     const made = { decided: `${by} (${receipt.engine})`, rules: receipt.policy, input: receipt.input }
-    for (const line of table(Object.entries(made).map(([name, value]) => [paint('dim', name), printable(value)])))
+    for (const line of table(
+      Object.entries(made).map(([name, value]) => [paint('dim', name), printable(value)]),
+      output.columns()
+    ))
       await output.line(line)
   }
   if (explanation.findings.length === 0) return
@@ -71,5 +74,5 @@ async function show(explanation: Explanation, output: Output): Promise<void> {
   const findings = explanation.findings.map((each) =>
     ['   ', each.policy, each.verdict, `${each.code}: ${each.reason}`].map(printable)
   )
-  for (const line of table(findings)) await output.line(line)
+  for (const line of table(findings, output.columns())) await output.line(line)
 }

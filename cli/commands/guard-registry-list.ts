@@ -24,6 +24,6 @@ export const run: Run = async (args, output) => {
     party.signature
   ])
   const heading = ['id', 'role', 'URI', 'called for', 'key', 'signature'].map((title) => output.paint('dim', title))
-  for (const line of table([heading, ...rows])) await output.line(line)
+  for (const line of table([heading, ...rows], output.columns())) await output.line(line)
   return exitCodes.ok
 }

@@ -39,6 +39,7 @@ export const run: Run = async (args, output) => {
   ])
   if (rows.length === 0) output.talk('no calls')
   else
-    for (const line of table([['from', 'to', 'since', 'bandwidth', 'legs', 'call'], ...rows])) await output.line(printable(line))
+    for (const line of table([['from', 'to', 'since', 'bandwidth', 'legs', 'call'], ...rows], output.columns()))
+      await output.line(printable(line))
   return exitCodes.ok
 }

@@ -77,7 +77,8 @@ export const list: Run = async (args, output) => {
     return [conference, String(terminals.length), String(h323), terminals.find(({ chair }) => chair)?.participant ?? '-']
   })
   if (rows.length > 0) {
-    for (const line of table([['conference', 'participants', 'by H.323', 'chair'], ...rows])) await output.line(printable(line))
+    for (const line of table([['conference', 'participants', 'by H.323', 'chair'], ...rows], output.columns()))
+      await output.line(printable(line))
   }
   return exitCodes.ok
 }
@@ -92,6 +93,6 @@ async function tell({ terminals }: Conference, output: Output): Promise<void> {
     terminal.codec ?? '-',
     (['chair', 'speaking', 'muted', 'held', 'handRaised'] as const).filter((key) => terminal[key]).join(' ')
   ])
-  for (const line of table([['no.', 'participant', 'name', 'role', 'protocol', 'codec', ''], ...rows]))
+  for (const line of table([['no.', 'participant', 'name', 'role', 'protocol', 'codec', ''], ...rows], output.columns()))
     await output.line(printable(line))
 }

@@ -32,7 +32,7 @@ export const run: Run = async (args, output) => {
   ])
   if (rows.length === 0) output.talk('nobody is registered')
   else
-    for (const line of table([['aliases', 'kind', 'signalling', 'account', 'until', 'endpoint'], ...rows]))
+    for (const line of table([['aliases', 'kind', 'signalling', 'account', 'until', 'endpoint'], ...rows], output.columns()))
       await output.line(printable(line))
   return exitCodes.ok
 }

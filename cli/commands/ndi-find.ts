@@ -15,7 +15,10 @@ export const run: Run = async (args, output) => {
   }
   if (sources.length === 0) output.talk('no source: multicast DNS needs avahi-daemon; --address asks a machine directly')
   else
-    for (const line of table([['source', 'address'], ...sources.map(({ name, address }) => [name, address ?? '-'])]))
+    for (const line of table(
+      [['source', 'address'], ...sources.map(({ name, address }) => [name, address ?? '-'])],
+      output.columns()
+    ))
       await output.line(printable(line))
   return exitCodes.ok
 }

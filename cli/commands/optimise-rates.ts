@@ -25,6 +25,7 @@ export const run: Run = async (args, output) => {
     formatRounded(rate.output, places(rate.output)),
     from(rate.from) ?? 'always'
   ])
-  for (const line of table([['model', 'USD per million in', 'out', 'valid from'], ...rows])) await output.line(line)
+  for (const line of table([['model', 'USD per million in', 'out', 'valid from'], ...rows], output.columns()))
+    await output.line(line)
   return exitCodes.ok
 }

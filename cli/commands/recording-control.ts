@@ -35,6 +35,6 @@ export const status: Run = async (args, output) => {
     [conference, state, recording],
     ...participants.map(({ participant, consent }) => ['', consent, printable(participant)])
   ])
-  for (const line of table(cells)) await output.line(line)
+  for (const line of table(cells, output.columns())) await output.line(line)
   return exitCodes.ok
 }

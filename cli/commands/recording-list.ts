@@ -28,6 +28,6 @@ export const run: Run = async (args, output) => {
     row.gaps === 0 ? '' : `${row.gaps} gaps`,
     printable(row.participants.join(', '))
   ])
-  for (const line of table(cells)) await output.line(line)
+  for (const line of table(cells, output.columns())) await output.line(line)
   return exitCodes.ok
 }

@@ -91,6 +91,10 @@ async function ready(server: SipServer, output: Output): Promise<void> {
     ...(metricsPort === 0 ? [] : [['metrics', `port ${metricsPort}, /metrics`]])
   ]
   output.talk(output.paint('bold', 'ready'))
-  for (const line of table(rows.map(([name, value]) => [`  ${output.paint('dim', name!)}`, printable(value!)]))) output.talk(line)
+  for (const line of table(
+    rows.map(([name, value]) => [`  ${output.paint('dim', name!)}`, printable(value!)]),
+    output.columns()
+  ))
+    output.talk(line)
   output.talk('SIGHUP reads the settings again, Ctrl-C ends it')
 }

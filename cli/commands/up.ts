@@ -67,7 +67,10 @@ async function ready(suite: Suite, startMs: number, output: Output): Promise<voi
     ...(status.certificateDaysLeft === null ? [] : [['certificate', `good for ${status.certificateDaysLeft} days`]])
   ]
   await output.line(output.paint('bold', `ready after ${(startMs / 1_000).toFixed(1)} s`))
-  for (const line of table(facts.map(([name, value]) => [`  ${output.paint('dim', name!)}`, printable(value!)])))
+  for (const line of table(
+    facts.map(([name, value]) => [`  ${output.paint('dim', name!)}`, printable(value!)]),
+    output.columns()
+  ))
     await output.line(line)
   output.talk('Ctrl-C ends it')
 }

@@ -10,6 +10,11 @@ export const run: Run = async (args, output) => {
   const { readTokens } = await serviceTokens()
   const tokens = readTokens(ledgerFiles(dir).tokens)
   if (output.json) for (const { id, name, role, created } of tokens) await output.document({ id, name, role, created })
-  else for (const line of table(tokens.map(({ id, name, role, created }) => [id, name, role, created]))) await output.line(line)
+  else
+    for (const line of table(
+      tokens.map(({ id, name, role, created }) => [id, name, role, created]),
+      output.columns()
+    ))
+      await output.line(line)
   return exitCodes.ok
 }

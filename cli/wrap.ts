@@ -1,0 +1,34 @@
+/** Columns where stdout is no terminal. */
+export const usualColumns = 100
+const leastColumns = 40
+
+/** Breaks text at blanks so that no line is longer than `columns`; a word that alone is longer is cut. */
+export function wrap(text: string, columns: number): string[] {
+  const lines: string[] = []
+  let line = ''
+  for (let word of text.split(' ')) {
+    if (line !== '' && line.length + 1 + word.length > columns) {
+      lines.push(line)
+      line = ''
+    }
+    for (; word.length > columns; word = word.slice(columns)) lines.push(word.slice(0, columns))
+    line = line === '' ? word : `${line} ${word}`
+  }
+  return [...lines, line]
+}
+
+/**
+ * Names with what they mean, the meanings aligned and broken so that no line is longer than `columns`. Where names leave meanings too little room, a
+ * meaning begins on the line below its name.
+ */
+export function definitions(rows: readonly (readonly [name: string, meaning: string])[], columns: number): string[] {
+  const width = Math.max(leastColumns, columns)
+  const longest = Math.max(0, ...rows.map(([name]) => name.length))
+  const indent = Math.min(longest, Math.floor(width / 3)) + 2
+  return rows.flatMap(([name, meaning]) => {
+    const [first, ...rest] = wrap(meaning, width - indent)
+    const below = [...rest].map((line) => ' '.repeat(indent) + line)
+    if (name.length + 2 <= indent) return [`${name.padEnd(indent)}${first}`.trimEnd(), ...below]
+    return [...wrap(name, width), ...(meaning === '' ? [] : [' '.repeat(indent) + first, ...below])]
+  })
+}
