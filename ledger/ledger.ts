@@ -118,6 +118,8 @@ export interface LedgerConfig {
   readonly publishIntervalMs?: number
   /** How long a witness may take to cosign, in milliseconds. Default 2000. */
   readonly witnessWithinMs?: number
+  /** How many entries must wait for the next group to be sequenced and signed while the last one is committed. Default 512: fewer would only wait for one commit more. */
+  readonly sealAheadFrom?: number
 }
 
 export interface Ledger {
@@ -211,7 +213,8 @@ function prepare(config: Omit<LedgerConfig, 'log'>): {
     keys: { key: files.key, vkey: files.vkey, keys: files.keys },
     publishIntervalMs: config.publishIntervalMs ?? 1000,
     policy: policyFile,
-    witnessWithinMs: config.witnessWithinMs ?? 2000
+    witnessWithinMs: config.witnessWithinMs ?? 2000,
+    ...(config.sealAheadFrom === undefined ? {} : { sealAheadFrom: config.sealAheadFrom })
   }
   return { vkey, policy: policyFile === null ? noPolicy : parsePolicy(policyFile), settings }
 }

@@ -97,6 +97,7 @@ if (import.meta.main) {
   const settings = JSON.parse(process.argv[2]!) as LoadSettings
   const { openLedger } = await import('#ledger')
   const { dir, origin, store = { kind: 'sqlite' } } = settings
-  await load(settings, await openLedger({ dir, origin, store, log: silentLog, publishIntervalMs: 5 }))
+  // whatever waits is sealed on top of the commit under way, so that each fault finds two of them
+  await load(settings, await openLedger({ dir, origin, store, log: silentLog, publishIntervalMs: 5, sealAheadFrom: 1 }))
   process.exit(0)
 }

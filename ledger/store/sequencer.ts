@@ -381,8 +381,8 @@ function erasableChanges(items: readonly Item[], first: number): ErasableChanges
   return { added, erased }
 }
 
-/** Entries that wait from which on it is worth sealing them while a commit is under way: fewer would only wait for one commit more. */
-export const worthSealing: number = largestGroup / 2
+/** How many entries wait before they are sealed while a commit is under way: fewer would only wait for one commit more. */
+export const aheadFrom: number = largestGroup / 2
 
 /** How many of the first of `sizes` (entries and octets of requests waiting) go into one commit: at least one. */
 export function groupSize(sizes: readonly { readonly items: readonly unknown[]; readonly octets: number }[]): number {

@@ -3,7 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { errorCode, InfraFabricError } from '#kernel'
 import { type AppendRequest, type FlatPlaces, type FlatRequests, flattenPlaces, readRequests } from './crossing.ts'
 import type { Brought, Witnessing, WitnessingFigures } from './publisher.ts'
-import { groupSize, worthSealing } from './sequencer.ts'
+import { aheadFrom, groupSize } from './sequencer.ts'
 import type { Place } from './store.ts'
 import { type ErasureTold, openWriter, type Writer, type WriterSettings } from './writer.ts'
 
@@ -34,6 +34,7 @@ export type WorkerAnswer =
   | { readonly type: 'failed'; readonly code: string; readonly message: string }
 
 const port = parentPort!
+const { sealAheadFrom = aheadFrom } = workerData as WriterSettings
 const answer = (message: WorkerAnswer) => port.postMessage(message)
 const wordsOf = (error: unknown): { code: string; message: string } => ({
   code: errorCode(error),
@@ -166,7 +167,7 @@ const proceed = (): void => {
   if (tasks.length > 0) {
     if (underWay === 0) void run(tasks.shift()!)
   } else if (queue.length > 0) {
-    if (underWay === 0 || (underWay === 1 && !sealing && !tookBack && queued >= worthSealing)) void run(runGroup)
+    if (underWay === 0 || (underWay === 1 && !sealing && !tookBack && queued >= sealAheadFrom)) void run(runGroup)
   } else if (closing && underWay === 0) void end()
 }
 

@@ -21,6 +21,8 @@ export interface WriterSettings {
   /** Octets of the policy, which says what witnesses are asked before a head is published; null for none. */
   readonly policy: Uint8Array | null
   readonly witnessWithinMs: number
+  /** As LedgerConfig has it. */
+  readonly sealAheadFrom?: number
 }
 
 /** What a writer tells beside its answers. */
