@@ -28,6 +28,8 @@ export interface DataLayout {
   readonly spool: string
   /** What the edge is rendered into; made anew at every start. */
   readonly edge: string
+  /** Its port toward application servers, kept for the next start. */
+  readonly edgePort: string
   /** Secret between application and SIP server, mode 0600. */
   readonly adminSecret: string
   /** Who may register with the gatekeeper, YAML, mode 0600. */
@@ -38,6 +40,8 @@ export interface DataLayout {
   readonly control: string
   /** Key that signs calls out, mode 0600. */
   readonly escalationKey: string
+  /** Files that were shared in calls. */
+  readonly evidence: string
   /** Recordings, and the key that signs their exports. */
   readonly recordings: string
   /** Names the process that works on this folder. */
@@ -61,11 +65,13 @@ export function layoutOf(config: SuiteConfig): DataLayout {
     ledger: join(folder, 'ledger'),
     spool: resolve(config.spool ?? join(folder, 'spool')),
     edge: join(folder, 'edge'),
+    edgePort: join(folder, 'edge.port'),
     adminSecret: join(folder, 'admin.secret'),
     h323Accounts: resolve(config.h323.accounts ?? join(folder, 'h323-accounts.yaml')),
     h323Registrations: join(folder, 'h323.db'),
     control: join(folder, 'control.json'),
     escalationKey: resolve(config.escalation.key ?? join(folder, 'escalation.pem')),
+    evidence: join(folder, 'evidence'),
     recordings: resolve(config.recording.folder ?? join(folder, 'recordings')),
     lock: join(folder, 'suite.lock')
   }

@@ -1,12 +1,15 @@
+import { readFile } from 'node:fs/promises'
 import type { Registry } from 'prom-client'
 import type { RunningGuard } from '#guard'
-import { type AllowedNetwork, type Edge, type EdgeCredential, type EdgeEndpoint, startEdge } from '#kamailio'
+import { type AllowedNetwork, type Edge, type EdgeCredential, type EdgeEndpoint, startEdge, webSocketPath } from '#kamailio'
 import type { Clock, Log, Witness } from '#kernel'
 import { renewRevocations, trustOf, watchCertificates } from './certificates.ts'
 import type { SuiteConfig } from './config.ts'
 import { type Credentials, ensureCredentials, readCredentials } from './credentials.ts'
 import type { DataLayout } from './data.ts'
+import { writePrivateFile } from './files.ts'
 import { freeTcpPort, freeUdpPort } from './free-ports.ts'
+import type { SeatsAtEdge } from './webrtc-sip.ts'
 
 /** Kamailio as a part of the suite. */
 export interface EmbeddedEdge {
@@ -15,6 +18,8 @@ export interface EmbeddedEdge {
   readonly inside: EdgeEndpoint
   readonly pid: Edge['pid']
   readonly certificateDaysLeft: () => number
+  /** Where SIP is taken over WebSockets, and who lets seats of the council in; null where none is taken. */
+  readonly webSocket: { readonly url: string; readonly seats: SeatsAtEdge } | null
   /** Gives the edge the credentials of the registry as it is now. @returns users that got new ones (development only). */
   readonly registryChanged: () => Promise<readonly string[]>
   readonly stop: () => Promise<void>
@@ -29,6 +34,8 @@ export interface EmbeddedEdgeOptions {
   readonly witness: Witness
   /** Takes the metrics of certificates. */
   readonly figures: Registry
+  /** Pages whose scripts may open a WebSocket; null where none is taken. */
+  readonly webSocketOrigins: readonly string[] | null
   readonly clock: Clock
   readonly log: Log
   readonly warn: (code: string, message: string) => void
@@ -47,7 +54,11 @@ export async function startEmbeddedEdge(options: EmbeddedEdgeOptions): Promise<E
   await renewRevocations(layout, clock.now())
   const trust = await trustOf(config, layout, warn)
 
-  const attempt = async (): Promise<{ edge: Edge; listen: EmbeddedEdge['addresses']; inside: EdgeEndpoint }> => {
+  const attempt = async (): Promise<{
+    edge: Edge
+    listen: EmbeddedEdge['addresses'] & { readonly wss: EdgeEndpoint | null }
+    inside: EdgeEndpoint
+  }> => {
     const { address } = config.listen
     const endpoint = async (port: number, free: (address: string) => Promise<number>): Promise<EdgeEndpoint> => ({
       address,
@@ -56,9 +67,17 @@ export async function startEmbeddedEdge(options: EmbeddedEdgeOptions): Promise<E
     const listen = {
       tls: await endpoint(config.listen.tls, freeTcpPort),
       udp: config.listen.udp === null ? null : await endpoint(config.listen.udp, freeUdpPort),
-      tcp: config.listen.tcp === null ? null : await endpoint(config.listen.tcp, freeTcpPort)
+      tcp: config.listen.tcp === null ? null : await endpoint(config.listen.tcp, freeTcpPort),
+      wss:
+        options.webSocketOrigins === null || config.webrtc.sip === null
+          ? null
+          : {
+              ...(await endpoint(config.webrtc.sip.port, freeTcpPort)),
+              origins: options.webSocketOrigins,
+              perAddress: config.webrtc.sip.perAddress
+            }
     }
-    const inside = { address: loopback, port: await freeUdpPort(loopback) }
+    const inside = { address: loopback, port: await insidePort(layout.edgePort) }
     const edge = await startEdge(
       {
         profile: config.profile,
@@ -87,7 +106,7 @@ export async function startEmbeddedEdge(options: EmbeddedEdgeOptions): Promise<E
     return { edge, listen, inside }
   }
 
-  const automatic = [config.listen.tls, config.listen.udp, config.listen.tcp].includes(0)
+  const automatic = [config.listen.tls, config.listen.udp, config.listen.tcp, config.webrtc.sip?.port].includes(0)
   let started: Awaited<ReturnType<typeof attempt>> | null = null
   for (let left = automatic ? startAttempts : 1; started === null; ) {
     try {
@@ -101,8 +120,11 @@ export async function startEmbeddedEdge(options: EmbeddedEdgeOptions): Promise<E
 
   const stopWatching = await watchCertificates({ ...options, edge })
 
+  const { wss, ...addresses } = listen
   return {
-    addresses: listen,
+    addresses,
+    webSocket:
+      wss === null ? null : { url: config.webrtc.sip?.url ?? `wss://${wss.address}:${wss.port}${webSocketPath}`, seats: edge },
     inside,
     pid: edge.pid,
     certificateDaysLeft: () => edge.certificate().daysLeft,
@@ -116,6 +138,19 @@ export async function startEmbeddedEdge(options: EmbeddedEdgeOptions): Promise<E
       await edge.stop()
     }
   }
+}
+
+/**
+ * The port toward application servers: that of the last run where it is still free, for it stands in the Route sets of phones whose calls go on.
+ *
+ * @param file keeps it
+ */
+async function insidePort(file: string): Promise<number> {
+  const last = Number(await readFile(file, 'utf8').catch(() => '0'))
+  const known = Number.isInteger(last) && last >= 1024 && last <= 65_535
+  const port = known ? await freeUdpPort(loopback, last).catch(() => freeUdpPort(loopback)) : await freeUdpPort(loopback)
+  if (port !== last) await writePrivateFile(file, `${port}\n`)
+  return port
 }
 
 /** Credentials of everybody in the registry. Development makes up those that are missing; production warns of them. */

@@ -13,12 +13,12 @@ export function freeTcpPort(address: string): Promise<number> {
   })
 }
 
-/** A UDP port of `address` that is free now. */
-export function freeUdpPort(address: string): Promise<number> {
+/** A UDP port of `address` that is free now. @param wanted the port itself, 0 for any; rejects where it is taken */
+export function freeUdpPort(address: string, wanted = 0): Promise<number> {
   return new Promise((resolve, reject) => {
     const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4')
     socket.once('error', reject)
-    socket.bind(0, address, () => {
+    socket.bind(wanted, address, () => {
       const { port } = socket.address()
       socket.close(() => resolve(port))
     })

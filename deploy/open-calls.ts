@@ -17,6 +17,9 @@ export const finalEvents: ReadonlySet<string> = new Set(['TERMINATED', 'REJECTED
 /** Tells of the dialog of a call, by which its peer can be told that it is over. */
 export const dialogEvent = 'sip_dialog_established'
 
+/** Tells in which conference a call is, and what about. */
+export const placeEvent = 'CONNECTED'
+
 /**
  * Calls that an application took and that have no end in the record: it was killed while they went on.
  *
@@ -34,6 +37,11 @@ export function findOpenCalls(entries: Iterable<RecordedEvent>, application: str
       })
     else if (event === dialogEvent && open.has(traceId))
       open.set(traceId, { ...open.get(traceId)!, dialog: readRecordedDialog(payload) })
+    else if (event === placeEvent && open.has(traceId) && typeof payload.conference === 'string')
+      open.set(traceId, {
+        ...open.get(traceId)!,
+        place: { conference: payload.conference, hazard: typeof payload.hazard === 'string' ? payload.hazard : null }
+      })
     else if (finalEvents.has(event)) open.delete(traceId)
   }
   return [...open.values()]

@@ -1,20 +1,23 @@
-/** The suite is killed while an expert is in the council: the next one closes the record and hangs up on the phone. */
-import { fork } from 'node:child_process'
+/** The suite is killed while an expert is in the council: the next one goes on with the call, or closes the record and hangs up on the phone. */
+import { fork, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import test from 'ava'
+import test, { type ExecutionContext } from 'ava'
+import { ledgerFiles, readEntries } from '#ledger'
+import { toneLevel } from '#media'
 import { failureText, startSipp } from '#sipp'
+import type { SuiteSettings } from '#suite'
 import { ifctl } from '../cli/testing/run.ts'
-import { runSuite, temporaryFolder } from './testing/harness.ts'
+import { startBaresip } from '../scripts/baresip/baresip.ts'
+import { freeTcpPort, freeUdpPort } from './free-ports.ts'
+import { runSuite, temporaryFolder, tone, until } from './testing/harness.ts'
 
-test('a phone that was called out does not stay in a call in which nobody is left', async (t) => {
+/** A suite with one expert, in a process that can be killed. */
+async function killableSuite(t: ExecutionContext, contact: string, settings: SuiteSettings) {
   const data = join(await temporaryFolder(t), 'data')
   await mkdir(data, { mode: 0o700 })
-  const phone = await startSipp({ scenario: 'uas-expert', calls: 1, receiveTimeoutMs: 60_000, timeoutMs: 70_000 })
-  t.teardown(() => phone.stop())
-  await phone.ready
   await writeFile(
     join(data, 'registry.yaml'),
     [
@@ -24,22 +27,88 @@ test('a phone that was called out does not stay in a call in which nobody is lef
       '    organisation: Advisory',
       '    specialisations: [safety]',
       '    digestUser: expert-safety',
-      `    contact: sip:expert-safety@127.0.0.1:${phone.port}`,
+      `    contact: ${contact}`,
+      'guardians:',
+      '  - { id: guardian-1, uri: "sip:guardian-1@council.local", digestUser: guardian-1 }',
       ''
     ].join('\n')
   )
   const child = fork(
     fileURLToPath(new URL('./testing/suite-process.ts', import.meta.url)),
-    [JSON.stringify({ data, listen: { tls: 0 } })],
+    [JSON.stringify({ listen: { tls: 0 }, ...settings, data })],
     { execArgv: ['--disable-warning=ExperimentalWarning'] }
   )
   t.teardown(() => void child.kill('SIGKILL'))
   await once(child, 'message')
-  const escalated = await ifctl(['escalate', 'safety', '--trace', 'case-42'], { env: { IF_DATA: data } })
-  t.is(escalated.code, 0, escalated.stderr + escalated.stdout)
-  child.kill('SIGKILL')
-  await once(child, 'exit')
-  const { suite, entriesOf, verify } = await runSuite(t, { data })
+  return {
+    data,
+    escalate: async () => {
+      const escalated = await ifctl(['escalate', 'safety', '--trace', 'case-42'], { env: { IF_DATA: data } })
+      t.is(escalated.code, 0, escalated.stderr + escalated.stdout)
+      const { database } = ledgerFiles(join(data, 'ledger'))
+      await until(() => readEntries(database).some(({ event }) => event === 'CONNECTED'))
+    },
+    kill: async () => {
+      child.kill('SIGKILL')
+      await once(child, 'exit')
+    }
+  }
+}
+
+const phonePresent = spawnSync('baresip', ['-h'], { stdio: 'ignore' }).error === undefined
+
+;(phonePresent ? test.serial : test.serial.skip)(
+  'a call goes on after the suite was killed and started anew: same dialog, sound again, the phone hangs up',
+  async (t) => {
+    const expert = await startBaresip({
+      address: 'expert-safety@external.advisor',
+      transport: 'udp',
+      answer: 'auto',
+      source: { toneHz: 440 }
+    })
+    t.teardown(expert.stop)
+    const listen = { tls: await freeTcpPort('127.0.0.1'), udp: await freeUdpPort('127.0.0.1') }
+    const first = await killableSuite(t, `sip:expert-safety@127.0.0.1:${expert.sipPort}`, { listen })
+    await first.escalate()
+    await first.kill()
+
+    const { suite, entriesOf, rtp, phone, verify } = await runSuite(t, { data: first.data, listen })
+    await until(() => suite.status().sip.takenUp === 1)
+    const before = entriesOf('CONNECTED')[0]!
+    const [closed] = entriesOf('TERMINATED')
+    t.like(closed, { trace_id: before.trace_id, payload: { reason: 'application-restart', takenUp: true, byeFollows: false } })
+    const after = entriesOf('CONNECTED')[1]!
+    t.like(after, { parent_trace_id: 'case-42', payload: { conference: 'council', expertId: 'expert-safety' } })
+    t.is(after.payload.callId, before.payload.callId)
+    t.like(entriesOf('INVITE')[1], { payload: { takesUp: before.trace_id } })
+    t.is(entriesOf('policy_decision').length, 2, 'IF.guard is asked again')
+
+    const sound = await rtp({ says: tone(1000) })
+    const guardian = await (await phone('guardian-1')).invite({ to: 'council', sdp: sound.sdp() })
+    t.is(guardian.status, 200)
+    sound.talkTo(guardian.response.body)
+    await new Promise((resolve) => setTimeout(resolve, 1500))
+    t.true(toneLevel(sound.takeHeard().subarray(-4000), 8000, 440) > -30, 'the expert is heard')
+    await guardian.bye()
+
+    await expert.hangup()
+    await until(() => entriesOf('TERMINATED').length === 3)
+    t.like(
+      entriesOf('TERMINATED').find(({ trace_id }) => trace_id === after.trace_id),
+      { payload: { hungUpBy: 'callee' } }
+    )
+    t.is((await verify()).verdict, 'valid')
+  }
+)
+
+test.serial('a phone that was called out does not stay in a call in which nobody is left', async (t) => {
+  const phone = await startSipp({ scenario: 'uas-expert', calls: 1, receiveTimeoutMs: 60_000, timeoutMs: 70_000 })
+  t.teardown(() => phone.stop())
+  await phone.ready
+  const first = await killableSuite(t, `sip:expert-safety@127.0.0.1:${phone.port}`, {})
+  await first.escalate()
+  await first.kill()
+  const { suite, entriesOf, verify } = await runSuite(t, { data: first.data, restart: 'hang-up' })
   const result = await phone.result
   t.is(result.outcome, 'passed', failureText(result) ?? '')
   t.is(suite.status().sip.closedAfterRestart, 1)

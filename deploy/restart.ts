@@ -1,7 +1,7 @@
 import type { JsonObject } from '#kernel'
 import type { LedgerReader } from '#ledger'
 import type { OpenCall } from '#sip'
-import { dialogEvent, finalEvents, findOpenCalls, type RecordedEvent } from './open-calls.ts'
+import { dialogEvent, finalEvents, findOpenCalls, placeEvent, type RecordedEvent } from './open-calls.ts'
 
 /** Component under which the suite speaks of itself. */
 export const suiteComponent = 'IF.suite'
@@ -18,7 +18,7 @@ export async function openCallsInLedger(reader: Pick<LedgerReader, 'query'>, app
   for await (const { index, payload } of entriesOf(reader, suiteStarted, -1))
     if (payload.application === application) from = index
   const told: RecordedEvent[] = []
-  for (const event of ['INVITE', dialogEvent, ...finalEvents])
+  for (const event of ['INVITE', dialogEvent, placeEvent, ...finalEvents])
     for await (const each of entriesOf(reader, event, from)) told.push(each)
   return findOpenCalls(told, application)
 }

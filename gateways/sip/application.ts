@@ -1,5 +1,8 @@
 import {
   type Callee,
+  type CallOut,
+  type CallOutProgress,
+  type CallOutRequest,
   type CallsOut,
   type Clock,
   type ConferencePort,
@@ -24,7 +27,7 @@ import { resolveConfig, type SipApplicationConfig } from './config.ts'
 import { newServerConnection, type RequestHandler, type SipResponse, type SipServerConnection } from './drachtio.ts'
 import { edgeReportEvent, readEdgeReport } from './edge-report.ts'
 import { allowedMethods, supported } from './in-dialog.ts'
-import { endLeftDialog, type RecordedDialog } from './left-dialogs.ts'
+import { endLeftDialog, type LeftCall, type RecordedDialog } from './left-dialogs.ts'
 import { type Opening, readOpening } from './opening.ts'
 import { type OutgoingCall, placeCall } from './outgoing.ts'
 import { reasonOfStatus, refusal } from './refusal.ts'
@@ -38,6 +41,8 @@ export interface OpenCall {
   readonly callId: string
   /** Its dialog, where it had one and the record says enough. */
   readonly dialog?: RecordedDialog | null
+  /** Where it was, where it got so far. */
+  readonly place?: { readonly conference: string; readonly hazard: string | null } | null
   /** Wall clock of its INVITE, milliseconds since 1970; null when unknown. */
   readonly receivedAt: number | null
 }
@@ -59,6 +64,8 @@ export interface SipApplicationPorts {
   readonly vouch?: IdentityVoucher
   /** Whether a name that is no conference can be joined like one: a terminal behind another gateway. Where any conference may be dialled, all can. */
   readonly isPlace?: (name: string) => boolean
+  /** Experts whose calls an earlier run left and that are taken up again, by their address; null for those who are hung up on. Left out: all are. */
+  readonly takeUp?: (uri: string) => Callee | null
   /** Calls that an earlier run of this application left open; they are closed in the record before the first call is taken. */
   readonly openCalls?: (application: string) => Promise<readonly OpenCall[]>
 }
@@ -81,6 +88,8 @@ export interface SipApplicationStats {
   readonly unrecorded: number
   /** Calls of an earlier run that were closed in the record. */
   readonly closedAfterRestart: number
+  /** Of those, the ones that go on. */
+  readonly takenUp: number
 }
 
 export interface SipApplication {
@@ -142,7 +151,8 @@ export async function runSipApplication(
     edgeReports: 0,
     badEdgeReports: 0,
     unrecorded: 0,
-    closedAfterRestart: 0
+    closedAfterRestart: 0,
+    takenUp: 0
   }
   let draining = false
   let closed: Promise<void> | null = null
@@ -236,40 +246,41 @@ export async function runSipApplication(
     setupTimeoutMs: settings.setupTimeoutMs
   } satisfies CallSettings
 
-  const callsOut: CallsOut = {
-    place: (wish, onProgress) => {
-      counters.calls++
-      const engaged = [...outgoing.values()]
-        .map((call) => call.snapshot())
-        .filter(({ expertId, state }) => expertId === wish.callee.id && state !== 'ended').length
-      const blocked = draining
-        ? refusal('sip.draining', 'the application is shutting down')
-        : calls.size >= settings.maxCalls
-          ? refusal('sip.capacity.exceeded', `${settings.maxCalls} calls at a time`)
-          : engaged >= settings.maxCallsPerExpert
-            ? refusal('sip.expert.engaged', `${settings.maxCallsPerExpert} calls out to one expert at a time`)
-            : proxy === null
-              ? refusal('call-out.unrouted', 'no edge is there to call through')
-              : null
-      const call = placeCall(
-        { ...callPorts, sign: ports.sign ?? null, vouch: ports.vouch ?? null },
-        { ...callSettings, proxy: proxy ?? '', domain: settings.domain, number: settings.number },
-        {
-          onEvent: emit,
-          onUnrecorded: () => counters.unrecorded++,
-          onOver: () => {
-            calls.delete(call.callOut.callId)
-            outgoing.delete(call.callOut.callId)
-          }
-        },
-        wish,
-        onProgress,
-        blocked
-      )
-      calls.set(call.callOut.callId, call)
-      outgoing.set(call.callOut.callId, call)
-      return call.callOut
-    }
+  const callsOut: CallsOut = { place: (wish, onProgress) => placeOut(wish, onProgress, null) }
+
+  const placeOut = (wish: CallOutRequest, onProgress: (progress: CallOutProgress) => void, takenUp: LeftCall | null): CallOut => {
+    counters.calls++
+    const engaged = [...outgoing.values()]
+      .map((call) => call.snapshot())
+      .filter(({ expertId, state }) => expertId === wish.callee.id && state !== 'ended').length
+    const blocked = draining
+      ? refusal('sip.draining', 'the application is shutting down')
+      : calls.size >= settings.maxCalls
+        ? refusal('sip.capacity.exceeded', `${settings.maxCalls} calls at a time`)
+        : engaged >= settings.maxCallsPerExpert
+          ? refusal('sip.expert.engaged', `${settings.maxCallsPerExpert} calls out to one expert at a time`)
+          : proxy === null
+            ? refusal('call-out.unrouted', 'no edge is there to call through')
+            : null
+    const call = placeCall(
+      { ...callPorts, sign: ports.sign ?? null, vouch: ports.vouch ?? null },
+      { ...callSettings, proxy: proxy ?? '', domain: settings.domain, number: settings.number },
+      {
+        onEvent: emit,
+        onUnrecorded: () => counters.unrecorded++,
+        onOver: () => {
+          calls.delete(call.callOut.callId)
+          outgoing.delete(call.callOut.callId)
+        }
+      },
+      wish,
+      onProgress,
+      blocked,
+      takenUp
+    )
+    calls.set(call.callOut.callId, call)
+    outgoing.set(call.callOut.callId, call)
+    return call.callOut
   }
 
   const invite: RequestHandler = (request, response) => {
@@ -333,9 +344,38 @@ export async function runSipApplication(
 
   /** Calls of an earlier run whose peers have not been told. */
   const left: OpenCall[] = []
-  const hangUpLeft = () => {
+  /** The callee with whom a call of an earlier run goes on, null where it does not. */
+  const goesOnWith = ({ dialog, place }: OpenCall): Callee | null =>
+    dialog == null || place?.hazard == null ? null : (ports.takeUp?.(dialog.remoteUri) ?? null)
+
+  const takeUpLeft = () => {
     if (proxy === null) return
-    for (const { callId, dialog } of left.splice(0)) if (dialog != null) endLeftDialog(server, proxy, callId, dialog, log)
+    for (const call of left.splice(0)) {
+      const { dialog, traceId, callId } = call
+      if (dialog == null) continue
+      const leftCall = { traceId, callId, dialog }
+      const callee = goesOnWith(call)
+      if (callee === null) endLeftDialog(server, proxy, leftCall, log)
+      else void takeUp(leftCall, call, callee)
+    }
+  }
+
+  /** Goes on with a call, or hangs up where IF.guard or the peer does not want to. */
+  const takeUp = async (leftCall: LeftCall, { parentTraceId, traceId, place }: OpenCall, callee: Callee): Promise<void> => {
+    const wish: CallOutRequest = {
+      callee,
+      hazard: place!.hazard!,
+      conference: place!.conference,
+      role: ports.roleOf?.(callee.id) ?? 'expert',
+      parentTraceId: parentTraceId ?? traceId,
+      ringTimeoutMs: takeUpTimeoutMs,
+      earlyMedia: 'ignored',
+      offer: 'late',
+      claim: () => true
+    }
+    const answered = await placeOut(wish, () => undefined, leftCall).answered
+    if (answered.ok) counters.takenUp++
+    else if (answered.status !== 481 && answered.status !== 408) endLeftDialog(server, proxy!, leftCall, log)
   }
 
   const closeOpenCalls = async (): Promise<void> => {
@@ -351,7 +391,8 @@ export async function runSipApplication(
             callId: call.callId,
             hungUpBy: 'application',
             reason: 'application-restart',
-            byeFollows: call.dialog != null,
+            takenUp: goesOnWith(call) !== null,
+            byeFollows: call.dialog != null && goesOnWith(call) === null,
             durationMs: call.receivedAt === null ? null : Math.max(0, clock.now() - call.receivedAt),
             leg: null
           }
@@ -420,7 +461,7 @@ export async function runSipApplication(
     disconnect()
     throw error
   }
-  hangUpLeft()
+  takeUpLeft()
 
   return {
     stats: () => ({ ...counters, active: calls.size }),
@@ -430,7 +471,7 @@ export async function runSipApplication(
     trying: (callId) => outgoing.get(callId)?.trying(),
     routeCallsOut: (next) => {
       proxy = next
-      hangUpLeft()
+      takeUpLeft()
     },
     drain,
     close: () => {
@@ -446,6 +487,9 @@ function inThePlaceOf({ conference, hazard }: CallSnapshot, opening: Opening): O
   const own = opening.hazard ?? hazard
   return { ...opening, dialled: { conference, hazard: own }, hazard: own }
 }
+
+/** How long a peer has to go on with a call of an earlier run. */
+const takeUpTimeoutMs = 10_000
 
 /** An address as sets compare it: no IPv4-mapped form, no brackets, lower case. */
 function plainAddress(address: string): string {

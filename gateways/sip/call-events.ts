@@ -6,6 +6,8 @@ export type CallTimelineEvent = {
   /** Wall clock, milliseconds since 1970. */
   readonly at: number
   readonly traceId: string
+  /** The trace under which the call hangs: of an escalation, or one that the caller brought. */
+  readonly parentTraceId?: string
   readonly callId: string
 } & (
   | {

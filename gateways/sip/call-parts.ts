@@ -61,7 +61,7 @@ export interface CallListener {
 }
 
 type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never
-export type CallTimelineEventBody = DistributiveOmit<CallTimelineEvent, 'at' | 'traceId' | 'callId'>
+export type CallTimelineEventBody = DistributiveOmit<CallTimelineEvent, 'at' | 'traceId' | 'parentTraceId' | 'callId'>
 
 /** SHA-256 of a body, 64 hex digits: how records name an SDP. */
 export const bodyHash = (body: string): string => createHash('sha256').update(body, 'utf8').digest('hex')
@@ -160,7 +160,13 @@ export function createCallParts(
   const over = Promise.withResolvers<void>()
 
   const event = (body: CallTimelineEventBody) =>
-    listener.onEvent({ at: clock.now(), traceId, callId, ...body } as CallTimelineEvent)
+    listener.onEvent({
+      at: clock.now(),
+      traceId,
+      ...(parentTraceId === undefined ? {} : { parentTraceId }),
+      callId,
+      ...body
+    } as CallTimelineEvent)
 
   const moveBridge = (bridgeEvent: BridgeEvent, detail: JsonObject = {}, last = false) => {
     const next = step(bridgeTable, bridgeState, bridgeEvent, undefined)

@@ -9,7 +9,7 @@ export type EdgeFactsResult =
 export type EdgeFactsProblem = 'edge.facts.missing' | 'edge.facts.malformed' | 'edge.facts.smuggled'
 
 const prefix = 'X-IF-Edge-'
-const known = ['Source', 'Transport', 'TLS-Version', 'TLS-Cipher', 'Certificate', 'User', 'Digest', 'Layers'] as const
+const known = ['Source', 'Transport', 'TLS-Version', 'TLS-Cipher', 'Certificate', 'User', 'Digest', 'Seat', 'Layers'] as const
 type Known = (typeof known)[number]
 
 const transports = ['udp', 'tcp', 'tls', 'ws', 'wss'] as const
@@ -20,7 +20,8 @@ const forms: Readonly<Record<Exclude<Known, 'Source' | 'Transport' | 'Layers'>, 
   'TLS-Cipher': /^[A-Za-z0-9_-]{1,64}$/,
   Certificate: /^[^\s,<>"][^\r\n<>"]{0,255}$/,
   User: /^[^\s,<>"]{1,128}$/,
-  Digest: /^(?:MD5|SHA-256)$/
+  Digest: /^(?:MD5|SHA-256)$/,
+  Seat: /^[A-Za-z0-9_-]{1,27}$/
 }
 
 /**
@@ -65,7 +66,8 @@ export function readEdgeFacts(headers: Readonly<Record<string, string>>): EdgeFa
       tlsCipher: found.get('TLS-Cipher') ?? null,
       certificateIdentity: found.get('Certificate') ?? null,
       authenticatedUser: found.get('User') ?? null,
-      digestAlgorithm: found.get('Digest') ?? null
+      digestAlgorithm: found.get('Digest') ?? null,
+      ...(found.has('Seat') ? { seat: found.get('Seat')! } : {})
     }
   }
 }

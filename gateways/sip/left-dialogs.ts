@@ -13,8 +13,17 @@ export interface RecordedDialog {
   readonly remoteTarget: string
 }
 
-/** Number of a BYE that nobody who knew the dialog counted for: beyond any that a call can have used. */
-const byeCSeq = 1_000_000_000
+/** A call whose dialog an earlier run of this application had. */
+export interface LeftCall {
+  readonly traceId: string
+  readonly callId: string
+  readonly dialog: RecordedDialog
+}
+
+/** Number of the first request of a run that did not count those before: beyond any that a call can have used. */
+export const firstCSeq = 1_000_000_000
+/** Of the BYE, behind whatever was tried before it. */
+const byeCSeq = firstCSeq + 100
 
 /** The dialog in an entry `sip_dialog_established`, null where it says too little. */
 export function readRecordedDialog(payload: JsonObject): RecordedDialog | null {
@@ -34,15 +43,15 @@ export function readRecordedDialog(payload: JsonObject): RecordedDialog | null {
 }
 
 /**
- * Hangs up on the peer of a dialog that an earlier run of this application had, so that a phone does not stay in a call in which nobody is left.
+ * Hangs up on the peer of a dialog that an earlier run of this application had and that is not taken up, so that a phone does not stay in a call in which
+ * nobody is left.
  *
  * @param proxy where it goes: the edge, which finds the peer by its Contact or over the connection that the peer opened.
  */
 export function endLeftDialog(
   server: SipServerConnection,
   proxy: string,
-  callId: string,
-  { localUri, localTag, remoteUri, remoteTag, remoteTarget }: RecordedDialog,
+  { callId, dialog: { localUri, localTag, remoteUri, remoteTag, remoteTarget } }: LeftCall,
   log: Log
 ): void {
   const headers = {

@@ -31,6 +31,7 @@ import {
 } from './call-parts.ts'
 import type { ReceivedResponse, SentRequest, SipDialog, SipRequest, UnacknowledgedDialog } from './drachtio.ts'
 import { allowedMethods, type CallInside, handleInDialog } from './in-dialog.ts'
+import { firstCSeq, type LeftCall } from './left-dialogs.ts'
 import {
   type Accepted,
   type Declined,
@@ -87,6 +88,8 @@ export interface OutgoingCall extends Call {
  * Calls somebody out into a conference: IF.guard is asked and the record is durable before a packet leaves, the INVITE is signed and goes to the edge.
  *
  * @param blocked what keeps the call from being made (drain, limits), null when nothing does; it then stands in the record like any other refusal.
+ * @param left a call of an earlier run that is taken up: the INVITE goes in its dialog, and lets the peer describe the session, whose earlier descriptions of
+ *   ours nobody knows (RFC 3264 §8 binds the origin of offers only).
  */
 export function placeCall(
   ports: OutgoingPorts,
@@ -94,14 +97,17 @@ export function placeCall(
   listener: CallListener,
   wish: CallOutRequest,
   onProgress: (progress: CallOutProgress) => void,
-  blocked: Refusal | null
+  blocked: Refusal | null,
+  left: LeftCall | null = null
 ): OutgoingCall {
   const { clock, server } = ports
   const { callee, hazard, conference } = wish
   const traceId = newTraceId()
-  const callId = `${randomUUID()}@${settings.domain}`
-  const fromUri = `sip:${settings.number ?? conference}@${settings.domain}`
-  const toUri = callee.uri
+  const callId = left?.callId ?? `${randomUUID()}@${settings.domain}`
+  const fromUri = left?.dialog.localUri ?? `sip:${settings.number ?? conference}@${settings.domain}`
+  const toUri = left?.dialog.remoteUri ?? callee.uri
+  const to = left === null ? `<${toUri}>` : `<${toUri}>;tag=${left.dialog.remoteTag}`
+  const cseqBefore = left === null ? 0 : firstCSeq
   const startedAt = clock.now()
   const participant = `${callee.id}-${traceId.slice(0, 8)}`
 
@@ -109,8 +115,8 @@ export function placeCall(
   let decision: GuardDecision | null = null
   let localSdp = ''
   let invite: SentRequest | null = null
-  let from = `<${fromUri}>`
-  let cseq = 0
+  let from = left === null ? `<${fromUri}>` : `<${fromUri}>;tag=${left.dialog.localTag}`
+  let cseq = cseqBefore
   let sentMs = 0
   let dialog: SipDialog | null = null
   let held: Extract<Accepted, { kind: 'offer' }> | null = null
@@ -236,7 +242,8 @@ export function placeCall(
       application: settings.application,
       fromUri,
       toUri,
-      requestUri: clip(callee.contact),
+      requestUri: clip(left?.dialog.remoteTarget ?? callee.contact),
+      takesUp: left?.traceId ?? null,
       conference,
       expertId: callee.id,
       hazard
@@ -259,7 +266,7 @@ export function placeCall(
     })
     const headers: Record<string, string> = {
       From: from,
-      To: `<${toUri}>`,
+      To: to,
       'Call-ID': callId,
       CSeq: `${cseq} INVITE`,
       'X-IF-Trace-ID': wish.parentTraceId,
@@ -276,13 +283,13 @@ export function placeCall(
       ...(body === '' ? {} : { 'Content-Type': 'application/sdp' })
     }
     sentMs = clock.monotonicMs()
-    if (cseq === 1) {
+    if (cseq === cseqBefore + 1) {
       onProgress({ type: 'calling' })
       event({ type: 'calling', fromUri, toUri, conference, hazard, expertId: callee.id })
     }
     server.createUAC(
       {
-        uri: callee.contact,
+        uri: left?.dialog.remoteTarget ?? callee.contact,
         proxy: settings.proxy,
         ...(body === '' ? { noAck: true } : { localSdp: body }),
         headers
@@ -322,7 +329,7 @@ export function placeCall(
       return fire({ type: 'declined', declined: { status: 503, reason, retryAfterMs: null, byNetwork: true } })
     }
     const minSeconds = Number(/^\s*(\d{1,6})/.exec(response.get('Min-SE') ?? '')?.[1] ?? 0)
-    if (response.status === 422 && cseq === 1 && minSeconds > 0 && minSeconds <= longestInterval)
+    if (response.status === 422 && cseq === cseqBefore + 1 && minSeconds > 0 && minSeconds <= longestInterval)
       return fire({ type: 'intervalTooSmall', minSeconds })
     fire({ type: 'declined', declined: declinedBy(response) })
   }
