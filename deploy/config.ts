@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { parseDocument } from 'yaml'
 import { z } from 'zod'
-import { ConfigError, defaultBridgeTimes, defaultHazards, isHazardName } from '#kernel'
+import { ConfigError, callBridgeKinds, defaultBridgeTimes, defaultHazards, isHazardName } from '#kernel'
+import { defaultMediaTypes } from '#webrtc/names'
 
 const port = z.number().int().min(0).max(65535)
 const address = z.union([z.ipv4(), z.ipv6()])
@@ -169,6 +170,10 @@ export const suiteSchema = z.strictObject({
   sessionExpiresSeconds: z.number().int().min(90).max(86_400).default(1800).describe('Session timer interval'),
   setupTimeoutMs: positive(60_000).default(10_000).describe('From INVITE to final answer'),
   application: name.default('sip-1').describe('Name of this application server in the record'),
+  restart: z
+    .enum(['take-up', 'hang-up'])
+    .default('take-up')
+    .describe('What becomes of the calls with experts that a killed run left: they go on in their conference, or are hung up on'),
   spool: z
     .string()
     .min(1)
@@ -314,10 +319,108 @@ export const suiteSchema = z.strictObject({
         .describe('First and last UDP port of mediasoup; null takes a range that is free at the start'),
       workers: positive(64).default(1).describe('Processes of mediasoup'),
       maxBrowsers: positive(1000).default(100).describe('Browsers at a time'),
+      sip: z
+        .strictObject({
+          port: port.default(7443).describe('TCP port of the WebSockets, TLS only; 0 takes a free one'),
+          url: z
+            .string()
+            .regex(/^wss:\/\/[A-Za-z0-9.-]{1,253}(:\d{1,5})?\/sip$/, 'expected wss://host/sip or wss://host:port/sip')
+            .nullable()
+            .default(null)
+            .describe('Where browsers reach it; null for listen.address and its port'),
+          origins: z
+            .array(z.string().regex(/^https?:\/\/[a-z0-9.-]{1,253}(:\d{1,5})?$/, 'expected an origin: https://host'))
+            .max(32)
+            .default([])
+            .describe('Pages besides the council’s whose scripts may open one'),
+          perAddress: positive(10_000).default(20).describe('WebSockets of one address')
+        })
+        .nullable()
+        .default(null)
+        .describe('SIP over secure WebSocket at the embedded edge, for SIP phones in browsers; null for none'),
       seatHours: positive(720).default(12).describe('How long an invitation is good')
     })
     .prefault({})
     .describe('Browsers'),
+  ndi: z
+    .strictObject({
+      enabled: z
+        .boolean()
+        .default(false)
+        .describe('Whether NDI sources come into conferences, and conferences go out as sources'),
+      addresses: z
+        .array(z.string().regex(/^[A-Za-z0-9.:-]{1,253}$/, 'expected an address'))
+        .max(64)
+        .default([])
+        .describe('Machines that are asked for sources, beside those that multicast DNS finds'),
+      groups: z
+        .array(z.string().regex(/^[^,]{1,64}$/, 'expected a name without a comma'))
+        .max(16)
+        .default([])
+        .describe('Groups in which sources are looked for and published; none for the public one'),
+      discoveryServer: z
+        .string()
+        .regex(/^[A-Za-z0-9.:,-]{1,253}$/, 'expected addresses, with commas between them')
+        .nullable()
+        .default(null)
+        .describe('Discovery server of NDI; null for multicast DNS'),
+      ingest: z
+        .strictObject({
+          source: z
+            .string()
+            .min(1)
+            .max(256)
+            .nullable()
+            .default(null)
+            .describe('Source that comes with a call which asks for video: * for any text, {expert} for the id; null for none'),
+          height: z
+            .union([z.literal(480), z.literal(720), z.literal(1080)])
+            .default(720)
+            .describe('Lines of its pictures at most'),
+          codec: z.enum(['h264']).default('h264').describe('What they are encoded by'),
+          rate: positive(60).default(30).describe('Pictures a second at most'),
+          bitrateKbps: positive(50_000).nullable().default(null).describe('kbit/s; null for what is usual at this height'),
+          sound: z.boolean().default(false).describe('Whether its sound is heard in the conference'),
+          holdMs: z
+            .int()
+            .min(0)
+            .max(500)
+            .default(80)
+            .describe('How long pictures wait for what is said on the telephone, where its sound is not heard')
+        })
+        .prefault({}),
+      publish: z
+        .strictObject({
+          conferences: z
+            .array(z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/))
+            .max(8)
+            .default([])
+            .describe('Conferences that are sources from the start; others by ifctl ndi publish'),
+          height: z
+            .union([z.literal(480), z.literal(720), z.literal(1080)])
+            .default(720)
+            .describe('Lines of the pictures'),
+          rate: positive(60).default(25).describe('Pictures a second')
+        })
+        .prefault({})
+    })
+    .prefault({})
+    .describe('NDI'),
+  evidence: z
+    .strictObject({
+      fileMegabytes: positive(1_048_576).default(2048).describe('Most of one file, in units of 2^20 octets'),
+      callMegabytes: positive(1_048_576).default(4096).describe('Most of all files of one trace'),
+      callFiles: positive(10_000).default(200).describe('Files of one trace'),
+      totalMegabytes: positive(1_048_576).default(16_384).describe('Most of all files in the data folder'),
+      mediaTypes: z
+        .array(z.string().regex(/^[\w.+-]{1,64}\/[\w.+-]{1,64}$/))
+        .min(1)
+        .default([...defaultMediaTypes])
+        .describe('Media types that are taken; no file is opened'),
+      linkMinutes: positive(1440).default(60).describe('How long the link is good that a telephone is shown')
+    })
+    .prefault({})
+    .describe('Evidence that is shared in calls, where browsers are on'),
   escalation: z
     .strictObject({
       domain: z
@@ -391,7 +494,8 @@ export const suiteSchema = z.strictObject({
             .describe('Waits before each further attempt to open a bridge of a call'),
           operationMs: positive(600_000)
             .default(defaultBridgeTimes.operationMs)
-            .describe('Time in which a bridge opens, or a terminal answers; and in which it closes')
+            .describe('Time in which a bridge opens, or a terminal answers; and in which it closes'),
+          dialIn: z.array(z.enum(callBridgeKinds)).default(['webrtc']).describe('Bridges that an expert who calls in has, too')
         })
         .prefault({})
         .describe('Bridges of a call: H.323, WebRTC, NDI'),

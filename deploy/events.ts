@@ -1,7 +1,8 @@
+import type { BridgeView } from '#escalate'
 import type { SipApplicationEvent } from '#sip'
 
 /** Parts of the suite, in the order in which they start. */
-export const parts = ['data', 'ledger', 'guard', 'media', 'sip-engine', 'application', 'h323', 'webrtc', 'edge'] as const
+export const parts = ['data', 'ledger', 'guard', 'media', 'sip-engine', 'application', 'h323', 'webrtc', 'ndi', 'edge'] as const
 export type Part = (typeof parts)[number]
 
 /** Everything the suite tells while it runs. */
@@ -41,4 +42,11 @@ export type SuiteEvent =
       /** Why it ended; null while it runs. */
       readonly reason: string | null
     }
+  /** A bridge of an expert's call was skipped, or has changed its state. */
+  | ({
+      readonly type: 'call-bridge'
+      readonly at: number
+      readonly traceId: string
+      readonly previous: BridgeView['state']
+    } & BridgeView)
   | { readonly type: 'warning'; readonly at: number; readonly code: string; readonly message: string }

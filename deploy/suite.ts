@@ -23,6 +23,7 @@ import { callBridgeMetrics } from './call-bridges-metrics.ts'
 import { resolveSuiteConfig, type SuiteConfig, type SuiteSettings } from './config.ts'
 import { newControlToken, removeControl, writeControl } from './control.ts'
 import { type DataLayout, layoutOf } from './data.ts'
+import { bridgedCalls, type CallBridgesView, type DialInBridges, dialInBridges } from './dial-in-bridges.ts'
 import { type EmbeddedEdge, startEmbeddedEdge } from './edge.ts'
 import { calleeByUri, directoryOf, escalateSettings, ownSigner, voucher } from './escalation.ts'
 import { type Part, parts, type SuiteEvent } from './events.ts'
@@ -32,6 +33,7 @@ import type { RunningH323 } from './h323.ts'
 import { sipToH323 } from './h323-bridge.ts'
 import { lockData } from './lock.ts'
 import { mediaMetrics } from './media-metrics.ts'
+import type { RunningNdi } from './ndi.ts'
 import { prepareData } from './prepare.ts'
 import { startRecorder } from './recording.ts'
 import { watchRegistry } from './registry-watch.ts'
@@ -108,6 +110,8 @@ export interface Suite {
     readonly edge: EmbeddedEdge | null
     readonly h323: RunningH323 | null
     readonly webrtc: RunningWebRtc | null
+    /** Null where NDI is off, or there is no runtime. */
+    readonly ndi: RunningNdi | null
   }
   /** Ends calls with BYE, then stops every part in the reverse order of its start. Leaves no process, socket or timer. Idempotent. */
   readonly stop: () => Promise<void>
@@ -170,16 +174,22 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
   const down = new Set<Part>([
     ...(config.edge === 'external' ? (['edge'] as const) : []),
     ...(config.h323.enabled ? [] : (['h323'] as const)),
-    ...(config.webrtc.enabled ? [] : (['webrtc'] as const))
+    ...(config.webrtc.enabled ? [] : (['webrtc'] as const)),
+    ...(config.ndi.enabled ? [] : (['ndi'] as const))
   ])
   let h323: RunningH323 | null = null
   let webrtc: RunningWebRtc | null = null
+  let ndi: RunningNdi | null = null
+  let callsNow: () => readonly CallSnapshot[] = () => []
   let plane: MediaPlane | null = null
   let escalator: Escalator | null = null
   let recording: Recorder | null = null
   let trying: (callId: string) => void = () => {}
   const mediaFigures = mediaMetrics(() => plane)
-  const bridgeFigures = callBridgeMetrics()
+  let dialIns: DialInBridges | null = null
+  const bridged = () => bridgedCalls(escalator, dialIns)
+  const bridgeFigures = callBridgeMetrics(bridged)
+  listeners.add(bridgeFigures.take)
   const sequence = createSequence(log)
   const start = <T>(part: Part, begin: () => Promise<T>, stop: (running: T) => Promise<void>): Promise<T> =>
     sequence.start(
@@ -230,7 +240,15 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
           { ledger: opened, witness: made },
           clock,
           log.child({ part: 'ledger-service' }),
-          { h323: () => h323, webrtc: () => webrtc, escalator: () => escalator, recorder: () => recording },
+          {
+            h323: () => h323,
+            webrtc: () => webrtc,
+            ndi: () => ndi,
+            calls: () => callsNow(),
+            escalator: () => escalator,
+            recorder: () => recording,
+            bridged
+          },
           [mediaFigures.registry, bridgeFigures.registry]
         )
         return { ledger: opened, witness: made, service: served }
@@ -305,6 +323,17 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
   /** The ledger holds everything earlier runs told. */
   let complete = false
   const meeting = sipToH323(() => h323, { media, witness, clock, log: log.child({ part: 'bridge' }) })
+  const browsers = config.webrtc.enabled
+    ? (await import('./webrtc-sip.ts')).sipOverWebSocket({
+        rooms: () => webrtc?.rooms ?? null,
+        conference: meeting.conference,
+        guard,
+        witness,
+        realm: config.realm,
+        clock,
+        log: log.child({ part: 'webrtc' })
+      })
+    : null
   const application = await start(
     'application',
     async () => {
@@ -327,8 +356,8 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
           number: config.escalation.number
         },
         {
-          ...(options.callPorts?.({ witness, guard }) ?? { witness, guard }),
-          conference: meeting.conference,
+          ...(options.callPorts?.({ witness, guard }) ?? { witness, guard: browsers?.guard ?? guard }),
+          conference: browsers?.conference ?? meeting.conference,
           isPlace: meeting.isPlace,
           log: log.child({ part: 'application' }),
           clock,
@@ -336,6 +365,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
           ...(vouch === null ? {} : { vouch }),
           ...(config.escalation.transfer === 'never' ? {} : { transferTo: (uri) => calleeByUri(guard.registry(), uri) }),
           roleOf: (id) => guard.registry().byId(id)?.role ?? 'expert',
+          ...(config.restart === 'hang-up' ? {} : { takeUp: (uri) => calleeByUri(guard.registry(), uri) }),
           openCalls: async (name) => {
             try {
               await witness.flush(spoolDeliveryMs)
@@ -353,6 +383,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
       )
       running.onEvent(emit)
       trying = running.trying
+      callsNow = running.calls
       return running
     },
     (running) => running.close()
@@ -381,16 +412,43 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
       (running) => running.close()
     )
   }
-  if (config.webrtc.enabled) {
+  if (browsers !== null) {
     webrtc = await start(
       'webrtc',
       async () => {
         const { startWebRtc } = await import('./webrtc.ts')
-        return startWebRtc(config, { media, stages, guard, witness, clock, log: log.child({ part: 'webrtc' }) })
+        return startWebRtc(config, {
+          media,
+          stages,
+          guard,
+          sip: browsers,
+          witness,
+          clock,
+          log: log.child({ part: 'webrtc' }),
+          evidenceFolder: layout.evidence,
+          showOn: async () => null
+        })
       },
       (running) => running.close()
     )
     listeners.add(webrtc.calls.take)
+    listeners.add(webrtc.evidence.take)
+  }
+  if (config.ndi.enabled) {
+    const { ndiRuntime, startNdi } = await import('./ndi.ts')
+    const runtime = await ndiRuntime(config, layout).catch((error: unknown) => {
+      // the council meets without it
+      warn(errorCode(error), `NDI is left out: ${error instanceof Error ? error.message : error}`)
+      down.add('ndi')
+      return null
+    })
+    const ports = { media, stages, witness, clock, log: log.child({ part: 'ndi' }) }
+    if (runtime !== null)
+      ndi = await start(
+        'ndi',
+        () => startNdi(runtime, config, layout, ports),
+        (running) => running.close()
+      )
   }
   const ownTraceId = newTraceId()
   const tellOwn = async (event: string) => {
@@ -425,6 +483,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
               witness,
               figures: mediaFigures.registry,
               application: app,
+              webSocketOrigins: webrtc === null ? null : originsOf(config, webrtc.council.url),
               clock,
               log: log.child({ part: 'edge' }),
               warn,
@@ -436,21 +495,37 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
             }),
           (running) => running.stop()
         )
+  if (edge?.webSocket != null) browsers?.attach(edge.webSocket.seats, edge.webSocket.url)
   if (edge !== null) application.routeCallsOut(`sip:${edge.inside.address}:${edge.inside.port};transport=udp`)
+  const bridges = callBridges(
+    { terminals: config.escalation.terminals, ...config.escalation.bridges },
+    { h323: () => h323, webrtc: () => webrtc?.evidence.bridge ?? null, ndi: () => ndi?.bridge ?? null, clock }
+  )
   const calling = createEscalator(escalateSettings(config), {
     calls: application.callsOut,
     directory: () => directoryOf(guard.registry()),
     witness,
     log: log.child({ part: 'escalation' }),
     clock,
-    bridges: callBridges(
-      { terminals: config.escalation.terminals, ...config.escalation.bridges },
-      { h323: () => h323, webrtc: () => null, ndi: () => null, clock }
-    )
+    bridges
+  })
+  const dialled = dialInBridges(config.escalation.bridges.dialIn, {
+    calls: application.calls,
+    isExpert: (id) => guard.registry().byId(id)?.role === 'expert',
+    bridges,
+    emit,
+    witness,
+    clock,
+    log: log.child({ part: 'bridges' })
+  })
+  dialIns = dialled
+  listeners.add(dialled.take)
+  calling.events.subscribe((event) => {
+    if (event.type === 'bridge')
+      emit({ type: 'call-bridge', at: clock.now(), traceId: event.trace_id, previous: event.previous, ...event.bridge })
   })
   escalator = calling
   webrtc?.calls.follow(calling)
-  bridgeFigures.follow(calling)
 
   const stopWatching = watchRegistry(guard, clock, registryPollMs, (change) => {
     if (!change.ok) return emit({ ...change, at: clock.now() })
@@ -467,6 +542,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
     stopWatching()
     await calling.close()
     await application.drain()
+    await dialled.close()
     await tellOwn(suiteStopped)
     await sequence.stop()
   }
@@ -497,7 +573,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
     }),
     escalator: calling,
     onEvent: (listener) => void listeners.add(listener),
-    inside: { media, recorder, witness, guard, edge, h323, webrtc },
+    inside: { media, recorder, witness, guard, edge, h323, webrtc, ndi },
     stop: () => {
       stopped ??= stop()
       return stopped
@@ -505,12 +581,21 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
   }
 }
 
+/** Pages whose scripts may speak SIP over a WebSocket: the council's own, and those of the configuration. */
+const originsOf = ({ webrtc: { sip } }: SuiteConfig, council: string): readonly string[] => [
+  new URL(council).origin,
+  ...(sip?.origins ?? [])
+]
+
 /** Parts that start after the service and are asked through it; null until they run. */
 interface RunningParts {
   readonly h323: () => RunningH323 | null
   readonly webrtc: () => RunningWebRtc | null
+  readonly ndi: () => RunningNdi | null
+  readonly calls: () => readonly CallSnapshot[]
   readonly escalator: () => Escalator | null
   readonly recorder: () => Recorder | null
+  readonly bridged: () => readonly CallBridgesView[]
 }
 
 async function serve(
@@ -519,19 +604,31 @@ async function serve(
   { ledger, witness }: { readonly ledger: Ledger; readonly witness: LocalWitness },
   clock: Clock,
   log: Log,
-  { h323, webrtc, escalator, recorder }: RunningParts,
+  { h323, webrtc, ndi, calls, escalator, recorder, bridged }: RunningParts,
   registries: readonly Registry[]
 ): Promise<LedgerService | null> {
   if (!(service.enabled ?? profile === 'development')) return null
   const { address, port, tls } = service
   const certificate = tls === null ? {} : { tls: { certificatePath: tls.certificate, keyPath: tls.key } }
   const { reader, append } = ledger
-  const [{ h323Routes }, { h323Metrics }, { escalationRoutes }, { recordingRoutes }, { webRtcRoutes }] = await Promise.all([
+  const [
+    { h323Routes },
+    { h323Metrics },
+    { escalationRoutes },
+    { recordingRoutes },
+    { webRtcRoutes },
+    { ndiRoutes },
+    { ndiMetrics },
+    { callBridgesRoutes }
+  ] = await Promise.all([
     import('./h323-routes.ts'),
     import('./h323-metrics.ts'),
     import('./escalation-routes.ts'),
     import('./recording-routes.ts'),
-    import('./webrtc-routes.ts')
+    import('./webrtc-routes.ts'),
+    import('./ndi-routes.ts'),
+    import('./ndi-metrics.ts'),
+    import('./call-bridges-routes.ts')
   ])
   const ownToken = newControlToken()
   const running = await serveLedger({
@@ -548,10 +645,12 @@ async function serve(
     routes: [
       ...h323Routes(h323),
       ...escalationRoutes(escalator, clock),
+      ...callBridgesRoutes(bridged),
       ...recordingRoutes(recorder),
-      ...webRtcRoutes(webrtc, conferences)
+      ...webRtcRoutes(webrtc, conferences),
+      ...ndiRoutes(ndi, calls, conferences)
     ],
-    registries: [h323Metrics(h323), ...registries],
+    registries: [h323Metrics(h323), ndiMetrics(ndi), ...registries],
     ownToken
   })
   await writeControl(layout.control, { url: running.url, token: ownToken, certificate: tls?.certificate ?? null })

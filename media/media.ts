@@ -50,6 +50,7 @@ export { type EncoderConfig, openEncoder, type VideoEncoder } from './video/enco
 export { openPictureFeed, type PictureFeed } from './video/feed.ts'
 export { createPictures, type Pictures, type PicturesConfig } from './video/pictures.ts'
 export { createStages, type Stages } from './video/stages.ts'
+export { stillPicture } from './video/still.ts'
 export { openPictureView, type PictureView, type PictureViewConfig } from './video/view.ts'
 export { decodeWav, encodeWav, type Wave } from './wav.ts'
 
@@ -179,6 +180,8 @@ const volumeBounds = { least: -60, most: 12 }
 const volumeStepDb = 3
 
 const planeClosed = () => new InfraFabricError('media.closed', 'the media plane is closed')
+
+export { isWebRtc } from './mediasoup/sdp-webrtc.ts'
 
 /** Browsers beside telephones in the conferences of a plane: `createRooms` of mediasoup/rooms.ts, which is loaded where it is used. */
 export async function createRooms(plane: MediaPlane, config: RoomsConfig): Promise<Rooms> {

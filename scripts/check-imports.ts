@@ -41,7 +41,8 @@ const allowed: Record<string, readonly string[]> = {
     'kamailio',
     'gateways/h323',
     'gateways/bridge',
-    'gateways/webrtc'
+    'gateways/webrtc',
+    'gateways/ndi'
   ],
   cli: [
     'gateways/kernel',

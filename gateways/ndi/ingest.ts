@@ -86,11 +86,12 @@ export function createIngest(
     const source = await ports.sources.find(request.fits, signal)
     if (source === null) throw new InfraFabricError('ndi.source.absent', 'no NDI source of this name is there')
     const stream = openStream(ports, context, request, source, tell)
-    running = stream.figures
+    const earlier = before
+    running = () => together(earlier, stream.figures())
     const close = async (reason: string): Promise<void> => {
-      before = stream.figures()
-      running = null
       await stream.close(reason)
+      before = together(earlier, stream.figures())
+      running = null
     }
     try {
       await stream.started(signal)
@@ -102,6 +103,15 @@ export function createIngest(
   }
   return { open, figures: () => running?.() ?? before }
 }
+
+/** Counts of all attempts, the rest of the last. */
+const together = (earlier: IngestFigures, now: IngestFigures): IngestFigures => ({
+  ...now,
+  received: earlier.received + now.received,
+  encoded: earlier.encoded + now.encoded,
+  skipped: earlier.skipped + now.skipped,
+  dropped: earlier.dropped + now.dropped
+})
 
 type Told = (event: OpenBridgeEvent) => void
 

@@ -29,6 +29,8 @@ export interface Ingests {
   /** @throws {InfraFabricError} `ndi.ingest.full` */
   readonly start: (context: CallContext, request: IngestRequest) => StartedIngest
   readonly list: () => readonly IngestView[]
+  /** Pictures of all there were, by what became of them. */
+  readonly totals: () => Readonly<Record<'encoded' | 'skipped' | 'dropped', number>>
   /** @returns whether there was one */
   readonly stop: (id: string, reason: string) => Promise<boolean>
   /** Ends all. Idempotent. */
@@ -38,8 +40,15 @@ export interface Ingests {
 /** Each costs an encoder. */
 const mostIngests = 4
 
-export function createIngests(ports: IngestPorts, times?: BridgeTimes): Ingests {
+export function createIngests(ports: IngestPorts, times: Partial<BridgeTimes> = {}): Ingests {
   const running = new Map<string, { readonly view: () => IngestView; readonly session: CallBridgeSession }>()
+  const ended = { encoded: 0, skipped: 0, dropped: 0 }
+  const add = <T extends typeof ended>(totals: T, { encoded, skipped, dropped }: IngestFigures): T => {
+    totals.encoded += encoded
+    totals.skipped += skipped
+    totals.dropped += dropped
+    return totals
+  }
   let next = 1
   const stop = async (id: string, reason: string): Promise<boolean> => {
     const found = running.get(id)
@@ -58,12 +67,14 @@ export function createIngests(ports: IngestPorts, times?: BridgeTimes): Ingests 
       const session = startBridgeSession(ingest.open, {
         clock: ports.clock,
         log: ports.log,
-        ...(times === undefined ? {} : { times })
+        ...times
       })
       let reason: string | null = null
       session.onChange((change) => {
         reason = change.reason
-        if (change.state === 'CLOSED') running.delete(id)
+        if (change.state !== 'CLOSED') return
+        running.delete(id)
+        add(ended, ingest.figures())
       })
       const { conference } = request
       const { traceId } = context
@@ -74,6 +85,7 @@ export function createIngests(ports: IngestPorts, times?: BridgeTimes): Ingests 
       return { id, session }
     },
     list: () => [...running.values()].map(({ view }) => view()),
+    totals: () => [...running.values()].reduce((totals, { view }) => add(totals, view()), { ...ended }),
     stop,
     close: async () => {
       await Promise.all([...running.keys()].map((id) => stop(id, 'suite-stopped')))

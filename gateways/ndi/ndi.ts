@@ -16,6 +16,13 @@ export {
   type SoundSink,
   type Sources
 } from './ports.ts'
+export {
+  openPublication,
+  type Publication,
+  type PublicationMedia,
+  type PublicationRequest,
+  type PublicationView
+} from './publish.ts'
 export { type FrameSync, openReceiver, type Receiver, type ReceiverConfig, type ReceiverFigures } from './receive.ts'
 export { loadRuntime, type NdiRuntime, runtimeCandidates } from './runtime.ts'
 export { type OutgoingAudio, type OutgoingVideo, openSender, type Sender, type SenderConfig, type SenderFigures } from './send.ts'

@@ -1,0 +1,221 @@
+/** NDI in the suite: sources come into conferences, conferences go out as sources. */
+import { randomBytes } from 'node:crypto'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import {
+  type CallBridge,
+  type CallContext,
+  type Clock,
+  errorCode,
+  InfraFabricError,
+  type Log,
+  newTraceId,
+  type Witness
+} from '#kernel'
+import { type FrameStore, ledgerFiles, openFrameStore } from '#ledger'
+import { type MediaPlane, openEncoder, openHouseLine, openPictureFeed, openPictureView, type Stages, stillPicture } from '#media'
+import {
+  createIngests,
+  type EncoderRequest,
+  type IngestMedia,
+  type Ingests,
+  type IngestView,
+  ingestBridge,
+  loadRuntime,
+  type NdiRuntime,
+  ndiSources,
+  openPublication,
+  type Publication,
+  type PublicationMedia,
+  type PublicationView,
+  sourcePattern
+} from '#ndi'
+import type { SuiteConfig } from './config.ts'
+import type { DataLayout } from './data.ts'
+
+export interface NdiPorts {
+  readonly media: MediaPlane
+  readonly stages: Stages
+  readonly witness: Witness
+  readonly clock: Clock
+  readonly log: Log
+}
+
+export interface IngestByHand {
+  readonly conference: string
+  readonly expertId: string | null
+  /** Name of a source, `*` for any text. */
+  readonly source: string
+  readonly traceId: string
+  readonly parentTraceId?: string
+  /** Lines of its pictures and whether it is heard: null for what the configuration says. */
+  readonly height: 480 | 720 | 1080 | null
+  readonly sound: boolean | null
+}
+
+/** NDI as the suite runs it. */
+export interface RunningNdi {
+  /** Of the runtime, for people. */
+  readonly version: string
+  readonly ingests: Ingests
+  /** What is opened beside a call. */
+  readonly bridge: CallBridge
+  /** @throws {InfraFabricError} `ndi.ingest.full` */
+  readonly ingest: (wanted: IngestByHand) => string
+  /** @throws {InfraFabricError} `ndi.publish.twice`, and as openPublication */
+  readonly publish: (conference: string, name: string | null) => Promise<PublicationView>
+  readonly unpublish: (conference: string) => Promise<boolean>
+  readonly list: () => { readonly ingests: readonly IngestView[]; readonly publications: readonly PublicationView[] }
+  readonly close: () => Promise<void>
+}
+
+/** Longest look for a source, of the 10 s that an attempt has. */
+const findMs = 5000
+/** Lines of the suite's own in a conference: nobody is there for whom it would go on. */
+const ownPrefix = 'ndi-'
+
+const fourCCs = ['UYVY', 'BGRA', 'BGRX'] as const
+
+function encode({ format, fourCC, width, height, lineStride, onUnit, onEnd }: EncoderRequest) {
+  const known = fourCCs.find((code) => code === fourCC)
+  if (known === undefined) throw new InfraFabricError('ndi.ingest.format', `pictures of ${fourCC} are not encoded`)
+  const { codec, mostPerSecond, height: encodedHeight, bitrateKbps } = format
+  return openEncoder({
+    codec,
+    fourCC: known,
+    width,
+    height,
+    lineStride,
+    mostPerSecond,
+    encodedHeight,
+    ...(bitrateKbps === null ? {} : { bitrateKbps }),
+    onUnit,
+    onEnd
+  })
+}
+
+const lineName = (): string => `${ownPrefix}${randomBytes(4).toString('hex')}`
+
+function ingestMedia({ media, stages }: NdiPorts): IngestMedia {
+  return {
+    encode,
+    pictures: (conference, name) => openPictureFeed(stages, conference, name),
+    sound: (context, conference) => openHouseLine(media, context, { conference, participant: lineName(), role: 'guardian' })
+  }
+}
+
+function publicationMedia({ media, stages }: NdiPorts): PublicationMedia {
+  return {
+    view: (conference, size, onPicture, onEnd) =>
+      openPictureView(stages, { conference, name: lineName(), ...size, onPicture, onEnd }),
+    mix: (context, conference, onMix) =>
+      openHouseLine(media, context, { conference, participant: lineName(), role: 'observer', onMix }),
+    still: stillPicture,
+    isInhabited: (conference) =>
+      media.conferences().includes(conference) &&
+      media.roster(conference).some(({ participant }) => !participant.startsWith(ownPrefix))
+  }
+}
+
+/**
+ * The runtime's own configuration, for its discovery server: it reads the file in the folder that NDI_CONFIG_DIR names when it is loaded.
+ *
+ * @see NDI SDK 6, "Configuration files"
+ */
+async function configureRuntime({ ndi }: SuiteConfig, layout: DataLayout): Promise<void> {
+  if (ndi.discoveryServer === null) return
+  const folder = join(layout.folder, 'ndi')
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  const text = JSON.stringify({ ndi: { networks: { discovery: ndi.discoveryServer } } })
+  await writeFile(join(folder, 'ndi-config.v1.json'), `${text}\n`, { mode: 0o600 })
+  process.env.NDI_CONFIG_DIR = folder
+}
+
+/** The runtime. @throws {InfraFabricError} `ndi.runtime.absent`, `ndi.runtime.unusable` */
+export async function ndiRuntime(config: SuiteConfig, layout: DataLayout): Promise<NdiRuntime> {
+  await configureRuntime(config, layout)
+  return loadRuntime()
+}
+
+/** Begins what the configuration says. */
+export async function startNdi(
+  runtime: NdiRuntime,
+  config: SuiteConfig,
+  layout: DataLayout,
+  ports: NdiPorts
+): Promise<RunningNdi> {
+  const { ndi } = config
+  const { clock, log, witness } = ports
+  const frames: FrameStore = openFrameStore(ledgerFiles(layout.ledger).frames)
+  const finder = { extraAddresses: ndi.addresses, groups: ndi.groups }
+  const ingests = createIngests({
+    sources: ndiSources(runtime, finder, findMs),
+    media: ingestMedia(ports),
+    witness,
+    frames,
+    clock,
+    log
+  })
+  const { source, height, codec, rate, bitrateKbps, sound, holdMs } = ndi.ingest
+  const usual = { format: { codec, height, mostPerSecond: rate, bitrateKbps }, sound, holdMs }
+  const publications = new Map<string, Publication>()
+  const opening = new Set<string>()
+  const ended = new AbortController()
+  const contextOf = (traceId: string, parentTraceId?: string): CallContext => ({
+    traceId,
+    ...(parentTraceId === undefined ? {} : { parentTraceId }),
+    log,
+    signal: ended.signal,
+    now: clock.now
+  })
+
+  const publish = async (conference: string, name: string | null): Promise<PublicationView> => {
+    if (opening.has(conference)) throw new InfraFabricError('ndi.publish.twice', `${conference} is published already`)
+    opening.add(conference)
+    try {
+      const { height: lines, rate: perSecond } = ndi.publish
+      const request = { conference, name: name ?? conference, groups: ndi.groups, height: lines, rate: perSecond }
+      const media = publicationMedia(ports)
+      const publication = await openPublication({ runtime, media, witness, frames, clock, log }, contextOf(newTraceId()), request)
+      publications.set(conference, publication)
+      return publication.view()
+    } catch (error) {
+      opening.delete(conference)
+      throw error
+    }
+  }
+  const unpublish = async (conference: string): Promise<boolean> => {
+    const publication = publications.get(conference)
+    if (publication === undefined) return false
+    publications.delete(conference)
+    await publication.close('stopped')
+    opening.delete(conference)
+    return true
+  }
+  for (const conference of ndi.publish.conferences)
+    publish(conference, null).catch((error: unknown) => log.error({ code: errorCode(error), conference }, 'not published'))
+
+  return {
+    version: runtime.version,
+    ingests,
+    bridge: ingestBridge(() => ingests, { pattern: source, ...usual }),
+    ingest: ({ conference, expertId, source: pattern, traceId, parentTraceId, height: lines, sound: heard }) =>
+      ingests.start(contextOf(traceId, parentTraceId), {
+        conference,
+        expertId,
+        fits: sourcePattern(pattern),
+        ...usual,
+        format: { ...usual.format, height: lines ?? height },
+        sound: heard ?? sound
+      }).id,
+    publish,
+    unpublish,
+    list: () => ({ ingests: ingests.list(), publications: [...publications.values()].map(({ view }) => view()) }),
+    close: async () => {
+      ended.abort()
+      await ingests.close()
+      await Promise.all([...publications.keys()].map(unpublish))
+      frames.close()
+    }
+  }
+}
