@@ -50,7 +50,12 @@ test('a queue never holds more than it may, and gives samples in the order they 
 
 for (const srtp of ['off', 'required'] as const) {
   test(`a line of the house is heard by another, which says nothing itself (srtp ${srtp})`, async (t) => {
-    const plane = await createMediaPlane({ address: '127.0.0.1', portRange: srtp === 'off' ? [32_300, 32_319] : [32_320, 32_339], srtp, log: silentLog })
+    const plane = await createMediaPlane({
+      address: '127.0.0.1',
+      portRange: srtp === 'off' ? [32_300, 32_319] : [32_320, 32_339],
+      srtp,
+      log: silentLog
+    })
     t.teardown(plane.close)
     const context = { traceId: newTraceId(), log: silentLog, signal: new AbortController().signal, now: Date.now }
     const heard: Int16Array[] = []
