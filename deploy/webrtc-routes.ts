@@ -6,7 +6,18 @@ import type { RunningWebRtc } from './webrtc.ts'
 
 const json = 'application/json'
 const kind = z.enum(seatKinds)
-const given = z.object({ url: z.string(), seat: z.string(), expiresAt: z.string() })
+const sip = z.object({
+  url: z.string().describe('Where SIP is taken over a WebSocket'),
+  uri: z.string().describe('From'),
+  user: z.string().describe('User of the digest; its password is the token of the link'),
+  realm: z.string()
+})
+const given = z.object({
+  url: z.string().describe('Link of the page; its fragment is the token'),
+  seat: z.string(),
+  expiresAt: z.string(),
+  sip: sip.nullable().describe('For a SIP phone in a browser; null where the edge takes no WebSockets')
+})
 const seat = z.object({
   seat: z.string(),
   party: z.string(),
@@ -63,11 +74,10 @@ export function webRtcRoutes(running: () => RunningWebRtc | null, conferences: r
       answers: { [json]: given },
       statuses: [404, 503],
       handle: async ({ params: { conference }, body: { party: id, hazard, ...terms } }) => {
-        const { council, specialisationsOf } = here(conference)
-        const about = hazard ?? specialisationsOf(id)[0] ?? null
-        const invited = council.invite({ id, conference, hazard: about, ...terms })
+        const invited = await here(conference).invite({ id, conference, hazard, ...terms })
         if (invited === null) throw new Problem('not-found', 'nobody in the registry has this id')
-        return jsonAnswer({ ...invited, expiresAt: new Date(invited.expiresAt).toISOString() })
+        const { url, seat, expiresAt, sip } = invited
+        return jsonAnswer({ url, seat, expiresAt: new Date(expiresAt).toISOString(), sip })
       }
     }),
     route({

@@ -3,16 +3,28 @@
 import type { RunningGuard } from '#guard'
 import type { Clock, Log, Witness } from '#kernel'
 import { createRooms, type MediaPlane, type RoomLeg, type Rooms, type Stages } from '#media'
-import { type BrowserLeg, type CouncilPorts, type CouncilRooms, type CouncilService, startCouncilService } from '#webrtc'
+import {
+  type BrowserLeg,
+  type CouncilPorts,
+  type CouncilRooms,
+  type CouncilService,
+  type Given,
+  type SeatTerms,
+  startCouncilService
+} from '#webrtc'
 import type { SuiteConfig } from './config.ts'
+import { type RunningEvidence, startEvidence } from './evidence.ts'
 import { freeUdpRange } from './free-ports.ts'
 import { recordingGuard } from './guard.ts'
 import { type CallsFollowed, followCalls } from './webrtc-context.ts'
+
+import type { SipOverWebSocket, SipSeat } from './webrtc-sip.ts'
 
 export interface WebRtcPorts {
   readonly media: MediaPlane
   readonly stages: Stages
   readonly guard: RunningGuard
+  readonly sip: SipOverWebSocket
   readonly witness: Witness
   readonly clock: Clock
   readonly log: Log
@@ -22,10 +34,16 @@ export interface WebRtcPorts {
 export interface RunningWebRtc {
   readonly council: CouncilService
   readonly rooms: Rooms
+  readonly evidence: RunningEvidence
   /** Is to be told what the suite tells, and of escalations. */
   readonly calls: CallsFollowed
-  /** Hazards that a party of the registry is called for; none for a Guardian's id or nobody's. */
-  readonly specialisationsOf: (id: string) => readonly string[]
+  /**
+   * Gives a party of the registry a seat: by the link of the page, and by SIP where there is a WebSocket for it.
+   *
+   * @param terms without a hazard an expert is called for the first of its specialisations
+   * @returns null for nobody's id
+   */
+  readonly invite: (terms: SeatTerms) => Promise<(Given & { readonly sip: SipSeat | null }) | null>
   readonly close: () => Promise<void>
 }
 
@@ -90,7 +108,7 @@ function admission({ escalation, failClosed }: SuiteConfig, { guard, witness, cl
 /** Starts mediasoup and the council's page. @throws as createRooms and startCouncilService */
 export async function startWebRtc(config: SuiteConfig, ports: WebRtcPorts): Promise<RunningWebRtc> {
   const { listen, webrtc } = config
-  const { media, guard, witness, clock, log } = ports
+  const { media, guard, sip, witness, clock, log } = ports
   const address = webrtc.address ?? listen.address
   const rooms = await createRooms(media, {
     stages: ports.stages,
@@ -111,6 +129,7 @@ export async function startWebRtc(config: SuiteConfig, ports: WebRtcPorts): Prom
         calls,
         admit: admission(config, ports),
         roleOf: (id) => guard.registry().byId(id)?.role,
+        revoked: sip.take,
         witness,
         clock,
         log
@@ -119,9 +138,19 @@ export async function startWebRtc(config: SuiteConfig, ports: WebRtcPorts): Prom
     return {
       council,
       rooms,
+      evidence,
       calls,
-      specialisationsOf: (id) => guard.registry().byId(id)?.specialisations ?? [],
+      invite: async (terms) => {
+        const party = guard.registry().byId(terms.id)
+        if (party === undefined) return null
+        const given = council.invite({ ...terms, hazard: terms.hazard ?? party.specialisations[0] ?? null })
+        if (given === null) return null
+        const { seat, token, expiresAt } = given
+        const { digestUser, uri } = party
+        return { ...given, sip: await sip.give({ seat, token, digestUser, uri, expiresAt }) }
+      },
       close: async () => {
+        sip.close()
         await council.close()
         await rooms.close()
       }

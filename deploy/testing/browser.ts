@@ -32,7 +32,9 @@ export async function openBrowser(t: ExecutionContext, frequencyHz: number): Pro
       '--use-fake-ui-for-media-stream',
       '--use-fake-device-for-media-stream',
       `--use-file-for-fake-audio-capture=${file}`,
-      '--autoplay-policy=no-user-gesture-required'
+      '--autoplay-policy=no-user-gesture-required',
+      // the edge of a test has the certificate of an authority of its own
+      '--ignore-certificate-errors'
     ]
   })
   t.teardown(() => browser.close())

@@ -19,6 +19,8 @@ export interface EdgeFacts {
   readonly authenticatedUser: string | null
   /** `MD5` or `SHA-256`; null without digest. */
   readonly digestAlgorithm: string | null
+  /** Seat of the council by whose token that user has proved itself; null or left out where it was by its own password. */
+  readonly seat?: string | null
 }
 
 /** A request to bring an expert and the council together, in either direction. */

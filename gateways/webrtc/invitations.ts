@@ -25,6 +25,9 @@ export const seatName = (key: string): string => key.slice(0, 12)
 
 const hashOf = (token: string): string => createHash('sha256').update(token).digest('base64url')
 
+/** User by whom the holder of a seat proves itself to the edge; the token is the password. */
+export const seatUser = (digestUser: string, seat: string): string => `${digestUser}~${seat}`
+
 export class Invitations {
   readonly #byHash = new Map<string, Invitation>()
   readonly #clock: Clock

@@ -95,6 +95,8 @@ export interface CouncilPorts {
   readonly admit: (context: CallContext, admission: Admission) => Promise<string | null>
   /** Role of a party of the registry; undefined for nobody's id. */
   readonly roleOf: (id: string) => ParticipantRole | undefined
+  /** Told the name of a seat that was taken back. */
+  readonly revoked: (seat: string) => Promise<void>
   readonly witness: Pick<Witness, 'record'>
   readonly clock: Clock
   readonly log: Log

@@ -117,12 +117,14 @@ async function setUp(t: ExecutionContext, more: Partial<CouncilConfig> = {}) {
   const registry = new Set(['guardian-1', 'guardian-2'])
   const guard = { refuses: null as string | null }
   const calls = memoryCalls()
+  const revoked: string[] = []
   const service = await startCouncilService(
     { address: '127.0.0.1', port: 0, tls: null, url: null, seatMs: 3_600_000, ...more },
     {
       rooms: memory.rooms,
       calls,
       admit: async () => guard.refuses,
+      revoked: async (seat) => void revoked.push(seat),
       roleOf: (id) => (registry.has(id) ? 'guardian' : undefined),
       witness: {
         record: async (event) => {
@@ -153,7 +155,7 @@ async function setUp(t: ExecutionContext, more: Partial<CouncilConfig> = {}) {
     })
     return { socket, told, closed, say: (signal: object) => socket.send(JSON.stringify(signal)) }
   }
-  return { service, clock, waits, ...memory, entries, ledger, registry, guard, calls, token, page }
+  return { service, clock, waits, ...memory, entries, ledger, registry, guard, calls, revoked, token, page }
 }
 
 async function until(what: () => boolean, why: string): Promise<void> {

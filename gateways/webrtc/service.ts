@@ -41,11 +41,20 @@ export interface SeatView extends SeatTerms {
   readonly participant: string | null
 }
 
+/** A seat that was just given away. */
+export interface Given {
+  /** Link of the page, with the token. */
+  readonly url: string
+  readonly token: string
+  readonly seat: string
+  readonly expiresAt: number
+}
+
 /** A council page that is served. */
 export interface CouncilService {
   readonly url: string
   /** Gives a seat away. @returns the link, and until when it is good; null for nobody's id */
-  readonly invite: (terms: SeatTerms) => { readonly url: string; readonly seat: string; readonly expiresAt: number } | null
+  readonly invite: (terms: SeatTerms) => Given | null
   /** Seats that are given away, oldest first. */
   readonly seats: () => readonly SeatView[]
   /**
@@ -162,6 +171,7 @@ export async function startCouncilService(config: CouncilConfig, ports: CouncilP
       const { id, conference, participant, seat } = view
       void record('seat_revoked', { party: id, conference, seat, participant })
       const reason = 'your seat was taken back'
+      ending.push(ports.revoked(seat))
       ending.push(seats.get(key)?.end('revoked', { code: 'seat.revoked', reason }) ?? Promise.resolve())
     }
     await Promise.all(ending)
@@ -362,7 +372,7 @@ export async function startCouncilService(config: CouncilConfig, ports: CouncilP
       const seat = seatName(key)
       const until = new Date(expiresAt).toISOString()
       void record('seat_given', { party: id, conference, seat, kind, mayVote, hazard, until })
-      return { url: `${url}/#${token}`, seat, expiresAt }
+      return { url: `${url}/#${token}`, token, seat, expiresAt }
     },
     seats: views,
     revoke,

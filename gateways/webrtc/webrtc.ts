@@ -11,7 +11,7 @@ export { defaultMediaTypes, type EvidenceRefusal } from './evidence/names.ts'
 export { createPageLinks, type PageLinks } from './evidence/page-links.ts'
 export { createEvidencePages } from './evidence/pages.ts'
 export { type EvidenceItem, type EvidenceStore, openEvidenceStore, type StoreLimits } from './evidence/store.ts'
-export type { SeatTerms } from './invitations.ts'
+export { type SeatTerms, seatUser } from './invitations.ts'
 export { countVotes, type MotionView, votesComponent } from './motions.ts'
 export type {
   Admission,
@@ -24,6 +24,7 @@ export type {
   SeatKind
 } from './ports.ts'
 export { seatKinds } from './ports.ts'
-export { type CouncilConfig, type CouncilService, type SeatView, startCouncilService } from './service.ts'
+export { Recorder, textHash } from './record.ts'
+export { type CouncilConfig, type CouncilService, type Given, type SeatView, startCouncilService } from './service.ts'
 export { checkVote } from './vote-check.ts'
 export { type Choice, type SignedVote, voteText } from './vote-text.ts'
