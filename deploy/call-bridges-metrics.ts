@@ -1,22 +1,19 @@
 import { Counter, Gauge, Registry } from 'prom-client'
-import type { Escalator } from '#escalate'
-import { type CallBridgeState, callBridgeStates } from '#kernel'
+import { type CallBridgeKind, type CallBridgeState, callBridgeKinds, callBridgeStates } from '#kernel'
+import type { CallBridgesView } from './dial-in-bridges.ts'
+import type { SuiteEvent } from './events.ts'
 
-const kinds = ['h323', 'webrtc', 'ndi'] as const
-type Kind = (typeof kinds)[number]
-const isKind = (name: string): name is Kind => (kinds as readonly string[]).includes(name)
+const isKind = (name: string): name is CallBridgeKind => (callBridgeKinds as readonly string[]).includes(name)
 
 export interface CallBridgeFigures {
   readonly registry: Registry
-  /** From now on its bridges are counted. */
-  readonly follow: (escalator: Escalator) => void
+  readonly take: (event: SuiteEvent) => void
 }
 
-/** Figures of the bridges of calls. Labels are kinds of bridges and their states: all fixed. */
-export function callBridgeMetrics(): CallBridgeFigures {
+/** Figures of the bridges of calls. Labels are kinds of bridges and their states: all fixed. @param running those of calls that are not over */
+export function callBridgeMetrics(running: () => readonly CallBridgesView[]): CallBridgeFigures {
   const registry = new Registry()
   const registers = [registry]
-  let escalator: Escalator | null = null
   new Gauge({
     name: 'call_bridges',
     help: 'Bridges of calls that are not over, by state; what is skipped is not counted',
@@ -24,12 +21,11 @@ export function callBridgeMetrics(): CallBridgeFigures {
     registers,
     collect() {
       const counts = new Map<string, number>()
-      const keyOf = (bridge: Kind, state: CallBridgeState) => `${bridge} ${state}`
-      for (const { state: call, bridges } of escalator?.list() ?? [])
+      const keyOf = (bridge: CallBridgeKind, state: CallBridgeState) => `${bridge} ${state}`
+      for (const { bridges } of running())
         for (const { bridge, state, skipped } of bridges)
-          if (call !== 'ended' && skipped === null && isKind(bridge))
-            counts.set(keyOf(bridge, state), (counts.get(keyOf(bridge, state)) ?? 0) + 1)
-      for (const bridge of kinds)
+          if (skipped === null && isKind(bridge)) counts.set(keyOf(bridge, state), (counts.get(keyOf(bridge, state)) ?? 0) + 1)
+      for (const bridge of callBridgeKinds)
         for (const state of callBridgeStates) this.set({ bridge, state }, counts.get(keyOf(bridge, state)) ?? 0)
     }
   })
@@ -47,14 +43,11 @@ export function callBridgeMetrics(): CallBridgeFigures {
   })
   return {
     registry,
-    follow: (running) => {
-      escalator = running
-      running.events.subscribe((event) => {
-        if (event.type !== 'bridge' || !isKind(event.bridge.bridge)) return
-        const { bridge, state, skipped } = event.bridge
-        if (skipped === null) changes.inc({ bridge, state })
-        else skips.inc({ bridge })
-      })
+    take: (event) => {
+      if (event.type !== 'call-bridge' || !isKind(event.bridge)) return
+      const { bridge, state, skipped } = event
+      if (skipped === null) changes.inc({ bridge, state })
+      else skips.inc({ bridge })
     }
   }
 }

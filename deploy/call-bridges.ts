@@ -5,6 +5,7 @@ import {
   type BridgedCall,
   type BridgeTimes,
   type CallBridge,
+  type CallBridgeKind,
   type CallContext,
   type Clock,
   InfraFabricError,
@@ -28,10 +29,13 @@ export interface CallBridgeParts {
 /** Q.850: whoever hung up or declined meant it, and is not called again. */
 const [normal, rejected] = [16, 21]
 
-const skipping = (name: string, skipped: string, detail: string): CallBridge => ({
+const skipping = (name: CallBridgeKind, skipped: string, detail: string): CallBridge => ({
   name,
   open: () => ({ ok: false, skipped, detail })
 })
+
+const named = (name: CallBridgeKind, bridge: CallBridge | null): CallBridge | null =>
+  bridge === null ? null : { ...bridge, name }
 
 /** What bridges are opened for a call that an expert has answered. */
 export function callBridges(config: CallBridgesConfig, parts: CallBridgeParts): (wish: BridgeWish) => readonly CallBridge[] {
@@ -67,8 +71,8 @@ export function callBridges(config: CallBridgesConfig, parts: CallBridgeParts): 
 
   return ({ ndiVideo }) => [
     ...h323Bridges(),
-    parts.webrtc() ?? skipping('webrtc', 'webrtc.off', 'browsers are off (webrtc.enabled)'),
-    ...(ndiVideo ? [parts.ndi() ?? skipping('ndi', 'ndi.off', 'NDI is off (ndi.enabled)')] : [])
+    named('webrtc', parts.webrtc()) ?? skipping('webrtc', 'webrtc.off', 'browsers are off (webrtc.enabled)'),
+    ...(ndiVideo ? [named('ndi', parts.ndi()) ?? skipping('ndi', 'ndi.off', 'NDI is off (ndi.enabled), or has no runtime')] : [])
   ]
 }
 

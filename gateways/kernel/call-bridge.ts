@@ -4,6 +4,9 @@ import type { CallContext } from './context.ts'
 export const callBridgeStates = ['IDLE', 'CONNECTING', 'ACTIVE', 'DEGRADED', 'FAILED', 'CLOSED'] as const
 export type CallBridgeState = (typeof callBridgeStates)[number]
 
+export const callBridgeKinds = ['h323', 'webrtc', 'ndi'] as const
+export type CallBridgeKind = (typeof callBridgeKinds)[number]
+
 /** A file that the conference of a call is to see. */
 export interface BridgedEvidence {
   readonly name: string
@@ -42,7 +45,7 @@ export interface CallBridgeSession {
 
 /** The port through which whoever has a call opens a bridge for it. */
 export interface CallBridge {
-  /** What kind it is: `h323`, `webrtc`, `ndi`. */
+  /** What kind it is, one of {@link callBridgeKinds} in the suite. */
   readonly name: string
   /** Whom it leads to, where a call may have several of a kind. */
   readonly target?: string

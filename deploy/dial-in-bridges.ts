@@ -1,0 +1,92 @@
+/** The bridges of experts who call in: as for those who are called out, with what the configuration lets them have. */
+import { type BridgeView, type BridgeWish, type Escalator, type RunningBridges, runBridges } from '#escalate'
+import type { CallBridge, CallBridgeState, Clock, Log, Witness } from '#kernel'
+import type { CallSnapshot } from '#sip'
+import type { SuiteEvent } from './events.ts'
+
+/** The bridges of one call. */
+export interface CallBridgesView {
+  readonly traceId: string
+  /** Null for an expert who called in. */
+  readonly escalation: string | null
+  readonly expert: string
+  readonly conference: string
+  readonly state: CallBridgeState
+  readonly bridges: readonly BridgeView[]
+}
+
+/** Of every call of an expert that is not over, called out or in. */
+export function bridgedCalls(escalator: Escalator | null, dialIns: DialInBridges | null): readonly CallBridgesView[] {
+  const escalated = (escalator?.list() ?? [])
+    .filter(({ state }) => state === 'connected')
+    .map(({ id, trace_id, conference, legs, bridge_state, bridges }) => {
+      const branch = legs[0]!.branches.find(({ state }) => state === 'connected')
+      const expert = branch?.expert ?? ''
+      return { traceId: branch?.call_trace_id ?? trace_id, escalation: id, expert, conference, state: bridge_state, bridges }
+    })
+  return [...escalated, ...(dialIns?.list() ?? [])]
+}
+
+export interface DialInPorts {
+  readonly calls: () => readonly CallSnapshot[]
+  readonly isExpert: (id: string) => boolean
+  readonly bridges: (wish: BridgeWish) => readonly CallBridge[]
+  readonly emit: (event: SuiteEvent) => void
+  readonly witness: Witness
+  readonly clock: Clock
+  readonly log: Log
+}
+
+export interface DialInBridges {
+  readonly take: (event: SuiteEvent) => void
+  readonly list: () => readonly CallBridgesView[]
+  /** Ends all, and resolves when nothing is left of them. Idempotent. */
+  readonly close: () => Promise<void>
+}
+
+interface DialIn {
+  readonly call: Omit<CallBridgesView, 'state' | 'bridges'>
+  readonly running: RunningBridges
+  readonly over: AbortController
+}
+
+/** @param kinds of bridges that are opened */
+export function dialInBridges(kinds: readonly string[], ports: DialInPorts): DialInBridges {
+  const { calls, isExpert, bridges, emit, witness, clock, log } = ports
+  const open = new Map<string, DialIn>()
+  let isClosed = false
+
+  const begin = (traceId: string, conference: string) => {
+    const found = calls().find((call) => call.traceId === traceId)
+    if (isClosed || found?.direction !== 'inbound' || found.expertId === null || !isExpert(found.expertId)) return
+    const expert = found.expertId
+    const running = runBridges({ clock, log, witness }, {}, ({ view, previous }) =>
+      emit({ type: 'call-bridge', at: clock.now(), traceId, previous, ...view })
+    )
+    const over = new AbortController()
+    open.set(traceId, { call: { traceId, escalation: null, expert, conference }, running, over })
+    const context = { traceId, log: log.child({ traceId }), signal: over.signal, now: clock.now }
+    const wanted = bridges({ conference, ndiVideo: kinds.includes('ndi') }).filter(({ name }) => kinds.includes(name))
+    running.start(wanted, context, { conference, expertId: expert })
+  }
+
+  const end = async (traceId: string): Promise<void> => {
+    const found = open.get(traceId)
+    if (found === undefined) return
+    found.over.abort()
+    await found.running.stop('call.ended')
+    open.delete(traceId)
+  }
+
+  return {
+    take: (event) => {
+      if (event.type === 'established' && !open.has(event.traceId)) begin(event.traceId, event.conference)
+      else if (event.type === 'ended') void end(event.traceId)
+    },
+    list: () => [...open.values()].map(({ call, running }) => ({ ...call, state: running.state(), bridges: running.views() })),
+    close: async () => {
+      isClosed = true
+      await Promise.all([...open.keys()].map(end))
+    }
+  }
+}
