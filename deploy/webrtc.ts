@@ -28,6 +28,10 @@ export interface WebRtcPorts {
   readonly witness: Witness
   readonly clock: Clock
   readonly log: Log
+  /** Folder of the evidence. */
+  readonly evidenceFolder: string
+  /** Shows a text on the telephone of a call. @returns whether it took it; null where it cannot be asked */
+  readonly showOn: (call: string, text: string) => Promise<boolean | null>
 }
 
 /** Browsers as the suite runs them. */
@@ -122,10 +126,18 @@ export async function startWebRtc(config: SuiteConfig, ports: WebRtcPorts): Prom
   })
   const calls = followCalls(guard, clock)
   try {
+    const evidence = await startEvidence(config, ports.evidenceFolder, {
+      rooms,
+      witness,
+      clock,
+      log: log.child({ of: 'evidence' }),
+      showOn: ports.showOn
+    })
     const council = await startCouncilService(
       { address, port: webrtc.port, tls: webrtc.tls, url: webrtc.url, seatMs: webrtc.seatHours * hourMs },
       {
         rooms: councilRooms(rooms, media),
+        evidence: evidence.pages,
         calls,
         admit: admission(config, ports),
         roleOf: (id) => guard.registry().byId(id)?.role,
@@ -135,6 +147,7 @@ export async function startWebRtc(config: SuiteConfig, ports: WebRtcPorts): Prom
         log
       }
     )
+    evidence.servedAt(council.url)
     return {
       council,
       rooms,

@@ -18,6 +18,7 @@ export type {
   BrowserLeg,
   ConnectionChange,
   CouncilCalls,
+  CouncilEvidence,
   CouncilPorts,
   CouncilRooms,
   RosterMember,

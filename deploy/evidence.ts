@@ -1,0 +1,146 @@
+/** Evidence in the suite: a session for each call that is in a conference, the files, and links for those who have no page. */
+import { type CallBridgeSession, type CallContext, type Clock, errorCode, type Log, type Witness } from '#kernel'
+import type { Rooms } from '#media'
+import {
+  type CouncilEvidence,
+  createEvidence,
+  createEvidencePages,
+  createPageLinks,
+  type Evidence,
+  type EvidenceItem,
+  openEvidenceStore
+} from '#webrtc'
+import type { SuiteConfig } from './config.ts'
+import type { SuiteEvent } from './events.ts'
+
+/** A participant behind a telephone, and the link that it was given. */
+export interface GivenLink {
+  readonly call: string
+  readonly conference: string
+  readonly participant: string
+  readonly url: string
+  readonly expiresAt: number
+  /** Whether the telephone has taken it; null while it is asked, and where it cannot be. */
+  readonly shown: boolean | null
+}
+
+export interface RunningEvidence extends Evidence {
+  /** What of the page's server is evidence's. */
+  readonly pages: CouncilEvidence
+  /** Is to be told what the suite tells. */
+  readonly take: (event: SuiteEvent) => void
+  /** Where the page is reached, once it runs. */
+  readonly servedAt: (url: string) => void
+  /** Links of the telephones in calls that have evidence. */
+  readonly links: () => readonly GivenLink[]
+}
+
+export interface EvidenceParts {
+  readonly rooms: Pick<Rooms, 'openData'>
+  readonly witness: Witness
+  readonly clock: Clock
+  readonly log: Log
+  /** Shows a text on the telephone of a call. @returns whether it took it; null where it cannot be asked */
+  readonly showOn: (call: string, text: string) => Promise<boolean | null>
+}
+
+interface OpenCall {
+  readonly conference: string
+  readonly participant: string
+  readonly session: CallBridgeSession
+}
+
+const minuteMs = 60_000
+
+/** Opens the folder of the evidence. @throws {Error} of the file system */
+export async function startEvidence(
+  { evidence: config }: SuiteConfig,
+  folder: string,
+  parts: EvidenceParts
+): Promise<RunningEvidence> {
+  const { rooms, witness, clock, log, showOn } = parts
+  const megabyte = 1 << 20
+  const store = await openEvidenceStore(
+    folder,
+    {
+      mostBytes: config.fileMegabytes * megabyte,
+      mostBytesOfTrace: config.callMegabytes * megabyte,
+      mostFilesOfTrace: config.callFiles,
+      mostBytesInAll: config.totalMegabytes * megabyte,
+      mediaTypes: config.mediaTypes
+    },
+    log,
+    clock.now
+  )
+  const evidence = createEvidence({ store, openData: rooms.openData, witness, clock, log })
+  const pages = createEvidencePages(evidence, { openData: rooms.openData, clock, log })
+  const pageLinks = createPageLinks(evidence, store, config.linkMinutes * minuteMs, clock, log)
+  const calls = new Map<string, OpenCall>()
+  const given = new Map<string, GivenLink>()
+  let baseUrl = ''
+
+  /** A telephone that has seen no link, or one that is soon over, gets one. */
+  function show(call: string, { name }: EvidenceItem): void {
+    const open = calls.get(call)
+    if (open === undefined) return
+    const before = given.get(call)
+    if (before !== undefined && before.expiresAt - clock.now() > minuteMs) return
+    const { conference, participant } = open
+    const { path, expiresAt } = pageLinks.make(call, participant)
+    const url = `${baseUrl}${path}`
+    const link = { call, conference, participant, url, expiresAt, shown: null }
+    given.set(call, link)
+    showOn(call, `Evidence of this call (${name}): ${url}`).then(
+      (shown) => {
+        if (given.get(call) === link) given.set(call, { ...link, shown })
+        record('evidence_link_given', call, { participant, shown, expiresAt: new Date(expiresAt).toISOString() })
+      },
+      (error: unknown) => log.warn({ code: errorCode(error), call }, 'a telephone was not shown the link')
+    )
+  }
+
+  function record(event: string, traceId: string, payload: { readonly [name: string]: string | boolean | null }): void {
+    witness
+      .record({ component: 'IF.bridge.evidence', event, traceId, payload })
+      .catch((error: unknown) => log.error({ code: errorCode(error), event }, 'entry not recorded'))
+  }
+
+  evidence.onOffered(show)
+
+  return {
+    ...evidence,
+    pages: { upgrade: pages.upgrade, left: pages.left, serve: pageLinks.serve },
+    servedAt: (url) => {
+      baseUrl = url
+    },
+    links: () => [...given.values()],
+    take: (event) => {
+      if (event.type === 'established') {
+        const { traceId, parentTraceId, conference, participant } = event
+        const context: CallContext = {
+          traceId,
+          ...(parentTraceId === undefined ? {} : { parentTraceId }),
+          log: log.child({ traceId }),
+          signal: new AbortController().signal,
+          now: clock.now
+        }
+        const opened = evidence.bridge.open(context, { conference, expertId: participant })
+        if (!opened.ok) {
+          log.warn({ code: opened.skipped, call: traceId }, 'a call has no evidence')
+          return
+        }
+        calls.set(traceId, { conference, participant, session: opened.session })
+        for (const item of evidence.ofCall(traceId) ?? []) show(traceId, item)
+      } else if (event.type === 'ended') {
+        const call = calls.get(event.traceId)
+        calls.delete(event.traceId)
+        given.delete(event.traceId)
+        void call?.session.close('call ended')
+      }
+    },
+    close: async () => {
+      pages.close()
+      await evidence.close()
+    }
+  }
+}
