@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto'
 import { once } from 'node:events'
+import { closeSync, openSync, readFileSync, readSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -91,6 +92,100 @@ onBothStores(
     await t.throwsAsync(chassis.grant('box', 'other', 1000, 1), { code: 'chassis.service' })
   }
 )
+
+/** Everything that a process has in memory that can be read. @see proc_pid_mem(5) */
+function memoryOf(pid: number): Buffer[] {
+  const found: Buffer[] = []
+  const memory = openSync(`/proc/${pid}/mem`, 'r')
+  try {
+    for (const line of readFileSync(`/proc/${pid}/maps`, 'latin1').split('\n')) {
+      const [range, rights] = line.split(' ')
+      if (range === undefined || !rights?.startsWith('rw')) continue
+      const [from, until] = range.split('-').map((text) => Number.parseInt(text, 16)) as [number, number]
+      if (until - from > 64 << 20) continue
+      const octets = Buffer.alloc(until - from)
+      try {
+        found.push(octets.subarray(0, readSync(memory, octets, 0, octets.length, from)))
+      } catch {
+        // reserved and not there
+      }
+    }
+  } finally {
+    closeSync(memory)
+  }
+  return found
+}
+
+test('the memory of a sandbox’s process holds what a service answered, and not its secret', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'chassis-'))
+  const witnessed = witnessedStore(await openStore({ kind: 'sqlite', path: join(folder, 'state.db') }), null)
+  const chassis = createChassis(witnessed, { folder, services: council })
+  // uses the credential and goes on for ever
+  const module = buildModule({
+    imports: [imports.credentialOpen, imports.credentialUse, imports.fdWrite],
+    functions: [
+      {
+        code: [
+          ...[[0, 7, 512].flatMap(op.constant), op.call(0), op.drop, op.load(512)].flat(),
+          ...[[64, 13, 1024, 256, 516].flatMap(op.constant), op.call(1), op.drop].flat(),
+          ...[[1, 640, 1, 656].flatMap(op.constant), op.call(2), op.drop].flat(),
+          ...op.forever([])
+        ]
+      }
+    ],
+    data: [
+      { at: 0, octets: 'council' },
+      { at: 64, octets: 'words to sign' },
+      { at: 640, octets: Buffer.from([0, 0, 0, 0, 1, 0, 0, 0]) }
+    ]
+  })
+  try {
+    await chassis.create({ id: 'box', swarm: 'alpha', module })
+    await chassis.grant('box', 'council', 60_000, 5)
+    const stop = new AbortController()
+    const begun = Promise.withResolvers<void>()
+    const running = chassis.start('box', { signal: stop.signal, log: () => begun.resolve() })
+    await begun.promise
+    const pids = readFileSync(`/proc/${process.pid}/task/${process.pid}/children`, 'latin1').trim().split(' ').map(Number)
+    const answer = createHmac('sha256', secret).update('words to sign').digest()
+    const readable = (pid: number): Buffer[] => {
+      try {
+        return memoryOf(pid)
+      } catch {
+        // of another test, and over
+        return []
+      }
+    }
+    const own = pids.map(readable).filter((parts) => parts.some((octets) => octets.includes(answer)))
+    t.is(own.length, 1)
+    t.false(own[0]!.some((octets) => octets.includes(secret)))
+    stop.abort()
+    t.is((await running).outcome, 'stopped')
+  } finally {
+    await chassis.close()
+    await witnessed.close()
+    await rm(folder, { recursive: true })
+  }
+})
+
+test('a process that waits is used once, and another takes its place; those left are gone at the end', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'chassis-'))
+  const witnessed = witnessedStore(await openStore({ kind: 'sqlite', path: join(folder, 'state.db') }), null)
+  const chassis = createChassis(witnessed, { folder, services: new Map(), warm: 2 })
+  try {
+    await chassis.create({ id: 'box', swarm: 'alpha', module: exiting(5) })
+    for (let run = 0; run < 3; run++) t.is((await chassis.start('box')).code, 5)
+    await t.throwsAsync(chassis.start('none'), { code: 'chassis.unknown' })
+    await chassis.close()
+    await chassis.close()
+    t.is((await chassis.start('box')).code, 5)
+    t.throws(() => createChassis(witnessed, { folder, services: new Map(), warm: 65 }), { code: 'chassis.warm' })
+  } finally {
+    await chassis.close()
+    await witnessed.close()
+    await rm(folder, { recursive: true })
+  }
+})
 
 test('a service over HTTP is reached at its own origin only, and its secret does not come back', async (t) => {
   const seen: string[] = []

@@ -9,6 +9,7 @@ import type { WitnessedStore, WitnessedTransaction } from '#store'
 import { errno } from './guest/errno.ts'
 import { defaultLimits, type Limits, limitsWith } from './limits.ts'
 import { checkModule, pageOctets } from './module.ts'
+import { createWarmProcesses } from './process.ts'
 import { createReputations, type Reputations } from './reputations.ts'
 import { maxInputOctets, type RaiseHazard, type RunResult, runModule } from './run.ts'
 import type { AuditRecord, Grant, LogPart, Sandbox, SandboxEvent, SandboxState } from './sandbox.ts'
@@ -44,6 +45,8 @@ export interface ChassisConfig {
   readonly hazards?: readonly string[]
   /** Where hazards go that runs raise; they are recorded, and go nowhere, without. */
   readonly escalate?: EscalateHazard
+  /** Processes that wait for a module, 0 to 64; 0 when it is not given. {@link Chassis.close} ends them. */
+  readonly warm?: number
 }
 
 /** A hazard that a run has raised. */
@@ -107,6 +110,8 @@ export interface Chassis extends Slos, Reputations {
   readonly revoke: (sandbox: string, grant: string) => Promise<Grant | null>
   readonly grants: (sandbox?: string) => Promise<Grant[]>
   readonly audit: (id: string) => Promise<AuditRecord[]>
+  /** Ends processes that wait; the store stays open. Idempotent. */
+  readonly close: () => Promise<void>
 }
 
 /**
@@ -144,7 +149,9 @@ function checked(id: string, of = 'sandbox'): string {
 }
 
 export function createChassis(witnessed: WitnessedStore, config: ChassisConfig): Chassis {
-  const { folder, services, hazards: known = defaultHazards, escalate } = config
+  const { folder, services, hazards: known = defaultHazards, escalate, warm = 0 } = config
+  if (!(Number.isInteger(warm) && warm >= 0 && warm <= 64)) throw fail('warm', `${warm} processes that wait: expected 0 to 64`)
+  const processes = createWarmProcesses(warm)
   const { store, transact } = witnessed
   const { bookRun, judgeAfter, forget, ...slos } = createSlos(witnessed)
   const modulePlace = (sha256: string): string => join(folder, `${sha256}.wasm`)
@@ -418,7 +425,12 @@ export function createChassis(witnessed: WitnessedStore, config: ChassisConfig):
       const stopping = new AbortController()
       const over = new AbortController()
       const stop = (): void => stopping.abort()
-      const sandbox = await begin(id)
+      // it starts while the store is asked
+      const waiting = processes.take()
+      const sandbox = await begin(id).catch((error: unknown) => {
+        waiting.child.kill('SIGKILL')
+        throw error
+      })
       signal?.addEventListener('abort', stop, { once: true })
       if (signal?.aborted) stop()
       const watching = (async () => {
@@ -431,6 +443,7 @@ export function createChassis(witnessed: WitnessedStore, config: ChassisConfig):
         if (createHash('sha256').update(module).digest('hex') !== sandbox.module)
           throw fail('module.changed', `the module of ${id} is not what it was made with`)
         result = await runModule(module, {
+          process: waiting,
           limits: sandbox.limits,
           args: [id, ...args],
           input,
@@ -444,6 +457,7 @@ export function createChassis(witnessed: WitnessedStore, config: ChassisConfig):
           }
         })
       } catch (error) {
+        waiting.child.kill('SIGKILL')
         const usage = { cpuMs: 0, wallMs: 0, pages: 0, hostCalls: 0, logOctets: 0, logOctetsDropped: 0 }
         const message = error instanceof Error ? error.message : String(error)
         await finish(sandbox, { outcome: 'invalid', code: null, message, output: Buffer.alloc(0), usage })
@@ -535,6 +549,7 @@ export function createChassis(witnessed: WitnessedStore, config: ChassisConfig):
       const prefix = id === undefined ? 'sandbox-grant/' : keys.grant(checked(id), '')
       return (await all<Grant>(prefix)).map(({ value }) => value)
     },
-    audit: async (id) => (await all<AuditRecord>(keys.audit(checked(id), ''))).map(({ value }) => value)
+    audit: async (id) => (await all<AuditRecord>(keys.audit(checked(id), ''))).map(({ value }) => value),
+    close: processes.close
   }
 }

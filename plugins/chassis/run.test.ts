@@ -4,12 +4,14 @@ import { existsSync, readFileSync } from 'node:fs'
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Duplex } from 'node:stream'
 import { setTimeout as pause } from 'node:timers/promises'
-import test from 'ava'
+import test, { type ExecutionContext } from 'ava'
 import { DecodeError } from '#kernel'
 import { defaultLimits } from './limits.ts'
 import { mustWait } from './meter.ts'
 import { checkModule, maxTableEntries } from './module.ts'
+import type { SandboxProcess } from './process.ts'
 import { type RunOptions, runModule } from './run.ts'
 import { buildModule, imports, type ModuleParts, op } from './testing/module-builder.ts'
 
@@ -186,6 +188,83 @@ test('a hazard reaches the host by name, with a summary that is text of at most 
   t.is((await run(raising('safety', Buffer.from([0xc3, 0x28])), { raiseHazard })).code, 28)
   t.is((await run(raising('safety', 'nobody listens'))).code, 76)
   t.is(raised.length, 2)
+})
+
+/** A process in place of a sandbox's, which says what it likes on the channel. */
+function impostor(t: ExecutionContext, script: string): SandboxProcess {
+  const child = spawn(process.execPath, ['-e', `const { readSync, writeSync } = require('node:fs')\n${script}`], {
+    env: {},
+    stdio: ['ignore', 'ignore', 'pipe', 'pipe']
+  })
+  t.teardown(() => child.kill('SIGKILL'))
+  const stream = child.stdio[3] as Duplex
+  stream.on('error', () => {})
+  return { child, stream, words: child.stderr, closed: once(child, 'close').then(() => null) }
+}
+const frame = `
+  const frame = (head, body = Buffer.alloc(0)) => {
+    const text = Buffer.from(typeof head === 'string' ? head : JSON.stringify(head))
+    const lengths = Buffer.alloc(8)
+    lengths.writeUInt32LE(text.length, 0)
+    lengths.writeUInt32LE(body.length, 4)
+    return Buffer.concat([lengths, text, body])
+  }
+  const ask = (head, body) => {
+    writeSync(3, frame(head, body))
+    const lengths = Buffer.alloc(8)
+    readSync(3, lengths, 0, 8, null)
+    const rest = Buffer.alloc(lengths.readUInt32LE(0) + lengths.readUInt32LE(4))
+    for (let at = 0; at < rest.length; ) at += readSync(3, rest, at, rest.length - at, null)
+    return rest
+  }
+  const stay = () => setInterval(() => {}, 1000)
+`
+const idle = buildModule({ functions: [{ code: [] }] })
+
+test('memory outside the module counts too: a process that outgrows its caps is killed', async (t) => {
+  const grown = impostor(t, `${frame} ask({ op: 'begin' }); globalThis.kept = Buffer.alloc(400 << 20, 1); stay()`)
+  const { outcome, message } = await runModule(idle, { limits, process: grown })
+  t.is(outcome, 'memory')
+  t.regex(message!, /its process holds \d+ octets/)
+})
+
+test('forged questions end the process: unknown, unreadable, too long, two at once, before the answer, and a forged end', async (t) => {
+  const cases: [script: string, outcome: string, message: RegExp][] = [
+    [`ask({ op: 'constructor' }); stay()`, 'protocol', /what there is not/],
+    [`ask({ op: '__proto__' }); stay()`, 'protocol', /what there is not/],
+    [`ask({ op: 7 }); stay()`, 'protocol', /cannot be read/],
+    [`ask('{"op":'); stay()`, 'protocol', /cannot be read/],
+    [`writeSync(3, Buffer.alloc(8, 0xff)); stay()`, 'protocol', /too long/],
+    [`writeSync(3, Buffer.concat([frame({ op: 'begin' }), frame({ op: 'started' })])); stay()`, 'protocol', /before the answer/],
+    [`ask({ op: 'end', how: 'exit', code: 'none' }); stay()`, 'protocol', /as no sandbox ends/],
+    [`ask({ op: 'end', how: 'deadline' }); stay()`, 'protocol', /as no sandbox ends/],
+    [`writeSync(3, Buffer.alloc(4)); stay()`, 'deadline', /not done/],
+    [`process.exit(0)`, 'crashed', /ended by itself/]
+  ]
+  for (const [script, outcome, message] of cases) {
+    const found = await runModule(idle, {
+      limits: { ...limits, deadlineMs: outcome === 'deadline' ? 500 : limits.deadlineMs },
+      process: impostor(t, frame + script)
+    })
+    t.is(found.outcome, outcome, script)
+    t.regex(found.message!, message, script)
+  }
+})
+
+test('a forged question reaches no directory, no credential and no hazard that was not given', async (t) => {
+  const answers = impostor(
+    t,
+    `${frame}
+    const said = ['open', 'read', 'write', 'list', 'rename', 'credentialOpen', 'credentialUse', 'raiseHazard'].map((op) => {
+      const head = { op, dir: 3, fd: 3, path: '/etc/passwd', toDir: 3, toPath: 'x', length: 10, offset: null, service: 'council', handle: 1, hazard: 'safety' }
+      return JSON.parse(ask(head).toString()).errno
+    })
+    ask({ op: 'output' }, Buffer.from(JSON.stringify(said)))
+    ask({ op: 'end', how: 'exit', code: 0 })`
+  )
+  const { outcome, output } = await runModule(idle, { limits, process: answers })
+  t.is(outcome, 'exit')
+  t.deepEqual(JSON.parse(output.toString()), [8, 8, 8, 8, 8, 76, 76, 76])
 })
 
 test('modules that ask for what there is not are refused before anything is started', (t) => {

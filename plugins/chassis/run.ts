@@ -1,13 +1,11 @@
-import { spawn } from 'node:child_process'
-import type { Duplex } from 'node:stream'
-import { fileURLToPath } from 'node:url'
 import type { JsonObject } from '#kernel'
 import { errno } from './guest/errno.ts'
 import { encodeFrame, maxBodyOctets, maxHeadOctets } from './guest/frame.ts'
 import type { Limits } from './limits.ts'
 import { mustWait, readProcess } from './meter.ts'
-import { checkModule, pageOctets } from './module.ts'
-import { openScopes, type ScopedDirectory } from './scope.ts'
+import { type CheckedModule, checkModule, pageOctets } from './module.ts'
+import { makeProcess, type SandboxProcess } from './process.ts'
+import { openScopes, type ScopedDirectory, type Scopes } from './scope.ts'
 
 /** How a run ended. `exit` is the only one that the module chose itself. */
 export type Outcome =
@@ -67,26 +65,15 @@ export interface RunOptions {
   /** Told once when the module's own code begins. */
   readonly started?: () => void
   readonly signal?: AbortSignal
+  /** One that waits already; it is gone afterwards. Default: one that is made for this run. */
+  readonly process?: SandboxProcess
 }
 
 export const maxInputOctets = 1 << 20
 
-const guest = fileURLToPath(new URL('./guest/', import.meta.url))
 /** Of the process around the module: V8, Node, the module's code. */
 const processOctets = 192 << 20
 const meterEachMs = 20
-
-/** Ends the process with its host, however that ends: a loop or a stopped process would not see that its stream is closed. @see prctl(2) */
-const setpriv = '/usr/bin/setpriv'
-const setprivFlags = ['--pdeathsig', 'KILL', '--no-new-privs']
-
-const flags = [
-  '--permission',
-  `--allow-fs-read=${guest}*`,
-  '--disable-warning=ExperimentalWarning',
-  '--disallow-code-generation-from-strings',
-  '--max-old-space-size=64'
-]
 
 type Head = { readonly op: string; readonly [name: string]: unknown }
 type Reply = { readonly errno: number; readonly [name: string]: unknown }
@@ -122,8 +109,15 @@ function textOf(octets: Buffer): string | null {
 export async function runModule(octets: Uint8Array, options: RunOptions): Promise<RunResult> {
   const { limits, args = [], input = new Uint8Array(0), directories = [], credentials, raiseHazard, log, signal } = options
   const maximumPages = (limits.memoryMb << 20) / pageOctets
-  const module = checkModule(octets, maximumPages)
-  const scopes = await openScopes(directories, limits.writtenOctets)
+  let module: CheckedModule
+  let scopes: Scopes
+  try {
+    module = checkModule(octets, maximumPages)
+    scopes = await openScopes(directories, limits.writtenOctets)
+  } catch (error) {
+    options.process?.child.kill('SIGKILL')
+    throw error
+  }
   try {
     return await runChecked()
   } finally {
@@ -132,12 +126,7 @@ export async function runModule(octets: Uint8Array, options: RunOptions): Promis
 
   async function runChecked(): Promise<RunResult> {
     const beganMs = performance.now()
-    const child = spawn(setpriv, [...setprivFlags, process.execPath, ...flags, `${guest}main.ts`], {
-      env: {},
-      cwd: '/',
-      stdio: ['ignore', 'ignore', 'pipe', 'pipe']
-    })
-    const stream = child.stdio[3] as Duplex
+    const { child, stream, words, closed } = options.process ?? makeProcess()
     const output: Buffer[] = []
     const usage = { cpuMs: 0, wallMs: 0, pages: 0, hostCalls: 0, logOctets: 0, logOctetsDropped: 0 }
     let outputOctets = 0
@@ -260,8 +249,7 @@ export async function runModule(octets: Uint8Array, options: RunOptions): Promis
       const wrong = ended === null ? take() : null
       if (wrong !== null) end('protocol', wrong)
     })
-    stream.on('error', () => {})
-    child.stderr!.on('data', (part: Buffer) => {
+    words.on('data', (part: Buffer) => {
       if (engineWords.length < 4096) engineWords += part.toString('latin1').slice(0, 4096)
     })
 
@@ -271,13 +259,8 @@ export async function runModule(octets: Uint8Array, options: RunOptions): Promis
     signal?.addEventListener('abort', stop, { once: true })
     if (signal?.aborted) stop()
     try {
-      await new Promise<void>((resolve) => {
-        child.on('error', (error) => {
-          end('crashed', error.message)
-          resolve()
-        })
-        child.on('close', () => resolve())
-      })
+      const broken = await closed
+      if (broken !== null) end('crashed', broken.message)
     } finally {
       clearTimeout(deadline)
       clearInterval(metering)
