@@ -35,6 +35,12 @@ export function nodeHash(left: Uint8Array, right: Uint8Array): Buffer {
   return sha256(nodeInput)
 }
 
+/** Writes the hash of the node over two that lie side by side in `pairs`, from octet `from` on, to octet `at` of `out`. */
+export function writeNodeHash(pairs: Buffer, from: number, out: Buffer, at: number): void {
+  pairs.copy(nodeInput, 1, from, from + 2 * hashLength)
+  out.write(digest(nodeInput), at, hashLength, 'latin1')
+}
+
 /**
  * What is needed of a tree to append to it and to state its root: the roots of its perfect subtrees, largest first. One for each bit set in the
  * size, so 20 hashes for a million leaves.

@@ -3,7 +3,7 @@
  *
  * @see RFC 6962 §2.1; C2SP tlog-tiles
  */
-import { emptyRoot, hashLength, nodeHash } from './merkle.ts'
+import { emptyRoot, hashLength, nodeHash, writeNodeHash } from './merkle.ts'
 
 /** A tile is eight levels of the tree high. */
 export const tileHeight = 8
@@ -30,13 +30,17 @@ export function rootOfHashes(hashes: Uint8Array, from = 0, count = hashes.length
   return nodeHash(rootOfHashes(hashes, from, split), rootOfHashes(hashes, from + split, count - split))
 }
 
+const pairSlots = 2
+const slotsAt = (height: number): number => (height % tileHeight === 0 ? tileWidth : pairSlots)
+
 /** The tree of a log while it grows. */
 export class GrowingTree {
   #size = 0
-  /** Roots of the perfect subtrees, largest first: one for each bit set in the size. */
-  readonly #peaks: Buffer[] = []
-  /** The unfinished tile of each level. */
-  readonly #open: Buffer[] = []
+  /**
+   * The last hashes at each height: of the unfinished tile where tiles begin, else of the last pair. The hash at a position is in the slot of that number,
+   * modulo the slots there are, so that the two beneath a node lie side by side.
+   */
+  readonly #rows: Buffer[] = []
   readonly #completed: Tile[] = []
   readonly #changed = new Set<number>()
 
@@ -44,35 +48,52 @@ export class GrowingTree {
     return this.#size
   }
 
-  append(leaf: Buffer): void {
-    this.#put(0, this.#size, leaf)
-    let node = leaf
-    let height = 0
+  /** @param leaf 32 octets; copied */
+  append(leaf: Uint8Array): void {
     let position = this.#size
-    while (position % 2 === 1) {
-      node = nodeHash(this.#peaks.pop()!, node)
-      position = (position - 1) / 2
+    this.#row(0).set(leaf, this.#slot(0, position))
+    this.#grown(0, position)
+    for (let height = 0; position % 2 === 1; ) {
+      const row = this.#rows[height]!
+      const right = this.#slot(height, position)
       height++
-      if (height % tileHeight === 0) this.#put(height / tileHeight, position, node)
+      position = (position - 1) / 2
+      writeNodeHash(row, right - hashLength, this.#row(height), this.#slot(height, position))
+      this.#grown(height, position)
     }
-    this.#peaks.push(node)
     this.#size++
   }
 
-  #put(level: number, position: number, hash: Buffer): void {
-    const open = this.#open[level] ?? Buffer.allocUnsafe(tileWidth * hashLength)
-    this.#open[level] = open
-    const at = position % tileWidth
-    open.set(hash, at * hashLength)
+  #row(height: number): Buffer {
+    const row = this.#rows[height]
+    if (row !== undefined) return row
+    for (let next = this.#rows.length; next <= height; next++) this.#rows.push(Buffer.alloc(slotsAt(next) * hashLength))
+    return this.#rows[height]!
+  }
+
+  #slot(height: number, position: number): number {
+    return (position % slotsAt(height)) * hashLength
+  }
+
+  #grown(height: number, position: number): void {
+    if (height % tileHeight > 0) return
+    const level = height / tileHeight
     if (level > 0) this.#changed.add(level)
-    if (at < tileWidth - 1) return
-    this.#completed.push({ level, index: (position - at) / tileWidth, hashes: Buffer.from(open) })
+    if (position % tileWidth < tileWidth - 1) return
+    this.#completed.push({ level, index: Math.floor(position / tileWidth), hashes: Buffer.from(this.#rows[height]!) })
     this.#changed.delete(level)
   }
 
   root(): Buffer {
-    if (this.#peaks.length === 0) return emptyRoot
-    return this.#peaks.reduceRight((right, left) => nodeHash(left, right))
+    let root: Buffer | null = null
+    for (let height = 0; 2 ** height <= this.#size; height++) {
+      const nodes = Math.floor(this.#size / 2 ** height)
+      if (nodes % 2 === 0) continue
+      const at = this.#slot(height, nodes - 1)
+      const peak = this.#rows[height]!.subarray(at, at + hashLength)
+      root = root === null ? Buffer.from(peak) : nodeHash(peak, root)
+    }
+    return root ?? emptyRoot
   }
 
   /**
@@ -86,7 +107,7 @@ export class GrowingTree {
       return {
         level,
         index: (hashes - count) / tileWidth,
-        hashes: Buffer.from(this.#open[level]!.subarray(0, count * hashLength))
+        hashes: Buffer.from(this.#rows[level * tileHeight]!.subarray(0, count * hashLength))
       }
     })
     this.#changed.clear()
@@ -110,16 +131,13 @@ export class GrowingTree {
           `the last tile of level ${level} of a tree of ${size} leaves has ${count} hashes, got ${hashes.length} octets`
         )
       }
-      const open = Buffer.allocUnsafe(tileWidth * hashLength)
-      open.set(hashes)
-      tree.#open[level] = open
-      const ofLevel: Buffer[] = []
+      tree.#row(level * tileHeight).set(hashes)
       for (let from = 0; from < count; ) {
-        const peak = 2 ** Math.floor(Math.log2(count - from))
-        ofLevel.push(rootOfHashes(hashes, from, peak))
-        from += peak
+        const doublings = Math.floor(Math.log2(count - from))
+        // the last node at a height that is no right one of a pair: its position is even
+        if (doublings > 0) tree.#row(level * tileHeight + doublings).set(rootOfHashes(hashes, from, 2 ** doublings))
+        from += 2 ** doublings
       }
-      tree.#peaks.unshift(...ofLevel)
     }
     return tree
   }

@@ -35,13 +35,21 @@ export interface KeyChanges {
 /** A copy of ASCII text: what was cut out of a longer text, as by {@link numberedKey}, keeps all of that in memory. */
 export const ownText = (text: string): string => Buffer.from(text, 'latin1').toString('latin1')
 
-/** @param known producers as they are in the store, by id; left as it is */
-export function keyChanges(keys: readonly string[], places: readonly Place[], known: ReadonlyMap<string, Producer>): KeyChanges {
+/**
+ * @param ids of the keys, as {@link numberedKey} finds them
+ * @param known producers as they are in the store, by id; left as it is
+ */
+export function keyChanges(
+  keys: readonly string[],
+  ids: readonly (NumberedKey | null)[],
+  places: readonly Place[],
+  known: ReadonlyMap<string, Producer>
+): KeyChanges {
   const producers = new Map<string, { id: string; last: number; firstIndex: number; lastIndex: number }>()
   const single: { key: string; place: Place }[] = []
   keys.forEach((key, at) => {
     const place = places[at]!
-    const id = numberedKey(key)
+    const id = ids[at]!
     if (id === null) {
       single.push({ key, place })
       return

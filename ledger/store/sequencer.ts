@@ -64,14 +64,14 @@ interface Position {
 /** An append under way. */
 interface Flight {
   /** Keys of its items, from when it is sealed. */
-  keys: ReadonlyMap<string, unknown>
+  keys: ReadonlySet<string>
   /** Whether one before it failed meanwhile: it is not tried once more, so as not to overtake that one. */
   overFailed: boolean
 }
 
-/** What became of sealing: places of all items by their keys, and whether the store takes the commit that puts them there; null where all were in the log. */
+/** What became of sealing: places of all items, and whether the store takes the commit that puts them there; null where all were in the log. */
 interface Sealed {
-  readonly placed: ReadonlyMap<string, Place | null>
+  readonly places: readonly Place[]
   readonly taken: Promise<boolean> | null
 }
 
@@ -182,8 +182,10 @@ export async function openSequencer(
   }
 
   /** Places of those keys that are in the log. Keys that a producer has gone past are looked for among those it has used. */
-  const placesOf = async (keys: readonly string[]): Promise<Map<string, Place | null>> => {
-    const numbered = keys.map(numberedKey)
+  const placesOf = async (
+    keys: readonly string[],
+    numbered: readonly (NumberedKey | null)[]
+  ): Promise<ReadonlyMap<string, Place>> => {
     await learn(numbered)
     const single: string[] = []
     const used = new Map<string, Producer>()
@@ -195,7 +197,7 @@ export async function openSequencer(
         if (producer !== undefined && id.number <= producer.last) used.set(key, producer)
       }
     }
-    const found = new Map<string, Place | null>(single.length === 0 ? [] : await store.singleKeys(single))
+    const found = new Map<string, Place>(single.length === 0 ? [] : await store.singleKeys(single))
     if (used.size === 0) return found
     const from = Math.min(...[...used.values()].map(({ firstIndex }) => firstIndex))
     const to = Math.max(...[...used.values()].map(({ lastIndex }) => lastIndex)) + 1
@@ -240,26 +242,39 @@ export async function openSequencer(
       if (other === flight) break
       if (items.some(({ key }) => other.keys.has(key))) throw again('an append under way has keys of this one')
     }
-    const placed = await placesOf(items.map(({ key }) => key))
+    const ids = items.map(({ key }) => numberedKey(key))
+    const placed = await placesOf(
+      items.map(({ key }) => key),
+      ids
+    )
     if (position !== before) throw again('an append before this one failed')
+    const freshKeys = new Set<string>()
     const fresh: Item[] = []
-    for (const item of items) {
+    const freshIds: (NumberedKey | null)[] = []
+    for (let number = 0; number < items.length; number++) {
+      const item = items[number]!
       if (placed.has(item.key)) continue
-      placed.set(item.key, null)
+      freshKeys.add(item.key)
+      // one that was there already did not make it larger
+      if (freshKeys.size === fresh.length) continue
       fresh.push(item)
+      freshIds.push(ids[number]!)
     }
-    flight.keys = placed
-    if (fresh.length === 0) return { placed, taken: null }
+    flight.keys = freshKeys
+    if (fresh.length === 0) return { places: items.map(({ key }) => placed.get(key)!), taken: null }
     const { head, tree, signer } = before
     // the tree is the position's own and grows while it is sealed
     position = null
-    const { commit, places } = seal(fresh, head, tree, next === undefined ? [signer] : [signer, next], producers)
+    const { commit, places } = seal(fresh, freshIds, head, tree, next === undefined ? [signer] : [signer, next], producers)
     position = { head: commit.head, tree, signer: next ?? signer }
     for (const producer of commit.keyChanges.producers) producers.set(producer.id, producer)
+    const taken = take(commit)
+    if (fresh.length === items.length) return { places, taken }
+    const all = new Map(placed)
     fresh.forEach(({ key }, number) => {
-      placed.set(key, places[number]!)
+      all.set(key, places[number]!)
     })
-    return { placed, taken: take(commit) }
+    return { places: items.map(({ key }) => all.get(key)!), taken }
   }
 
   /** Has the store take a commit; after one that it did not take, whatever was sealed behind it stands nowhere. */
@@ -279,13 +294,13 @@ export async function openSequencer(
   }
 
   const append = async (items: readonly Item[], next?: NoteSigner, whenSealed?: () => void): Promise<readonly Place[]> => {
-    const flight: Flight = { keys: new Map(), overFailed: false }
+    const flight: Flight = { keys: new Set(), overFailed: false }
     underWay.push(flight)
     try {
       for (let times = 0; times < attempts; times++) {
-        const { placed, taken } = await inTurn(() => sealNext(flight, items, next))
+        const { places, taken } = await inTurn(() => sealNext(flight, items, next))
         whenSealed?.()
-        if (taken === null || (await taken)) return items.map(({ key }) => placed.get(key)!)
+        if (taken === null || (await taken)) return places
       }
       throw new InfraFabricError('ledger.store.busy', `other writers moved the head of the log ${attempts} times`)
     } catch (error) {
@@ -312,6 +327,7 @@ export async function openSequencer(
 /** Makes the commit that puts `items` behind `head`. `tree` grows by them. */
 function seal(
   items: readonly Item[],
+  ids: readonly (NumberedKey | null)[],
   head: Head,
   tree: GrowingTree,
   signers: readonly [NoteSigner, ...NoteSigner[]],
@@ -335,7 +351,8 @@ function seal(
     prev = sha256('sha256', data.subarray(start - 1, end), 'hex')
     data.writeUInt16BE(octets, at)
     places.push({ index: tree.size, hash: prev })
-    tree.append(Buffer.from(prev, 'hex'))
+    leaf.write(prev, 'hex')
+    tree.append(leaf)
     at = end
   }
   const keys = items.map(({ key }) => key)
@@ -347,13 +364,14 @@ function seal(
       segment: { first, count: items.length, data: ownOctets(data.subarray(0, at)) },
       tiles: tree.takeTiles(),
       keys,
-      keyChanges: keyChanges(keys, places, producers),
+      keyChanges: keyChanges(keys, ids, places, producers),
       erasableChanges: erasableChanges(items, first),
       head: { size: tree.size, lastHash: prev, checkpoint }
     }
   }
 }
 
+const leaf = Buffer.alloc(hashLength)
 let scratch = Buffer.alloc(0)
 const mostScratch = 4 << 20
 

@@ -12,7 +12,7 @@ import { openEntry } from '../log/entry.ts'
 import { hashLength } from '../log/merkle.ts'
 import { entriesOf } from '../log/segment.ts'
 import { GrowingTree, type Tile } from '../log/tree.ts'
-import { joinKeys, keyChanges, type Producer } from '../store/keys.ts'
+import { joinKeys, keyChanges, numberedKey, type Producer } from '../store/keys.ts'
 import type { Head, LogReader } from '../store/store.ts'
 import { startRedis } from './redis-server.ts'
 
@@ -152,7 +152,7 @@ async function commitsOf(log: LogReader, from: number): Promise<BareCommit[]> {
       data: Buffer.from(data),
       keys: joinKeys(keys),
       tiles: tree.takeTiles(),
-      producers: keyChanges(keys, places, new Map()).producers,
+      producers: keyChanges(keys, keys.map(numberedKey), places, new Map()).producers,
       head
     })
   }
