@@ -31,6 +31,8 @@ export interface Command {
   readonly operandValues?: readonly string[]
   /** Whether it talks to machines that are not of the suite. */
   readonly openWorld?: true
+  /** False where an agent has no use for it. */
+  readonly forAgents?: false
   readonly summary: string
   readonly options: readonly Option[]
   readonly load: () => Promise<{ readonly run: Run }>

@@ -820,6 +820,44 @@ export const commands: readonly Command[] = [
     load: () => import('./commands/witness-cost.ts')
   },
   {
+    words: ['evidence', 'share'],
+    operands: ['<file>'],
+    effect: 'changes',
+    paths: ['<file>'],
+    summary: 'shares a file with everybody in the conference of a call',
+    options: [
+      dataOption,
+      { name: 'trace', value: 'ID', summary: 'of the call or the escalation' },
+      { name: 'name', value: 'TEXT', summary: 'what it is called (default: name of the file)' },
+      { name: 'type', value: 'TYPE', summary: 'media type (default: by the end of its name)' }
+    ],
+    load: () => import('./commands/evidence-share.ts')
+  },
+  {
+    words: ['evidence', 'list'],
+    operands: [],
+    effect: 'reads',
+    summary: 'files that were shared, and who has them',
+    options: [
+      dataOption,
+      { name: 'trace', value: 'ID', summary: 'of this call or escalation' },
+      {
+        name: 'links',
+        forAgents: false,
+        summary: 'in place of these, the links of telephones: whoever has one reads the evidence of the call'
+      }
+    ],
+    load: () => import('./commands/evidence-list.ts')
+  },
+  {
+    words: ['evidence', 'erase'],
+    operands: ['<id>'],
+    effect: 'changes',
+    summary: 'take a file from all calls and from the disk',
+    options: [dataOption, { name: 'reason', value: 'TEXT', summary: 'why, for the log' }],
+    load: () => import('./commands/evidence-erase.ts')
+  },
+  {
     words: ['council', 'invite'],
     operands: ['<party>'],
     effect: 'changes',
@@ -1041,6 +1079,16 @@ export const commands: readonly Command[] = [
   ...coordinatorCommands,
   ...governorCommands,
   ...chassisCommands,
+  {
+    words: ['completion'],
+    operands: ['<shell>'],
+    effect: 'reads',
+    forAgents: false,
+    operandValues: ['bash', 'zsh', 'fish'],
+    summary: 'the script by which a shell completes commands, options and values',
+    options: [],
+    load: () => import('./commands/completion.ts')
+  },
   {
     words: ['mcp'],
     operands: [],

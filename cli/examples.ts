@@ -264,6 +264,11 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
   'chassis slo metrics': [{ line: 'ifctl chassis slo metrics', note: 'for Prometheus' }],
   'chassis reputation score': [{ line: 'ifctl chassis reputation score alpha' }],
   'chassis reputation history': [{ line: 'ifctl chassis reputation history alpha' }],
+  completion: [
+    { line: 'ifctl completion bash', note: 'for ~/.bashrc: source <(ifctl completion bash)' },
+    { line: 'ifctl completion zsh', note: 'as _ifctl in a folder of $fpath' },
+    { line: 'ifctl completion fish', note: 'as ~/.config/fish/completions/ifctl.fish' }
+  ],
   mcp: [
     {
       line: 'ifctl mcp --data ./var --read-only',

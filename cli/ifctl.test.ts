@@ -57,6 +57,19 @@ test('if-witness and if-optimise are the commands of their group, and say so', a
   })
 })
 
+test('if is the command too: for programs by its name, in shells where it is not the first word as it stands', async (t) => {
+  await withFolder(async (folder) => {
+    await symlink(shim, join(folder, 'if'))
+    const env = cleanEnvironment({ PATH: `${folder}:${join(process.execPath, '..')}:${process.env.PATH}` })
+    const { stdout } = await run('if', ['--version'], { env, cwd: folder })
+    for (const line of ['\\if --version', "'if' --version", 'command if --version', 'env if --version'])
+      for (const shell of ['bash', 'sh']) t.is((await run(shell, ['-c', line], { env })).stdout, stdout, `${shell}: ${line}`)
+    t.regex((await run('env', ['if', 'witness', 'query', '--help'], { env })).stdout, /^ifctl witness query\n/)
+    const bare = await t.throwsAsync(run('bash', ['-c', 'if --version'], { env }))
+    t.regex(bare!.message, /syntax error/)
+  })
+})
+
 test('help names every command and every exit code, on stdout', async (t) => {
   for (const args of [['help'], ['--help']]) {
     const { code, stdout, stderr } = await ifctl(args)

@@ -22,8 +22,9 @@ cd "$(dirname "$0")/.."
 #   python3-venv   fetches the NDI runtime, which comes in a Python package
 #   g++, pkg-config, flatbuffers-compiler and the libraries behind them: the worker process of mediasoup is compiled from its npm package
 #   ca-certificates, curl, iproute2, procps, util-linux   used by tests (addresses, process lists, full-disk test)
+#   zsh, fish      shells in which the completions of ifctl are tested
 #   sipvicious     scanners that the edge must withstand, for its tests
-packages='kamailio kamailio-tls-modules kamailio-websocket-modules kamailio-json-modules kamailio-extra-modules kamailio-utils-modules sip-tester sipvicious baresip-core libopus0 libbcg729-0 libavahi-client3 openssl redis-server chromium tshark gcc libc6-dev g++ pkg-config flatbuffers-compiler libflatbuffers-dev libssl-dev libuv1-dev libsrtp2-dev libusrsctp-dev libabsl-dev ca-certificates curl iproute2 procps python3-venv util-linux'
+packages='kamailio kamailio-tls-modules kamailio-websocket-modules kamailio-json-modules kamailio-extra-modules kamailio-utils-modules sip-tester sipvicious baresip-core libopus0 libbcg729-0 libavahi-client3 openssl redis-server chromium tshark gcc libc6-dev g++ pkg-config flatbuffers-compiler libflatbuffers-dev libssl-dev libuv1-dev libsrtp2-dev libusrsctp-dev libabsl-dev ca-certificates curl iproute2 procps python3-venv util-linux zsh fish'
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 fail() { say "$*"; exit 1; }
@@ -83,7 +84,7 @@ install_node_modules() {
   for binary in node_modules/node-linux-*/bin/node; do
     if [ -x "$binary" ]; then ln -sf "../${binary#node_modules/}" node_modules/.bin/node; fi
   done
-  for name in ifctl if-chassis if-coordinator if-governor if-optimise if-witness; do ln -sf ../../cli/ifctl.cjs "node_modules/.bin/$name"; done
+  for name in if ifctl if-chassis if-coordinator if-governor if-optimise if-witness; do ln -sf ../../cli/ifctl.cjs "node_modules/.bin/$name"; done
   printf '%s' "$wanted" >"$stamp"
 }
 

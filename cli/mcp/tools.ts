@@ -52,6 +52,7 @@ function offeredOperands({ operands, paths = [] }: Command, { files }: Scope): s
 export function toolCommands(commands: readonly Command[], scope: Scope): Map<string, Command> {
   const offered = commands.filter(
     (command) =>
+      command.forAgents !== false &&
       (command.effect === 'reads' || (command.effect === 'safe' && !scope.readOnly)) &&
       (command.paths ?? []).every((operand) => scope.files !== null || isOptional(operand))
   )
