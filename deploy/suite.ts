@@ -16,7 +16,7 @@ import {
   serveLedger,
   type Witnessing
 } from '#ledger'
-import { createMediaPlane, createStages, type MediaPlane, type Recorder, type RecorderEvent } from '#media'
+import { createMediaPlane, createStages, type MediaPlane, type Recorder, type RecorderEvent, type Stages } from '#media'
 import { type CallSnapshot, type SipApplicationStats, startSipApplication } from '#sip'
 import { callBridges } from './call-bridges.ts'
 import { callBridgeMetrics } from './call-bridges-metrics.ts'
@@ -25,7 +25,7 @@ import { newControlToken, removeControl, writeControl } from './control.ts'
 import { type DataLayout, layoutOf } from './data.ts'
 import { bridgedCalls, type CallBridgesView, type DialInBridges, dialInBridges } from './dial-in-bridges.ts'
 import { type EmbeddedEdge, startEmbeddedEdge } from './edge.ts'
-import { calleeByUri, directoryOf, escalateSettings, ownSigner, voucher } from './escalation.ts'
+import { calleeByUri, callsOverTls, directoryOf, escalateSettings, ownSigner, voucher } from './escalation.ts'
 import { type Part, parts, type SuiteEvent } from './events.ts'
 import { freeUdpRange } from './free-ports.ts'
 import { openGuard } from './guard.ts'
@@ -103,6 +103,7 @@ export interface Suite {
   /** Parts that tests and the demo look into. */
   readonly inside: {
     readonly media: MediaPlane
+    readonly stages: Stages
     /** Null where recordings are off. */
     readonly recorder: Recorder | null
     readonly witness: LocalWitness
@@ -363,9 +364,11 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
           clock,
           sign,
           ...(vouch === null ? {} : { vouch }),
-          ...(config.escalation.transfer === 'never' ? {} : { transferTo: (uri) => calleeByUri(guard.registry(), uri) }),
+          ...(config.escalation.transfer === 'never'
+            ? {}
+            : { transferTo: (uri) => calleeByUri(guard.registry(), uri, callsOverTls(config)) }),
           roleOf: (id) => guard.registry().byId(id)?.role ?? 'expert',
-          ...(config.restart === 'hang-up' ? {} : { takeUp: (uri) => calleeByUri(guard.registry(), uri) }),
+          ...(config.restart === 'hang-up' ? {} : { takeUp: (uri) => calleeByUri(guard.registry(), uri, callsOverTls(config)) }),
           openCalls: async (name) => {
             try {
               await witness.flush(spoolDeliveryMs)
@@ -393,7 +396,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
       'h323',
       async () => {
         const { startH323 } = await import('./h323.ts')
-        const directory = () => directoryOf(guard.registry())
+        const directory = () => directoryOf(guard.registry(), callsOverTls(config))
         const { parties } = guard.registry()
         return startH323(config, layout, {
           guard,
@@ -503,7 +506,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
   )
   const calling = createEscalator(escalateSettings(config), {
     calls: application.callsOut,
-    directory: () => directoryOf(guard.registry()),
+    directory: () => directoryOf(guard.registry(), callsOverTls(config)),
     witness,
     log: log.child({ part: 'escalation' }),
     clock,
@@ -573,7 +576,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
     }),
     escalator: calling,
     onEvent: (listener) => void listeners.add(listener),
-    inside: { media, recorder, witness, guard, edge, h323, webrtc, ndi },
+    inside: { media, stages, recorder, witness, guard, edge, h323, webrtc, ndi },
     stop: () => {
       stopped ??= stop()
       return stopped
@@ -619,7 +622,8 @@ async function serve(
     { webRtcRoutes },
     { ndiRoutes },
     { ndiMetrics },
-    { callBridgesRoutes }
+    { callBridgesRoutes },
+    { evidenceRoutes }
   ] = await Promise.all([
     import('./h323-routes.ts'),
     import('./h323-metrics.ts'),
@@ -628,7 +632,8 @@ async function serve(
     import('./webrtc-routes.ts'),
     import('./ndi-routes.ts'),
     import('./ndi-metrics.ts'),
-    import('./call-bridges-routes.ts')
+    import('./call-bridges-routes.ts'),
+    import('./evidence-routes.ts')
   ])
   const ownToken = newControlToken()
   const running = await serveLedger({
@@ -648,6 +653,7 @@ async function serve(
       ...callBridgesRoutes(bridged),
       ...recordingRoutes(recorder),
       ...webRtcRoutes(webrtc, conferences),
+      ...evidenceRoutes(() => webrtc()?.evidence ?? null),
       ...ndiRoutes(ndi, calls, conferences)
     ],
     registries: [h323Metrics(h323), ndiMetrics(ndi), ...registries],

@@ -32,6 +32,8 @@ export async function openBrowser(t: ExecutionContext, frequencyHz: number): Pro
       '--use-fake-ui-for-media-stream',
       '--use-fake-device-for-media-stream',
       `--use-file-for-fake-audio-capture=${file}`,
+      // in a network namespace there is nothing else
+      '--allow-loopback-in-peer-connection',
       '--autoplay-policy=no-user-gesture-required',
       // the edge of a test has the certificate of an authority of its own
       '--ignore-certificate-errors'

@@ -19,6 +19,11 @@ function reason(): string | null {
 
 /** Runs a script of this project in a network namespace of its own, where there is loopback and nothing else. @returns what it printed, read as JSON */
 export async function isolated(script: string, ...words: string[]): Promise<unknown> {
+  return isolatedFor(60_000, script, ...words)
+}
+
+/** The same with another time limit. */
+export async function isolatedFor(timeout: number, script: string, ...words: string[]): Promise<unknown> {
   const inside = 'ip link set lo up && exec "$@"'
   // the runtime keeps names of sources apart by files in the temporary folder, which it leaves behind
   const folder = mkdtempSync(join(tmpdir(), 'ndi-isolated-'))
@@ -26,7 +31,7 @@ export async function isolated(script: string, ...words: string[]): Promise<unkn
     const { stdout } = await promisify(execFile)(
       'unshare',
       [...namespace, 'sh', '-c', inside, 'sh', process.execPath, script, ...words],
-      { timeout: 60_000, killSignal: 'SIGKILL', maxBuffer: 1 << 22, encoding: 'utf8', env: { ...process.env, TMPDIR: folder } }
+      { timeout, killSignal: 'SIGKILL', maxBuffer: 1 << 22, encoding: 'utf8', env: { ...process.env, TMPDIR: folder } }
     )
     return JSON.parse(stdout.trim().split('\n').at(-1)!)
   } finally {

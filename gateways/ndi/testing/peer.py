@@ -1,6 +1,7 @@
 """An independent NDI program (ndi-python): sends or receives on this machine and tells in JSON lines what it did.
 
     peer.py send NAME FRAMES      UYVY 640x360, 30 a second, sound of 440 Hz and one metadata frame a second
+    peer.py flash NAME SECONDS    dark, and once a second ten pictures of white with a tone of 1 kHz
     peer.py receive NAME FRAMES   takes so many pictures, then tells what came
 """
 import hashlib
@@ -67,6 +68,36 @@ def send(name, frames):
     ndi.send_destroy(sender)
 
 
+def flash(name, seconds):
+    settings = ndi.SendCreate()
+    settings.ndi_name = name
+    settings.clock_video = True
+    sender = ndi.send_create(settings)
+    tell(event="sending")
+    dark = np.tile(np.array([128, 30], dtype=np.uint8), WIDTH * HEIGHT).reshape(HEIGHT, WIDTH, 2)
+    light = np.tile(np.array([128, 230], dtype=np.uint8), WIDTH * HEIGHT).reshape(HEIGHT, WIDTH, 2)
+    for number in range(30 * seconds):
+        bright = number % 30 < 10
+        audio = ndi.AudioFrameV3()
+        times = (np.arange(1600) + number * 1600) / 48000
+        audio.data = (0.5 * bright * np.sin(2 * math.pi * 1000 * times)).astype(np.float32).reshape(1, 1600)
+        audio.sample_rate, audio.no_channels, audio.no_samples = 48000, 1, 1600
+        audio.channel_stride_in_bytes = 1600 * 4
+        audio.FourCC = ndi.FOURCC_AUDIO_TYPE_FLTP
+        video = ndi.VideoFrameV2()
+        video.data = light if bright else dark
+        video.FourCC = ndi.FOURCC_VIDEO_TYPE_UYVY
+        video.xres, video.yres = WIDTH, HEIGHT
+        video.line_stride_in_bytes = WIDTH * 2
+        video.frame_rate_N, video.frame_rate_D = 30, 1
+        video.timecode = number * 333333
+        # the clock of the sender waits in the picture: what is heard goes out beside it
+        ndi.send_send_audio_v3(sender, audio)
+        ndi.send_send_video_v2(sender, video)
+    ndi.send_destroy(sender)
+    tell(event="sent")
+
+
 def find(name):
     settings = ndi.FindCreate()
     settings.extra_ips = "127.0.0.1"
@@ -91,24 +122,29 @@ def receive(name, frames):
     question = ndi.MetadataFrame()
     question.data = '<peer asks="more"/>'
     hashes, samples, texts, told, size = {}, 0, [], False, None
+    loudest, lightest, darkest = 0.0, 0, 255
     deadline = time.monotonic() + 30
     while len(hashes) < frames and time.monotonic() < deadline:
         kind, video, audio, metadata = ndi.recv_capture_v3(receiver, 200)
         if kind == ndi.FRAME_TYPE_VIDEO:
             size = [video.xres, video.yres]
+            luma = int(np.asarray(video.data).reshape(video.yres, -1)[video.yres // 2, video.xres + 1])
+            lightest, darkest = max(lightest, luma), min(darkest, luma)
             hashes[str(video.timecode)] = hashlib.sha256(np.ascontiguousarray(video.data).tobytes()).hexdigest()
             ndi.recv_free_video_v2(receiver, video)
             if not told:
                 told = ndi.recv_send_metadata(receiver, question)
         elif kind == ndi.FRAME_TYPE_AUDIO:
             samples += audio.no_samples
+            loudest = max(loudest, float(np.abs(np.asarray(audio.data)).max()))
             ndi.recv_free_audio_v3(receiver, audio)
         elif kind == ndi.FRAME_TYPE_METADATA:
             texts.append(metadata.data)
             ndi.recv_free_metadata(receiver, metadata)
-    tell(event="received", frames=len(hashes), size=size, hashes=hashes, samples=samples, metadata=texts)
+    tell(event="received", frames=len(hashes), size=size, hashes=hashes, samples=samples, metadata=texts,
+         loudest=loudest, lightest=lightest, darkest=darkest)
     ndi.recv_destroy(receiver)
 
 
 if __name__ == "__main__":
-    {"send": send, "receive": receive}[sys.argv[1]](sys.argv[2], int(sys.argv[3]))
+    {"send": send, "flash": flash, "receive": receive}[sys.argv[1]](sys.argv[2], int(sys.argv[3]))

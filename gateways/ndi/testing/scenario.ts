@@ -1,36 +1,14 @@
 /**
  * What the tests do inside a network namespace of their own: `node scenario.ts NAME` does one thing with the independent peer and tells it as JSON.
  */
-import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { join } from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
-import { createInterface } from 'node:readline'
 import { openFinder } from '../find.ts'
 import { openReceiver } from '../receive.ts'
-import { fetchedFolder, loadRuntime, type NdiRuntime } from '../runtime.ts'
+import { loadRuntime, type NdiRuntime } from '../runtime.ts'
 import { openSender } from '../send.ts'
+import { peer, type Told } from './peer.ts'
 import { testPicture } from './picture.ts'
-
-type Told = Record<string, unknown>
-
-/** Runs the peer; what it tells, by its event. */
-function peer(...words: string[]): { readonly told: (event: string) => Promise<Told>; readonly ended: Promise<number | null> } {
-  const python = join(fetchedFolder, 'bin/python3')
-  const child = spawn(python, [join(import.meta.dirname, 'peer.py'), ...words], { stdio: ['ignore', 'pipe', 'inherit'] })
-  const waiting = new Map<string, PromiseWithResolvers<Told>>()
-  const of = (event: string) => {
-    const known = waiting.get(event) ?? Promise.withResolvers<Told>()
-    waiting.set(event, known)
-    return known
-  }
-  createInterface({ input: child.stdout }).on('line', (line) => {
-    const facts = JSON.parse(line) as Told
-    of(String(facts.event)).resolve(facts)
-  })
-  const ended = new Promise<number | null>((resolve) => child.on('exit', resolve))
-  return { told: (event) => of(event).promise, ended }
-}
 
 /** The runtime keeps source names apart by files in the temporary folder: a network namespace alone does not. */
 const [peerName, suiteName] = [`Peer ${process.pid}`, `Suite ${process.pid}`]

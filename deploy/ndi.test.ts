@@ -1,0 +1,102 @@
+/** NDI through the whole suite, with an independent sender and receiver, in network namespaces that have nothing but loopback. */
+import { join } from 'node:path'
+import test from 'ava'
+import { isolatedFor, missing } from '../gateways/ndi/testing/isolated.ts'
+import { executablePath } from './testing/browser.ts'
+
+const scenario = join(import.meta.dirname, 'testing/ndi-suite.ts')
+const withinMs = 90_000
+const real = missing === null ? test.serial : test.serial.skip
+if (missing !== null) {
+  test('nothing to test against', (t) => {
+    t.log(`skipped: ${missing}`)
+    t.pass()
+  })
+}
+
+interface Told {
+  readonly event: string
+  readonly payload: Record<string, unknown>
+}
+
+const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1]!
+
+real('a source comes into a conference: a browser and a telephone see it, with its sound within 80 ms', async (t) => {
+  t.timeout(withinMs)
+  const told = (await isolatedFor(withinMs, scenario, 'ingest')) as {
+    ingest: { traceId: string } | null
+    refused: string
+    pageSees: { frames: number; darkest: number; lightest: number; width: number } | null
+    problems: string[]
+    skewsMs: number[]
+    streams: { ingests: { source: string; state: string; picture: string; encoded: number }[] }
+    table: string
+    degraded: { reason: string }
+    stopped: number
+    left: unknown
+    events: Told[]
+  }
+  t.is(told.refused, '')
+  t.deepEqual(told.problems, [])
+  if (executablePath !== undefined) {
+    t.is(told.pageSees?.width, 640)
+    t.true(told.pageSees!.frames > 10, `${told.pageSees!.frames} pictures in 4 s`)
+    t.true(told.pageSees!.darkest < 60 && told.pageSees!.lightest > 180, JSON.stringify(told.pageSees))
+  }
+  t.true(told.skewsMs.length >= 3, `${told.skewsMs}`)
+  t.true(Math.abs(median(told.skewsMs)) <= 80, `${told.skewsMs}`)
+
+  t.like(told.streams.ingests[0], { state: 'ACTIVE', picture: '640x360 UYVY' })
+  t.regex(told.table, /ACTIVE {2,}VM \(Flash \d+\)|ACTIVE {2,}\S+ \(Flash \d+\)/)
+  t.is(told.degraded.reason, 'ndi.frames.stopped')
+  t.is(told.stopped, 0)
+  t.deepEqual(told.left, { ingests: [], publications: [] })
+
+  const of = (name: string) => told.events.filter(({ event }) => event === name)
+  t.is(told.events[0]!.event, 'ndi_stream_created')
+  t.like(of('ndi_stream_metadata')[0]!.payload, {
+    ingest: 'council',
+    metadata: { 'X-IF-Trace-ID': told.ingest!.traceId, 'X-IF-Expert-ID': 'expert-safety', codec: 'h264' }
+  })
+  t.regex(JSON.stringify(of('ndi_stream_metadata')[0]!.payload), /"capturedAt":"20[\d-]+T[\d:.]+Z"/)
+  t.is(of('ndi_frame_published').length, 1)
+  t.true(of('ndi_batch_complete').length >= 5)
+  t.is(told.events.at(-1)!.event, 'ndi_stream_closed')
+})
+
+real('a conference goes out: an independent receiver sees, hears, and says that it is on air', async (t) => {
+  t.timeout(withinMs)
+  const told = (await isolatedFor(withinMs, scenario, 'publish')) as {
+    published: { traceId: string } | null
+    refused: string
+    twice: string
+    before: object
+    during: object
+    received: {
+      frames: number
+      size: number[]
+      samples: number
+      metadata: string[]
+      loudest: number
+      lightest: number
+      darkest: number
+    }
+    stopped: number
+    events: Told[]
+  }
+  t.is(told.refused, '')
+  t.regex(told.twice, /published already/)
+  t.like(told.before, { shown: null, sound: false, onProgram: false })
+  t.like(told.during, { shown: 'camera', sound: true, onProgram: true, onPreview: false, receivers: 1 })
+  const { frames, size, samples, metadata, loudest, lightest, darkest } = told.received
+  t.is(frames, 100)
+  t.deepEqual(size, [854, 480])
+  t.true(samples >= 48_000)
+  t.true(loudest > 0.15 && loudest < 0.35, `a tone of −12 dB: ${loudest}`)
+  t.true(darkest < 60 && lightest > 180, `the still picture, then the camera: ${darkest} to ${lightest}`)
+  const { traceId } = told.published!
+  t.true(metadata.includes(`<if_stream x-if-trace-id="${traceId}" x-if-conference="council"/>`))
+  t.true(metadata.some((text) => text.startsWith(`<if_attestation trace="${traceId}"`)))
+  t.is(told.stopped, 0)
+  t.like(told.events.at(-1), { event: 'ndi_stream_closed', payload: { reason: 'stopped', unrecorded: 0 } })
+})
