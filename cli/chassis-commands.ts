@@ -22,9 +22,9 @@ const whoseOptions: readonly Option[] = [
 export const chassisCommands: readonly Command[] = [
   {
     words: ['chassis', 'sandbox', 'create'],
-    operands: ['<sandbox>'],
+    operands: ['[sandbox]'],
     effect: 'changes',
-    summary: 'make a sandbox for a WebAssembly command (WASI preview 1)',
+    summary: 'make a sandbox for a WebAssembly command (WASI preview 1); it is named when it is given no name',
     options: [
       ...stateOptions,
       { name: 'swarm', value: 'ID', summary: 'whose code it is for' },

@@ -87,6 +87,10 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
   'ndi receive': [{ line: 'ifctl ndi receive Council', ...needsNdi }],
   'ndi record': [{ line: 'ifctl ndi record Council --out council.ndi --seconds 60', ...needsNdi }],
   'ndi verify': [{ line: 'ifctl ndi verify council.ndi', ...needsNdi }],
+  'ndi ingest': [{ line: "ifctl ndi ingest 'STUDIO (Camera*)' --conference council", ...needsNdi }],
+  'ndi publish': [{ line: 'ifctl ndi publish council', ...needsNdi }],
+  'ndi streams': [{ line: 'ifctl ndi streams', ...needsNdi }],
+  'ndi stop': [{ line: 'ifctl ndi stop council', ...needsNdi }],
   'guard explain': [{ line: 'ifctl guard explain 0af7651916cd43dd8448eb211c80319c' }],
   'guard replay': [
     { line: 'ifctl guard replay 0af7651916cd43dd8448eb211c80319c', note: 'from the receipt in the ledger' },
@@ -158,6 +162,11 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
   'witness rotate-key': [{ line: 'ifctl witness rotate-key' }],
   'witness erase': [{ line: "ifctl witness erase --entry 42 --reason 'asked for'", note: 'the entry and its proofs stay' }],
   'witness cost': [{ line: 'ifctl witness cost --trace T --group-by model' }],
+  'evidence share': [
+    { line: 'ifctl evidence share call.pcap --trace 0af7651916cd43dd8448eb211c80319c', ...needsCall('deploy/evidence.test.ts') }
+  ],
+  'evidence list': [{ line: 'ifctl evidence list --trace 0af7651916cd43dd8448eb211c80319c', suite: true }],
+  'evidence erase': [{ line: "ifctl evidence erase 5f1c2a9b --reason 'asked for'", ...needsCall('deploy/evidence.test.ts') }],
   'council invite': [
     { line: 'ifctl council invite guardian-1', note: 'a link: who has it joins by browser', suite: true },
     { line: 'ifctl council invite guardian-2 --as agent', note: 'for a program that acts for the party', suite: true }
@@ -242,7 +251,8 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
   'governor waste report': [{ line: 'ifctl governor waste report' }],
   'governor recommendations': [{ line: 'ifctl governor recommendations' }],
   'chassis sandbox create': [
-    { line: 'ifctl chassis sandbox create box --swarm alpha --wasm words.wasm --memory 32 --cpu 50 --read-only /in=texts' }
+    { line: 'ifctl chassis sandbox create box --swarm alpha --wasm words.wasm --memory 32 --cpu 50 --read-only /in=texts' },
+    { line: 'ifctl chassis sandbox create --swarm alpha', note: 'its name is told' }
   ],
   'chassis sandbox list': [{ line: 'ifctl chassis sandbox list --status created' }],
   'chassis sandbox start': [{ line: 'ifctl chassis sandbox start box --args /in/text --input words.txt --out words.out' }],

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { LogPart, Sandbox, SandboxState, ScopedDirectory } from '#chassis'
@@ -79,7 +80,7 @@ export const create: Run = (args, output) => {
     const task = named === undefined ? null : await heldTask(coordinator, named, swarm)
     const hazards = args.value('may-raise')?.split(',') ?? (task?.hazard == null ? [] : [task.hazard])
     const sandbox = await chassis.create({
-      id: args.operands[0]!,
+      id: args.operands[0] ?? `box-${randomBytes(4).toString('hex')}`,
       swarm,
       limits,
       directories,

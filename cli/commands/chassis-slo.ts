@@ -114,7 +114,12 @@ export const violations: Run = (args, output) => {
 
 export const metrics: Run = (args, output) =>
   withChassis(args, output, async (chassis) => {
-    const text = await (await chassisMetrics(() => chassis)).metrics()
+    const registry = await chassisMetrics(() => chassis)
+    if (output.json) {
+      for (const metric of await registry.getMetricsAsJSON()) await output.document(metric)
+      return exitCodes.ok
+    }
+    const text = await registry.metrics()
     for (const line of text.trimEnd().split('\n')) await output.line(line)
     return exitCodes.ok
   })
