@@ -87,10 +87,10 @@ function isFresh(name: string): boolean {
 }
 
 /**
- * Parts that a command may come to need before it has done anything: a ledger in Redis, an evidence bundle. They would bring along a second copy of what
+ * Parts that a command may come to need before it has done anything: a ledger in Redis or one with threads, an evidence bundle. They would bring along a second copy of what
  * is in the bundle, so that the sources do all of it then.
  */
-const seldomLoaded = /\/ledger\/(?:store\/redis-store|export\/bundle-reader|verify\/(?:bundle|redis-source|selection))\.ts$/
+const seldomLoaded = /\/ledger\/(?:store\/(?:committer|redis-store)|export\/bundle-reader|verify\/(?:bundle|redis-source|selection))\.ts$/
 const notHere = 'globalThis.ifctlNeedsSources()'
 
 /** The clock of the file system may be this coarse: what changed so shortly before it was read may have changed again unseen. */
