@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { request as plainRequest } from 'node:http'
 import { request as secureRequest } from 'node:https'
 import { join } from 'node:path'
+import type { Readable } from 'node:stream'
 import type { ControlFile } from '#suite'
 import { type Arguments, CommandError, systemCode } from './arguments.ts'
 import { dataFolder } from './command.ts'
@@ -24,6 +25,22 @@ export async function askSuite(
   headers: Readonly<Record<string, string>> = {}
 ): Promise<unknown> {
   const { status, text } = await send(await controlOf(args), path, body, signal, headers, null)
+  return success(status, text)
+}
+
+/** Octets that are sent as they are read. */
+export interface OctetsToSend {
+  readonly length: number
+  readonly stream: Readable
+}
+
+/**
+ * Gives the suite a file.
+ *
+ * @throws {CommandError} as {@link askSuite}
+ */
+export async function giveSuite(args: Arguments, path: string, octets: OctetsToSend): Promise<unknown> {
+  const { status, text } = await send(await controlOf(args), path, octets, undefined, {}, null)
   return success(status, text)
 }
 
@@ -80,19 +97,23 @@ function success(status: number, text: string): unknown {
 async function send(
   { url, token, certificate }: ControlFile,
   path: string,
-  body: object | undefined,
+  body: object | OctetsToSend | undefined,
   signal: AbortSignal | undefined,
   headers: Readonly<Record<string, string>>,
   take: ((text: string) => void) | null
 ): Promise<{ status: number; text: string }> {
   const target = new URL(path, url)
-  const octets = body === undefined ? null : Buffer.from(JSON.stringify(body))
+  const file = body !== undefined && 'stream' in body ? (body as OctetsToSend) : null
+  const octets = body === undefined || file !== null ? null : Buffer.from(JSON.stringify(body))
+  const length = file?.length ?? octets?.length
   const options = {
-    method: octets === null ? 'GET' : 'POST',
+    method: length === undefined ? 'GET' : 'POST',
     headers: {
       ...headers,
       authorization: `Bearer ${token}`,
-      ...(octets === null ? {} : { 'content-type': 'application/json', 'content-length': octets.length })
+      ...(length === undefined
+        ? {}
+        : { 'content-type': file === null ? 'application/json' : 'application/octet-stream', 'content-length': length })
     },
     timeout: patienceMs,
     ...(signal === undefined ? {} : { signal })
@@ -123,7 +144,9 @@ async function send(
         })
         response.on('end', () => resolve({ status, text: Buffer.concat(parts).toString('utf8') }))
       })
-      request.end(octets ?? undefined)
+      if (file === null) request.end(octets ?? undefined)
+      // a refusal that comes before the end is an answer all the same
+      else file.stream.on('error', (error) => request.destroy(error)).pipe(request)
     })
   } catch (cause) {
     throw new CommandError('cli.suite.unreachable', 'the suite does not answer: it may have ended without a chance to say so', {

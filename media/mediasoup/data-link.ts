@@ -22,6 +22,7 @@ export interface DataPipe {
   readonly send: (message: Buffer | string) => Promise<void>
   /** Resolves when at most `lowOctets` wait to be sent (RFC 8831 §6.6); at once when the pipe is closed. */
   readonly drained: () => Promise<void>
+  /** One listener; it is told what came before it, too. */
   readonly onMessage: (listener: (message: Buffer, isText: boolean) => void) => void
   /** Idempotent. */
   readonly close: () => void
@@ -53,6 +54,8 @@ export const mostMessageOctets = 262_144
 export const sctpSendOctets = 4 << 20
 /** A pipe is drained when no more than this waits. */
 const lowOctets = 512 << 10
+/** Messages kept until somebody listens. */
+const mostEarly = 16
 
 const closedError = () => new InfraFabricError('media.data.closed', 'the data channel is closed')
 
@@ -171,6 +174,12 @@ async function openPipe(web: types.WebRtcTransport, direct: types.DirectTranspor
   const incoming = await web.produceData({ sctpStreamParameters: { streamId: stream, ordered: true }, label })
   const tap = await direct.consumeData({ dataProducerId: incoming.id })
   await outgoing.setBufferedAmountLowThreshold(lowOctets)
+  // the browser may speak before anybody listens here
+  let early: [message: Buffer, isText: boolean][] | null = []
+  let hear = (message: Buffer, isText: boolean) => {
+    if (early !== null && early.length < mostEarly) early.push([message, isText])
+  }
+  tap.on('message', (message, ppid) => hear(message, textPpids.has(ppid)))
   let closed = false
   let waiting: (() => void)[] = []
   const wake = () => {
@@ -204,7 +213,12 @@ async function openPipe(web: types.WebRtcTransport, direct: types.DirectTranspor
       if (amount <= lowOctets) wake()
       await low
     },
-    onMessage: (listener) => void tap.on('message', (message, ppid) => listener(message, textPpids.has(ppid))),
+    onMessage: (listener) => {
+      hear = listener
+      const heard = early ?? []
+      early = null
+      for (const [message, isText] of heard) listener(message, isText)
+    },
     close
   }
 }

@@ -1,0 +1,58 @@
+import { createReadStream } from 'node:fs'
+import { stat } from 'node:fs/promises'
+import { basename, extname } from 'node:path'
+import { UsageError } from '../arguments.ts'
+import type { Run } from '../command.ts'
+import { giveSuite } from '../control.ts'
+import { exitCodes } from '../exit-codes.ts'
+
+/** By the end of a name. */
+const types: Readonly<Record<string, string>> = {
+  '.png': 'image/png',
+  '.jpg': 'image/jpeg',
+  '.jpeg': 'image/jpeg',
+  '.gif': 'image/gif',
+  '.webp': 'image/webp',
+  '.pdf': 'application/pdf',
+  '.txt': 'text/plain',
+  '.log': 'text/plain',
+  '.csv': 'text/csv',
+  '.json': 'application/json',
+  '.wav': 'audio/wav',
+  '.ogg': 'audio/ogg',
+  '.mp3': 'audio/mpeg',
+  '.m4a': 'audio/mp4',
+  '.mp4': 'video/mp4',
+  '.webm': 'video/webm',
+  '.zip': 'application/zip'
+}
+
+interface Shared {
+  readonly evidence: { readonly id: string; readonly bytes: number; readonly sha256: string }
+  readonly calls: readonly string[]
+}
+
+export const run: Run = async (args, output) => {
+  const file = args.operands[0]!
+  const trace = args.required('trace')
+  const found = await stat(file)
+  if (!found.isFile()) throw new UsageError('<file>: expected a file')
+  const name = args.value('name') ?? basename(file)
+  const query = new URLSearchParams({
+    trace,
+    name,
+    media_type: args.value('type') ?? types[extname(name).toLowerCase()] ?? 'application/octet-stream'
+  })
+  const octets = { length: found.size, stream: createReadStream(file) }
+  const { evidence, calls } = (await giveSuite(args, `/v1/evidence?${query}`, octets)) as Shared
+  if (output.json) await output.document({ ...evidence, calls })
+  else {
+    output.talk(
+      calls.length === 0
+        ? 'no call of this trace is open: it is kept, and offered when there is one'
+        : `offered in ${calls.length === 1 ? 'one call' : `${calls.length} calls`}`
+    )
+    await output.line(`${evidence.id} ${evidence.sha256}`)
+  }
+  return exitCodes.ok
+}

@@ -1,0 +1,76 @@
+/** Evidence in the suite: a file by the command line reaches the page of a Guardian over a data channel, and a file of hers is shared. */
+import { createHash } from 'node:crypto'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import test from 'ava'
+import type { SuiteSettings } from '#suite'
+import { ifctl } from '../cli/testing/run.ts'
+import { executablePath, openPage } from './testing/browser.ts'
+import { runSuite, temporaryFolder, tone, until } from './testing/harness.ts'
+
+const settings: SuiteSettings = { webrtc: { enabled: true, port: 0, maxBrowsers: 10 } }
+const sha256 = (octets: Uint8Array): string => createHash('sha256').update(octets).digest('hex')
+const withBrowser = executablePath === undefined ? test.skip : test
+
+withBrowser('a file reaches the page by data channel, its receipt the ledger, and a Guardian shares one, too', async (t) => {
+  t.timeout(240_000)
+  const run = await runSuite(t, settings)
+  const { suite, phone, rtp, entriesOf } = run
+  const data = suite.data.folder
+  const invited = await ifctl(['council', 'invite', 'guardian-1', '--data', data])
+  t.is(invited.code, 0, invited.stderr)
+  const { page, problems } = await openPage(t, invited.stdout.trim(), 440)
+  await page.click('#join')
+  await page.getByText('Connected', { exact: true }).waitFor({ timeout: 90_000 })
+
+  const sound = await rtp({ says: tone(1000) })
+  const expert = await (await phone('expert-safety')).invite({ to: 'council-safety', sdp: sound.sdp() })
+  sound.talkTo(expert.response.body)
+  await page.waitForSelector('#evidence[data-state=ACTIVE]', { state: 'attached', timeout: 90_000 })
+  const trace = suite.status().calls[0]!.traceId
+
+  const folder = await temporaryFolder(t)
+  const file = join(folder, 'trace of the model.log')
+  const octets = Buffer.alloc(1_000_003, 'what the model did\n')
+  await writeFile(file, octets)
+  const shared = await ifctl(['evidence', 'share', file, '--trace', trace, '--json', '--data', data])
+  t.is(shared.code, 0, shared.stderr)
+  const { id, ...facts } = JSON.parse(shared.stdout)
+  t.like(facts, { sha256: sha256(octets), bytes: octets.length, calls: [trace] })
+  await page.waitForSelector(`[data-evidence="${id}"][data-state=received]`, { timeout: 90_000 })
+  const [download] = await Promise.all([page.waitForEvent('download'), page.click(`[data-evidence="${id}"] a`)])
+  t.is(download.suggestedFilename(), 'trace of the model.log')
+  t.is(sha256(await readFile(await download.path())), sha256(octets))
+  await until(() => entriesOf('evidence_received').length === 1, 10_000, 'the receipt is in the ledger')
+  const [receipt] = entriesOf('evidence_received')
+  t.like(receipt!.payload, { evidence: id, bytes: octets.length, party: 'guardian-1', how: 'page' })
+  t.like(entriesOf('evidence_offered')[0]!.payload, { evidence: id, via: 'http' })
+  t.false(JSON.stringify(entriesOf('evidence_offered')).includes(sha256(octets)), 'what can be erased is not in the log')
+
+  const own = join(folder, 'notes.txt')
+  await writeFile(own, 'what the Guardian saw')
+  await page.setInputFiles('#evidence-files', own)
+  await page.waitForSelector('[data-evidence][data-state=handedOver]', { timeout: 90_000 })
+  t.is(entriesOf('evidence_offered').length, 2)
+  const listed = await ifctl(['evidence', 'list', '--trace', trace, '--json', '--data', data])
+  const { evidence } = JSON.parse(listed.stdout)
+  t.like(evidence[1], { name: 'notes.txt', via: 'page', sha256: sha256(Buffer.from('what the Guardian saw')) })
+  t.like(evidence[0].deliveries, [{ state: 'received', how: 'page' }])
+
+  const { links } = JSON.parse((await ifctl(['evidence', 'list', '--links', '--json', '--data', data])).stdout)
+  const list = await fetch(links[0].url)
+  t.true((await list.text()).includes('notes.txt'))
+  const part = await fetch(`${links[0].url}${id}`, { headers: { range: 'bytes=4-9' } })
+  t.is(part.status, 206)
+  t.is(await part.text(), octets.subarray(4, 10).toString())
+  await (await fetch(`${links[0].url}${id}`)).arrayBuffer()
+  await until(() => entriesOf('evidence_received').some(({ payload }) => payload.how === 'link'), 10_000, 'fetched by the link')
+
+  const erased = await ifctl(['evidence', 'erase', id, '--reason', 'asked for', '--data', data])
+  t.is(erased.code, 0, erased.stderr)
+  t.is((await fetch(`${links[0].url}${id}`)).status, 404)
+  await expert.bye()
+  await until(() => entriesOf('evidence_session_closed').length === 1, 10_000, 'the session ends with the call')
+  t.is((await fetch(links[0].url)).status, 404, 'and the link with it')
+  t.deepEqual(problems, [])
+})
