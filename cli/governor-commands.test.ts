@@ -72,6 +72,8 @@ test('the governor has its say in claims made by command: capability, budget, ci
         'budget_settled',
         'circuit_changed',
         'circuit_changed',
+        'circuit_changed',
+        'circuit_changed',
         'budget_reserved',
         'swarm_budget_alert',
         'task_matched'

@@ -39,7 +39,9 @@ export const match: Run = (args, output) => {
         continue
       }
       const score = output.paint(eligible ? 'green' : 'red', found.score.toFixed(3))
-      await output.line(`${score}  ${swarm.id}: fit ${found.fit.toFixed(3)}, history ${found.history.toFixed(3)}`)
+      await output.line(
+        `${score}  ${swarm.id}: fit ${found.fit.toFixed(3)}, base ${found.base.toFixed(3)}, trust ${found.trust.toFixed(3)}`
+      )
       for (const { capability, required, by, level, share, term } of found.terms) {
         const how = by === null ? 'nothing stands in for it' : `${by} ${level} × ${share.toFixed(2)} → ${term.toFixed(3)}`
         await output.line(printable(`         ${capability} ${required}: ${how}`))

@@ -12,7 +12,7 @@ import { defaultLimits } from './limits.ts'
 import { mustWait } from './meter.ts'
 import { checkModule, maxTableEntries } from './module.ts'
 import type { SandboxProcess } from './process.ts'
-import { type RunOptions, runModule } from './run.ts'
+import { type Outcome, type RunOptions, runModule } from './run.ts'
 import { buildModule, imports, type ModuleParts, op } from './testing/module-builder.ts'
 
 const limits = { ...defaultLimits, memoryMb: 1, deadlineMs: 20_000 }
@@ -199,7 +199,7 @@ function impostor(t: ExecutionContext, script: string): SandboxProcess {
   t.teardown(() => child.kill('SIGKILL'))
   const stream = child.stdio[3] as Duplex
   stream.on('error', () => {})
-  return { child, stream, words: child.stderr, closed: once(child, 'close').then(() => null) }
+  return { child, stream, words: child.stderr!, closed: once(child, 'close').then(() => null) }
 }
 const frame = `
   const frame = (head, body = Buffer.alloc(0)) => {
@@ -229,7 +229,7 @@ test('memory outside the module counts too: a process that outgrows its caps is 
 })
 
 test('forged questions end the process: unknown, unreadable, too long, two at once, before the answer, and a forged end', async (t) => {
-  const cases: [script: string, outcome: string, message: RegExp][] = [
+  const cases: [script: string, outcome: Outcome, message: RegExp][] = [
     [`ask({ op: 'constructor' }); stay()`, 'protocol', /what there is not/],
     [`ask({ op: '__proto__' }); stay()`, 'protocol', /what there is not/],
     [`ask({ op: 7 }); stay()`, 'protocol', /cannot be read/],

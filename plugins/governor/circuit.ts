@@ -22,22 +22,50 @@ export interface Circuit extends JsonObject {
   readonly openedAt: number | null
   /** Failures in a row that open it; 1–1000. */
   readonly threshold: number
-  /** How long it stays open, milliseconds. */
+  /** How long it stays open, milliseconds; twice as long each time that it opens anew without a success between, up to an hour. */
   readonly coolMs: number
+  /** Whether threshold and time were set for it; what was not takes those of its swarm. */
+  readonly configured: boolean
+  /** How often it has opened since it was closed. */
+  readonly opens: number
   /** A task is under way to try with; only in halfOpen. */
   readonly trying: boolean
 }
 
-export const newCircuit: Circuit = { state: 'closed', failures: 0, openedAt: null, threshold: 3, coolMs: 60_000, trying: false }
+export const newCircuit: Circuit = {
+  state: 'closed',
+  failures: 0,
+  openedAt: null,
+  threshold: 3,
+  coolMs: 60_000,
+  configured: false,
+  opens: 0,
+  trying: false
+}
 
-type Change = Partial<Pick<Circuit, 'failures' | 'openedAt' | 'trying'>>
-const whole: Change = { failures: 0, openedAt: null, trying: false }
+const longestCoolMs = 3_600_000
+
+/** Whether an open circuit has been open for long enough. */
+export function isCool({ openedAt, coolMs, opens }: Circuit, at: number): boolean {
+  const wait = Math.min(coolMs * 2 ** Math.max(0, opens - 1), Math.max(coolMs, longestCoolMs))
+  return openedAt === null || at - openedAt >= wait
+}
+
+type Change = Partial<Pick<Circuit, 'failures' | 'openedAt' | 'opens' | 'trying'>>
+const whole: Change = { failures: 0, openedAt: null, opens: 0, trying: false }
+
+const reopened = (at: number, { failures, opens }: Circuit): Change => ({
+  failures: failures + 1,
+  openedAt: at,
+  opens: opens + 1,
+  trying: false
+})
 
 export const circuitMachine = {
   closed: {
     succeeded: ['closed', () => [whole]],
     failed: ['closed', (_event, { failures }) => [{ failures: failures + 1 }]],
-    failedTooOften: ['open', ({ at }, { failures }) => [{ failures: failures + 1, openedAt: at }]],
+    failedTooOften: ['open', ({ at }, { failures, opens }) => [{ failures: failures + 1, openedAt: at, opens: opens + 1 }]],
     reset: ['closed', () => [whole]]
   },
   open: {
@@ -49,8 +77,8 @@ export const circuitMachine = {
   },
   halfOpen: {
     succeeded: ['closed', () => [whole]],
-    failed: ['open', ({ at }, { failures }) => [{ failures: failures + 1, openedAt: at, trying: false }]],
-    failedTooOften: ['open', ({ at }, { failures }) => [{ failures: failures + 1, openedAt: at, trying: false }]],
+    failed: ['open', ({ at }, before) => [reopened(at, before)]],
+    failedTooOften: ['open', ({ at }, before) => [reopened(at, before)]],
     cooled: ['halfOpen', () => [{ trying: true }]],
     untried: ['halfOpen', () => [{ trying: false }]],
     reset: ['closed', () => [whole]]

@@ -5,16 +5,28 @@ import { type Circuit, type CircuitEvent, type CircuitState, circuitMachine, new
 export interface Circuits {
   readonly circuits: () => Promise<{ readonly component: string; readonly circuit: Circuit }[]>
   readonly circuit: (component: string) => Promise<Circuit>
-  /** Closes it, whatever it was. */
+  /** Closes it, whatever it was; that of a swarm with those of its kinds of tasks. */
   readonly resetCircuit: (component: string) => Promise<Circuit>
   /** @throws {InfraFabricError} `governor.circuit` */
   readonly configureCircuit: (component: string, threshold: number, coolMs?: number) => Promise<Circuit>
 }
 
-const componentPattern = /^[A-Za-z0-9._-]{1,80}$/
+const componentPattern = /^[A-Za-z0-9._-]{1,140}$/
 export const circuitKey = (component: string): string => `circuit/${component}`
-/** The component whose circuit the tasks of a swarm close and open. */
-export const componentOf = (swarm: string): string => `swarm.${swarm}`
+/** The components whose circuits a task of a swarm closes and opens: the swarm, and the swarm for each root of what the task requires. */
+export const componentsOf = (swarm: string, roots: readonly string[]): string[] => [
+  `swarm.${swarm}`,
+  ...roots.map((root) => `swarm.${swarm}.${root}`)
+]
+
+/** A circuit as it is, with the settings of its swarm where it has none of its own. */
+export async function circuitIn(transaction: Pick<WitnessedTransaction, 'get'>, component: string): Promise<Circuit> {
+  const own = (await transaction.get<Circuit>(circuitKey(component))) ?? newCircuit
+  const swarm = component.split('.').slice(0, 2).join('.')
+  if (own.configured || swarm === component) return own
+  const { threshold, coolMs } = (await transaction.get<Circuit>(circuitKey(swarm))) ?? newCircuit
+  return { ...own, threshold, coolMs }
+}
 
 /** Steps a circuit; a change of its state is told and witnessed. */
 export async function stepCircuit(
@@ -23,7 +35,7 @@ export async function stepCircuit(
   event: CircuitEvent,
   traceId: string
 ): Promise<Circuit> {
-  const before = (await transaction.get<Circuit>(circuitKey(component))) ?? newCircuit
+  const before = await circuitIn(transaction, component)
   const { state, effects, allowed } = step<CircuitState, CircuitEvent, Partial<Circuit>, Circuit>(
     circuitMachine,
     before.state,
@@ -46,7 +58,7 @@ export function createCircuits({ store, transact }: WitnessedStore): Circuits {
     if (!componentPattern.test(component))
       throw new InfraFabricError(
         'governor.circuit',
-        `${JSON.stringify(component).slice(0, 100)} is no component: expected swarm.NAME`
+        `${JSON.stringify(component).slice(0, 100)} is no component: expected swarm.NAME or swarm.NAME.ROOT`
       )
     return component
   }
@@ -59,8 +71,14 @@ export function createCircuits({ store, transact }: WitnessedStore): Circuits {
     circuit: async (component) =>
       ((await store.read([circuitKey(checked(component))])).records[0]?.value ?? newCircuit) as Circuit,
     resetCircuit: async (component) => {
-      checked(component)
-      return transact((transaction) => stepCircuit(transaction, component, { type: 'reset' }, newTraceId()))
+      const under = (await store.list(`${circuitKey(checked(component))}.`)).records.map(({ key }) =>
+        key.slice(circuitKey('').length)
+      )
+      return transact(async (transaction) => {
+        const traceId = newTraceId()
+        for (const each of under) await stepCircuit(transaction, each, { type: 'reset' }, traceId)
+        return stepCircuit(transaction, component, { type: 'reset' }, traceId)
+      })
     },
     configureCircuit: async (component, threshold, coolMs) => {
       checked(component)
@@ -69,8 +87,8 @@ export function createCircuits({ store, transact }: WitnessedStore): Circuits {
       if (coolMs !== undefined && !(Number.isInteger(coolMs) && coolMs >= 100 && coolMs <= 86_400_000))
         throw new InfraFabricError('governor.circuit', `open for ${coolMs} ms: expected 100 to 86400000`)
       return transact(async (transaction) => {
-        const before = (await transaction.get<Circuit>(circuitKey(component))) ?? newCircuit
-        const after: Circuit = { ...before, threshold, coolMs: coolMs ?? before.coolMs }
+        const before = await circuitIn(transaction, component)
+        const after: Circuit = { ...before, threshold, coolMs: coolMs ?? before.coolMs, configured: true }
         transaction.put(circuitKey(component), after)
         transaction.witness({
           event: 'circuit_configured',

@@ -8,9 +8,10 @@ import { manualClock, type WitnessEvent } from '#kernel'
 import { openStore, type StorePlace, witnessedStore } from '#store'
 import { startRedis } from '../../ledger/testing/redis-server.ts'
 import { openSqliteStore } from '../store/sqlite-store.ts'
+import { classOf, noCalibration } from './calibration.ts'
 import { type CircuitEvent, circuitMachine, newCircuit } from './circuit.ts'
-import { createGovernor, type GovernorConfig, matchOf, readPolicy } from './governor.ts'
-import { shareOf } from './match.ts'
+import { createGovernor, type GovernorConfig, type History, matchOf, readPolicy } from './governor.ts'
+import { noHistory, shareOf, unknownSwarm } from './match.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'governor-'))
 const redis = await startRedis()
@@ -44,12 +45,20 @@ test('what stands in for a capability: itself, the more special, the more genera
   t.is(shareOf('co', 'code'), 0)
 })
 
+const historyOf = (expected: number, succeeded: number, at = 0): History => ({
+  ended: expected,
+  completed: succeeded,
+  expected,
+  succeeded,
+  at
+})
+
 test('a match by the formula, term by term', (t) => {
-  const match = matchOf(
-    { 'code.rust': 0.8, law: 0.2 },
-    { code: 0.9, 'law.contract': 0.9, 'code.rust': 0.4 },
-    { code: { ended: 4, completed: 2 } }
-  )
+  const requires = { 'code.rust': 0.8, law: 0.2 }
+  const has = { code: 0.9, 'law.contract': 0.9, 'code.rust': 0.4 }
+  const week = 7 * 86_400_000
+  const known = { all: historyOf(4, 2), roots: { code: historyOf(4, 2), law: noHistory } }
+  const match = matchOf(requires, has, known)
   t.deepEqual(
     match.terms.map(({ capability, by, term }) => [capability, by, Number(term.toFixed(6))]),
     [
@@ -57,12 +66,38 @@ test('a match by the formula, term by term', (t) => {
       ['law', 'law.contract', 1]
     ]
   )
-  const fit = (0.8 * ((0.9 * 0.6) / 0.8) + 0.2) / 1
+  const fit = (0.9 * 0.6) / 0.8
+  const own = (8 + 2) / (8 + 4)
   t.is(match.fit.toFixed(9), fit.toFixed(9))
-  t.is(match.history, 6 / 8)
-  t.is(match.score.toFixed(9), (fit * (1 - 0.5 * 0.25)).toFixed(9))
-  t.is(matchOf({ code: 0.5, law: 0.1 }, { code: 1 }, {}).score, 0)
-  t.is(matchOf({}, {}, {}).score, 1)
+  t.is(match.base.toFixed(9), fit.toFixed(9))
+  t.is(match.trust.toFixed(9), ((8 * own + 2) / 12).toFixed(9))
+  t.is(match.score.toFixed(9), ((fit * (8 * own + 2)) / 12).toFixed(9))
+  // half of it has faded in a week
+  const later = matchOf(requires, has, known, noCalibration, week)
+  t.is(later.trust.toFixed(9), ((8 * (9 / 10) + 1) / 10).toFixed(9))
+  // what all swarms made of such matches counts with what is declared
+  const calibration = noCalibration.map((tally, at) =>
+    at === classOf(match.fit, match.margin) ? { ended: 16, completed: 2 } : tally
+  )
+  t.is(matchOf(requires, has, unknownSwarm, calibration).base.toFixed(9), ((4 * fit + 2) / 20).toFixed(9))
+  t.is(matchOf({ code: 0.5, law: 0.1 }, { code: 1 }).score, 0)
+  t.is(matchOf({}, {}).score, 1)
+})
+
+test('classes of matches: by fit, and by margin where the fit is whole', (t) => {
+  t.deepEqual(
+    [
+      [0, 0],
+      [0.29, 0.3],
+      [0.3, 0.5],
+      [0.99, 0.99],
+      [1, 1],
+      [1, 1.2],
+      [1, 1.5],
+      [1, 10]
+    ].map(([fit, margin]) => classOf(fit!, margin!)),
+    [0, 0, 1, 6, 7, 8, 9, 10]
+  )
 })
 
 test('a match is 0 to 1, and never less for more ability', (t) => {
@@ -70,8 +105,8 @@ test('a match is 0 to 1, and never less for more ability', (t) => {
   const abilities = fc.dictionary(name, fc.double({ min: 0, max: 1, noNaN: true }))
   fc.assert(
     fc.property(abilities, abilities, name, fc.double({ min: 0, max: 1, noNaN: true }), (requires, has, more, level) => {
-      const before = matchOf(requires, has, {}).score
-      const after = matchOf(requires, { ...has, [more]: Math.max(level, has[more] ?? 0) }, {}).score
+      const before = matchOf(requires, has).score
+      const after = matchOf(requires, { ...has, [more]: Math.max(level, has[more] ?? 0) }).score
       return before >= 0 && after <= 1 + 1e-12 && after >= before - 1e-12
     })
   )
@@ -100,7 +135,7 @@ test('a swarm below the threshold never gets the task; the others are ranked, wi
 })
 
 test('who failed is trusted less, for tasks of that kind', async (t) => {
-  const { governor, coordinator, add, clock } = await governed(t, { threshold: 0.8 })
+  const { governor, coordinator, add, clock } = await governed(t, { threshold: 0.7 })
   await governor.configureCircuit('swarm.alpha', 1000)
   await coordinator.registerSwarm('alpha', { code: 1, law: 1 }, 3_600_000)
   const reasons: string[] = []
@@ -114,11 +149,22 @@ test('who failed is trusted less, for tasks of that kind', async (t) => {
     await coordinator.fail(`T-${n}`, 'alpha', claimed.fence, 'could not')
     clock.advance(1)
   }
-  // (4 / (4 + n)) falls below 0.6, where 1 − 0.5 × 0.4 is 0.8
-  t.is(reasons.length, 7)
-  t.deepEqual(await governor.history('alpha'), { code: { ended: 3, completed: 0 } })
+  // one failure leaves a trust of (8 × 8 ÷ 9) ÷ 9, which is 0.79
+  t.is(reasons.length, 8)
+  const { code } = await governor.history('alpha')
+  t.like(code, { ended: 2, completed: 0, succeeded: 0 })
+  t.true(code!.expected > 1.9 && code!.expected <= 2)
   await add({ id: 'L-1', requires: { law: 0.9 } })
   t.true((await coordinator.claim('L-1', 'alpha')).ok)
+  // a day later it is given one task to try, and no second while that says nothing
+  clock.advance(24 * 3_600_000)
+  await coordinator.heartbeat('alpha')
+  await add({ id: 'X-1', requires: { code: 0.9 }, mostAttempts: 1 })
+  const trial = await coordinator.claim('X-1', 'alpha')
+  t.true(trial.ok)
+  if (trial.ok) await coordinator.fail('X-1', 'alpha', trial.fence, 'could not')
+  await add({ id: 'X-2', requires: { code: 0.9 } })
+  t.like(await coordinator.claim('X-2', 'alpha'), { ok: false, code: 'governor.capability' })
 })
 
 test('budgets: reserved at the claim, settled at the end, exact; alerts once at each level', async (t) => {
@@ -199,6 +245,9 @@ test('a circuit opens after failures in a row, cools, lets one task try, and clo
   t.is(await claim('T-3', 'alpha'), 'governor.circuit')
   await coordinator.release('T-2', 'alpha', 1)
   await failed('T-3')
+  t.is(await claim('T-4', 'alpha'), 'governor.circuit')
+  clock.advance(10_000)
+  // twice as long the second time
   t.is(await claim('T-4', 'alpha'), 'governor.circuit')
   clock.advance(10_000)
   t.is(await claim('T-4', 'alpha'), 1)

@@ -3,12 +3,13 @@
  */
 
 import type { ClaimGate, Swarm, Task } from '#coordinator'
-import { InfraFabricError } from '#kernel'
+import { InfraFabricError, type JsonObject } from '#kernel'
 import type { WitnessedStore } from '#store'
 import { type Budgets, createBudgets, reserve, settle } from './budgets.ts'
-import { type Circuit, newCircuit } from './circuit.ts'
-import { type Circuits, circuitKey, componentOf, createCircuits, stepCircuit } from './circuits.ts'
-import { type History, type Match, matchOf, rootOf } from './match.ts'
+import { calibrate, calibrationReader, classOf } from './calibration.ts'
+import { isCool } from './circuit.ts'
+import { type Circuits, circuitIn, componentsOf, createCircuits, stepCircuit } from './circuits.ts'
+import { type History, historyWith, type Match, matchOf, noHistory, rootOf, type SwarmRecord } from './match.ts'
 import {
   analyzeCosts,
   bookOutcome,
@@ -47,6 +48,12 @@ export interface GovernorConfig {
   readonly threshold?: number
 }
 
+/** With what a claim was made, until it ends. */
+interface Expected extends JsonObject {
+  readonly ofClass: number
+  readonly base: number
+}
+
 export interface SwarmMatch {
   readonly swarm: Swarm
   readonly match: Match
@@ -69,8 +76,12 @@ export interface Governor extends Budgets, Circuits, Policies {
 }
 
 const defaultThreshold = 0.7
+/** A swarm that is trusted too little for what it declares is given one task of a kind to try, so long after the last. */
+const trialEachMs = 24 * 3_600_000
 const historyKey = (swarm: string, root: string): string => `history/${swarm}/${root}`
-const noHistory: History = { ended: 0, completed: 0 }
+const recordKey = (swarm: string): string => `record/${swarm}`
+const expectedKey = (task: string): string => `expected/${task}`
+const rootsOf = ({ requires }: Pick<Task, 'requires'>): string[] => [...new Set(Object.keys(requires).map(rootOf))].sort()
 const refusal = (code: string, reason: string) => ({ ok: false, code: `governor.${code}`, reason }) as const
 
 export function createGovernor(witnessed: WitnessedStore, config: GovernorConfig = {}): Governor {
@@ -85,39 +96,50 @@ export function createGovernor(witnessed: WitnessedStore, config: GovernorConfig
     return Object.fromEntries(records.map(({ key, value }) => [key.slice(prefix.length), value as History]))
   }
 
+  const calibration = calibrationReader(store)
   const gate: ClaimGate = {
     admit: async (transaction, task, swarm) => {
-      const roots = [...new Set(Object.keys(task.requires).map(rootOf))]
+      const { at } = transaction
+      const roots = rootsOf(task)
       const histories: Record<string, History> = {}
       for (const root of roots) histories[root] = (await transaction.get<History>(historyKey(swarm.id, root))) ?? noHistory
-      const match = matchOf(task.requires, swarm.capabilities, histories)
-      if (match.score < threshold)
+      const known: SwarmRecord = {
+        all: (await transaction.get<History>(recordKey(swarm.id))) ?? noHistory,
+        roots: histories
+      }
+      const match = matchOf(task.requires, swarm.capabilities, known, (await calibration(at))(swarm.id), at)
+      const newest = Math.max(...roots.map((root) => histories[root]!.at))
+      const trial = match.score < threshold && match.fit >= threshold && at - newest >= trialEachMs
+      if (match.score < threshold && !trial)
         return refusal('capability', `${swarm.id} fits ${task.id} by ${match.score.toFixed(3)}, and ${threshold} is asked for`)
 
       const { verdict, rule, reason } = await askPolicy(transaction, task, swarm.id)
       if (verdict === 'deny')
         return refusal('policy', `rule ${rule} gives ${task.id} not to ${swarm.id}${reason === null ? '' : `: ${reason}`}`)
 
-      const component = componentOf(swarm.id)
-      const circuit = (await transaction.get<Circuit>(circuitKey(component))) ?? newCircuit
-      if (circuit.state !== 'closed') {
-        const cooled = circuit.openedAt === null || transaction.at - circuit.openedAt >= circuit.coolMs
+      const opened: string[] = []
+      for (const component of componentsOf(swarm.id, roots)) {
+        const circuit = await circuitIn(transaction, component)
+        if (circuit.state === 'closed') continue
         if (circuit.trying)
-          return refusal('circuit', `${swarm.id} failed ${circuit.failures} times, and is being tried with another task`)
-        if (!cooled) return refusal('circuit', `${swarm.id} failed ${circuit.failures} times in a row: nothing for a while`)
+          return refusal('circuit', `${component} failed ${circuit.failures} times, and is being tried with another task`)
+        if (!isCool(circuit, at))
+          return refusal('circuit', `${component} failed ${circuit.failures} times in a row: nothing for a while`)
+        opened.push(component)
       }
 
       const unpaid = await reserve(transaction, swarm.id, task)
       if (unpaid !== null) return refusal('budget', unpaid)
       // nothing is written before the last refusal: the transaction of a refused claim takes effect too
-      if (circuit.state !== 'closed') await stepCircuit(transaction, component, { type: 'cooled' }, task.traceId)
+      for (const component of opened) await stepCircuit(transaction, component, { type: 'cooled' }, task.traceId)
+      transaction.put(expectedKey(task.id), { ofClass: classOf(match.fit, match.margin), base: match.base } satisfies Expected)
       await countClaim(transaction, swarm.id, 1)
       if (match.terms.length > 0)
         transaction.witness({
           event: 'task_matched',
           component: 'IF.governor',
           traceId: task.traceId,
-          payload: { task: task.id, swarm: swarm.id, threshold, ...match }
+          payload: { task: task.id, swarm: swarm.id, threshold, trial, ...match }
         })
       return { ok: true, facts: { score: Number(match.score.toFixed(6)), estimate: task.estimate } }
     },
@@ -125,21 +147,28 @@ export function createGovernor(witnessed: WitnessedStore, config: GovernorConfig
       await settle(transaction, task, cost)
       await countClaim(transaction, swarm, -1)
       await bookOutcome(transaction, task, swarm, end, cost)
-      const component = componentOf(swarm)
+      const { at } = transaction
+      const expected = await transaction.get<Expected>(expectedKey(task.id))
+      transaction.remove(expectedKey(task.id))
+      const roots = rootsOf(task)
+      const components = componentsOf(swarm, roots)
       if (saysNothing(end)) {
-        await stepCircuit(transaction, component, { type: 'untried' }, task.traceId)
+        for (const component of components) await stepCircuit(transaction, component, { type: 'untried' }, task.traceId)
         return
       }
       const succeeded = end === 'complete'
-      for (const root of new Set(Object.keys(task.requires).map(rootOf))) {
-        const key = historyKey(swarm, root)
-        const { ended, completed } = (await transaction.get<History>(key)) ?? noHistory
-        transaction.put(key, { ended: ended + 1, completed: completed + (succeeded ? 1 : 0) })
+      if (expected !== null && roots.length > 0) {
+        for (const key of [recordKey(swarm), ...roots.map((root) => historyKey(swarm, root))]) {
+          const before = (await transaction.get<History>(key)) ?? noHistory
+          transaction.put(key, historyWith(before, succeeded, expected.base, at))
+        }
+        await calibrate(transaction, swarm, expected.ofClass, succeeded)
       }
-      const { failures, threshold: most } = (await transaction.get<Circuit>(circuitKey(component))) ?? newCircuit
-      const { at } = transaction
-      const failed = failures + 1 >= most ? ({ type: 'failedTooOften', at } as const) : ({ type: 'failed', at } as const)
-      await stepCircuit(transaction, component, succeeded ? { type: 'succeeded' } : failed, task.traceId)
+      for (const component of components) {
+        const { failures, threshold: most } = await circuitIn(transaction, component)
+        const failed = failures + 1 >= most ? ({ type: 'failedTooOften', at } as const) : ({ type: 'failed', at } as const)
+        await stepCircuit(transaction, component, succeeded ? { type: 'succeeded' } : failed, task.traceId)
+      }
     }
   }
 
@@ -162,8 +191,14 @@ export function createGovernor(witnessed: WitnessedStore, config: GovernorConfig
         budgets: await budgets.budgets()
       }),
     match: async (task, swarms, least = threshold) => {
+      const { at } = await store.read([])
+      const of = await calibration(at)
       const found = await Promise.all(
-        swarms.map(async (swarm) => ({ swarm, match: matchOf(task.requires, swarm.capabilities, await history(swarm.id)) }))
+        swarms.map(async (swarm) => {
+          const all = ((await store.read([recordKey(swarm.id)])).records[0]?.value ?? noHistory) as History
+          const known = { all, roots: await history(swarm.id) }
+          return { swarm, match: matchOf(task.requires, swarm.capabilities, known, of(swarm.id), at) }
+        })
       )
       return found
         .map(({ swarm, match }) => ({ swarm, match, eligible: match.score >= least }))

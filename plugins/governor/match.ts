@@ -1,25 +1,41 @@
 /**
- * How well a swarm fits a task, as a number from 0 to 1 that explains itself.
+ * How likely a swarm is to complete a task, as a number from 0 to 1 that explains itself and learns from what became of claims.
  *
  * Names of capabilities are paths: `code.rust` is a special case of `code`. For each capability that the task requires at level L, the swarm's best one counts:
  *
- *     term  = min(1, level × share / L)
- *     share = 1 for the capability itself, 0.9 for each step to a more special one, 0.6 for each step to a more general one
- *     fit   = mean of the terms, each weighed by its L; 0 when one of them is 0
- *     score = fit × (1 − 0.5 × (1 − h))
- *     h     = (completed + 4) ÷ (ended + 4), over what the swarm was given of the same roots
+ *     ratio  = level × share ÷ L        share = 1 for the capability itself, 0.9 for each step to a more special one, 0.6 for each to a more general one
+ *     term   = min(1, ratio)
+ *     fit    = product of the terms: all of it has to go well
+ *     margin = least ratio
+ *     base   = (4 × prior + completed) ÷ (4 + ended), over the claims of other swarms whose fit and margin were like this (calibration.ts); prior = fit
+ *     trust  = (8 × own + succeeded) ÷ (8 + expected), over the swarm's claims of the same roots; at most 1.5
+ *     own    = (8 + succeeded) ÷ (8 + expected), over all claims of the swarm
+ *     score  = min(1, base × trust)
  *
- * The 4 makes a new swarm start from 1, and one failure weigh little at first. A task that requires nothing fits everybody.
+ * `expected` is the sum of the bases with which claims were made, `succeeded` the number of those that were completed: who declares more than it can has
+ * less than was expected. Both fade, by half in a week. A new swarm has 1; after one failure it has 0.79, after two 0.64. A task that requires
+ * nothing fits everybody.
  */
 
 import type { Capabilities } from '#coordinator'
 import type { JsonObject } from '#kernel'
+import { type Calibration, classOf, noCalibration, priorWeight } from './calibration.ts'
 
-/** What a swarm made of the tasks of one root of the taxonomy. */
+/** What a swarm made of the tasks that it was given. */
 export interface History extends JsonObject {
   /** Claims that ended, given back ones excepted. */
   readonly ended: number
   readonly completed: number
+  /** Faded, as they were at `at`. */
+  readonly expected: number
+  readonly succeeded: number
+  readonly at: number
+}
+
+/** What is known of a swarm: of all its claims, and by root of the taxonomy. Of those absent nothing is known. */
+export interface SwarmRecord {
+  readonly all: History
+  readonly roots: Readonly<Record<string, History>>
 }
 
 export interface MatchTerm extends JsonObject {
@@ -35,14 +51,22 @@ export interface MatchTerm extends JsonObject {
 export interface Match extends JsonObject {
   readonly score: number
   readonly fit: number
-  readonly history: number
+  readonly margin: number
+  readonly base: number
+  readonly trust: number
   readonly terms: readonly MatchTerm[]
 }
 
 const shareOfSpecial = 0.9
 const shareOfGeneral = 0.6
-const weightOfHistory = 0.5
-const trust = 4
+const mostTrust = 1.5
+/** What is believed of a swarm before anything is known weighs as much as so many claims. */
+const trustWeight = 8
+const halfLifeMs = 7 * 86_400_000
+/** Of a requirement of nothing, and of a task that requires nothing. */
+const mostMargin = 10
+
+export const noHistory: History = { ended: 0, completed: 0, expected: 0, succeeded: 0, at: 0 }
 
 export const rootOf = (capability: string): string => capability.split('.', 1)[0]!
 
@@ -55,27 +79,66 @@ export function shareOf(has: string, wanted: string): number {
   return 0
 }
 
-/** @param histories by root of the taxonomy; of those absent nothing is known */
-export function matchOf(requires: Capabilities, has: Capabilities, histories: Readonly<Record<string, History>>): Match {
+/** What of a history is left at a later time. */
+function faded({ expected, succeeded, at }: History, now: number): Pick<History, 'expected' | 'succeeded'> {
+  const left = 2 ** (-Math.max(0, now - at) / halfLifeMs)
+  return { expected: expected * left, succeeded: succeeded * left }
+}
+
+/** A history with one claim more. @param base with which the claim was made */
+export function historyWith(before: History, completed: boolean, base: number, at: number): History {
+  const { expected, succeeded } = faded(before, at)
+  const more = completed ? 1 : 0
+  return {
+    ended: before.ended + 1,
+    completed: before.completed + more,
+    expected: expected + base,
+    succeeded: succeeded + more,
+    at
+  }
+}
+
+/** Neither time nor a history of others: for those who only compare what is declared. */
+export const unknownSwarm: SwarmRecord = { all: noHistory, roots: {} }
+
+function trustOf({ all, roots }: SwarmRecord, wanted: ReadonlySet<string>, now: number): number {
+  const own = faded(all, now)
+  let [expected, succeeded] = [0, 0]
+  for (const root of wanted) {
+    const ofRoot = faded(roots[root] ?? noHistory, now)
+    expected += ofRoot.expected
+    succeeded += ofRoot.succeeded
+  }
+  const general = (trustWeight + own.succeeded) / (trustWeight + own.expected)
+  return Math.min(mostTrust, (trustWeight * general + succeeded) / (trustWeight + expected))
+}
+
+/** @param now milliseconds since 1970, for what has faded */
+export function matchOf(
+  requires: Capabilities,
+  has: Capabilities,
+  known: SwarmRecord = unknownSwarm,
+  calibration: Calibration = noCalibration,
+  now = 0
+): Match {
+  let margin = mostMargin
   const terms = Object.entries(requires).map(([capability, required]): MatchTerm => {
     let best: MatchTerm = { capability, required, by: null, level: 0, share: 0, term: 0 }
+    let ratio = 0
     for (const [by, level] of Object.entries(has)) {
       const share = shareOf(by, capability)
-      const term = share === 0 ? 0 : required === 0 ? 1 : Math.min(1, (level * share) / required)
-      if (term > best.term || (term === best.term && share > best.share)) best = { capability, required, by, level, share, term }
+      const own = share === 0 ? 0 : required === 0 ? mostMargin : Math.min(mostMargin, (level * share) / required)
+      if (own > ratio || (own === ratio && share > best.share)) {
+        best = { capability, required, by, level, share, term: Math.min(1, own) }
+        ratio = own
+      }
     }
+    margin = Math.min(margin, ratio)
     return best
   })
-  const weight = terms.reduce((sum, { required }) => sum + required, 0)
-  const mean = weight === 0 ? 1 : terms.reduce((sum, { required, term }) => sum + required * term, 0) / weight
-  const fit = terms.some(({ term }) => term === 0) ? 0 : mean
-  const roots = new Set(Object.keys(requires).map(rootOf))
-  let ended = 0
-  let completed = 0
-  for (const root of roots) {
-    ended += histories[root]?.ended ?? 0
-    completed += histories[root]?.completed ?? 0
-  }
-  const history = (completed + trust) / (ended + trust)
-  return { score: fit * (1 - weightOfHistory * (1 - history)), fit, history, terms }
+  const fit = terms.reduce((product, { term }) => product * term, 1)
+  const { ended, completed } = calibration[classOf(fit, margin)]!
+  const base = fit === 0 ? 0 : (priorWeight * fit + completed) / (priorWeight + ended)
+  const trust = trustOf(known, new Set(Object.keys(requires).map(rootOf)), now)
+  return { score: Math.min(1, base * trust), fit, margin, base, trust, terms }
 }

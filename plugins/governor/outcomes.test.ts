@@ -18,7 +18,7 @@ async function opened(t: ExecutionContext) {
   const store = await openSqliteStore(join(folder, `${++made}.db`), clock)
   t.teardown(() => store.close())
   const witnessed = witnessedStore(store, null)
-  const governor = createGovernor(witnessed)
+  const governor = createGovernor(witnessed, { threshold: 0 })
   const coordinator = createCoordinator(witnessed, { gates: [governor.gate], leaseMs: 60_000 })
   for (const swarm of ['alpha', 'beta']) {
     await coordinator.registerSwarm(swarm, { code: 0.9, law: 0.9 }, 3_600_000)
@@ -130,6 +130,7 @@ test('recommendations rest on enough history, and tell its numbers', async (t) =
     [
       ['estimates', 'law', 'multiply the estimates of law by 2.5: 5 tasks cost 2.5 USD, and 1 were expected'],
       ['circuit', 'swarm.beta', 'look at swarm.beta: its circuit is open after 5 failures in a row'],
+      ['circuit', 'swarm.beta.law', 'look at swarm.beta.law: its circuit is open after 1 failures in a row'],
       ['budget', 'alpha', 'raise the budget of alpha or give its tasks to others: 80 % of 9 USD for 2026-01 is gone']
     ]
   )

@@ -1,9 +1,11 @@
 import type { Json } from '#kernel'
-import type { WitnessedTransaction } from '#store'
+import type { StateStore, WitnessedTransaction } from '#store'
 
 /** Records in memory, for a gate that is asked without a store. */
 export interface MemoryState {
   readonly records: Map<string, Json>
+  /** What a gate reads of a store beside its transactions. */
+  readonly store: Pick<StateStore, 'list'>
   /** Runs `work` at a time; what it put takes effect when `keep` says so of its result. */
   readonly run: <T>(
     at: number,
@@ -16,6 +18,12 @@ export function memoryState(): MemoryState {
   const records = new Map<string, Json>()
   return {
     records,
+    store: {
+      list: async (prefix) => ({
+        at: 0,
+        records: [...records].filter(([key]) => key.startsWith(prefix)).map(([key, value]) => ({ key, value, version: 1 }))
+      })
+    },
     run: async (at, work, keep) => {
       const written = new Map<string, Json | undefined>()
       const result = await work({

@@ -1,62 +1,57 @@
 /**
- * `npm run sim:waste`: what the governor saves, over three seeds and three mixes of swarms. The workload is described in waste.ts.
+ * `npm run sim:waste`: what the governor saves, over seeds and mixes of swarms. The workload is described in waste.ts.
  *
- *     npm run sim:waste -- [--json]
+ *     npm run sim:waste -- [--json] [--seeds 4,5,6]
  */
 import { parseArgs } from 'node:util'
 import { jsonLines, table } from '#scripts/bench/report.ts'
-import { mixes, simulateWaste, type Waste } from './waste.ts'
+import { type Allocation, type Mix, mixes, simulateWaste, usualTasks, type Waste } from './waste.ts'
 
-const { values } = parseArgs({ options: { json: { type: 'boolean', default: false } } })
-const seeds = [1, 2, 3]
-const mean = (runs: readonly Waste[]) => runs.reduce((sum, { wastePct }) => sum + wastePct, 0) / runs.length
+const { values } = parseArgs({
+  options: { json: { type: 'boolean', default: false }, seeds: { type: 'string', default: '4,5,6' } }
+})
+const seeds = values.seeds.split(',').map(Number)
+const usual = 0.7
+const governed = (threshold: number): Allocation => ({ by: 'governor', config: { threshold } })
 
-const rows: string[][] = []
-const means = new Map<string, { before: number; after: number }>()
-for (const mix of mixes) {
-  const before: Waste[] = []
-  const after: Waste[] = []
-  for (const seed of seeds) {
-    const [without, governed] = [await simulateWaste(seed, mix, null), await simulateWaste(seed, mix, 0.7)]
-    before.push(without)
-    after.push(governed)
-    for (const [name, run] of [
-      ['first come', without],
-      ['governed', governed]
-    ] as const)
-      rows.push([
-        mix.name,
-        String(seed),
-        name,
-        ...[run.attempts, run.failed, run.completed, run.uncompleted, run.untouched].map(String),
-        run.wastePct.toFixed(1)
-      ])
-  }
-  means.set(mix.name, { before: mean(before), after: mean(after) })
+/** Means over the seeds. */
+async function runs(mix: Mix, allocation: Allocation): Promise<Waste> {
+  const sum: Record<string, number> = {}
+  for (const seed of seeds)
+    for (const [name, value] of Object.entries(await simulateWaste(seed, mix, allocation))) sum[name] = (sum[name] ?? 0) + value
+  return Object.fromEntries(Object.entries(sum).map(([name, value]) => [name, value / seeds.length])) as unknown as Waste
 }
 
-const standard = means.get('standard')!
+const standard = mixes[0]!
 if (values.json) {
-  const note = `mean of seeds ${seeds.join(', ')}, standard mix; 2000 tasks, 40 swarms`
+  const note = `mean of seeds ${seeds.join(', ')}, standard mix; ${usualTasks} tasks, 40 swarms`
+  const [before, after] = [await runs(standard, { by: 'first come' }), await runs(standard, governed(usual))]
   console.log(
     jsonLines([
-      { metric: 'sim.waste_before_pct', value: standard.before, unit: '%', note: `first come; ${note}` },
-      { metric: 'sim.waste_after_pct', value: standard.after, unit: '%', note: `threshold, history, circuits; ${note}` }
+      { metric: 'sim.waste_before_pct', value: before.wastePct, unit: '%', note: `first come; ${note}` },
+      { metric: 'sim.waste_after_pct', value: after.wastePct, unit: '%', note: `governor's gate; ${note}` },
+      { metric: 'sim.completed_before', value: before.completed, unit: 'tasks', note: `first come; ${note}` },
+      { metric: 'sim.completed_after', value: after.completed, unit: 'tasks', note: `governor's gate; ${note}` }
     ])
   )
 } else {
-  const head = ['mix', 'seed', 'claims', 'attempts', 'failed', 'completed', 'not completed', 'never given', 'waste %']
-  console.log(table([head, ...rows]))
-  console.log()
-  const means3 = [...means].map(([name, { before, after }]) => [name, before.toFixed(1), after.toFixed(1)])
-  console.log(table([['mean of the seeds', 'first come, waste %', 'governed, waste %'], ...means3]))
+  const row = (name: string, { attempts, failed, completed, uncompleted, untouched, wastePct }: Waste): string[] => [
+    name,
+    ...[attempts, failed, completed, uncompleted, untouched].map((value) => value.toFixed(0)),
+    wastePct.toFixed(1)
+  ]
+  const head = ['attempts', 'failed', 'completed', 'not completed', 'never given', 'waste %']
+  const rows: string[][] = []
+  for (const mix of mixes) {
+    rows.push([mix.name, ...row('first come', await runs(mix, { by: 'first come' }))])
+    rows.push([mix.name, ...row('governed', await runs(mix, governed(usual)))])
+    rows.push([mix.name, ...row('oracle', await runs(mix, { by: 'oracle', least: usual }))])
+  }
+  console.log(`means of seeds ${seeds.join(', ')}; ${usualTasks} tasks`)
+  console.log(table([['mix', 'who says', ...head], ...rows]))
   console.log()
   const byThreshold: string[][] = []
-  for (const threshold of [0.5, 0.7, 0.8, 0.9, 0.95]) {
-    const runs: Waste[] = []
-    for (const seed of seeds) runs.push(await simulateWaste(seed, mixes[0]!, threshold))
-    const completed = runs.reduce((sum, run) => sum + run.completed, 0) / runs.length
-    byThreshold.push([String(threshold), mean(runs).toFixed(1), completed.toFixed(0)])
-  }
-  console.log(table([['threshold (standard mix, mean of the seeds)', 'waste %', 'completed of 2000'], ...byThreshold]))
+  for (const threshold of [0.5, 0.6, usual, 0.8, 0.9])
+    byThreshold.push(row(String(threshold), await runs(standard, governed(threshold))))
+  console.log(table([['threshold, standard mix', ...head], ...byThreshold]))
 }

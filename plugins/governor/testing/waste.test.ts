@@ -1,29 +1,34 @@
 import test from 'ava'
 import { memoryState } from './memory-transaction.ts'
-import { type Mix, mixes, simulateWaste } from './waste.ts'
+import { type Allocation, type Mix, mixes, simulateWaste } from './waste.ts'
 
 const tasks = 150
+const firstCome: Allocation = { by: 'first come' }
+const by = (threshold: number): Allocation => ({ by: 'governor', config: { threshold } })
 
 test('a run comes again from its seed, and every task has one end', async (t) => {
-  const [standard, , hostile] = mixes as [Mix, Mix, Mix]
-  const run = await simulateWaste(7, standard, null, tasks)
-  t.deepEqual(await simulateWaste(7, standard, null, tasks), run)
-  t.notDeepEqual(await simulateWaste(8, standard, null, tasks), run)
+  const [standard, , , hostile] = mixes as [Mix, Mix, Mix, Mix]
+  const run = await simulateWaste(7, standard, firstCome, tasks)
+  t.deepEqual(await simulateWaste(7, standard, firstCome, tasks), run)
+  t.notDeepEqual(await simulateWaste(8, standard, firstCome, tasks), run)
   t.is(run.completed + run.uncompleted, tasks)
   t.is(run.attempts, run.failed + run.completed)
-  const governed = await simulateWaste(7, hostile, 0.7, tasks)
+  const governed = await simulateWaste(7, hostile, by(0.7), tasks)
   t.is(governed.completed + governed.uncompleted, tasks)
   t.is(governed.attempts, governed.failed + governed.completed)
 })
 
 test('the gate lets through who fits: less is wasted than when it is open, and no more attempts are made', async (t) => {
-  const honest = mixes[1]!
-  const open = await simulateWaste(7, honest, null, tasks)
-  const governed = await simulateWaste(7, honest, 0.7, tasks)
+  const honest = mixes[2]!
+  const open = await simulateWaste(7, honest, firstCome, tasks)
+  const governed = await simulateWaste(7, honest, by(0.7), tasks)
   t.true(governed.attempts < open.attempts)
   t.true(governed.wastePct < open.wastePct / 2)
-  // nobody scores more than 1, and who failed once scores less: some tasks are given to nobody
-  const strict = await simulateWaste(7, honest, 1, tasks)
+  // as little as can be, by somebody who knows what no gate knows
+  const known = await simulateWaste(7, honest, { by: 'oracle', least: 0.7 }, tasks)
+  t.true(known.wastePct < open.wastePct / 2 && known.completed > 0)
+  // some tasks are given to nobody
+  const strict = await simulateWaste(7, honest, by(1), tasks)
   t.true(strict.untouched > governed.untouched)
 })
 

@@ -9,16 +9,17 @@
  * - *Tasks.* One a minute in the mean, for 2,000 minutes. Each requires 1 to 3 special capabilities of one root, each at a level of 0.3 to 0.9.
  *   An attempt takes 10 minutes in the mean (exponential); a task costs 0.1 to 10 (log-uniform), and an attempt that fails 30 to 100 % of that.
  * - *Success.* 0.95 × the product over what is required of min(1, ability ÷ level)²; nothing while the swarm is ill.
+ * - *Trade.* Where swarms ask for tasks of their own trade only, they ask for those of which they declare something for all that is required.
  * - *Claims.* First come: a swarm that has nothing to do asks for the tasks that wait, the oldest first, and idle swarms ask in random order, when a task
  *   comes, when an attempt ends and every 10 minutes. Three attempts a task; who waited for 4 h is given up.
  * - *Waste.* Share of the cost of all attempts that ended without a result.
  *
- * With the governor the claim goes through its gate as in production (threshold 0.7, history, circuits of 3 failures and 60 s; nobody has a budget).
+ * With the governor the claim goes through its gate as in production: score, what it learns of it, and circuits of 3 failures; nobody has a budget.
  */
 import type { Capabilities, ClaimEnd, Swarm, Task } from '#coordinator'
 import { witnessedStore } from '#store'
 import { randomFrom } from '../../../ledger/fault/random.ts'
-import { createGovernor } from '../governor.ts'
+import { createGovernor, type GovernorConfig } from '../governor.ts'
 import { memoryState } from './memory-transaction.ts'
 
 export interface Mix {
@@ -26,12 +27,15 @@ export interface Mix {
   /** Shares of the swarms. */
   readonly boasters: number
   readonly ailing: number
+  /** Whether swarms ask for tasks of their trade only, of which they declare something, or for any. */
+  readonly asks: 'own trade' | 'anything'
 }
 
 export const mixes: readonly Mix[] = [
-  { name: 'standard', boasters: 0.2, ailing: 0.1 },
-  { name: 'honest', boasters: 0, ailing: 0 },
-  { name: 'hostile', boasters: 0.5, ailing: 0.25 }
+  { name: 'standard', boasters: 0.2, ailing: 0.1, asks: 'anything' },
+  { name: 'own trade', boasters: 0.2, ailing: 0.1, asks: 'own trade' },
+  { name: 'honest', boasters: 0, ailing: 0, asks: 'anything' },
+  { name: 'hostile', boasters: 0.5, ailing: 0.25, asks: 'anything' }
 ]
 
 export interface Waste {
@@ -134,16 +138,25 @@ function makeTask(random: Random, at: number, createdAt: number): SimulatedTask 
 
 const isIll = ({ turns }: SimulatedSwarm, at: number) => turns.filter((turn) => turn <= at).length % 2 === 1
 
-function succeeds(random: Random, party: SimulatedSwarm, { task }: SimulatedTask, at: number): boolean {
-  const drawn = random()
-  if (isIll(party, at)) return false
+const declaresAll = ({ swarm }: SimulatedSwarm, task: Task): boolean =>
+  Object.keys(task.requires).every((leaf) => swarm.capabilities[leaf] !== undefined)
+
+function chanceOf(party: SimulatedSwarm, task: Task, at: number): number {
+  if (isIll(party, at)) return 0
   const able = Object.entries(task.requires).map(([leaf, level]) => Math.min(1, party.ability[leaf]! / level) ** 2)
-  return drawn < able.reduce((product, each) => product * each, 0.95)
+  return able.reduce((product, each) => product * each, 0.95)
 }
 
-/** @param threshold of the governor's gate; null where claims do not go through it. The world is the same either way, for one seed and mix. */
-export async function simulateWaste(seed: number, mix: Mix, threshold: number | null, taskCount = usualTasks): Promise<Waste> {
-  const governed = threshold !== null
+/** Who says whether a claim is made. */
+export type Allocation =
+  | { readonly by: 'first come' }
+  | { readonly by: 'governor'; readonly config: GovernorConfig }
+  /** Somebody who knows the true abilities and who is ill, and lets nobody try who succeeds less often than this: no gate can know more. */
+  | { readonly by: 'oracle'; readonly least: number }
+
+/** The world is the same for one seed and mix, whoever says. */
+export async function simulateWaste(seed: number, mix: Mix, allocation: Allocation, taskCount = usualTasks): Promise<Waste> {
+  const governed = allocation.by === 'governor'
   const making = randomFrom(seed)
   const parties = Array.from({ length: swarmCount }, (_, at) => makeSwarm(making, at, mix, taskCount))
   let arrival = 0
@@ -153,7 +166,7 @@ export async function simulateWaste(seed: number, mix: Mix, threshold: number | 
   })
   const running = randomFrom(seed + 1_000_003)
   const state = memoryState()
-  const { gate } = createGovernor(witnessedStore({} as never, null), governed ? { threshold } : {})
+  const { gate } = createGovernor(witnessedStore(state.store as never, null), governed ? allocation.config : {})
 
   const idle = new Set(parties)
   const waiting: SimulatedTask[] = []
@@ -165,6 +178,9 @@ export async function simulateWaste(seed: number, mix: Mix, threshold: number | 
     if (task.attempts === 0) sums.untouched++
   }
   const admitted = async (party: SimulatedSwarm, { task }: SimulatedTask, at: number): Promise<boolean> => {
+    if (allocation.by === 'oracle') return chanceOf(party, task, at) >= allocation.least
+    // a score of 0 reaches no threshold: the gate need not be asked
+    if ((governed || mix.asks === 'own trade') && !declaresAll(party, task)) return false
     if (!governed) return true
     const { ok } = await state.run(
       at,
@@ -180,7 +196,7 @@ export async function simulateWaste(seed: number, mix: Mix, threshold: number | 
         waiting.splice(waiting.indexOf(each), 1)
         idle.delete(party)
         each.task = { ...each.task, attempts: each.task.attempts + 1 }
-        const success = succeeds(running, party, each, at)
+        const success = running() < chanceOf(party, each.task, at)
         const endsAt = at + each.minutes * minute
         underWay.push({ party, task: each, endsAt, success, cost: each.cost * (success ? 1 : between(running, 0.3, 1)) })
         break
