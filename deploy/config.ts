@@ -508,6 +508,38 @@ export const suiteSchema = z.strictObject({
     })
     .prefault({})
     .describe('Calls out'),
+  plugins: z
+    .strictObject({
+      store: z
+        .discriminatedUnion('kind', [
+          z.strictObject({ kind: z.literal('sqlite') }),
+          z.strictObject({
+            kind: z.literal('redis'),
+            url: z.string().min(1).describe('Where the server is'),
+            name: z
+              .string()
+              .regex(/^[A-Za-z0-9_-]{1,64}$/)
+              .describe('Name of the state on that server')
+          })
+        ])
+        .default({ kind: 'sqlite' })
+        .describe('State of coordinator, governor and chassis: state.db in the data folder, or Redis'),
+      sweep: z
+        .strictObject({
+          enabled: z.boolean().default(true).describe('Whether claims of owners that are gone, and deadlines, are seen to'),
+          everyMs: z.number().int().min(50).max(60_000).default(1000).describe('Between two sweeps'),
+          leaseMs: z
+            .number()
+            .int()
+            .min(500)
+            .max(600_000)
+            .default(10_000)
+            .describe('Until another takes over from a sweeper that died; at least twice everyMs')
+        })
+        .prefault({})
+    })
+    .prefault({})
+    .describe('Tasks, swarms and sandboxes'),
   recording: z
     .strictObject({
       enabled: z.boolean().default(false).describe('Whether conferences are recorded, under the policies below'),
@@ -593,6 +625,8 @@ function contradictions(config: SuiteConfig): string[] {
     if (consent === 'key' && announcement === null)
       problems.push(`recording.policies: ${conference}: whoever is to press a key needs an announcement that says so`)
   }
+  if (config.plugins.sweep.leaseMs < 2 * config.plugins.sweep.everyMs)
+    problems.push('plugins.sweep.leaseMs: expected at least twice everyMs')
   if (profile === 'production' && edge === 'embedded' && certificates === null)
     problems.push('certificates: production makes no certificates of its own')
   if (profile === 'production' && edge === 'embedded' && allowlist === null) problems.push('allowlist: production has no default')

@@ -34,6 +34,7 @@ import { sipToH323 } from './h323-bridge.ts'
 import { lockData } from './lock.ts'
 import { mediaMetrics } from './media-metrics.ts'
 import type { RunningNdi } from './ndi.ts'
+import { pluginsMetrics, type RunningPlugins, startPlugins } from './plugins.ts'
 import { prepareData } from './prepare.ts'
 import { startRecorder } from './recording.ts'
 import { watchRegistry } from './registry-watch.ts'
@@ -190,6 +191,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
   let dialIns: DialInBridges | null = null
   const bridged = () => bridgedCalls(escalator, dialIns)
   const bridgeFigures = callBridgeMetrics(bridged)
+  let plugins: RunningPlugins | null = null
   listeners.add(bridgeFigures.take)
   const sequence = createSequence(log)
   const start = <T>(part: Part, begin: () => Promise<T>, stop: (running: T) => Promise<void>): Promise<T> =>
@@ -250,7 +252,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
             recorder: () => recording,
             bridged
           },
-          [mediaFigures.registry, bridgeFigures.registry]
+          [mediaFigures.registry, bridgeFigures.registry, await pluginsMetrics(() => plugins)]
         )
         return { ledger: opened, witness: made, service: served }
       } catch (error) {
@@ -540,9 +542,13 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
       .then(told, (error: unknown) => warn('suite.credentials', `credentials not renewed: ${errorCode(error)}`))
   })
 
+  const swept = startPlugins(config, layout, { ledger, clock, warn })
+  plugins = swept
+
   let stopped: Promise<void> | null = null
   const stop = async () => {
     stopWatching()
+    await swept.close()
     await calling.close()
     await application.drain()
     await dialled.close()

@@ -42,7 +42,11 @@ const allowed: Record<string, readonly string[]> = {
     'gateways/h323',
     'gateways/bridge',
     'gateways/webrtc',
-    'gateways/ndi'
+    'gateways/ndi',
+    'plugins/store',
+    'plugins/coordinator',
+    'plugins/governor',
+    'plugins/chassis'
   ],
   cli: [
     'gateways/kernel',

@@ -11,6 +11,8 @@ import { createTasks, type Tasks } from './tasks.ts'
 
 export type { ClaimEnd, ClaimGate } from './claim-gate.ts'
 export { type LatencyReport, measureLatency } from './latency.ts'
+export { createLeadership, type Leader, type Leadership } from './leadership.ts'
+export { type Sweeper, type SweeperConfig, type SweeperFigures, startSweeper } from './sweeper.ts'
 export {
   type Capabilities,
   type Claim,
