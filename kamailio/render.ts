@@ -83,23 +83,23 @@ function local(config: EdgeConfig): string {
   ].join('\n')
 }
 
-function tls({ tls: files }: EdgeConfig): string {
+function tls({ tls: files, listen: { wss } }: EdgeConfig): string {
+  const own = [`certificate = "${files.certificate}"`, `private_key = "${files.key}"`]
   return [
     '[server:default]',
     'method = TLSv1.2+',
     'verify_client = optional_no_ca',
-    `certificate = "${files.certificate}"`,
-    `private_key = "${files.key}"`,
+    ...own,
     `ca_list = "${files.ca}"`,
     ...(files.crl === undefined ? [] : [`crl = "${files.crl}"`]),
     `cipher_list = ${ciphers}`,
     '',
+    ...(wss ? [`[server:${at(wss)}]`, 'method = TLSv1.2+', 'verify_client = off', ...own, `cipher_list = ${ciphers}`, ''] : []),
     '[client:default]',
     'method = TLSv1.2+',
     'verify_certificate = yes',
     'require_certificate = yes',
-    `certificate = "${files.certificate}"`,
-    `private_key = "${files.key}"`,
+    ...own,
     `ca_list = "${files.ca}"`,
     `cipher_list = ${ciphers}`,
     ''

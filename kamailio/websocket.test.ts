@@ -1,13 +1,14 @@
 /** SIP over WebSocket (RFC 7118) at the edge: who may open one, and that every layer is met over it. */
-import { createHash, X509Certificate } from 'node:crypto'
+import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { rmSync } from 'node:fs'
 import { request } from 'node:https'
 import type { Duplex } from 'node:stream'
 import { setTimeout } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
 import { type ClientOptions, createWebSocketStream, WebSocket } from 'ws'
-import { inviteClient, renderEdge } from '#kamailio'
+import { renderEdge } from '#kamailio'
 import {
   authorityOf,
   credential,
@@ -62,8 +63,8 @@ const statusOf = (socket: WebSocket): Promise<number> =>
     socket.once('error', reject)
   })
 
-async function webPhone(t: ExecutionContext, port: number, opening: Opening = {}): Promise<Phone<Duplex>> {
-  const socket = open(t, port, opening)
+async function webPhone(t: ExecutionContext, port: number): Promise<Phone<Duplex>> {
+  const socket = open(t, port)
   await once(socket, 'open')
   return new Phone(createWebSocketStream(socket, { decodeStrings: false, encoding: 'utf8' }), 'WSS df7jal23ls0d.invalid')
 }
@@ -75,7 +76,7 @@ test('a browser calls by digest, and is reached over its WebSocket in the dialog
   const { app, port, config } = await webRig(t)
   app.answer = answering(() => app.port)
   const phone = await webPhone(t, port)
-  const answer = await phone.call({ headers: ['X-IF-Hazard: safety'] })
+  const answer = await phone.call({ headers: ['X-IF-Hazard: safety'], algorithm: 'MD5' })
   t.is(answer.startLine, 'SIP/2.0 200 OK')
   const invite = await app.inbox.next(({ startLine }) => startLine.startsWith('INVITE'))
   t.is(invite.get('X-IF-Edge-Transport'), 'wss')
@@ -112,11 +113,11 @@ test('the holder of a seat calls as its party, until the seat is taken back', as
   const phone = await webPhone(t, port)
   const call = async () => {
     const challenge = await phone.ask()
-    const nonce = /nonce="([^"]+)"/.exec(challenge.all('Proxy-Authenticate').find((line) => line.includes('SHA-256'))!)![1]!
+    const nonce = /nonce="([^"]+)"/.exec(challenge.all('Proxy-Authenticate').join())![1]!
     const uri = 'sip:council-safety@edge.test'
-    const digest = (text: string) => hash('sha256', text)
+    const digest = (text: string) => hash('md5', text)
     const response = digest(`${digest(`${user}:${realm}:${password}`)}:${nonce}:00000001:cn:auth:${digest(`INVITE:${uri}`)}`)
-    const line = `Digest username="${user}", realm="${realm}", nonce="${nonce}", uri="${uri}", response="${response}", algorithm=SHA-256, cnonce="cn", qop=auth, nc=00000001`
+    const line = `Digest username="${user}", realm="${realm}", nonce="${nonce}", uri="${uri}", response="${response}", algorithm=MD5, cnonce="cn", qop=auth, nc=00000001`
     return phone.ask({ callId: challenge.get('Call-ID')!, cseq: 2, headers: [`Proxy-Authorization: ${line}`] })
   }
   t.is((await call()).startLine, 'SIP/2.0 403 Forbidden')
@@ -173,10 +174,10 @@ test('layers digest and rate over a WebSocket; requests that are too long', asyn
   const { app, port } = await webRig(t, () => ({ limits: { pikeRequests: 1000, callsPerMinute: 1 } }))
   app.answer = answering(() => app.port)
   const phone = await webPhone(t, port)
-  t.is((await phone.call({ password: 'wrong' })).startLine, 'SIP/2.0 403 Forbidden')
+  t.is((await phone.call({ password: 'wrong', algorithm: 'MD5' })).startLine, 'SIP/2.0 403 Forbidden')
   t.like(await app.report(), { layer: 'digest', transport: 'wss' })
-  t.is((await phone.call()).startLine, 'SIP/2.0 200 OK')
-  t.is((await phone.call()).startLine, 'SIP/2.0 480 Temporarily Unavailable')
+  t.is((await phone.call({ algorithm: 'MD5' })).startLine, 'SIP/2.0 200 OK')
+  t.is((await phone.call({ algorithm: 'MD5' })).startLine, 'SIP/2.0 480 Temporarily Unavailable')
   t.is((await phone.ask({ body: 'x'.repeat(20_000) })).startLine, 'SIP/2.0 513 Message Too Large')
 })
 
@@ -184,33 +185,12 @@ test('a certificate is not asked of browsers where it is of others', async (t) =
   const { app, port, phone } = await webRig(t, (config) => ({ tls: { ...config.tls, requireClientCertificate: true } }))
   app.answer = answering(() => app.port)
   t.is((await (await phone()).ask()).startLine, 'SIP/2.0 403 Forbidden')
-  t.is((await (await webPhone(t, port)).call()).startLine, 'SIP/2.0 200 OK')
-})
-
-test('a certificate that a browser shows is told; one that is not ours, or was revoked, is refused', async (t) => {
-  const { authority } = certificates
-  const { app, edge, port } = await webRig(t)
-  app.answer = answering(() => app.port)
-  const identity = 'sip:expert-safety@external.advisor'
-  const client = async (by = authority) => {
-    const { certificate, key } = await inviteClient(by, { id: 'expert-safety', identity, days: 1 }, Date.now())
-    return {
-      cert: certificate,
-      key,
-      print: createHash('sha256').update(new X509Certificate(certificate).toString()).digest('hex')
-    }
-  }
-  const { print, ...good } = await client()
-  const phone = await webPhone(t, port, good)
-  t.is((await phone.call()).startLine, 'SIP/2.0 200 OK')
-  const invite = await app.inbox.next(({ startLine }) => startLine.startsWith('INVITE'))
-  t.is(invite.get('X-IF-Edge-Certificate'), identity)
-  await edge.reloadRevocations([print])
-  t.is((await phone.ask()).startLine, 'SIP/2.0 403 Forbidden')
-  t.like(await app.report(), { layer: 'tls', code: 'edge.tls.certificate-revoked' })
-  const other = await authorityOf()
-  t.teardown(() => rmSync(other.authority.dir, { recursive: true }))
-  t.is(await statusOf(open(t, port, await client(other.authority))), 403)
+  t.is((await (await webPhone(t, port)).call({ algorithm: 'MD5' })).startLine, 'SIP/2.0 200 OK')
+  // Chromium gives a WebSocket up whose server asks for a certificate
+  const words = ['s_client', '-connect', `127.0.0.1:${port}`]
+  const { stdout } = await promisify(execFile)('sh', ['-c', `openssl ${words.join(' ')} </dev/null 2>&1`])
+  t.regex(stdout, /No client certificate CA names sent/)
+  t.notRegex(stdout, /Requested Signature Algorithms/)
 })
 
 test('settings that could end a string of the configuration are refused', async (t) => {
