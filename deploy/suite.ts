@@ -431,7 +431,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
           clock,
           log: log.child({ part: 'webrtc' }),
           evidenceFolder: layout.evidence,
-          showOn: async () => null
+          showOn: application.showText
         })
       },
       (running) => running.close()

@@ -99,6 +99,8 @@ export interface SipApplication {
   readonly callsOut: CallsOut
   /** Tells that the server saw `100 Trying` for a call out, by its Call-ID: the drachtio protocol does not show it to applications. */
   readonly trying: (callId: string) => void
+  /** Shows a text on the telephone of a call, by the call's trace. @returns whether it took it; null where it cannot be asked */
+  readonly showText: (traceId: string, text: string) => Promise<boolean | null>
   /** Where calls out go: the edge's inner address, known once the edge runs. */
   readonly routeCallsOut: (proxy: string) => void
   /** Refuses new calls with 503, ends the present ones with BYE, and resolves when they are over and recorded (or the drain timed out). */
@@ -472,6 +474,8 @@ export async function runSipApplication(
     routeCallsOut: (next) => {
       proxy = next
       takeUpLeft()
+    showText: async (traceId, text) =>
+      (await [...calls.values()].find((call) => call.traceId === traceId)?.showText(text)) ?? null,
     },
     drain,
     close: () => {

@@ -20,6 +20,7 @@ import { type Refusal, reasonOfStatus, refusal, refusalByGuard, refusalByMedia }
 import { createHolding, type HoldOutcome } from './reinvite.ts'
 import { readPeerSessionId } from './session-id.ts'
 import { answerSessionTimer } from './session-timer.ts'
+import { showText } from './show-text.ts'
 import { clip, readNameAddr } from './sip-headers.ts'
 import { handleTransfers } from './transfer.ts'
 
@@ -31,6 +32,8 @@ export interface Call {
   readonly stop: (cause: EndCause, refusal: Refusal) => void
   /** Puts the other side on hold so that neither hears the other, or resumes. */
   readonly hold: (on: boolean) => Promise<HoldOutcome>
+  /** Shows a text on the other side's telephone. @returns whether it took it; null where it cannot be asked */
+  readonly showText: (text: string) => Promise<boolean | null>
   /** Tags of its dialog, null before there is one and after its end. */
   readonly tags: () => { readonly local: string; readonly remote: string } | null
   /** The server, and with it the dialog, is gone. */
@@ -381,6 +384,7 @@ export function takeCall(
     }),
     stop,
     hold: holding.hold,
+    showText: (text) => showText(inside, dialog, request.get('Allow'), text),
     tags: () => (dialog === null || !inside.isLive() ? null : { local: dialog.sip.localTag, remote: dialog.sip.remoteTag }),
     signallingLost: () => fire({ type: 'hungUp', cause: { by: 'sip-server', reason: 'signalling-lost' } }),
     over: parts.over

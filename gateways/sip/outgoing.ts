@@ -43,6 +43,7 @@ import {
 import { type Refusal, refusal, refusalByGuard, refusalByMedia } from './refusal.ts'
 import { createHolding } from './reinvite.ts'
 import { readPeerSessionId } from './session-id.ts'
+import { showText } from './show-text.ts'
 import { clip, readNameAddr } from './sip-headers.ts'
 import { handleTransfers } from './transfer.ts'
 
@@ -616,6 +617,7 @@ export function placeCall(
     }),
     stop,
     hold: holding.hold,
+    showText: (text) => showText(inside, dialog, dialog?.res.get('Allow'), text),
     tags: () => (dialog === null || !inside.isLive() ? null : { local: dialog.sip.localTag, remote: remoteTag }),
     signallingLost: () => fire({ type: 'hungUp', cause: { by: 'sip-server', reason: 'signalling-lost' } }),
     over: parts.over

@@ -39,24 +39,55 @@ async function setUp(t: ExecutionContext) {
   })
   const share = async (octets: Uint8Array, more: Partial<Parameters<Evidence['share']>[0]> = {}) =>
     evidence.share(
-      { trace: 'case-42', name: 'log.txt', mediaType: 'text/plain', bytes: octets.length, sha256: null, by: 'agent', via: 'http', ...more },
+      {
+        trace: 'case-42',
+        name: 'log.txt',
+        mediaType: 'text/plain',
+        bytes: octets.length,
+        sha256: null,
+        by: 'agent',
+        via: 'http',
+        ...more
+      },
       (async function* () {
         for (let at = 0; at < octets.length; at += 10_000) yield octets.subarray(at, at + 10_000)
       })()
     )
   const open = (traceId = 'call-1', parentTraceId: string | undefined = 'case-42') => {
-    const context = { traceId, ...(parentTraceId === undefined ? {} : { parentTraceId }), log: silentLog, signal: new AbortController().signal, now: clock.now }
+    const context = {
+      traceId,
+      ...(parentTraceId === undefined ? {} : { parentTraceId }),
+      log: silentLog,
+      signal: new AbortController().signal,
+      now: clock.now
+    }
     const opened = evidence.bridge.open(context, { conference: 'council', expertId: 'expert-safety' })
     if (!opened.ok) throw new Error(opened.skipped)
     return opened.session
   }
-  return { evidence, store, clock, entries, ledger, share, open, of: (event: string) => entries.filter((entry) => entry.event === event) }
+  return {
+    evidence,
+    store,
+    clock,
+    entries,
+    ledger,
+    share,
+    open,
+    of: (event: string) => entries.filter((entry) => entry.event === event)
+  }
 }
 
 /** A Guardian's page: its end of each channel that it is given. */
 function openPage(evidence: Evidence, clock: ManualClock, of: Partial<SeatedPage> = {}) {
   const ends = new Map<string, TestEnd>()
-  const page: SeatedPage = { key: 'seat-1', party: 'guardian-1', participant: 'guardian-1-0', role: 'guardian', conference: 'council', ...of }
+  const page: SeatedPage = {
+    key: 'seat-1',
+    party: 'guardian-1',
+    participant: 'guardian-1-0',
+    role: 'guardian',
+    conference: 'council',
+    ...of
+  }
   const lost = evidence.seat(page, {
     open: async (call): Promise<PagePipe> => {
       const end = testEnd(clock, { call })
@@ -96,7 +127,10 @@ test('what is shared before the call, in it, and by a page reaches every page, a
   await until(() => one.end().shelf.files.size === 2 && two.end().shelf.files.size === 3, 'all of them')
   t.false(one.end().shelf.files.has(memorySource(third).id), 'who shares it does not get it back')
   await until(() => of('evidence_received').length === 5, 'five receipts')
-  t.deepEqual(of('evidence_offered').map(({ payload }) => payload.via), ['http', 'http', 'page'])
+  t.deepEqual(
+    of('evidence_offered').map(({ payload }) => payload.via),
+    ['http', 'http', 'page']
+  )
   for (const { payload, erasable } of [...of('evidence_offered'), ...of('evidence_received')]) {
     t.false(JSON.stringify(payload).includes(sha256(first)))
     t.regex(String(erasable?.sha256), /^[0-9a-f]{64}$/)
@@ -219,7 +253,14 @@ test('a link: the list, a file whole and in parts, and nothing without it, after
   await until(() => of('evidence_received').length === 1, 'fetched whole')
   t.like(of('evidence_received')[0]!.payload, { how: 'link', participant: 'expert-safety-0' })
   const begun = createPageLinks(evidence, store, 60_000, clock, silentLog).make('call-1', 'x').path
-  for (const bad of [begun, `${path}${'0'.repeat(32)}`, path.replace(/.\/$/, 'A/'), '/evidence/', '/evidence/a.b/', `/evidence/${'a'.repeat(2000)}/`])
+  for (const bad of [
+    begun,
+    `${path}${'0'.repeat(32)}`,
+    path.replace(/.\/$/, 'A/'),
+    '/evidence/',
+    '/evidence/a.b/',
+    `/evidence/${'a'.repeat(2000)}/`
+  ])
     t.is((await get(bad)).status, 404, bad)
   t.is((await get(path, {}, 'POST')).status, 405)
   clock.advance(60_000)

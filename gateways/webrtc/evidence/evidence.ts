@@ -87,6 +87,8 @@ interface SeatLink {
   readonly page: SeatedPage
   readonly link: EvidenceLink
   refusals: number
+  /** Its page was there, and went without leaving the seat. */
+  isLost: boolean
 }
 
 interface Call {
@@ -193,9 +195,10 @@ export function createEvidence(ports: EvidencePorts): Evidence {
     const states = [...call.links.values()].map(({ link }) => link.state)
     const whole = states.every((state) => state === 'ACTIVE')
     const failed = states.find((state) => state === 'DEGRADED' || state === 'FAILED')
+    const isOneLost = [...call.links.values()].some(({ link, isLost }) => isLost && link.state !== 'ACTIVE')
     if (whole) setState(call, 'ACTIVE', null)
     else if (failed !== undefined) setState(call, 'DEGRADED', `evidence.page.${failed.toLowerCase()}`)
-    // a page that is coming back has not failed yet
+    else if (isOneLost) setState(call, 'DEGRADED', 'evidence.page.lost')
     else if (call.state !== 'ACTIVE') setState(call, 'CONNECTING', null)
   }
 
@@ -237,7 +240,7 @@ export function createEvidence(ports: EvidencePorts): Evidence {
         }
       }
     )
-    const seatLink: SeatLink = { page, link, refusals: 0 }
+    const seatLink: SeatLink = { page, link, refusals: 0, isLost: false }
     call.links.set(page.key, seatLink)
     link.context(call.context)
     for (const item of store.of(call.traces)) link.offer(sourceOf(item))
@@ -448,7 +451,10 @@ export function createEvidence(ports: EvidencePorts): Evidence {
         if (seats.get(page.key) !== mine) return
         seats.delete(page.key)
         for (const call of calls.values()) {
-          call.links.get(page.key)?.link.lost()
+          const seatLink = call.links.get(page.key)
+          if (seatLink === undefined) continue
+          seatLink.isLost = true
+          seatLink.link.lost()
           settle(call)
         }
       }

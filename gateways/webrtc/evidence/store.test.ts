@@ -10,7 +10,13 @@ import { cleanName } from './names.ts'
 import { type Declared, defaultStoreLimits, type EvidenceStore, openEvidenceStore, type StoreLimits } from './store.ts'
 
 const sha256 = (octets: Uint8Array): string => createHash('sha256').update(octets).digest('hex')
-const limits: StoreLimits = { ...defaultStoreLimits, mostBytes: 1_000_000, mostBytesOfTrace: 1_500_000, mostFilesOfTrace: 3, mostBytesInAll: 2_000_000 }
+const limits: StoreLimits = {
+  ...defaultStoreLimits,
+  mostBytes: 1_000_000,
+  mostBytesOfTrace: 1_500_000,
+  mostFilesOfTrace: 3,
+  mostBytesInAll: 2_000_000
+}
 
 async function folderOf(t: ExecutionContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'evidence-'))
@@ -18,7 +24,8 @@ async function folderOf(t: ExecutionContext): Promise<string> {
   return folder
 }
 
-const openIn = (folder: string): Promise<EvidenceStore> => openEvidenceStore(folder, limits, silentLog, () => Date.UTC(2026, 0, 1))
+const openIn = (folder: string): Promise<EvidenceStore> =>
+  openEvidenceStore(folder, limits, silentLog, () => Date.UTC(2026, 0, 1))
 const facts = (octets: Uint8Array, more: Partial<Declared> = {}): Declared => ({
   trace: 'case-42',
   name: 'log.txt',
@@ -76,7 +83,11 @@ test('what is refused, and why', async (t) => {
   t.is(await codeOf({ bytes: Number.MAX_VALUE }), 'evidence.size')
   t.is(await codeOf({ sha256: 'f'.repeat(64) }), 'evidence.hash')
   t.is(store.octets(), 0, 'nothing stays set aside')
-  t.is(await codeOf({ mediaType: 'APPLICATION/ZIP', name: 'bomb.zip' }), 'taken', 'an archive is a file like others: nobody opens it')
+  t.is(
+    await codeOf({ mediaType: 'APPLICATION/ZIP', name: 'bomb.zip' }),
+    'taken',
+    'an archive is a file like others: nobody opens it'
+  )
   t.is(await codeOf({}), 'evidence.replay', 'the same file again')
   t.is(await codeOf({ trace: 'case-43' }), 'taken', 'but in another call')
   t.is((await put(store, randomBytes(10))).ok, true)

@@ -143,7 +143,11 @@ leave!.onclick = () => {
   connection?.end('You have left the conference.')
 }
 
-const share = (files: FileList | null | undefined) => void evidence?.then((client) => client.share([...(files ?? [])]))
+function share(files: FileList | null | undefined): void {
+  // the list is emptied as soon as this returns
+  const shared = [...(files ?? [])]
+  void evidence?.then((client) => client.share(shared))
+}
 const [drop, chosen] = [element('evidence-drop'), element<HTMLInputElement>('evidence-files')]
 chosen.onchange = () => {
   share(chosen.files)
