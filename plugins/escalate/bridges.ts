@@ -90,7 +90,8 @@ export function runBridges(
 
   const move = (entry: Entry, next: CallBridgeState, reason: string | null) => {
     const previous = entry.view.state
-    if (next === previous) return
+    // CLOSED is the last word, whatever a session that others hold too goes on to tell
+    if (next === previous || previous === 'CLOSED') return
     entry.view.state = next
     entry.view.reason = reason
     tell(entry, previous)
