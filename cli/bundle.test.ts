@@ -58,3 +58,27 @@ test('a command runs from its bundle until one of its sources changes, and from 
     t.is(lost.code, 1)
   })
 })
+
+test('help and mistakes are told by the general bundle; a command without a bundle runs from its sources', async (t) => {
+  await withFolder(async (folder) => {
+    await copyOfSources(folder)
+    const node = (script: string, ...words: string[]) =>
+      run(process.execPath, [join(folder, script), ...words], { env: cleanEnvironment(), cwd: folder }).catch((error) => error)
+    const cache = join(folder, 'node_modules/.cache/ifctl')
+    t.regex((await node('cli/bundle.ts', 'ifctl')).stderr, /1 commands bundled/)
+    await appendFile(join(cache, 'ifctl.cjs'), `\nconsole.error('from the bundle')`)
+    const help = await node('cli/ifctl.cjs', 'help', 'coordinator', 'stats')
+    t.regex(help.stderr, /^from the bundle/)
+    t.regex(help.stdout, /^ifctl coordinator stats\n/)
+    const mistaken = await node('cli/ifctl.cjs', 'coordniator', 'stats')
+    t.regex(mistaken.stderr, /^from the bundle\nifctl: unknown command coordniator\n.*did you mean coordinator\?/)
+    t.is(mistaken.code, 2)
+    const missing = await node('cli/ifctl.cjs', 'guard', 'explain')
+    t.regex(missing.stderr, /^from the bundle\nifctl: <trace-or-call-id> is missing/)
+    const explained = await node('cli/ifctl.cjs', 'guard', 'explain', 'x', '--ledger', folder)
+    t.regex(explained.stderr, /^from the bundle\nifctl: there is no ledger/)
+    t.is(explained.code, 1)
+    const claimed = await node('cli/ifctl.cjs', 'coordinator', 'tasks', 'status')
+    t.regex(claimed.stderr, /^ifctl: <task> is missing/)
+  })
+})

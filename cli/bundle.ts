@@ -5,6 +5,8 @@
  *     node_modules/.cache/ifctl/witness-log.json    its sources: path, octets, moment of the last change of each; hash of the bundle
  *     node_modules/.cache/ifctl/witness-log.….v8    what V8 made of the bundle with this hash, kept by its first run
  *
+ *     node_modules/.cache/ifctl/ifctl.cjs           likewise, what tells help, versions and mistakes; it leaves commands to their sources
+ *
  * `ifctl.cjs` takes a bundle when not one source has changed since, and the sources themselves otherwise. Set-up calls this; nothing is done when
  * nothing changed.
  */
@@ -32,7 +34,9 @@ const sourceOf = (path: string): Source => {
  * leads the log, before it shows that they need the sources.
  */
 const isShort = (words: readonly string[]): boolean =>
-  ['guard', 'witness', 'optimise'].includes(words[0]!) && !['serve', 'cosign', 'erase', 'rotate-key'].includes(words[1]!)
+  (['guard', 'witness', 'optimise', 'completion'].includes(words[0]!) &&
+    !['serve', 'cosign', 'erase', 'rotate-key'].includes(words[1]!)) ||
+  words.join(' ') === 'h323 decode'
 
 /** Packages, and parts of Node that are not there when it starts, take milliseconds to load: they are loaded when they are first used. */
 const late = /(?<!__toESM\()require\("(?!node:(?:fs|path|url|util)")([^"]+)"\)/g
@@ -72,6 +76,8 @@ interface Listed {
   /** Hash of the bundle: V8 itself only sees whether what it kept is of a text of the same length. */
   readonly code: string
   readonly sources: readonly Source[]
+  /** Of the general bundle: commands that have none. */
+  readonly elsewhere: readonly string[]
 }
 
 function isFresh(name: string): boolean {
@@ -90,12 +96,20 @@ function isFresh(name: string): boolean {
  * Parts that a command may come to need before it has done anything: a ledger in Redis or one with threads, an evidence bundle. They would bring along a second copy of what
  * is in the bundle, so that the sources do all of it then.
  */
-const seldomLoaded = /\/ledger\/(?:store\/(?:committer|redis-store)|export\/bundle-reader|verify\/(?:bundle|redis-source|selection))\.ts$/
+const seldomLoaded =
+  /\/ledger\/(?:store\/(?:committer|redis-store)|export\/bundle-reader|verify\/(?:bundle|redis-source|selection))\.ts$/
 const notHere = 'globalThis.ifctlNeedsSources()'
 
 /** The clock of the file system may be this coarse: what changed so shortly before it was read may have changed again unseen. */
 const coarseMs = 50
 const attempts = 20
+
+/** The bundle without a command. */
+const general = 'ifctl'
+
+const generalEntry = `
+  import { main as start } from './ifctl.ts'
+  export const main = start`
 
 const entryOf = (name: string): string => `
   import { run } from './commands/${name}.ts'
@@ -128,7 +142,7 @@ async function bundle(name: string): Promise<void> {
   for (let times = 0; times < attempts; times++) {
     const begunMs = Date.now()
     const { outputFiles, metafile } = await build({
-      stdin: { contents: entryOf(name), resolveDir: join(root, 'cli'), loader: 'ts' },
+      stdin: { contents: name === general ? generalEntry : entryOf(name), resolveDir: join(root, 'cli'), loader: 'ts' },
       bundle: true,
       write: false,
       metafile: true,
@@ -152,7 +166,10 @@ async function bundle(name: string): Promise<void> {
         if (kept.startsWith(`${name}.`) && kept.endsWith('.v8')) rmSync(join(bundleFolder, kept), { force: true })
       if (bundled) put(file, text)
       else rmSync(file, { force: true })
-      put(listOf(name), JSON.stringify({ bundled, code: hash('sha256', text, 'hex').slice(0, 16), sources } satisfies Listed))
+      const elsewhere =
+        name === general ? commands.filter(({ words }) => !isShort(words)).map(({ words }) => words.join('-')) : []
+      const listed: Listed = { bundled, code: hash('sha256', text, 'hex').slice(0, 16), sources, elsewhere }
+      put(listOf(name), JSON.stringify(listed))
       return
     }
     await pause(2 * coarseMs)
@@ -172,10 +189,8 @@ function put(path: string, text: string): void {
  * @returns names of the commands bundled anew
  */
 export async function bundleCommands(only: readonly string[]): Promise<string[]> {
-  const stale = commands
-    .filter(({ words }) => isShort(words))
-    .map(({ words }) => words.join('-'))
-    .filter((name) => (only.length === 0 || only.includes(name)) && !isFresh(name))
+  const short = commands.filter(({ words }) => isShort(words)).map(({ words }) => words.join('-'))
+  const stale = [general, ...short].filter((name) => (only.length === 0 || only.includes(name)) && !isFresh(name))
   mkdirSync(bundleFolder, { recursive: true })
   for (const name of stale) {
     // a command that starts meanwhile takes the sources, and not the new file with the old list

@@ -26,26 +26,32 @@ function takes({ value, values, path, place }: Option): string {
 }
 
 function places(commands: readonly Command[]): Place[] {
-  const paths = [...new Set(commands.flatMap(({ words }) => words.map((_, at) => words.slice(0, at).join(' '))))]
-  const leaves = commands.map(({ words }) => words.join(' '))
-  return [...new Set([...paths, ...leaves])].map((path) => {
-    const depth = path === '' ? 0 : path.split(' ').length
-    const below = commands.filter(({ words }) => words.length > depth && words.slice(0, depth).join(' ') === path)
-    const own = commands.find(({ words }) => words.join(' ') === path)
-    const children = [...new Set(below.map(({ words }) => words[depth]!))].map((word) => {
-      const inside = below.filter(({ words }) => words[depth] === word)
-      const command = inside.find(({ words }) => words.length === depth + 1)
-      return { word, summary: command?.summary ?? inside.map(({ words }) => words.slice(depth + 1).join(' ')).join(', ') }
+  const below = new Map<string, Map<string, Command[]>>()
+  for (const command of commands)
+    for (const [depth, word] of command.words.entries()) {
+      const path = command.words.slice(0, depth).join(' ')
+      const children = below.get(path) ?? new Map<string, Command[]>()
+      const inside = children.get(word) ?? []
+      inside.push(command)
+      below.set(path, children.set(word, inside))
+    }
+  const own = new Map(commands.map((command) => [command.words.join(' '), command]))
+  return [...new Set([...below.keys(), ...own.keys()])].map((path) => {
+    const command = own.get(path)
+    const children = [...(below.get(path) ?? [])].map(([word, inside]) => {
+      const depth = path === '' ? 0 : path.split(' ').length
+      const leaf = inside.find(({ words }) => words.length === depth + 1)
+      return { word, summary: leaf?.summary ?? inside.map(({ words }) => words.slice(depth + 1).join(' ')).join(', ') }
     })
     return {
       path,
       children: path === '' ? [...children, { word: 'help', summary: 'what a command does' }] : children,
-      options: [...(own?.options ?? []), ...commonOptions].map((option) => ({
+      options: [...(command?.options ?? []), ...commonOptions].map((option) => ({
         name: `--${option.name}`,
         summary: option.summary,
         takes: takes(option)
       })),
-      operands: own?.operandValues?.join(',') ?? (own?.paths === undefined ? '-' : '@')
+      operands: command?.operandValues?.join(',') ?? (command?.paths === undefined ? '-' : '@')
     }
   })
 }

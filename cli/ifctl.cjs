@@ -19,10 +19,14 @@ function commandLine() {
   return { called, argv: argv[0] === 'help' ? ['help', group, ...argv.slice(1)] : [group, ...argv] }
 }
 
-/** Where the bundle of the command lies that these words name; undefined when there is none or when a source of it has changed since. See bundle.ts. */
+/** The bundle that tells help, versions and mistakes. */
+const general = 'ifctl'
+const asksHelp = (words) => words[0] === 'help' || words.includes('--help')
+
+/** Where the bundle of the command lies that these words name, else the general one; undefined when it is not there or a source of it has changed since. See bundle.ts. */
 function freshBundle(words) {
-  for (let count = Math.min(3, words.length); count > 1; count--) {
-    const name = words.slice(0, count).join('-')
+  const named = asksHelp(words) ? [] : [3, 2, 1].map((count) => words.slice(0, count).join('-'))
+  for (const name of [...named, general]) {
     if (!/^[a-z0-9-]+$/.test(name)) continue
     let listed
     try {
@@ -30,11 +34,14 @@ function freshBundle(words) {
     } catch {
       continue
     }
+    if (listed.elsewhere.some((other) => named.includes(other))) return undefined
     const same = listed.sources.every(([path, size, changedMs]) => {
       const now = statSync(path, { throwIfNoEntry: false })
       return now !== undefined && now.size === size && now.ctimeMs === changedMs
     })
-    return same && listed.bundled ? { file: `${kept}/${name}.cjs`, compiled: `${kept}/${name}.${listed.code}.v8` } : undefined
+    return same && listed.bundled
+      ? { name, file: `${kept}/${name}.cjs`, compiled: `${kept}/${name}.${listed.code}.v8` }
+      : undefined
   }
   return undefined
 }
@@ -43,7 +50,7 @@ function freshBundle(words) {
  * Loads a bundle with what V8 made of it when it ran before: all functions that were called then. Node's own compile cache holds none of them, since it is
  * written before they are called, and every start would compile them anew.
  */
-function load({ file, compiled }, argv) {
+function load({ name, file, compiled }, argv) {
   const { Script, constants } = require('node:vm')
   let cachedData
   try {
@@ -56,8 +63,8 @@ function load({ file, compiled }, argv) {
     cachedData,
     importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER
   })
-  // a run that failed, or told how it is used, did not call what others will
-  if ((cachedData === undefined || script.cachedDataRejected) && !argv.includes('--help')) {
+  // a run that failed did not call what others will; of the general bundle, help calls most
+  if ((cachedData === undefined || script.cachedDataRejected) && (name !== general || asksHelp(argv))) {
     process.on('exit', (code) => {
       if (code !== 0) return
       try {

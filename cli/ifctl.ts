@@ -18,8 +18,13 @@ export interface LoadedCommand {
  * It does not end the process: what was written is flushed, and what is still at work (`up`) goes on until it is done.
  *
  * @param called name by which it was called: `if-witness` is `ifctl witness`, which `argv` says already
+ * @param loaded a command that need not be loaded any more, or what runs every command elsewhere: only help and mistakes are told here then
  */
-export async function main(argv: readonly string[], called = 'ifctl', loaded?: LoadedCommand): Promise<void> {
+export async function main(
+  argv: readonly string[],
+  called = 'ifctl',
+  loaded?: LoadedCommand | (() => Promise<void>)
+): Promise<void> {
   const output = processOutput(argv.includes('--json'))
   try {
     process.exitCode = await dispatch(argv, called, output, loaded)
@@ -34,7 +39,12 @@ export async function main(argv: readonly string[], called = 'ifctl', loaded?: L
  *
  * @throws {UsageError} for a command line that cannot be used; whatever the command throws
  */
-export async function dispatch(argv: readonly string[], called: string, output: Output, loaded?: LoadedCommand): Promise<number> {
+export async function dispatch(
+  argv: readonly string[],
+  called: string,
+  output: Output,
+  loaded?: LoadedCommand | (() => Promise<void>)
+): Promise<number> {
   if (argv[0] === '--version' || argv[0] === 'version') {
     const version: string = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version
     await (output.json ? output.document({ version }) : output.line(version))
@@ -58,6 +68,10 @@ export async function dispatch(argv: readonly string[], called: string, output: 
   }
   if (command === undefined) throw unknownCommand(words, called)
   const args = parseArguments(line.slice(command.words.length), [...command.options, ...commonOptions], command.operands)
+  if (typeof loaded === 'function') {
+    await loaded()
+    return Number(process.exitCode ?? exitCodes.ok)
+  }
   const { run } = loaded?.name === command.words.join('-') ? loaded : await command.load()
   return run(args, output)
 }

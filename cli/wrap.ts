@@ -4,6 +4,7 @@ const leastColumns = 40
 
 /** Breaks text at blanks so that no line is longer than `columns`; a word that alone is longer is cut. */
 export function wrap(text: string, columns: number): string[] {
+  if (text.length <= columns) return [text]
   const lines: string[] = []
   let line = ''
   for (let word of text.split(' ')) {

@@ -11,6 +11,7 @@ import { createCoordinator, measureLatency } from '#coordinator'
 import { judge, matchOf, readPolicy } from '#governor'
 import { figure, type Metric, quantile, table } from '#scripts/bench/report.ts'
 import { openStore, type StorePlace, witnessedStore } from '#store'
+import { commandOverheads } from '../../cli/testing/overhead.ts'
 import { startRedis } from '../../ledger/testing/redis-server.ts'
 import { chassisFigures } from '../chassis/testing/figures.ts'
 
@@ -92,6 +93,7 @@ async function governorFigures() {
 try {
   const governor = await governorFigures()
   const chassis = await chassisFigures()
+  const overheads = await commandOverheads(25)
   const sqlite = await coordinatorFigures('SQLite', (name) => ({ kind: 'sqlite', path: join(folder, `${name}.db`) }))
   const overRedis = await coordinatorFigures('Redis', (name) => ({ kind: 'redis', url: redis.url, name }))
   const metrics: Metric[] = [
@@ -122,6 +124,12 @@ try {
       unit: 'ms',
       note: 'the same where a process waits, used once'
     },
+    {
+      metric: 'cli.overhead_ms',
+      value: overheads[0]!.medianMs,
+      unit: 'ms',
+      note: `beyond node -e 0, median of 25, of the slowest of ${overheads.length} commands that read and write nothing: ${overheads[0]!.line}`
+    },
     { metric: 'chassis.call_us', value: chassis.callUs, unit: 'µs', note: 'host call and its answer, mean of 20,000' }
   ]
   if (values.json) for (const metric of metrics) console.log(JSON.stringify(metric))
@@ -145,6 +153,7 @@ try {
         ['', figure(chassis.startMs), figure(chassis.warmStartMs), figure(chassis.callUs)]
       ])
     )
+    console.log(table([['command', 'ms beyond node -e 0'], ...overheads.map(({ line, medianMs }) => [line, figure(medianMs)])]))
   }
 } finally {
   await redis.stop()
