@@ -56,6 +56,56 @@ test('a sandbox by commands: made, run, looked at, granted a credential, destroy
     t.false((await readFile(join(data, 'state.db'))).includes('a secret of the council'))
   }))
 
+const exiting = (code: number): Buffer =>
+  buildModule({ imports: [imports.exit], functions: [{ code: [...op.constant(code), ...op.call(0)] }] })
+
+test('objectives and reputation by command: set, violated, in figures, and computed again from the ledger', (t) =>
+  withFolder(async (data) => {
+    const chassis = (...rest: string[]) => ifctl(['chassis', ...rest, '--data', data])
+    await writeFile(join(data, 'bad.wasm'), exiting(1))
+    await chassis('sandbox', 'create', 'bad', '--swarm', 'alpha', '--wasm', join(data, 'bad.wasm'))
+    const set = await chassis('slo', 'set', '--swarm', 'alpha', '--errors', '10', '--least', '1', '--latency', '3600000')
+    t.is(set.code, 0, set.stderr)
+    t.is((await chassis('sandbox', 'start', 'bad')).code, 1)
+    t.regex((await chassis('slo', 'status', '--swarm', 'alpha')).stdout, /swarm alpha +errors +≤ 10 % +100 % +violated +10\.0 +1/)
+    const [violation] = json((await chassis('slo', 'violations', '--since', '1h', '--json')).stdout)
+    t.like(violation, { scope: 'alpha', objective: 'errors', until: null, measured: 100 })
+    t.regex((await chassis('slo', 'metrics')).stdout, /chassis_slo_kept\{kind="swarm",scope="alpha",objective="errors"\} 0/)
+    const score = await chassis('reputation', 'score', 'alpha', '--check', '--json')
+    t.is(score.code, 0, score.stderr)
+    t.like(json(score.stdout)[0], { score: 0, agrees: true, judged: { runsBad: 1 } })
+    t.is(json((await chassis('reputation', 'history', 'alpha', '--json')).stdout).length, 1)
+    t.is((await chassis('slo', 'set', '--errors', '10')).code, 2)
+    t.is((await chassis('slo', 'set', '--swarm', 'alpha', '--errors', '101')).code, 2)
+    t.is((await chassis('slo', 'status', '--swarm', 'a', '--sandbox', 'b')).code, 2)
+    const witnessed = json((await ifctl(['witness', 'query', '--event', 'slo_violated', '--data', data, '--json'])).stdout)
+    t.is(witnessed.length, 1)
+  }))
+
+test('a sandbox for a task needs its claim, has its trace, and raises what it may; without a suite that is recorded', (t) =>
+  withFolder(async (data) => {
+    const command = (...rest: string[]) => ifctl([...rest, '--data', data])
+    const review = fileURLToPath(new URL('../plugins/chassis/example/review.wasm', import.meta.url))
+    const create = ['chassis', 'sandbox', 'create', 'box', '--swarm', 'alpha', '--task', 'T-1', '--wasm', review]
+    await command('coordinator', 'swarms', 'add', 'alpha')
+    await command('coordinator', 'tasks', 'add', 'T-1', '--hazard', 'safety', '--trace', 'case-1')
+    t.regex((await command(...create)).stderr, /alpha has not claimed T-1: it is pending \(chassis\.task\)/)
+    t.is((await command('coordinator', 'tasks', 'claim', 'T-1', '--swarm', 'alpha')).code, 0)
+    t.regex((await command(...create, '--may-raise', 'weather')).stderr, /"weather" is no hazard/)
+    t.is((await command(...create, '--trace', 'case-2')).code, 2)
+    t.is((await command(...create)).code, 0)
+    await writeFile(join(data, 'run.log'), '1 1 done\n2 2 failed\n')
+    const ran = await command('chassis', 'sandbox', 'start', 'box', '--input', join(data, 'run.log'), '--json')
+    t.is(ran.code, 0, ran.stderr)
+    t.deepEqual(JSON.parse(Buffer.from(json(ran.stdout)[0].output, 'base64').toString()), {
+      steps: 2,
+      suspicious: 1,
+      escalated: false
+    })
+    const entries = json((await command('witness', 'query', '--trace', 'case-1', '--json')).stdout)
+    t.like(entries.find(({ event }) => event === 'hazard_not_escalated').payload, { hazard: 'safety', code: 'cli.suite.absent' })
+  }))
+
 test('a run without end is stopped from elsewhere; what it printed is kept; a directory is read that was given', (t) =>
   withFolder(async (data) => {
     const code = [...[1, 0, 1, 16].flatMap(op.constant), ...op.call(0), ...op.drop, ...op.forever([])]

@@ -28,7 +28,7 @@ export interface PluginsPorts {
 
 /** How often it is looked whether there is a state to be swept. */
 const lookEachMs = 1000
-/** Objectives are judged anew so often, as time goes on without runs. */
+/** Objectives are judged anew so often, as time goes on without runs, and runs whose owners are gone are ended. */
 const judgeEachMs = 60_000
 
 function placeOf({ plugins: { store } }: SuiteConfig, layout: DataLayout): StorePlace {
@@ -65,6 +65,7 @@ export function startPlugins(config: SuiteConfig, layout: DataLayout, { ledger, 
       told = ''
       if (performance.now() - judgedAt < judgeEachMs) return
       judgedAt = performance.now()
+      await chassis.takeBack()
       await chassis.judgeAll()
     }
     const sweeper = startSweeper(witnessed.store, coordinator, { everyMs, leaseMs, also, failed })

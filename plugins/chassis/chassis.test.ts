@@ -9,8 +9,9 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import test from 'ava'
 import { createCoordinator } from '#coordinator'
-import { InfraFabricError, type WitnessEvent } from '#kernel'
+import { InfraFabricError, manualClock, type WitnessEvent } from '#kernel'
 import { openStore, witnessedStore } from '#store'
+import { openSqliteStore } from '../store/sqlite-store.ts'
 import {
   chassisMetrics,
   createChassis,
@@ -115,6 +116,33 @@ function memoryOf(pid: number): Buffer[] {
   }
   return found
 }
+
+test('a run whose owner was killed is ended when its time has passed, and counts as abandoned', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'chassis-'))
+  const clock = manualClock()
+  const events: WitnessEvent[] = []
+  const witnessed = witnessedStore(await openSqliteStore(join(folder, 'state.db'), clock), async (told) => {
+    events.push(...told.map(({ event }) => event))
+  })
+  const chassis = createChassis(witnessed, { folder, services: new Map() })
+  try {
+    const made = await chassis.create({ id: 'box', swarm: 'alpha', module: exiting(0) })
+    // as a host leaves it that was killed
+    const runningUntil = clock.now() + 1000
+    await witnessed.transact(async ({ put }) => put('sandbox/box', { ...made, state: 'running', runningUntil }))
+    t.is(await chassis.takeBack(), 0)
+    clock.advance(1001)
+    t.is(await chassis.takeBack(), 1)
+    t.is(await chassis.takeBack(), 0)
+    t.like(await chassis.sandbox('box'), { state: 'stopped', runningUntil: null, last: { outcome: 'abandoned' } })
+    t.like(events.at(-1), { event: 'sandbox_ended', payload: { outcome: 'abandoned', swarm: 'alpha' } })
+    t.deepEqual((await chassis.reputation('alpha')).reputation.judged, { tasksGood: 0, tasksBad: 0, runsGood: 0, runsBad: 1 })
+    t.is((await chassis.start('box')).code, 0)
+  } finally {
+    await witnessed.close()
+    await rm(folder, { recursive: true })
+  }
+})
 
 test('the memory of a sandbox’s process holds what a service answered, and not its secret', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'chassis-'))

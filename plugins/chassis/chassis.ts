@@ -110,6 +110,8 @@ export interface Chassis extends Slos, Reputations {
   readonly revoke: (sandbox: string, grant: string) => Promise<Grant | null>
   readonly grants: (sandbox?: string) => Promise<Grant[]>
   readonly audit: (id: string) => Promise<AuditRecord[]>
+  /** Ends runs whose owner is gone and whose time has passed. @returns how many */
+  readonly takeBack: () => Promise<number>
   /** Ends processes that wait; the store stays open. Idempotent. */
   readonly close: () => Promise<void>
 }
@@ -187,19 +189,22 @@ export function createChassis(witnessed: WitnessedStore, config: ChassisConfig):
     }
   }
 
+  /** A run whose owner is gone, and whose time has passed. */
+  const noteAbandoned = async (transaction: WitnessedTransaction, sandbox: Sandbox): Promise<void> => {
+    const { id, swarm, traceId, limits } = sandbox
+    const gone = { outcome: 'abandoned', code: null } as const
+    await bookRun(transaction, { sandbox: id, swarm, traceId, wallMs: limits.deadlineMs, ...gone })
+    const facts = { swarm, at: transaction.at, ...gone, message: 'whoever ran it is gone' }
+    note(transaction, sandbox, 'sandbox_ended', facts)
+  }
+
   const begin = (id: string): Promise<Sandbox> =>
     transact(async (transaction) => {
       const before = await existing(transaction, id)
       const { at } = transaction
       if (before.module === null) throw fail('module.none', `${id} has no module`)
       const over = before.runningUntil !== null && before.runningUntil < at ? stepped(before, { type: 'abandoned' }) : before
-      if (over !== null && over !== before) {
-        const gone = { outcome: 'abandoned', code: null } as const
-        const wallMs = before.limits.deadlineMs
-        await bookRun(transaction, { sandbox: id, swarm: before.swarm, traceId: before.traceId, wallMs, ...gone })
-        const facts = { swarm: before.swarm, at, ...gone, message: 'whoever ran it is gone' }
-        note(transaction, before, 'sandbox_ended', facts)
-      }
+      if (over !== null && over !== before) await noteAbandoned(transaction, before)
       const begun = stepped(over ?? before, { type: 'start' })
       if (begun === null) throw fail('running', `${id} is running`)
       const sandbox: Sandbox = { ...begun, runningUntil: at + before.limits.deadlineMs + graceMs }
@@ -548,6 +553,26 @@ export function createChassis(witnessed: WitnessedStore, config: ChassisConfig):
     grants: async (id) => {
       const prefix = id === undefined ? 'sandbox-grant/' : keys.grant(checked(id), '')
       return (await all<Grant>(prefix)).map(({ value }) => value)
+    },
+    takeBack: async () => {
+      let count = 0
+      for (const { value } of await all<Sandbox>(keys.sandbox(''))) {
+        if (value.state !== 'running') continue
+        const gone = await transact(async (transaction) => {
+          const before = await transaction.get<Sandbox>(keys.sandbox(value.id))
+          if (before === null || before.runningUntil === null || before.runningUntil >= transaction.at) return null
+          const over = stepped(before, { type: 'abandoned' })
+          if (over === null) return null
+          const last = { outcome: 'abandoned', code: null, message: 'whoever ran it is gone', endedAt: transaction.at } as const
+          transaction.put(keys.sandbox(before.id), { ...over, runningUntil: null, last })
+          await noteAbandoned(transaction, before)
+          return before
+        })
+        if (gone === null) continue
+        count++
+        await judgeAfter({ swarm: gone.swarm, sandbox: gone.id, traceId: gone.traceId })
+      }
+      return count
     },
     audit: async (id) => (await all<AuditRecord>(keys.audit(checked(id), ''))).map(({ value }) => value),
     close: processes.close
