@@ -50,7 +50,7 @@ withBrowser(
     t.true(await hears(sound, 440), 'and heard again')
 
     const [participant] = suite.inside.webrtc!.council.seated()
-    await page.evaluate('window.connections.at(-1).close()')
+    await page.evaluate('window.connections.findLast(({ url }) => url.endsWith("/signals")).close()')
     await until(() => entriesOf('sdp_offer_created').some(({ payload }) => payload.iceRestart === true), 15_000, 'it comes back')
     await page.getByText('Connected', { exact: true }).waitFor({ timeout: 20_000 })
     t.deepEqual(suite.inside.webrtc!.council.seated(), [participant], 'on the same seat')

@@ -1,0 +1,277 @@
+/**
+ * How fast evidence goes, and what memory it takes: from the suite's store to a Guardian's page in Chromium over a data channel, and to a receiver of our
+ * own over SCTP between two routers. Beside it a bare data channel of the same library to the same page: the same octets, nothing done with them.
+ */
+import { createHash } from 'node:crypto'
+import { existsSync, readFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createWorker } from 'mediasoup'
+import { chromium, type Page } from 'playwright-core'
+import { newTraceId, silentLog, systemClock } from '#kernel'
+import { type Suite, startSuite } from '#suite'
+import type { EvidenceChannel, EvidenceSource } from '../../gateways/webrtc/evidence/link.ts'
+import { testEnd } from '../../gateways/webrtc/evidence/testing/memory.ts'
+import type { Metric } from './report.ts'
+
+const mebi = 1 << 20
+const chunk = 65_536
+/** A bare channel is as fast for few as for many. */
+const mostBare = 64 * mebi
+const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) =>
+  existsSync(path)
+)
+
+/** Resident memory of a process and of those under it, octets; 0 for one that is gone. */
+const residentOf = (pid: number | 'self'): number => {
+  try {
+    return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) * 1024
+  } catch {
+    return 0
+  }
+}
+
+/** Octets that are never the same twice, made as they are read. */
+async function* octetsOf(bytes: number): AsyncGenerator<Uint8Array> {
+  const block = Buffer.alloc(chunk)
+  for (let at = 0; at < bytes; at += chunk) {
+    block.writeDoubleBE(Math.random(), 0)
+    block.writeDoubleBE(at, 8)
+    yield block.subarray(0, Math.min(chunk, bytes - at))
+  }
+}
+
+interface Measured {
+  readonly seconds: number
+  /** Most resident memory while it ran, and before it, octets. */
+  readonly mostResident: number
+  readonly residentBefore: number
+}
+
+async function measured(pids: readonly (number | 'self')[], work: () => Promise<void>): Promise<Measured> {
+  const resident = () => pids.reduce((sum: number, pid) => sum + residentOf(pid), 0)
+  const residentBefore = resident()
+  let mostResident = residentBefore
+  const timer = setInterval(() => {
+    mostResident = Math.max(mostResident, resident())
+  }, 100)
+  const began = performance.now()
+  await work()
+  clearInterval(timer)
+  return { seconds: (performance.now() - began) / 1000, mostResident: Math.max(mostResident, resident()), residentBefore }
+}
+
+export interface EvidenceFigures {
+  readonly bytes: number
+  readonly bareBytes: number
+  readonly bare: Measured
+  readonly page: Measured
+  readonly own: Measured
+}
+
+/** Runs all three with a file of so many octets. */
+export async function measureEvidence(bytes: number): Promise<EvidenceFigures> {
+  const data = await mkdtemp(join(tmpdir(), 'evidence-bench-'))
+  const suite = await startSuite(
+    { data: join(data, 'suite'), edge: 'external', logLevel: 'silent', webrtc: { enabled: true, port: 0, maxBrowsers: 10 } },
+    { log: silentLog }
+  )
+  try {
+    const trace = newTraceId()
+    const context = { traceId: trace, log: silentLog, signal: new AbortController().signal, now: systemClock.now }
+    const { evidence, council, rooms } = suite.inside.webrtc!
+    const opened = evidence.bridge.open(context, { conference: 'council', expertId: 'expert-safety' })
+    if (!opened.ok) throw new Error(opened.skipped)
+    const facts = { trace, name: 'evidence.bin', mediaType: 'application/octet-stream', bytes, sha256: null }
+    const own = await measureOwn(bytes)
+    const browser = await chromium.launchPersistentContext(join(data, 'browser'), {
+      executablePath: executablePath!,
+      env: { ...process.env, HOME: data, XDG_CONFIG_HOME: data, XDG_CACHE_HOME: data } as Record<string, string>,
+      args: [
+        '--headless',
+        '--no-sandbox',
+        '--disable-gpu',
+        '--use-fake-ui-for-media-stream',
+        '--use-fake-device-for-media-stream'
+      ]
+    })
+    try {
+      const page = await browser.newPage()
+      const invited = council.invite({
+        id: 'guardian-1',
+        conference: 'council',
+        kind: 'person',
+        mayVote: false,
+        hazard: null
+      })
+      await page.goto(invited!.url)
+      await page.click('#join')
+      await page.waitForSelector('#evidence[data-state=ACTIVE]', { state: 'attached', timeout: 60_000 })
+      const pids = ['self' as const, ...(await rooms.pids())]
+      const bareBytes = Math.min(bytes, mostBare)
+      const bare = await measured(pids, () => sendBare(rooms, page, bareBytes))
+      const shared = await evidence.share({ ...facts, by: 'bench', via: 'http' }, octetsOf(bytes))
+      if (!shared.ok) throw new Error(shared.reason)
+      const done = () => page.waitForSelector(`[data-evidence="${shared.item.id}"][data-state=received]`, { timeout: 600_000 })
+      const result = await measured(pids, async () => void (await done()))
+      return { bytes, bareBytes, bare, page: result, own }
+    } finally {
+      await browser.close()
+    }
+  } finally {
+    await suite.stop()
+    await rm(data, { recursive: true, force: true })
+  }
+}
+
+/** The same octets over a channel on which nothing is looked at. */
+async function sendBare(
+  rooms: Pick<NonNullable<Suite['inside']['webrtc']>['rooms'], 'openData'>,
+  page: Page,
+  bytes: number
+): Promise<void> {
+  const offer = (await page.evaluate(`(async () => {
+    window.bare = new RTCPeerConnection({ iceServers: [] })
+    bare.createDataChannel('opener', { negotiated: true, id: 1000 })
+    await bare.setLocalDescription()
+    return bare.localDescription.sdp
+  })()`)) as string
+  const opened = await rooms.openData(offer)
+  if (!opened.ok) throw new Error(opened.reason)
+  await page.evaluate(`bare.setRemoteDescription({ type: 'answer', sdp: ${JSON.stringify(opened.sdp)} })`)
+  await opened.link.connected()
+  const pipe = await opened.link.open('bare')
+  await page.evaluate(`new Promise((resolve) => {
+    window.count = 0
+    const channel = bare.createDataChannel('bare', { negotiated: true, id: ${pipe.stream} })
+    channel.binaryType = 'arraybuffer'
+    channel.onmessage = ({ data }) => (count += data.byteLength)
+    channel.onopen = () => resolve()
+  })`)
+  const message = Buffer.alloc(chunk)
+  for (let at = 0; at < bytes; at += chunk) {
+    await pipe.drained()
+    await pipe.send(message)
+  }
+  await page.evaluate(`new Promise((resolve) => {
+    const timer = setInterval(() => count >= ${bytes} && (clearInterval(timer), resolve()), 5)
+  })`)
+  opened.link.close()
+}
+
+/** A receiver of our own: two routers in two processes, SCTP over UDP between them. */
+async function measureOwn(bytes: number): Promise<Measured> {
+  const workers = await Promise.all([createWorker({ logLevel: 'error' }), createWorker({ logLevel: 'error' })])
+  try {
+    const [near, far] = await Promise.all(workers.map((worker) => worker.createRouter()))
+    const [here, there] = await Promise.all([near!.createDirectTransport(), far!.createDirectTransport()])
+    const [down, up] = await Promise.all([here.produceData({ label: 'down' }), there.produceData({ label: 'up' })])
+    await near!.pipeToRouter({ dataProducerId: down.id, router: far!, enableSctp: true })
+    await far!.pipeToRouter({ dataProducerId: up.id, router: near!, enableSctp: true })
+    const [heardThere, heardHere] = await Promise.all([
+      there.consumeData({ dataProducerId: down.id }),
+      here.consumeData({ dataProducerId: up.id })
+    ])
+    const channel = (send: typeof down, hear: typeof heardHere): EvidenceChannel => ({
+      send: async (message) => send.send(typeof message === 'string' ? message : Buffer.from(message.buffer)),
+      // a pipe of mediasoup tells nothing of what waits: the window of the link bounds it
+      room: async () => {},
+      onMessage: (listener) => hear.on('message', (message, ppid) => listener(ppid === 51 ? message.toString() : message)),
+      close: () => {}
+    })
+    const sender = testEnd(systemClock, { call: 'bench' })
+    const received = Promise.withResolvers<void>()
+    const receiver = testEnd(
+      systemClock,
+      { call: 'bench' },
+      { onProgress: ({ state }) => state === 'received' && received.resolve() }
+    )
+    sender.link.attach(channel(down, heardHere))
+    receiver.link.attach(channel(up, heardThere))
+    const source = await patternSource(bytes)
+    const pids = ['self' as const, ...workers.map(({ pid }) => pid)]
+    return await measured(pids, async () => {
+      sender.link.offer(source)
+      await received.promise
+      sender.link.end('done')
+    })
+  } finally {
+    for (const worker of workers) worker.close()
+  }
+}
+
+/** A file that is one chunk over and over, known by its index. */
+async function patternSource(bytes: number): Promise<EvidenceSource> {
+  const fill = (index: number, into: Uint8Array): Uint8Array => {
+    const octets = into.subarray(0, Math.min(chunk, bytes - index * chunk))
+    octets.fill(index & 255)
+    return octets
+  }
+  const whole = createHash('sha256')
+  const buffer = new Uint8Array(chunk)
+  for (let index = 0; index * chunk < bytes; index++) whole.update(fill(index, buffer))
+  return {
+    id: newTraceId(),
+    name: 'pattern.bin',
+    mediaType: 'application/octet-stream',
+    bytes,
+    sha256: whole.digest('hex'),
+    by: 'bench',
+    read: async (index, into) => {
+      const octets = fill(index, into)
+      return { length: octets.length, sha256: createHash('sha256').update(octets).digest('hex') }
+    },
+    release: () => {}
+  }
+}
+
+const rate = (bytes: number, { seconds }: Measured): number => bytes / 1e6 / seconds
+const grown = ({ mostResident, residentBefore }: Measured): number => (mostResident - residentBefore) / mebi
+
+/** Metrics of a run. */
+export function evidenceMetrics({ bytes, bareBytes, bare, page, own }: EvidenceFigures): Metric[] {
+  const size = `${Math.round(bytes / mebi)} MiB`
+  const round = (value: number) => Math.round(value * 100) / 100
+  return [
+    {
+      metric: 'evidence.mb_per_s',
+      value: round(rate(bytes, page)),
+      unit: 'MB/s',
+      note: `${size} to a page in Chromium, hashed and kept`
+    },
+    {
+      metric: 'evidence.bare_mb_per_s',
+      value: round(rate(bareBytes, bare)),
+      unit: 'MB/s',
+      note: 'a bare data channel to the same page'
+    },
+    { metric: 'evidence.ratio_to_bare', value: round(rate(bytes, page) / rate(bareBytes, bare)), unit: '', note: 'of the two' },
+    {
+      metric: 'evidence.own_mb_per_s',
+      value: round(rate(bytes, own)),
+      unit: 'MB/s',
+      note: 'to a receiver of our own, SCTP between two routers'
+    },
+    {
+      metric: 'evidence.page_grown_mib',
+      value: round(grown(page)),
+      unit: 'MiB',
+      note: 'suite and mediasoup, most resident over before, to the page'
+    },
+    {
+      metric: 'evidence.own_grown_mib',
+      value: round(grown(own)),
+      unit: 'MiB',
+      note: 'sender, receiver and two mediasoup processes'
+    },
+    {
+      metric: 'evidence.max_rss_mib',
+      value: round(Math.max(page.mostResident, own.mostResident) / mebi),
+      unit: 'MiB',
+      note: 'most of both'
+    }
+  ]
+}
+
+export const canMeasureEvidence: boolean = executablePath !== undefined
