@@ -5,6 +5,7 @@ import test from 'ava'
 import { commonOptions, parseArguments } from './arguments.ts'
 import type { Command } from './command.ts'
 import { commands } from './commands.ts'
+import { examples } from './examples.ts'
 import { commandHelp, overview } from './help.ts'
 import { cleanEnvironment, shim } from './testing/run.ts'
 
@@ -85,15 +86,18 @@ test('every command that was asked for is there, word for word, with its options
   for (const name of Object.keys(departures)) t.true(seen.has(name), name)
 })
 
+const helpOf = (command: Command, columns: number): string =>
+  commandHelp('ifctl', command, examples[command.words.join(' ')] ?? [], columns)
+
 test('help shows examples first, every option, and no line longer than the terminal', (t) => {
   for (const columns of [48, 80, 120]) {
     const tooLong: string[] = []
-    const pages = [overview('ifctl', commands, columns), ...commands.map((command) => commandHelp('ifctl', command, columns))]
+    const pages = [overview('ifctl', commands, columns), ...commands.map((command) => helpOf(command, columns))]
     for (const page of pages) tooLong.push(...page.split('\n').filter((line) => line.length > columns))
     t.deepEqual(tooLong, [])
   }
   for (const command of commands) {
-    const page = commandHelp('ifctl', command, 100)
+    const page = helpOf(command, 100)
     t.regex(page, /^ifctl .+\n\n(?:.+\n)+\nExamples\n(?: {2}.+\n)+\nOptions\n(?: .+\n)+\nExit codes\n/)
     const told = [...page.matchAll(/^ {2}--([a-z0-9-]+)(?: |$)/gm)].map(([, name]) => name)
     t.deepEqual(

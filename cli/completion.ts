@@ -13,7 +13,7 @@ interface Place {
   /** Joined by blanks; empty: nothing was typed yet. */
   readonly path: string
   readonly children: readonly { readonly word: string; readonly summary: string }[]
-  readonly options: readonly { readonly name: string; readonly summary: string; readonly takes: string }[]
+  readonly options: readonly Option[]
   /** As `takes` of an option: what the operands are. */
   readonly operands: string
 }
@@ -46,11 +46,7 @@ function places(commands: readonly Command[]): Place[] {
     return {
       path,
       children: path === '' ? [...children, { word: 'help', summary: 'what a command does' }] : children,
-      options: [...(command?.options ?? []), ...commonOptions].map((option) => ({
-        name: `--${option.name}`,
-        summary: option.summary,
-        takes: takes(option)
-      })),
+      options: [...(command?.options ?? []), ...commonOptions],
       operands: command?.operandValues?.join(',') ?? (command?.paths === undefined ? '-' : '@')
     }
   })
@@ -61,20 +57,28 @@ const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`
 /** A line that fits beside a name in a list. */
 const brief = (text: string): string => (text.length <= 60 ? text : `${text.slice(0, 59)}…`)
 
+/** Options are shared by many commands: each is put into words once. */
+function once(text: (option: Option) => string): (option: Option) => string {
+  const known = new Map<Option, string>()
+  return (option) => {
+    const found = known.get(option) ?? text(option)
+    known.set(option, found)
+    return found
+  }
+}
+
 /** The table of all places in the syntax that bash and zsh share; `describe` adds what zsh shows beside a name. */
 function shellTable(all: readonly Place[], describe: boolean): string {
-  const list = (items: readonly (readonly [word: string, summary: string])[]): string =>
-    items.map(([word, summary]) => (describe ? quoted(`${word}\t${brief(summary)}`) : word)).join(' ')
-  return all
-    .map(({ path, children, options, operands }) =>
-      [
-        `    ${quoted(path)})`,
-        `      children=(${list(children.map(({ word, summary }) => [word, summary]))})`,
-        `      options=(${list(options.map((option) => [`${option.name}:${option.takes}`, option.summary]))})`,
-        `      operands=${quoted(operands)} ;;`
-      ].join('\n')
-    )
-    .join('\n')
+  const item = (word: string, summary: string): string => (describe ? quoted(`${word}\t${brief(summary)}`) : word)
+  const optionItem = once((option) => item(`--${option.name}:${takes(option)}`, option.summary))
+  let text = ''
+  for (const { path, children, options, operands } of all)
+    text += `    ${quoted(path)})
+      children=(${children.map(({ word, summary }) => item(word, summary)).join(' ')})
+      options=(${options.map(optionItem).join(' ')})
+      operands=${quoted(operands)} ;;
+`
+  return text.trimEnd()
 }
 
 const bash = (all: readonly Place[]): string => `# bash completion of ifctl, made by: ifctl completion bash
@@ -199,16 +203,14 @@ if [[ $funcstack[1] == _ifctl ]]; then _ifctl "$@"; else compdef _ifctl ${names.
 const fishQuoted = (text: string): string => `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`
 
 function fishTable(all: readonly Place[]): string {
-  const list = (items: readonly (readonly [word: string, summary: string])[]): string =>
-    items.map(([word, summary]) => fishQuoted(`${word}\t${brief(summary)}`)).join(' ')
+  const item = (word: string, summary: string): string => fishQuoted(`${word}\t${brief(summary)}`)
+  const optionItem = once((option) => item(`--${option.name}:${takes(option)}`, option.summary))
   return all
-    .map(({ path, children, options, operands }) =>
-      [
-        `    case ${fishQuoted(path)}`,
-        `      set -g __ifctl_children ${list(children.map(({ word, summary }) => [word, summary]))}`,
-        `      set -g __ifctl_options ${list(options.map((option) => [`${option.name}:${option.takes}`, option.summary]))}`,
-        `      set -g __ifctl_operands ${fishQuoted(operands)}`
-      ].join('\n')
+    .map(
+      ({ path, children, options, operands }) => `    case ${fishQuoted(path)}
+      set -g __ifctl_children ${children.map(({ word, summary }) => item(word, summary)).join(' ')}
+      set -g __ifctl_options ${options.map(optionItem).join(' ')}
+      set -g __ifctl_operands ${fishQuoted(operands)}`
     )
     .join('\n')
 }

@@ -1,6 +1,6 @@
 import { commonOptions } from './arguments.ts'
 import type { Command } from './command.ts'
-import { type Example, examples } from './examples.ts'
+import type { Example } from './examples.ts'
 import { exitCodeMeanings, exitCodesOf } from './exit-codes.ts'
 import { definitions, wrap } from './wrap.ts'
 
@@ -37,13 +37,13 @@ export function overview(called: string, commands: readonly Command[], columns: 
   ].join('\n')
 }
 
-/** What `--help` shows of one command: examples first. */
-export function commandHelp(called: string, command: Command, columns: number): string {
+/** What `--help` shows of one command: its examples first. */
+export function commandHelp(called: string, command: Command, examples: readonly Example[], columns: number): string {
   const options: Rows = [...command.options, ...commonOptions].map(({ name, value, summary, values }) => [
     `--${name}${value === undefined ? '' : ` ${value}`}`,
     values === undefined || values.every((each) => summary.includes(each)) ? summary : `${summary}; one of ${values.join(', ')}`
   ])
-  const lines = (examples[command.words.join(' ')] ?? []).flatMap((example) => exampleLines(called, command, example, columns))
+  const lines = examples.flatMap((example) => exampleLines(called, command, example, columns))
   return [
     ...wrap(`${called} ${usage(called, command)}`, columns),
     '',

@@ -63,7 +63,11 @@ export async function dispatch(
     const { commandHelp, overview } = await import('./help.ts')
     const { usualColumns } = await import('./wrap.ts')
     const columns = output.columns() ?? usualColumns
-    await output.line(command === undefined ? overview(called, group, columns) : commandHelp(called, command, columns))
+    if (command === undefined) await output.line(overview(called, group, columns))
+    else {
+      const { examples } = await import('./examples.ts')
+      await output.line(commandHelp(called, command, examples[command.words.join(' ')] ?? [], columns))
+    }
     return exitCodes.ok
   }
   if (command === undefined) throw unknownCommand(words, called)
