@@ -171,6 +171,13 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
     { line: 'ifctl council invite guardian-1', note: 'a link: who has it joins by browser', suite: true },
     { line: 'ifctl council invite guardian-2 --as agent', note: 'for a program that acts for the party', suite: true }
   ],
+  'council join': [
+    {
+      line: "ifctl council join 'https://council.example/#seat' --say words.wav --seconds 60",
+      note: 'what a program that sits there for a party does; the link is of council invite --as agent',
+      ...goesOn('deploy/webrtc-agent.test.ts')
+    }
+  ],
   'council seats': [{ line: 'ifctl council seats', suite: true }],
   'council revoke': [{ line: 'ifctl council revoke guardian-1', suite: true }],
   'council votes': [{ line: 'ifctl council votes --conference council', suite: true }],
