@@ -34,14 +34,13 @@ function freshBundle(words) {
     } catch {
       continue
     }
-    if (listed.elsewhere.some((other) => named.includes(other))) return undefined
     const same = listed.sources.every(([path, size, changedMs]) => {
       const now = statSync(path, { throwIfNoEntry: false })
       return now !== undefined && now.size === size && now.ctimeMs === changedMs
     })
-    return same && listed.bundled
-      ? { name, file: `${kept}/${name}.cjs`, compiled: `${kept}/${name}.${listed.code}.v8` }
-      : undefined
+    // a list of an older form is never the same: bundle.ts is a source of every bundle
+    if (!same || !listed.bundled || listed.elsewhere.some((other) => named.includes(other))) return undefined
+    return { name, file: `${kept}/${name}.cjs`, compiled: `${kept}/${name}.${listed.code}.v8` }
   }
   return undefined
 }
