@@ -75,6 +75,9 @@ withBrowser(
         name
       )
     t.like(entriesOf('webrtc_connection_closed')[0]!.payload, { party: 'guardian-1', reason: 'left' })
+    const quality = events.find(({ event }) => event === 'leg_quality')!.payload
+    t.like(quality, { party: 'guardian-1', participant, codec: 'opus' })
+    t.true(Number(quality.expected) > 50 && Number(quality.mosListening) > 1)
     t.false(JSON.stringify(events).includes('a=ice-pwd'))
     t.deepEqual(problems, [])
     t.is((await run.verify()).verdict, 'valid')

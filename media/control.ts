@@ -1,5 +1,5 @@
 /** What the media plane and its threads say to each other. */
-import type { DirectionStats, LegStats } from '#kernel'
+import type { DirectionStats, LegStats, WayBeyond } from '#kernel'
 import type { MemberControls } from './mixer/conference.ts'
 import type { Sound } from './mixer/sounds.ts'
 import type { PortRange } from './ports.ts'
@@ -39,6 +39,7 @@ export type ToWorker =
   | { readonly type: 'control'; readonly leg: number; readonly controls: MemberControls }
   /** Sends a digit to the participant, as telephone-event. */
   | { readonly type: 'press'; readonly leg: number; readonly digit: string; readonly durationMs: number }
+  | { readonly type: 'beyond'; readonly leg: number; readonly way: WayBeyond }
   /** Plays a sound to a conference, or to one leg of it. */
   | {
       readonly type: 'play'

@@ -400,6 +400,26 @@ test('what the peer reports of our stream is kept; what it says of others is not
   t.deepEqual(leg.stats().quality!.peer, { lost: 12, jitterMs: 10, rFactor: 81, mosListening: 4.1, mosConversational: 3.9 })
 })
 
+test('where somebody else ends the way for us, its rest counts: round trip, reports of the peer, conversation', (t) => {
+  const { leg, say, push } = scene()
+  for (let n = 0; n < 100; n++) {
+    say(n, 20 * n)
+    push()
+    leg.pull(20 * n + 20)
+  }
+  const near = leg.stats()
+  const peer = { lost: 4, jitterMs: null, rFactor: null, mosListening: null, mosConversational: null }
+  leg.tellBeyond({ roundTripMs: 600.004, peer })
+  const far = leg.stats()
+  t.is(near.roundTripMs, null)
+  t.is(far.roundTripMs, 600)
+  t.deepEqual(far.quality!.peer, peer)
+  t.is(far.quality!.mosListening, near.quality!.mosListening)
+  t.true(far.quality!.mosConversational < near.quality!.mosConversational - 0.3)
+  leg.tellBeyond({ roundTripMs: null, peer: null })
+  t.deepEqual(leg.stats().quality, near.quality)
+})
+
 test('with ICE nobody is believed by an address alone: the way is where a check with the password came from', (t) => {
   const ice = { localFragment: 'ours', localPassword: 'password-of-our-side-', remoteFragment: 'theirs', remotePassword: 'x' }
   const { leg, sent, control, say, push, told } = scene({ ice })

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { DecodeError, type LegStats, type PeerQuality } from '#kernel'
+import { DecodeError, type LegStats, type PeerQuality, type WayBeyond } from '#kernel'
 import type { CodecDefinition, Decoder } from './codec/codec.ts'
 import { codecNamed } from './codec/codecs.ts'
 import { LitePath } from './ice/lite-path.ts'
@@ -126,6 +126,8 @@ export class Leg implements Party {
   /** What the last extended report covered; `endSequence` −1 before the first of a stream. */
   readonly #covered = { endSequence: -1, lost: 0, duplicates: 0 }
   #peer: PeerQuality | null = null
+  /** Null where our stream goes all the way. */
+  #beyond: WayBeyond | null = null
 
   constructor(settings: LegSettings, output: LegOutput) {
     this.frame = output.frame(0)
@@ -517,7 +519,7 @@ export class Leg implements Party {
       {
         ssrc: this.#ssrc,
         summaries: summary === null ? [] : [this.#summary(source, summary)],
-        voip: quality === null ? [] : [voipMetricsOf(quality, source.ssrc, this.#roundTripMs, buffer)]
+        voip: quality === null ? [] : [voipMetricsOf(quality, source.ssrc, this.#wayMs, buffer)]
       },
       gmin
     )
@@ -548,6 +550,15 @@ export class Leg implements Party {
     this.#delays.sumMs += delayMs
   }
 
+  tellBeyond(way: WayBeyond): void {
+    this.#beyond = way
+  }
+
+  /** Round trip to the participant. */
+  get #wayMs(): number | null {
+    return this.#beyond === null ? this.#roundTripMs : this.#beyond.roundTripMs
+  }
+
   #quality() {
     this.#measureDelay()
     const { count, sumMs } = this.#delays
@@ -557,8 +568,8 @@ export class Leg implements Party {
       packetMs: this.#jitter?.packetMs ?? frameMs,
       jitterMaxMs: this.#jitterMaxMs,
       endSystemDelayMs: (count === 0 ? this.#settings.jitterTargetMs : sumMs / count) + frameMs,
-      roundTripMs: this.#roundTripMs,
-      peer: this.#peer
+      roundTripMs: this.#wayMs,
+      peer: this.#beyond === null ? this.#peer : this.#beyond.peer
     })
   }
 
@@ -606,7 +617,7 @@ export class Leg implements Party {
       ...this.traffic(),
       jitterMs: Math.round((this.#source?.jitterMs ?? 0) * 100) / 100,
       lost: this.#lostBefore + Math.max(0, this.#source?.cumulativeLost ?? 0),
-      roundTripMs: this.#roundTripMs === null ? null : Math.round(this.#roundTripMs * 100) / 100,
+      roundTripMs: this.#wayMs === null ? null : Math.round(this.#wayMs * 100) / 100,
       encrypted: this.#srtp !== null,
       ice: this.#checked === null ? null : this.#checked.rtp.nominated ? 'selected' : 'checking',
       quality: this.#quality()

@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto'
-import { type ConferenceLeg, InfraFabricError, type LegEvent, type LegStats, type MediaRefusal } from '#kernel'
+import { type ConferenceLeg, InfraFabricError, type LegEvent, type LegStats, type MediaRefusal, type WayBeyond } from '#kernel'
 import type { IceCredentials } from './ice/ice-attributes.ts'
 import { type AudioTerms, type Origin, type ReadOffer, readAnswer, readDescription, writeAnswer, writeOffer } from './sdp.ts'
 import type { Secrecy } from './srtp/secrecy.ts'
@@ -120,6 +120,10 @@ export class PlaneLeg implements ConferenceLeg {
 
   readonly sendDigit = (digit: string, durationMs: number): void => {
     if (this.#left === null && !this.#thread.lost) this.#thread.post({ type: 'press', leg: this.#id, digit, durationMs })
+  }
+
+  readonly tellBeyond = (way: WayBeyond): void => {
+    if (this.#left === null && !this.#thread.lost) this.#thread.post({ type: 'beyond', leg: this.#id, way })
   }
 
   readonly leave = (): Promise<LegStats> => {

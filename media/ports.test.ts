@@ -76,7 +76,7 @@ test.serial('threads share a range; what a lost one held comes back, its descrip
   const fake: UdpLayer = {
     name: 'native',
     descriptor: -1,
-    open: async (_address, port) => ({ port, descriptor: descriptor++, send: () => true, close: nothing }),
+    open: async (_address, port) => ({ port, descriptor: descriptor++, send: () => true, turn: () => undefined, close: nothing }),
     poll: nothing,
     close: nothing
   }

@@ -382,6 +382,9 @@ port.on('message', (message: ToWorker) => {
     case 'press':
       legs.get(message.leg)?.leg.press(message.digit, message.durationMs)
       return
+    case 'beyond':
+      legs.get(message.leg)?.leg.tellBeyond(message.way)
+      return
     case 'play':
       play(message)
       return

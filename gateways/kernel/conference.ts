@@ -61,11 +61,20 @@ export interface DirectionStats {
 /** What the other end has reported of the stream that we send (RFC 3550 §6.4.1, RFC 3611 §4.7). */
 export interface PeerQuality {
   readonly lost: number
-  readonly jitterMs: number
+  /** Null where who takes its reports for us does not pass that on. */
+  readonly jitterMs: number | null
   /** Null where it sends no extended reports, or does not know. */
   readonly rFactor: number | null
   readonly mosListening: number | null
   readonly mosConversational: number | null
+}
+
+/** What is measured of the way to a participant where somebody else ends it for us, and our stream goes only as far as there. */
+export interface WayBeyond {
+  /** Null before it is known. */
+  readonly roundTripMs: number | null
+  /** Null before the participant has reported. */
+  readonly peer: PeerQuality | null
 }
 
 /** How the sound of a participant has come in, from its first packet on. */
@@ -127,6 +136,8 @@ export interface ConferenceLeg {
   readonly stats: () => Promise<LegStats>
   /** Sends a digit as telephone-event (RFC 4733), in place of sound for so long. Absent where it cannot. */
   readonly sendDigit?: (digit: string, durationMs: number) => void
+  /** Takes what is measured of the rest of the way: from then on it stands for our own round trip and reports. Absent where nobody can tell. */
+  readonly tellBeyond?: (way: WayBeyond) => void
   /** Leaves the conference and frees port, timers and buffers. Idempotent; resolves with the final counts. */
   readonly leave: () => Promise<LegStats>
   readonly onEvent: (listener: (event: LegEvent) => void) => void

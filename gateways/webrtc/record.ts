@@ -12,6 +12,7 @@ export type WebRtcEvent =
   | 'ice_connection_state_changed'
   | 'media_stream_ready'
   | 'message_sent'
+  | 'leg_quality'
   | 'webrtc_error'
   | 'webrtc_connection_closed'
 

@@ -2,7 +2,7 @@
  * A seat of the council: a browser's place in a conference. It outlives the page's connection to the service: whoever comes back within the time of
  * grace goes on with the same leg, by another way of ICE where that is needed.
  */
-import { type CallContext, errorCode, type JsonObject, newTraceId, type ParticipantRole, recordOfQuality } from '#kernel'
+import { type CallContext, errorCode, newTraceId, type ParticipantRole, recordOfQuality } from '#kernel'
 import { type CouncilContext, contextOf } from './context.ts'
 import { type SeatTerms, seatName } from './invitations.ts'
 import type { MotionOutcome, Motions, Voter } from './motions.ts'
@@ -137,7 +137,13 @@ export class Seat {
         return this.#answer(null)
       }
       await this.#record.durable('sdp_offer_created', { sdpSha256: textHash(offer), iceRestart: false })
-      const joined = await this.#ports.rooms.join(this.#context, { conference, participant: this.participant, role, offer })
+      const joined = await this.#ports.rooms.join(this.#context, {
+        conference,
+        participant: this.participant,
+        role,
+        kind: this.kind,
+        offer
+      })
       if (!joined.ok) return this.#fail('conference.refused', joined.code, joined.reason)
       const { leg, sdp } = joined
       if (this.over) {
@@ -271,8 +277,9 @@ export class Seat {
         this.#context.log.warn({ code: errorCode(error) }, 'a leg went without its counts')
         return undefined
       })
-      const quality: JsonObject = stats === undefined ? {} : { quality: recordOfQuality(stats) }
-      this.#record.tell('webrtc_connection_closed', { reason, ...quality })
+      const quality = stats === undefined ? null : recordOfQuality(stats)
+      if (quality !== null) this.#record.tell('leg_quality', quality)
+      this.#record.tell('webrtc_connection_closed', { reason })
       this.#ended(this)
       this.#council.changed(this.conference)
     })()

@@ -33,6 +33,12 @@ import {
   writeWebRtcAnswer,
   writeWebRtcOffer
 } from './sdp-webrtc.ts'
+import { wayBeyond } from './way.ts'
+
+/** Browsers report about every 5 s (RFC 3550 §6.2). */
+const measureEveryMs = 5000
+/** How long a process of mediasoup may take to tell what it has measured. */
+const measureWithinMs = 1000
 
 /** How the way to the browser is doing. */
 export type ConnectionEvent =
@@ -160,6 +166,7 @@ export class WebRtcPeer implements RoomLeg {
   /** Whether the picture is shown to others. */
   #seen: boolean
   #stopWaiting = () => {}
+  #stopMeasuring = () => {}
 
   private constructor(
     participant: string,
@@ -296,6 +303,25 @@ export class WebRtcPeer implements RoomLeg {
       rtpParameters: { codecs: [{ ...codec, payloadType: preferredPayloadType! }], encodings: [{ ssrc }] }
     })
     this.#mix = await web.consume({ producerId: producer.id, rtpCapabilities: receives, mid, paused: true })
+    void this.#measureAgain()
+  }
+
+  /** Tells the leg what mediasoup knows of the way to the browser. Never rejects; without an answer in time, what was known before stays. */
+  async #measure(): Promise<void> {
+    const mix = this.#mix
+    if (mix === null || mix.closed) return
+    let stop = () => {}
+    const late = new Promise<null>((resolve) => {
+      stop = this.#settings.clock.after(measureWithinMs, () => resolve(null))
+    })
+    const stats = await Promise.race([mix.getStats().catch(() => null), late])
+    stop()
+    if (stats !== null) this.#inner.tellBeyond?.(wayBeyond(stats))
+  }
+
+  async #measureAgain(): Promise<void> {
+    await this.#measure()
+    if (this.#left === null) this.#stopMeasuring = this.#settings.clock.after(measureEveryMs, () => void this.#measureAgain())
   }
 
   /** Opens, stops and closes streams as the description says. */
@@ -431,16 +457,24 @@ export class WebRtcPeer implements RoomLeg {
     return inner
   }
 
-  readonly stats = async (): Promise<LegStats> => this.#left ?? { ...(await this.#inner.stats()), encrypted: true }
+  readonly stats = async (): Promise<LegStats> => {
+    if (this.#left !== null) return this.#left
+    await this.#measure()
+    return { ...(await this.#inner.stats()), encrypted: true }
+  }
 
   readonly leave = (): Promise<LegStats> => {
     if (this.#left !== null) return this.#left
     this.#stopWaiting()
-    this.#left = this.#inner.leave().then((stats) => ({ ...stats, encrypted: true }))
+    this.#stopMeasuring()
+    // a way that has failed tells nothing new
+    const leaving = this.#failed === null ? this.#measure().then(() => this.#inner.leave()) : this.#inner.leave()
+    this.#left = leaving.then((stats) => ({ ...stats, encrypted: true }))
     this.#listeners = []
     this.#connectionListeners = []
     this.#stage.leave(this.#participant, this.#settings.clock.monotonicMs())
-    this.#transports.router.close()
+    const { router } = this.#transports
+    this.#left = this.#left.finally(() => router.close())
     return this.#left
   }
 
