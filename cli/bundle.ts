@@ -67,6 +67,27 @@ const inPlace: Plugin = {
   }
 }
 
+const ownDefinitions = 'own-definition'
+
+/** Of all definitions the start of a bundle has its own command's: to make the others takes as long as to find an entry. */
+const ownDefinition = (name: string): Plugin => ({
+  name: ownDefinitions,
+  setup: (build) => {
+    const own = commands.find(({ words }) => words.join('-') === name)
+    if (own === undefined) return
+    build.onResolve({ filter: /^\.\/commands\.ts$/ }, ({ importer }) =>
+      importer === join(root, 'cli/ifctl.ts') ? { path: name, namespace: ownDefinitions } : null
+    )
+    build.onLoad({ filter: /^/, namespace: ownDefinitions }, () => {
+      const { load: _, ...definition } = own
+      return { contents: `export const commands = ${JSON.stringify([definition])}`, loader: 'ts' }
+    })
+  }
+})
+
+/** A file of definitions of commands, or of what they share. */
+const isDefinitions = (file: string): boolean => /^(?:.+-)?commands?\.ts$/.test(file)
+
 const listOf = (name: string): string => join(bundleFolder, `${name}.json`)
 
 /** What is known of a command's bundle. */
@@ -133,7 +154,9 @@ function telling({ inputs, outputs }: Metafile): string[] {
   const taken = Object.values(outputs)[0]!.inputs
   return Object.keys(inputs).filter(
     (path) =>
-      path !== '<stdin>' && ((taken[path]?.bytesInOutput ?? 0) > 0 || handsOn.test(readFileSync(join(root, path), 'utf8')))
+      path !== '<stdin>' &&
+      !path.startsWith(`${ownDefinitions}:`) &&
+      ((taken[path]?.bytesInOutput ?? 0) > 0 || handsOn.test(readFileSync(join(root, path), 'utf8')))
   )
 }
 
@@ -149,12 +172,16 @@ async function bundle(name: string): Promise<void> {
       format: 'cjs',
       platform: 'node',
       target: 'node24',
+      minifyWhitespace: true,
+      minifySyntax: true,
       absWorkingDir: root,
       logLevel: 'silent',
-      plugins: [inPlace]
+      plugins: [ownDefinition(name), inPlace]
     })
 
-    const sources = [...telling(metafile), 'cli/bundle.ts', 'package.json'].map((path) => sourceOf(join(root, path)))
+    const definitions = readdirSync(join(root, 'cli')).filter(isDefinitions)
+    const told = new Set([...telling(metafile), ...definitions.map((file) => `cli/${file}`), 'cli/bundle.ts', 'package.json'])
+    const sources = [...told].map((path) => sourceOf(join(root, path)))
     if (sources.every(([, , changedMs]) => changedMs < begunMs - coarseMs)) {
       const code = outputFiles[0]!.text
         .replace(late, 'late(() => require("$1"))')
