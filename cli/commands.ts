@@ -872,6 +872,26 @@ export const commands: readonly Command[] = [
     load: () => import('./commands/council-invite.ts')
   },
   {
+    words: ['council', 'join'],
+    operands: ['<link>'],
+    effect: 'changes',
+    summary: 'take an agent’s seat in a conference: tells who is there, what it is about and what is said to it, until SIGINT',
+    options: [
+      { name: 'send', value: 'TEXT', summary: 'message to all, or to one' },
+      { name: 'to', value: 'NAME', summary: 'participant who gets the message' },
+      {
+        name: 'say',
+        value: 'FILE',
+        path: true,
+        summary: 'WAV file that is said, 48 kHz; then it leaves, where nothing else is asked for'
+      },
+      { name: 'hear', value: 'FILE', path: true, summary: 'WAV file of what is heard, at most an hour' },
+      { name: 'seconds', value: 'N', summary: 'leave after so long' },
+      { name: 'ca', value: 'FILE', path: true, summary: 'certificate (PEM) that is trusted for an https link' }
+    ],
+    load: () => import('./commands/council-join.ts')
+  },
+  {
     words: ['council', 'seats'],
     operands: [],
     effect: 'reads',

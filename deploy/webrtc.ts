@@ -59,11 +59,12 @@ const isBrowser = (leg: object): leg is RoomLeg => 'onConnection' in leg
 
 function councilRooms(rooms: Rooms, media: MediaPlane): CouncilRooms {
   return {
-    join: async (context, request) => {
+    join: async (context, { kind, ...request }) => {
       const joined = await rooms.join(context, request)
       if (!joined.ok) return joined
       const { leg, sdp } = joined
       if (isBrowser(leg)) return { ok: true, leg: leg satisfies BrowserLeg, sdp }
+      if (kind === 'agent') return { ok: true, leg, sdp }
       await leg.leave()
       return { ok: false, code: 'sdp.unsupported-profile', reason: 'not the offer of a browser' }
     },

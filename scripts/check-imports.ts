@@ -20,6 +20,7 @@ const allowed: Record<string, readonly string[]> = {
   'gateways/h323': ['gateways/kernel'],
   'gateways/bridge': ['gateways/kernel'],
   'gateways/webrtc': ['gateways/kernel'],
+  'gateways/webrtc/agent': ['gateways/kernel', 'gateways/webrtc', 'media'],
   'gateways/ndi': ['gateways/kernel', 'ledger'],
   'plugins/guard': ['gateways/kernel'],
   'plugins/escalate': ['gateways/kernel'],

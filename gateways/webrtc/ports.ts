@@ -46,7 +46,7 @@ export interface RosterMember {
 export interface CouncilRooms {
   readonly join: (
     context: CallContext,
-    request: JoinRequest & { readonly offer: string }
+    request: JoinRequest & { readonly offer: string; readonly kind: SeatKind }
   ) => Promise<{ readonly ok: true; readonly leg: BrowserLeg; readonly sdp: string } | MediaRefusal>
   readonly roster: (conference: string) => readonly Omit<RosterMember, 'kind'>[]
   /** Of the participant itself. @throws {InfraFabricError} when it is gone */

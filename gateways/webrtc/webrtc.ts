@@ -27,5 +27,7 @@ export type {
 export { seatKinds } from './ports.ts'
 export { Recorder, textHash } from './record.ts'
 export { type CouncilConfig, type CouncilService, type Given, type SeatView, startCouncilService } from './service.ts'
+export type { NoticeCode, PageSignal, RefusalCode, ServiceSignal } from './signals.ts'
 export { checkVote } from './vote-check.ts'
+export { createVoteSigner, type VoteSigner } from './vote-signer.ts'
 export { type Choice, type SignedVote, voteText } from './vote-text.ts'
