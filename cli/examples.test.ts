@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
-import test from 'ava'
+import { setTimeout } from 'node:timers/promises'
+import test, { type ExecutionContext } from 'ava'
 import { runSuite } from '../deploy/testing/harness.ts'
 import { commonOptions, systemCode, UsageError } from './arguments.ts'
 import { commands } from './commands.ts'
@@ -10,7 +11,7 @@ import { examples } from './examples.ts'
 import { dispatch } from './ifctl.ts'
 import type { Output } from './output.ts'
 import { prepareFolder } from './testing/example-folder.ts'
-import { withFolder } from './testing/run.ts'
+import { finished, start, withFolder } from './testing/run.ts'
 import { splitWords } from './testing/words.ts'
 
 const all = commands.flatMap(({ words, effect }) =>
@@ -106,6 +107,36 @@ const names: Readonly<Record<string, { readonly by: string; readonly is: RegExp 
   GRANT: { by: 'ifctl chassis credentials scope', is: /\n(\S+) +box/ }
 }
 
+/** Every command that can follow does so as NDJSON until SIGINT, and ends well then. */
+async function followed(t: ExecutionContext, data: string): Promise<void> {
+  const following = all.filter(
+    ({ words, line, elsewhere, suite }, at) =>
+      commands.find((each) => each.words === words)!.options.some(({ name }) => name === 'follow') &&
+      elsewhere === undefined &&
+      suite === undefined &&
+      all.findIndex((other) => other.words === words && other.elsewhere === undefined) === at &&
+      !line.includes('--dry-run')
+  )
+  t.true(following.length >= 7)
+  await Promise.all(
+    following.map(async ({ line }) => {
+      const words = splitWords(line).slice(1)
+      const child = start([...words.filter((word) => word !== '--json'), '--json', '--follow'], { IF_DATA: data })
+      const ending = finished(child)
+      const told = new Promise((resolve) => child.stdout.once('data', resolve))
+      await Promise.race([told, setTimeout(5000, null, { ref: false })])
+      child.kill('SIGINT')
+      const { code, stdout, stderr } = await ending
+      t.true(code === 0 || (line.includes('--exit-code') && code === 20), `${line}: ${code} ${stderr}`)
+      t.deepEqual(
+        stdout.split('\n').filter((each) => each !== '' && !isJson(each)),
+        [],
+        line
+      )
+    })
+  )
+}
+
 test.serial('the examples do what they say, and those that only read tell the same as JSON', async (t) => {
   await withFolder(async (folder) => {
     const folderBefore = process.cwd()
@@ -139,6 +170,7 @@ test.serial('the examples do what they say, and those that only read tell the sa
         for (const [name, { by, is }] of Object.entries(names)) if (line.startsWith(by)) made[name] = is.exec(text)?.[1] ?? name
       }
       t.deepEqual(failed, [])
+      await followed(t, join(folder, 'var'))
     } finally {
       process.chdir(folderBefore)
       delete process.env.IF_DATA

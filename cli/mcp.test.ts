@@ -1,11 +1,12 @@
 import { spawn } from 'node:child_process'
-import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { Client } from '@modelcontextprotocol/client'
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio'
 import test from 'ava'
 import type { WitnessEvent } from '#kernel'
+import { runSuite } from '../deploy/testing/harness.ts'
 import type { ToolResult } from './mcp/run-tool.ts'
 import { cleanEnvironment, ifctl, shim, withFolder } from './testing/run.ts'
 
@@ -211,7 +212,7 @@ test('a command that follows ends after its time, and one that is cancelled at o
         method: 'tools/call',
         params: { _meta: statelessMeta, name: 'witness_query', arguments: { trace: 'T', follow_seconds: followSeconds } }
       })
-    call(1, 2)
+    call(1, 4)
     const found = await server.next()
     t.is(found.id, 1)
     t.is(found.result!.isError, undefined, JSON.stringify(found))
@@ -331,5 +332,24 @@ test('hostile input is refused line by line, and the next good line is answered'
     for (let at = 0; at < 14; at++) refused.push(await server.next())
     t.is(refused.filter(({ error }) => error?.code === -32000).length, 14)
     t.is(await server.close(), 0)
+  })
+})
+
+test('what asks the running suite has the token of its data folder, and no other way in', async (t) => {
+  const { suite } = await runSuite(t, { edge: 'external', h323: { enabled: true, ras: 0, signalling: 0 } })
+  const { folder } = suite.data
+  await withClient(['--data', folder], {}, 'auto', async (client) => {
+    const ask = () => client.callTool({ name: 'h323_endpoints', arguments: {} })
+    const shown = await ask()
+    t.falsy(shown.isError, text(shown))
+    t.is(structured(shown).exitCode, 0)
+    const control = join(folder, 'control.json')
+    const good = await readFile(control, 'utf8')
+    await writeFile(control, good.replace(/"token":"[^"]+"/, '"token":"0000"'))
+    const refused = await ask()
+    t.true(refused.isError)
+    t.is(structured(refused).error?.code, 'cli.suite.refused')
+    await rm(control)
+    t.is(structured(await ask()).error?.code, 'cli.suite.absent')
   })
 })

@@ -29,6 +29,8 @@ export interface ToolResult {
 }
 
 const talkOctets = 65_536
+/** Time that a command has to start, before it is counted for how long it follows. */
+const startMs = 1_000
 /** From SIGTERM to SIGKILL. */
 const graceMs = 2_000
 
@@ -53,8 +55,8 @@ export async function runTool(
   }
   const stdout = collect(child, 'stdout', limits.outputOctets, () => end('output'))
   const stderr = collect(child, 'stderr', talkOctets, () => undefined)
-  const timeout = setTimeout(() => end('timeout'), limits.timeoutMs + (followMs ?? 0))
-  const follow = followMs === null ? null : setTimeout(() => child.kill('SIGINT'), followMs)
+  const timeout = setTimeout(() => end('timeout'), limits.timeoutMs + (followMs === null ? 0 : startMs + followMs))
+  const follow = followMs === null ? null : setTimeout(() => child.kill('SIGINT'), startMs + followMs)
   const cancel = (): void => end('cancelled')
   signal.addEventListener('abort', cancel, { once: true })
   if (signal.aborted) cancel()
