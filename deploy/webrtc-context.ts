@@ -27,7 +27,10 @@ const escalationOf = (view: EscalationView): EscalationInContext => ({
   state: view.state,
   result: view.result?.status ?? null,
   experts: view.legs.flatMap(({ kind, branches }) => branches.map(({ expert, state }) => ({ expert, kind, state }))),
-  evidence: view.evidence_files.map(({ name, sha256 }) => ({ name, sha256 }))
+  evidence: view.evidence_files.map(({ name, sha256 }) => ({ name, sha256 })),
+  impaired: view.bridges
+    .filter(({ state }) => state === 'DEGRADED' || state === 'FAILED')
+    .map(({ bridge, target, state }) => ({ bridge, target, state }))
 })
 
 export function followCalls(guard: Pick<RunningGuard, 'rules'>, clock: Clock): CallsFollowed {

@@ -35,6 +35,8 @@ export interface EscalationInContext {
   readonly result: string | null
   readonly experts: readonly { readonly expert: string; readonly kind: 'expert' | 'contrarian'; readonly state: string }[]
   readonly evidence: readonly { readonly name: string; readonly sha256: string }[]
+  /** Bridges beside the expert's sound that are degraded or have failed. */
+  readonly impaired: readonly { readonly bridge: string; readonly target: string | null; readonly state: string }[]
 }
 
 /** The part that others tell; motions are the gateway's own. */

@@ -28,7 +28,7 @@ function call({ traceId, direction, expert, hazard, state, decision }: CallInCon
 
 const escalationStates = { hunting: 'looking for an expert', connected: 'expert connected', ended: 'over' } as const
 
-function escalation({ traceId, hazard, sender, state, result, experts, evidence }: EscalationInContext): HTMLElement {
+function escalation({ traceId, hazard, sender, state, result, experts, evidence, impaired }: EscalationInContext): HTMLElement {
   const item = make('li', { 'data-trace': traceId, class: state }, make('strong', {}, `${sender} escalates`))
   item.append(make('span', { class: 'hazard' }, hazard), make('span', {}, escalationStates[state]))
   if (state === 'ended' && result !== null) item.append(make('span', {}, result))
@@ -37,6 +37,8 @@ function escalation({ traceId, hazard, sender, state, result, experts, evidence 
     make('li', {}, `${expert}${kind === 'contrarian' ? ' (contrarian)' : ''}: ${of}`)
   )
   if (asked.length > 0) item.append(make('ul', {}, ...asked))
+  for (const { bridge, target, state: of } of impaired)
+    item.append(make('p', { class: 'impaired' }, `${bridge}${target === null ? '' : ` to ${target}`}: ${of}`))
   if (evidence.length > 0) item.append(make('p', {}, `Evidence: ${evidence.map(({ name }) => name).join(', ')}`))
   return item
 }
