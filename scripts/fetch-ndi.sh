@@ -8,7 +8,24 @@ packages='ndi-python==6.3.2.6 cyndilib==0.1.3 numpy'
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 
-if [ "$(cat "$folder/.stamp" 2>/dev/null)" = "$packages" ]; then exit 0; fi
+# avahi is unpacked, not installed: no daemon of the system begins to run. Tests of multicast DNS need it.
+fetch_avahi() {
+  avahi=node_modules/.cache/avahi
+  if [ -d "$avahi" ] || [ -x /usr/sbin/avahi-daemon ] || ! command -v apt-get >/dev/null; then return; fi
+  rm -rf "$avahi.new" && mkdir -p "$avahi.new"
+  if (cd "$avahi.new" && timeout 60 apt-get download avahi-daemon libavahi-core7 libdaemon0 >/dev/null 2>&1); then
+    for package in "$avahi.new"/*.deb; do dpkg -x "$package" "$avahi.new" && rm "$package"; done
+    mv "$avahi.new" "$avahi"
+  else
+    rm -rf "$avahi.new"
+    say 'no avahi fetched: multicast DNS is not tested'
+  fi
+}
+
+if [ "$(cat "$folder/.stamp" 2>/dev/null)" = "$packages" ]; then
+  fetch_avahi
+  exit 0
+fi
 # who has no registry is not made to wait for it at each set-up: once a day
 failed=$folder.failed
 if [ -n "$(find "$failed" -mmin -1440 2>/dev/null)" ]; then exit 0; fi
@@ -29,6 +46,7 @@ printf '%s' "$packages" >"$folder.new/.stamp"
 rm -rf "$folder"
 mv "$folder.new" "$folder"
 rm -f "$failed"
+fetch_avahi
 for licence in "$folder"/lib/python3*/site-packages/NDIlib/libndi_licenses.txt; do
   [ -e "$licence" ] || continue
   say "licence of the NDI runtime ($licence):"

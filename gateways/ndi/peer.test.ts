@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import test from 'ava'
 import { isolated, missing } from './testing/isolated.ts'
+import { mdnsMissing, onCable } from './testing/mdns.ts'
 
 const scenario = join(import.meta.dirname, 'testing/scenario.ts')
 const real = missing === null ? test.serial : test.serial.skip
@@ -91,4 +92,20 @@ real('thousands of frames: every buffer is given back once, and memory stays', a
   t.is(told.freed, told.captured)
   const [early, late] = [told.residentMb[2]!, told.residentMb.at(-1)!]
   t.true(late - early < 40, `${early} MB became ${late} MB`)
+})
+
+const onTwoMachines = mdnsMissing === null ? test.serial : test.serial.skip
+if (mdnsMissing !== null && missing === null) {
+  test('no multicast DNS to test with', (t) => {
+    t.log(`skipped: ${mdnsMissing}`)
+    t.pass()
+  })
+}
+
+onTwoMachines('a source of another machine is found by multicast DNS, without its address, and received', async (t) => {
+  const name = `Remote ${process.pid}`
+  const told = (await onCable(scenario, name)) as { found: { name: string; address: string } | null; pictures: number }
+  t.true(told.found?.name.endsWith(`(${name})`))
+  t.regex(told.found!.address, /^198\.51\.100\.1:\d+$/)
+  t.is(told.pictures, 5)
 })

@@ -29,6 +29,24 @@ async function sourceNamed(runtime: NdiRuntime, name: string) {
 }
 
 const scenarios: Record<string, (runtime: NdiRuntime) => Promise<Told>> = {
+  /** Another machine sends: found by multicast DNS alone. */
+  mdns: async (runtime) => {
+    const name = process.argv[3]!
+    const finder = openFinder(runtime)
+    for (const until = performance.now() + 30_000; performance.now() < until; ) {
+      const found = (await finder.sources(250)).find((source) => source.name.includes(`(${name})`))
+      if (found === undefined) continue
+      await finder.close()
+      const receiver = openReceiver(runtime, { source: found })
+      let pictures = 0
+      for (let tries = 0; tries < 100 && pictures < 5; tries++) if ((await receiver.capture(250))?.type === 'video') pictures++
+      await receiver.close()
+      return { found, pictures }
+    }
+    await finder.close()
+    return { found: null }
+  },
+
   /** The peer sends, we receive. */
   receive: async (runtime) => {
     const sender = peer('send', peerName, '60')
