@@ -8,7 +8,7 @@ import type { ControlFile, Suite, SuiteSettings } from '#suite'
 import { ifctl } from '../cli/testing/run.ts'
 import { type Baresip, startBaresip } from '../scripts/baresip/baresip.ts'
 import { hears, terminal } from './testing/h323.ts'
-import { type RunningSuite, runSuite, temporaryFolder, until } from './testing/harness.ts'
+import { edgeHeaders, type RunningSuite, runSuite, temporaryFolder, tone, until } from './testing/harness.ts'
 
 const withPhone = spawnSync('baresip', ['-h'], { stdio: 'ignore' }).error === undefined ? test.serial : test.skip
 
@@ -160,3 +160,44 @@ withPhone(
     await suite.escalator.ended(again.id)
   }
 )
+
+test('an expert who calls in has the bridges that are set for that, and their end is the end of the call', async (t) => {
+  const running = await runSuite(t, {
+    edge: 'external',
+    media: { srtp: 'off' },
+    h323,
+    escalation: { bridges: { ...bridges, dialIn: ['h323', 'webrtc'] } }
+  })
+  const { suite, phone, entriesOf } = running
+  const room = await terminal(t, running, 'guardian-1', 440)
+  room.answerAll()
+  const sound = await running.rtp({ says: tone(1700) })
+  const trace = { 'X-IF-Trace-ID': 'case-42' }
+  const sip = await (await phone('expert-safety')).invite({
+    sdp: sound.sdp(),
+    headers: () => ({ ...edgeHeaders('expert-safety'), ...trace })
+  })
+  t.is(sip.status, 200)
+  sound.talkTo(sip.response.body)
+  const { url, token } = JSON.parse(await readFile(suite.data.control, 'utf8')) as ControlFile
+  const listed = async () => {
+    const answer = await fetch(`${url}/v1/call-bridges`, { headers: { authorization: `Bearer ${token}` } })
+    return ((await answer.json()) as { calls: { state: string; bridges: BridgeView[] }[] }).calls
+  }
+  await until(async () => (await listed())[0]?.state === 'ACTIVE', 10_000, 'the terminal is in the conference')
+  t.like((await listed())[0], { escalation: null, expert: 'expert-safety', conference: 'council' })
+  t.like((await listed())[0]!.bridges, [
+    { bridge: 'h323', target: 'guardian-1', state: 'ACTIVE' },
+    { bridge: 'webrtc', skipped: 'webrtc.off' }
+  ])
+  t.true(await hears(room.phone, 1700), 'the room hears the expert')
+  await sip.bye()
+  await until(async () => (await listed()).length === 0, 10_000, 'nothing is left')
+  t.is(room.endpoint.calls().length, 0)
+  const changes = entriesOf('BRIDGE_STATE_CHANGED').filter(({ component }) => component === 'IF.bridge.call')
+  t.deepEqual(
+    changes.map(({ payload }) => payload.state),
+    ['CONNECTING', 'ACTIVE', 'CLOSED']
+  )
+  t.true(running.events.some((event) => event.type === 'call-bridge' && event.state === 'ACTIVE'))
+})
