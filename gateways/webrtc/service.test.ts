@@ -18,7 +18,7 @@ import type { CallsInContext } from './context.ts'
 import type { SeatTerms } from './invitations.ts'
 import type { BrowserLeg, CouncilRooms } from './ports.ts'
 import { type CouncilConfig, startCouncilService } from './service.ts'
-import type { ServiceSignal } from './signals.ts'
+import { readPageSignal, type ServiceSignal } from './signals.ts'
 
 const stats: LegStats = {
   codec: 'opus',
@@ -320,4 +320,114 @@ test('over TLS: page and messages, and a certificate that is none', async (t) =>
   await t.throwsAsync(setUp(t, { tls: { certificate: key, key: certificate } }), { code: 'config.invalid' })
   await t.throwsAsync(setUp(t, { tls: { certificate: '/none', key } }), { code: 'config.invalid' })
   await t.throwsAsync(setUp(t, { port: Number(new URL(service.url).port) }), { code: 'webrtc.listen' })
+})
+
+test('IF.guard is asked with what is known of the page; who is refused does not sit', async (t) => {
+  const { guard, token, page, members, entries, service } = await setUp(t)
+  guard.refuses = 'guard.registered.certificate-missing'
+  const refused = await page()
+  refused.say({ type: 'join', token: token(), offer: 'x' })
+  t.is(await refused.closed, 1008)
+  t.deepEqual(refused.told, [{ type: 'refused', code: 'guard.refused', reason: 'IF.guard does not let this seat in' }])
+  guard.refuses = 'guard.rate.exceeded'
+  const often = await page()
+  often.say({ type: 'join', token: token(), offer: 'x' })
+  await often.closed
+  t.like(often.told[0], { code: 'guard.refused', reason: 'too many attempts: try again in a minute' })
+  t.is(members.size, 0)
+  t.deepEqual(service.seated(), [])
+  const errors = entries.filter(({ event }) => event === 'webrtc_error').map(({ payload }) => payload.code)
+  t.deepEqual(errors, ['guard.registered.certificate-missing', 'guard.rate.exceeded'])
+})
+
+test('seats are listed, and taken back one by one, by party, or with the registry', async (t) => {
+  const { service, token, page, registry, revoked, entries, members } = await setUp(t)
+  const [first] = [token(), token(), token('guardian-2')]
+  const sitting = await page()
+  sitting.say({ type: 'join', token: first, offer: 'x' })
+  await until(() => sitting.told.some(({ type }) => type === 'roster'), 'it sits')
+  const seats = service.seats()
+  t.deepEqual(
+    seats.map(({ id, participant }) => [id, participant?.slice(0, 10) ?? null]),
+    [
+      ['guardian-1', 'guardian-1'],
+      ['guardian-1', null],
+      ['guardian-2', null]
+    ]
+  )
+  t.false(JSON.stringify(seats).includes(first))
+  t.deepEqual(await service.revoke(({ seat }) => seat === seats[1]!.seat), [seats[1]!.seat])
+  t.deepEqual(await service.revoke(({ id }) => id === 'guardian-1'), [seats[0]!.seat])
+  t.is(await sitting.closed, 1008)
+  t.like(sitting.told.at(-1), { type: 'refused', code: 'seat.revoked' })
+  t.is(members.size, 0)
+  registry.delete('guardian-2')
+  await service.registryChanged()
+  t.deepEqual(service.seats(), [])
+  t.deepEqual(revoked, [seats[1]!.seat, seats[0]!.seat, seats[2]!.seat])
+  t.is(entries.filter(({ event }) => event === 'seat_revoked').length, 3)
+  t.like(entries.find(({ event }) => event === 'webrtc_connection_closed')!.payload, { reason: 'revoked' })
+})
+
+test('only agents sit without sound; they are on the roster and get what is for them', async (t) => {
+  const { token, page, calls, service } = await setUp(t)
+  const person = await page()
+  person.say({ type: 'join', token: token(), offer: null })
+  await person.closed
+  t.like(person.told.at(-1), { type: 'refused', code: 'signal.invalid' })
+  const sit = async (id: string, more: Partial<SeatTerms> = {}) => {
+    const each = await page()
+    each.say({ type: 'join', token: token(id, { kind: 'agent', ...more }), offer: null })
+    await until(() => each.told.some(({ type }) => type === 'context_update'), 'it sits')
+    return each
+  }
+  const one = await sit('guardian-1')
+  const two = await sit('guardian-2')
+  const elsewhere = await sit('guardian-2', { conference: 'elsewhere' })
+  t.like(one.told[0], { type: 'answer', sdp: null, party: 'guardian-1', votes: false })
+  two.say({ type: 'data', to: null, body: 'hello' })
+  two.say({ type: 'data', to: 'nobody', body: 'hello' })
+  await until(() => one.told.some(({ type }) => type === 'data'), 'the message')
+  await until(() => two.told.some(({ type }) => type === 'notice'), 'the notice')
+  t.deepEqual(
+    one.told.filter(({ type }) => type === 'data'),
+    [{ type: 'data', from: service.seated()[1]!, to: null, body: 'hello' }]
+  )
+  t.false(elsewhere.told.some(({ type }) => type === 'data'))
+  const before = one.told.filter(({ type }) => type === 'context_update').length
+  calls.set({
+    calls: [
+      { traceId: 'a'.repeat(32), direction: 'inbound', expert: 'e', hazard: 'bias', state: 'connected', decision: null, since: 0 }
+    ]
+  })
+  one.say({ type: 'motion', title: 'x', seconds: 60 })
+  await until(() => one.told.some(({ type }) => type === 'notice'), 'an agent has no vote')
+  t.like(
+    one.told.find(({ type }) => type === 'notice'),
+    { of: 'motion', code: 'vote.none' }
+  )
+  t.is(one.told.filter(({ type }) => type === 'context_update').length, before, 'changes are told together, a little later')
+})
+
+const hostile: readonly (readonly [string, object])[] = [
+  ['a title of two lines', { type: 'motion', title: 'a\nb', seconds: 60 }],
+  ['a title that turns the direction of text', { type: 'motion', title: 'yes \u202eon', seconds: 60 }],
+  ['a title of blanks', { type: 'motion', title: '  ', seconds: 60 }],
+  ['a vote for ever', { type: 'motion', title: 'x', seconds: 1e9 }],
+  ['no choice', { type: 'vote', motion: 'a'.repeat(32), choice: 'maybe', sequence: 1, signature: 'A'.repeat(86) }],
+  ['no signature', { type: 'vote', motion: 'a'.repeat(32), choice: 'yes', sequence: 1, signature: 'A' }],
+  ['a sequence of 0', { type: 'vote', motion: 'a'.repeat(32), choice: 'yes', sequence: 0, signature: 'A'.repeat(86) }],
+  ['no id of a motion', { type: 'close', motion: '../x' }],
+  ['a message that is no text', { type: 'data', body: 7 }],
+  ['a message that is too long', { type: 'data', body: 'x'.repeat(16_385) }]
+]
+for (const [what, signal] of hostile)
+  test(`refused: ${what}`, (t) => {
+    t.throws(() => readPageSignal(JSON.stringify(signal)), { code: 'webrtc.signal.invalid' })
+  })
+
+test('a key to vote by has to be one', (t) => {
+  const join = { type: 'join', token: 'A'.repeat(43), offer: 'x' }
+  t.is((readPageSignal(JSON.stringify(join)) as { voteKey: unknown }).voteKey, null)
+  t.throws(() => readPageSignal(JSON.stringify({ ...join, voteKey: 'A'.repeat(87) })), { code: 'webrtc.signal.invalid' })
 })
