@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'ava'
+import { newTraceId, silentLog } from '#kernel'
 import type { SuiteSettings } from '#suite'
 import { ifctl } from '../cli/testing/run.ts'
 import { executablePath, openPage } from './testing/browser.ts'
@@ -73,4 +74,45 @@ withBrowser('a file reaches the page by data channel, its receipt the ledger, an
   await until(() => entriesOf('evidence_session_closed').length === 1, 10_000, 'the session ends with the call')
   t.is((await fetch(links[0].url)).status, 404, 'and the link with it')
   t.deepEqual(problems, [])
+})
+
+withBrowser('64 MiB, and the page is loaded again on the way: it goes on where it was, and memory stays flat', async (t) => {
+  t.timeout(240_000)
+  const { suite } = await runSuite(t, { edge: 'external', ...settings })
+  const { evidence, council } = suite.inside.webrtc!
+  const invited = council.invite({ id: 'guardian-1', conference: 'council', kind: 'person', mayVote: false, hazard: null })
+  const { page } = await openPage(t, invited!.url, 440)
+  const context = { traceId: newTraceId(), log: silentLog, signal: new AbortController().signal, now: Date.now }
+  const opened = evidence.bridge.open(context, { conference: 'council', expertId: 'expert-safety' })
+  if (!opened.ok) return t.fail(opened.detail)
+  const join = async () => {
+    await page.click('#join')
+    await page.waitForSelector('#evidence[data-state=ACTIVE]', { state: 'attached', timeout: 90_000 })
+  }
+  await join()
+  const bytes = 64 << 20
+  const before = process.memoryUsage.rss()
+  let most = before
+  const watch = setInterval(() => {
+    most = Math.max(most, process.memoryUsage.rss())
+  }, 50)
+  const octets = async function* () {
+    for (let at = 0; at < bytes; at += 1 << 20) yield Buffer.alloc(1 << 20, at >>> 20)
+  }
+  const facts = { trace: context.traceId, name: 'run.bin', mediaType: 'application/octet-stream', bytes, sha256: null }
+  const shared = await evidence.share({ ...facts, by: 'agent', via: 'http' }, octets())
+  if (!shared.ok) return t.fail(shared.reason)
+  const row = `[data-evidence="${shared.item.id}"]`
+  await page.waitForFunction(`/^[2-9]\\d %/.test(document.querySelector('${row} span')?.textContent ?? '')`, null, {
+    timeout: 90_000
+  })
+  await page.reload()
+  await join()
+  await page.waitForSelector(`${row}[data-state=received]`, { timeout: 120_000 })
+  clearInterval(watch)
+  const [{ pages } = { pages: [] }] = evidence.calls()
+  t.is(pages.length, 1)
+  t.true(pages[0]!.sentBytes < 0.85 * bytes, `${pages[0]!.sentBytes} octets after the reload`)
+  t.true(most - before < 200 << 20, `${most - before} octets more than before`)
+  await opened.session.close('over')
 })
