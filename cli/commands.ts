@@ -91,6 +91,14 @@ export const commands: readonly Command[] = [
     load: async () => ({ run: (await import('./commands/escalate.ts')).show })
   },
   {
+    words: ['escalate', 'bridges'],
+    operands: [],
+    effect: 'reads',
+    summary: 'what runs beside the calls of experts, called out or in: H.323, WebRTC, NDI, each with its state',
+    options: [dataOption],
+    load: async () => ({ run: (await import('./commands/escalate.ts')).bridges })
+  },
+  {
     words: ['escalate', 'hold'],
     operands: ['<id>'],
     effect: 'changes',

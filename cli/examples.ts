@@ -48,6 +48,7 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
   ],
   'escalate list': [{ line: 'ifctl escalate list', suite: true }],
   'escalate show': [{ line: 'ifctl escalate show 0af7651916cd43dd8448eb211c80319c', ...needsCall('deploy/escalation.test.ts') }],
+  'escalate bridges': [{ line: 'ifctl escalate bridges', suite: true }],
   'escalate hold': [{ line: 'ifctl escalate hold 0af7651916cd43dd8448eb211c80319c', ...needsCall('deploy/escalation.test.ts') }],
   'escalate resume': [
     { line: 'ifctl escalate resume 0af7651916cd43dd8448eb211c80319c', ...needsCall('deploy/escalation.test.ts') }

@@ -191,6 +191,8 @@ test('an expert who calls in has the bridges that are set for that, and their en
     { bridge: 'webrtc', skipped: 'webrtc.off' }
   ])
   t.true(await hears(room.phone, 1700), 'the room hears the expert')
+  const shown = await ifctl(['escalate', 'bridges', '--data', suite.data.folder])
+  t.regex(shown.stdout, /^expert-safety in council, trace \w+: ACTIVE\n {2}h323 to guardian-1: ACTIVE\n {2}webrtc: skipped/)
   await sip.bye()
   await until(async () => (await listed()).length === 0, 10_000, 'nothing is left')
   t.is(room.endpoint.calls().length, 0)

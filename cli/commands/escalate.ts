@@ -72,6 +72,28 @@ export const show: Run = async (args, output) => {
   return exitCodes.ok
 }
 
+interface BridgedCall {
+  readonly trace_id: string
+  readonly expert: string
+  readonly conference: string
+  readonly state: BridgeView['state']
+  readonly bridges: readonly BridgeView[]
+}
+
+export const bridges: Run = async (args, output) => {
+  const { calls } = (await askSuite(args, '/v1/call-bridges')) as { calls: readonly BridgedCall[] }
+  if (output.json) {
+    for (const each of calls) await output.document(each)
+    return exitCodes.ok
+  }
+  if (calls.length === 0) output.talk('no expert is connected')
+  for (const { trace_id, expert, conference, state, bridges } of calls) {
+    await output.line(printable(`${expert} in ${conference}, trace ${trace_id}: ${state}`))
+    for (const bridge of bridges) await output.line(printable(`  ${describeBridge(bridge)}`))
+  }
+  return exitCodes.ok
+}
+
 const holding =
   (on: boolean): Run =>
   async (args, output) => {
