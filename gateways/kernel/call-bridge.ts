@@ -7,24 +7,11 @@ export type CallBridgeState = (typeof callBridgeStates)[number]
 export const callBridgeKinds = ['h323', 'webrtc', 'ndi'] as const
 export type CallBridgeKind = (typeof callBridgeKinds)[number]
 
-/** A file that the conference of a call is to see. */
-export interface BridgedEvidence {
-  readonly name: string
-  /** 64 hex digits. */
-  readonly sha256: string
-  readonly mediaType: string
-  readonly bytes: number
-  /** Where those who may can fetch it. */
-  readonly uri: string | null
-}
-
 /** The call that a bridge belongs to. */
 export interface BridgedCall {
   readonly conference: string
   /** Registry id of the expert. */
   readonly expertId: string
-  /** Files that the escalation names. */
-  readonly evidence?: readonly BridgedEvidence[]
 }
 
 /** A change of state. `reason` is a stable code, null where nothing is wrong. */

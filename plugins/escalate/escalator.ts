@@ -151,7 +151,7 @@ export function createEscalator(settings: Partial<EscalateSettings>, ports: Esca
     }
 
     const startBridges = ({ expert, branches }: LegView) => {
-      const { conference, evidence_files } = payload
+      const { conference } = payload
       const callTrace = branches.find(({ state }) => state === 'connected')!.call_trace_id
       const context = {
         traceId: callTrace,
@@ -160,9 +160,8 @@ export function createEscalator(settings: Partial<EscalateSettings>, ports: Esca
         signal: contextEnd.signal,
         now: clock.now
       }
-      const evidence = evidence_files.map(({ media_type, ...file }) => ({ ...file, mediaType: media_type }))
       const wanted = ports.bridges?.({ conference, ndiVideo: payload.ndi_video_enabled }) ?? []
-      bridges.start(wanted, context, { conference, expertId: expert!, evidence })
+      bridges.start(wanted, context, { conference, expertId: expert! })
     }
 
     const onLegOver = (main: boolean) => {
