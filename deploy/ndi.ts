@@ -1,6 +1,5 @@
 /** NDI in the suite: sources come into conferences, conferences go out as sources. */
 import { randomBytes } from 'node:crypto'
-import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
   type CallBridge,
@@ -15,6 +14,7 @@ import {
 import { type FrameStore, ledgerFiles, openFrameStore } from '#ledger'
 import { type MediaPlane, openEncoder, openHouseLine, openPictureFeed, openPictureView, type Stages, stillPicture } from '#media'
 import {
+  configureDiscovery,
   createIngests,
   type EncoderRequest,
   type IngestMedia,
@@ -117,23 +117,10 @@ function publicationMedia({ media, stages }: NdiPorts): PublicationMedia {
   }
 }
 
-/**
- * The runtime's own configuration, for its discovery server: it reads the file in the folder that NDI_CONFIG_DIR names when it is loaded.
- *
- * @see NDI SDK 6, "Configuration files"
- */
-async function configureRuntime({ ndi }: SuiteConfig, layout: DataLayout): Promise<void> {
-  if (ndi.discoveryServer === null) return
-  const folder = join(layout.folder, 'ndi')
-  await mkdir(folder, { recursive: true, mode: 0o700 })
-  const text = JSON.stringify({ ndi: { networks: { discovery: ndi.discoveryServer } } })
-  await writeFile(join(folder, 'ndi-config.v1.json'), `${text}\n`, { mode: 0o600 })
-  process.env.NDI_CONFIG_DIR = folder
-}
-
 /** The runtime. @throws {InfraFabricError} `ndi.runtime.absent`, `ndi.runtime.unusable` */
 export async function ndiRuntime(config: SuiteConfig, layout: DataLayout): Promise<NdiRuntime> {
-  await configureRuntime(config, layout)
+  const { discoveryServer } = config.ndi
+  if (discoveryServer !== null) await configureDiscovery(join(layout.folder, 'ndi'), discoveryServer)
   return loadRuntime()
 }
 

@@ -1,5 +1,6 @@
 /**
- * What the tests of NDI do with a whole suite in a network namespace of their own: `node ndi-suite.ts ingest|publish` tells as JSON what came of it.
+ * What the tests of NDI do with a whole suite in a network namespace of their own: `node ndi-suite.ts ingest|publish` tells as JSON what came of it; `ingest bare` goes
+ * without a browser.
  */
 import { createSocket } from 'node:dgram'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -77,7 +78,8 @@ const scenarios: Record<string, () => Promise<object>> = {
     const data = ['--data', suite.data.folder, '--json']
     const watching = await viewer(running)
     const invited = await ifctl(['council', 'invite', 'guardian-1', '--data', suite.data.folder])
-    const browser = executablePath === undefined ? null : await openPage(t, invited.stdout.trim(), 440)
+    const browser =
+      executablePath === undefined || process.argv[3] === 'bare' ? null : await openPage(t, invited.stdout.trim(), 440)
     if (browser !== null) {
       await browser.page.click('#join')
       await browser.page.getByText('Connected', { exact: true }).waitFor({ timeout: 20_000 })
@@ -108,7 +110,7 @@ const scenarios: Record<string, () => Promise<object>> = {
             const frames = video.getVideoPlaybackQuality().totalVideoFrames - before
             return { frames, darkest: Math.min(...lights), lightest: Math.max(...lights), width: video.videoWidth, height: video.videoHeight }
           })()`)
-    await sleep(2500)
+    await sleep(browser === null ? 12_000 : 2500)
     const [beeps, flashes] = [watching.beeps, await watching.flashes()]
     const skewsMs = flashes
       .slice(1)

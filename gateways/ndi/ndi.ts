@@ -24,7 +24,7 @@ export {
   type PublicationView
 } from './publish.ts'
 export { type FrameSync, openReceiver, type Receiver, type ReceiverConfig, type ReceiverFigures } from './receive.ts'
-export { loadRuntime, type NdiRuntime, runtimeCandidates } from './runtime.ts'
+export { configureDiscovery, loadRuntime, type NdiRuntime, runtimeCandidates } from './runtime.ts'
 export { type OutgoingAudio, type OutgoingVideo, openSender, type Sender, type SenderConfig, type SenderFigures } from './send.ts'
 export { ndiSources, sourcePattern } from './sources.ts'
 export { createStreamFile, type KeptFrame, readStreamFile } from './stream-file.ts'

@@ -94,6 +94,10 @@ real('thousands of frames: every buffer is given back once, and memory stays', a
   t.true(late - early < 40, `${early} MB became ${late} MB`)
 })
 
+real('the runtime asks the discovery server that it is given', async (t) => {
+  t.deepEqual(await isolated(scenario, 'discovery'), { wasAsked: true })
+})
+
 const onTwoMachines = mdnsMissing === null ? test.serial : test.serial.skip
 if (mdnsMissing !== null && missing === null) {
   test('no multicast DNS to test with', (t) => {

@@ -2,6 +2,7 @@
  * The NDI runtime: found, loaded, its functions declared. It is proprietary and comes with no distribution; without it every caller gets one clear error.
  */
 import { existsSync, readdirSync } from 'node:fs'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { LibraryHandle } from 'koffi'
@@ -23,6 +24,20 @@ export function runtimeCandidates(env: Readonly<Record<string, string | undefine
         .filter((path) => existsSync(path))
     : []
   return [...(named === undefined || named === '' ? [] : [join(named, soname)]), soname, ...wheels]
+}
+
+/**
+ * Has the runtime ask a discovery server, in place of multicast DNS: it reads its configuration once, when it is loaded after this.
+ *
+ * @param folder where its configuration is written
+ * @param servers addresses with commas between them, each with a port or without
+ * @see NDI SDK 6, "Configuration files"
+ */
+export async function configureDiscovery(folder: string, servers: string): Promise<void> {
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  const text = JSON.stringify({ ndi: { networks: { discovery: servers } } })
+  await writeFile(join(folder, 'ndi-config.v1.json'), `${text}\n`, { mode: 0o600 })
+  process.env.NDI_CONFIG_DIR = folder
 }
 
 /** Result and arguments of each function, as in the SDK's headers; structures are passed by address. */

@@ -1,10 +1,24 @@
 /** Figures of the bridges to NDI: `npm run bench:bridges`, with `-- --json` one JSON object a line. Needs `ip` and `unshare`, and the NDI runtime. */
 import { join } from 'node:path'
 import { jsonLines, type Metric, metricTable } from '#scripts/bench/report.ts'
-import { isolated, missing } from './isolated.ts'
+import { isolated, isolatedFor, missing } from './isolated.ts'
 
 const bench = join(import.meta.dirname, 'bench.ts')
 if (missing !== null) console.error(`NDI is left out: ${missing}`)
-const metrics = missing === null ? ((await isolated(bench)) as Metric[]) : []
+
+/** An independent sender flashes and beeps; a telephone with pictures notes when both arrive. */
+async function skew(): Promise<Metric> {
+  const suite = join(import.meta.dirname, '../../../deploy/testing/ndi-suite.ts')
+  const { skewsMs } = (await isolatedFor(120_000, suite, 'ingest', 'bare')) as { readonly skewsMs: readonly number[] }
+  const sorted = skewsMs.toSorted((a, b) => a - b)
+  return {
+    metric: 'ndi.av_skew_ms',
+    value: Math.abs(sorted[sorted.length >> 1]!),
+    unit: 'ms',
+    note: `360p at 30/s with its sound, arrival at a telephone, median of ${sorted.length}: picture after sound by ${sorted[0]} to ${sorted.at(-1)} ms`
+  }
+}
+
+const metrics = missing === null ? [...((await isolated(bench)) as Metric[]), await skew()] : []
 const json = process.argv.includes('--json')
 if (metrics.length > 0) console.log(json ? jsonLines(metrics) : metricTable(metrics))

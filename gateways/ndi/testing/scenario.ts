@@ -2,10 +2,14 @@
  * What the tests do inside a network namespace of their own: `node scenario.ts NAME` does one thing with the independent peer and tells it as JSON.
  */
 import { createHash } from 'node:crypto'
+import { mkdtempSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { openFinder } from '../find.ts'
 import { openReceiver } from '../receive.ts'
-import { loadRuntime, type NdiRuntime } from '../runtime.ts'
+import { configureDiscovery, loadRuntime, type NdiRuntime } from '../runtime.ts'
 import { openSender } from '../send.ts'
 import { peer, type Told } from './peer.ts'
 import { testPicture } from './picture.ts'
@@ -26,6 +30,25 @@ async function sourceNamed(runtime: NdiRuntime, name: string) {
   } finally {
     await finder.close()
   }
+}
+
+/** A discovery server that says nothing: whether the runtime asks it, which learns of it when it is loaded. */
+async function discovery(): Promise<Told> {
+  const asked = Promise.withResolvers<boolean>()
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined).destroy()
+    asked.resolve(true)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  await configureDiscovery(mkdtempSync(join(tmpdir(), 'ndi-config-')), `127.0.0.1:${port}`)
+  const finder = openFinder(loadRuntime())
+  const late = setTimeout(() => asked.resolve(false), 10_000)
+  const wasAsked = await asked.promise
+  clearTimeout(late)
+  await finder.close()
+  server.close()
+  return { wasAsked }
 }
 
 const scenarios: Record<string, (runtime: NdiRuntime) => Promise<Told>> = {
@@ -170,6 +193,7 @@ const scenarios: Record<string, (runtime: NdiRuntime) => Promise<Told>> = {
   }
 }
 
-const scenario = scenarios[process.argv[2] ?? '']
-if (scenario === undefined) throw new Error(`scenario: one of ${Object.keys(scenarios).join(', ')}`)
-console.log(JSON.stringify(await scenario(loadRuntime())))
+const name = process.argv[2] ?? ''
+const scenario = name === 'discovery' ? discovery : scenarios[name]
+if (scenario === undefined) throw new Error(`scenario: one of discovery, ${Object.keys(scenarios).join(', ')}`)
+console.log(JSON.stringify(await (scenario === discovery ? discovery() : scenario(loadRuntime()))))
