@@ -169,7 +169,19 @@ async function credentialsOf({
   const missing = users.filter((user) => !usable.includes(user))
   if (missing.length > 0)
     warn('suite.credentials.missing', `registered, but without credentials in this realm: ${missing.join(', ')}`)
-  return { credentials: usable.map((user) => edgeCredential(user, credentials, config.md5OnlyUsers)), added }
+  const registering = new Map(
+    guard
+      .registry()
+      .parties.filter(({ registers }) => registers)
+      .map(({ digestUser, uri }) => [digestUser, uri.replace(/^sips?:/i, '').toLowerCase()])
+  )
+  return {
+    credentials: usable.map((user) => {
+      const registers = registering.get(user)
+      return { ...edgeCredential(user, credentials, config.md5OnlyUsers), ...(registers === undefined ? {} : { registers }) }
+    }),
+    added
+  }
 }
 
 function edgeCredential(user: string, { users }: Credentials, md5Only: readonly string[]): EdgeCredential {

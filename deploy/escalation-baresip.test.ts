@@ -4,11 +4,57 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'ava'
 import { toneLevel } from '#media'
+import { readCredentials } from '#suite'
 import { startBaresip } from '../scripts/baresip/baresip.ts'
 import { runSuite, temporaryFolder, tone, until } from './testing/harness.ts'
 
 const present = spawnSync('baresip', ['-h'], { stdio: 'ignore' }).error === undefined
 const call = present ? test : test.skip
+
+call('baresip registers over TLS, and is called over the connection that it keeps', async (t) => {
+  const data = join(await temporaryFolder(t), 'data')
+  await mkdir(data, { mode: 0o700 })
+  await writeFile(
+    join(data, 'registry.yaml'),
+    [
+      'experts:',
+      '  - id: expert-safety',
+      '    uri: sip:expert-safety@127.0.0.1',
+      '    organisation: Advisory',
+      '    specialisations: [safety]',
+      '    digestUser: expert-safety',
+      '    contact: registered',
+      ''
+    ].join('\n')
+  )
+  const settings = { data, md5OnlyUsers: ['expert-safety'], escalation: { tls: 'required' as const } }
+  const { suite, entriesOf, verify } = await runSuite(t, settings)
+  const escalate = async () => {
+    const message = { performative: 'escalate', sender: 'test', payload: { hazard: 'safety' } } as const
+    const { escalation } = await suite.escalator.escalate(message, { by: 'test' })
+    return { id: escalation.id, result: suite.escalator.result(escalation.id) }
+  }
+  t.like(await (await escalate()).result, { result: { status: 'failed' } }, 'nobody has registered')
+  const { users } = await readCredentials(suite.data.credentials)
+  const expert = await startBaresip({
+    address: 'expert-safety@127.0.0.1',
+    transport: 'tls',
+    outbound: { host: '127.0.0.1', port: suite.addresses.tls!.port },
+    digest: { user: 'expert-safety', password: users['expert-safety']!.password! },
+    registerIntervalS: 300,
+    answer: 'auto'
+  })
+  t.teardown(expert.stop)
+  await expert.next('REGISTER_OK', 10_000)
+  await until(() => entriesOf('sip_registered').length === 1)
+  t.like(entriesOf('sip_registered')[0], { payload: { user: 'expert-safety', transport: 'tls' } })
+  const { id, result } = await escalate()
+  t.like(await result, { result: { status: 'connected' } })
+  suite.escalator.cancel(id, 'test')
+  await expert.next('CALL_CLOSED', 10_000)
+  await suite.escalator.ended(id)
+  t.is((await verify()).verdict, 'valid')
+})
 
 call('baresip is called, rings, is heard and hears, holds, is held, and hangs up', async (t) => {
   const expert = await startBaresip({ address: 'expert-safety@external.advisor', transport: 'udp', source: { toneHz: 440 } })

@@ -5,11 +5,15 @@ import { type Party, type Registry, readIdentityKey, readSigningKey, signIdentit
 import { type Callee, type Clock, ConfigError, errorCode, type IdentityVoucher, type RequestSigner } from '#kernel'
 import type { SuiteConfig } from './config.ts'
 
+/** Whether experts are called over TLS only. */
+export const callsOverTls = ({ escalation, profile }: Pick<SuiteConfig, 'escalation' | 'profile'>): boolean =>
+  (escalation.tls ?? (profile === 'production' ? 'required' : 'preferred')) === 'required'
+
 export function escalateSettings({ escalation, conferences, profile }: SuiteConfig): Partial<EscalateSettings> {
   const { contrarian, earlyMedia, offer, ringTimeoutMs, parallel, attempts, mostOpen } = escalation
   return {
     conferences,
-    tls: escalation.tls ?? (profile === 'production' ? 'required' : 'preferred'),
+    tls: callsOverTls({ escalation, profile }) ? 'required' : 'preferred',
     contrarian,
     earlyMedia,
     offer,
@@ -20,29 +24,30 @@ export function escalateSettings({ escalation, conferences, profile }: SuiteConf
   }
 }
 
-const calleeOf = ({ id, uri, contact, specialisations, contrarian }: Party): Callee => ({
+/** @param secure whether whoever registers is called only where that was over TLS */
+const calleeOf = ({ id, uri, contact, registers, specialisations, contrarian }: Party, secure: boolean): Callee => ({
   id,
   uri,
-  contact: contact ?? uri,
+  contact: registers && secure ? `${uri};transport=tls` : (contact ?? uri),
   specialisations,
   contrarian
 })
 
 /** Experts as they are called out; Guardians are not. */
-export function directoryOf(registry: Registry): ExpertDirectory {
+export function directoryOf(registry: Registry, secure: boolean): ExpertDirectory {
   return {
     byId: (id) => {
       const party = registry.byId(id)
-      return party?.role === 'expert' ? calleeOf(party) : undefined
+      return party?.role === 'expert' ? calleeOf(party, secure) : undefined
     },
-    bySpecialisation: (hazard) => registry.bySpecialisation(hazard).map(calleeOf)
+    bySpecialisation: (hazard) => registry.bySpecialisation(hazard).map((party) => calleeOf(party, secure))
   }
 }
 
 /** Expert whom a SIP URI names; null for anybody else. */
-export function calleeByUri(registry: Registry, uri: string): Callee | null {
+export function calleeByUri(registry: Registry, uri: string, secure: boolean): Callee | null {
   const party = registry.byUri(uri)
-  return party?.role === 'expert' ? calleeOf(party) : null
+  return party?.role === 'expert' ? calleeOf(party, secure) : null
 }
 
 /**

@@ -14,6 +14,8 @@ export interface EdgeCredential {
   readonly ha1Md5: string | null
   /** SHA-256 of the same, 64 hex digits. @see RFC 8760 */
   readonly ha1Sha256: string | null
+  /** Address of record for which this user's phone may register, `user@host` in lower case; none when left out. */
+  readonly registers?: string
 }
 
 /** A seat of the council: its holder calls as the party that has it. */
@@ -117,6 +119,7 @@ export interface EdgeConfig {
 /** A local socket's path has at most 107 octets (sun_path), and ours lies in this folder. */
 const longestRuntimeDir = 90
 
+const addressForm = /^[-a-z0-9._~+]{1,64}@[a-z0-9.-]{1,253}$/
 const userForm = /^[-A-Za-z0-9._~+@]{1,128}$/
 const originForm = /^https?:\/\/[a-z0-9.-]{1,253}(?::\d{1,5})?$/
 const pathForm = /^\/[^\u0000-\u001f"\\]*$/
@@ -168,8 +171,9 @@ export function checkEdgeConfig(config: EdgeConfig): void {
   for (const [n, { network }] of config.allowlist.entries())
     expect(isNetwork(network), `allowlist[${n}].network`, 'an IPv4 network such as 203.0.113.0/24')
   expect(/^[A-Za-z0-9._ -]{1,128}$/.test(config.realm), 'realm', 'letters, digits, blanks and . _ -')
-  for (const [n, { user, ha1Md5, ha1Sha256 }] of config.credentials.entries()) {
+  for (const [n, { user, ha1Md5, ha1Sha256, registers }] of config.credentials.entries()) {
     expect(userForm.test(user), `credentials[${n}].user`, 'letters, digits and - . _ ~ + @')
+    expect(registers === undefined || addressForm.test(registers), `credentials[${n}].registers`, 'user@host in lower case')
     expect(ha1Md5 === null || /^[0-9a-f]{32}$/.test(ha1Md5), `credentials[${n}].ha1Md5`, '32 hex digits')
     expect(ha1Sha256 === null || /^[0-9a-f]{64}$/.test(ha1Sha256), `credentials[${n}].ha1Sha256`, '64 hex digits')
     expect(ha1Md5 !== null || ha1Sha256 !== null, `credentials[${n}]`, 'at least one of ha1Md5 and ha1Sha256')

@@ -311,6 +311,16 @@ export async function startEdge(config: EdgeConfig, { log, clock, onState }: Edg
         }
         for (const [user, value] of present) if (value !== null) await rpc('htable.delete', [table, user])
       }
+      const registering = new Map(before.flatMap(({ user, registers }) => (registers === undefined ? [] : [[registers, user]])))
+      for (const { user, registers } of next) {
+        if (registers === undefined) continue
+        if (registering.get(registers) !== user) await rpc('htable.sets', ['registers', registers, user])
+        registering.delete(registers)
+      }
+      for (const address of registering.keys()) {
+        await rpc('htable.delete', ['registers', address])
+        await rpc('ul.rm', ['location', `sip:${address}`]).catch(() => undefined)
+      }
     },
     addSeat: async (seat) => {
       if (!seatForm.test(seat.user)) throw new InfraFabricError('edge.seat.invalid', 'expected PARTY~SEAT')

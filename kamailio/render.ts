@@ -122,9 +122,10 @@ function allowlist({ allowlist: networks }: EdgeConfig): string {
 
 /** What is set when Kamailio starts, from `credentials.cfg`; by RPC later. */
 function credentials({ credentials: users, tls: { revoked = [] }, listen: { wss } }: EdgeConfig): string {
-  const lines = users.flatMap(({ user, ha1Md5, ha1Sha256 }) => [
+  const lines = users.flatMap(({ user, ha1Md5, ha1Sha256, registers }) => [
     ...(ha1Md5 === null ? [] : [`\t$sht(md5=>${user}) = "${ha1Md5}";`]),
-    ...(ha1Sha256 === null ? [] : [`\t$sht(sha256=>${user}) = "${ha1Sha256}";`])
+    ...(ha1Sha256 === null ? [] : [`\t$sht(sha256=>${user}) = "${ha1Sha256}";`]),
+    ...(registers === undefined ? [] : [`\t$sht(registers=>${registers}) = "${user}";`])
   ])
   const key = '\t$sht(start=>key) = $uuid(g) + $uuid(g);'
   const ended = revoked.map((print) => `\t$sht(revoked=>${print}) = 1;`)

@@ -54,7 +54,7 @@ const furtherPairs = [
 ] as const
 
 /** What they ask only an edge can answer: suite.test.ts runs them. */
-const ofTheEdge = ['uac-invite-flood', 'uac-options-storm', 'uac-register', 'uac-torture']
+const ofTheEdge = ['uac-invite-flood', 'uac-options-storm', 'uac-register', 'uac-register-expert', 'uac-torture']
 
 /** They need more of a caller than any scenario here does: deploy/escalation.test.ts has the suite call them. */
 const ofTheSuite = [

@@ -32,7 +32,9 @@ test.before(async () => {
   await mkdir(data, { mode: 0o700 })
   await writeFile(
     join(data, 'registry.yaml'),
-    example.replace(/(id: expert-security[\s\S]*?)publicKey: null/, `$1publicKey: ${keys.publicKey}`)
+    example
+      .replace(/(id: expert-security[\s\S]*?)publicKey: null/, `$1publicKey: ${keys.publicKey}`)
+      .replace(/(id: expert-ethics\n)/, '$1    contact: registered\n')
   )
   udpPort = await freeUdpPort('127.0.0.1')
   suite = await startSuite(
@@ -265,6 +267,17 @@ for (const scenario of [
 test('uac-options', async (t) => void (await play(t, 'uac-options')))
 test('uac-register: 405', async (t) => {
   t.deepEqual(eventsOf(await play(t, 'uac-register')), [])
+})
+test('uac-register-expert: there, then gone', async (t) => {
+  await play(t, 'uac-register-expert', { user: 'expert-ethics', authUri: domain })
+  const told = readEntries(ledgerFiles(suite.data.ledger).database).filter(({ event }) => /^sip_(un)?registered$/.test(event))
+  t.deepEqual(
+    told.map(({ event, payload }) => [event, payload.user]),
+    [
+      ['sip_registered', 'expert-ethics'],
+      ['sip_unregistered', 'expert-ethics']
+    ]
+  )
 })
 test('uac-torture: read like any other', async (t) => {
   t.deepEqual(eventsOf(await play(t, 'uac-torture', { transport: 'udp' })), [])

@@ -332,6 +332,9 @@ export async function runSipApplication(
     }
     counters.edgeReports++
     answer(response, 200)
+    const { status, code, traceId, user, source, transport, to } = result.report
+    if (status === 200)
+      return tell(code.endsWith('.bound') ? 'sip_registered' : 'sip_unregistered', { user, source, transport, to }, traceId)
     tell('SECURITY_REJECTED', { ...result.report }, result.report.traceId)
     emit({ type: 'edge-refused', at: clock.now(), ...result.report })
   }
@@ -471,11 +474,11 @@ export async function runSipApplication(
     onEvent: (listener) => void listeners.add(listener),
     callsOut,
     trying: (callId) => outgoing.get(callId)?.trying(),
+    showText: async (traceId, text) =>
+      (await [...calls.values()].find((call) => call.traceId === traceId)?.showText(text)) ?? null,
     routeCallsOut: (next) => {
       proxy = next
       takeUpLeft()
-    showText: async (traceId, text) =>
-      (await [...calls.values()].find((call) => call.traceId === traceId)?.showText(text)) ?? null,
     },
     drain,
     close: () => {

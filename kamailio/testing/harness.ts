@@ -213,7 +213,7 @@ export class Phone<S extends Duplex = TLSSocket> {
       `To: <sip:${to}@edge.test>${toTag === undefined ? '' : `;tag=${toTag}`}`,
       `Call-ID: ${callId ?? `call-${calls}-${process.pid}`}`,
       `CSeq: ${cseq} ${method}`,
-      `Contact: <sip:${user}@192.0.2.55:5099;transport=tls>`,
+      ...(headers.some((line) => line.startsWith('Contact:')) ? [] : [`Contact: <sip:${user}@192.0.2.55:5099;transport=tls>`]),
       ...headers,
       `Content-Length: ${Buffer.byteLength(body)}`,
       '',

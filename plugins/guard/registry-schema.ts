@@ -29,7 +29,9 @@ const contact = z
   .max(512)
   .nullable()
   .default(null)
-  .describe('SIP URI at which the expert is called out, with transport, or null for the URI itself')
+  .describe(
+    'SIP URI at which the expert is called out, with transport; `registered` for where the phone has registered; null for the URI itself'
+  )
 const contrarian = z
   .boolean()
   .default(false)

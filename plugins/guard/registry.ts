@@ -18,6 +18,8 @@ export interface Party {
   readonly signature: 'required' | 'optional'
   /** SIP URI at which the party is called out; null for `uri`. */
   readonly contact: string | null
+  /** The phone registers at the edge, and is called where it has. */
+  readonly registers: boolean
   /** Speaks against the prevailing view; false for a Guardian. */
   readonly contrarian: boolean
 }
@@ -85,7 +87,8 @@ export function parseRegistry(text: string, source: string, hazards: readonly st
         problem([...path, 'specialisations', index], `unknown hazard; known are ${hazards.join(', ')}`)
       else if (specialisations.indexOf(hazard) !== index) problem([...path, 'specialisations', index], 'given twice')
     }
-    const contact = entry.contact ?? null
+    const registers = entry.contact === 'registered'
+    const contact = registers ? null : (entry.contact ?? null)
     if (contact !== null && parseAddressOfRecord(contact) === null) problem([...path, 'contact'], 'expected a SIP URI')
     return Object.freeze({
       role,
@@ -98,6 +101,7 @@ export function parseRegistry(text: string, source: string, hazards: readonly st
       digestUser: entry.digestUser,
       signature: entry.signature,
       contact,
+      registers,
       contrarian: entry.contrarian ?? false
     })
   }
