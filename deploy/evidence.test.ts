@@ -25,9 +25,20 @@ withBrowser('a file reaches the page by data channel, its receipt the ledger, an
   await page.getByText('Connected', { exact: true }).waitFor({ timeout: 90_000 })
 
   const sound = await rtp({ says: tone(1000) })
-  const expert = await (await phone('expert-safety')).invite({ to: 'council-safety', sdp: sound.sdp() })
+  const telephone = await phone('expert-safety')
+  const expert = await telephone.invite({
+    to: 'council-safety',
+    sdp: sound.sdp(),
+    headers: () => ({ Allow: 'INVITE, ACK, CANCEL, BYE, MESSAGE' })
+  })
+  const shownOnTelephone: string[] = []
+  const others = telephone.link.dialogs.get(expert.callId)
+  telephone.link.dialogs.set(expert.callId, (message) => {
+    if (message.start.startsWith('MESSAGE ')) shownOnTelephone.push(message.body)
+    others?.(message)
+  })
   sound.talkTo(expert.response.body)
-  await page.waitForSelector('#evidence[data-state=ACTIVE]', { state: 'attached', timeout: 90_000 })
+  await page.waitForSelector('#evidence[data-hazard=safety][data-state=ACTIVE]', { state: 'attached', timeout: 90_000 })
   const trace = suite.status().calls[0]!.traceId
 
   const folder = await temporaryFolder(t)
@@ -59,6 +70,11 @@ withBrowser('a file reaches the page by data channel, its receipt the ledger, an
   t.like(evidence[0].deliveries, [{ state: 'received', how: 'page' }])
 
   const { links } = JSON.parse((await ifctl(['evidence', 'list', '--links', '--json', '--data', data])).stdout)
+  t.is(links.length, 1)
+  t.like(links[0], { call: trace, shown: true })
+  t.deepEqual(shownOnTelephone, [`Evidence of this call (trace of the model.log): ${links[0].url}`])
+  t.like(entriesOf('evidence_link_given')[0]!.payload, { shown: true })
+  t.like(entriesOf('sip_message_sent')[0]!.payload, { status: 200 })
   const list = await fetch(links[0].url)
   t.true((await list.text()).includes('notes.txt'))
   const part = await fetch(`${links[0].url}${id}`, { headers: { range: 'bytes=4-9' } })
@@ -96,6 +112,7 @@ withBrowser('64 MiB, and the page is loaded again on the way: it goes on where i
   const watch = setInterval(() => {
     most = Math.max(most, process.memoryUsage.rss())
   }, 50)
+  t.teardown(() => clearInterval(watch))
   const octets = async function* () {
     for (let at = 0; at < bytes; at += 1 << 20) yield Buffer.alloc(1 << 20, at >>> 20)
   }
@@ -103,13 +120,11 @@ withBrowser('64 MiB, and the page is loaded again on the way: it goes on where i
   const shared = await evidence.share({ ...facts, by: 'agent', via: 'http' }, octets())
   if (!shared.ok) return t.fail(shared.reason)
   const row = `[data-evidence="${shared.item.id}"]`
-  await page.waitForFunction(`/^[2-9]\\d %/.test(document.querySelector('${row} span')?.textContent ?? '')`, null, {
-    timeout: 90_000
-  })
+  const status = page.locator(`${row} span`)
+  await until(async () => /^[2-9]\d %/.test((await status.textContent({ timeout: 90_000 })) ?? ''), 90_000, 'a part is there')
   await page.reload()
   await join()
   await page.waitForSelector(`${row}[data-state=received]`, { timeout: 120_000 })
-  clearInterval(watch)
   const [{ pages } = { pages: [] }] = evidence.calls()
   t.is(pages.length, 1)
   t.true(pages[0]!.sentBytes < 0.85 * bytes, `${pages[0]!.sentBytes} octets after the reload`)

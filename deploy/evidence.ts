@@ -7,6 +7,7 @@ import {
   createEvidencePages,
   createPageLinks,
   type Evidence,
+  type EvidenceContext,
   type EvidenceItem,
   openEvidenceStore
 } from '#webrtc'
@@ -77,6 +78,8 @@ export async function startEvidence(
   const pageLinks = createPageLinks(evidence, store, config.linkMinutes * minuteMs, clock, log)
   const calls = new Map<string, OpenCall>()
   const given = new Map<string, GivenLink>()
+  /** What calls are about that are not yet in a conference. */
+  const about = new Map<string, Pick<EvidenceContext, 'hazard' | 'policy'>>()
   let baseUrl = ''
 
   /** A telephone that has seen no link, or one that is soon over, gets one. */
@@ -115,7 +118,11 @@ export async function startEvidence(
     },
     links: () => [...given.values()],
     take: (event) => {
-      if (event.type === 'established') {
+      if (event.type === 'received' || event.type === 'calling') about.set(event.traceId, { hazard: event.hazard, policy: [] })
+      else if (event.type === 'decided') {
+        const { hazard = null } = about.get(event.traceId) ?? {}
+        about.set(event.traceId, { hazard, policy: event.findings.map(({ policy, code }) => ({ code: policy, reason: code })) })
+      } else if (event.type === 'established') {
         const { traceId, parentTraceId, conference, participant } = event
         const context: CallContext = {
           traceId,
@@ -130,9 +137,11 @@ export async function startEvidence(
           return
         }
         calls.set(traceId, { conference, participant, session: opened.session })
+        evidence.context(traceId, about.get(traceId) ?? {})
         for (const item of evidence.ofCall(traceId) ?? []) show(traceId, item)
       } else if (event.type === 'ended') {
         const call = calls.get(event.traceId)
+        about.delete(event.traceId)
         calls.delete(event.traceId)
         given.delete(event.traceId)
         void call?.session.close('call ended')

@@ -7,6 +7,7 @@ export {
   type SharedEvidence,
   type ShareRequest
 } from './evidence/evidence.ts'
+export type { EvidenceContext } from './evidence/messages.ts'
 export { defaultMediaTypes, type EvidenceRefusal } from './evidence/names.ts'
 export { createPageLinks, type PageLinks } from './evidence/page-links.ts'
 export { createEvidencePages } from './evidence/pages.ts'
