@@ -139,6 +139,6 @@ export function matchOf(
   const fit = terms.reduce((product, { term }) => product * term, 1)
   const { ended, completed } = calibration[classOf(fit, margin)]!
   const base = fit === 0 ? 0 : (priorWeight * fit + completed) / (priorWeight + ended)
-  const trust = trustOf(known, new Set(Object.keys(requires).map(rootOf)), now)
+  const trust = terms.length === 0 ? 1 : trustOf(known, new Set(Object.keys(requires).map(rootOf)), now)
   return { score: Math.min(1, base * trust), fit, margin, base, trust, terms }
 }
