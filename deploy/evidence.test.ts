@@ -83,6 +83,23 @@ withBrowser('a file reaches the page by data channel, its receipt the ledger, an
   await (await fetch(`${links[0].url}${id}`)).arrayBuffer()
   await until(() => entriesOf('evidence_received').some(({ payload }) => payload.how === 'link'), 10_000, 'fetched by the link')
 
+  const escalated = [
+    'escalate',
+    'safety',
+    '--expert',
+    'nobody',
+    '--evidence',
+    own,
+    '--trace',
+    'case-9',
+    '--detach',
+    '--data',
+    data
+  ]
+  t.is((await ifctl(escalated)).code, 0)
+  const named = JSON.parse((await ifctl(['evidence', 'list', '--trace', 'case-9', '--json', '--data', data])).stdout)
+  t.like(named.evidence, [{ name: 'notes.txt', mediaType: 'text/plain', via: 'http' }], 'what an escalation names is shared')
+
   const erased = await ifctl(['evidence', 'erase', id, '--reason', 'asked for', '--data', data])
   t.is(erased.code, 0, erased.stderr)
   t.is((await fetch(`${links[0].url}${id}`)).status, 404)

@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto'
 import { basename } from 'node:path'
+import { Readable } from 'node:stream'
 import type { BridgeView, EscalationEvent, EscalationView, IfMessageInput } from '#escalate'
-import { type Arguments, UsageError } from '../arguments.ts'
+import { type Arguments, CommandError, UsageError } from '../arguments.ts'
 import type { Run } from '../command.ts'
-import { askSuite, followSuite } from '../control.ts'
+import { askSuite, followSuite, giveSuite } from '../control.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { readInput } from '../files.ts'
+import { mediaTypeOf } from '../media-types.ts'
 import { type Output, printable } from '../output.ts'
 import { table } from '../table.ts'
 
@@ -30,6 +32,7 @@ export const run: Run = async (args, output) => {
     key === undefined ? {} : { 'idempotency-key': key }
   )) as { escalation: EscalationView; created: boolean }
   if (!created) output.talk('this key has escalated before: what follows is of then')
+  else await shareEvidence(args, output, escalation.trace_id)
   if (args.has('detach')) {
     if (output.json) await output.document(escalation)
     else await output.line(escalation.id)
@@ -168,6 +171,21 @@ async function readMessage(args: Arguments): Promise<IfMessageInput> {
       ...(conference === undefined ? {} : { conference }),
       ...(summary === undefined ? {} : { summary }),
       ...(ringTimeout === undefined ? {} : { ring_timeout_s: ringTimeout })
+    }
+  }
+}
+
+/** The octets of what the message names: the council sees them as soon as an expert is there. The call does not depend on them. */
+async function shareEvidence(args: Arguments, output: Output, trace: string): Promise<void> {
+  const files = args.value('evidence')?.split(',') ?? []
+  for (const file of files) {
+    const query = new URLSearchParams({ trace, name: basename(file), media_type: mediaTypeOf(file) })
+    try {
+      const octets = await readInput(file)
+      await giveSuite(args, `/v1/evidence?${query}`, { length: octets.length, stream: Readable.from([octets]) })
+    } catch (error) {
+      if (!(error instanceof CommandError)) throw error
+      output.talk(`${basename(file)} is named, and not shared: ${error.message}`)
     }
   }
 }

@@ -1,31 +1,11 @@
 import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
-import { basename, extname } from 'node:path'
+import { basename } from 'node:path'
 import { UsageError } from '../arguments.ts'
 import type { Run } from '../command.ts'
 import { giveSuite } from '../control.ts'
 import { exitCodes } from '../exit-codes.ts'
-
-/** By the end of a name. */
-const types: Readonly<Record<string, string>> = {
-  '.png': 'image/png',
-  '.jpg': 'image/jpeg',
-  '.jpeg': 'image/jpeg',
-  '.gif': 'image/gif',
-  '.webp': 'image/webp',
-  '.pdf': 'application/pdf',
-  '.txt': 'text/plain',
-  '.log': 'text/plain',
-  '.csv': 'text/csv',
-  '.json': 'application/json',
-  '.wav': 'audio/wav',
-  '.ogg': 'audio/ogg',
-  '.mp3': 'audio/mpeg',
-  '.m4a': 'audio/mp4',
-  '.mp4': 'video/mp4',
-  '.webm': 'video/webm',
-  '.zip': 'application/zip'
-}
+import { mediaTypeOf } from '../media-types.ts'
 
 interface Shared {
   readonly evidence: { readonly id: string; readonly bytes: number; readonly sha256: string }
@@ -41,7 +21,7 @@ export const run: Run = async (args, output) => {
   const query = new URLSearchParams({
     trace,
     name,
-    media_type: args.value('type') ?? types[extname(name).toLowerCase()] ?? 'application/octet-stream'
+    media_type: args.value('type') ?? mediaTypeOf(name)
   })
   const octets = { length: found.size, stream: createReadStream(file) }
   const { evidence, calls } = (await giveSuite(args, `/v1/evidence?${query}`, octets)) as Shared
