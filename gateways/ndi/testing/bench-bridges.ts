@@ -1,4 +1,4 @@
-/** Figures of the bridges to NDI: `npm run bench:bridges`, with `-- --json` one JSON object a line. Needs `ip` and `unshare`, and the NDI runtime. */
+/** Figures of the bridges: `npm run bench:bridges`, with `-- --json` one JSON object a line. Those to NDI need `ip`, `unshare` and the NDI runtime, evidence needs Chromium. */
 import { join } from 'node:path'
 import { jsonLines, type Metric, metricTable } from '#scripts/bench/report.ts'
 import { isolated, isolatedFor, missing } from './isolated.ts'
@@ -19,6 +19,14 @@ async function skew(): Promise<Metric> {
   }
 }
 
-const metrics = missing === null ? [...((await isolated(bench)) as Metric[]), await skew()] : []
+/** Files to a page, beside a bare data channel. */
+async function evidence(): Promise<readonly Metric[]> {
+  const { canMeasureEvidence, evidenceMetrics, measureEvidence } = await import('#scripts/bench/evidence.ts')
+  if (canMeasureEvidence) return evidenceMetrics(await measureEvidence(64 << 20))
+  console.error('evidence is left out: Chromium is not installed')
+  return []
+}
+
+const metrics = [...(missing === null ? [...((await isolated(bench)) as Metric[]), await skew()] : []), ...(await evidence())]
 const json = process.argv.includes('--json')
 if (metrics.length > 0) console.log(json ? jsonLines(metrics) : metricTable(metrics))
