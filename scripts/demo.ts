@@ -1,6 +1,6 @@
 /**
- * One whole call on real parts: an expert and two Guardians dial in over TLS with baresip, hear each other, an escalation calls another expert out, and what
- * happened is checked in the ledger.
+ * One whole call on real parts: an expert and two Guardians dial in over TLS with baresip, hear each other, an escalation calls another expert out, with a
+ * room, a browser and video beside, and what happened is checked in the ledger.
  *
  *     baresip ×3 ── TLS ──► Kamailio ──► sip-engine ──► application ──► IF.guard, media plane, ledger
  */
@@ -13,13 +13,11 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { styleText } from 'node:util'
-import { parse } from 'yaml'
-import { createEndpoint } from '#h323/endpoint'
-import { conferenceMedia } from '#h323/mcu'
-import { newTraceId, silentLog } from '#kernel'
-import { createMediaPlane, RtpPhone, sine, toneLevel } from '#media'
+import { silentLog } from '#kernel'
+import { toneLevel } from '#media'
 import { type Baresip, startBaresip } from '#scripts/baresip/baresip.ts'
 import { type Suite, type SuiteEvent, startSuite } from '#suite'
+import { escalateWithBridges, hasVideo, inRoom, openRoom, runIsolated, source } from './demo-bridges.ts'
 
 const realm = 'infrafabric'
 const password = 'demo-only'
@@ -41,8 +39,8 @@ const called = { user: 'expert-security', address: 'expert-security@external.adv
 const heardDbfs = -25
 const absentDbfs = -45
 const talkMs = 4000
-const roomToneHz = 1700
-const roomPorts = [30_900, 30_919] as const
+/** What the council's page looks like during the call. */
+const picture = 'var/demo-council.png'
 
 const say = (line = '') => process.stdout.write(`${line}\n`)
 const title = (text: string) => say(`\n${styleText('bold', text)}`)
@@ -107,6 +105,13 @@ function timeline(beganMs: number): (event: SuiteEvent) => void {
         return line(event.at, `${event.participant} is in ${event.conference} with ${event.codec}`)
       case 'rejected':
         return line(event.at, `${mark(false, `rejected with ${event.status}`)} (${event.code})`)
+      case 'call-bridge':
+        return line(
+          event.at,
+          event.skipped === null
+            ? `bridge ${event.bridge}: ${mark(event.state === 'ACTIVE', event.state)}`
+            : `bridge ${event.bridge}: ${event.skipped}`
+        )
       case 'ended':
         return line(event.at, `call ended by ${event.by}: ${event.reason}, ${(event.durationMs / 1000).toFixed(1)} s`)
       default:
@@ -141,29 +146,9 @@ async function sound(phones: readonly Baresip[]): Promise<void> {
 /** A Guardian's room calls the council by H.323: hears those who dialled in by SIP, and is heard by them. */
 async function room(suite: Suite): Promise<void> {
   title('A Guardian joins from a room, by H.323')
-  const { accounts } = parse(await readFile(suite.data.h323Accounts, 'utf8')) as {
-    accounts: { name: string; password: string }[]
-  }
-  const user = accounts.find(({ name }) => name === parties[2].user)!
-  const plane = await createMediaPlane({ address: '127.0.0.1', portRange: roomPorts, srtp: 'off', log: silentLog })
-  const phone = await RtpPhone.open({ says: sine(8000, roomToneHz, -12, 16_000) })
-  const { address, port } = suite.addresses.ras!
-  const terminal = await createEndpoint({
-    aliases: [user.name],
-    gatekeeper: { address: `${address}:${port}`, user },
-    listen: { ip: '127.0.0.1', port: 0 },
-    media: conferenceMedia(plane),
-    guard: null,
-    witness: null,
-    log: silentLog
-  })
+  const { phone, endpoint, close } = await openRoom(suite, parties[2].user)
   try {
-    await terminal.registered
-    const context = { traceId: newTraceId(), log: silentLog, signal: new AbortController().signal, now: Date.now }
-    const here = await plane.join(context, { conference: 'room', participant: 'people', role: 'guardian', offer: phone.sdp() })
-    if (!here.ok) throw new Error(here.reason)
-    phone.talkTo(here.sdp)
-    const call = terminal.dial('council', { conference: 'room', participant: 'council', role: 'guardian' })
+    const call = endpoint.dial('council', inRoom)
     await call.connected
     await sleep(2000)
     const heard = phone.takeHeard().subarray(-8000)
@@ -176,20 +161,8 @@ async function room(suite: Suite): Promise<void> {
     call.release()
     await call.ended
   } finally {
-    await terminal.close()
-    phone.close()
-    await plane.close()
+    await close()
   }
-}
-
-/** An AI system escalates: the suite calls an expert who did not dial in. */
-async function escalate(data: string, expert: Baresip): Promise<void> {
-  title('The other way round: an AI system escalates, and the suite calls an expert')
-  const code = await ifctl('escalate', 'privacy', '--expert', called.user, '--sender', 'if://agent/monitor', '--data', data)
-  check(code === 0, `${called.user} answered the phone and is in the council`)
-  await sleep(1500)
-  await expert.hangup()
-  await expert.next('CALL_CLOSED', 5000)
 }
 
 async function record(data: string, suite: Suite, expertTrace: string, refusedTrace: string): Promise<void> {
@@ -245,7 +218,15 @@ async function run(folder: string): Promise<void> {
   const show = timeline(beganMs)
   title('Starting Kamailio, SIP engine, application, gatekeeper, IF.guard, media plane and ledger')
   const suite = await startSuite(
-    { data, realm, listen: { tls: 0 }, limits: { requestsPer10s: 200 }, h323: { enabled: true, ras: 0, signalling: 0 } },
+    {
+      data,
+      realm,
+      listen: { tls: 0 },
+      limits: { requestsPer10s: 200 },
+      h323: { enabled: true, ras: 0, signalling: 0 },
+      webrtc: { enabled: true, port: 0, maxBrowsers: 5 },
+      ndi: { enabled: hasVideo, addresses: ['127.0.0.1'], ingest: { source, height: 480 } }
+    },
     {
       log: silentLog,
       onEvent: (event) => {
@@ -268,7 +249,8 @@ async function run(folder: string): Promise<void> {
     for (const caller of phones.slice(0, 3)) await caller.hangup()
     await Promise.all(phones.slice(0, 3).map((caller) => caller.next('CALL_CLOSED', 5000)))
     await sound(phones)
-    await escalate(data, expert)
+    const who = { expert: called.user, room: parties[2].user, browser: parties[1].user }
+    await escalateWithBridges({ suite, data, expert, who, picture, say, title, check, ifctl })
     await suite.inside.witness.flush(5000)
     await record(data, suite, traces.get(parties[0].address)!, traces.get(outsider.address)!)
   } finally {
@@ -277,6 +259,8 @@ async function run(folder: string): Promise<void> {
   }
 }
 
+const isolated = runIsolated(import.meta.filename)
+if (isolated !== null) process.exit(isolated)
 const folder = await mkdtemp(join(tmpdir(), 'infrafabric-demo-'))
 const beganMs = Date.now()
 try {
