@@ -60,6 +60,7 @@ async function lifeOfATask(t: ExecutionContext, data: string, more: readonly str
     recorded.map(({ event, cost }) => [event, cost]),
     [
       ['task_added', undefined],
+      ['task_matched', undefined],
       ['task_claimed', undefined],
       ['task_completed', '0.25']
     ]

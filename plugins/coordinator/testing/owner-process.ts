@@ -5,10 +5,11 @@ import { startSweeper } from '../sweeper.ts'
 
 const [place, task, swarm, sweep] = process.argv.slice(2) as [string, string, string, string?]
 const witnessed = witnessedStore(await openStore(JSON.parse(place) as StorePlace), null)
-const coordinator = createCoordinator(witnessed, { leaseMs: 1000 })
+const leaseMs = sweep === 'sweep' ? 3000 : 1000
+const coordinator = createCoordinator(witnessed, { leaseMs })
 const claimed = await coordinator.claim(task, swarm)
 if (!claimed.ok) throw new Error(claimed.reason)
-const sweeper = sweep === 'sweep' ? startSweeper(witnessed.store, coordinator, { everyMs: 100, leaseMs: 1000 }) : null
+const sweeper = sweep === 'sweep' ? startSweeper(witnessed.store, coordinator, { everyMs: 100, leaseMs }) : null
 const tell = (): void => {
   if (sweeper !== null && !sweeper.figures().leading) setTimeout(tell, 20)
   else console.log(claimed.fence)
