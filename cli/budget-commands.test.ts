@@ -89,8 +89,9 @@ test('alerts --follow tells of a level when it is reached, and ends on SIGINT', 
     await ifctl(['optimise', 'budget', '--data', data, '--set', '10', '--period', 'week'])
     const child = start(['optimise', 'alerts', '--data', data, '--follow', '--json', '--exit-code'])
     const end = finished(child)
+    const told = once(child.stdout, 'data')
     await spend(data, '5')
-    await once(child.stdout, 'data')
+    await told
     child.kill('SIGINT')
     const { code, stdout } = await end
     t.is(code, 20)
