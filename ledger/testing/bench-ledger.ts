@@ -25,17 +25,18 @@ async function append(entries: number): Promise<Metric[]> {
   const ratios: number[] = []
   const words: string[] = []
   for (const kind of ['sqlite', 'redis'] as const) {
-    const { entriesPerSecond, barePerSecond, valuesPerSecond, entries: appended, commits } = await benchAppend(kind, entries)
+    const found = await benchAppend(kind, entries)
+    const { entriesPerSecond, barePerSecond, valuesPerSecond, ratio, entries: appended, commits } = found
     metrics.push({
       metric: `ledger.append_${kind}_eps`,
       value: entriesPerSecond,
       unit: '1/s',
-      note: `acknowledged = durable and signed; 64 producers, 32 entries each at a time; ${appended} entries in ${commits} commits`
+      note: `acknowledged = durable and signed; 64 producers, 32 entries each at a time; ${appended} entries in ${commits} commits, median of fifths`
     })
-    ratios.push(entriesPerSecond / barePerSecond)
+    ratios.push(ratio)
     const ofValues = (entriesPerSecond / valuesPerSecond).toFixed(2)
     words.push(
-      `${kind} ${(entriesPerSecond / barePerSecond).toFixed(2)} of ${round(barePerSecond)}/s (as one value ${ofValues} of ${round(valuesPerSecond)}/s)`
+      `${kind} ${ratio.toFixed(2)} of ${round(barePerSecond)}/s (as one value ${ofValues} of ${round(valuesPerSecond)}/s)`
     )
   }
   return [
