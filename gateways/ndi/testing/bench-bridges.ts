@@ -27,6 +27,17 @@ async function evidence(): Promise<readonly Metric[]> {
   return []
 }
 
-const metrics = [...(missing === null ? [...((await isolated(bench)) as Metric[]), await skew()] : []), ...(await evidence())]
+async function browsers(): Promise<Metric[]> {
+  const { canMeasureWebRtc, measureWebRtc } = await import('#scripts/bench/webrtc.ts')
+  if (canMeasureWebRtc) return measureWebRtc()
+  console.error('browsers are left out: Chromium is not installed')
+  return []
+}
+
+const metrics = [
+  ...(missing === null ? [...((await isolated(bench)) as Metric[]), await skew()] : []),
+  ...(await evidence()),
+  ...(await browsers())
+]
 const json = process.argv.includes('--json')
 if (metrics.length > 0) console.log(json ? jsonLines(metrics) : metricTable(metrics))
