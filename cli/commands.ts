@@ -342,6 +342,13 @@ export const commands: readonly Command[] = [
         values: ['480', '720', '1080'],
         summary: 'lines of the picture: 480, 720 or 1080 (default: as configured)'
       },
+      {
+        name: 'codec',
+        value: 'NAME',
+        values: ['h264', 'h265'],
+        summary: 'what the pictures are encoded by: h264, or h265 with --to (default: h264)'
+      },
+      { name: 'to', value: 'ADDRESS:PORT', summary: 'send the pictures there by RTP, in place of the conference' },
       { name: 'sound', summary: 'its sound is heard in the conference, too' }
     ],
     load: async () => ({ run: (await import('./commands/ndi-streams.ts')).ingest })

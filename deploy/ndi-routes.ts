@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { callBridgeStates, errorCode, InfraFabricError, isTraceId, newTraceId } from '#kernel'
 import { jsonAnswer, Problem, type Route, route } from '#ledger'
+import { ingestCodecs } from '#ndi'
 import type { CallSnapshot } from '#sip'
 import type { RunningNdi } from './ndi.ts'
 
@@ -41,6 +42,8 @@ const ingestBody = z.strictObject({
   conference: conferenceName.optional(),
   expert: z.string().min(1).max(64).optional(),
   height: heights.optional(),
+  codec: z.enum(ingestCodecs).optional(),
+  to: z.strictObject({ address: z.ipv4(), port: z.int().min(1).max(65_535) }).optional(),
   sound: z.boolean().optional()
 })
 const id = z.strictObject({ id: z.string().regex(/^\d{1,9}$/) })
@@ -102,7 +105,7 @@ export function ndiRoutes(
       body: ingestBody,
       answers: { [json]: ingestView },
       statuses: [404, 409, 503],
-      handle: async ({ body: { source, trace, conference, expert, height, sound } }) =>
+      handle: async ({ body: { source, trace, conference, expert, height, codec, to, sound } }) =>
         told(async () => {
           const ndi = here()
           const call = trace === undefined ? undefined : calls().find((each) => each.traceId === trace)
@@ -113,6 +116,8 @@ export function ndiRoutes(
             conference: known(call?.conference ?? conference ?? 'council'),
             expertId: expert ?? call?.expertId ?? null,
             height: height ?? null,
+            codec: codec ?? null,
+            to: to ?? null,
             sound: sound ?? null,
             traceId: newTraceId()
           }

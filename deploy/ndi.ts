@@ -12,11 +12,21 @@ import {
   type Witness
 } from '#kernel'
 import { type FrameStore, ledgerFiles, openFrameStore } from '#ledger'
-import { type MediaPlane, openEncoder, openHouseLine, openPictureFeed, openPictureView, type Stages, stillPicture } from '#media'
+import {
+  type MediaPlane,
+  openEncoder,
+  openHouseLine,
+  openPictureFeed,
+  openPictureView,
+  openRtpOut,
+  type Stages,
+  stillPicture
+} from '#media'
 import {
   configureDiscovery,
   createIngests,
   type EncoderRequest,
+  type IngestFormat,
   type IngestMedia,
   type Ingests,
   type IngestView,
@@ -25,6 +35,7 @@ import {
   type NdiRuntime,
   ndiSources,
   openPublication,
+  type PictureDestination,
   type Publication,
   type PublicationMedia,
   type PublicationView,
@@ -50,7 +61,10 @@ export interface IngestByHand {
   readonly parentTraceId?: string
   /** Lines of its pictures and whether it is heard: null for what the configuration says. */
   readonly height: 480 | 720 | 1080 | null
+  readonly codec: IngestFormat['codec'] | null
   readonly sound: boolean | null
+  /** Where its pictures go by RTP; null for the conference. */
+  readonly to: PictureDestination | null
 }
 
 /** NDI as the suite runs it. */
@@ -60,7 +74,7 @@ export interface RunningNdi {
   readonly ingests: Ingests
   /** What is opened beside a call. */
   readonly bridge: CallBridge
-  /** @throws {InfraFabricError} `ndi.ingest.full` */
+  /** @throws {InfraFabricError} `ndi.ingest.full`, `ndi.ingest.codec` */
   readonly ingest: (wanted: IngestByHand) => string
   /** @throws {InfraFabricError} `ndi.publish.twice`, and as openPublication */
   readonly publish: (conference: string, name: string | null) => Promise<PublicationView>
@@ -99,7 +113,7 @@ const lineName = (): string => `${ownPrefix}${randomBytes(4).toString('hex')}`
 function ingestMedia({ media, stages }: NdiPorts): IngestMedia {
   return {
     encode,
-    pictures: (conference, name) => openPictureFeed(stages, conference, name),
+    pictures: (conference, name, codec, to) => (to === null ? openPictureFeed(stages, conference, name) : openRtpOut(codec, to)),
     sound: (context, conference) => openHouseLine(media, context, { conference, participant: lineName(), role: 'guardian' })
   }
 }
@@ -186,13 +200,14 @@ export async function startNdi(
     version: runtime.version,
     ingests,
     bridge: ingestBridge(() => ingests, { pattern: source, ...usual }),
-    ingest: ({ conference, expertId, source: pattern, traceId, parentTraceId, height: lines, sound: heard }) =>
+    ingest: ({ conference, expertId, source: pattern, traceId, parentTraceId, height: lines, codec: by, to, sound: heard }) =>
       ingests.start(contextOf(traceId, parentTraceId), {
         conference,
         expertId,
         fits: sourcePattern(pattern),
         ...usual,
-        format: { ...usual.format, height: lines ?? height },
+        format: { ...usual.format, height: lines ?? height, codec: by ?? codec },
+        to,
         sound: heard ?? sound
       }).id,
     publish,

@@ -37,6 +37,11 @@ export const ingest: Run = async (args, output) => {
   if (trace !== undefined && !isTraceId(trace)) throw new UsageError('--trace: expected 32 lowercase hex digits')
   const height = args.wholeNumber('height', 480, 1080)
   if (height !== undefined && !heights.includes(height)) throw new UsageError(`--height: expected one of ${heights.join(', ')}`)
+  const to = args.value('to')
+  const destination = to === undefined ? null : /^(\d{1,3}(?:\.\d{1,3}){3}):(\d{1,5})$/.exec(to)
+  if (to !== undefined && destination === null) throw new UsageError('--to: expected an IPv4 address and a port, 192.0.2.7:5004')
+  const codec = args.value('codec')
+  if (codec !== undefined && codec !== 'h264' && codec !== 'h265') throw new UsageError('--codec: expected one of h264, h265')
   const [conference, expert] = [args.value('conference'), args.value('expert')]
   const started = (await askSuite(args, '/v1/ndi/ingests', {
     source: args.operands[0]!,
@@ -44,12 +49,19 @@ export const ingest: Run = async (args, output) => {
     ...(conference === undefined ? {} : { conference }),
     ...(expert === undefined ? {} : { expert }),
     ...(height === undefined ? {} : { height }),
+    ...(codec === undefined ? {} : { codec }),
+    ...(destination === null ? {} : { to: { address: destination[1]!, port: Number(destination[2]) } }),
     ...(args.has('sound') ? { sound: true } : {})
   })) as Ingest
   if (output.json) await output.document({ ...started })
   else {
     output.talk(`recorded under trace ${started.traceId}; ifctl ndi streams shows how it does`)
     await output.line(`${started.id} comes into ${printable(started.conference)}`)
+    if (destination !== null) {
+      const { describeRtpOut } = await import('#media')
+      output.talk('whoever receives the pictures there needs this description:')
+      await output.line(describeRtpOut(codec ?? 'h264', { address: destination[1]!, port: Number(destination[2]) }).trimEnd())
+    }
   }
   return exitCodes.ok
 }

@@ -132,6 +132,7 @@ const request: IngestRequest = {
   expertId: 'expert-1',
   fits: sourcePattern('STUDIO (*)'),
   format: { codec: 'h264', height: 720, mostPerSecond: 30, bitrateKbps: null },
+  to: null,
   sound: false,
   holdMs: 80
 }
@@ -289,6 +290,8 @@ test('the bridge of a call: its expert’s source; skipped without a runtime, a 
   t.is(ingests.list()[0]!.state, 'ACTIVE')
   for (let more = 0; more < 3; more++) ingests.start(context, request)
   t.like(ingestBridge(() => ingests, config).open(context, call), { ok: false, skipped: 'ndi.ingest.full' })
+  const h265 = { ...request, format: { ...format, codec: 'h265' } } as const
+  t.throws(() => world().ingests.start(context, h265), { code: 'ndi.ingest.codec' })
 })
 
 test('names of sources: as a whole, on their machine, with stars', (t) => {

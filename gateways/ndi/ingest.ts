@@ -20,7 +20,7 @@ import {
 import type { FrameStore } from '#ledger'
 import { FramePool } from './frame-pool.ts'
 import type { AudioFrame, VideoFrame } from './frames.ts'
-import type { IngestFormat, IngestMedia, PictureEncoder, SoundSink, Sources } from './ports.ts'
+import type { IngestFormat, IngestMedia, PictureDestination, PictureEncoder, SoundSink, Sources } from './ports.ts'
 import type { Receiver } from './receive.ts'
 import { recordStream } from './stream-record.ts'
 
@@ -31,6 +31,8 @@ export interface IngestRequest {
   /** Which sources are meant. */
   readonly fits: (name: string) => boolean
   readonly format: IngestFormat
+  /** Where its pictures go by RTP; null for the conference, which takes H.264 alone. */
+  readonly to: PictureDestination | null
   /** Whether its sound is heard too. */
   readonly sound: boolean
   /** Where its sound is not heard: how long pictures wait, so that they are seen with what is said on the telephone. Milliseconds. */
@@ -119,13 +121,13 @@ type Told = (event: OpenBridgeEvent) => void
 function openStream(
   { sources, media, witness, frames, clock, log }: IngestPorts,
   context: CallContext,
-  { conference, expertId, format, sound: withSound, holdMs }: IngestRequest,
+  { conference, expertId, format, to, sound: withSound, holdMs }: IngestRequest,
   source: Parameters<Sources['receive']>[0],
   tell: Told
 ) {
   const pool = new FramePool(mostBuffers)
   const receiver: Receiver = sources.receive(source, pool.take)
-  const sink = media.pictures(conference, `ndi:${source.name}`)
+  const sink = media.pictures(conference, `ndi:${source.name}`, format.codec, to)
   const { traceId, parentTraceId } = context
   const record = recordStream({
     witness,

@@ -26,7 +26,7 @@ export interface StartedIngest {
 }
 
 export interface Ingests {
-  /** @throws {InfraFabricError} `ndi.ingest.full` */
+  /** @throws {InfraFabricError} `ndi.ingest.full`, `ndi.ingest.codec` */
   readonly start: (context: CallContext, request: IngestRequest) => StartedIngest
   readonly list: () => readonly IngestView[]
   /** Pictures of all there were, by what became of them. */
@@ -59,6 +59,8 @@ export function createIngests(ports: IngestPorts, times: Partial<BridgeTimes> = 
   }
   return {
     start: (context, request) => {
+      if (request.format.codec === 'h265' && request.to === null)
+        throw new InfraFabricError('ndi.ingest.codec', 'participants take H.264; H.265 goes to an address')
       // one that has failed is shown until the next begins
       for (const [id, { session }] of running) if (session.state() === 'FAILED') void stop(id, 'failed')
       if (running.size >= mostIngests) throw new InfraFabricError('ndi.ingest.full', `${mostIngests} sources are in conferences`)
@@ -93,7 +95,7 @@ export function createIngests(ports: IngestPorts, times: Partial<BridgeTimes> = 
   }
 }
 
-export interface IngestBridgeConfig extends Omit<IngestRequest, 'conference' | 'expertId' | 'fits'> {
+export interface IngestBridgeConfig extends Omit<IngestRequest, 'conference' | 'expertId' | 'fits' | 'to'> {
   /** Which source belongs to a call; `{expert}` stands for the registry id. Null for none: sources come by hand. */
   readonly pattern: string | null
 }
@@ -109,7 +111,7 @@ export function ingestBridge(ingests: () => Ingests | null, { pattern, ...reques
       if (there === null) return { ok: false, skipped: 'ndi.runtime.absent', detail: 'there is no NDI runtime' }
       const fits = sourcePattern(pattern.replaceAll('{expert}', expertId))
       try {
-        return { ok: true, session: there.start(context, { ...request, conference, expertId, fits }).session }
+        return { ok: true, session: there.start(context, { ...request, conference, expertId, fits, to: null }).session }
       } catch (error) {
         if (!(error instanceof InfraFabricError)) throw error
         return { ok: false, skipped: error.code, detail: error.message }

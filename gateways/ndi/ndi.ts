@@ -11,6 +11,7 @@ export {
   type IngestMedia,
   ingestCodecs,
   ingestHeights,
+  type PictureDestination,
   type PictureEncoder,
   type PictureSink,
   type SoundSink,

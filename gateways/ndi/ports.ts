@@ -65,9 +65,22 @@ export interface SoundSink {
   readonly close: () => Promise<void>
 }
 
+/** An address that is no participant's: a recorder, a decoder. */
+export interface PictureDestination {
+  /** IPv4. */
+  readonly address: string
+  readonly port: number
+}
+
 export interface IngestMedia {
   readonly encode: (request: EncoderRequest) => PictureEncoder
-  readonly pictures: (conference: string, name: string) => PictureSink
+  /** @param to null for those who are in the conference: they take H.264 alone */
+  readonly pictures: (
+    conference: string,
+    name: string,
+    codec: IngestFormat['codec'],
+    to: PictureDestination | null
+  ) => PictureSink
   /** Rejects where the conference does not take it. */
   readonly sound: (context: CallContext, conference: string, name: string) => Promise<SoundSink>
 }

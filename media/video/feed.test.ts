@@ -1,10 +1,12 @@
 import { spawnSync } from 'node:child_process'
+import { createSocket } from 'node:dgram'
 import { setTimeout as sleep } from 'node:timers/promises'
 import test from 'ava'
-import { manualClock } from '#kernel'
-import type { ConferenceEvent } from '../media.ts'
+import { manualClock, silentLog } from '#kernel'
+import { type ConferenceEvent, createMediaPlane } from '../media.ts'
 import { openEncoder } from './encoder.ts'
 import { openPictureFeed } from './feed.ts'
+import { createPictures } from './pictures.ts'
 import { createStages } from './stages.ts'
 import { createCutter, openPictureView } from './view.ts'
 
@@ -94,6 +96,44 @@ test('a feed is seen by all from its first key frame on, until it pauses; then w
   feed.picture(key, 3000)
   t.not(stage.shownTo('viewer'), 'ndi:camera')
   stages.close()
+})
+
+test('a terminal whose pictures go by a port of their own sees the feed, under its own payload type', async (t) => {
+  const plane = await createMediaPlane({ address: '127.0.0.1', portRange: [32_340, 32_359], log: silentLog })
+  t.teardown(plane.close)
+  const stages = createStages(plane)
+  t.teardown(stages.close)
+  const pictures = createPictures(plane, { address: '127.0.0.1', portRange: [32_360, 32_369], stages, log: silentLog })
+  t.teardown(pictures.close)
+  const socket = createSocket('udp4')
+  t.teardown(() => socket.close())
+  await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve))
+  const seen: Buffer[] = []
+  const came = Promise.withResolvers<void>()
+  socket.on('message', (packet) => {
+    if (packet[1]! >= 192 && packet[1]! <= 223) return
+    seen.push(packet)
+    if (seen.length === 3) came.resolve()
+  })
+  const leg = await pictures.open('council', 'terminal', 'people')
+  const rtp = { address: '127.0.0.1', port: socket.address().port }
+  leg!.agree({ rtp, rtcp: rtp, sends: 101, receives: null })
+  const feed = openPictureFeed(stages, 'council', 'ndi:camera')
+  feed.picture(key, 1000)
+  feed.picture(other, 1033)
+  await came.promise
+  t.is(pictures.shownTo('council', 'terminal', 'people'), 'ndi:camera')
+  t.deepEqual(
+    seen.map((packet) => [packet[1]! & 0x7f, packet.subarray(12).toString('hex')]),
+    [
+      [101, '6701'],
+      [101, '6502'],
+      [101, '4103']
+    ]
+  )
+  feed.close()
+  leg!.close()
+  t.is(stages.at('council', 'people'), null, 'nobody holds the stage')
 })
 
 test('octets are cut into pieces of one size', (t) => {

@@ -1,9 +1,7 @@
 /** Pictures that come from no participant's leg, on the stage of a conference: H.264 in, RTP to everybody. */
-import { randomInt } from 'node:crypto'
-import { encodeRtp, rtpHeaderLength } from '../rtp/rtp.ts'
-import { isKeyUnit, payloadsOf } from './nal.ts'
+import { isKeyUnit } from './nal.ts'
+import { createPacketWriter } from './packet-writer.ts'
 import type { Stages } from './stages.ts'
-import { videoClockHz } from './switch.ts'
 
 export interface PictureFeed {
   /**
@@ -19,11 +17,6 @@ export interface PictureFeed {
   readonly close: () => void
 }
 
-/** Fits with all headers into what any way takes. */
-const mostPayload = 1180
-/** Number in packets that only the switch reads: each viewer gets its own. */
-const payloadType = 96
-
 /**
  * Opens a feed that all see, for as long as it has pictures, in place of who speaks.
  *
@@ -32,8 +25,7 @@ const payloadType = 96
 export function openPictureFeed(stages: Stages, conference: string, name: string): PictureFeed {
   const { clock } = stages
   const { stage, release } = stages.hold(conference, 'people')
-  const ssrc = randomInt(1, 2 ** 32)
-  let sequence = randomInt(2 ** 16)
+  const packetsOf = createPacketWriter('h264')
   let isShown = false
   let isClosed = false
 
@@ -52,15 +44,7 @@ export function openPictureFeed(stages: Stages, conference: string, name: string
         if (!units.some((unit) => isKeyUnit('h264', unit))) return
         show(true)
       }
-      const timestamp = Math.round((capturedMs * videoClockHz) / 1000) >>> 0
-      const payloads = units.flatMap((unit) => payloadsOf('h264', unit, mostPayload))
-      for (const [at, payload] of payloads.entries()) {
-        const packet = Buffer.allocUnsafe(rtpHeaderLength + payload.length)
-        sequence = (sequence + 1) & 0xffff
-        encodeRtp(packet, at === payloads.length - 1, payloadType, sequence, timestamp, ssrc)
-        payload.copy(packet, rtpHeaderLength)
-        stage.packet(name, packet, clock.monotonicMs())
-      }
+      for (const packet of packetsOf(units, capturedMs)) stage.packet(name, packet, clock.monotonicMs())
     },
     pause: () => {
       if (!isClosed && isShown) show(false)
