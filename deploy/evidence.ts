@@ -14,14 +14,14 @@ import {
 import type { SuiteConfig } from './config.ts'
 import type { SuiteEvent } from './events.ts'
 
-/** A participant behind a telephone, and the link that it was given. */
+/** A participant without a page, and the link that it was given. */
 export interface GivenLink {
   readonly call: string
   readonly conference: string
   readonly participant: string
   readonly url: string
   readonly expiresAt: number
-  /** Whether the telephone has taken it; null while it is asked, and where it cannot be. */
+  /** Whether telephone or terminal has taken it; null while it is asked, and where it cannot be. */
   readonly shown: boolean | null
 }
 
@@ -32,7 +32,7 @@ export interface RunningEvidence extends Evidence {
   readonly take: (event: SuiteEvent) => void
   /** Where the page is reached, once it runs. */
   readonly servedAt: (url: string) => void
-  /** Links of the telephones in calls that have evidence. */
+  /** Links of telephones and terminals in calls that have evidence. */
   readonly links: () => readonly GivenLink[]
 }
 
@@ -43,6 +43,15 @@ export interface EvidenceParts {
   readonly log: Log
   /** Shows a text on the telephone of a call. @returns whether it took it; null where it cannot be asked */
   readonly showOn: (call: string, text: string) => Promise<boolean | null>
+  /** Terminals of H.323 in a conference, and how a text is shown on each. */
+  readonly terminals: (conference: string) => readonly Viewer[]
+}
+
+/** Whoever has no page. */
+export interface Viewer {
+  readonly participant: string
+  /** @returns whether it took the text; null where it cannot be asked */
+  readonly show: (text: string) => Promise<boolean | null>
 }
 
 interface OpenCall {
@@ -59,7 +68,7 @@ export async function startEvidence(
   folder: string,
   parts: EvidenceParts
 ): Promise<RunningEvidence> {
-  const { rooms, witness, clock, log, showOn } = parts
+  const { rooms, witness, clock, log, showOn, terminals } = parts
   const megabyte = 1 << 20
   const store = await openEvidenceStore(
     folder,
@@ -82,23 +91,29 @@ export async function startEvidence(
   const about = new Map<string, Pick<EvidenceContext, 'hazard' | 'policy'>>()
   let baseUrl = ''
 
-  /** A telephone that has seen no link, or one that is soon over, gets one. */
+  /** Who has seen no link of the call, or one that is soon over, gets one: its telephone, and the terminals of its conference. */
   function show(call: string, { name }: EvidenceItem): void {
     const open = calls.get(call)
     if (open === undefined) return
-    const before = given.get(call)
-    if (before !== undefined && before.expiresAt - clock.now() > minuteMs) return
     const { conference, participant } = open
+    const telephone: Viewer = { participant, show: (text) => showOn(call, text) }
+    for (const viewer of [telephone, ...terminals(conference)]) showTo(viewer, call, conference, name)
+  }
+
+  function showTo({ participant, show }: Viewer, call: string, conference: string, name: string): void {
+    const key = `${call} ${participant}`
+    const before = given.get(key)
+    if (before !== undefined && before.expiresAt - clock.now() > minuteMs) return
     const { path, expiresAt } = pageLinks.make(call, participant)
     const url = `${baseUrl}${path}`
     const link = { call, conference, participant, url, expiresAt, shown: null }
-    given.set(call, link)
-    showOn(call, `Evidence of this call (${name}): ${url}`).then(
+    given.set(key, link)
+    show(`Evidence of this call (${name}): ${url}`).then(
       (shown) => {
-        if (given.get(call) === link) given.set(call, { ...link, shown })
+        if (given.get(key) === link) given.set(key, { ...link, shown })
         record('evidence_link_given', call, { participant, shown, expiresAt: new Date(expiresAt).toISOString() })
       },
-      (error: unknown) => log.warn({ code: errorCode(error), call }, 'a telephone was not shown the link')
+      (error: unknown) => log.warn({ code: errorCode(error), call }, 'somebody was not shown the link')
     )
   }
 
@@ -143,7 +158,7 @@ export async function startEvidence(
         const call = calls.get(event.traceId)
         about.delete(event.traceId)
         calls.delete(event.traceId)
-        given.delete(event.traceId)
+        for (const [key, link] of given) if (link.call === event.traceId) given.delete(key)
         void call?.session.close('call ended')
       }
     },

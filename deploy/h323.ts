@@ -62,6 +62,11 @@ export interface RunningH323 {
   readonly invite: (conference: string, target: string, parentTraceId?: string) => Invitation | null
   /** Whether whoever has registered the alias is in the conference by H.323. */
   readonly isPresent: (conference: string, target: string) => boolean
+  /** Terminals in a conference, for texts: null where one takes none. */
+  readonly viewers: (conference: string) => readonly {
+    readonly participant: string
+    readonly show: (text: string) => Promise<boolean | null>
+  }[]
   /** An alias of each terminal that a Guardian of the registry has registered. */
   readonly guardians: () => readonly string[]
   /** Whether somebody else than the suite has registered this name. */
@@ -197,10 +202,18 @@ export async function startH323(config: SuiteConfig, layout: DataLayout, ports: 
       const found = running.endpoints().find(({ aliases, user }) => user !== ownAccount && aliases.includes(keyOfText(target)))
       return found?.user == null ? undefined : ports.partyOf(found.user)
     }
-    const isPresent: RunningH323['isPresent'] = (conference, target) => {
-      const terminals = mcu.conferences().find((each) => each.conference === conference)?.terminals ?? []
-      return terminals.some(({ name, protocol }) => protocol === 'h323' && name === partyAt(target)?.id)
-    }
+    const terminalsIn = (conference: string) =>
+      (mcu.conferences().find((each) => each.conference === conference)?.terminals ?? []).filter(
+        ({ protocol }) => protocol === 'h323'
+      )
+    const isPresent: RunningH323['isPresent'] = (conference, target) =>
+      terminalsIn(conference).some(({ name }) => name === partyAt(target)?.id)
+    const viewers: RunningH323['viewers'] = (conference) =>
+      terminalsIn(conference).map(({ participant }) => ({
+        participant,
+        // H.245 acknowledges no user input: what was sent counts as shown
+        show: async (text) => (mcu.showText(conference, participant, text) ? true : null)
+      }))
     const invite: RunningH323['invite'] = (conference, target, parentTraceId) => {
       const party = partyAt(target)
       if (party === undefined || conferences?.includes(conference) === false) return null
@@ -212,7 +225,7 @@ export async function startH323(config: SuiteConfig, layout: DataLayout, ports: 
         const isGuardian = user !== null && user !== ownAccount && ports.partyOf(user)?.role === 'guardian'
         return isGuardian ? aliases.slice(0, 1).map(nameOfKey) : []
       })
-    return { gatekeeper: running, mcu, router, invite, isPresent, guardians, isTerminal, told, close }
+    return { gatekeeper: running, mcu, router, invite, isPresent, viewers, guardians, isTerminal, told, close }
   } catch (error) {
     await close()
     throw error

@@ -431,7 +431,8 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
           clock,
           log: log.child({ part: 'webrtc' }),
           evidenceFolder: layout.evidence,
-          showOn: application.showText
+          showOn: application.showText,
+          terminals: (conference) => h323?.viewers(conference) ?? []
         })
       },
       (running) => running.close()

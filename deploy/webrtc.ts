@@ -13,7 +13,7 @@ import {
   startCouncilService
 } from '#webrtc'
 import type { SuiteConfig } from './config.ts'
-import { type RunningEvidence, startEvidence } from './evidence.ts'
+import { type EvidenceParts, type RunningEvidence, startEvidence } from './evidence.ts'
 import { freeUdpRange } from './free-ports.ts'
 import { recordingGuard } from './guard.ts'
 import { type CallsFollowed, followCalls } from './webrtc-context.ts'
@@ -30,8 +30,8 @@ export interface WebRtcPorts {
   readonly log: Log
   /** Folder of the evidence. */
   readonly evidenceFolder: string
-  /** Shows a text on the telephone of a call. @returns whether it took it; null where it cannot be asked */
-  readonly showOn: (call: string, text: string) => Promise<boolean | null>
+  readonly showOn: EvidenceParts['showOn']
+  readonly terminals: EvidenceParts['terminals']
 }
 
 /** Browsers as the suite runs them. */
@@ -132,7 +132,8 @@ export async function startWebRtc(config: SuiteConfig, ports: WebRtcPorts): Prom
       witness,
       clock,
       log: log.child({ of: 'evidence' }),
-      showOn: ports.showOn
+      showOn: ports.showOn,
+      terminals: ports.terminals
     })
     const council = await startCouncilService(
       { address, port: webrtc.port, tls: webrtc.tls, url: webrtc.url, seatMs: webrtc.seatHours * hourMs },

@@ -245,6 +245,20 @@ test('a terminal asks for the list and the chair; the chair drops another; keys 
   t.like(entriesOf('h323_terminal_dropped')[0]?.payload, { conference: 'council' })
 })
 
+test('a text is shown on a terminal that takes text as user input, and on no other', async (t) => {
+  const { mcu, room } = await scene(t)
+  const takesText = { type: 'receiveUserInputCapability', value: { type: 'generalString' } } as const
+  const [one, two] = [await room('room-1', 440, 'PCMU', { capabilities: [takesText] }), await room('room-2', 1000)]
+  await one.call('council')
+  await two.call('council')
+  const named = (name: string) => mcu.conference('council').terminals.find((terminal) => terminal.name === name)!.participant
+  await until(() => mcu.showText('council', named('room-1'), 'room 42#'), 'it has told that it takes text')
+  const keys = () => one.events.flatMap((event) => (event.type === 'digit' ? [event.digit] : []))
+  await until(() => keys().join('') === '42#', 'the text is there: its keys are heard')
+  t.false(mcu.showText('council', named('room-2'), 'room 42#'))
+  t.throws(() => mcu.showText('council', 'nobody', 'x'), { code: 'h323.mcu.unknown' })
+})
+
 test('whom the gatekeeper does not know, and what is no conference, is refused and recorded', async (t) => {
   const { mcu, room, entriesOf } = await scene(t)
   const stranger = await openTerminal(t, {}, { aliases: ['stranger'] })

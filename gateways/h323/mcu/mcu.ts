@@ -128,6 +128,13 @@ export interface Mcu {
   /** Calls a terminal for somebody else, who looks after the call. @throws {InfraFabricError} as `Endpoint.dial` */
   readonly place: (target: string, place: MediaPlace, parentTraceId: string) => PlacedCall
   readonly mute: (conference: string, participant: string, muted: boolean) => void
+  /**
+   * Shows a text on a terminal that takes text as user input, beyond the keys that all take.
+   *
+   * @returns false for a terminal that does not say so
+   * @see H.245 §7.2.2.11 (UserInputCapability: iA5String, generalString), §7.14.6
+   */
+  readonly showText: (conference: string, participant: string, text: string) => boolean
   /** Ends a terminal's call. Those of other protocols are not this MCU's to end. */
   readonly drop: (conference: string, participant: string) => void
   /** Nobody else joins. */
@@ -542,6 +549,15 @@ export async function createMcu(config: McuConfig): Promise<Mcu> {
       return { call, stats: lastOf(call, place) }
     },
     mute: (conference, participant, muted) => floor.mute(conference, participant, muted, 'chair'),
+    showText: (conference, participant, text) => {
+      const { call, capabilities } = find(conference, participant)
+      if (!capabilities.some(takesText)) return false
+      call.sendH245({
+        type: 'indication',
+        value: { type: 'userInput', value: { type: 'alphanumeric', value: text } }
+      })
+      return true
+    },
     drop: (conference, participant) => find(conference, participant).call.release(causes.normal),
     lock: (conference, locked) => floor.lock(conference, locked),
     withdrawChair: (conference) => perform(conference, controls.get(conference)?.withdraw() ?? []),
@@ -551,6 +567,10 @@ export async function createMcu(config: McuConfig): Promise<Mcu> {
     }
   }
 }
+
+const takesText = (capability: Capability): boolean =>
+  (capability.type === 'receiveUserInputCapability' || capability.type === 'receiveAndTransmitUserInputCapability') &&
+  (capability.value.type === 'iA5String' || capability.value.type === 'generalString')
 
 function signalAddressOf({ address: { ip, port } }: Endpoint) {
   return {
