@@ -79,6 +79,8 @@ export interface RunningNdi {
   /** @throws {InfraFabricError} `ndi.publish.twice`, and as openPublication */
   readonly publish: (conference: string, name: string | null) => Promise<PublicationView>
   readonly unpublish: (conference: string) => Promise<boolean>
+  /** A call has ended: what came in for it by hand goes with it. */
+  readonly callEnded: (traceId: string) => void
   readonly list: () => { readonly ingests: readonly IngestView[]; readonly publications: readonly PublicationView[] }
   readonly close: () => Promise<void>
 }
@@ -118,6 +120,11 @@ function ingestMedia({ media, stages }: NdiPorts): IngestMedia {
   }
 }
 
+/** Whether anybody but lines of the suite's own is there. */
+const isInhabited = (media: MediaPlane, conference: string): boolean =>
+  media.conferences().includes(conference) &&
+  media.roster(conference).some(({ participant }) => !participant.startsWith(ownPrefix))
+
 function publicationMedia({ media, stages }: NdiPorts): PublicationMedia {
   return {
     view: (conference, size, onPicture, onEnd) =>
@@ -125,9 +132,7 @@ function publicationMedia({ media, stages }: NdiPorts): PublicationMedia {
     mix: (context, conference, onMix) =>
       openHouseLine(media, context, { conference, participant: lineName(), role: 'observer', onMix }),
     still: stillPicture,
-    isInhabited: (conference) =>
-      media.conferences().includes(conference) &&
-      media.roster(conference).some(({ participant }) => !participant.startsWith(ownPrefix))
+    isInhabited: (conference) => isInhabited(media, conference)
   }
 }
 
@@ -170,6 +175,15 @@ export async function startNdi(
     now: clock.now
   })
 
+  /** Calls for which sources came in by hand, by the ids of these. */
+  const calls = new Map<string, string>()
+  const end = (id: string, reason: string): void => void ingests.stop(id, reason)
+  // its sound would keep a conference open that everybody has left
+  ports.media.onConferenceEvent(({ type, conference }) => {
+    if (type !== 'left' || ended.signal.aborted || isInhabited(ports.media, conference)) return
+    for (const each of ingests.list()) if (each.conference === conference) end(each.id, 'conference-over')
+  })
+
   const publish = async (conference: string, name: string | null): Promise<PublicationView> => {
     if (opening.has(conference)) throw new InfraFabricError('ndi.publish.twice', `${conference} is published already`)
     opening.add(conference)
@@ -200,8 +214,8 @@ export async function startNdi(
     version: runtime.version,
     ingests,
     bridge: ingestBridge(() => ingests, { pattern: source, ...usual }),
-    ingest: ({ conference, expertId, source: pattern, traceId, parentTraceId, height: lines, codec: by, to, sound: heard }) =>
-      ingests.start(contextOf(traceId, parentTraceId), {
+    ingest: ({ conference, expertId, source: pattern, traceId, parentTraceId, height: lines, codec: by, to, sound: heard }) => {
+      const { id } = ingests.start(contextOf(traceId, parentTraceId), {
         conference,
         expertId,
         fits: sourcePattern(pattern),
@@ -209,7 +223,17 @@ export async function startNdi(
         format: { ...usual.format, height: lines ?? height, codec: by ?? codec },
         to,
         sound: heard ?? sound
-      }).id,
+      })
+      if (parentTraceId !== undefined) calls.set(id, parentTraceId)
+      return id
+    },
+    callEnded: (traceId) => {
+      for (const [id, call] of calls) {
+        if (call !== traceId) continue
+        calls.delete(id)
+        end(id, 'call-ended')
+      }
+    },
     publish,
     unpublish,
     list: () => ({ ingests: ingests.list(), publications: [...publications.values()].map(({ view }) => view()) }),

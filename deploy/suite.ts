@@ -455,6 +455,9 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
         () => startNdi(runtime, config, layout, ports),
         (running) => running.close()
       )
+    listeners.add((event) => {
+      if (event.type === 'ended') ndi?.callEnded(event.traceId)
+    })
   }
   const ownTraceId = newTraceId()
   const tellOwn = async (event: string) => {

@@ -122,7 +122,12 @@ const scenarios: Record<string, () => Promise<object>> = {
     const degraded = suite.inside.ndi!.ingests.list()[0]!
     await until(() => suite.inside.webrtc!.rooms.shownTo('council', 'viewer') !== `ndi:${degraded.source}`, 2000)
     const stopped = await ifctl(['ndi', 'stop', degraded.id, ...data])
+    // another one waits for a source, until nobody is there
+    await ifctl(['ndi', 'ingest', 'Nobody', '--conference', 'council', ...data])
+    await browser?.page.click('#leave')
+    await until(() => suite.inside.media.roster('council').length === 1, 10_000, 'the page has left')
     await watching.leave()
+    await until(() => suite.inside.ndi!.ingests.list().length === 0, 10_000, 'it has gone with the conference')
     const events = entries().filter(({ component }) => component === 'IF.witness.ndi-publisher')
     return {
       ingest: JSON.parse(ingest.stdout || 'null'),

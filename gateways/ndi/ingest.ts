@@ -22,7 +22,7 @@ import { FramePool } from './frame-pool.ts'
 import type { AudioFrame, VideoFrame } from './frames.ts'
 import type { IngestFormat, IngestMedia, PictureDestination, PictureEncoder, SoundSink, Sources } from './ports.ts'
 import type { Receiver } from './receive.ts'
-import { recordStream } from './stream-record.ts'
+import { component, recordStream } from './stream-record.ts'
 
 export interface IngestRequest {
   readonly conference: string
@@ -86,7 +86,14 @@ export function createIngest(
 
   const open: OpenBridgeOnce = async (signal, tell) => {
     const source = await ports.sources.find(request.fits, signal)
-    if (source === null) throw new InfraFabricError('ndi.source.absent', 'no NDI source of this name is there')
+    if (source === null) {
+      const { traceId, parentTraceId } = context
+      const error = new InfraFabricError('ndi.source.absent', 'no NDI source of this name is there')
+      const payload = { ingest: request.conference, code: error.code }
+      const event = { event: 'ndi_error', component, traceId, ...(parentTraceId === undefined ? {} : { parentTraceId }), payload }
+      await ports.witness.record(event).catch((cause: unknown) => ports.log.error({ code: errorCode(cause) }, 'not recorded'))
+      throw error
+    }
     const stream = openStream(ports, context, request, source, tell)
     const earlier = before
     running = () => together(earlier, stream.figures())

@@ -32,7 +32,7 @@ export interface StreamRecord {
   readonly close: (reason: string) => Promise<void>
 }
 
-const component = 'IF.witness.ndi-publisher'
+export const component = 'IF.witness.ndi-publisher'
 const usageEveryMs = 60_000
 /** A batch that is not full waits so long: 30 frames take a second where there are 30 a second. */
 const longestBatchMs = 2000
