@@ -76,7 +76,8 @@ export function ndiRoutes(
     try {
       return await act()
     } catch (error) {
-      if (error instanceof InfraFabricError && errorCode(error).startsWith('ndi.')) throw new Problem('refused', error.message)
+      if (error instanceof InfraFabricError && /^(?:ndi|media\.ffmpeg)\./.test(errorCode(error)))
+        throw new Problem('refused', error.message)
       throw error
     }
   }
