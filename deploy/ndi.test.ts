@@ -1,6 +1,9 @@
 /** NDI through the whole suite, with an independent sender and receiver, in network namespaces that have nothing but loopback. */
+import { execFile } from 'node:child_process'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import test from 'ava'
+import { fetchedFolder } from '../gateways/ndi/runtime.ts'
 import { isolatedFor, missing } from '../gateways/ndi/testing/isolated.ts'
 import { executablePath } from './testing/browser.ts'
 
@@ -62,6 +65,22 @@ real('a source comes into a conference: a browser and a telephone see it, with i
   t.is(of('ndi_frame_published').length, 1)
   t.true(of('ndi_batch_complete').length >= 5)
   t.is(told.events.at(-1)!.event, 'ndi_stream_closed')
+})
+
+const withoutRuntime = missing === null && process.getuid?.() === 0 ? test.serial : test.serial.skip
+
+withoutRuntime('without a runtime the suite says so, and runs', async (t) => {
+  t.timeout(withinMs)
+  // the place where set-up puts one is empty
+  const inside = `mount -t tmpfs none '${fetchedFolder}' && exec "$@"`
+  const words = ['--mount', 'sh', '-c', inside, 'sh', process.execPath, scenario, 'absent']
+  const { stdout } = await promisify(execFile)('unshare', words, { timeout: withinMs, encoding: 'utf8' })
+  const told = JSON.parse(stdout.trim().split('\n').at(-1)!)
+  t.like(told.parts, { media: 'running', application: 'running', ndi: 'down' })
+  t.is(told.warnings[0].code, 'ndi.runtime.absent')
+  t.regex(told.warnings[0].message, /sh scripts\/fetch-ndi\.sh/)
+  t.is(told.answer.code, 1)
+  t.regex(told.answer.stderr, /no NDI runtime/)
 })
 
 real('a conference goes out: an independent receiver sees, hears, and says that it is on air', async (t) => {

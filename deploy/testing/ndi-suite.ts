@@ -146,6 +146,13 @@ const scenarios: Record<string, () => Promise<object>> = {
     }
   },
 
+  /** Where there is no runtime. */
+  absent: async () => {
+    const { suite, events } = await runSuite(t, { edge: 'external', ndi: { enabled: true } })
+    const answer = await ifctl(['ndi', 'streams', '--data', suite.data.folder])
+    return { parts: suite.status().parts, warnings: events.filter(({ type }) => type === 'warning'), answer }
+  },
+
   /** A conference goes out: an independent receiver sees who is seen, hears who is heard, and says that it is on air. */
   publish: async () => {
     const name = `House ${process.pid}`
