@@ -1,7 +1,7 @@
 /** 1 GB of evidence to a page and to a receiver of our own, with memory that stays flat: `npm run soak:evidence`, `-- --megabytes N` for another size, `-- --json`. */
 import { parseArgs } from 'node:util'
-import { canMeasureEvidence, evidenceMetrics, measureEvidence } from './bench/evidence.ts'
-import { jsonLines, metricTable } from './bench/report.ts'
+import { jsonLines, metricTable } from '#scripts/bench/report.ts'
+import { canMeasureEvidence, evidenceMetrics, measureEvidence } from './bench.ts'
 
 const { values } = parseArgs({
   options: { megabytes: { type: 'string', default: '1024' }, json: { type: 'boolean', default: false } }

@@ -10,10 +10,10 @@ import { join } from 'node:path'
 import { createWorker } from 'mediasoup'
 import { chromium, type Page } from 'playwright-core'
 import { newTraceId, silentLog, systemClock } from '#kernel'
+import type { Metric } from '#scripts/bench/report.ts'
 import { type Suite, startSuite } from '#suite'
-import type { EvidenceChannel, EvidenceSource } from '../../gateways/webrtc/evidence/link.ts'
-import { testEnd } from '../../gateways/webrtc/evidence/testing/memory.ts'
-import type { Metric } from './report.ts'
+import type { EvidenceChannel, EvidenceSource } from '../link.ts'
+import { testEnd } from './memory.ts'
 
 const mebi = 1 << 20
 const chunk = 65_536
