@@ -3,7 +3,7 @@
  * own over SCTP between two routers. Beside it a bare data channel of the same library to the same page: the same octets, nothing done with them.
  */
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -23,14 +23,33 @@ const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/
   existsSync(path)
 )
 
-/** Resident memory of a process and of those under it, octets; 0 for one that is gone. */
-const residentOf = (pid: number | 'self'): number => {
+/** What /proc tells of a process; empty for one that is gone. */
+const told = (pid: string | number, file: string): string => {
   try {
-    return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) * 1024
+    return readFileSync(`/proc/${pid}/${file}`, 'utf8')
   } catch {
-    return 0
+    return ''
   }
 }
+
+/** This process and all under it. */
+function family(): readonly number[] {
+  const parents = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map((pid) => [Number(pid), Number(/^PPid:\s+(\d+)/m.exec(told(pid, 'status'))?.[1] ?? 0)] as const)
+  const found = new Set([process.pid])
+  for (let before = 0; before !== found.size; ) {
+    before = found.size
+    for (const [pid, parent] of parents) if (found.has(parent)) found.add(pid)
+  }
+  return [...found]
+}
+
+/** Resident memory, octets: of Chromium's processes, or of all others. */
+const residentOf = (pids: readonly number[], ofBrowser: boolean): number =>
+  pids
+    .filter((pid) => /chrom/i.test(told(pid, 'comm')) === ofBrowser)
+    .reduce((sum, pid) => sum + Number(/^VmRSS:\s+(\d+)/m.exec(told(pid, 'status'))?.[1] ?? 0) * 1024, 0)
 
 /** Octets that are never the same twice, made as they are read. */
 async function* octetsOf(bytes: number): AsyncGenerator<Uint8Array> {
@@ -42,24 +61,35 @@ async function* octetsOf(bytes: number): AsyncGenerator<Uint8Array> {
   }
 }
 
-interface Measured {
-  readonly seconds: number
-  /** Most resident memory while it ran, and before it, octets. */
-  readonly mostResident: number
-  readonly residentBefore: number
+interface Memory {
+  /** Before, and the most while it ran: octets resident. */
+  readonly before: number
+  readonly most: number
 }
 
-async function measured(pids: readonly (number | 'self')[], work: () => Promise<void>): Promise<Measured> {
-  const resident = () => pids.reduce((sum: number, pid) => sum + residentOf(pid), 0)
-  const residentBefore = resident()
-  let mostResident = residentBefore
-  const timer = setInterval(() => {
-    mostResident = Math.max(mostResident, resident())
-  }, 100)
+interface Measured {
+  readonly seconds: number
+  /** Of this process and mediasoup's. */
+  readonly suite: Memory
+  readonly browser: Memory
+}
+
+async function measured(work: () => Promise<void>): Promise<Measured> {
+  const pids = family()
+  const [suite, browser] = [false, true].map((ofBrowser) => {
+    const before = residentOf(pids, ofBrowser)
+    return { before, most: before }
+  }) as [Memory & { most: number }, Memory & { most: number }]
+  const look = () => {
+    suite.most = Math.max(suite.most, residentOf(pids, false))
+    browser.most = Math.max(browser.most, residentOf(pids, true))
+  }
+  const timer = setInterval(look, 200)
   const began = performance.now()
   await work()
   clearInterval(timer)
-  return { seconds: (performance.now() - began) / 1000, mostResident: Math.max(mostResident, resident()), residentBefore }
+  look()
+  return { seconds: (performance.now() - began) / 1000, suite, browser }
 }
 
 export interface EvidenceFigures {
@@ -67,11 +97,10 @@ export interface EvidenceFigures {
   readonly bareBytes: number
   readonly bare: Measured
   readonly page: Measured
-  readonly own: Measured
 }
 
-/** Runs all three with a file of so many octets. */
-export async function measureEvidence(bytes: number): Promise<EvidenceFigures> {
+/** To a page in Chromium: bare, and as evidence. */
+export async function measurePage(bytes: number): Promise<EvidenceFigures> {
   const data = await mkdtemp(join(tmpdir(), 'evidence-bench-'))
   const suite = await startSuite(
     { data: join(data, 'suite'), edge: 'external', logLevel: 'silent', webrtc: { enabled: true, port: 0, maxBrowsers: 10 } },
@@ -84,7 +113,6 @@ export async function measureEvidence(bytes: number): Promise<EvidenceFigures> {
     const opened = evidence.bridge.open(context, { conference: 'council', expertId: 'expert-safety' })
     if (!opened.ok) throw new Error(opened.skipped)
     const facts = { trace, name: 'evidence.bin', mediaType: 'application/octet-stream', bytes, sha256: null }
-    const own = await measureOwn(bytes)
     const browser = await chromium.launchPersistentContext(join(data, 'browser'), {
       executablePath: executablePath!,
       env: { ...process.env, HOME: data, XDG_CONFIG_HOME: data, XDG_CACHE_HOME: data } as Record<string, string>,
@@ -108,14 +136,13 @@ export async function measureEvidence(bytes: number): Promise<EvidenceFigures> {
       await page.goto(invited!.url)
       await page.click('#join')
       await page.waitForSelector('#evidence[data-state=ACTIVE]', { state: 'attached', timeout: 60_000 })
-      const pids = ['self' as const, ...(await rooms.pids())]
       const bareBytes = Math.min(bytes, mostBare)
-      const bare = await measured(pids, () => sendBare(rooms, page, bareBytes))
+      const bare = await measured(() => sendBare(rooms, page, bareBytes))
       const shared = await evidence.share({ ...facts, by: 'bench', via: 'http' }, octetsOf(bytes))
       if (!shared.ok) throw new Error(shared.reason)
       const done = () => page.waitForSelector(`[data-evidence="${shared.item.id}"][data-state=received]`, { timeout: 600_000 })
-      const result = await measured(pids, async () => void (await done()))
-      return { bytes, bareBytes, bare, page: result, own }
+      const result = await measured(async () => void (await done()))
+      return { bytes, bareBytes, bare, page: result }
     } finally {
       await browser.close()
     }
@@ -161,7 +188,7 @@ async function sendBare(
 }
 
 /** A receiver of our own: two routers in two processes, SCTP over UDP between them. */
-async function measureOwn(bytes: number): Promise<Measured> {
+export async function measureOwn(bytes: number): Promise<Measured> {
   const workers = await Promise.all([createWorker({ logLevel: 'error' }), createWorker({ logLevel: 'error' })])
   try {
     const [near, far] = await Promise.all(workers.map((worker) => worker.createRouter()))
@@ -190,8 +217,7 @@ async function measureOwn(bytes: number): Promise<Measured> {
     sender.link.attach(channel(down, heardHere))
     receiver.link.attach(channel(up, heardThere))
     const source = await patternSource(bytes)
-    const pids = ['self' as const, ...workers.map(({ pid }) => pid)]
-    return await measured(pids, async () => {
+    return await measured(async () => {
       sender.link.offer(source)
       await received.promise
       sender.link.end('done')
@@ -227,51 +253,50 @@ async function patternSource(bytes: number): Promise<EvidenceSource> {
 }
 
 const rate = (bytes: number, { seconds }: Measured): number => bytes / 1e6 / seconds
-const grown = ({ mostResident, residentBefore }: Measured): number => (mostResident - residentBefore) / mebi
+const mib = (octets: number): number => Math.round((octets / mebi) * 100) / 100
+const round = (value: number): number => Math.round(value * 100) / 100
 
-/** Metrics of a run. */
-export function evidenceMetrics({ bytes, bareBytes, bare, page, own }: EvidenceFigures): Metric[] {
-  const size = `${Math.round(bytes / mebi)} MiB`
-  const round = (value: number) => Math.round(value * 100) / 100
+function memoryMetrics(name: string, { suite, browser }: Measured, note: string): Metric[] {
+  const metric = (what: string, value: number, of: string): Metric => ({
+    metric: `evidence.${name}_${what}`,
+    value: mib(value),
+    unit: 'MiB',
+    note: `${of}, ${note}`
+  })
   return [
-    {
-      metric: 'evidence.mb_per_s',
-      value: round(rate(bytes, page)),
-      unit: 'MB/s',
-      note: `${size} to a page in Chromium, hashed and kept`
-    },
-    {
-      metric: 'evidence.bare_mb_per_s',
-      value: round(rate(bareBytes, bare)),
-      unit: 'MB/s',
-      note: 'a bare data channel to the same page'
-    },
-    { metric: 'evidence.ratio_to_bare', value: round(rate(bytes, page) / rate(bareBytes, bare)), unit: '', note: 'of the two' },
-    {
-      metric: 'evidence.own_mb_per_s',
-      value: round(rate(bytes, own)),
-      unit: 'MB/s',
-      note: 'to a receiver of our own, SCTP between two routers'
-    },
-    {
-      metric: 'evidence.page_grown_mib',
-      value: round(grown(page)),
-      unit: 'MiB',
-      note: 'suite and mediasoup, most resident over before, to the page'
-    },
-    {
-      metric: 'evidence.own_grown_mib',
-      value: round(grown(own)),
-      unit: 'MiB',
-      note: 'sender, receiver and two mediasoup processes'
-    },
-    {
-      metric: 'evidence.max_rss_mib',
-      value: round(Math.max(page.mostResident, own.mostResident) / mebi),
-      unit: 'MiB',
-      note: 'most of both'
-    }
+    metric('grown_mib', suite.most - suite.before, 'most resident over before: this process and mediasoup'),
+    metric('max_rss_mib', suite.most, 'most resident: this process and mediasoup'),
+    ...(browser.most === 0
+      ? []
+      : [metric('browser_grown_mib', browser.most - browser.before, 'most resident over before: Chromium, all its processes')])
   ]
 }
+
+/** Metrics of a run to the page. */
+export function pageMetrics({ bytes, bareBytes, bare, page }: EvidenceFigures): Metric[] {
+  const [evidence, plain] = [rate(bytes, page), rate(bareBytes, bare)]
+  const size = `${Math.round(bytes / mebi)} MiB to a page in Chromium`
+  return [
+    { metric: 'evidence.mb_per_s', value: round(evidence), unit: 'MB/s', note: `${size}, hashed and kept` },
+    { metric: 'evidence.bare_mb_per_s', value: round(plain), unit: 'MB/s', note: 'a bare data channel to the same page' },
+    { metric: 'evidence.ratio_to_bare', value: round(evidence / plain), unit: '', note: 'of the two' },
+    ...memoryMetrics('page', page, size)
+  ]
+}
+
+/** Metrics of a run to a receiver of our own. */
+export function ownMetrics(bytes: number, own: Measured): Metric[] {
+  const note = `${Math.round(bytes / mebi)} MiB to a receiver of our own, SCTP between two routers`
+  return [
+    { metric: 'evidence.own_mb_per_s', value: round(rate(bytes, own)), unit: 'MB/s', note },
+    ...memoryMetrics('own', own, note)
+  ]
+}
+
+/** Both, with files of so many octets. */
+export const measureEvidence = async (bytes: number): Promise<Metric[]> => [
+  ...pageMetrics(await measurePage(bytes)),
+  ...ownMetrics(bytes, await measureOwn(bytes))
+]
 
 export const canMeasureEvidence: boolean = executablePath !== undefined
