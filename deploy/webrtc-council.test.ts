@@ -93,7 +93,7 @@ withBrowser(
 
     const [{ seats }] = await ask('council', 'seats')
     t.deepEqual(
-      seats.map(({ party, participant }: { party: string; participant: string }) => [party, participant.slice(0, 10)]),
+      seats.map(({ party, participant }: { party: string; participant: string }) => [party, participant.slice(0, 10)]).sort(),
       [
         ['guardian-1', 'guardian-1'],
         ['guardian-2', 'guardian-2']
