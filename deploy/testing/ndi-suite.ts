@@ -122,7 +122,13 @@ const scenarios: Record<string, () => Promise<object>> = {
     const degraded = suite.inside.ndi!.ingests.list()[0]!
     await until(() => suite.inside.webrtc!.rooms.shownTo('council', 'viewer') !== `ndi:${degraded.source}`, 2000)
     const stopped = await ifctl(['ndi', 'stop', degraded.id, ...data])
-    // another one waits for a source, until nobody is there
+    // others wait for a source: one until its call is over, one until nobody is there
+    const expert = await (await running.phone('expert-safety')).invite({ to: 'council-safety', sdp: (await running.rtp()).sdp() })
+    const [call] = suite.status().calls
+    const ofCall = await ifctl(['ndi', 'ingest', 'Nobody', '--trace', call!.traceId, ...data])
+    const ofNone = await ifctl(['ndi', 'ingest', 'Nobody', '--trace', newTraceId(), ...data])
+    await expert.bye()
+    await until(() => suite.inside.ndi!.ingests.list().length === 0, 10_000, 'it has gone with its call')
     await ifctl(['ndi', 'ingest', 'Nobody', '--conference', 'council', ...data])
     await browser?.page.click('#leave')
     await until(() => suite.inside.media.roster('council').length === 1, 10_000, 'the page has left')
@@ -141,6 +147,8 @@ const scenarios: Record<string, () => Promise<object>> = {
       table: table.stdout,
       degraded,
       stopped: stopped.code,
+      ofCall: JSON.parse(ofCall.stdout || 'null'),
+      ofNone: ofNone.stderr,
       left: suite.inside.ndi!.list(),
       events: events.map(({ event, payload }) => ({ event, payload }))
     }
