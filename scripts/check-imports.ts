@@ -54,6 +54,7 @@ const allowed: Record<string, readonly string[]> = {
     'gateways/h323',
     'gateways/ndi',
     'gateways/webrtc',
+    'gateways/webrtc/agent',
     'gateways/sip-engine',
     'plugins/guard',
     'plugins/escalate',

@@ -28,7 +28,7 @@ async function evidence(): Promise<readonly Metric[]> {
 }
 
 async function browsers(): Promise<Metric[]> {
-  const { canMeasureWebRtc, measureWebRtc } = await import('#scripts/bench/webrtc.ts')
+  const { canMeasureWebRtc, measureWebRtc } = await import('#scripts/bench/testing/webrtc.ts')
   if (canMeasureWebRtc) return measureWebRtc()
   console.error('browsers are left out: Chromium is not installed')
   return []

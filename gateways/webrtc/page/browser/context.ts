@@ -47,7 +47,13 @@ export function showContext({ hazards, policy, calls, escalations }: CouncilCont
   element('hazards').replaceChildren(
     ...(hazards.length === 0 ? ['No hazard is open.'] : hazards.map((hazard) => make('span', { class: 'hazard' }, hazard)))
   )
+  // what somebody has opened to read stays open
+  const opened = new Set(
+    [...document.querySelectorAll<HTMLElement>('#calls li:has(details[open])')].map(({ dataset }) => dataset.trace)
+  )
   element('calls').replaceChildren(...calls.map(call))
+  for (const details of document.querySelectorAll('#calls details'))
+    (details as HTMLDetailsElement).open = opened.has(details.closest<HTMLElement>('li[data-trace]')?.dataset.trace)
   element('escalations').replaceChildren(...escalations.map(escalation))
   const rules = element('policy')
   rules.textContent = `Rules in force: ${policy.engine}, ${policy.hash.slice(0, 12)}…`

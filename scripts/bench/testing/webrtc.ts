@@ -10,8 +10,8 @@ import { silentLog } from '#kernel'
 import { RtpPhone, sine, toneLevel } from '#media'
 import { readCredentials, type Suite, startSuite } from '#suite'
 import { joinCouncil } from '#webrtc/agent'
-import { openPhone } from '../../gateways/sip/testing/phone.ts'
-import { type Metric, quantile } from './report.ts'
+import { openPhone } from '../../../gateways/sip/testing/phone.ts'
+import { type Metric, quantile } from '../report.ts'
 
 const rounds = 10
 const toneHz = 1000
