@@ -31,6 +31,8 @@ const mostQueueMs = 160
 /** Until it is measured: jitter buffer and mix. */
 const usualDelayMs = 60
 const measureEveryMs = 1000
+/** Pushes over which the wait in the queue is averaged. */
+const smoothing = 8
 
 /** @throws {InfraFabricError} the refusal of the conference, and what `join` throws */
 export async function openHouseLine(
@@ -69,6 +71,8 @@ export async function openHouseLine(
     )
   }, measureEveryMs)
   measuring.unref()
+  /** What a sample waits behind those before it. */
+  let queuedMs = queueMs
   /** Where the next sample lies behind the last one that came, at the rate it came at. */
   let phase = 0
   let lastSample = 0
@@ -87,10 +91,11 @@ export async function openHouseLine(
         out[count++] = Math.round(Math.max(-1, Math.min(1, value)) * 32_767)
       }
       phase -= samples.length
+      queuedMs += (queue.waiting() / (lineRateHz / 1000) - queuedMs) / smoothing
       lastSample = samples.at(-1) ?? lastSample
       queue.push(out.subarray(0, count))
     },
-    delayMs: () => (queue.waiting() * 1000) / lineRateHz + frameMs + legDelayMs,
+    delayMs: () => queuedMs + frameMs + legDelayMs,
     close: () => {
       closed ??= (async () => {
         clearInterval(measuring)

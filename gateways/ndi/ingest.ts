@@ -122,6 +122,27 @@ const together = (earlier: IngestFigures, now: IngestFigures): IngestFigures => 
   dropped: earlier.dropped + now.dropped
 })
 
+/** Frames over which the time on the way is averaged. */
+const smoothing = 16
+
+/** How much longer pictures are on their way than sound that was sent with them: the codec of NDI takes its time. The sender's clock cancels out. */
+function createLag() {
+  const onTheWayMs: { video: number | null; audio: number | null } = { video: null, audio: null }
+  return {
+    came: (kind: 'video' | 'audio', sentAt: bigint | null, nowMs: number): void => {
+      if (sentAt === null) return
+      const ms = nowMs - Number(sentAt / 10_000n)
+      const before = onTheWayMs[kind]
+      onTheWayMs[kind] = before === null ? ms : before + (ms - before) / smoothing
+    },
+    /** 0 until both are known. */
+    ms: (): number => {
+      const { video, audio } = onTheWayMs
+      return video === null || audio === null ? 0 : video - audio
+    }
+  }
+}
+
 type Told = (event: OpenBridgeEvent) => void
 
 /** One connection to a source, from its first frame to its end. */
@@ -160,6 +181,7 @@ function openStream(
   let delayMs = 0
   let before = { skipped: 0, dropped: 0, encoded: 0 }
   const held: { readonly units: readonly Buffer[]; readonly capturedMs: number; readonly dueMs: number }[] = []
+  const videoLag = createLag()
   let stopHolding = (): void => {}
 
   const over = (event: OpenBridgeEvent): void => {
@@ -189,7 +211,8 @@ function openStream(
   /** Shows a picture when its sound is heard, and none before one that came earlier. */
   const encoded = (units: readonly Buffer[], capturedMs: number): void => {
     if (isEnding) return
-    const hold = Math.min(mostHoldMs, sound?.delayMs() ?? holdMs)
+    const wanted = sound === null ? holdMs : sound.delayMs() - videoLag.ms()
+    const hold = Math.max(0, Math.min(mostHoldMs, wanted))
     held.push({ units, capturedMs, dueMs: Math.max(held.at(-1)?.dueMs ?? 0, capturedMs + hold) })
     if (held.length === 1) showDue()
   }
@@ -240,6 +263,7 @@ function openStream(
 
   const takeVideo = async (frame: VideoFrame): Promise<void> => {
     const capturedMs = clock.monotonicMs()
+    videoLag.came('video', frame.sentAt, clock.now())
     lastMs = capturedMs
     if (isSilent) {
       isSilent = false
@@ -253,8 +277,9 @@ function openStream(
     encoder.picture(frame.data, capturedMs, () => pool.give(frame.data))
   }
 
-  const takeAudio = ({ channels, samples, sampleRateHz, data }: AudioFrame): void => {
+  const takeAudio = ({ channels, samples, sampleRateHz, sentAt, data }: AudioFrame): void => {
     if (sound === null || channels === 0 || samples === 0) return
+    videoLag.came('audio', sentAt, clock.now())
     const mono = new Float32Array(samples)
     for (let channel = 0; channel < channels; channel++)
       for (let at = 0; at < samples; at++) mono[at]! += data[channel * samples + at]! / channels
