@@ -3,30 +3,44 @@
  * What is not installed is said, and left out.
  */
 import { spawn, spawnSync } from 'node:child_process'
-import { mkdir, readFile } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { existsSync } from 'node:fs'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Page } from 'playwright-core'
 import { parse } from 'yaml'
 import { createEndpoint } from '#h323/endpoint'
 import { conferenceMedia } from '#h323/mcu'
 import { newTraceId, silentLog } from '#kernel'
-import { createMediaPlane, RtpPhone, sine } from '#media'
+import { createMediaPlane, encodeWav, RtpPhone, sine } from '#media'
+import { runtimeCandidates } from '#ndi'
 import type { Baresip } from '#scripts/baresip/baresip.ts'
 import type { Suite } from '#suite'
-import { executablePath, openPage } from '../deploy/testing/browser.ts'
-import { missing } from '../gateways/ndi/testing/isolated.ts'
 
 const roomPorts = [30_900, 30_919] as const
 const roomToneHz = 1700
+const browserToneHz = 900
+/** A machine with much else to do takes its time. */
+const patienceMs = 60_000
 /** Name of the source that the demo puts on the air. */
 export const source = 'Evidence of the demo'
-/** Whether video can be shown: sources are announced by multicast, so that it takes a network of its own. */
-export const hasVideo = missing === null
+const chromiumPath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) => existsSync(path))
+/** Root needs no user namespace, which not every machine allows. */
+const namespace = process.getuid?.() === 0 ? ['--net'] : ['--user', '--map-root-user', '--net']
+/** Why there is no video: sources are announced by multicast, so that it takes a network of its own. Null where there is. */
+const noVideo = videoProblem()
+export const hasVideo = noVideo === null
+
+function videoProblem(): string | null {
+  if (!runtimeCandidates(process.env).some((path) => existsSync(path))) return 'no NDI runtime: sh scripts/fetch-ndi.sh'
+  const { status } = spawnSync('unshare', [...namespace, 'true'], { stdio: 'ignore' })
+  return status === 0 ? null : 'no network namespace can be made here'
+}
 
 /** Runs the demo once more where there is loopback and nothing else. @returns its exit code; null where that is not needed, or cannot be */
 export function runIsolated(script: string): number | null {
   if (!hasVideo || process.argv.includes('--isolated')) return null
-  const namespace = process.getuid?.() === 0 ? ['--net'] : ['--user', '--map-root-user', '--net']
   const inside = ['sh', '-c', 'ip link set lo up && exec "$@"', 'sh', process.execPath, script, '--isolated']
   return spawnSync('unshare', [...namespace, ...inside], { stdio: 'inherit' }).status ?? 1
 }
@@ -98,7 +112,7 @@ export async function escalateWithBridges(stage: Stage): Promise<void> {
   const ends: (() => unknown)[] = []
   const bridge = (kind: string) => suite.escalator.list()[0]?.bridges.find((each) => each.bridge === kind)
   const becomes = async (kind: string, state: string, what: string) => {
-    for (const deadline = Date.now() + 30_000; bridge(kind)?.state !== state && Date.now() < deadline; ) await sleep(20)
+    for (const deadline = Date.now() + patienceMs; bridge(kind)?.state !== state && Date.now() < deadline; ) await sleep(20)
     check(bridge(kind)?.state === state, what)
   }
   try {
@@ -111,7 +125,7 @@ export async function escalateWithBridges(stage: Stage): Promise<void> {
       const sender = spawn(process.execPath, words, { stdio: 'ignore' })
       const ended = new Promise((resolve) => sender.once('exit', resolve))
       ends.push(() => sender.kill() && ended)
-    } else say(`  no video: ${missing}`)
+    } else say(`  no video: ${noVideo}`)
     const options = ['--expert', who.expert, '--sender', 'if://agent/monitor', ...(hasVideo ? ['--ndi-video'] : [])]
     const code = await ifctl('escalate', 'privacy', ...options, '--data', data)
     check(code === 0, `${who.expert} answered the phone and is in the council`)
@@ -130,7 +144,7 @@ export async function escalateWithBridges(stage: Stage): Promise<void> {
     await becomes('h323', 'ACTIVE', 'the room is called again, and is back')
     await expert.hangup()
     await expert.next('CALL_CLOSED', 5000)
-    const [{ id }] = suite.escalator.list() as [{ id: string }]
+    const { id } = suite.escalator.list()[0]!
     const { bridges } = await suite.escalator.ended(id)
     check(
       bridges.every(({ state, skipped }) => state === 'CLOSED' || skipped !== null),
@@ -141,16 +155,49 @@ export async function escalateWithBridges(stage: Stage): Promise<void> {
   }
 }
 
-/** A Guardian's browser takes its seat. @returns null where there is no browser */
-async function takeSeat({ suite, who, say }: Stage, ends: (() => unknown)[]) {
-  if (executablePath === undefined) {
+/** A Guardian's browser takes its seat. @returns null where there is no browser, or it does not connect */
+async function takeSeat({ suite, who, say, check }: Stage, ends: (() => unknown)[]): Promise<Page | null> {
+  if (chromiumPath === undefined) {
     say('  no browser: chromium is not installed')
     return null
   }
   const terms = { id: who.browser, conference: 'council', kind: 'person', mayVote: true, hazard: null } as const
   const { url } = suite.inside.webrtc!.council.invite(terms)!
-  const { page } = await openPage({ teardown: (act: () => unknown) => void ends.push(act) } as never, url, 900)
+  const home = await mkdtemp(join(tmpdir(), 'infrafabric-demo-browser-'))
+  ends.push(() => rm(home, { recursive: true, force: true }))
+  const tone = join(home, 'tone.wav')
+  await writeFile(tone, encodeWav({ samples: sine(8000, browserToneHz, -12, 16_000), sampleRateHz: 8000 }))
+  const fakes = ['--use-fake-ui-for-media-stream', '--use-fake-device-for-media-stream']
+  const microphone = [...fakes, `--use-file-for-fake-audio-capture=${tone}`]
+  const quiet = [
+    '--no-first-run',
+    '--disable-quic',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync'
+  ]
+  const { chromium } = await import('playwright-core')
+  const browser = await chromium.launch({
+    executablePath: chromiumPath,
+    env: { ...process.env, HOME: home, XDG_CONFIG_HOME: home, XDG_CACHE_HOME: home },
+    args: ['--headless', '--no-sandbox', '--disable-gpu', '--autoplay-policy=no-user-gesture-required', ...microphone, ...quiet]
+  })
+  ends.push(() => browser.close())
+  const page = await browser.newPage()
+  // what cleans up microphones takes a steady tone for noise
+  await page.addInitScript(`
+    const { mediaDevices } = navigator
+    const asked = mediaDevices.getUserMedia.bind(mediaDevices)
+    mediaDevices.getUserMedia = ({ video }) =>
+      asked({ audio: { echoCancellation: false, noiseSuppression: false, autoGainControl: false }, video })
+  `)
+  await page.goto(url)
   await page.click('#join')
-  await page.getByText('Connected', { exact: true }).waitFor({ timeout: 30_000 })
-  return page
+  const connected = page.getByText('Connected', { exact: true }).waitFor({ timeout: patienceMs })
+  const isConnected = await connected.then(
+    () => true,
+    () => false
+  )
+  check(isConnected, `${who.browser} has a seat at the browser`)
+  return isConnected ? page : null
 }
