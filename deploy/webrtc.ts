@@ -52,8 +52,8 @@ export interface RunningWebRtc {
 }
 
 const hourMs = 3_600_000
-/** A browser takes two, the picture of a telephone two. */
-const portsEach = 2
+/** A browser takes three: itself, its sound toward the mixer, its evidence; the picture of a telephone two. */
+const portsEach = 3
 
 const isBrowser = (leg: object): leg is RoomLeg => 'onConnection' in leg
 

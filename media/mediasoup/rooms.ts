@@ -34,7 +34,7 @@ export interface RoomsConfig {
   readonly address?: string
   /** The address that browsers are told where it is another (NAT). */
   readonly announcedAddress?: string | null
-  /** UDP ports of mediasoup, two for each browser, and of telephones' video, a pair for each; not those of the plane. */
+  /** UDP ports of mediasoup, two for each browser and one for its data channels, and of telephones' video, a pair for each; not those of the plane. */
   readonly portRange: readonly [min: number, max: number]
   /** Processes of mediasoup, 1 to 64. Default 1. */
   readonly workers?: number
