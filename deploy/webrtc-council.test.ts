@@ -4,9 +4,9 @@ import type { Page } from 'playwright-core'
 import type { SuiteSettings } from '#suite'
 import { ifctl } from '../cli/testing/run.ts'
 import { executablePath, openBrowser, pageOf } from './testing/browser.ts'
-import { runSuite, tone, until } from './testing/harness.ts'
+import { edgeHeaders, runSuite, tone, until } from './testing/harness.ts'
 
-const settings: SuiteSettings = { webrtc: { enabled: true, port: 0, maxBrowsers: 10 } }
+const settings: SuiteSettings = { edge: 'external', webrtc: { enabled: true, port: 0, maxBrowsers: 10 } }
 const withBrowser = executablePath === undefined ? test.skip : test
 
 /** Joins, and waits until the page has its seat. */
@@ -49,9 +49,11 @@ withBrowser(
     })
 
     const sound = await rtp({ says: tone(1000) })
-    const refused = await (await phone('expert-ethics')).invite({ to: 'council-safety', sdp: sound.sdp() })
+    const dial = async (id: string) =>
+      (await phone(id)).invite({ to: 'council-safety', sdp: sound.sdp(), headers: () => edgeHeaders(id) })
+    const refused = await dial('expert-ethics')
     t.is(refused.status, 403)
-    const expert = await (await phone('expert-safety')).invite({ to: 'council-safety', sdp: sound.sdp() })
+    const expert = await dial('expert-safety')
     const call = first.page.locator('#calls li.connected')
     await call.waitFor({ timeout: 10_000 })
     t.regex((await call.textContent())!, /^expert-safety calls.*safety.*in the conference/)
