@@ -64,7 +64,7 @@ test('escalations of the conference, with who is asked', (t) => {
     bridges: [],
     evidence_files: [{ name: 'a.png', sha256: hash, media_type: 'image/png' }]
   } as unknown as EscalationView
-  const events = createEventLog(clock, 10, t.fail)
+  const events = createEventLog(clock, 10, (error) => t.fail(String(error)))
   calls.follow({ events, get: () => view, list: () => [view] } as unknown as Escalator)
   events.tell({ type: 'requested', escalation: traceId, trace_id: traceId, hazard: 'safety', sender: 'monitor' })
   t.deepEqual(changed, ['council'])
