@@ -171,6 +171,7 @@ async function takeSeat({ suite, who, say, check }: Stage, ends: (() => unknown)
   const microphone = [...fakes, `--use-file-for-fake-audio-capture=${tone}`]
   const quiet = [
     '--no-first-run',
+    '--allow-loopback-in-peer-connection',
     '--disable-quic',
     '--disable-background-networking',
     '--disable-component-update',
