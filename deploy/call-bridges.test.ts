@@ -95,7 +95,7 @@ withPhone(
 
     suite.escalator.cancel(id, 'test')
     await suite.escalator.ended(id)
-    t.is(room.endpoint.calls().length, 0)
+    await until(() => room.endpoint.calls().length === 0)
     t.is(suite.inside.h323!.mcu.endpoint.calls().length, 0)
     t.like(bridgeOf(id, 'h323'), { state: 'CLOSED' })
     await until(() => entriesOf('escalation_ended').length === 1)
