@@ -4,19 +4,11 @@ import base from './ava.config.js'
 export const realTime = [
   'media/**/*.test.ts',
   'deploy/**/*.test.ts',
-  'kamailio/**/*.test.ts',
-  'sipp-scenarios/**/*.test.ts',
-  'scripts/**/*.test.ts',
   'gateways/h323/endpoint/**/*.test.ts',
   'cli/h323-dial.test.ts',
   'cli/ndi-commands.test.ts',
   'gateways/ndi/peer.test.ts',
-  'gateways/h323/mcu/mcu*.test.ts',
-  'gateways/sip-engine/sipp/**/*.test.ts',
-  'gateways/sip-engine/srf-suite/**/*.test.ts',
-  'ledger/client/**/*.test.ts',
-  'ledger/store/**/*.test.ts',
-  'ledger/fault/**/*.test.ts'
+  'gateways/h323/mcu/mcu*.test.ts'
 ]
 
 export default { ...base, files: realTime, concurrency: 1 }
