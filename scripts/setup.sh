@@ -17,6 +17,7 @@ cd "$(dirname "$0")/.."
 #   libavahi-client3   what the NDI runtime finds sources through
 #   redis-server   the ledger's other store, for its tests
 #   chromium       the browser in which the auditor's page is tested
+#   ffmpeg         pictures of NDI sources as H.264, and an independent decoder for tests
 #   tshark         reads every H.323 message made here, so that both readings can be compared
 #   gcc, libc6-dev a small library that keeps Kamailio 5.6 and 5.7 apart from a fault with OpenSSL 3
 #   python3-venv   fetches the NDI runtime, which comes in a Python package
@@ -24,7 +25,7 @@ cd "$(dirname "$0")/.."
 #   ca-certificates, curl, iproute2, procps, util-linux   used by tests (addresses, process lists, full-disk test)
 #   zsh, fish      shells in which the completions of ifctl are tested
 #   sipvicious     scanners that the edge must withstand, for its tests
-packages='kamailio kamailio-tls-modules kamailio-websocket-modules kamailio-json-modules kamailio-extra-modules kamailio-utils-modules sip-tester sipvicious baresip-core libopus0 libbcg729-0 libavahi-client3 openssl redis-server chromium tshark gcc libc6-dev g++ pkg-config flatbuffers-compiler libflatbuffers-dev libssl-dev libuv1-dev libsrtp2-dev libusrsctp-dev libabsl-dev ca-certificates curl iproute2 procps python3-venv util-linux zsh fish'
+packages='kamailio kamailio-tls-modules kamailio-websocket-modules kamailio-json-modules kamailio-extra-modules kamailio-utils-modules sip-tester sipvicious baresip-core ffmpeg libopus0 libbcg729-0 libavahi-client3 openssl redis-server chromium tshark gcc libc6-dev g++ pkg-config flatbuffers-compiler libflatbuffers-dev libssl-dev libuv1-dev libsrtp2-dev libusrsctp-dev libabsl-dev ca-certificates curl iproute2 procps python3-venv util-linux zsh fish'
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 fail() { say "$*"; exit 1; }
