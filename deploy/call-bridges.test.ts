@@ -1,14 +1,13 @@
 /** The bridges of one call by the whole suite: an expert's telephone, Guardians' terminals and browsers. */
 import { spawnSync } from 'node:child_process'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { readFile } from 'node:fs/promises'
 import test, { type ExecutionContext } from 'ava'
 import type { BridgeView, EscalationView } from '#escalate'
 import type { ControlFile, Suite, SuiteSettings } from '#suite'
 import { ifctl } from '../cli/testing/run.ts'
 import { type Baresip, startBaresip } from '../scripts/baresip/baresip.ts'
 import { hears, terminal } from './testing/h323.ts'
-import { edgeHeaders, type RunningSuite, runSuite, temporaryFolder, tone, until } from './testing/harness.ts'
+import { edgeHeaders, folderWithExpert, type RunningSuite, runSuite, tone, until } from './testing/harness.ts'
 
 const withPhone = spawnSync('baresip', ['-h'], { stdio: 'ignore' }).error === undefined ? test.serial : test.skip
 
@@ -37,24 +36,9 @@ async function council(t: ExecutionContext, settings: SuiteSettings): Promise<Co
     source: { toneHz: 1700 }
   })
   t.teardown(expert.stop)
-  const data = join(await temporaryFolder(t), 'data')
-  await mkdir(data, { mode: 0o700 })
-  await writeFile(
-    join(data, 'registry.yaml'),
-    [
-      'experts:',
-      '  - id: expert-safety',
-      '    uri: sip:expert-safety@external.advisor',
-      '    organisation: Advisory',
-      '    specialisations: [safety]',
-      '    digestUser: expert-safety',
-      `    contact: sip:expert-safety@127.0.0.1:${expert.sipPort}`,
-      'guardians:',
-      '  - { id: guardian-1, uri: "sip:guardian-1@council.local", digestUser: guardian-1 }',
-      '  - { id: guardian-2, uri: "sip:guardian-2@council.local", digestUser: guardian-2 }',
-      ''
-    ].join('\n')
-  )
+  const data = await folderWithExpert(t, `sip:expert-safety@127.0.0.1:${expert.sipPort}`, {
+    guardians: ['guardian-1', 'guardian-2']
+  })
   const running = await runSuite(t, { data, h323, escalation: { bridges }, ...settings })
   const { escalator } = running.suite
   const bridgeOf = (id: string, name: string) => escalator.get(id)!.bridges.find(({ bridge }) => bridge === name)!

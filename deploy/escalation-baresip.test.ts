@@ -1,32 +1,16 @@
 /** baresip, a phone that nobody here wrote, called out into the council. */
 import { spawnSync } from 'node:child_process'
-import { mkdir, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import test from 'ava'
 import { toneLevel } from '#media'
 import { readCredentials } from '#suite'
 import { startBaresip } from '../scripts/baresip/baresip.ts'
-import { runSuite, temporaryFolder, tone, until } from './testing/harness.ts'
+import { folderWithExpert, runSuite, tone, until } from './testing/harness.ts'
 
 const present = spawnSync('baresip', ['-h'], { stdio: 'ignore' }).error === undefined
 const call = present ? test : test.skip
 
 call('baresip registers over TLS, and is called over the connection that it keeps', async (t) => {
-  const data = join(await temporaryFolder(t), 'data')
-  await mkdir(data, { mode: 0o700 })
-  await writeFile(
-    join(data, 'registry.yaml'),
-    [
-      'experts:',
-      '  - id: expert-safety',
-      '    uri: sip:expert-safety@127.0.0.1',
-      '    organisation: Advisory',
-      '    specialisations: [safety]',
-      '    digestUser: expert-safety',
-      '    contact: registered',
-      ''
-    ].join('\n')
-  )
+  const data = await folderWithExpert(t, 'registered', { host: '127.0.0.1' })
   const settings = { data, md5OnlyUsers: ['expert-safety'], escalation: { tls: 'required' as const } }
   const { suite, entriesOf, verify } = await runSuite(t, settings)
   const escalate = async () => {
@@ -58,23 +42,7 @@ call('baresip registers over TLS, and is called over the connection that it keep
 call('baresip is called, rings, is heard and hears, holds, is held, and hangs up', async (t) => {
   const expert = await startBaresip({ address: 'expert-safety@external.advisor', transport: 'udp', source: { toneHz: 440 } })
   t.teardown(expert.stop)
-  const data = join(await temporaryFolder(t), 'data')
-  await mkdir(data, { mode: 0o700 })
-  await writeFile(
-    join(data, 'registry.yaml'),
-    [
-      'experts:',
-      '  - id: expert-safety',
-      '    uri: sip:expert-safety@external.advisor',
-      '    organisation: Advisory',
-      '    specialisations: [safety]',
-      '    digestUser: expert-safety',
-      `    contact: sip:expert-safety@127.0.0.1:${expert.sipPort}`,
-      'guardians:',
-      '  - { id: guardian-1, uri: "sip:guardian-1@council.local", digestUser: guardian-1 }',
-      ''
-    ].join('\n')
-  )
+  const data = await folderWithExpert(t, `sip:expert-safety@127.0.0.1:${expert.sipPort}`, { guardians: ['guardian-1'] })
   const { suite, phone, rtp, entriesOf, verify } = await runSuite(t, { data })
   const sound = await rtp({ says: tone(1000) })
   const guardian = await (await phone('guardian-1')).invite({ to: 'council', sdp: sound.sdp() })

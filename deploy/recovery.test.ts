@@ -1,7 +1,6 @@
 /** The suite is killed while an expert is in the council: the next one goes on with the call, or closes the record and hangs up on the phone. */
 import { fork, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
@@ -12,27 +11,11 @@ import type { SuiteSettings } from '#suite'
 import { ifctl } from '../cli/testing/run.ts'
 import { startBaresip } from '../scripts/baresip/baresip.ts'
 import { freeTcpPort, freeUdpPort } from './free-ports.ts'
-import { runSuite, temporaryFolder, tone, until } from './testing/harness.ts'
+import { folderWithExpert, runSuite, tone, until } from './testing/harness.ts'
 
 /** A suite with one expert, in a process that can be killed. */
 async function killableSuite(t: ExecutionContext, contact: string, settings: SuiteSettings) {
-  const data = join(await temporaryFolder(t), 'data')
-  await mkdir(data, { mode: 0o700 })
-  await writeFile(
-    join(data, 'registry.yaml'),
-    [
-      'experts:',
-      '  - id: expert-safety',
-      '    uri: sip:expert-safety@external.advisor',
-      '    organisation: Advisory',
-      '    specialisations: [safety]',
-      '    digestUser: expert-safety',
-      `    contact: ${contact}`,
-      'guardians:',
-      '  - { id: guardian-1, uri: "sip:guardian-1@council.local", digestUser: guardian-1 }',
-      ''
-    ].join('\n')
-  )
+  const data = await folderWithExpert(t, contact, { guardians: ['guardian-1'] })
   const child = fork(
     fileURLToPath(new URL('./testing/suite-process.ts', import.meta.url)),
     [JSON.stringify({ listen: { tls: 0 }, ...settings, data })],

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
@@ -23,6 +23,29 @@ export async function temporaryFolder(t: ExecutionContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'suite '))
   t.teardown(() => rm(folder, { recursive: true, force: true }))
   return folder
+}
+
+/** A data folder whose registry has one expert, for safety, and some Guardians. @param contact where the expert is called out */
+export async function folderWithExpert(
+  t: ExecutionContext,
+  contact: string,
+  { host = 'external.advisor', guardians = [] }: { readonly host?: string; readonly guardians?: readonly string[] } = {}
+): Promise<string> {
+  const data = join(await temporaryFolder(t), 'data')
+  await mkdir(data, { mode: 0o700 })
+  const seats = guardians.map((id) => `  - { id: ${id}, uri: "sip:${id}@council.local", digestUser: ${id} }`)
+  const lines = [
+    'experts:',
+    '  - id: expert-safety',
+    `    uri: sip:expert-safety@${host}`,
+    '    organisation: Advisory',
+    '    specialisations: [safety]',
+    '    digestUser: expert-safety',
+    `    contact: ${contact}`,
+    ...(seats.length === 0 ? [] : ['guardians:', ...seats])
+  ]
+  await writeFile(join(data, 'registry.yaml'), `${lines.join('\n')}\n`)
+  return data
 }
 
 export interface RunningSuite {

@@ -2,8 +2,7 @@
  * One call with all three bridges, in a network namespace of its own: an expert's telephone, a Guardian's terminal, a Guardian's browser, and a source of
  * NDI. `node three-bridges.ts` tells as JSON what came of it.
  */
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { readdir, readFile } from 'node:fs/promises'
 import { isDeepStrictEqual } from 'node:util'
 import type { ExecutionContext } from 'ava'
 import { ifctl } from '../../cli/testing/run.ts'
@@ -11,7 +10,7 @@ import { peer } from '../../gateways/ndi/testing/peer.ts'
 import { startBaresip } from '../../scripts/baresip/baresip.ts'
 import { heardBy, openPage } from './browser.ts'
 import { hears, terminal } from './h323.ts'
-import { runSuite, temporaryFolder, until } from './harness.ts'
+import { folderWithExpert, runSuite, until } from './harness.ts'
 
 const teardowns: (() => unknown)[] = []
 /** What helpers of tests need of one. */
@@ -39,24 +38,9 @@ async function run(): Promise<object> {
     source: { toneHz: 1700 }
   })
   t.teardown(expert.stop)
-  const data = join(await temporaryFolder(t), 'data')
-  await mkdir(data, { mode: 0o700 })
-  await writeFile(
-    join(data, 'registry.yaml'),
-    [
-      'experts:',
-      '  - id: expert-safety',
-      '    uri: sip:expert-safety@external.advisor',
-      '    organisation: Advisory',
-      '    specialisations: [safety]',
-      '    digestUser: expert-safety',
-      `    contact: sip:expert-safety@127.0.0.1:${expert.sipPort}`,
-      'guardians:',
-      '  - { id: guardian-1, uri: "sip:guardian-1@council.local", digestUser: guardian-1 }',
-      '  - { id: guardian-2, uri: "sip:guardian-2@council.local", digestUser: guardian-2 }',
-      ''
-    ].join('\n')
-  )
+  const data = await folderWithExpert(t, `sip:expert-safety@127.0.0.1:${expert.sipPort}`, {
+    guardians: ['guardian-1', 'guardian-2']
+  })
   const running = await runSuite(t, {
     data,
     h323: { enabled: true, ras: 0, signalling: 0, router: 0 },

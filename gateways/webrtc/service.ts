@@ -13,6 +13,7 @@ import { type RawData, type WebSocket, WebSocketServer } from 'ws'
 import { ConfigError, errorCode, InfraFabricError, type JsonObject, newTraceId } from '#kernel'
 import type { SeatedPage } from './evidence/ports.ts'
 import { Invitations, type SeatTerms, seatName } from './invitations.ts'
+import { keepAlive } from './keep-alive.ts'
 import { Motions, votesComponent } from './motions.ts'
 import { type PageFile, pageFiles } from './page/bundle.ts'
 import type { Admission, CouncilPorts } from './ports.ts'
@@ -253,8 +254,6 @@ export async function startCouncilService(config: CouncilConfig, ports: CouncilP
     let seat: Seat | null = null
     let tokens = burst
     let filledAt = clock.monotonicMs()
-    let alive = true
-    let stopPinging = () => {}
     const page: PageChannel = {
       send: (signal) => send(socket, signal),
       refuse: (code, reason) => {
@@ -263,19 +262,7 @@ export async function startCouncilService(config: CouncilConfig, ports: CouncilP
       }
     }
     const stopWaiting = clock.after(firstSignalMs, () => socket.terminate())
-    const ping = () => {
-      if (!alive) {
-        socket.terminate()
-        return
-      }
-      alive = false
-      socket.ping()
-      stopPinging = clock.after(pingMs, ping)
-    }
-    stopPinging = clock.after(pingMs, ping)
-    socket.on('pong', () => {
-      alive = true
-    })
+    const stopPinging = keepAlive(socket, clock, pingMs)
     socket.on('error', (error) => log.info({ code: errorCode(error) }, 'the connection of a page failed'))
     socket.on('close', () => {
       stopWaiting()

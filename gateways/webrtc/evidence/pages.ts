@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type RawData, type WebSocket, WebSocketServer } from 'ws'
 import { type Clock, errorCode, InfraFabricError, type Log } from '#kernel'
+import { keepAlive } from '../keep-alive.ts'
 import type { Evidence, PageChannels } from './evidence.ts'
 import type { EvidencePorts, PageConnection, PagePipe, SeatedPage } from './ports.ts'
 import {
@@ -54,7 +55,7 @@ export function createEvidencePages(
     let signals = 0
     let page: Promise<OpenedPage | null> | null = null
     const stopWaiting = clock.after(firstSignalMs, () => socket.terminate())
-    const stopPinging = keepAlive(socket, clock)
+    const stopPinging = keepAlive(socket, clock, pingMs)
     socket.on('error', (error) => log.info({ code: errorCode(error) }, 'the connection of a page failed'))
     socket.on('close', () => {
       stopWaiting()
@@ -185,26 +186,6 @@ function openedPage(
     (error: unknown) => log.info({ code: errorCode(error) }, 'a page did not connect')
   )
   return { opened: (call) => waiting.get(call)?.(), gone }
-}
-
-/** Ends a socket that does not answer. @returns stops it */
-function keepAlive(socket: WebSocket, clock: Clock): () => void {
-  let alive = true
-  let stop = () => {}
-  const ping = () => {
-    if (!alive) {
-      socket.terminate()
-      return
-    }
-    alive = false
-    socket.ping()
-    stop = clock.after(pingMs, ping)
-  }
-  stop = clock.after(pingMs, ping)
-  socket.on('pong', () => {
-    alive = true
-  })
-  return () => stop()
 }
 
 function say(socket: WebSocket, signal: EvidenceServiceSignal): void {

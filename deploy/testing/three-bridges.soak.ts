@@ -2,10 +2,10 @@
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import test from 'ava'
-import { isolatedFor, missing } from '../gateways/ndi/testing/isolated.ts'
-import { executablePath } from './testing/browser.ts'
+import { isolatedFor, missing } from '../../gateways/ndi/testing/isolated.ts'
+import { executablePath } from './browser.ts'
 
-const scenario = join(import.meta.dirname, 'testing/three-bridges.ts')
+const scenario = join(import.meta.dirname, 'three-bridges.ts')
 const withinMs = 280_000
 const hasPhone = spawnSync('baresip', ['-h'], { stdio: 'ignore' }).error === undefined
 const isHere = missing === null && hasPhone && executablePath !== undefined
