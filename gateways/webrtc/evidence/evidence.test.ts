@@ -256,7 +256,9 @@ test('a link: the list, a file whole and in parts, and nothing without it, after
   for (const bad of [
     begun,
     `${path}${'0'.repeat(32)}`,
-    path.replace(/.\/$/, 'A/'),
+    ...[...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_']
+      .map((end) => path.replace(/.\/$/, `${end}/`))
+      .filter((other) => other !== path),
     '/evidence/',
     '/evidence/a.b/',
     `/evidence/${'a'.repeat(2000)}/`
