@@ -35,6 +35,7 @@ const page = z.object({
   receivedChunks: z.number(),
   receivedBytes: z.number(),
   retries: z.number(),
+  resumes: z.number(),
   wrongChunks: z.number(),
   bytesPerSecond: z.number()
 })

@@ -100,6 +100,19 @@ withBrowser('a file reaches the page by data channel, its receipt the ledger, an
   const named = JSON.parse((await ifctl(['evidence', 'list', '--trace', 'case-9', '--json', '--data', data])).stdout)
   t.like(named.evidence, [{ name: 'notes.txt', mediaType: 'text/plain', via: 'http' }], 'what an escalation names is shared')
 
+  const { url, token } = JSON.parse(await readFile(suite.data.control, 'utf8'))
+  const figures = await (await fetch(`${url}/metrics`, { headers: { authorization: `Bearer ${token}` } })).text()
+  for (const line of [
+    'evidence_calls{state="ACTIVE"} 1',
+    'evidence_sessions{state="ACTIVE"} 1',
+    'evidence_items 3',
+    'evidence_shared_total{via="page"} 1',
+    'evidence_receipts_total{how="page"} 1',
+    'evidence_receipts_total{how="link"} 1',
+    `evidence_transferred_bytes_total{direction="sent"} ${octets.length}`
+  ])
+    t.true(figures.includes(`${line}\n`), line)
+
   const erased = await ifctl(['evidence', 'erase', id, '--reason', 'asked for', '--data', data])
   t.is(erased.code, 0, erased.stderr)
   t.is((await fetch(`${links[0].url}${id}`)).status, 404)
@@ -144,6 +157,7 @@ withBrowser('64 MiB, and the page is loaded again on the way: it goes on where i
   await page.waitForSelector(`${row}[data-state=received]`, { timeout: 120_000 })
   const [{ pages } = { pages: [] }] = evidence.calls()
   t.is(pages.length, 1)
+  t.is(evidence.totals().resumes, 1)
   t.true(pages[0]!.sentBytes < 0.85 * bytes, `${pages[0]!.sentBytes} octets after the reload`)
   t.true(most - before < 200 << 20, `${most - before} octets more than before`)
   await opened.session.close('over')

@@ -633,7 +633,8 @@ async function serve(
     { ndiRoutes },
     { ndiMetrics },
     { callBridgesRoutes },
-    { evidenceRoutes }
+    { evidenceRoutes },
+    { evidenceMetrics }
   ] = await Promise.all([
     import('./h323-routes.ts'),
     import('./h323-metrics.ts'),
@@ -643,7 +644,8 @@ async function serve(
     import('./ndi-routes.ts'),
     import('./ndi-metrics.ts'),
     import('./call-bridges-routes.ts'),
-    import('./evidence-routes.ts')
+    import('./evidence-routes.ts'),
+    import('./evidence-metrics.ts')
   ])
   const ownToken = newControlToken()
   const running = await serveLedger({
@@ -666,7 +668,7 @@ async function serve(
       ...evidenceRoutes(() => webrtc()?.evidence ?? null),
       ...ndiRoutes(ndi, calls, conferences)
     ],
-    registries: [h323Metrics(h323), ndiMetrics(ndi), ...registries],
+    registries: [h323Metrics(h323), ndiMetrics(ndi), evidenceMetrics(() => webrtc()?.evidence ?? null), ...registries],
     ownToken
   })
   await writeControl(layout.control, { url: running.url, token: ownToken, certificate: tls?.certificate ?? null })

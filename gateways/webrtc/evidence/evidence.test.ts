@@ -137,11 +137,17 @@ test('what is shared before the call, in it, and by a page reaches every page, a
   }
   t.is(session.state(), 'ACTIVE')
   t.is(evidence.list('call-1')[0]!.deliveries.length, 2)
+  const all = first.length + second.length + third.length
+  const totals = { sentBytes: 2 * all - third.length, receivedBytes: third.length, resumes: 0, retries: 0 }
+  const counted = { ...totals, shared: { http: 2, page: 1, escalation: 0 }, receipts: { page: 5, link: 0 } }
+  t.like(evidence.totals(), counted)
+  t.deepEqual(evidence.kept(), { items: 3, octets: all })
   t.is(evidence.list(null).length, 3)
   await session.close('call ended')
   t.is(session.state(), 'CLOSED')
   await until(() => one.end().link.state === 'CLOSED', 'the page is told')
   t.is(of('evidence_session_closed').length, 1)
+  t.like(evidence.totals(), counted, 'what was counted stays when the call is over')
   t.is(clock.pending(), 0)
 })
 
@@ -199,6 +205,7 @@ test('a hostile body: longer or shorter than declared, broken off', async (t) =>
   t.is(store.octets(), 0)
   t.is(of('evidence_refused').length, 3)
   t.true(of('evidence_refused').every(({ payload }) => typeof payload.reason === 'string'))
+  t.like(evidence.totals().refused['from http'], { 'evidence.size': 2, 'evidence.disk': 1 })
 })
 
 test('observers do not share; a page whose files are all refused is cut off', async (t) => {
@@ -210,6 +217,7 @@ test('observers do not share; a page whose files are all refused is cut off', as
   await until(() => observer.end().link.state === 'CLOSED', 'cut off')
   t.is(of('evidence_refused').length, 100)
   t.is(of('evidence_refused')[0]!.payload.code, 'evidence.not-now')
+  t.is(evidence.totals().refused['from participant']['evidence.not-now'], 100)
 })
 
 test('a receipt that is signed by another key ends the session; nothing of it is recorded', async (t) => {

@@ -20,6 +20,7 @@ import type { EvidencePorts, PagePipe, SeatedPage } from './ports.ts'
 import { isSignedReceipt } from './receipts.ts'
 import type { SessionState } from './session-machine.ts'
 import type { Declared, EvidenceItem, OpenEvidence } from './store.ts'
+import { type EvidenceTotals, emptyTotals, type RefusedDirection, totalsWith } from './totals.ts'
 
 export const evidenceComponent = 'IF.bridge.evidence'
 
@@ -60,6 +61,10 @@ export interface Evidence {
   /** @param trace of a call, or above one; null for all */
   readonly list: (trace: string | null) => readonly SharedEvidence[]
   readonly calls: () => readonly EvidenceCallView[]
+  /** What there was since the start, pages that are gone among it. */
+  readonly totals: () => EvidenceTotals
+  /** Files that are kept, and their octets with those that are set aside for files on their way. */
+  readonly kept: () => { readonly items: number; readonly octets: number }
   /** Evidence of an open call; null when there is none of this trace. */
   readonly ofCall: (call: string) => readonly EvidenceItem[] | null
   /** A participant without a page has fetched a file to its end. */
@@ -115,6 +120,8 @@ export function createEvidence(ports: EvidencePorts): Evidence {
   const seats = new Map<string, { readonly page: SeatedPage; readonly channels: PageChannels }>()
   const deliveries = new Map<string, Delivery[]>()
   const offeredListeners = new Set<(call: string, item: EvidenceItem) => void>()
+  /** Of links that have left their calls, and of what is counted here. */
+  let totals = emptyTotals()
   let closing: Promise<void> | null = null
 
   const record = async (event: string, traceId: string, payload: JsonObject, erasable?: JsonObject): Promise<void> => {
@@ -151,6 +158,7 @@ export function createEvidence(ports: EvidencePorts): Evidence {
       await store.erase(item.id)
       return refused('evidence.unrecorded', 'it could not be recorded, so nobody gets it')
     }
+    totals.shared[item.via]++
     for (const call of calls.values()) {
       if (!call.traces.includes(item.trace)) continue
       for (const [key, { link }] of call.links) if (key !== from) link.offer(sourceOf(item))
@@ -205,10 +213,17 @@ export function createEvidence(ports: EvidencePorts): Evidence {
   function linkFor(call: Call, page: SeatedPage): SeatLink {
     const known = call.links.get(page.key)
     if (known !== undefined && known.link.state !== 'CLOSED' && known.page.participant === page.participant) return known
-    known?.link.end('taken over')
+    if (known !== undefined) retire(known, 'taken over')
     const about = { participant: page.participant, party: page.party }
-    const refusal = (id: string, bytes: number, name: string, direction: string, code: EvidenceRefusalCode, reason: string) =>
+    const refusal = (
+      { id, bytes, name }: Pick<EvidenceOffer, 'id' | 'bytes' | 'name'>,
+      direction: RefusedDirection,
+      code: EvidenceRefusalCode,
+      reason: string
+    ) => {
+      totals.refused[direction][code]++
       tell('evidence_refused', call.id, { evidence: id, bytes, direction, code, reason, ...about }, { name })
+    }
     const link = new EvidenceLink(
       { call: call.id, encoding: 'binary', key: null },
       {
@@ -224,18 +239,19 @@ export function createEvidence(ports: EvidencePorts): Evidence {
           log.info({ call: call.id, participant: page.participant, state, previous, reason }, 'evidence session')
           settle(call)
         },
-        onProgress: ({ id, direction, state, code, bytes, name }) => {
+        onProgress: (progress) => {
+          const { id, direction, state, code } = progress
           if (direction === 'in' || (state !== 'handedOver' && state !== 'refused' && state !== 'failed')) return
           if (state === 'handedOver') return
           const at = new Date(clock.now()).toISOString()
           delivered(id, { participant: page.participant, how: 'page', state: 'refused', code, at })
-          refusal(id, bytes, name, 'to participant', code ?? 'evidence.timeout', state)
+          refusal(progress, 'to participant', code ?? 'evidence.timeout', state)
         },
         onContext: () => {},
         onEnd: (reason) => log.info({ call: call.id, participant: page.participant, reason }, 'the page ended its session'),
-        onRefusal: ({ id, bytes, name }, code, reason) => {
+        onRefusal: (offer, code, reason) => {
           seatLink.refusals++
-          if (seatLink.refusals <= mostRefusals) refusal(id, bytes, name, 'from participant', code, reason)
+          if (seatLink.refusals <= mostRefusals) refusal(offer, 'from participant', code, reason)
           else link.end('too much was refused')
         }
       }
@@ -245,6 +261,12 @@ export function createEvidence(ports: EvidencePorts): Evidence {
     link.context(call.context)
     for (const item of store.of(call.traces)) link.offer(sourceOf(item))
     return seatLink
+  }
+
+  /** A link that leaves its call: what it has done is counted once. */
+  function retire({ link }: SeatLink, reason: string): void {
+    link.end(reason)
+    totals = totalsWith(totals, link.statistics())
   }
 
   async function recordReceipt(call: Call, page: SeatedPage, id: string, receipt: Receipt, key: string): Promise<boolean> {
@@ -260,6 +282,7 @@ export function createEvidence(ports: EvidencePorts): Evidence {
       log.error({ code: errorCode(error) }, 'a receipt could not be recorded: it is not confirmed')
       return false
     }
+    totals.receipts.page++
     delivered(id, { participant: page.participant, how: 'page', state: 'received', code: null, at })
     return true
   }
@@ -316,7 +339,7 @@ export function createEvidence(ports: EvidencePorts): Evidence {
         participant: page.participant,
         ...link.statistics()
       }))
-      for (const { link } of call.links.values()) link.end(reason)
+      for (const link of call.links.values()) retire(link, reason)
       calls.delete(call.id)
       setState(call, 'CLOSED', reason)
       call.listeners.clear()
@@ -375,11 +398,12 @@ export function createEvidence(ports: EvidencePorts): Evidence {
         const facts = {
           evidence: id,
           bytes: declared.bytes,
-          direction: 'from http',
+          direction: 'from http' satisfies RefusedDirection,
           code: refusal.code,
           reason: refusal.reason,
           by
         }
+        totals.refused['from http'][refusal.code]++
         tell('evidence_refused', declared.trace, facts, { name: declared.name.slice(0, 1024) })
         return refusal
       }
@@ -418,12 +442,18 @@ export function createEvidence(ports: EvidencePorts): Evidence {
           ...link.statistics()
         }))
       })),
+    totals: () =>
+      [...calls.values()]
+        .flatMap(({ links }) => [...links.values()])
+        .reduce((sum, { link }) => totalsWith(sum, link.statistics()), totals),
+    kept: () => ({ items: store.list().length, octets: store.octets() }),
     ofCall: (id) => {
       const call = calls.get(id)
       return call === undefined ? null : store.of(call.traces)
     },
     fetched: (call, participant, { id, bytes }) => {
       const at = new Date(clock.now()).toISOString()
+      totals.receipts.link++
       tell('evidence_received', call, { evidence: id, bytes, participant, how: 'link', receiptAt: at })
       delivered(id, { participant, how: 'link', state: 'received', code: null, at })
     },
@@ -465,7 +495,7 @@ export function createEvidence(ports: EvidencePorts): Evidence {
         const seatLink = call.links.get(key)
         if (seatLink === undefined) continue
         call.links.delete(key)
-        seatLink.link.end('left')
+        retire(seatLink, 'left')
         settle(call)
       }
     },

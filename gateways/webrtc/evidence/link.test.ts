@@ -86,6 +86,8 @@ test('a channel that is lost: the next one goes on with the chunk that is missin
   t.is(page.shelf.files.size, 1)
   t.is(indices[0], 20, 'nothing that is there comes again')
   t.is(indices.length, 20)
+  t.is(council.link.statistics().resumes, 1)
+  t.is(page.link.statistics().resumes, 1)
 })
 
 test('a chunk that comes wrong is asked for again; one that stays wrong is refused', async (t) => {

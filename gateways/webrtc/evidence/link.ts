@@ -74,6 +74,8 @@ export interface LinkStatistics {
   readonly receivedBytes: number
   /** Handshakes, offers and chunks that had to be sent once more. */
   readonly retries: number
+  /** Times that a file which was offered anew went on with what was missing of it. */
+  readonly resumes: number
   /** Chunks whose hash was not right. */
   readonly wrongChunks: number
   /** Octets of files in both directions for each second in which a file was on its way. */
@@ -169,7 +171,7 @@ export class EvidenceLink {
   #turn: Promise<void> = Promise.resolve()
   #queuedOctets = 0
   #context: EvidenceContext | null = null
-  #counts = { sentChunks: 0, sentBytes: 0, receivedChunks: 0, receivedBytes: 0, retries: 0, wrongChunks: 0 }
+  #counts = { sentChunks: 0, sentBytes: 0, receivedChunks: 0, receivedBytes: 0, retries: 0, resumes: 0, wrongChunks: 0 }
   #busyMs = 0
   #busySince: number | null = null
 
@@ -373,6 +375,7 @@ export class EvidenceLink {
           })
           break
         case 'sendFrom':
+          if (before === 'offered' && effect.next > 0) this.#counts.resumes++
           outgoing.attempts = 0
           outgoing.acknowledged = effect.next
           this.#send(outgoing, effect.next)
@@ -578,7 +581,10 @@ export class EvidenceLink {
       if (known.offer.sha256 !== offer.sha256 || known.offer.bytes !== offer.bytes)
         this.#refuse(offer, refused('evidence.replay', 'this id stands for another file'))
       else if (known.receipt !== null) this.#say(known.receipt)
-      else this.#have(known, null)
+      else {
+        if (known.part.next() > 0) this.#counts.resumes++
+        this.#have(known, null)
+      }
       return
     }
     if (this.#refused.has(id) || this.#outgoing.has(id)) {
@@ -605,6 +611,7 @@ export class EvidenceLink {
     }
     this.#incoming.set(id, incoming)
     this.#busy()
+    if (taken.part.next() > 0) this.#counts.resumes++
     if (taken.part.next() >= chunksOf(offer.bytes)) await this.#finish(incoming)
     else this.#have(incoming, null)
   }

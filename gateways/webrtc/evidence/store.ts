@@ -31,6 +31,9 @@ export const defaultStoreLimits: StoreLimits = {
   mediaTypes: defaultMediaTypes
 }
 
+/** How a file came. */
+export const ways = ['page', 'http', 'escalation'] as const
+
 const itemSchema = z.strictObject({
   id: z.string().regex(/^[0-9a-f]{32}$/),
   trace: z.string().refine(isAcceptableTraceId),
@@ -39,7 +42,7 @@ const itemSchema = z.strictObject({
   bytes: z.number().int().min(0),
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
   by: z.string(),
-  via: z.enum(['page', 'http', 'escalation']),
+  via: z.enum(ways),
   at: z.iso.datetime()
 })
 /** One file that was shared. */
