@@ -6,6 +6,7 @@ import {
   isTraceId,
   manualClock,
   newTraceId,
+  runMachine,
   step,
   systemClock,
   type Table
@@ -51,6 +52,29 @@ test('a step without a row changes nothing and says so', (t) => {
     effects: [],
     allowed: false
   })
+})
+
+test('a machine at work takes an event that an effect fires from its next state, and tells of those without a row', (t) => {
+  type Door = 'open' | 'shut' | 'locked'
+  const table = {
+    open: { push: ['shut', () => ['slam']] },
+    shut: { turn: ['locked', () => ['click']] },
+    locked: {}
+  } satisfies Table<Door, { type: 'push' } | { type: 'turn' }, string>
+  const heard: string[] = []
+  const door = runMachine<Door, { type: 'push' } | { type: 'turn' }, string>(
+    table,
+    'open',
+    (effect) => {
+      heard.push(effect)
+      if (effect === 'slam') door.fire({ type: 'turn' })
+    },
+    (state, { type }) => heard.push(`${type} in ${state}`)
+  )
+  door.fire({ type: 'push' })
+  door.fire({ type: 'push' })
+  t.deepEqual(heard, ['slam', 'click', 'push in locked'])
+  t.is(door.state(), 'locked')
 })
 
 test('errors carry a code, and decoding errors the place', (t) => {

@@ -35,3 +35,32 @@ export function step<S extends string, E extends TypedEvent, F, C>(
   if (row === undefined) return { state, effects: [], allowed: false }
   return { state: row[0], effects: row[1]?.(event, context) ?? [], allowed: true }
 }
+
+/** A machine at work. */
+export interface Machine<S extends string, E extends TypedEvent> {
+  readonly state: () => S
+  readonly fire: (event: E) => void
+}
+
+/**
+ * Keeps the state of a machine without a context, and has its effects carried out in their order. An effect may fire events: they find the next state.
+ *
+ * @param unexpected told of an event without a row
+ */
+export function runMachine<S extends string, E extends TypedEvent, F>(
+  table: Table<S, E, F>,
+  first: NoInfer<S>,
+  perform: (effect: F) => void,
+  unexpected: (state: S, event: E) => void
+): Machine<S, E> {
+  let state: S = first
+  return {
+    state: () => state,
+    fire: (event) => {
+      const next = step(table, state, event, undefined)
+      if (!next.allowed) return unexpected(state, event)
+      state = next.state
+      for (const effect of next.effects) perform(effect)
+    }
+  }
+}

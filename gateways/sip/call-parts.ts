@@ -71,7 +71,7 @@ export const messageOf = (error: unknown): string => clip(error instanceof Error
 export const rounded = (ms: number): number => Math.round(ms * 1000) / 1000
 
 /** Counts of a leg as a record holds them; its quality has an entry of its own. */
-export const recordOfStats = (stats: LegStats | null): JsonObject | null => {
+const recordOfStats = (stats: LegStats | null): JsonObject | null => {
   if (stats === null) return null
   const { quality: _, ...counts } = stats
   return structuredClone(counts) as unknown as JsonObject
@@ -101,6 +101,19 @@ export interface CallIdentity {
   readonly isOver: () => boolean
   /** Something on our side ends the call. */
   readonly stop: (cause: EndCause, refusal: Refusal) => void
+  /** Something that the call cannot do without has failed. */
+  readonly refuse: (refusal: Refusal) => void
+}
+
+/** What `REJECTED` says of a call that did not come about. */
+export type Rejection = Pick<Refusal, 'status' | 'code' | 'reason' | 'layer' | 'security'>
+
+/** Where a call is, and what about. */
+export interface CallPlace {
+  readonly conference: string
+  readonly participant: string
+  readonly expertId: string | null
+  readonly hazard: string | null
 }
 
 /** What inbound and outbound calls have in common: their record, their place in the conference, and how they end. */
@@ -123,10 +136,14 @@ export interface CallParts {
   /** Gives the leg the answer to an offer of ours. An offer that gets no usable answer ends the call (RFC 3261 §13.2.1). */
   readonly takeAnswer: (sdp: string, agreed: () => void) => void
   readonly bye: (dialog: SipDialog, cause: EndCause) => void
-  /** Frees what the call holds, then tells the last entries. */
-  readonly finish: (bridgeEnd: 'left' | 'failed' | null, last?: (stats: LegStats | null) => void) => void
-  /** Packets that were not the participant's. */
-  readonly strangerPackets: () => number
+  /** Runs work done for the call; whatever it throws becomes the refusal. */
+  readonly attempt: (work: () => Promise<void>, code: 'guard.failed' | 'conference.failed' | 'witness.unrecorded') => void
+  /** The call is in its conference. @param dialog what the record keeps of the dialog */
+  readonly establish: (place: CallPlace, dialog: JsonObject, more?: JsonObject) => void
+  /** The call did not come about: tells so, and frees what it holds. */
+  readonly reject: (rejection: Rejection, facts: JsonObject) => void
+  /** The call is over: frees what it holds, then tells its last entries. */
+  readonly end: (cause: EndCause, durationMs: number, facts: JsonObject) => void
   /** Resolves when the leg is free, the BYE (if we sent one) is answered and every entry is settled. */
   readonly over: Promise<void>
 }
@@ -223,6 +240,33 @@ export function createCallParts(
     strangers = { packets: strangers.packets, untold: 0, toldMs: nowMs }
   }
 
+  /** Frees what the call holds, then tells the last entries. */
+  const finish = (bridgeEnd: 'left' | 'failed' | null, last?: (stats: LegStats | null) => void) => {
+    abort.abort()
+    const leaving = leg
+    if (bridgeEnd === 'left' && bridgeState !== 'IDLE') moveBridge({ type: 'leaving' })
+    const left = async (): Promise<void> => {
+      let stats: LegStats | null = null
+      try {
+        stats = (await leaving?.leave()) ?? null
+      } catch (error) {
+        log.error({ code: errorCode(error) }, 'leg did not leave cleanly')
+      }
+      if (stats !== null) tellQuality(stats)
+      if (bridgeEnd === 'failed') moveBridge({ type: 'failed' })
+      if (bridgeEnd !== null) moveBridge({ type: 'left' }, {}, last === undefined)
+      last?.(stats)
+    }
+    const settle = async (): Promise<void> => {
+      await left()
+      while (teardown.length > 0) await Promise.allSettled(teardown.splice(0))
+      await recorder.settled()
+      over.resolve()
+      listener.onOver()
+    }
+    void settle()
+  }
+
   return {
     context: {
       traceId,
@@ -284,32 +328,34 @@ export function createCallParts(
         answered.resolve()
       })
     },
-    finish: (bridgeEnd, last) => {
-      abort.abort()
-      const leaving = leg
-      if (bridgeEnd === 'left' && bridgeState !== 'IDLE') moveBridge({ type: 'leaving' })
-      const left = async (): Promise<void> => {
-        let stats: LegStats | null = null
-        try {
-          stats = (await leaving?.leave()) ?? null
-        } catch (error) {
-          log.error({ code: errorCode(error) }, 'leg did not leave cleanly')
-        }
-        if (stats !== null) tellQuality(stats)
-        if (bridgeEnd === 'failed') moveBridge({ type: 'failed' })
-        if (bridgeEnd !== null) moveBridge({ type: 'left' }, {}, last === undefined)
-        last?.(stats)
-      }
-      const settle = async (): Promise<void> => {
-        await left()
-        while (teardown.length > 0) await Promise.allSettled(teardown.splice(0))
-        await recorder.settled()
-        over.resolve()
-        listener.onOver()
-      }
-      void settle()
+    attempt: (work, code) => {
+      work().catch((error: unknown) => {
+        log.error({ code: errorCode(error), during: code }, 'call set-up failed')
+        identity.refuse(refusal(code, `failed with ${errorCode(error)}`))
+      })
     },
-    strangerPackets: () => strangers.packets,
+    establish: ({ conference, participant, expertId, hazard }, dialog, more = {}) => {
+      const codec = leg!.codec()
+      recorder.tell(components.sip, 'sip_dialog_established', { codec, ...dialog })
+      recorder.tell(components.proxy, 'CONNECTED', { conference, participant, expertId, hazard, codec, ...more })
+      moveBridge({ type: 'connected' })
+      recorder.tell(components.bridge, 'BRIDGE_ESTABLISHED', { conference, participant, codec })
+      event({ type: 'established', conference, participant, codec })
+    },
+    reject: ({ status, code, reason, layer, security }, facts) => {
+      const isLast = bridgeState === 'IDLE'
+      const payload = { status, code, reason, layer, ...facts }
+      recorder.tell(components.proxy, security ? 'SECURITY_REJECTED' : 'REJECTED', payload, isLast)
+      event({ type: 'rejected', status, code, layer, security })
+      finish(isLast ? null : 'failed')
+    },
+    end: (cause, durationMs, facts) =>
+      finish('left', (stats) => {
+        const how = { hungUpBy: cause.by, reason: cause.reason, durationMs }
+        const media = { leg: recordOfStats(stats), strangerPackets: strangers.packets }
+        recorder.tell(components.proxy, 'TERMINATED', { ...how, ...facts, ...media }, true)
+        event({ type: 'ended', by: cause.by, reason: cause.reason, durationMs, stats })
+      }),
     over: over.promise
   }
 }

@@ -1,4 +1,5 @@
-import { errorCode, type GuardDecision, newTraceId, step } from '#kernel'
+import { type GuardDecision, newTraceId, runMachine } from '#kernel'
+import { createCallDialog } from './call-dialog.ts'
 import type { CallSnapshot } from './call-events.ts'
 import { type CallEffect, type CallEvent, type CallState, callTable, type EndCause } from './call-machine.ts'
 import {
@@ -9,20 +10,16 @@ import {
   components,
   createCallParts,
   messageOf,
-  recordOfStats,
-  rounded,
-  serverCause
+  rounded
 } from './call-parts.ts'
-import type { SipDialog, SipRequest, SipResponse } from './drachtio.ts'
-import { allowedMethods, type CallInside, handleInDialog, supported } from './in-dialog.ts'
+import type { SipRequest, SipResponse } from './drachtio.ts'
+import { allowedMethods, supported } from './in-dialog.ts'
 import type { Opening } from './opening.ts'
 import { type Refusal, reasonOfStatus, refusal, refusalByGuard, refusalByMedia } from './refusal.ts'
-import { createHolding, type HoldOutcome } from './reinvite.ts'
+import type { HoldOutcome } from './reinvite.ts'
 import { readPeerSessionId } from './session-id.ts'
 import { answerSessionTimer } from './session-timer.ts'
-import { showText } from './show-text.ts'
 import { clip, readNameAddr } from './sip-headers.ts'
-import { handleTransfers } from './transfer.ts'
 
 /** One call, in either direction. */
 export interface Call {
@@ -69,42 +66,52 @@ export function takeCall(
   const receivedAt = clock.now()
   const receivedMs = clock.monotonicMs()
   const peerSessionId = readPeerSessionId(opening.peerSessionId)
-  let state: CallState = 'screening'
   let decision: GuardDecision | null = null
   let localSdp = ''
-  let dialog: SipDialog | null = null
   let answeredMs: number | null = null
   let endCause: EndCause = { by: 'application', reason: 'withdrawn' }
   let timerHeaders: Record<string, string> = {}
   let participant = ''
+  const { fire, state } = runMachine<CallState, CallEvent, CallEffect>(
+    callTable,
+    'screening',
+    (effect) => perform(effect),
+    (state, { type }) => log.debug({ state, event: type }, 'call event without a row')
+  )
   const stop = (cause: EndCause, refused: Refusal) => fire({ type: 'stopped', cause, refusal: refused })
   const parts = createCallParts(ports, settings, listener, {
     traceId,
     parentTraceId,
     callId: opening.callId,
     peerSessionId: () => peerSessionId,
-    isOver: () => state === 'ended' || state === 'withdrawing',
+    isOver: () => state() === 'ended' || state() === 'withdrawing',
+    stop,
+    refuse: (refused) => fire({ type: 'refused', refusal: refused })
+  })
+  const { recorder, event, bridge, exchange, log, sessionId, attempt } = parts
+  const dialog = createCallDialog(parts, ports, settings, {
+    isLive: () => state() === 'answered' || state() === 'established',
+    peer: 'caller',
+    acknowledged: (sdp) => {
+      if (state() !== 'answered') return false
+      fire({ type: 'acknowledged', answer: sdp })
+      return true
+    },
+    hungUp: (cause) => fire({ type: 'hungUp', cause }),
+    allow: () => request.get('Allow'),
+    transfer: () => ({
+      hazard: decision?.hazard ?? null,
+      conference: opening.dialled!.conference,
+      role: 'expert',
+      expertId: decision?.expertId ?? null,
+      parentTraceId: parentTraceId ?? traceId,
+      successor: () => {}
+    }),
     stop
   })
-  const { recorder, event, bridge, exchange, log, sessionId } = parts
   const cancelSetupTimer = clock.after(settings.setupTimeoutMs, () =>
     fire({ type: 'refused', refusal: refusal('sip.setup.timeout', `not answered within ${settings.setupTimeoutMs} ms`) })
   )
-
-  const fire = (callEvent: CallEvent) => {
-    const next = step(callTable, state, callEvent, undefined)
-    if (!next.allowed) return log.debug({ state, event: callEvent.type }, 'call event without a row')
-    state = next.state
-    for (const effect of next.effects as readonly CallEffect[]) perform(effect)
-  }
-
-  /** Runs work done for the call; whatever it throws becomes the refusal. */
-  const attempt = (work: () => Promise<void>, code: 'guard.failed' | 'conference.failed' | 'witness.unrecorded') => {
-    work().catch((error: unknown) => {
-      log.error({ code: errorCode(error), during: code }, 'call set-up failed')
-      fire({ type: 'refused', refusal: refusal(code, `failed with ${errorCode(error)}`) })
-    })
-  }
 
   const perform = (effect: CallEffect) => {
     switch (effect.type) {
@@ -130,9 +137,9 @@ export function takeCall(
       case 'refuse':
         return refuse(effect.refusal)
       case 'bye':
-        return parts.bye(dialog!, effect.cause)
+        return parts.bye(dialog.current()!, effect.cause)
       case 'lateBye':
-        return parts.bye(dialog!, endCause)
+        return parts.bye(dialog.current()!, endCause)
       case 'end':
         return end(effect.cause)
       case 'dropLeg':
@@ -180,7 +187,7 @@ export function takeCall(
     if (!opening.reliableOnly) bridge.move({ type: 'ringing' })
     const offer = opening.offer === '' ? null : opening.offer
     const onEarlyMedia = (sdp: string): void => {
-      if (state !== 'joining' || opening.reliableOnly) return
+      if (state() !== 'joining' || opening.reliableOnly) return
       response.send(183, { headers: { 'Session-ID': sessionId(), 'Content-Type': 'application/sdp' }, body: sdp })
       recorder.tell(components.sip, 'sip_183_progress', { sdpSha256: bodyHash(sdp) })
     }
@@ -206,19 +213,7 @@ export function takeCall(
         log.info({ reason: messageOf(error) }, 'answer not sent')
         fire({ type: 'notSent' })
       } else {
-        dialog = created
-        created.on('ack', acknowledged)
-        created.on('destroy', destroyed)
-        handleInDialog(created, inside)
-        handleTransfers(created, inside, ports.transfers, () => ({
-          hazard: decision?.hazard ?? null,
-          conference: opening.dialled!.conference,
-          role: 'expert',
-          expertId: decision?.expertId ?? null,
-          parentTraceId: parentTraceId ?? traceId,
-          successor: () => {},
-          handedOver: () => stop({ by: 'application', reason: 'transferred' }, refusal('call-out.stopped', 'transferred'))
-        }))
+        dialog.keep(created)
         fire({ type: 'sent' })
       }
       told.resolve()
@@ -232,99 +227,45 @@ export function takeCall(
     event({ type: 'answered', setupMs })
   }
 
-  const acknowledged = (ack: SipRequest) => {
-    if (state === 'answered') return fire({ type: 'acknowledged', answer: ack.body })
-    if (exchange.state() === 'offering') parts.takeAnswer(ack.body, () => undefined)
-  }
-
   const establish = (sdp: string) => {
     const established = () => {
-      if (state !== 'established') return
-      const codec = parts.leg()!.codec()
-      const conference = opening.dialled!.conference
+      if (state() !== 'established') return
       const { expertId, hazard } = decision!
-      recorder.tell(components.sip, 'sip_dialog_established', {
-        codec,
-        localUri: opening.toUri,
-        localTag: dialog!.sip.localTag,
-        remoteUri: opening.fromUri,
-        remoteTag: opening.fromTag,
-        remoteTarget: clip(readNameAddr(request.get('Contact'))?.uri ?? ''),
-        sdpSha256: sdp === '' ? null : bodyHash(sdp)
-      })
-      const replaces = replaced?.traceId ?? null
-      recorder.tell(components.proxy, 'CONNECTED', { conference, participant, expertId, hazard, codec, replaces })
-      bridge.move({ type: 'connected' })
-      recorder.tell(components.bridge, 'BRIDGE_ESTABLISHED', { conference, participant, codec })
-      event({ type: 'established', conference, participant, codec })
+      parts.establish(
+        { conference: opening.dialled!.conference, participant, expertId, hazard },
+        {
+          localUri: opening.toUri,
+          localTag: dialog.current()!.sip.localTag,
+          remoteUri: opening.fromUri,
+          remoteTag: opening.fromTag,
+          remoteTarget: clip(readNameAddr(request.get('Contact'))?.uri ?? ''),
+          sdpSha256: sdp === '' ? null : bodyHash(sdp)
+        },
+        { replaces: replaced?.traceId ?? null }
+      )
       replaced?.stop({ by: 'application', reason: 'replaced' }, refusal('call-out.stopped', 'replaced'))
     }
     if (exchange.state() === 'offering') parts.takeAnswer(sdp, established)
     else established()
   }
 
-  const destroyed = (bye: SipRequest, reason: string) => {
-    const ours = bye.source === 'application'
-    if (ours) recorder.tell(components.sip, 'sip_bye_sent', { by: 'sip-server', reason: clip(reason, 128) })
-    else recorder.tell(components.sip, 'sip_bye_received', { reason: clip(bye.get('Reason') ?? '', 128) })
-    fire({ type: 'hungUp', cause: ours ? serverCause(reason) : { by: 'caller', reason: 'bye' } })
-  }
-
   const refuse = (refused: Refusal) => {
     const headers = { ...refused.headers, Reason: reasonOfStatus(refused.status), 'Session-ID': sessionId() }
     if (refused.phrase === null) response.send(refused.status, { headers })
     else response.send(refused.status, refused.phrase, { headers })
-    const { status, code, reason, layer, security } = refused
-    const facts = {
-      status,
-      code,
-      reason,
-      layer,
-      expertId: decision?.expertId ?? null,
-      hazard: opening.hazard
-    }
-    recorder.tell(components.proxy, security ? 'SECURITY_REJECTED' : 'REJECTED', facts, bridge.state() === 'IDLE')
-    event({ type: 'rejected', status, code, layer, security })
     cancelSetupTimer()
-    parts.finish(bridge.state() === 'IDLE' ? null : 'failed')
+    parts.reject(refused, { expertId: decision?.expertId ?? null, hazard: opening.hazard })
   }
 
   const end = (cause: EndCause) => {
     endCause = cause
-    const endedMs = clock.monotonicMs()
-    const durationMs = answeredMs === null ? 0 : rounded(endedMs - answeredMs)
     cancelSetupTimer()
-    parts.finish('left', (stats) => {
-      const facts = {
-        hungUpBy: cause.by,
-        reason: cause.reason,
-        durationMs,
-        conference: opening.dialled?.conference ?? null,
-        expertId: decision?.expertId ?? null,
-        hazard: opening.hazard,
-        leg: recordOfStats(stats),
-        strangerPackets: parts.strangerPackets()
-      }
-      recorder.tell(components.proxy, 'TERMINATED', facts, true)
-      event({ type: 'ended', by: cause.by, reason: cause.reason, durationMs, stats })
+    parts.end(cause, answeredMs === null ? 0 : rounded(clock.monotonicMs() - answeredMs), {
+      conference: opening.dialled?.conference ?? null,
+      expertId: decision?.expertId ?? null,
+      hazard: opening.hazard
     })
   }
-
-  const inside: CallInside = {
-    isLive: () => state === 'answered' || state === 'established',
-    leg: parts.leg,
-    tell: recorder.tell,
-    event,
-    bridge: bridge.move,
-    exchange,
-    describe: parts.describe,
-    sessionId,
-    sessionTimer: settings.sessionTimer,
-    log
-  }
-
-  const holding = createHolding(inside, () => dialog, { clock, random: Math.random, ownsCallId: false })
-  void parts.over.then(holding.over)
 
   request.on('cancel', () => {
     recorder.tell(components.sip, 'sip_cancel_received', {})
@@ -374,7 +315,7 @@ export function takeCall(
       traceId,
       callId: opening.callId,
       direction: 'inbound',
-      state,
+      state: state(),
       bridge: bridge.state(),
       fromUri: opening.fromUri,
       conference: opening.dialled?.conference ?? null,
@@ -383,9 +324,9 @@ export function takeCall(
       receivedAt
     }),
     stop,
-    hold: holding.hold,
-    showText: (text) => showText(inside, dialog, request.get('Allow'), text),
-    tags: () => (dialog === null || !inside.isLive() ? null : { local: dialog.sip.localTag, remote: dialog.sip.remoteTag }),
+    hold: dialog.hold,
+    showText: dialog.showText,
+    tags: dialog.tags,
     signallingLost: () => fire({ type: 'hungUp', cause: { by: 'sip-server', reason: 'signalling-lost' } }),
     over: parts.over
   }

@@ -12,9 +12,10 @@ import {
   type IdentityVoucher,
   newTraceId,
   type RequestSigner,
-  step
+  runMachine
 } from '#kernel'
 import type { Call } from './call.ts'
+import { createCallDialog } from './call-dialog.ts'
 import type { EndCause } from './call-machine.ts'
 import { reasonOfBye } from './call-machine.ts'
 import {
@@ -25,13 +26,12 @@ import {
   components,
   createCallParts,
   messageOf,
-  recordOfStats,
-  rounded,
-  serverCause
+  type Rejection,
+  rounded
 } from './call-parts.ts'
-import type { ReceivedResponse, SentRequest, SipDialog, SipRequest, UnacknowledgedDialog } from './drachtio.ts'
-import { allowedMethods, type CallInside, handleInDialog } from './in-dialog.ts'
-import { firstCSeq, type LeftCall } from './left-dialogs.ts'
+import type { SipDialog, UnacknowledgedDialog } from './drachtio.ts'
+import { createInvitation } from './invitation.ts'
+import type { LeftCall } from './left-dialogs.ts'
 import {
   type Accepted,
   type Declined,
@@ -41,11 +41,8 @@ import {
   outgoingTable
 } from './outgoing-machine.ts'
 import { type Refusal, refusal, refusalByGuard, refusalByMedia } from './refusal.ts'
-import { createHolding } from './reinvite.ts'
 import { readPeerSessionId } from './session-id.ts'
-import { showText } from './show-text.ts'
 import { clip, readNameAddr } from './sip-headers.ts'
-import { handleTransfers } from './transfer.ts'
 
 export interface OutgoingPorts extends CallPorts {
   /** Signs with this suite's own key; null sends no signature. */
@@ -65,9 +62,6 @@ export interface OutgoingSettings extends CallSettings {
 
 /** 64·T1: after a CANCEL, the INVITE is given up without a final response. @see RFC 3261 §9.1 */
 const cancelTimeoutMs = 32_000
-/** Longest session interval that a callee may ask for, seconds. */
-const longestInterval = 7200
-const longestRetryAfterS = 86_400
 
 /** What asks for a call out is told, by the reason for which we stopped it. */
 const stopped: Readonly<Record<string, readonly [code: string, reason: string]>> = {
@@ -101,25 +95,18 @@ export function placeCall(
   blocked: Refusal | null,
   left: LeftCall | null = null
 ): OutgoingCall {
-  const { clock, server } = ports
+  const { clock } = ports
   const { callee, hazard, conference } = wish
   const traceId = newTraceId()
   const callId = left?.callId ?? `${randomUUID()}@${settings.domain}`
   const fromUri = left?.dialog.localUri ?? `sip:${settings.number ?? conference}@${settings.domain}`
   const toUri = left?.dialog.remoteUri ?? callee.uri
-  const to = left === null ? `<${toUri}>` : `<${toUri}>;tag=${left.dialog.remoteTag}`
-  const cseqBefore = left === null ? 0 : firstCSeq
+  const requestUri = left?.dialog.remoteTarget ?? callee.contact
   const startedAt = clock.now()
   const participant = `${callee.id}-${traceId.slice(0, 8)}`
 
-  let state: OutgoingState = 'screening'
   let decision: GuardDecision | null = null
   let localSdp = ''
-  let invite: SentRequest | null = null
-  let from = left === null ? `<${fromUri}>` : `<${fromUri}>;tag=${left.dialog.localTag}`
-  let cseq = cseqBefore
-  let sentMs = 0
-  let dialog: SipDialog | null = null
   let held: Extract<Accepted, { kind: 'offer' }> | null = null
   let answeredMs: number | null = null
   let peerSessionId = readPeerSessionId(undefined)
@@ -134,30 +121,66 @@ export function placeCall(
   const answered = Promise.withResolvers<CallOutAnswer>()
   const ended = Promise.withResolvers<CallOutEnd>()
 
+  const { fire, state } = runMachine<OutgoingState, OutgoingEvent, OutgoingEffect>(
+    outgoingTable,
+    'screening',
+    (effect) => perform(effect),
+    (state, { type }) => log.debug({ state, event: type }, 'call event without a row')
+  )
   const stop = (cause: EndCause, refused: Refusal) => fire({ type: 'stopped', cause, refusal: refused })
   const parts = createCallParts(ports, settings, listener, {
     traceId,
     parentTraceId: wish.parentTraceId,
     callId,
     peerSessionId: () => peerSessionId,
-    isOver: () => state === 'ended' || state === 'cancelling',
+    isOver: () => state() === 'ended' || state() === 'cancelling',
+    stop,
+    refuse: (refused) => fire({ type: 'refused', refusal: refused })
+  })
+  const { recorder, event, bridge, exchange, log, attempt } = parts
+  const dialog = createCallDialog(parts, ports, settings, {
+    isLive: () => state() === 'established',
+    peer: 'callee',
+    acknowledged: () => false,
+    hungUp: (cause) => fire({ type: 'hungUp', cause }),
+    allow: () => dialog.current()?.res.get('Allow'),
+    transfer: () => ({
+      hazard,
+      conference,
+      role: wish.role,
+      expertId: callee.id,
+      parentTraceId: wish.parentTraceId,
+      successor: (next) => {
+        successor = next
+      }
+    }),
     stop
   })
-  const { recorder, event, bridge, exchange, log, sessionId } = parts
-
-  const fire = (callEvent: OutgoingEvent) => {
-    const next = step(outgoingTable, state, callEvent, undefined)
-    if (!next.allowed) return log.debug({ state, event: callEvent.type }, 'call event without a row')
-    state = next.state
-    for (const effect of next.effects as readonly OutgoingEffect[]) perform(effect)
-  }
-
-  const attempt = (work: () => Promise<void>, code: 'guard.failed' | 'conference.failed' | 'witness.unrecorded') => {
-    work().catch((error: unknown) => {
-      log.error({ code: errorCode(error), during: code }, 'call out failed')
-      fire({ type: 'refused', refusal: refusal(code, `failed with ${errorCode(error)}`) })
-    })
-  }
+  const invitation = createInvitation(
+    {
+      ...ports,
+      ...settings,
+      callId,
+      fromUri,
+      toUri,
+      requestUri,
+      left,
+      claimedTraceId: wish.parentTraceId,
+      hazard,
+      replaces: wish.replaces,
+      sessionId: parts.sessionId
+    },
+    {
+      sent: () => fire({ type: 'sent' }),
+      progress: ({ status, tag, sdp, sessionId }) => {
+        peerSessionId = readPeerSessionId(sessionId)
+        fire({ type: 'progress', status, tag, sdp })
+      },
+      accepted: (result) => fire({ type: 'accepted', accepted: acceptedBy(result) }),
+      intervalTooSmall: (minSeconds) => fire({ type: 'intervalTooSmall', minSeconds }),
+      declined: (declined) => fire({ type: 'declined', declined })
+    }
+  )
 
   const perform = (effect: OutgoingEffect) => {
     switch (effect.type) {
@@ -243,7 +266,7 @@ export function placeCall(
       application: settings.application,
       fromUri,
       toUri,
-      requestUri: clip(left?.dialog.remoteTarget ?? callee.contact),
+      requestUri: clip(requestUri),
       takesUp: left?.traceId ?? null,
       conference,
       expertId: callee.id,
@@ -252,127 +275,26 @@ export function placeCall(
   }
 
   const sendInvite = (minSeconds: number | null) => {
-    cseq++
-    const body = wish.offer === 'late' ? '' : localSdp
-    const interval = Math.max(settings.sessionTimer.sessionExpiresSeconds, minSeconds ?? 0)
-    const signature = ports.sign?.({
-      traceId: wish.parentTraceId,
-      hazard,
-      fromUri,
-      toUri,
-      callId,
-      cseq,
-      method: 'INVITE',
-      body: Buffer.from(body, 'utf8')
-    })
-    const headers: Record<string, string> = {
-      From: from,
-      To: to,
-      'Call-ID': callId,
-      CSeq: `${cseq} INVITE`,
-      'X-IF-Trace-ID': wish.parentTraceId,
-      'X-IF-Hazard': hazard,
-      ...(signature === undefined ? {} : { 'X-IF-Signature': signature }),
-      ...(ports.vouch === null ? {} : { Identity: ports.vouch({ fromUri, toUri }) }),
-      'Session-ID': sessionId(),
-      Allow: allowedMethods,
-      Accept: 'application/sdp',
-      Supported: 'timer, 100rel',
-      'Session-Expires': `${interval};refresher=uac`,
-      'Min-SE': String(Math.max(settings.sessionTimer.minSessionExpiresSeconds, minSeconds ?? 0)),
-      ...(wish.replaces === undefined ? {} : { Replaces: wish.replaces, Require: 'replaces' }),
-      ...(body === '' ? {} : { 'Content-Type': 'application/sdp' })
-    }
-    sentMs = clock.monotonicMs()
-    if (cseq === cseqBefore + 1) {
+    if (!invitation.isSent()) {
       onProgress({ type: 'calling' })
       event({ type: 'calling', fromUri, toUri, conference, hazard, expertId: callee.id })
     }
-    server.createUAC(
-      {
-        uri: left?.dialog.remoteTarget ?? callee.contact,
-        proxy: settings.proxy,
-        ...(body === '' ? { noAck: true } : { localSdp: body }),
-        headers
-      },
-      {
-        cbRequest: (_error, request) => {
-          if (request === undefined) return
-          invite = request
-          from = request.get('From') ?? from
-          fire({ type: 'sent' })
-        },
-        cbProvisional: (response) => {
-          peerSessionId = readPeerSessionId(response.get('Session-ID'))
-          fire({
-            type: 'progress',
-            status: response.status,
-            tag: readNameAddr(response.get('To'))?.tag ?? null,
-            sdp: response.body ?? ''
-          })
+    invitation.send(wish.offer === 'late' ? '' : localSdp, minSeconds)
+  }
+
+  const acceptedBy = (result: SipDialog | UnacknowledgedDialog): Accepted =>
+    'sdp' in result
+      ? {
+          kind: 'offer',
+          sdp: result.sdp,
+          acknowledge: async (answer) => dialog.keep(await result.ack(answer)),
+          withdraw: result.destroy
         }
-      },
-      (error, result) => {
-        if (result === undefined) finalResponse(error)
-        else if ('sdp' in result) fire({ type: 'accepted', accepted: acceptedOffer(result) })
-        else {
-          watch(result)
-          fire({ type: 'accepted', accepted: { kind: 'answer', dialog: result, sdp: result.remote.sdp ?? '' } })
-        }
-      }
-    )
-  }
-
-  const finalResponse = (error: unknown) => {
-    const response = responseOf(error)
-    if (response === null) {
-      const reason = messageOf(error)
-      return fire({ type: 'declined', declined: { status: 503, reason, retryAfterMs: null, byNetwork: true } })
-    }
-    const minSeconds = Number(/^\s*(\d{1,6})/.exec(response.get('Min-SE') ?? '')?.[1] ?? 0)
-    if (response.status === 422 && cseq === cseqBefore + 1 && minSeconds > 0 && minSeconds <= longestInterval)
-      return fire({ type: 'intervalTooSmall', minSeconds })
-    fire({ type: 'declined', declined: declinedBy(response) })
-  }
-
-  const watch = (created: SipDialog) => {
-    created.on('destroy', (bye, reason) => {
-      const ours = bye.source === 'application'
-      if (ours) recorder.tell(components.sip, 'sip_bye_sent', { by: 'sip-server', reason: clip(reason, 128) })
-      else recorder.tell(components.sip, 'sip_bye_received', { reason: clip(bye.get('Reason') ?? '', 128) })
-      fire({ type: 'hungUp', cause: ours ? serverCause(reason) : { by: 'callee', reason: 'bye' } })
-    })
-    created.on('ack', (ack: SipRequest) => {
-      if (exchange.state() === 'offering') parts.takeAnswer(ack.body, () => undefined)
-    })
-    handleInDialog(created, inside)
-    handleTransfers(created, inside, ports.transfers, () => ({
-      hazard,
-      conference,
-      role: wish.role,
-      expertId: callee.id,
-      parentTraceId: wish.parentTraceId,
-      successor: (next) => {
-        successor = next
-      },
-      handedOver: () => stop({ by: 'application', reason: 'transferred' }, refusal('call-out.stopped', 'transferred'))
-    }))
-  }
-
-  const acceptedOffer = ({ sdp, ack, destroy }: UnacknowledgedDialog): Accepted => ({
-    kind: 'offer',
-    sdp,
-    acknowledge: async (answer) => {
-      const created = await ack(answer)
-      watch(created)
-      return created
-    },
-    withdraw: destroy
-  })
+      : { kind: 'answer', dialog: dialog.keep(result), sdp: result.remote.sdp ?? '' }
 
   const noteSent = () => {
     recorder.tell(components.sip, 'sip_invite_sent', {
-      cseq,
+      cseq: invitation.cseq(),
       sdpSha256: localSdp === '' ? null : bodyHash(localSdp),
       lateOffer: wish.offer === 'late',
       signed: ports.sign !== null,
@@ -405,26 +327,23 @@ export function placeCall(
   }
 
   const sendCancel = () => {
-    if (invite === null) return
+    const reason = reasonOfBye(cancelCause)
+    const isSent = invitation.cancel(reason, (error) => log.info({ reason: messageOf(error) }, 'CANCEL not sent'))
+    if (!isSent) return
+    recorder.tell(components.sip, 'sip_cancel_sent', { reason })
     cancelTimer()
     cancelTimer = clock.after(cancelTimeoutMs, () => fire({ type: 'forgotten' }))
-    const reason = reasonOfBye(cancelCause)
-    recorder.tell(components.sip, 'sip_cancel_sent', { reason })
-    invite.cancel({ headers: { Reason: reason } }, (error) => {
-      if (error) log.info({ reason: messageOf(error) }, 'CANCEL not sent')
-    })
   }
 
   const accept = (accepted: Accepted) => {
     answeredMs = clock.monotonicMs()
-    const setupMs = rounded(answeredMs - sentMs)
+    const setupMs = rounded(answeredMs - invitation.sentMs())
     recorder.tell(components.sip, 'sip_200_ok', { sdpSha256: accepted.sdp === '' ? null : bodyHash(accepted.sdp), setupMs })
     event({ type: 'answered', setupMs })
     if (accepted.kind === 'offer') held = accepted
     else {
-      dialog = accepted.dialog
-      remoteTag = dialog.sip.remoteTag
-      recorder.tell(components.sip, 'sip_ack_sent', { cseq })
+      remoteTag = accepted.dialog.sip.remoteTag
+      recorder.tell(components.sip, 'sip_ack_sent', { cseq: invitation.cseq() })
     }
     if (!wish.claim())
       return stop({ by: 'application', reason: 'answered-elsewhere' }, refusal('call-out.overtaken', 'another expert was faster'))
@@ -436,35 +355,34 @@ export function placeCall(
   const acknowledge = (sdp: string) => {
     const acknowledging = held!
     attempt(async () => {
-      dialog = await acknowledging.acknowledge(sdp)
+      const created = await acknowledging.acknowledge(sdp)
       held = null
-      remoteTag = dialog.sip.remoteTag
-      recorder.tell(components.sip, 'sip_ack_sent', { cseq, sdpSha256: bodyHash(sdp) })
-      if (state === 'ended') return parts.bye(dialog, cancelCause)
+      remoteTag = created.sip.remoteTag
+      recorder.tell(components.sip, 'sip_ack_sent', { cseq: invitation.cseq(), sdpSha256: bodyHash(sdp) })
+      if (state() === 'ended') return parts.bye(created, cancelCause)
       fire({ type: 'agreed' })
     }, 'conference.failed')
   }
 
   const establish = () => {
+    const { sip, res } = dialog.current()!
+    parts.establish(
+      { conference, participant, expertId: callee.id, hazard },
+      {
+        localUri: fromUri,
+        localTag: sip.localTag,
+        remoteUri: toUri,
+        remoteTag: clip(remoteTag, 128),
+        remoteTarget: clip(readNameAddr(res.get('Contact'))?.uri ?? '')
+      }
+    )
     const codec = parts.leg()!.codec()
-    recorder.tell(components.sip, 'sip_dialog_established', {
-      codec,
-      localUri: fromUri,
-      localTag: dialog!.sip.localTag,
-      remoteUri: toUri,
-      remoteTag: clip(remoteTag, 128),
-      remoteTarget: clip(readNameAddr(dialog!.res.get('Contact'))?.uri ?? '')
-    })
-    recorder.tell(components.proxy, 'CONNECTED', { conference, participant, expertId: callee.id, hazard, codec })
-    bridge.move({ type: 'connected' })
-    recorder.tell(components.bridge, 'BRIDGE_ESTABLISHED', { conference, participant, codec })
-    event({ type: 'established', conference, participant, codec })
-    answered.resolve({ ok: true, participant, codec, setupMs: rounded(answeredMs! - sentMs) })
+    answered.resolve({ ok: true, participant, codec, setupMs: rounded(answeredMs! - invitation.sentMs()) })
   }
 
   const withdraw = (accepted: Accepted) => {
     if (accepted.kind === 'answer') {
-      recorder.tell(components.sip, 'sip_ack_sent', { cseq })
+      recorder.tell(components.sip, 'sip_ack_sent', { cseq: invitation.cseq() })
       return parts.bye(accepted.dialog, cancelCause)
     }
     recorder.tell(components.sip, 'sip_bye_sent', { by: 'application', reason: reasonOfBye(cancelCause) })
@@ -473,36 +391,26 @@ export function placeCall(
 
   const hangUp = (cause: EndCause) => {
     cancelCause = cause
-    if (dialog !== null) return parts.bye(dialog, cause)
+    const established = dialog.current()
+    if (established !== null) return parts.bye(established, cause)
     const unacknowledged = held
     held = null
     if (unacknowledged !== null) withdraw(unacknowledged)
   }
 
-  const refuse = (refused: Refusal) => {
-    const { status, code, reason, layer, security } = refused
-    const facts = { status, code, reason, layer, expertId: callee.id, hazard, direction: 'outbound' }
-    recorder.tell(components.proxy, security ? 'SECURITY_REJECTED' : 'REJECTED', facts, bridge.state() === 'IDLE')
-    event({ type: 'rejected', status, code, layer, security })
-    answered.resolve(answerOf(refused))
-    close(bridge.state() === 'IDLE' ? null : 'failed', { by: 'application', reason: code, durationMs: 0 })
+  const notConnected = (rejection: Rejection, answer: CallOutRefusal, by: string) => {
+    cancelTimer()
+    answered.resolve(answer)
+    parts.reject(rejection, { expertId: callee.id, hazard, direction: 'outbound' })
+    void parts.over.then(() => ended.resolve({ by, reason: rejection.code, durationMs: 0 }))
   }
 
+  const refuse = (refused: Refusal) => notConnected(refused, answerOf(refused), 'application')
+
   const decline = ({ status, reason, retryAfterMs, byNetwork }: Declined) => {
-    const code = `sip.${status}`
-    const facts = { status, code, reason, layer: null, expertId: callee.id, hazard, direction: 'outbound' }
-    recorder.tell(components.proxy, 'REJECTED', facts, bridge.state() === 'IDLE')
-    event({ type: 'rejected', status, code, layer: null, security: false })
-    answered.resolve({
-      ok: false,
-      by: byNetwork ? 'network' : 'callee',
-      security: false,
-      status,
-      code,
-      reason,
-      retryAfterMs
-    })
-    close(bridge.state() === 'IDLE' ? null : 'failed', { by: byNetwork ? 'network' : 'callee', reason: code, durationMs: 0 })
+    const by = byNetwork ? 'network' : 'callee'
+    const rejection = { status, code: `sip.${status}`, reason, layer: null, security: false }
+    notConnected(rejection, { ok: false, by, retryAfterMs, ...rejection }, by)
   }
 
   const giveUp = (cause: EndCause, refused: Refusal) => {
@@ -528,21 +436,8 @@ export function placeCall(
       retryAfterMs: null
     })
     const durationMs = answeredMs === null ? 0 : rounded(clock.monotonicMs() - answeredMs)
-    const facts = {
-      hungUpBy: cause.by,
-      reason: cause.reason,
-      durationMs,
-      conference,
-      expertId: callee.id,
-      hazard,
-      direction: 'outbound',
-      strangerPackets: parts.strangerPackets()
-    }
     cancelTimer()
-    parts.finish('left', (stats) => {
-      recorder.tell(components.proxy, 'TERMINATED', { ...facts, leg: recordOfStats(stats) }, true)
-      event({ type: 'ended', by: cause.by, reason: cause.reason, durationMs, stats })
-    })
+    parts.end(cause, durationMs, { conference, expertId: callee.id, hazard, direction: 'outbound' })
     void parts.over.then(() => leave({ by: cause.by, reason: cause.reason, durationMs }))
   }
 
@@ -552,30 +447,8 @@ export function placeCall(
     else void successor.ended.then(ended.resolve)
   }
 
-  const close = (bridgeEnd: 'failed' | null, how: CallOutEnd) => {
-    cancelTimer()
-    parts.finish(bridgeEnd)
-    void parts.over.then(() => ended.resolve(how))
-  }
-
-  const inside: CallInside = {
-    isLive: () => state === 'established',
-    leg: parts.leg,
-    tell: recorder.tell,
-    event,
-    bridge: bridge.move,
-    exchange,
-    describe: parts.describe,
-    sessionId,
-    sessionTimer: settings.sessionTimer,
-    log
-  }
-
-  const holding = createHolding(inside, () => dialog, { clock, random: Math.random, ownsCallId: true })
-  void parts.over.then(holding.over)
-
   const cancelRinging = clock.after(wish.ringTimeoutMs, () => {
-    if (state !== 'established') callOut.stop('no-answer')
+    if (state() !== 'established') callOut.stop('no-answer')
   })
   void answered.promise.then(cancelRinging)
 
@@ -584,7 +457,7 @@ export function placeCall(
     callId,
     answered: answered.promise,
     ended: ended.promise,
-    hold: (on) => (successor !== null && state === 'ended' ? successor.hold(on) : holding.hold(on)),
+    hold: (on) => (successor !== null && state() === 'ended' ? successor.hold(on) : dialog.hold(on)),
     stop: (why: CallOutStop) => {
       successor?.stop(why)
       stop({ by: 'application', reason: why }, refusal('call-out.stopped', why))
@@ -598,7 +471,7 @@ export function placeCall(
     traceId,
     callOut,
     trying: () => {
-      if (tried || (state !== 'inviting' && state !== 'proceeding')) return
+      if (tried || (state() !== 'inviting' && state() !== 'proceeding')) return
       tried = true
       recorder.tell(components.sip, 'sip_100_trying', {})
       onProgress({ type: 'trying' })
@@ -607,7 +480,7 @@ export function placeCall(
       traceId,
       callId,
       direction: 'outbound',
-      state,
+      state: state(),
       bridge: bridge.state(),
       fromUri,
       conference,
@@ -616,9 +489,9 @@ export function placeCall(
       receivedAt: startedAt
     }),
     stop,
-    hold: holding.hold,
-    showText: (text) => showText(inside, dialog, dialog?.res.get('Allow'), text),
-    tags: () => (dialog === null || !inside.isLive() ? null : { local: dialog.sip.localTag, remote: remoteTag }),
+    hold: dialog.hold,
+    showText: dialog.showText,
+    tags: dialog.tags,
     signallingLost: () => fire({ type: 'hungUp', cause: { by: 'sip-server', reason: 'signalling-lost' } }),
     over: parts.over
   }
@@ -639,20 +512,4 @@ function answerOf({ code, reason, layer, security }: Refusal): CallOutRefusal {
   const by =
     layer === 'witness' ? 'witness' : layer !== null ? 'guard' : /^(?:sip|call-out)\./.test(code) ? 'limit' : 'conference'
   return { ok: false, by, security, status: null, code, reason, retryAfterMs: null }
-}
-
-function responseOf(error: unknown): ReceivedResponse | null {
-  if (!(error instanceof Error) || !('res' in error)) return null
-  return error.res as ReceivedResponse
-}
-
-/** @see RFC 3261 §20.33 for Retry-After */
-function declinedBy(response: ReceivedResponse): Declined {
-  const seconds = Number(/^\s*(\d{1,9})/.exec(response.get('Retry-After') ?? '')?.[1] ?? Number.NaN)
-  return {
-    status: response.status,
-    reason: clip(response.reason ?? '', 128),
-    retryAfterMs: Number.isNaN(seconds) ? null : Math.min(seconds, longestRetryAfterS) * 1000,
-    byNetwork: response.source_address === '' || response.status === 408
-  }
 }

@@ -1,0 +1,85 @@
+import type { EndCause } from './call-machine.ts'
+import { type CallParts, type CallPorts, type CallSettings, components, serverCause } from './call-parts.ts'
+import type { SipDialog, SipRequest } from './drachtio.ts'
+import { type CallInside, handleInDialog } from './in-dialog.ts'
+import { type Refusal, refusal } from './refusal.ts'
+import { createHolding, type HoldOutcome } from './reinvite.ts'
+import { showText } from './show-text.ts'
+import { clip } from './sip-headers.ts'
+import { handleTransfers, type TransferContext } from './transfer.ts'
+
+export interface CallDialogOptions {
+  /** There is a dialog, and it is not about to end. */
+  readonly isLive: () => boolean
+  readonly peer: 'caller' | 'callee'
+  /** An ACK came; false where it is not that of the INVITE that made the dialog. */
+  readonly acknowledged: (sdp: string) => boolean
+  /** The dialog is over; no BYE of ours is due. */
+  readonly hungUp: (cause: EndCause) => void
+  /** What the peer says it takes. */
+  readonly allow: () => string | undefined
+  readonly transfer: () => Omit<TransferContext, 'handedOver'>
+  readonly stop: (cause: EndCause, refusal: Refusal) => void
+}
+
+/** The dialog of a call in either direction: what comes inside it, holds, transfers, and its end. */
+export interface CallDialog {
+  /** From now on it is the dialog of the call. */
+  readonly keep: (created: SipDialog) => SipDialog
+  /** Null before there is one. */
+  readonly current: () => SipDialog | null
+  readonly hold: (on: boolean) => Promise<HoldOutcome>
+  readonly showText: (text: string) => Promise<boolean | null>
+  readonly tags: () => { readonly local: string; readonly remote: string } | null
+}
+
+export function createCallDialog(
+  parts: CallParts,
+  { clock, transfers }: Pick<CallPorts, 'clock' | 'transfers'>,
+  { sessionTimer }: Pick<CallSettings, 'sessionTimer'>,
+  { isLive, peer, acknowledged, hungUp, allow, transfer, stop }: CallDialogOptions
+): CallDialog {
+  const { recorder, exchange } = parts
+  let dialog: SipDialog | null = null
+  const inside: CallInside = {
+    isLive,
+    leg: parts.leg,
+    tell: recorder.tell,
+    event: parts.event,
+    bridge: parts.bridge.move,
+    exchange,
+    describe: parts.describe,
+    sessionId: parts.sessionId,
+    sessionTimer,
+    log: parts.log
+  }
+  const holding = createHolding(inside, () => dialog, { clock, random: Math.random, ownsCallId: peer === 'callee' })
+  void parts.over.then(holding.over)
+
+  const destroyed = (bye: SipRequest, reason: string) => {
+    const ours = bye.source === 'application'
+    if (ours) recorder.tell(components.sip, 'sip_bye_sent', { by: 'sip-server', reason: clip(reason, 128) })
+    else recorder.tell(components.sip, 'sip_bye_received', { reason: clip(bye.get('Reason') ?? '', 128) })
+    hungUp(ours ? serverCause(reason) : { by: peer, reason: 'bye' })
+  }
+
+  return {
+    keep: (created) => {
+      dialog = created
+      created.on('ack', ({ body }) => {
+        if (!acknowledged(body) && exchange.state() === 'offering') parts.takeAnswer(body, () => undefined)
+      })
+      created.on('destroy', destroyed)
+      handleInDialog(created, inside)
+      handleTransfers(created, inside, transfers, () => ({
+        ...transfer(),
+        handedOver: () => stop({ by: 'application', reason: 'transferred' }, refusal('call-out.stopped', 'transferred'))
+      }))
+      return created
+    },
+    current: () => dialog,
+    hold: holding.hold,
+    showText: (text) => showText(inside, dialog, allow(), text),
+    tags: () => (dialog === null || !isLive() ? null : { local: dialog.sip.localTag, remote: dialog.sip.remoteTag })
+  }
+}

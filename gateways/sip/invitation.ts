@@ -1,0 +1,164 @@
+import type { Clock, IdentityVoucher, RequestSigner } from '#kernel'
+import type { ReceivedResponse, SentRequest, SipDialog, SipServerConnection, UnacknowledgedDialog } from './drachtio.ts'
+import { allowedMethods } from './in-dialog.ts'
+import { firstCSeq, type LeftCall } from './left-dialogs.ts'
+import type { Declined } from './outgoing-machine.ts'
+import type { SessionTimerConfig } from './session-timer.ts'
+import { clip, readNameAddr } from './sip-headers.ts'
+
+/** Longest session interval that a callee may ask for, seconds. */
+const longestInterval = 7200
+const longestRetryAfterS = 86_400
+
+export interface InvitationOptions {
+  readonly server: SipServerConnection
+  readonly clock: Clock
+  /** Signs with this suite's own key; null sends no signature. */
+  readonly sign: RequestSigner | null
+  /** Vouches for who calls; null sends no Identity. */
+  readonly vouch: IdentityVoucher | null
+  /** Next hop. */
+  readonly proxy: string
+  readonly sessionTimer: SessionTimerConfig
+  readonly callId: string
+  readonly fromUri: string
+  readonly toUri: string
+  readonly requestUri: string
+  /** The call of an earlier run in whose dialog it goes. */
+  readonly left: LeftCall | null
+  /** Stand in X-IF-Trace-ID and X-IF-Hazard. */
+  readonly claimedTraceId: string
+  readonly hazard: string
+  /** Value of Replaces. */
+  readonly replaces: string | undefined
+  readonly sessionId: () => string
+}
+
+/** What becomes of an INVITE. */
+export interface InvitationListener {
+  readonly sent: () => void
+  readonly progress: (response: {
+    readonly status: number
+    readonly tag: string | null
+    readonly sdp: string
+    readonly sessionId: string | undefined
+  }) => void
+  readonly accepted: (dialog: SipDialog | UnacknowledgedDialog) => void
+  /** 422: it may go once more with this interval (RFC 4028 §7.3). */
+  readonly intervalTooSmall: (minSeconds: number) => void
+  readonly declined: (how: Declined) => void
+}
+
+/** The INVITE of a call out. */
+export interface Invitation {
+  /** Sends it, signed anew each time. @param sdp empty for a late offer */
+  readonly send: (sdp: string, minSeconds: number | null) => void
+  /** @returns false while the INVITE is not out: there is nothing to cancel. */
+  readonly cancel: (reason: string, problem: (error: unknown) => void) => boolean
+  readonly cseq: () => number
+  /** It has gone out, or is about to. */
+  readonly isSent: () => boolean
+  /** Of the last that went out, monotonic clock. */
+  readonly sentMs: () => number
+}
+
+export function createInvitation(options: InvitationOptions, listener: InvitationListener): Invitation {
+  const { server, clock, sign, vouch, sessionTimer, callId, fromUri, toUri, left, claimedTraceId, hazard, replaces } = options
+  const cseqBefore = left === null ? 0 : firstCSeq
+  const to = left === null ? `<${toUri}>` : `<${toUri}>;tag=${left.dialog.remoteTag}`
+  let from = left === null ? `<${fromUri}>` : `<${fromUri}>;tag=${left.dialog.localTag}`
+  let cseq = cseqBefore
+  let sentMs = 0
+  let sent: SentRequest | null = null
+
+  const headersFor = (sdp: string, minSeconds: number): Record<string, string> => {
+    const body = Buffer.from(sdp, 'utf8')
+    const signature = sign?.({ traceId: claimedTraceId, hazard, fromUri, toUri, callId, cseq, method: 'INVITE', body })
+    return {
+      From: from,
+      To: to,
+      'Call-ID': callId,
+      CSeq: `${cseq} INVITE`,
+      'X-IF-Trace-ID': claimedTraceId,
+      'X-IF-Hazard': hazard,
+      ...(signature === undefined ? {} : { 'X-IF-Signature': signature }),
+      ...(vouch === null ? {} : { Identity: vouch({ fromUri, toUri }) }),
+      'Session-ID': options.sessionId(),
+      Allow: allowedMethods,
+      Accept: 'application/sdp',
+      Supported: 'timer, 100rel',
+      'Session-Expires': `${Math.max(sessionTimer.sessionExpiresSeconds, minSeconds)};refresher=uac`,
+      'Min-SE': String(Math.max(sessionTimer.minSessionExpiresSeconds, minSeconds)),
+      ...(replaces === undefined ? {} : { Replaces: replaces, Require: 'replaces' }),
+      ...(sdp === '' ? {} : { 'Content-Type': 'application/sdp' })
+    }
+  }
+
+  const refused = (error: unknown) => {
+    const response = responseOf(error)
+    if (response === null) {
+      const reason = clip(error instanceof Error ? error.message : String(error), 200)
+      return listener.declined({ status: 503, reason, retryAfterMs: null, byNetwork: true })
+    }
+    const minSeconds = Number(/^\s*(\d{1,6})/.exec(response.get('Min-SE') ?? '')?.[1] ?? 0)
+    if (response.status === 422 && cseq === cseqBefore + 1 && minSeconds > 0 && minSeconds <= longestInterval)
+      return listener.intervalTooSmall(minSeconds)
+    listener.declined(declinedBy(response))
+  }
+
+  return {
+    send: (sdp, minSeconds) => {
+      cseq++
+      sentMs = clock.monotonicMs()
+      server.createUAC(
+        {
+          uri: options.requestUri,
+          proxy: options.proxy,
+          ...(sdp === '' ? { noAck: true } : { localSdp: sdp }),
+          headers: headersFor(sdp, minSeconds ?? 0)
+        },
+        {
+          cbRequest: (_error, request) => {
+            if (request === undefined) return
+            sent = request
+            from = request.get('From') ?? from
+            listener.sent()
+          },
+          cbProvisional: (response) =>
+            listener.progress({
+              status: response.status,
+              tag: readNameAddr(response.get('To'))?.tag ?? null,
+              sdp: response.body ?? '',
+              sessionId: response.get('Session-ID')
+            })
+        },
+        (error, result) => (result === undefined ? refused(error) : listener.accepted(result))
+      )
+    },
+    cancel: (reason, problem) => {
+      sent?.cancel({ headers: { Reason: reason } }, (error) => {
+        if (error) problem(error)
+      })
+      return sent !== null
+    },
+    cseq: () => cseq,
+    isSent: () => cseq > cseqBefore,
+    sentMs: () => sentMs
+  }
+}
+
+function responseOf(error: unknown): ReceivedResponse | null {
+  if (!(error instanceof Error) || !('res' in error)) return null
+  return error.res as ReceivedResponse
+}
+
+/** @see RFC 3261 §20.33 for Retry-After */
+function declinedBy(response: ReceivedResponse): Declined {
+  const seconds = Number(/^\s*(\d{1,9})/.exec(response.get('Retry-After') ?? '')?.[1] ?? Number.NaN)
+  return {
+    status: response.status,
+    reason: clip(response.reason ?? '', 128),
+    retryAfterMs: Number.isNaN(seconds) ? null : Math.min(seconds, longestRetryAfterS) * 1000,
+    byNetwork: response.source_address === '' || response.status === 408
+  }
+}
