@@ -1,7 +1,7 @@
 /**
  * How fast a ledger takes entries: durable, chained, in the tree and under a signed checkpoint before they are acknowledged.
  */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -276,5 +276,34 @@ export async function benchLatency(seconds = 5): Promise<number[]> {
   } finally {
     await ledger?.close()
     await end()
+  }
+}
+
+/** What 20,000 entries a second are when one durable write follows the other and takes 2 ms. */
+const syncedOctets = 40 * 400
+/** Writes go over the same octets again, as those of a write-ahead log of constant length. */
+const syncedFileOctets = 256 * syncedOctets
+
+/** What the disk itself takes to write and sync as much as a commit, one after another, milliseconds each: below that no acknowledgement can be. */
+export function benchSync(seconds = 2): number[] {
+  const dir = mkdtempSync(join(tmpdir(), 'bench-ledger-'))
+  const file = openSync(join(dir, 'synced'), 'w')
+  try {
+    const octets = Buffer.alloc(syncedOctets, 'x')
+    for (let at = 0; at < syncedFileOctets; at += syncedOctets) writeSync(file, octets, 0, syncedOctets, at)
+    fdatasyncSync(file)
+    const taken: number[] = []
+    const end = performance.now() + seconds * 1000
+    for (let at = 0, now = performance.now(); now < end; at = (at + syncedOctets) % syncedFileOctets) {
+      writeSync(file, octets, 0, syncedOctets, at)
+      fdatasyncSync(file)
+      const before = now
+      now = performance.now()
+      taken.push(now - before)
+    }
+    return taken
+  } finally {
+    closeSync(file)
+    rmSync(dir, { recursive: true, force: true })
   }
 }
