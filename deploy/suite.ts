@@ -20,10 +20,11 @@ import { createMediaPlane, createStages, type MediaPlane, type Recorder, type Re
 import { type CallSnapshot, type SipApplicationStats, startSipApplication } from '#sip'
 import { callBridges } from './call-bridges.ts'
 import { callBridgeMetrics } from './call-bridges-metrics.ts'
+import type { CallBridgesAccess } from './call-bridges-routes.ts'
 import { resolveSuiteConfig, type SuiteConfig, type SuiteSettings } from './config.ts'
 import { newControlToken, removeControl, writeControl } from './control.ts'
 import { type DataLayout, layoutOf } from './data.ts'
-import { bridgedCalls, type CallBridgesView, type DialInBridges, dialInBridges } from './dial-in-bridges.ts'
+import { bridgedCalls, type DialInBridges, dialInBridges, retryBridge } from './dial-in-bridges.ts'
 import { type EmbeddedEdge, startEmbeddedEdge } from './edge.ts'
 import { calleeByUri, callsOverTls, directoryOf, escalateSettings, ownSigner, voucher } from './escalation.ts'
 import { type Part, parts, type SuiteEvent } from './events.ts'
@@ -250,7 +251,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
             calls: () => callsNow(),
             escalator: () => escalator,
             recorder: () => recording,
-            bridged
+            bridges: { list: bridged, retry: (...wanted) => retryBridge(escalator, dialIns, ...wanted) }
           },
           [mediaFigures.registry, bridgeFigures.registry, await pluginsMetrics(() => plugins)]
         )
@@ -366,6 +367,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
           clock,
           sign,
           ...(vouch === null ? {} : { vouch }),
+          ...(browsers === null ? {} : { describesFirst: browsers.isInBrowser }),
           ...(config.escalation.transfer === 'never'
             ? {}
             : { transferTo: (uri) => calleeByUri(guard.registry(), uri, callsOverTls(config)) }),
@@ -608,7 +610,7 @@ interface RunningParts {
   readonly calls: () => readonly CallSnapshot[]
   readonly escalator: () => Escalator | null
   readonly recorder: () => Recorder | null
-  readonly bridged: () => readonly CallBridgesView[]
+  readonly bridges: CallBridgesAccess
 }
 
 async function serve(
@@ -617,7 +619,7 @@ async function serve(
   { ledger, witness }: { readonly ledger: Ledger; readonly witness: LocalWitness },
   clock: Clock,
   log: Log,
-  { h323, webrtc, ndi, calls, escalator, recorder, bridged }: RunningParts,
+  { h323, webrtc, ndi, calls, escalator, recorder, bridges }: RunningParts,
   registries: readonly Registry[]
 ): Promise<LedgerService | null> {
   if (!(service.enabled ?? profile === 'development')) return null
@@ -662,7 +664,7 @@ async function serve(
     routes: [
       ...h323Routes(h323),
       ...escalationRoutes(escalator, clock),
-      ...callBridgesRoutes(bridged),
+      ...callBridgesRoutes(bridges),
       ...recordingRoutes(recorder),
       ...webRtcRoutes(webrtc, conferences),
       ...evidenceRoutes(() => webrtc()?.evidence ?? null),

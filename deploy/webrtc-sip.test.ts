@@ -4,11 +4,11 @@ import type { AddressInfo } from 'node:net'
 import test, { type ExecutionContext } from 'ava'
 import { build } from 'esbuild'
 import type { Page } from 'playwright-core'
-import type { SuiteSettings } from '#suite'
+import { readCredentials, type SuiteSettings } from '#suite'
 import { ifctl } from '../cli/testing/run.ts'
 import { executablePath, heardBy, openBrowser, pageOf } from './testing/browser.ts'
 import { hears } from './testing/h323.ts'
-import { runSuite, tone, until } from './testing/harness.ts'
+import { folderWithExpert, runSuite, tone, until } from './testing/harness.ts'
 
 const withBrowser = executablePath === undefined ? test.skip : test
 
@@ -71,6 +71,83 @@ const dial = (page: Page, { url, sip }: Seat, target: string): Promise<string> =
       window.call.on('ended', ({ cause, originator }) => window.events.push(originator + ' ' + cause))
     })
   })()`)
+
+/** Registers, and answers whoever calls. @returns what became of the registration: `registered`, or the cause of its failure */
+const register = (page: Page, url: string, { uri, user, password }: Record<'uri' | 'user' | 'password', string>) =>
+  page.evaluate<string>(`(async () => {
+    const stream = await navigator.mediaDevices.getUserMedia({ audio: true })
+    window.events = []
+    window.agent = new JsSIP.UA({
+      sockets: [new JsSIP.WebSocketInterface(${JSON.stringify(url)})],
+      uri: ${JSON.stringify(uri)},
+      authorization_user: ${JSON.stringify(user)},
+      password: ${JSON.stringify(password)},
+      register_expires: 300
+    })
+    window.agent.on('newRTCSession', ({ session, request }) => {
+      window.events.push('rings ' + (request.body ? 'with' : 'without') + ' offer')
+      session.on('peerconnection', ({ peerconnection }) => {
+        peerconnection.ontrack = ({ track }) => {
+          document.getElementById('sound').srcObject = new MediaStream([track])
+        }
+      })
+      session.on('ended', ({ cause, originator }) => window.events.push(originator + ' ' + cause))
+      session.answer({ mediaStream: stream, pcConfig: { iceServers: [] } })
+    })
+    return new Promise((resolve) => {
+      setTimeout(() => resolve('no answer'), 20_000)
+      window.agent.on('registered', () => resolve('registered'))
+      window.agent.on('registrationFailed', ({ cause }) => resolve(cause))
+      window.agent.start()
+    })
+  })()`)
+
+withBrowser('an expert’s SIP phone in a browser registers, and is called over the WebSocket that it keeps', async (t) => {
+  const data = await folderWithExpert(t, 'registered', { host: '127.0.0.1', guardians: ['guardian-1'] })
+  const origin = await softphonePage(t)
+  const { suite, phone, rtp, entriesOf, verify } = await runSuite(t, {
+    data,
+    escalation: { tls: 'required' },
+    webrtc: { enabled: true, port: 0, maxBrowsers: 10, sip: { port: 0, origins: [origin] } }
+  })
+  const sound = await rtp({ says: tone(1000) })
+  const guardian = await (await phone('guardian-1')).invite({ to: 'council', sdp: sound.sdp() })
+  sound.talkTo(guardian.response.body)
+  const escalate = async () => {
+    const message = { performative: 'escalate', sender: 'test', payload: { hazard: 'safety' } } as const
+    const { escalation } = await suite.escalator.escalate(message, { by: 'test' })
+    return { id: escalation.id, result: suite.escalator.result(escalation.id) }
+  }
+  const { users } = await readCredentials(suite.data.credentials)
+  const account = { uri: 'sip:expert-safety@127.0.0.1', user: 'expert-safety', password: users['expert-safety']!.password! }
+  const seat = { id: 'guardian-1', conference: 'council', kind: 'person', mayVote: false, hazard: null } as const
+  const { url } = (await suite.inside.webrtc!.invite(seat))!.sip!
+  const { page, problems } = await pageOf(await openBrowser(t, 440), origin)
+  t.is(await register(page, url, account), 'registered')
+  await until(() => entriesOf('sip_registered').length === 1, 10_000, 'the record has it')
+  t.like(entriesOf('sip_registered')[0]!.payload, { user: 'expert-safety', transport: 'wss' })
+
+  const { id, result } = await escalate()
+  t.like(await result, { result: { status: 'connected' } })
+  t.deepEqual(await page.evaluate('window.events'), ['rings without offer'])
+  await until(async () => (await heardBy(page, 1000)) > -45, 15_000, 'the expert hears the Guardian')
+  await until(() => hears(sound, 440), 15_000, 'the Guardian hears the expert')
+  t.like(entriesOf('sip_invite_sent').at(-1)!.payload, { lateOffer: true })
+  t.like(entriesOf('webrtc_connection_started').at(-1)!.payload, { by: 'sip', conference: 'council' })
+  suite.escalator.cancel(id, 'test')
+  await suite.escalator.ended(id)
+  await until(async () => (await page.evaluate<string[]>('window.events')).includes('remote Terminated'), 10_000, 'it is hung up')
+
+  await page.close()
+  await until(
+    async () => (await (await escalate()).result)?.result?.status === 'failed',
+    10_000,
+    'a page that is closed is called no more'
+  )
+  await guardian.bye()
+  t.deepEqual(problems, [])
+  t.is((await verify()).verdict, 'valid')
+})
 
 withBrowser('a SIP phone in a browser and a telephone hear each other, and every layer was met', async (t) => {
   const origin = await softphonePage(t)

@@ -23,6 +23,7 @@ import { digestSecret } from './credentials.ts'
 export interface SeatsAtEdge {
   readonly addSeat: (seat: EdgeSeat) => Promise<void>
   readonly removeSeat: (user: string) => Promise<void>
+  readonly isInBrowser: (address: string) => Promise<boolean>
 }
 
 /** What a SIP phone in a browser needs to call with the credentials of a seat. */
@@ -48,6 +49,8 @@ export interface SipOverWebSocket {
   }) => Promise<SipSeat | null>
   /** Ends the calls of a seat, and lets nobody call by it. */
   readonly take: (seat: string) => Promise<void>
+  /** Whether a phone that has registered under this URI is in a browser, and wants a browser's session description. */
+  readonly isInBrowser: (uri: string) => Promise<boolean>
   /** Decides as the guard does, and remembers by which seat a call was made. */
   readonly guard: Guard
   /** Browsers are joined in rooms, all others where they always are. */
@@ -124,6 +127,14 @@ export function sipOverWebSocket(ports: SipOverWebSocketPorts): SipOverWebSocket
       return { url: edge.url, uri, user, realm }
     },
     take,
+    isInBrowser: async (uri) => {
+      try {
+        return (await edge?.seats.isInBrowser(uri.replace(/^sips?:/i, ''))) ?? false
+      } catch (error) {
+        log.warn({ code: errorCode(error) }, 'the edge does not say where a phone has registered')
+        return false
+      }
+    },
     guard: {
       decide: async (context, request) => {
         const decision = await guard.decide(context, request)

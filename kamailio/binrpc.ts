@@ -85,10 +85,14 @@ function decodeRecord(data: Buffer, cursor: { at: number }, depth: number): RpcV
   let length = (first >> 4) & 7
   if ((first & 0x80) !== 0) {
     if (length === 0 && (type === types.structure || type === types.array)) return end
-    if (length === 0 || length > 4 || cursor.at + length > data.length) throw malformed('a length that does not fit')
-    const size = data.readUIntBE(cursor.at, length)
-    cursor.at += length
-    length = size
+    // a negative double has 8 octets here, one more than fits: the length runs into the bit before it
+    if (length === 0 && type === types.double) length = 8
+    else {
+      if (length === 0 || length > 4 || cursor.at + length > data.length) throw malformed('a length that does not fit')
+      const size = data.readUIntBE(cursor.at, length)
+      cursor.at += length
+      length = size
+    }
   }
   if (type === types.structure) return decodeStructure(data, cursor, depth)
   if (type === types.array) return decodeArray(data, cursor, depth)

@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { type Clock, InfraFabricError, type Log } from '#kernel'
 import { openAccounting } from './accounting.ts'
-import { callRpc } from './binrpc.ts'
+import { callRpc, type RpcValue } from './binrpc.ts'
 import { type CertificateCheck, checkCertificate } from './certificates.ts'
 import type { EdgeConfig, EdgeCredential, EdgeSeat } from './config.ts'
 import { hasThreadsMode, renderEdge, rpcSocket } from './render.ts'
@@ -76,13 +76,15 @@ export interface Edge {
   readonly addSeat: (seat: EdgeSeat) => Promise<void>
   /** @param user of the seat; one that there is not is no mistake */
   readonly removeSeat: (user: string) => Promise<void>
+  /** Whether a phone of this address of record, without scheme, is reached over a WebSocket: it wants a browser's session description. */
+  readonly isInBrowser: (address: string) => Promise<boolean>
   /**
    * Reads authorities and revocations again for new connections, and refuses these certificates on open ones. What was revoked stays so for the life of
    * the edge.
    */
   readonly reloadRevocations: (revoked: readonly string[]) => Promise<void>
-  /** Any RPC of Kamailio, e.g. `dispatcher.list`. @throws {InfraFabricError} `edge.rpc.failed`, `edge.rpc.timeout` */
-  readonly rpc: (method: string, params?: readonly (string | number)[]) => Promise<unknown>
+  /** Any RPC of Kamailio, e.g. `dispatcher.list`. @throws {InfraFabricError} `edge.rpc.refused`, `edge.rpc.unreachable`, `edge.rpc.timeout` */
+  readonly rpc: (method: string, params?: readonly (string | number)[]) => Promise<RpcValue>
   /** Ends every process of the edge. Idempotent. */
   readonly stop: () => Promise<void>
 }
@@ -319,7 +321,7 @@ export async function startEdge(config: EdgeConfig, { log, clock, onState }: Edg
       }
       for (const address of registering.keys()) {
         await rpc('htable.delete', ['registers', address])
-        await rpc('ul.rm', ['location', `sip:${address}`]).catch(() => undefined)
+        await rpc('ul.rm', ['location', address]).catch(() => undefined)
       }
     },
     addSeat: async (seat) => {
@@ -331,6 +333,15 @@ export async function startEdge(config: EdgeConfig, { log, clock, onState }: Edg
       if (!seats.delete(user) || child === null) return
       // first what it proves itself with
       for (const table of ['sha256', 'md5', 'seat']) await rpc('htable.delete', [table, user])
+    },
+    isInBrowser: async (address) => {
+      try {
+        return hasWebSocket(await rpc('ul.lookup', ['location', address.toLowerCase()]))
+      } catch (error) {
+        // nobody has registered
+        if (error instanceof InfraFabricError && error.code === 'edge.rpc.refused') return false
+        throw error
+      }
     },
     reloadRevocations: async (next) => {
       renderEdge({ ...config, tls: { ...config.tls, revoked: next } })
@@ -344,6 +355,12 @@ export async function startEdge(config: EdgeConfig, { log, clock, onState }: Edg
     stop
   }
 }
+
+/** @param found what `ul.lookup` says: of each phone its Address and, in Received, the far end of its connection, `sip:127.0.0.1:5099;transport=ws` */
+const hasWebSocket = (found: RpcValue): boolean =>
+  typeof found === 'string'
+    ? /;transport=wss?\b/i.test(found)
+    : !Buffer.isBuffer(found) && typeof found === 'object' && Object.values(found).some(hasWebSocket)
 
 /** Resolves when the RPC answers and every worker has begun. */
 async function ready(clock: Clock, rpc: Edge['rpc']): Promise<void> {

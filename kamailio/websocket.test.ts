@@ -105,6 +105,63 @@ test('a browser calls by digest, and is reached over its WebSocket in the dialog
   t.is(received.get('Call-ID'), invite.get('Call-ID'))
 })
 
+test('a SIP phone in a browser registers, and is called over its WebSocket; a seat does not register', async (t) => {
+  const address = 'expert-safety@edge.test'
+  const { app, edge, port, config } = await webRig(t, () => ({
+    credentials: [{ ...credential('expert-safety'), registers: address }]
+  }))
+  const seat = credential('expert-safety~Ab_d-0123456', 'a-token')
+  await edge.addSeat({ user: seat.user, of: 'expert-safety', ha1Md5: seat.ha1Md5, ha1Sha256: seat.ha1Sha256 })
+  const phone = await webPhone(t, port)
+  const contact = '<sip:k3j4@df7jal23ls0d.invalid;transport=ws>'
+  const register = async (user: string, password: string, expires: number) => {
+    const request = (cseq: number, more: readonly string[]) =>
+      phone.ask({
+        method: 'REGISTER',
+        to: 'expert-safety',
+        requestUri: 'sip:edge.test',
+        callId: `register-${user}-${expires}`,
+        cseq,
+        headers: [`Contact: ${contact}`, `Expires: ${expires}`, ...more]
+      })
+    const challenge = await request(1, [])
+    t.true(challenge.startLine.startsWith('SIP/2.0 401'), challenge.startLine)
+    const nonce = /nonce="([^"]+)"/.exec(challenge.all('WWW-Authenticate').join())![1]!
+    const digest = (text: string) => hash('md5', text)
+    const response = digest(
+      `${digest(`${user}:${realm}:${password}`)}:${nonce}:00000001:cn:auth:${digest('REGISTER:sip:edge.test')}`
+    )
+    const line = `Digest username="${user}", realm="${realm}", nonce="${nonce}", uri="sip:edge.test", response="${response}", algorithm=MD5, cnonce="cn", qop=auth, nc=00000001`
+    return (await request(2, [`Authorization: ${line}`])).startLine
+  }
+  t.is(await register(seat.user, 'a-token', 600), 'SIP/2.0 403 Forbidden')
+  t.like(await app.report(), { code: 'edge.register.not-yours' })
+  t.false(await edge.isInBrowser(address))
+  t.is(await register('expert-safety', 'secret', 600), 'SIP/2.0 200 OK')
+  t.like(await app.report(), { code: 'edge.register.bound', user: 'expert-safety', transport: 'wss' })
+  t.true(await edge.isInBrowser(address))
+  const uri = `sip:${address};transport=tls`
+  const invite = [
+    `INVITE ${uri} SIP/2.0`,
+    `Via: SIP/2.0/UDP 127.0.0.1:${app.port};branch=z9hG4bKout`,
+    'Max-Forwards: 70',
+    'From: <sip:council@council.test>;tag=council',
+    `To: <sip:${address}>`,
+    'Call-ID: out',
+    'CSeq: 1 INVITE',
+    `Contact: <sip:127.0.0.1:${app.port}>`,
+    'Content-Length: 0\r\n\r\n'
+  ].join('\r\n')
+  app.send(invite, config.inside.port)
+  const rung = await phone.inbox.next(({ startLine }) => startLine.startsWith('INVITE'))
+  t.is(rung.startLine, 'INVITE sip:k3j4@df7jal23ls0d.invalid;transport=ws SIP/2.0')
+  phone.send(reply(rung, 486, 'Busy Here'))
+  const busy = await app.inbox.next(({ startLine, get }) => /^SIP\/2\.0 [2-6]/.test(startLine) && get('Call-ID') === 'out')
+  t.is(busy.startLine, 'SIP/2.0 486 Busy Here')
+  t.is(await register('expert-safety', 'secret', 0), 'SIP/2.0 200 OK')
+  t.false(await edge.isInBrowser(address))
+})
+
 test('the holder of a seat calls as its party, until the seat is taken back', async (t) => {
   const { app, edge, port } = await webRig(t)
   app.answer = answering(() => app.port)

@@ -62,6 +62,8 @@ export interface SipApplicationPorts {
   readonly sign?: RequestSigner
   /** Vouches for who calls (STIR). Left out: calls out carry no Identity. */
   readonly vouch?: IdentityVoucher
+  /** Whether who is called under a URI must describe the session first: a SIP phone in a browser. Left out: nobody must. */
+  readonly describesFirst?: (uri: string) => Promise<boolean>
   /** Whether a name that is no conference can be joined like one: a terminal behind another gateway. Where any conference may be dialled, all can. */
   readonly isPlace?: (name: string) => boolean
   /** Experts whose calls an earlier run left and that are taken up again, by their address; null for those who are hung up on. Left out: all are. */
@@ -265,7 +267,12 @@ export async function runSipApplication(
             ? refusal('call-out.unrouted', 'no edge is there to call through')
             : null
     const call = placeCall(
-      { ...callPorts, sign: ports.sign ?? null, vouch: ports.vouch ?? null },
+      {
+        ...callPorts,
+        sign: ports.sign ?? null,
+        vouch: ports.vouch ?? null,
+        describesFirst: ports.describesFirst ?? (async () => false)
+      },
       { ...callSettings, proxy: proxy ?? '', domain: settings.domain, number: settings.number },
       {
         onEvent: emit,

@@ -49,6 +49,8 @@ export interface OutgoingPorts extends CallPorts {
   readonly sign: RequestSigner | null
   /** Vouches for who calls; null sends no Identity. */
   readonly vouch: IdentityVoucher | null
+  /** Whether who is called under this URI must describe the session first, whatever was wished for. */
+  readonly describesFirst: (uri: string) => Promise<boolean>
 }
 
 export interface OutgoingSettings extends CallSettings {
@@ -106,6 +108,7 @@ export function placeCall(
   const participant = `${callee.id}-${traceId.slice(0, 8)}`
 
   let decision: GuardDecision | null = null
+  let lateOffer = wish.offer === 'late'
   let localSdp = ''
   let held: Extract<Accepted, { kind: 'offer' }> | null = null
   let answeredMs: number | null = null
@@ -249,7 +252,8 @@ export function placeCall(
     })
     parts.tellDecision(decision, [])
     if (decision.verdict !== 'approve') return fire({ type: 'refused', refusal: refusalByGuard(decision) })
-    fire({ type: wish.offer === 'late' ? 'approvedLate' : 'approved' })
+    lateOffer ||= await ports.describesFirst(toUri)
+    fire({ type: lateOffer ? 'approvedLate' : 'approved' })
   }
 
   const join = async (offer: string | null): Promise<void> => {
@@ -279,7 +283,7 @@ export function placeCall(
       onProgress({ type: 'calling' })
       event({ type: 'calling', fromUri, toUri, conference, hazard, expertId: callee.id })
     }
-    invitation.send(wish.offer === 'late' ? '' : localSdp, minSeconds)
+    invitation.send(lateOffer ? '' : localSdp, minSeconds)
   }
 
   const acceptedBy = (result: SipDialog | UnacknowledgedDialog): Accepted =>
@@ -296,7 +300,7 @@ export function placeCall(
     recorder.tell(components.sip, 'sip_invite_sent', {
       cseq: invitation.cseq(),
       sdpSha256: localSdp === '' ? null : bodyHash(localSdp),
-      lateOffer: wish.offer === 'late',
+      lateOffer,
       signed: ports.sign !== null,
       vouched: ports.vouch !== null
     })
