@@ -99,6 +99,14 @@ export const commands: readonly Command[] = [
     load: async () => ({ run: (await import('./commands/escalate.ts')).bridges })
   },
   {
+    words: ['escalate', 'retry'],
+    operands: ['<id>', '<bridge>', '[target]'],
+    effect: 'changes',
+    summary: 'open a bridge anew that has FAILED; the id is that of the escalation, or the trace of the call',
+    options: [dataOption],
+    load: async () => ({ run: (await import('./commands/escalate.ts')).retry })
+  },
+  {
     words: ['escalate', 'hold'],
     operands: ['<id>'],
     effect: 'changes',

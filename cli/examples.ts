@@ -49,6 +49,13 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
   'escalate list': [{ line: 'ifctl escalate list', suite: true }],
   'escalate show': [{ line: 'ifctl escalate show 0af7651916cd43dd8448eb211c80319c', ...needsCall('deploy/escalation.test.ts') }],
   'escalate bridges': [{ line: 'ifctl escalate bridges', suite: true }],
+  'escalate retry': [
+    {
+      line: 'ifctl escalate retry 0af7651916cd43dd8448eb211c80319c h323 guardian-1',
+      note: 'the room is reachable again',
+      ...needsCall('deploy/call-bridges.test.ts')
+    }
+  ],
   'escalate hold': [{ line: 'ifctl escalate hold 0af7651916cd43dd8448eb211c80319c', ...needsCall('deploy/escalation.test.ts') }],
   'escalate resume': [
     { line: 'ifctl escalate resume 0af7651916cd43dd8448eb211c80319c', ...needsCall('deploy/escalation.test.ts') }

@@ -1,8 +1,8 @@
 /** The bridges of the calls of experts over HTTP. */
 import { z } from 'zod'
-import { bridgeView } from '#escalate'
-import { callBridgeStates } from '#kernel'
-import { jsonAnswer, type Route, route } from '#ledger'
+import { bridgeView, type RetryOutcome } from '#escalate'
+import { callBridgeKinds, callBridgeStates } from '#kernel'
+import { jsonAnswer, Problem, type Route, route } from '#ledger'
 import type { CallBridgesView } from './dial-in-bridges.ts'
 
 const json = 'application/json'
@@ -15,7 +15,13 @@ const view = z.strictObject({
   bridges: z.array(bridgeView)
 })
 
-export const callBridgesRoutes = (running: () => readonly CallBridgesView[]): Route[] => [
+/** What the routes ask the suite. */
+export interface CallBridgesAccess {
+  readonly list: () => readonly CallBridgesView[]
+  readonly retry: (call: string, bridge: string, target: string | null, by: string) => RetryOutcome
+}
+
+export const callBridgesRoutes = ({ list, retry }: CallBridgesAccess): Route[] => [
   route({
     method: 'GET',
     path: '/v1/call-bridges',
@@ -29,7 +35,33 @@ export const callBridgesRoutes = (running: () => readonly CallBridgesView[]): Ro
     statuses: [],
     handle: async () =>
       jsonAnswer({
-        calls: running().map(({ traceId, bridges, ...call }) => ({ trace_id: traceId, ...call, bridges: [...bridges] }))
+        calls: list().map(({ traceId, bridges, ...call }) => ({ trace_id: traceId, ...call, bridges: [...bridges] }))
       })
+  }),
+  route({
+    method: 'POST',
+    path: '/v1/call-bridges/{call}/retry',
+    operation: 'retryCallBridge',
+    summary: 'Opens bridges anew that have FAILED, with all their attempts. 409 when none has, or the call is over',
+    access: 'escalator',
+    query: null,
+    params: z.strictObject({
+      call: z
+        .string()
+        .regex(/^[0-9a-f]{32}$/)
+        .describe('An escalation, or the trace of a call')
+    }),
+    body: z.strictObject({
+      bridge: z.enum(callBridgeKinds),
+      target: z.string().min(1).max(256).optional().describe('Whom it leads to; left out for every one of the kind')
+    }),
+    answers: { [json]: z.strictObject({ bridges: z.array(bridgeView).describe('Those that are tried again') }) },
+    statuses: [404, 409],
+    handle: async ({ params, body, caller }) => {
+      const outcome = retry(params.call, body.bridge, body.target ?? null, caller!.name)
+      if (outcome.ok) return jsonAnswer({ bridges: [...outcome.bridges] })
+      const { code, reason } = outcome
+      throw new Problem(code === 'bridge.call-unknown' || code === 'bridge.unknown' ? 'not-found' : 'late', `${reason} (${code})`)
+    }
   })
 ]

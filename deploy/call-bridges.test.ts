@@ -122,7 +122,11 @@ withPhone(
     await suite.escalator.ended(id)
     t.is(suite.inside.h323!.mcu.endpoint.calls().length, 0)
 
-    other.endpoint.onCall((call) => call.release(21))
+    let declines = true
+    other.endpoint.onCall((call) => {
+      if (declines) call.release(21)
+      else void call.answer({ conference: 'room', participant: 'me', role: 'guardian' })
+    })
     const again = await escalate()
     const terminalIs = (target: string, wanted: BridgeView['state']) =>
       until(() => suite.escalator.get(again.id)!.bridges.some((each) => each.target === target && each.state === wanted))
@@ -140,6 +144,16 @@ withPhone(
     for (const state of ['ACTIVE', 'FAILED'])
       t.regex(figures, new RegExp(`^call_bridges\\{bridge="h323",state="${state}"\\} 1$`, 'm'))
     t.regex(figures, /^call_bridges_skipped_total\{bridge="webrtc"\} 2$/m)
+
+    declines = false
+    const { folder } = suite.data
+    const retried = await ifctl(['escalate', 'retry', again.id, 'h323', 'guardian-2', '--data', folder])
+    t.is(retried.stdout, 'h323 to guardian-2: CONNECTING\n', retried.stderr)
+    await terminalIs('guardian-2', 'ACTIVE')
+    const refused = await ifctl(['escalate', 'retry', again.id, 'h323', '--data', folder])
+    t.regex(refused.stderr, /only what has FAILED is tried again: it is ACTIVE \(bridge\.not-failed\)/)
+    t.not(refused.code, 0)
+    t.like(running.entriesOf('BRIDGE_RETRIED'), [{ payload: { target: 'guardian-2', reason: 'h323.cause.21' } }])
     suite.escalator.cancel(again.id, 'test')
     await suite.escalator.ended(again.id)
   }
@@ -180,9 +194,10 @@ test('an expert who calls in has the bridges that are set for that, and their en
   await sip.bye()
   await until(async () => (await listed()).length === 0, 10_000, 'nothing is left')
   t.is(room.endpoint.calls().length, 0)
-  const changes = entriesOf('BRIDGE_STATE_CHANGED').filter(({ component }) => component === 'IF.bridge.call')
+  const changes = () => entriesOf('BRIDGE_STATE_CHANGED').filter(({ component }) => component === 'IF.bridge.call')
+  await until(() => changes().length === 3)
   t.deepEqual(
-    changes.map(({ payload }) => payload.state),
+    changes().map(({ payload }) => payload.state),
     ['CONNECTING', 'ACTIVE', 'CLOSED']
   )
   t.true(running.events.some((event) => event.type === 'call-bridge' && event.state === 'ACTIVE'))

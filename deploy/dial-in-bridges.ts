@@ -1,5 +1,5 @@
 /** The bridges of experts who call in: as for those who are called out, with what the configuration lets them have. */
-import { type BridgeView, type BridgeWish, type Escalator, type RunningBridges, runBridges } from '#escalate'
+import { type BridgeView, type BridgeWish, type Escalator, type RetryOutcome, type RunningBridges, runBridges } from '#escalate'
 import type { CallBridge, CallBridgeState, Clock, Log, Witness } from '#kernel'
 import type { CallSnapshot } from '#sip'
 import type { SuiteEvent } from './events.ts'
@@ -27,6 +27,35 @@ export function bridgedCalls(escalator: Escalator | null, dialIns: DialInBridges
   return [...escalated, ...(dialIns?.list() ?? [])]
 }
 
+/**
+ * Opens bridges anew that have FAILED.
+ *
+ * @param call an escalation, or the trace of a call
+ * @param target null for every one of the kind
+ */
+export function retryBridge(
+  escalator: Escalator | null,
+  dialIns: DialInBridges | null,
+  call: string,
+  bridge: string,
+  target: string | null,
+  by: string
+): RetryOutcome {
+  const escalation = escalator
+    ?.list()
+    .find(
+      ({ id, legs }) => id === call || legs.some(({ branches }) => branches.some(({ call_trace_id }) => call_trace_id === call))
+    )
+  if (escalation !== undefined) return escalator!.retryBridge(escalation.id, bridge, target, by)
+  return (
+    dialIns?.retry(call, bridge, target, by) ?? {
+      ok: false,
+      code: 'bridge.call-unknown',
+      reason: 'no expert is connected under this id: the call is over, or never was'
+    }
+  )
+}
+
 export interface DialInPorts {
   readonly calls: () => readonly CallSnapshot[]
   readonly isExpert: (id: string) => boolean
@@ -40,6 +69,8 @@ export interface DialInPorts {
 export interface DialInBridges {
   readonly take: (event: SuiteEvent) => void
   readonly list: () => readonly CallBridgesView[]
+  /** Undefined for a call that is not there. */
+  readonly retry: (traceId: string, bridge: string, target: string | null, by: string) => RetryOutcome | undefined
   /** Ends all, and resolves when nothing is left of them. Idempotent. */
   readonly close: () => Promise<void>
 }
@@ -84,6 +115,7 @@ export function dialInBridges(kinds: readonly string[], ports: DialInPorts): Dia
       else if (event.type === 'ended') void end(event.traceId)
     },
     list: () => [...open.values()].map(({ call, running }) => ({ ...call, state: running.state(), bridges: running.views() })),
+    retry: (traceId, bridge, target, by) => open.get(traceId)?.running.retry(bridge, target, by),
     close: async () => {
       isClosed = true
       await Promise.all([...open.keys()].map(end))

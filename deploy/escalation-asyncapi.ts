@@ -20,6 +20,7 @@ const summaries: Readonly<Record<keyof typeof escalationEvents, string>> = {
   connected: 'The expert is in the conference',
   result: 'It is known what became of a leg of the escalation',
   bridge: 'A bridge of the call was skipped, or has changed its state',
+  'bridge-retried': 'A bridge that had failed is opened anew, on the word of an operator',
   'hung-up': 'A connected call is over',
   ended: 'Every call of the escalation is over'
 }

@@ -6,11 +6,14 @@ import { Ajv } from 'ajv'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import test, { type ExecutionContext } from 'ava'
 import { createEscalator, type EscalationEvent, type EscalationView } from '#escalate'
-import { silentLog, systemClock } from '#kernel'
+import { type CallBridge, silentLog, startBridgeSession, systemClock } from '#kernel'
 import { openTestLedger } from '../ledger/testing/fixtures.ts'
 import { openTestService } from '../ledger/testing/service.ts'
 import { fakeCalls } from '../plugins/escalate/testing/fake-calls.ts'
+import { callBridgesRoutes } from './call-bridges-routes.ts'
+import { bridgedCalls, retryBridge } from './dial-in-bridges.ts'
 import { escalationRoutes } from './escalation-routes.ts'
+import { until } from './testing/harness.ts'
 
 const message = (payload: object = {}) => ({
   performative: 'escalate',
@@ -27,18 +30,40 @@ async function start(t: ExecutionContext, { running = true } = {}) {
     specialisations: ['safety'],
     contrarian: false
   }
+  let opened = 0
+  /** Declines once, and rings for ever the next time. */
+  const declined: CallBridge = {
+    name: 'h323',
+    target: 'guardian-1',
+    open: () => {
+      const decline = async () => ({ ok: false, reason: 'h323.cause.21' }) as const
+      const ring = (signal: AbortSignal) =>
+        new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(new Error('given up'))))
+      const once = opened++ === 0 ? decline : ring
+      return { ok: true, session: startBridgeSession(once, { clock: systemClock, log: silentLog }) }
+    }
+  }
   const escalator = createEscalator(
     { mostOpen: 3 },
     {
       calls,
       log: silentLog,
       directory: () => ({ byId: (id) => (id === expert.id ? expert : undefined), bySpecialisation: () => [expert] }),
-      witness: { record: async () => ({ state: 'spooled' }) }
+      witness: { record: async () => ({ state: 'spooled' }) },
+      bridges: () => [declined]
     }
   )
   t.teardown(() => escalator.close())
   const ledger = await openTestLedger(t)
-  const service = await openTestService(t, ledger, { routes: escalationRoutes(() => (running ? escalator : null), systemClock) })
+  const service = await openTestService(t, ledger, {
+    routes: [
+      ...escalationRoutes(() => (running ? escalator : null), systemClock),
+      ...callBridgesRoutes({
+        list: () => bridgedCalls(escalator, null),
+        retry: (...wanted) => retryBridge(escalator, null, ...wanted)
+      })
+    ]
+  })
   const post = (
     path: string,
     body: unknown,
@@ -113,18 +138,32 @@ test('every answer is as the OpenAPI document says', async (t) => {
   })
   await check(`${one}/hold`, 'post', await post(`${all}/${id}/hold`, { on: true }), 200)
   await check(`${one}/hold`, 'post', await post(`${all}/${id}/hold`, { on: 1 }), 400)
+  const retry = '/v1/call-bridges/{call}/retry'
+  const again = (call: string, body: object) => post(`/v1/call-bridges/${call}/retry`, body)
+  const { calls: bridged } = (await check('/v1/call-bridges', 'get', await ask('/v1/call-bridges', 'escalator'), 200)) as {
+    calls: { trace_id: string }[]
+  }
+  t.like(bridged, [{ escalation: id, state: 'FAILED' }])
+  const h323 = { bridge: 'h323', target: 'guardian-1' }
+  t.like(await check(retry, 'post', await again(id, h323), 200), { bridges: [{ target: 'guardian-1', state: 'CONNECTING' }] })
+  t.regex(((await check(retry, 'post', await again(id, h323), 409)) as { detail: string }).detail, /bridge\.not-failed/)
+  await check(retry, 'post', await again(id, { bridge: 'ndi' }), 404)
+  await check(retry, 'post', await again('0'.repeat(32), h323), 404)
+  await check(retry, 'post', await again('x', h323), 400)
+  await check(retry, 'post', await again(id, { bridge: 'smoke' }), 400)
   for (let n = 0; n < 2; n++) await post(all, message())
   await check(all, 'post', await post(all, message()), 503)
   await check(`${one}/cancel`, 'post', await post(`${all}/${id}/cancel`, {}), 200)
   await check(`${one}/cancel`, 'post', await post(`${all}/${'0'.repeat(32)}/cancel`, {}), 404)
   await escalator.ended(id)
+  t.regex(((await check(retry, 'post', await again(id, h323), 409)) as { detail: string }).detail, /bridge\.call-over/)
   const waiting = post(`${all}?wait=result`, message({ expert: 'nobody' }))
   t.like(await check(all, 'post', await waiting, 200), { escalation: { result: { code: 'escalate.expert.unknown' } } })
   await check('/v1/asyncapi', 'get', await ask('/v1/asyncapi', null), 200)
   await check(`${one}/events`, 'get', await ask(`${all}/${id}/events`, 'escalator'), 200)
   await check('/v1/escalation-events', 'get', await ask('/v1/escalation-events', 'escalator'), 200)
   const ours = Object.entries(document.paths)
-    .filter(([path]) => path.includes('escalation') || path.includes('asyncapi'))
+    .filter(([path]) => /escalation|asyncapi|call-bridges/.test(path))
     .flatMap(([, path]) => Object.values(path).map(({ operationId }) => operationId))
   for (const operation of ours.filter((each) => !each.startsWith('follow'))) t.true(seen.has(operation), operation)
 })
@@ -151,7 +190,7 @@ async function eventsOf(response: Response): Promise<EscalationEvent[]> {
 }
 
 test('the stream is as the AsyncAPI document says, and goes on behind the last event a client has', async (t) => {
-  const { ask, post, calls } = await start(t)
+  const { ask, post, calls, escalator } = await start(t)
   const document = await (await ask('/v1/asyncapi', null)).json()
   const path = createRequire(import.meta.url).resolve('@asyncapi/specs/schemas/3.0.0-without-$id.json')
   const schema = JSON.parse(readFileSync(path, 'utf8'))
@@ -167,12 +206,17 @@ test('the stream is as the AsyncAPI document says, and goes on behind the last e
   call.progress({ type: 'trying' })
   call.progress({ type: 'ringing', status: 183, earlyMedia: true })
   call.answer()
-  await new Promise((resolve) => setTimeout(resolve, 20))
+  const bridgeOf = () => escalator.get(made.escalation.id)!.bridges[0]
+  await until(() => bridgeOf()?.state === 'FAILED')
+  t.true(escalator.retryBridge(made.escalation.id, 'h323', null, 'anna').ok)
   call.hangUp()
   const events = await streamed
   t.deepEqual(
     events.map(({ type }) => type),
-    ['requested', 'calling', 'trying', 'ringing', 'connected', 'result', 'hung-up', 'ended']
+    [
+      ['requested', 'calling', 'trying', 'ringing', 'connected', 'result', 'bridge', 'bridge'],
+      ['bridge-retried', 'bridge', 'hung-up', 'bridge', 'ended']
+    ].flat()
   )
   for (const event of events) {
     const validate = ajv.compile(messages[event.type]!.payload)
@@ -180,8 +224,8 @@ test('the stream is as the AsyncAPI document says, and goes on behind the last e
   }
   const again = await eventsOf(await ask(address, 'escalator', { headers: { 'last-event-id': String(events[4]!.id) } }))
   t.deepEqual(
-    again.map(({ type }) => type),
-    ['result', 'hung-up', 'ended']
+    again.map(({ id }) => id),
+    events.slice(5).map(({ id }) => id)
   )
   t.is((await ask(address, 'escalator', { headers: { 'last-event-id': 'x' } })).status, 400)
   t.is((await ask(address, 'auditor')).status, 403)

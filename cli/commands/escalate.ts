@@ -97,6 +97,18 @@ export const bridges: Run = async (args, output) => {
   return exitCodes.ok
 }
 
+export const retry: Run = async (args, output) => {
+  const [id, bridge, target] = args.operands
+  const wish = { bridge, ...(target === undefined ? {} : { target }) }
+  const { bridges } = (await askSuite(args, `/v1/call-bridges/${encodeURIComponent(id!)}/retry`, wish)) as {
+    bridges: readonly BridgeView[]
+  }
+  for (const each of bridges)
+    if (output.json) await output.document(each)
+    else await output.line(printable(describeBridge(each)))
+  return exitCodes.ok
+}
+
 const holding =
   (on: boolean): Run =>
   async (args, output) => {
@@ -249,6 +261,8 @@ function describe(event: EscalationEvent): string {
       return `${at}  ${event.leg}: ${event.result.status} (${event.result.code}): ${event.result.reason}`
     case 'bridge':
       return `${at}  ${describeBridge(event.bridge)}`
+    case 'bridge-retried':
+      return `${at}  ${event.bridge}${event.target === null ? '' : ` to ${event.target}`}: tried again, as ${event.by} wants it`
     case 'hung-up':
       return `${at}  ${who}: over after ${(event.duration_ms / 1000).toFixed(1)} s, ended by ${event.by} (${event.reason})`
     case 'ended':

@@ -62,6 +62,78 @@ test('a bridge that throws has failed; one that does not close is left after 12 
   t.is(clock.pending(), 0)
 })
 
+test('what has failed is opened anew on an operator’s word; what has not, or is over, is refused with a reason', async (t) => {
+  const { held, attempts, clock, bridges } = counted()
+  const entries: { event: string; payload: Record<string, unknown> }[] = []
+  const recording = {
+    record: async (entry: (typeof entries)[0]) => {
+      entries.push(entry)
+      return { state: 'spooled' as const }
+    }
+  }
+  const all = runBridges({ clock, log: silentLog, witness: recording }, { escalation: 'x' }, () => {})
+  const codeOf = (...wanted: Parameters<typeof all.retry>) => {
+    const outcome = all.retry(...wanted)
+    return outcome.ok ? outcome.bridges.map(({ bridge, state }) => `${bridge} ${state}`) : outcome.code
+  }
+  t.is(codeOf('h323', null, 'anna'), 'bridge.not-connected')
+  const skipping: CallBridge = { name: 'video', open: () => ({ ok: false, skipped: 'video.off', detail: 'off' }) }
+  all.start([...bridges, skipping], contextOf(new AbortController().signal), call)
+  t.is(codeOf('h323', null, 'anna'), 'bridge.not-failed')
+  t.is(codeOf('video', null, 'anna'), 'bridge.not-failed')
+  t.is(codeOf('smoke', null, 'anna'), 'bridge.unknown')
+  t.is(codeOf('h323', 'nobody', 'anna'), 'bridge.unknown')
+  attempts[0]!.resolve('refuse')
+  attempts[1]!.resolve('open')
+  await settled()
+  t.is(all.state(), 'DEGRADED')
+  t.deepEqual(codeOf('h323', null, 'anna'), ['h323 CONNECTING'])
+  t.is(codeOf('h323', null, 'anna'), 'bridge.not-failed', 'once is enough')
+  await settled()
+  t.is(attempts.length, 4)
+  attempts[3]!.resolve('open')
+  await settled()
+  t.like(all.views()[0], { state: 'ACTIVE', reason: null })
+  t.deepEqual(held, { h323: 1, webrtc: 1, ndi: 0 })
+  const retried = entries.filter(({ event }) => event === 'BRIDGE_RETRIED')
+  t.deepEqual(
+    retried.map(({ payload }) => payload),
+    [{ escalation: 'x', bridge: 'h323', target: null, reason: 'fake.refused', by: 'anna' }]
+  )
+  const stopped = all.stop('call.ended')
+  t.is(codeOf('h323', null, 'anna'), 'bridge.call-over')
+  for (const attempt of attempts) attempt.letClose()
+  attempts[2]!.resolve('fail')
+  await settled()
+  await stopped
+  t.deepEqual(held, { h323: 0, webrtc: 0, ndi: 0 })
+  t.is(clock.pending(), 0)
+})
+
+test('a bridge that threw is opened anew, and the end that comes meanwhile wins', async (t) => {
+  const clock = manualClock()
+  let opened = 0
+  const throwing: CallBridge = {
+    name: 'ndi',
+    open: () => {
+      opened++
+      throw Object.assign(new Error('no'), { code: 'ndi.broken' })
+    }
+  }
+  const all = runBridges({ clock, log: silentLog, witness }, {}, () => {})
+  all.start([throwing], contextOf(new AbortController().signal), call)
+  t.true(all.retry('ndi', null, 'anna').ok)
+  await settled()
+  t.is(opened, 2)
+  t.like(all.views(), [{ state: 'FAILED', reason: 'ndi.broken' }])
+  t.true(all.retry('ndi', null, 'anna').ok)
+  await all.stop('call.ended')
+  await settled()
+  t.is(opened, 2)
+  t.like(all.views(), [{ state: 'CLOSED' }])
+  t.is(clock.pending(), 0)
+})
+
 /** What bridges hold: a model that counts. */
 function counted() {
   const held = { h323: 0, webrtc: 0, ndi: 0 }
@@ -114,10 +186,11 @@ const settled = async () => {
 const move = fc.oneof(
   fc.record({ do: fc.constantFrom('open', 'open', 'fail', 'refuse', 'close'), of: fc.nat(11) }),
   fc.record({ do: fc.constantFrom('impaired', 'recovered', 'lost', 'left'), of: fc.nat(11) }),
+  fc.record({ do: fc.constant('retry'), of: fc.nat(2) }),
   fc.record({ do: fc.constant('advance'), of: fc.constantFrom(500, 1000, 2000, 4000, 10_000) })
 )
 
-test('in whatever order three bridges open, fail, come back and close: nothing is left after the end, and every change names the one before', async (t) => {
+test('in whatever order three bridges open, fail, are tried again, come back and close: nothing is left after the end, and every change names the one before', async (t) => {
   await fc.assert(
     fc.asyncProperty(fc.array(move, { maxLength: 30 }), fc.array(move, { maxLength: 12 }), async (before, after) => {
       const { held, attempts, clock, bridges } = counted()
@@ -131,6 +204,7 @@ test('in whatever order three bridges open, fail, come back and close: nothing i
       const take = async ({ do: what, of }: { do: string; of: number }) => {
         const attempt = attempts[of % attempts.length]!
         if (what === 'advance') clock.advance(of)
+        else if (what === 'retry') all.retry(bridges[of % bridges.length]!.name, null, 'anna')
         else if (what === 'close') attempt.letClose()
         else if (what === 'recovered') attempt.tell({ type: 'recovered' })
         else if (what === 'impaired' || what === 'lost' || what === 'left') attempt.tell({ type: what, reason: `fake.${what}` })

@@ -22,12 +22,28 @@ export interface BridgeChange {
   readonly state: CallBridgeState
 }
 
+/** What came of the wish to open a bridge anew: the bridges that are tried again, or why none is. */
+export type RetryOutcome =
+  | { readonly ok: true; readonly bridges: readonly BridgeView[] }
+  | {
+      readonly ok: false
+      readonly code: 'bridge.call-unknown' | 'bridge.not-connected' | 'bridge.call-over' | 'bridge.unknown' | 'bridge.not-failed'
+      readonly reason: string
+    }
+
 export interface RunningBridges {
   readonly views: () => readonly BridgeView[]
   /** Of the call, as {@link callBridgeState} has it. */
   readonly state: () => CallBridgeState
   /** Opens what can be opened; what cannot is skipped with its reason. Once only, and not after the end. */
   readonly start: (bridges: readonly CallBridge[], context: CallContext, call: BridgedCall) => void
+  /**
+   * Opens anew what has FAILED, with all its attempts.
+   *
+   * @param target null for every one of the kind
+   * @param by who wants it, for the record
+   */
+  readonly retry: (bridge: string, target: string | null, by: string) => RetryOutcome
   /** Resolves when nothing is left of any of them, or the time for that is over. Idempotent. */
   readonly stop: (reason: string) => Promise<void>
 }
@@ -63,25 +79,36 @@ export interface BridgesPorts {
 /**
  * @param facts stand in every entry
  * @param changed told of every bridge that was skipped, and of every change of state
+ * @param retried told of every bridge that is opened anew, before it changes its state
  */
 export function runBridges(
   { clock, log, witness }: BridgesPorts,
   facts: JsonObject,
-  changed: (change: BridgeChange) => void
+  changed: (change: BridgeChange) => void,
+  retried: (view: BridgeView, by: string) => void = () => {}
 ): RunningBridges {
-  type Entry = { readonly view: { -readonly [K in keyof BridgeView]: BridgeView[K] }; session: CallBridgeSession | null }
+  type Entry = {
+    readonly view: { -readonly [K in keyof BridgeView]: BridgeView[K] }
+    readonly open: () => void
+    session: CallBridgeSession | null
+    /** The end of one that was tried again. */
+    former: Promise<void>
+  }
   let entries: readonly Entry[] = []
   let stopping: Promise<void> | null = null
   /** The traces under which all is recorded. */
   let trace: Pick<CallContext, 'traceId' | 'parentTraceId'> | null = null
 
+  const record = (event: string, payload: JsonObject) => {
+    witness
+      .record({ component, event, ...trace!, payload: { ...facts, ...payload } })
+      .catch((error: unknown) => log.error({ event, code: errorCode(error) }, 'entry not recorded'))
+  }
+
   const tell = (entry: Entry, previous: CallBridgeState) => {
     const { bridge, target, skipped, reason, state: now } = entry.view
-    const event = skipped === null ? 'BRIDGE_STATE_CHANGED' : 'BRIDGE_SKIPPED'
-    const payload = { ...facts, bridge, target, reason, ...(skipped === null ? { previous, state: now } : { skipped }) }
-    witness
-      .record({ component, event, ...trace!, payload })
-      .catch((error: unknown) => log.error({ event, code: errorCode(error) }, 'entry not recorded'))
+    if (skipped === null) record('BRIDGE_STATE_CHANGED', { bridge, target, reason, previous, state: now })
+    else record('BRIDGE_SKIPPED', { bridge, target, reason, skipped })
     changed({ view: { ...entry.view }, previous, state: state() })
   }
 
@@ -101,15 +128,19 @@ export function runBridges(
     try {
       const opened = bridge.open(context, call)
       if (!opened.ok) {
+        const previous = entry.view.state
+        entry.view.state = 'IDLE'
         entry.view.skipped = opened.skipped
         entry.view.reason = opened.detail
-        tell(entry, 'IDLE')
+        tell(entry, previous)
         return
       }
       const { session } = opened
       entry.session = session
       move(entry, 'CONNECTING', null)
-      session.onChange((change) => move(entry, change.state, change.reason))
+      session.onChange((change) => {
+        if (entry.session === session) move(entry, change.state, change.reason)
+      })
       move(entry, session.state(), null)
     } catch (error) {
       log.warn({ bridge: bridge.name, code: errorCode(error) }, 'a bridge could not be opened')
@@ -122,7 +153,7 @@ export function runBridges(
     const late = new Promise<string>((resolve) => {
       cancel = clock.after(closeLimitMs, () => resolve('bridge.close.timeout'))
     })
-    const closed = entry.session?.close(reason).then(
+    const closed = Promise.all([entry.former, entry.session?.close(reason)]).then(
       () => null,
       (error: unknown) => errorCode(error)
     )
@@ -132,18 +163,52 @@ export function runBridges(
     if (entry.view.skipped === null) move(entry, 'CLOSED', problem ?? entry.view.reason ?? reason)
   }
 
+  /** A session that has FAILED only ends; what comes after it is another one. */
+  const openAnew = (entry: Entry, by: string) => {
+    const { bridge, target, reason } = entry.view
+    const failed = entry.session
+    record('BRIDGE_RETRIED', { bridge, target, reason, by })
+    retried({ ...entry.view }, by)
+    entry.session = null
+    entry.former = failed?.close('bridge.retried') ?? Promise.resolve()
+    move(entry, 'CONNECTING', null)
+    void entry.former.then(() => {
+      if (stopping === null) entry.open()
+    })
+  }
+
   return {
     views,
     state,
+    retry: (bridge, target, by) => {
+      const refused = (code: Extract<RetryOutcome, { ok: false }>['code'], reason: string) =>
+        ({ ok: false, code, reason }) as const
+      if (stopping !== null) return refused('bridge.call-over', 'the call is over')
+      if (trace === null) return refused('bridge.not-connected', 'no expert is connected: there are no bridges yet')
+      const wanted = entries.filter(({ view }) => view.bridge === bridge && (target === null || view.target === target))
+      if (wanted.length === 0) return refused('bridge.unknown', 'the call has no such bridge')
+      const failed = wanted.filter(({ view }) => view.state === 'FAILED')
+      if (failed.length === 0) {
+        const states = [...new Set(wanted.map(({ view }) => (view.skipped === null ? view.state : 'skipped')))].join(', ')
+        return refused('bridge.not-failed', `only what has FAILED is tried again: it is ${states}`)
+      }
+      for (const entry of failed) openAnew(entry, by)
+      return { ok: true, bridges: failed.map(({ view }) => ({ ...view })) }
+    },
     start: (bridges, context, call) => {
       if (stopping !== null || trace !== null) return
       const { traceId, parentTraceId } = context
       trace = parentTraceId === undefined ? { traceId } : { traceId, parentTraceId }
-      entries = bridges.map(({ name, target }) => ({
-        view: { bridge: name, target: target ?? null, state: 'IDLE', skipped: null, reason: null },
-        session: null
-      }))
-      for (const [at, entry] of entries.entries()) openOne(entry, bridges[at]!, context, call)
+      entries = bridges.map((bridge) => {
+        const entry: Entry = {
+          view: { bridge: bridge.name, target: bridge.target ?? null, state: 'IDLE', skipped: null, reason: null },
+          session: null,
+          former: Promise.resolve(),
+          open: () => openOne(entry, bridge, context, call)
+        }
+        return entry
+      })
+      for (const entry of entries) entry.open()
     },
     stop: (reason) => {
       stopping ??= Promise.all(entries.map((entry) => closeOne(entry, reason))).then(() => {})

@@ -1,6 +1,6 @@
 /** IF.ESCALATE: brings an expert into the council's conference on the word of an AI system, and tells every step of it. */
 
-export { type BridgeChange, type RunningBridges, runBridges } from './bridges.ts'
+export { type BridgeChange, type RetryOutcome, type RunningBridges, runBridges } from './bridges.ts'
 export { type BridgeWish, createEscalator, type Escalator, type EscalatorPorts, type Requester } from './escalator.ts'
 export type { EventLog } from './events.ts'
 export { type Evidence, type IfMessage, type IfMessageInput, ifMessageSchema } from './message.ts'

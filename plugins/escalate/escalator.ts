@@ -11,7 +11,7 @@ import {
   systemClock,
   type Witness
 } from '#kernel'
-import { runBridges } from './bridges.ts'
+import { type RetryOutcome, runBridges } from './bridges.ts'
 import { createEventLog, type EventLog } from './events.ts'
 import { createLeg, type EscalationLeg, type HoldOutcome } from './leg.ts'
 import { type IfMessage, type IfMessageInput, ifMessageSchema } from './message.ts'
@@ -70,6 +70,12 @@ export interface Escalator {
    * @throws {InfraFabricError} `escalate.unknown`
    */
   readonly hold: (id: string, on: boolean, by: string) => Promise<HoldOutcome>
+  /**
+   * Opens bridges anew that have FAILED beside the call of an escalation.
+   *
+   * @param target null for every one of the kind
+   */
+  readonly retryBridge: (id: string, bridge: string, target: string | null, by: string) => RetryOutcome
   /** Cancels what rings, hangs up on who has answered. @returns false when there is no such escalation */
   readonly cancel: (id: string, by: string) => boolean
   readonly events: EventLog
@@ -83,6 +89,7 @@ interface Running {
   readonly view: () => EscalationView
   readonly cancel: (by: string) => void
   readonly hold: (on: boolean, by: string) => Promise<HoldOutcome>
+  readonly retryBridge: (bridge: string, target: string | null, by: string) => RetryOutcome
   readonly result: Promise<void>
   readonly ended: Promise<void>
 }
@@ -125,8 +132,12 @@ export function createEscalator(settings: Partial<EscalateSettings>, ports: Esca
     let state: EscalationView['state'] = 'hunting'
     let openLegs = 0
     const bridgesLog = log.child({ escalation: id })
-    const bridges = runBridges({ clock, log: bridgesLog, witness }, { escalation: id }, ({ view, previous, state }) =>
-      events.tell({ type: 'bridge', escalation: id, trace_id: traceId, bridge: view, previous, bridge_state: state })
+    const bridges = runBridges(
+      { clock, log: bridgesLog, witness },
+      { escalation: id },
+      ({ view, previous, state }) =>
+        events.tell({ type: 'bridge', escalation: id, trace_id: traceId, bridge: view, previous, bridge_state: state }),
+      ({ bridge, target }, by) => events.tell({ type: 'bridge-retried', escalation: id, trace_id: traceId, bridge, target, by })
     )
 
     const finish = () => {
@@ -232,6 +243,7 @@ export function createEscalator(settings: Partial<EscalateSettings>, ports: Esca
           outcomes[0] ?? { ok: false, code: 'escalate.not-connected', reason: 'nobody was called' }
         )
       },
+      retryBridge: bridges.retry,
       result: resulted.promise,
       ended: over.promise
     }
@@ -320,6 +332,12 @@ export function createEscalator(settings: Partial<EscalateSettings>, ports: Esca
       return running.view()
     },
     hold: (id, on, by) => known(id).hold(on, by),
+    retryBridge: (id, bridge, target, by) =>
+      find(id)?.retryBridge(bridge, target, by) ?? {
+        ok: false,
+        code: 'bridge.call-unknown',
+        reason: 'there is no such escalation'
+      },
     cancel: (id, by) => {
       const running = find(id)
       running?.cancel(by)

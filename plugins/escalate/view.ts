@@ -117,6 +117,13 @@ export const escalationEvents = {
     previous: z.enum(callBridgeStates),
     bridge_state: z.enum(callBridgeStates).describe('Of all bridges together')
   }),
+  'bridge-retried': z.strictObject({
+    ...common,
+    type: z.literal('bridge-retried'),
+    bridge: text,
+    target: text.nullable(),
+    by: text.describe('Who wanted it')
+  }),
   'hung-up': z.strictObject({ ...ofBranch, type: z.literal('hung-up'), by: text, reason: text, duration_ms: z.number() }),
   ended: z.strictObject({ ...common, type: z.literal('ended'), result: resultView })
 } as const
