@@ -50,8 +50,11 @@ export { type EncoderConfig, openEncoder, type VideoEncoder } from './video/enco
 export { openPictureFeed, type PictureFeed } from './video/feed.ts'
 export { createPictures, type Pictures, type PicturesConfig } from './video/pictures.ts'
 export { describeRtpOut, openRtpOut, type RtpDestination } from './video/rtp-out.ts'
+export { openSlides, type SlideShown, type Slides } from './video/slides.ts'
 export { createStages, type Stages } from './video/stages.ts'
 export { stillPicture } from './video/still.ts'
+export { largestStill } from './video/still-encoder.ts'
+export { stillTypes } from './video/still-size.ts'
 export { openPictureView, type PictureView, type PictureViewConfig } from './video/view.ts'
 export { decodeWav, encodeWav, type Wave } from './wav.ts'
 

@@ -9,6 +9,8 @@ declare module 'sdp-transform' {
     readonly rtcpMux?: Scalar
     readonly rtcpRsize?: Scalar
     readonly bundleOnly?: Scalar
+    readonly bandwidth?: readonly { readonly type?: Scalar; readonly limit?: Scalar }[]
+    readonly content?: Scalar
     readonly mid?: Scalar
     readonly port?: Scalar
     readonly iceUfrag?: Scalar

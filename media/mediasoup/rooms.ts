@@ -14,6 +14,7 @@ import {
   type JoinRequest,
   type Log,
   type MediaRefusal,
+  type PictureKind,
   systemClock
 } from '#kernel'
 import type { MediaPlane } from '../media.ts'
@@ -127,8 +128,8 @@ export async function createRooms(plane: MediaPlane, config: RoomsConfig): Promi
   })
 
   /** Of a conference that somebody is in: it lasts as long as that. */
-  function stageOf(conference: string): Stage {
-    const { stage, release } = stages.hold(conference, 'people')
+  function stageOf(conference: string, kind: PictureKind = 'people'): Stage {
+    const { stage, release } = stages.hold(conference, kind)
     release()
     return stage
   }
@@ -198,8 +199,8 @@ export async function createRooms(plane: MediaPlane, config: RoomsConfig): Promi
     const { conference, participant } = request
     const isSeen = () =>
       plane.roster(conference).some((member) => member.participant === participant && member.role !== 'observer')
-    const openVideo = () =>
-      PlainVideo.open(address, portRange, participant, isSeen, stageOf(conference), clock).catch((error: unknown) => {
+    const openVideo = (kind: PictureKind) =>
+      PlainVideo.open(address, portRange, participant, isSeen, stageOf(conference, kind), clock).catch((error: unknown) => {
         if (!(error instanceof InfraFabricError)) throw error
         log.warn({ code: error.code }, 'a telephone goes without video')
         return null

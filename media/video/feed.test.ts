@@ -117,7 +117,7 @@ test('a terminal whose pictures go by a port of their own sees the feed, under i
   })
   const leg = await pictures.open('council', 'terminal', 'people')
   const rtp = { address: '127.0.0.1', port: socket.address().port }
-  leg!.agree({ rtp, rtcp: rtp, sends: 101, receives: null })
+  leg!.agree({ rtp, rtcp: rtp, sends: 101, receives: null, takes: null })
   const feed = openPictureFeed(stages, 'council', 'ndi:camera')
   feed.picture(key, 1000)
   feed.picture(other, 1033)

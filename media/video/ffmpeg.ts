@@ -9,6 +9,8 @@ const killAfterMs = 2000
 export interface Ffmpeg {
   /** Writes and calls back when the octets are taken and may be changed. */
   readonly write: (octets: Uint8Array, taken: () => void) => void
+  /** There is no more input. */
+  readonly end: () => void
   /** Ends it: its input first, the process itself when it does not follow. Idempotent. */
   readonly close: () => Promise<void>
 }
@@ -55,6 +57,7 @@ export function startFfmpeg(
       if (child.stdin.writable) child.stdin.write(octets, taken)
       else queueMicrotask(taken)
     },
+    end: () => child.stdin.end(),
     close: async () => {
       closing = true
       child.stdin.end()

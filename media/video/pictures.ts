@@ -51,9 +51,10 @@ export function createPictures(plane: MediaPlane, config: PicturesConfig): Pictu
     return {
       rtp: { address, port: video.port },
       rtcp: { address, port: video.port + 1 },
-      agree: ({ rtp, rtcp, sends, receives }) => {
+      agree: ({ rtp, rtcp, sends, receives, takes }) => {
         video.agree({
           at: 0,
+          kind,
           protocol: 'RTP/AVP',
           payloadType: sends ?? receives ?? 0,
           ...(receives === null ? {} : { receivedPayloadType: receives }),
@@ -63,7 +64,8 @@ export function createPictures(plane: MediaPlane, config: PicturesConfig): Pictu
           controlMuxed: false,
           direction: sends === null ? (receives === null ? 'inactive' : 'recvonly') : receives === null ? 'sendonly' : 'sendrecv',
           // H.245 has a command of its own; FIR is for those that go by RTCP
-          pictureLoss: false
+          pictureLoss: false,
+          takes
         })
         stages.showLeading(conference)
       },

@@ -154,6 +154,15 @@ test('a leg with a picture: answered, held, without ports, with encrypted sound'
   const crypto = `${sound(offer)}a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:x\r\n`
   t.regex(await leg.answer(offer, crypto), /m=video 0 /)
   t.is(clock.pending(), 0, 'the ports are given back')
+  const both = `${offerOf(4002)}${offerOf(4006).slice(offer.indexOf('m=video'))}a=content:slides\r\n`
+  t.regex(await leg.answer(both, sound(both)), /(?:m=video [1-9]\d+ (?:.*\r\n)*){2}a=content:slides\r\n/)
+  t.deepEqual(
+    stage.screens().map(({ participant }) => participant),
+    ['room']
+  )
+  t.regex(await leg.answer(offer, sound(offer)), /m=video [1-9]\d+ /)
+  await leg.answer(offer, crypto)
+  t.is(clock.pending(), 0, 'both are given back')
   ports = false
   t.regex(await leg.answer(offer, sound(offer)), /m=video 0 /)
   await leg.leave()

@@ -7,7 +7,7 @@ import { randomBytes, randomInt } from 'node:crypto'
 import { createSocket, type Socket } from 'node:dgram'
 import { type Clock, DecodeError, InfraFabricError } from '#kernel'
 import { Latch } from '../latch.ts'
-import { encodeReport, ntpTime } from '../rtp/rtcp.ts'
+import { decodeRtcp, encodeReport, ntpTime } from '../rtp/rtcp.ts'
 import { asksForPicture, encodeFullIntra, encodePictureLoss } from '../rtp/rtcp-feedback.ts'
 import { decodeRtp, emptyRtpHeader, rtpHeaderLength } from '../rtp/rtp.ts'
 import { RtpSource } from '../rtp/source.ts'
@@ -130,6 +130,7 @@ export class PlainVideo {
       const begin = { ssrc, payloadType: terms.payloadType, sequence: randomInt(2 ** 16), timestamp: randomInt(2 ** 32) }
       this.#stage.watch(this.#participant, watches ? { ...begin, send: (packet) => this.#send(packet) } : null, nowMs)
     }
+    this.#stage.limit(this.#participant, terms.takes)
     this.show()
   }
 
@@ -169,6 +170,23 @@ export class PlainVideo {
   #control(packet: Buffer, from: string): void {
     if (this.#latch === null || packet.length > largestPacket || from !== this.#latch.destination.address) return
     if (asksForPicture(packet)) this.refresh()
+    this.#reported(packet)
+  }
+
+  /** What has come of the stream that goes out. What cannot be read says nothing. */
+  #reported(packet: Buffer): void {
+    let packets: ReturnType<typeof decodeRtcp>
+    try {
+      packets = decodeRtcp(packet, true)
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error
+      return
+    }
+    for (const report of packets) {
+      if (report.type !== 'receiverReport' && report.type !== 'senderReport') continue
+      for (const { ssrc, extendedHighest } of report.blocks)
+        if (ssrc === this.source.ssrc) this.#stage.reported(this.#participant, extendedHighest)
+    }
   }
 
   #send(packet: Buffer): void {

@@ -44,6 +44,37 @@ test('PLI, control on one port, an address of its own', (t) => {
   t.like(read, { pictureLoss: true, controlMuxed: true, remoteControl: { address: '127.0.0.2', port: 4002 } })
 })
 
+test('what is shown beside people: a stream that says slides, one way, with what it takes', (t) => {
+  const people = ['m=video 4002 RTP/AVP 97', ...h264]
+  const slides = (...more: string[]) => [
+    'm=video 4006 RTP/AVP 98',
+    'b=AS:512',
+    'a=content:slides',
+    'a=rtpmap:98 H264/90000',
+    `a=fmtp:98 packetization-mode=1;profile-level-id=42e016${more.join('')}`
+  ]
+  const offer = offerOf(...people, ...slides())
+  t.like(readVideo(offer), { at: 1, kind: 'people' })
+  t.like(readVideo(offer, 'content'), {
+    at: 2,
+    kind: 'content',
+    direction: 'sendonly',
+    takes: { macroblocks: 1620, bitsPerSecond: 512_000 }
+  })
+  t.is(readVideo(offerOf(...people), 'content'), null)
+  t.is(readVideo(offerOf(...slides())), null)
+  t.deepEqual(readVideo(offerOf(...slides(';max-fs=3600')), 'content')!.takes, { macroblocks: 3600, bitsPerSecond: 512_000 })
+  const takes = (level: string) => readVideo(offer.replace('42e016', level).replace('b=AS:512\r\n', ''), 'content')!.takes
+  t.deepEqual(takes('42f00b'), { macroblocks: 99, bitsPerSecond: 128_000 }, 'level 1b')
+  t.deepEqual(takes('42e00b'), { macroblocks: 396, bitsPerSecond: 192_000 })
+  t.is(readVideo(offerOf(...slides(), 'a=recvonly'), 'content')!.direction, 'sendonly')
+  t.is(readVideo(offerOf(...slides(), 'a=sendonly'), 'content')!.direction, 'inactive', 'it shows nothing itself')
+  const sound = readDescription(offer)
+  if (!sound.ok) return t.fail(sound.reason)
+  const answer = answerVideo(writeAnswer(sound, origin, 5000), readVideo(offer, 'content')!, 6000, source)
+  t.regex(answer, /m=video 0 RTP\/AVP 97\r\n(?:.*\r\n)*m=video 6000 RTP\/AVP 98\r\n(?:.*\r\n)*a=sendonly\r\na=content:slides\r\n/)
+})
+
 test('what cannot be shared stays refused', (t) => {
   const refused: string[][] = [
     [],

@@ -1,7 +1,7 @@
 /**
  * The pictures of one conference: each viewer sees who speaks, and who speaks sees the one who spoke before. No sockets; time is an input.
  */
-import { DecodeError } from '#kernel'
+import { DecodeError, type PictureLimits } from '#kernel'
 import { decodeRtp, emptyRtpHeader } from '../rtp/rtp.ts'
 import { beginsKeyFrame } from './h264.ts'
 import { pictureFor, ViewerSwitch } from './switch.ts'
@@ -23,10 +23,17 @@ export interface Screen {
   readonly send: (packet: Buffer) => void
 }
 
+export type StageEvent =
+  /** Who watches, or what a viewer can be sent, has changed. */
+  | { readonly type: 'screens' }
+  /** A viewer has told what came (RFC 3550 §6.4.1): `highest` is the last 16 bits of the highest sequence number. */
+  | { readonly type: 'report'; readonly participant: string; readonly highest: number }
+
 interface Seat {
   /** Whom the participant wants to see; null for whoever speaks. */
   wanted: number | null
   camera: Camera | null
+  limits: PictureLimits | null
   screen: { readonly send: (packet: Buffer) => void; readonly picture: ViewerSwitch } | null
 }
 
@@ -40,23 +47,29 @@ export class Stage {
   #next = 1
   readonly #header = emptyRtpHeader()
   readonly #out = Buffer.alloc(largestPacket)
+  readonly #listeners = new Set<(event: StageEvent) => void>()
 
   #seat(participant: string): { readonly number: number; readonly seat: Seat } {
     let number = this.#numbers.get(participant)
     if (number === undefined) {
       number = this.#next++
       this.#numbers.set(participant, number)
-      this.#seats.set(number, { wanted: null, camera: null, screen: null })
+      this.#seats.set(number, { wanted: null, camera: null, limits: null, screen: null })
     }
     return { number, seat: this.#seats.get(number)! }
   }
 
-  /** Shows a participant's picture from now on, or no longer. @param camera null for no longer */
-  film(participant: string, camera: Camera | null, nowMs: number): void {
+  /**
+   * Shows a participant's picture from now on, or no longer.
+   *
+   * @param camera null for no longer
+   * @param isForAll false for a picture that only those see for whom it is chosen
+   */
+  film(participant: string, camera: Camera | null, nowMs: number, isForAll = true): void {
     const { number, seat } = this.#seat(participant)
     seat.camera = camera
     if (camera === null) this.#unseen(number)
-    else if (!this.#recent.includes(number)) this.#recent.push(number)
+    else if (isForAll && !this.#recent.includes(number)) this.#recent.push(number)
     this.#choose(nowMs)
   }
 
@@ -66,15 +79,47 @@ export class Stage {
     const output = { askKeyFrame: (source: number) => this.#seats.get(source)?.camera?.askKeyFrame() }
     seat.screen = screen === null ? null : { send: screen.send, picture: new ViewerSwitch(screen, beginsKeyFrame, output) }
     this.#choose(nowMs)
+    this.#tell({ type: 'screens' })
+  }
+
+  /** What a participant can be sent; null for all that comes. */
+  limit(participant: string, limits: PictureLimits | null): void {
+    this.#seat(participant).seat.limits = limits
+    this.#tell({ type: 'screens' })
+  }
+
+  /** A viewer has told what came. @param highest of the stream that it is sent */
+  reported(participant: string, highest: number): void {
+    this.#tell({ type: 'report', participant, highest: highest & 0xffff })
+  }
+
+  /** Who watches, and what each can be sent. */
+  screens(): readonly { readonly participant: string; readonly limits: PictureLimits | null }[] {
+    return [...this.#numbers].flatMap(([participant, number]) => {
+      const { screen, limits } = this.#seats.get(number)!
+      return screen === null ? [] : [{ participant, limits }]
+    })
+  }
+
+  /** @returns ends the telling */
+  onEvent(listener: (event: StageEvent) => void): () => void {
+    this.#listeners.add(listener)
+    return () => void this.#listeners.delete(listener)
+  }
+
+  #tell(event: StageEvent): void {
+    for (const listener of [...this.#listeners]) listener(event)
   }
 
   leave(participant: string, nowMs: number): void {
     const number = this.#numbers.get(participant)
     if (number === undefined) return
+    const hadScreen = this.#seats.get(number)!.screen !== null
     this.#numbers.delete(participant)
     this.#seats.delete(number)
     this.#unseen(number)
     this.#choose(nowMs)
+    if (hadScreen) this.#tell({ type: 'screens' })
   }
 
   /**
@@ -88,6 +133,12 @@ export class Stage {
     if (viewer === null) this.#broadcast = number
     else this.#seat(viewer).seat.wanted = number
     this.#choose(nowMs)
+  }
+
+  /** A participant is sent nothing more of what it sees, until something is chosen for it. */
+  blank(participant: string): void {
+    const picture = this.#screenOf(participant)?.picture
+    if (picture != null && picture.shown !== null) picture.gone(picture.shown)
   }
 
   #unseen(number: number): void {
@@ -106,7 +157,7 @@ export class Stage {
   #choose(nowMs: number): void {
     for (const [viewer, { screen, wanted }] of this.#seats) {
       const chosen = [wanted, this.#broadcast].find(
-        (source) => source !== null && source !== viewer && this.#recent.includes(source)
+        (source) => source !== null && source !== viewer && this.#seats.get(source)?.camera != null
       )
       screen?.picture.want(chosen ?? pictureFor(viewer, this.#recent), nowMs)
     }
@@ -145,6 +196,11 @@ export class Stage {
     const shown = this.#screenOf(participant)?.picture.shown ?? null
     for (const [name, number] of this.#numbers) if (number === shown) return name
     return null
+  }
+
+  /** Sequence number of the last packet that a participant was sent; null for one who does not watch. */
+  sentTo(participant: string): number | null {
+    return this.#screenOf(participant)?.picture.sequence ?? null
   }
 
   #screenOf(participant: string): Seat['screen'] {

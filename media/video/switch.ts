@@ -54,6 +54,11 @@ export class ViewerSwitch {
     return this.#shown
   }
 
+  /** Highest sequence number that went out. */
+  get sequence(): number {
+    return this.#sequence
+  }
+
   /** Whose picture is to be seen; null keeps what is there. Until its key frame comes, the one before goes on. */
   want(source: number | null, nowMs: number): void {
     if (source === this.#wanted) return

@@ -1,17 +1,19 @@
-/** A telephone's leg with a picture beside its sound. */
-import type { ConferenceLeg, LegStats, MediaRefusal } from '#kernel'
+/** A telephone's leg with pictures beside its sound: of people, and what is shown beside them. */
+import type { ConferenceLeg, LegStats, MediaRefusal, PictureKind } from '#kernel'
 import type { PlainVideo } from './plain-video.ts'
 import { answerVideo, isEncrypted, readVideo, withVersion } from './sdp-video.ts'
 
+const kinds = ['people', 'content'] as const
+
 export class VideoLeg implements ConferenceLeg {
   readonly #inner: ConferenceLeg
-  readonly #open: () => Promise<PlainVideo | null>
-  #video: PlainVideo | null = null
+  readonly #open: (kind: PictureKind) => Promise<PlainVideo | null>
+  readonly #videos = new Map<PictureKind, PlainVideo>()
   #sdp = ''
   #version = 0
 
   /** @param open opens the ports for video when they are needed; null when none are free */
-  constructor(inner: ConferenceLeg, open: () => Promise<PlainVideo | null>) {
+  constructor(inner: ConferenceLeg, open: (kind: PictureKind) => Promise<PlainVideo | null>) {
     this.#inner = inner
     this.#open = open
     inner.onEvent((event) => {
@@ -19,27 +21,37 @@ export class VideoLeg implements ConferenceLeg {
     })
   }
 
-  /** The answer for sound and picture, from that for sound. */
+  /** The answer for sound and pictures, from that for sound. */
   async answer(offer: string, sound: string): Promise<string> {
-    const terms = isEncrypted(sound) ? null : readVideo(offer)
-    if (terms !== null) this.#video ??= await this.#open()
-    if (terms === null) this.#close()
-    const video = this.#video
-    if (terms !== null && video !== null) video.agree(terms)
-    const sdp = terms === null || video === null ? sound : answerVideo(sound, terms, video.port, video.source)
+    let sdp = sound
+    for (const kind of kinds) sdp = await this.#answerOne(kind, offer, sdp)
     if (withVersion(sdp, this.#version) !== this.#sdp) this.#version++
     this.#sdp = withVersion(sdp, this.#version)
     return this.#sdp
   }
 
+  async #answerOne(kind: PictureKind, offer: string, answer: string): Promise<string> {
+    const terms = isEncrypted(answer) ? null : readVideo(offer, kind)
+    if (terms === null) {
+      this.#videos.get(kind)?.close()
+      this.#videos.delete(kind)
+      return answer
+    }
+    const video = this.#videos.get(kind) ?? (await this.#open(kind))
+    if (video === null) return answer
+    this.#videos.set(kind, video)
+    video.agree(terms)
+    return answerVideo(answer, terms, video.port, video.source)
+  }
+
   #close(): void {
-    this.#video?.close()
-    this.#video = null
+    for (const video of this.#videos.values()) video.close()
+    this.#videos.clear()
   }
 
   /** Shows the picture to others, or no longer, as the role of the participant is. */
   show(): void {
-    this.#video?.show()
+    for (const video of this.#videos.values()) video.show()
   }
 
   readonly codec = () => this.#inner.codec()

@@ -227,9 +227,11 @@ export class ChannelSet {
     this.#outgoingClcseEvent(number, channel, { type: 'closeRequest' })
   }
 
-  /** Opens a channel that is not sound. @returns its number */
-  openChannel(parameters: Pick<OpenLogicalChannel, 'forwardLogicalChannelParameters'>): number {
-    const number = this.reserveNumbers(1)
+  /** Opens a channel that is not sound. @param number reserved before @returns its number */
+  openChannel(
+    parameters: Pick<OpenLogicalChannel, 'forwardLogicalChannelParameters'>,
+    number: number = this.reserveNumbers(1)
+  ): number {
     const channel: OutChannel = {
       state: 'released',
       open: { forwardLogicalChannelNumber: number, ...parameters },

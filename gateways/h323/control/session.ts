@@ -145,9 +145,9 @@ export class ControlSession {
     this.#channels.requestClose(number)
   }
 
-  /** Opens a channel that is not sound. @returns its number */
-  openChannel(parameters: Pick<OpenLogicalChannel, 'forwardLogicalChannelParameters'>): number {
-    return this.#channels.openChannel(parameters)
+  /** Opens a channel that is not sound. @param number reserved before; none takes the next @returns its number */
+  openChannel(parameters: Pick<OpenLogicalChannel, 'forwardLogicalChannelParameters'>, number?: number): number {
+    return this.#channels.openChannel(parameters, number)
   }
 
   closeChannel(number: number): void {

@@ -117,6 +117,8 @@ export interface ChannelAcceptance {
 
 /** A channel of ours that is not sound. */
 export interface ChannelRequest {
+  /** Reserved before; none takes the next. */
+  readonly number?: number
   readonly sessionId: number
   readonly dataType: DataType
   readonly rtcp: Address
@@ -204,6 +206,8 @@ export interface Call {
   readonly sendH245: (message: MultimediaSystemControlMessage) => void
   /** Decides about channels that are not sound; without a listener they are refused (dataTypeNotSupported). */
   readonly onChannel: (decide: (offer: ChannelOffer) => ChannelAcceptance | null) => void
+  /** Number of a channel that is to be opened later: H.239 asks for the token by it. */
+  readonly reserveChannel: () => number
   /** Opens a channel that is not sound. @returns its number */
   readonly openChannel: (request: ChannelRequest) => number
   readonly closeChannel: (number: number) => void

@@ -1,4 +1,5 @@
 /** H.264 as H.245 tells it. @see H.241 §8.3, tables 8-1 and 8-4 */
+import { h264Levels, type PictureLimits } from '#kernel'
 import { extendedVideo, roles, rolesOf } from '../h239/h239.ts'
 import type { Capability, VideoCapability } from '../h245/h245.ts'
 
@@ -8,7 +9,9 @@ const parameters = { profile: 41, level: 42 } as const
 const baseline = 64
 /** Level 3.1, which is 1280 × 720 at 30 pictures a second. */
 export const usualLevel = 71
-/** Units of 100 bit/s. */
+/** Of H.245, bit/s. */
+export const bitRateUnit = 100
+/** In units of 100 bit/s. */
 const maxBitRate = 19_200
 
 export const h264Video = (level: number): VideoCapability => ({
@@ -49,6 +52,51 @@ export function kindOf(video: VideoCapability): 'people' | 'content' | null {
   const role = rolesOf(video)
   if (role === undefined || (role & roles.presentation) === 0 || video.type !== 'extendedVideoCapability') return null
   return video.value.videoCapability.some((each) => levelOf(each) > 0) ? 'content' : null
+}
+
+/** level_idc of H.264 by the number that H.241 has for it. @see H.241 table 8-4 */
+const levelIdcs: ReadonlyMap<number, number> = new Map([
+  [15, 10],
+  [19, 9],
+  [22, 11],
+  [29, 12],
+  [36, 13],
+  [43, 20],
+  [50, 21],
+  [57, 22],
+  [64, 30],
+  [71, 31],
+  [78, 32],
+  [85, 40],
+  [92, 41],
+  [99, 42],
+  [106, 50],
+  [113, 51]
+] as const)
+
+/** What a terminal can be shown beside people (H.239), at most; null for nothing. */
+export interface ContentCapability {
+  /** H.241 table 8-4. */
+  readonly level: number
+  readonly limits: PictureLimits
+}
+
+/** The best of a terminal's capabilities for content. */
+export function contentCapabilityOf(capabilities: readonly Capability[]): ContentCapability | null {
+  let best: ContentCapability | null = null
+  for (const capability of capabilities) {
+    if (capability.type !== 'receiveVideoCapability' && capability.type !== 'receiveAndTransmitVideoCapability') continue
+    const video = capability.value
+    if (kindOf(video) !== 'content' || video.type !== 'extendedVideoCapability') continue
+    for (const each of video.value.videoCapability) {
+      const level = levelOf(each)
+      const known = h264Levels.get(levelIdcs.get(level) ?? 0)
+      if (known === undefined || each.type !== 'genericVideoCapability' || level <= (best?.level ?? 0)) continue
+      const said = (each.value.maxBitRate ?? Number.POSITIVE_INFINITY) * bitRateUnit
+      best = { level, limits: { ...known, bitsPerSecond: Math.min(known.bitsPerSecond, said) } }
+    }
+  }
+  return best
 }
 
 /** Whether a terminal takes what others may send: pictures of this level, of this kind. */

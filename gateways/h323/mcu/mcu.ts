@@ -14,31 +14,22 @@ import {
   systemClock,
   type Witness
 } from '#kernel'
-import type {
-  Call,
-  ChannelAcceptance,
-  ChannelOffer,
-  Endpoint,
-  EndpointConfig,
-  MediaPlace,
-  OpenMedia,
-  ReleaseCause
-} from '../endpoint/endpoint.ts'
+import type { Call, Endpoint, EndpointConfig, MediaPlace, OpenMedia, ReleaseCause } from '../endpoint/endpoint.ts'
 import { createEndpoint } from '../endpoint/service.ts'
 import type { AliasAddress } from '../h225/h225.ts'
-import { controlCapability, isControlCapability } from '../h239/h239.ts'
+import { controlCapability } from '../h239/h239.ts'
 import type { Capability, MultimediaSystemControlMessage } from '../h245/h245.ts'
 import { traceData, traceOf } from '../h460/trace-id.ts'
+import { type ConferencePictures, createConferencePictures, type LegPictures, type Showing } from './conference-pictures.ts'
 import { type ConferenceControl, createConferenceControl, type McEffect } from './control.ts'
-import { contentVideo, h264Video, kindOf, takes, usualLevel } from './h264.ts'
+import { contentVideo, h264Video, usualLevel } from './h264.ts'
 import { createLegRecorder, type LegRecorder } from './leg.ts'
-import { createPictureSide, type PictureSide } from './picture-side.ts'
 import type { AdmittedCaller, Floor } from './ports.ts'
-import { createPresentation, type Presentation } from './presentation.ts'
 
 export { conferenceMedia } from '../endpoint/conference-media.ts'
 export type { Call as H323Call } from '../endpoint/endpoint.ts'
 export { traceOf } from '../h460/trace-id.ts'
+export type { Showing } from './conference-pictures.ts'
 export type { AdmittedCaller, Floor, FloorEvent, FloorMember } from './ports.ts'
 
 export interface McuConfig extends Omit<EndpointConfig, 'kind' | 'media' | 'witness'> {
@@ -135,6 +126,14 @@ export interface Mcu {
    * @see H.245 §7.2.2.11 (UserInputCapability: iA5String, generalString), §7.14.6
    */
   readonly showText: (conference: string, participant: string, text: string) => boolean
+  /**
+   * Shows what is on the conference's stage for content to all terminals that take it by H.239, until it is ended, a terminal presents, or nobody is there.
+   *
+   * @returns null while a terminal presents, or something is shown already, and where there are no pictures
+   */
+  readonly show: (conference: string) => Showing | null
+  /** Told when a terminal does not present any more. */
+  readonly onPresentationEnd: (listener: (conference: string) => void) => void
   /** Ends a terminal's call. Those of other protocols are not this MCU's to end. */
   readonly drop: (conference: string, participant: string) => void
   /** Nobody else joins. */
@@ -159,9 +158,7 @@ interface Leg {
   /** Has told its capabilities. */
   speaksH245: boolean
   capabilities: readonly Capability[]
-  people: PictureSide | null
-  content: PictureSide | null
-  isOver: boolean
+  readonly pictures: LegPictures | null
 }
 
 /** @throws {InfraFabricError} as `createEndpoint` */
@@ -182,7 +179,6 @@ export async function createMcu(config: McuConfig): Promise<Mcu> {
   const clock = config.clock ?? systemClock
   const legs = new Map<string, Leg>()
   const controls = new Map<string, ConferenceControl>()
-  const presentations = new Map<string, Presentation>()
   const settling = new Set<Promise<void>>()
   const stats = new Map<string, LegStats | null>()
   const keyOf = (conference: string, participant: string): string => `${conference}\n${participant}`
@@ -212,6 +208,22 @@ export async function createMcu(config: McuConfig): Promise<Mcu> {
     capabilities
   })
 
+  const shared: ConferencePictures | null =
+    pictures === undefined
+      ? null
+      : createConferencePictures({
+          pictures,
+          videoLevel,
+          mcuNumber,
+          clock,
+          numberOf: (conference, participant) =>
+            controls
+              .get(conference)
+              ?.members()
+              .find((member) => member.participant === participant)?.number ?? null,
+          chairOf: (conference) => controls.get(conference)?.chair() ?? null
+        })
+
   const legOf = (conference: string, participant: string): Leg | undefined => legs.get(keyOf(conference, participant))
 
   function controlOf(conference: string): ConferenceControl {
@@ -219,7 +231,6 @@ export async function createMcu(config: McuConfig): Promise<Mcu> {
     if (control === undefined) {
       control = createConferenceControl(mcuNumber)
       controls.set(conference, control)
-      presentations.set(conference, createPresentation())
     }
     return control
   }
@@ -265,11 +276,11 @@ export async function createMcu(config: McuConfig): Promise<Mcu> {
     } else if (event.type === 'left') {
       const { conference, participant } = event
       const control = controlOf(conference)
-      endPresentation(conference, participant)
+      shared?.left(conference, participant)
       perform(conference, control.leave(participant))
       if (control.members().length === 0) {
         controls.delete(conference)
-        presentations.delete(conference)
+        shared?.over(conference)
       }
     }
   })
@@ -290,20 +301,14 @@ export async function createMcu(config: McuConfig): Promise<Mcu> {
       connectedMs: null,
       speaksH245: false,
       capabilities: [],
-      people: null,
-      content: null,
-      isOver: false
+      pictures: shared?.leg({ call, place, tell: record.tell }) ?? null
     }
     legs.set(keyOf(conference, participant), leg)
     record.move('joining', { role, direction: call.direction })
-    call.onChannel((offer) => acceptChannel(leg, offer))
+    call.onChannel((offer) => leg.pictures?.accept(offer) ?? null)
     call.onEvent((event) => {
-      leg.people?.take(event)
-      leg.content?.take(event)
+      leg.pictures?.take(event)
       switch (event.type) {
-        case 'channelClosed':
-          if (!event.own && leg.content?.isSending() === false) endPresentation(conference, participant)
-          return
         case 'alerting':
           return record.move('ringing', { inBand: event.inBand })
         case 'connected':
@@ -320,7 +325,7 @@ export async function createMcu(config: McuConfig): Promise<Mcu> {
         case 'capabilities':
           leg.speaksH245 = true
           leg.capabilities = event.capabilities
-          sendPictures(leg)
+          leg.pictures?.capable(event.capabilities)
           return perform(conference, greet(conference, participant))
         case 'h245':
           return takeH245(leg, event.message)
@@ -330,9 +335,7 @@ export async function createMcu(config: McuConfig): Promise<Mcu> {
     })
     const over = call.ended.then(async ({ cause, reason }) => {
       legs.delete(keyOf(conference, participant))
-      leg.isOver = true
-      leg.people?.close()
-      leg.content?.close()
+      leg.pictures?.close()
       record.move('leaving')
       const last = stats.get(keyOf(conference, participant)) ?? null
       stats.delete(keyOf(conference, participant))
@@ -362,73 +365,9 @@ export async function createMcu(config: McuConfig): Promise<Mcu> {
     return [{ type: 'send', to: participant, message }, ...effects]
   }
 
-  /** Opens the ports for a terminal's pictures. */
-  async function openPictures(leg: Leg): Promise<void> {
-    if (pictures === undefined) return
-    const { conference, participant } = leg.place
-    const [people, content] = await Promise.all([
-      pictures.open(conference, participant, 'people'),
-      pictures.open(conference, participant, 'content')
-    ])
-    if (leg.isOver) {
-      people?.close()
-      content?.close()
-      return
-    }
-    leg.people = people === null ? null : createPictureSide(leg.call, people, 'people', videoLevel)
-    leg.content = content === null ? null : createPictureSide(leg.call, content, 'content', videoLevel)
-    sendPictures(leg)
-  }
-
-  /** Sends a terminal what it can take: who speaks, and what is presented. */
-  function sendPictures(leg: Leg): void {
-    const owner = presentations.get(leg.place.conference)?.owner() ?? null
-    if (takes(leg.capabilities, 'people', videoLevel)) leg.people?.open()
-    const isShown = owner !== null && owner !== leg.place.participant
-    if (isShown && takes(leg.capabilities, 'content', videoLevel)) leg.content?.open()
-  }
-
-  function acceptChannel(leg: Leg, offer: ChannelOffer): ChannelAcceptance | null {
-    const { conference, participant } = leg.place
-    const kind = offer.dataType.type === 'videoData' ? kindOf(offer.dataType.value) : null
-    if (kind === 'people') return leg.people?.accept(offer) ?? null
-    if (kind === null || leg.content === null || presentations.get(conference)?.owner() !== participant) return null
-    const accepted = leg.content.accept(offer)
-    leg.record.tell('h323_presentation_started', {})
-    for (const other of legs.values()) if (other.place.conference === conference) sendPictures(other)
-    return accepted
-  }
-
-  function endPresentation(conference: string, participant: string): void {
-    if (presentations.get(conference)?.end(participant) === true) presentationEnded(conference, participant)
-  }
-
-  function presentationEnded(conference: string, participant: string): void {
-    legOf(conference, participant)?.record.tell('h323_presentation_ended', {})
-    for (const leg of legs.values()) if (leg.place.conference === conference) leg.content?.stop()
-  }
-
-  function takePresentation({ call, place: { conference, participant } }: Leg, message: MultimediaSystemControlMessage): boolean {
-    const presentation = presentations.get(conference)
-    const number = controls
-      .get(conference)
-      ?.members()
-      .find((member) => member.participant === participant)?.number
-    if (presentation === undefined || number === undefined) return false
-    const outcome = presentation.take(participant, mcuNumber * 256 + number, message)
-    if (outcome === null) return false
-    if (outcome.answer !== null) call.sendH245(outcome.answer)
-    if (outcome.ended) presentationEnded(conference, participant)
-    for (const other of legs.values()) {
-      const isToldOf = other.place.conference === conference && other.place.participant !== participant
-      if (outcome.others !== null && isToldOf && other.capabilities.some(isControlCapability)) other.call.sendH245(outcome.others)
-    }
-    return true
-  }
-
   function takeH245(leg: Leg, message: MultimediaSystemControlMessage): void {
     const { conference, participant } = leg.place
-    if (pictures !== undefined && takePresentation(leg, message)) return
+    if (leg.pictures?.takeH245(message) === true) return
     const effects = controlOf(conference).take(participant, message)
     if (effects !== null) {
       perform(conference, effects)
@@ -465,7 +404,7 @@ export async function createMcu(config: McuConfig): Promise<Mcu> {
     const leg = enter(call, place, call.remote().display ?? caller.name, traceOf(call.genericData))
     call.proceed()
     const answer = async (): Promise<void> => {
-      await openPictures(leg)
+      await leg.pictures?.begin()
       await call.answer(place)
     }
     answer().catch((error: unknown) => {
@@ -534,9 +473,12 @@ export async function createMcu(config: McuConfig): Promise<Mcu> {
       const place = { conference, participant, role }
       const trace = parentTraceId === undefined ? {} : { genericData: [traceData(parentTraceId)] }
       const call = endpoint.dial(target, { ...place, ...trace })
-      openPictures(enter(call, place, name, parentTraceId)).catch((error: unknown) =>
-        log.error({ traceId: call.traceId, error: String(error) }, 'a terminal is called without pictures')
-      )
+      const { pictures: own } = enter(call, place, name, parentTraceId)
+      own
+        ?.begin()
+        .catch((error: unknown) =>
+          log.error({ traceId: call.traceId, error: String(error) }, 'a terminal is called without pictures')
+        )
       const { traceId } = call
       const answered = call.connected.then(
         (): InviteResult => ({ ok: true, participant, traceId }),
@@ -558,6 +500,8 @@ export async function createMcu(config: McuConfig): Promise<Mcu> {
       })
       return true
     },
+    show: (conference) => (controls.has(conference) ? (shared?.show(conference) ?? null) : null),
+    onPresentationEnd: (listener) => shared?.onFree(listener),
     drop: (conference, participant) => find(conference, participant).call.release(causes.normal),
     lock: (conference, locked) => floor.lock(conference, locked),
     withdrawChair: (conference) => perform(conference, controls.get(conference)?.withdraw() ?? []),

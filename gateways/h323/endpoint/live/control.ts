@@ -104,23 +104,26 @@ export class CallControl {
   }
 
   /** @returns its number; 0 when the call is over */
-  openChannel({ sessionId, dataType, rtcp, dynamicPayloadType }: ChannelRequest): number {
+  openChannel({ number: reserved, sessionId, dataType, rtcp, dynamicPayloadType }: ChannelRequest): number {
+    let number = 0
+    const value = {
+      sessionID: sessionId,
+      mediaControlChannel: transportAddress(rtcp),
+      mediaGuaranteedDelivery: false,
+      ...(dynamicPayloadType !== undefined && { dynamicRTPPayloadType: dynamicPayloadType })
+    }
+    const multiplexParameters = { type: 'h2250LogicalChannelParameters', value } as const
+    this.#ports.attempt().do(({ control }) => {
+      number = control.openChannel({ forwardLogicalChannelParameters: { dataType, multiplexParameters } }, reserved)
+    })
+    return number
+  }
+
+  /** @returns a number for a channel; 0 when the call is over */
+  reserveChannel(): number {
     let number = 0
     this.#ports.attempt().do(({ control }) => {
-      number = control.openChannel({
-        forwardLogicalChannelParameters: {
-          dataType,
-          multiplexParameters: {
-            type: 'h2250LogicalChannelParameters',
-            value: {
-              sessionID: sessionId,
-              mediaControlChannel: transportAddress(rtcp),
-              mediaGuaranteedDelivery: false,
-              ...(dynamicPayloadType !== undefined && { dynamicRTPPayloadType: dynamicPayloadType })
-            }
-          }
-        }
-      })
+      number = control.reserveNumbers(1)
     })
     return number
   }

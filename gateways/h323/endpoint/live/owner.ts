@@ -19,7 +19,7 @@ export interface OwnedCall {
   readonly events: Pick<CallEvents, 'listen'>
   readonly sound: Pick<CallSound, 'open' | 'sendDigit'>
   readonly services: Pick<CallServices, 'divert' | 'hold' | 'transfer' | 'messageWaiting'>
-  readonly control: Pick<CallControl, 'decideChannels' | 'openChannel'>
+  readonly control: Pick<CallControl, 'decideChannels' | 'openChannel' | 'reserveChannel'>
   /** The one under way. */
   readonly attempt: () => Pick<Attempt, 'session' | 'channels' | 'do'>
   readonly isOver: () => boolean
@@ -114,6 +114,7 @@ export function ownerOf(call: OwnedCall): Call {
     sendH245: (message) => run((one) => one.control.sendMessage(message)),
     onChannel: (decide) => control.decideChannels(decide),
     openChannel: (request) => control.openChannel(request),
+    reserveChannel: () => control.reserveChannel(),
     closeChannel: (number) => run((one) => one.control.closeChannel(number))
   }
 }
