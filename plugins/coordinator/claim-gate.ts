@@ -5,19 +5,31 @@ import type { Swarm, Task } from './task.ts'
 /** What became of a claim. */
 export type ClaimEnd = 'complete' | 'failed' | 'released' | 'lease-expired' | 'retried' | 'cancelled' | 'deadline-passed'
 
+/** An expected no. */
+export interface Refusal {
+  readonly ok: false
+  /** Stable and dotted, as in errors. */
+  readonly code: string
+  readonly reason: string
+  /** When asking again may be of use although nothing else changes, milliseconds since 1970; absent where no time is known. */
+  readonly retryAt?: number
+}
+
 /**
  * Has a say in each claim, in its transaction: what it writes takes effect with the claim, or not at all. The governor keeps capabilities, budgets and
  * circuits by it.
  */
 export interface ClaimGate {
-  /** @returns facts for the record of the claim, or why it is refused (`code` dotted and stable, as in errors) */
+  /**
+   * @param readyAt since when nothing but gates hinders the claim, milliseconds since 1970
+   * @returns facts for the record of the claim, or why it is refused
+   */
   readonly admit: (
     transaction: WitnessedTransaction,
     task: Task,
-    swarm: Swarm
-  ) => Promise<
-    { readonly ok: true; readonly facts: JsonObject } | { readonly ok: false; readonly code: string; readonly reason: string }
-  >
+    swarm: Swarm,
+    readyAt: number
+  ) => Promise<{ readonly ok: true; readonly facts: JsonObject } | Refusal>
   /** Settles what was reserved. @param cost US dollars as an exact decimal; null when the swarm did not tell */
   readonly settle: (
     transaction: WitnessedTransaction,

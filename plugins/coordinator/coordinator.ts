@@ -9,9 +9,10 @@ import { createSwarms, type Swarms } from './swarms.ts'
 import { isActive, type Swarm, type Task, type TaskState, taskStates } from './task.ts'
 import { createTasks, type Tasks } from './tasks.ts'
 
-export type { ClaimEnd, ClaimGate } from './claim-gate.ts'
+export type { ClaimEnd, ClaimGate, Refusal } from './claim-gate.ts'
 export { type LatencyReport, measureLatency } from './latency.ts'
 export { createLeadership, type Leader, type Leadership } from './leadership.ts'
+export { readSwarms } from './swarms.ts'
 export { type Sweeper, type SweeperConfig, type SweeperFigures, startSweeper } from './sweeper.ts'
 export {
   type Capabilities,
@@ -23,7 +24,6 @@ export {
   type TaskState,
   taskStates
 } from './task.ts'
-export type { Refusal } from './tasks.ts'
 
 export interface CoordinatorConfig {
   /** How long a claim holds when its owner is not heard of; renewed by it. 1,000–3,600,000 ms. */

@@ -1,5 +1,5 @@
 import { InfraFabricError, newTraceId } from '#kernel'
-import type { WitnessedStore } from '#store'
+import type { StateStore, WitnessedStore } from '#store'
 import { checkId, keys, readSwarm } from './records.ts'
 import { type Capabilities, isActive, type Swarm, type Task } from './task.ts'
 import { checkCapabilities } from './tasks.ts'
@@ -28,6 +28,12 @@ export interface Swarms {
 
 const defaultHeartbeatMs = 60_000
 const component = 'IF.coordinator'
+
+/** All swarms there are, with whether each is active now. */
+export async function readSwarms(store: Pick<StateStore, 'list'>): Promise<(Swarm & { readonly active: boolean })[]> {
+  const { at, records } = await store.list(keys.swarm(''))
+  return records.map(({ value }) => ({ ...(value as Swarm), active: isActive(value as Swarm, at) }))
+}
 
 export function createSwarms({ store, transact }: WitnessedStore): Swarms {
   return {
@@ -62,10 +68,7 @@ export function createSwarms({ store, transact }: WitnessedStore): Swarms {
         if (!isActive(before, transaction.at)) transaction.tell(`swarm.returned.${id}`, { swarm: id })
         return swarm
       }),
-    swarms: async () => {
-      const { at, records } = await store.list('swarm/')
-      return records.map(({ value }) => ({ ...(value as Swarm), active: isActive(value as Swarm, at) }))
-    },
+    swarms: () => readSwarms(store),
     swarm: async (id) => {
       checkId(id, 'swarm')
       const { at, records } = await store.read([keys.swarm(id)])

@@ -1,16 +1,9 @@
 import { InfraFabricError, isAcceptableTraceId, type JsonObject, newTraceId, step } from '#kernel'
 import type { WitnessedStore, WitnessedTransaction } from '#store'
-import type { ClaimEnd, ClaimGate } from './claim-gate.ts'
+import type { ClaimEnd, ClaimGate, Refusal } from './claim-gate.ts'
 import { checkId, isOver, keys, putTask, readSwarm, readTask } from './records.ts'
 import { type Capabilities, type Claim, isActive, type NewTask, type Task, type TaskState } from './task.ts'
 import { type TaskEffect, type TaskEvent, taskMachine, witnessNames } from './task-machine.ts'
-
-/** An expected no. `code` is stable and dotted. */
-export interface Refusal {
-  readonly ok: false
-  readonly code: string
-  readonly reason: string
-}
 
 /** What a task is like with regard to others. */
 export interface TaskStatus {
@@ -142,6 +135,12 @@ export function createTasks({ store, transact }: WitnessedStore, leaseMs: number
     return null
   }
 
+  /** Since when a task that nothing hinders has been so: it was put there, or the last one that it waited for was completed. */
+  const readyAtOf = async (transaction: WitnessedTransaction, task: Task): Promise<number> => {
+    const completed = await Promise.all(task.dependsOn.map((id) => readTask(transaction, id)))
+    return Math.max(task.changedAt, ...completed.map((dependency) => dependency?.changedAt ?? 0))
+  }
+
   /** Ends a claim by its owner, who is refused when it is no longer his. */
   const byOwner = (
     id: string,
@@ -264,11 +263,12 @@ export function createTasks({ store, transact }: WitnessedStore, leaseMs: number
           }
           const hindrance = await hindranceOf(transaction, task)
           if (hindrance !== null) return hindrance
+          const readyAt = await readyAtOf(transaction, task)
           const facts: Record<string, JsonObject[string]> = {}
           // what one gate reserved falls with the refusal of another; a lease that was found to have ended stays ended
           const undo = transaction.mark()
           for (const gate of gates) {
-            const admitted = await gate.admit(transaction, task, swarm)
+            const admitted = await gate.admit(transaction, task, swarm, readyAt)
             if (!admitted.ok) {
               undo()
               return admitted

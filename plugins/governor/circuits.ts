@@ -19,14 +19,24 @@ export const componentsOf = (swarm: string, roots: readonly string[]): string[] 
   ...roots.map((root) => `swarm.${swarm}.${root}`)
 ]
 
-/** A circuit as it is, with the settings of its swarm where it has none of its own. */
-export async function circuitIn(transaction: Pick<WitnessedTransaction, 'get'>, component: string): Promise<Circuit> {
-  const own = (await transaction.get<Circuit>(circuitKey(component))) ?? newCircuit
-  const swarm = component.split('.').slice(0, 2).join('.')
-  if (own.configured || swarm === component) return own
-  const { threshold, coolMs } = (await transaction.get<Circuit>(circuitKey(swarm))) ?? newCircuit
-  return { ...own, threshold, coolMs }
+const swarmOf = (component: string): string => component.split('.').slice(0, 2).join('.')
+
+/** A circuit with the settings of its swarm where it has none of its own. */
+function settled(own: Circuit | null, ofSwarm: Circuit | null): Circuit {
+  if (own?.configured) return own
+  const { threshold, coolMs } = ofSwarm ?? newCircuit
+  return { ...(own ?? newCircuit), threshold, coolMs }
 }
+
+/** A circuit as it is. */
+export async function circuitIn(transaction: Pick<WitnessedTransaction, 'get'>, component: string): Promise<Circuit> {
+  const own = await transaction.get<Circuit>(circuitKey(component))
+  return settled(own, own?.configured ? null : await transaction.get<Circuit>(circuitKey(swarmOf(component))))
+}
+
+/** A circuit among all that were read, by component. */
+export const circuitAmong = (circuits: ReadonlyMap<string, Circuit>, component: string): Circuit =>
+  settled(circuits.get(component) ?? null, circuits.get(swarmOf(component)) ?? null)
 
 /** Steps a circuit; a change of its state is told and witnessed. */
 export async function stepCircuit(

@@ -2,14 +2,15 @@
  * IF.governor: who may be given what, for how much, and who is given nothing for a while.
  */
 
-import type { ClaimGate, Swarm, Task } from '#coordinator'
+import type { ClaimGate, Refusal, Swarm, Task } from '#coordinator'
 import { InfraFabricError, type JsonObject } from '#kernel'
 import type { WitnessedStore } from '#store'
 import { type Budgets, createBudgets, reserve, settle } from './budgets.ts'
 import { calibrate, calibrationReader, classOf } from './calibration.ts'
 import { isCool } from './circuit.ts'
 import { type Circuits, circuitIn, componentsOf, createCircuits, stepCircuit } from './circuits.ts'
-import { type History, historyWith, type Match, matchOf, noHistory, rootOf, type SwarmRecord } from './match.ts'
+import { fleetReader } from './fleet.ts'
+import { type History, historyWith, type Match, matchOf, noHistory, rootsOf, type SwarmRecord } from './match.ts'
 import {
   analyzeCosts,
   bookOutcome,
@@ -20,7 +21,8 @@ import {
   saysNothing,
   type WasteReport
 } from './outcomes.ts'
-import { askPolicy, countClaim, createPolicies, type Policies } from './policies.ts'
+import { askedAt, demandOf, enoughAt, leastAhead, type Patience, stakeOf, sureOf, usualPatience, usualStake } from './patience.ts'
+import { askPolicy, countClaim, createPolicies, type Policies, patienceIn } from './policies.ts'
 import type { PolicyFile } from './policy-file.ts'
 import { type Recommendation, recommend } from './recommend.ts'
 
@@ -29,6 +31,7 @@ export type { Circuit, CircuitState } from './circuit.ts'
 export type { Circuits } from './circuits.ts'
 export { type History, type Match, type MatchTerm, matchOf } from './match.ts'
 export { type CostGroup, type CostLine, costGroups, type WasteLine, type WasteReport } from './outcomes.ts'
+export { type Patience, usualPatience } from './patience.ts'
 export type { Policies, PolicyInForce, PolicyVersion } from './policies.ts'
 export { judge, type PolicyFacts, type PolicyRule, type PolicyVerdict } from './policy.ts'
 export type { PolicyFile } from './policy-file.ts'
@@ -46,6 +49,8 @@ export async function readPolicy(text: string, source: string): Promise<PolicyFi
 export interface GovernorConfig {
   /** Least score of a match; 0–1. */
   readonly threshold?: number
+  /** Where the policy says nothing of it. */
+  readonly patience?: Patience
 }
 
 /** With what a claim was made, until it ends. */
@@ -81,11 +86,10 @@ const trialEachMs = 24 * 3_600_000
 const historyKey = (swarm: string, root: string): string => `history/${swarm}/${root}`
 const recordKey = (swarm: string): string => `record/${swarm}`
 const expectedKey = (task: string): string => `expected/${task}`
-const rootsOf = ({ requires }: Pick<Task, 'requires'>): string[] => [...new Set(Object.keys(requires).map(rootOf))].sort()
-const refusal = (code: string, reason: string) => ({ ok: false, code: `governor.${code}`, reason }) as const
+const refusal = (code: string, reason: string): Refusal => ({ ok: false, code: `governor.${code}`, reason })
 
 export function createGovernor(witnessed: WitnessedStore, config: GovernorConfig = {}): Governor {
-  const { threshold = defaultThreshold } = config
+  const { threshold = defaultThreshold, patience: usual = usualPatience } = config
   if (!(threshold >= 0 && threshold <= 1))
     throw new InfraFabricError('governor.threshold', `a threshold of ${threshold}: expected 0 to 1`)
   const { store } = witnessed
@@ -96,11 +100,13 @@ export function createGovernor(witnessed: WitnessedStore, config: GovernorConfig
     return Object.fromEntries(records.map(({ key, value }) => [key.slice(prefix.length), value as History]))
   }
 
+  const [budgets, circuits, policies] = [createBudgets(witnessed), createCircuits(witnessed), createPolicies(witnessed)]
   const calibration = calibrationReader(store)
+  const fleet = fleetReader({ store, calibration, budgets: budgets.budgets, policy: policies.policy })
   const gate: ClaimGate = {
-    admit: async (transaction, task, swarm) => {
+    admit: async (transaction, task, swarm, readyAt) => {
       const { at } = transaction
-      const roots = rootsOf(task)
+      const roots = rootsOf(task.requires)
       const histories: Record<string, History> = {}
       for (const root of roots) histories[root] = (await transaction.get<History>(historyKey(swarm.id, root))) ?? noHistory
       const known: SwarmRecord = {
@@ -108,24 +114,44 @@ export function createGovernor(witnessed: WitnessedStore, config: GovernorConfig
         roots: histories
       }
       const match = matchOf(task.requires, swarm.capabilities, known, (await calibration(at))(swarm.id), at)
+      const short = match.score < threshold
       const newest = Math.max(...roots.map((root) => histories[root]!.at))
-      const trial = match.score < threshold && match.fit >= threshold && at - newest >= trialEachMs
-      if (match.score < threshold && !trial)
+      const trial = short && match.fit >= threshold && at - newest >= trialEachMs
+      if (short && !trial)
         return refusal('capability', `${swarm.id} fits ${task.id} by ${match.score.toFixed(3)}, and ${threshold} is asked for`)
+      const demand = demandOf((await patienceIn(transaction)) ?? usual, threshold, readyAt, task.deadlineAt)
+      const peers = match.terms.length > 0 && (trial || at < demand.until) ? await fleet(at) : null
+      const stake = stakeOf(task.estimate, peers?.usualCost ?? null)
+      if (trial && stake > usualStake)
+        return refusal(
+          'capability',
+          `${swarm.id} failed too often for a task of ${task.estimate} USD: it is tried with one of ${peers?.usualCost?.toFixed(2)} or less`
+        )
 
       const { verdict, rule, reason } = await askPolicy(transaction, task, swarm.id)
       if (verdict === 'deny')
         return refusal('policy', `rule ${rule} gives ${task.id} not to ${swarm.id}${reason === null ? '' : `: ${reason}`}`)
 
       const opened: string[] = []
+      let failures = 0
       for (const component of componentsOf(swarm.id, roots)) {
         const circuit = await circuitIn(transaction, component)
+        if (component === `swarm.${swarm.id}`) failures = circuit.failures
         if (circuit.state === 'closed') continue
         if (circuit.trying)
           return refusal('circuit', `${component} failed ${circuit.failures} times, and is being tried with another task`)
         if (!isCool(circuit, at))
           return refusal('circuit', `${component} failed ${circuit.failures} times in a row: nothing for a while`)
         opened.push(component)
+      }
+
+      const sure = sureOf(match, failures, stake)
+      const asked = askedAt(demand, at)
+      const better = sure < asked ? peers?.idle(task, threshold).find(({ swarm: id }) => id !== swarm.id) : undefined
+      if (better !== undefined && better.sure >= sure + leastAhead) {
+        const retryAt = enoughAt(demand, sure)
+        const reason = `${swarm.id} is sure of ${task.id} by ${sure.toFixed(3)}, and ${asked.toFixed(3)} is asked for while ${better.swarm} is idle, which is by ${better.sure.toFixed(3)}; again at ${new Date(retryAt).toISOString()}`
+        return { ...refusal('patience', reason), retryAt }
       }
 
       const unpaid = await reserve(transaction, swarm.id, task)
@@ -139,7 +165,7 @@ export function createGovernor(witnessed: WitnessedStore, config: GovernorConfig
           event: 'task_matched',
           component: 'IF.governor',
           traceId: task.traceId,
-          payload: { task: task.id, swarm: swarm.id, threshold, trial, ...match }
+          payload: { task: task.id, swarm: swarm.id, threshold, asked, sure, trial, ...match }
         })
       return { ok: true, facts: { score: Number(match.score.toFixed(6)), estimate: task.estimate } }
     },
@@ -150,7 +176,7 @@ export function createGovernor(witnessed: WitnessedStore, config: GovernorConfig
       const { at } = transaction
       const expected = await transaction.get<Expected>(expectedKey(task.id))
       transaction.remove(expectedKey(task.id))
-      const roots = rootsOf(task)
+      const roots = rootsOf(task.requires)
       const components = componentsOf(swarm, roots)
       if (saysNothing(end)) {
         for (const component of components) await stepCircuit(transaction, component, { type: 'untried' }, task.traceId)
@@ -172,12 +198,10 @@ export function createGovernor(witnessed: WitnessedStore, config: GovernorConfig
     }
   }
 
-  const budgets = createBudgets(witnessed)
-  const circuits = createCircuits(witnessed)
   return {
     ...budgets,
     ...circuits,
-    ...createPolicies(witnessed),
+    ...policies,
     gate,
     threshold,
     history,

@@ -54,6 +54,8 @@ export interface Match extends JsonObject {
   readonly margin: number
   readonly base: number
   readonly trust: number
+  /** What was expected of its claims of the same roots so far, faded: how much is known of it. */
+  readonly expected: number
   readonly terms: readonly MatchTerm[]
 }
 
@@ -69,6 +71,8 @@ const mostMargin = 10
 export const noHistory: History = { ended: 0, completed: 0, expected: 0, succeeded: 0, at: 0 }
 
 export const rootOf = (capability: string): string => capability.split('.', 1)[0]!
+/** Roots of what a task requires, each once, in order. */
+export const rootsOf = (requires: Capabilities): string[] => [...new Set(Object.keys(requires).map(rootOf))].sort()
 
 /** What of a capability stands in for another; 0 when they lie on different branches. */
 export function shareOf(has: string, wanted: string): number {
@@ -101,7 +105,7 @@ export function historyWith(before: History, completed: boolean, base: number, a
 /** Neither time nor a history of others: for those who only compare what is declared. */
 export const unknownSwarm: SwarmRecord = { all: noHistory, roots: {} }
 
-function trustOf({ all, roots }: SwarmRecord, wanted: ReadonlySet<string>, now: number): number {
+function trustOf({ all, roots }: SwarmRecord, wanted: readonly string[], now: number): Pick<Match, 'trust' | 'expected'> {
   const own = faded(all, now)
   let [expected, succeeded] = [0, 0]
   for (const root of wanted) {
@@ -110,7 +114,7 @@ function trustOf({ all, roots }: SwarmRecord, wanted: ReadonlySet<string>, now: 
     succeeded += ofRoot.succeeded
   }
   const general = (trustWeight + own.succeeded) / (trustWeight + own.expected)
-  return Math.min(mostTrust, (trustWeight * general + succeeded) / (trustWeight + expected))
+  return { trust: Math.min(mostTrust, (trustWeight * general + succeeded) / (trustWeight + expected)), expected }
 }
 
 /** @param now milliseconds since 1970, for what has faded */
@@ -139,6 +143,6 @@ export function matchOf(
   const fit = terms.reduce((product, { term }) => product * term, 1)
   const { ended, completed } = calibration[classOf(fit, margin)]!
   const base = fit === 0 ? 0 : (priorWeight * fit + completed) / (priorWeight + ended)
-  const trust = terms.length === 0 ? 1 : trustOf(known, new Set(Object.keys(requires).map(rootOf)), now)
-  return { score: Math.min(1, base * trust), fit, margin, base, trust, terms }
+  const { trust, expected } = terms.length === 0 ? { trust: 1, expected: 0 } : trustOf(known, rootsOf(requires), now)
+  return { score: Math.min(1, base * trust), fit, margin, base, trust, expected, terms }
 }

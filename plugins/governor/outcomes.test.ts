@@ -18,7 +18,7 @@ async function opened(t: ExecutionContext) {
   const store = await openSqliteStore(join(folder, `${++made}.db`), clock)
   t.teardown(() => store.close())
   const witnessed = witnessedStore(store, null)
-  const governor = createGovernor(witnessed, { threshold: 0 })
+  const governor = createGovernor(witnessed, { threshold: 0, patience: { mostMs: 0, ofDeadline: 0, first: 0 } })
   const coordinator = createCoordinator(witnessed, { gates: [governor.gate], leaseMs: 60_000 })
   for (const swarm of ['alpha', 'beta']) {
     await coordinator.registerSwarm(swarm, { code: 0.9, law: 0.9 }, 3_600_000)

@@ -1,8 +1,8 @@
 import type { ClaimEnd, Task } from '#coordinator'
 import type { JsonObject } from '#kernel'
 import { addDecimals, compareDecimals, formatDecimal, parseDecimal, timesRatio } from '#ledger/money'
-import type { WitnessedStore, WitnessedTransaction } from '#store'
-import { rootOf } from './match.ts'
+import type { StateStore, WitnessedTransaction } from '#store'
+import { rootsOf } from './match.ts'
 
 /** Claims that ended in one way, and what they cost: US dollars as exact decimals. */
 export interface EndTally extends JsonObject {
@@ -69,7 +69,7 @@ export function ratioOf(a: string, factor: number, b: string, places: number): s
 }
 
 export function kindOf({ requires }: Pick<Task, 'requires'>): string {
-  const roots = [...new Set(Object.keys(requires).map(rootOf))].sort()
+  const roots = rootsOf(requires)
   return roots.length === 0 ? 'any' : roots.join('+').slice(0, longestKind)
 }
 
@@ -103,8 +103,20 @@ export async function bookOutcome(
   } satisfies Outcome)
 }
 
-export async function readOutcomes({ store }: WitnessedStore): Promise<Outcome[]> {
+export async function readOutcomes({ store }: { readonly store: Pick<StateStore, 'list'> }): Promise<Outcome[]> {
   return (await store.list(prefix)).records.map(({ value }) => value as Outcome)
+}
+
+/** Mean cost of the claims that came to an end with something to judge, US dollars: a measure, no amount of money. Null before the first. */
+export function usualCostOf(outcomes: readonly Outcome[]): number | null {
+  let [claims, cost] = [0, 0]
+  for (const { ends } of outcomes)
+    for (const [end, tally] of Object.entries(ends) as [ClaimEnd, EndTally][]) {
+      if (saysNothing(end)) continue
+      claims += tally.claims
+      cost += Number(tally.told) + Number(tally.supposed)
+    }
+  return claims === 0 ? null : cost / claims
 }
 
 export function costLine(group: string, outcomes: readonly Outcome[]): CostLine {

@@ -1,5 +1,6 @@
 import { type JsonObject, newTraceId } from '#kernel'
 import type { WitnessedStore, WitnessedTransaction } from '#store'
+import type { Patience } from './patience.ts'
 import { judge, type PolicyRule, type PolicyVerdict } from './policy.ts'
 import type { PolicyFile } from './policy-file.ts'
 
@@ -9,6 +10,8 @@ export interface PolicyInForce extends JsonObject {
   /** SHA-256 of the file. */
   readonly hash: string
   readonly rules: readonly PolicyRule[]
+  /** Null where the file says nothing of it. */
+  readonly patience: Patience | null
   /** Milliseconds since 1970. */
   readonly appliedAt: number
 }
@@ -38,13 +41,20 @@ interface Held extends JsonObject {
 const current = 'policy/current'
 const versionsPrefix = 'policy/version/'
 const keyOf = (version: number): string => `${versionsPrefix}${String(version).padStart(9, '0')}`
-const heldKey = (swarm: string): string => `claims/${swarm}`
+/** Under it, how many claims each swarm holds that holds any. */
+export const heldPrefix = 'claims/'
+const heldKey = (swarm: string): string => heldPrefix + swarm
 
 /** Asks the policy in force in the transaction of a claim, so that a claim and a new policy come one after the other. */
 export async function askPolicy(transaction: WitnessedTransaction, task: PolicyTask, swarm: string): Promise<PolicyVerdict> {
   const policy = await transaction.get<PolicyInForce>(current)
   const claims = (await transaction.get<Held>(heldKey(swarm)))?.claims ?? 0
   return judge(policy?.rules ?? [], { task, swarm, claims, at: transaction.at })
+}
+
+/** How long tasks are kept for those who fit them best, by the policy in force; null when it says nothing of it. */
+export async function patienceIn(transaction: Pick<WitnessedTransaction, 'get'>): Promise<Patience | null> {
+  return (await transaction.get<PolicyInForce>(current))?.patience ?? null
 }
 
 /** Counts the claims that a swarm holds. */
@@ -59,11 +69,11 @@ export function createPolicies({ store, transact }: WitnessedStore): Policies {
   return {
     policy: async () => ((await store.read([current])).records[0]?.value ?? null) as PolicyInForce | null,
     policyVersions: async () => (await store.list(versionsPrefix)).records.map(({ value }) => value as PolicyVersion).reverse(),
-    applyPolicy: ({ rules, hash, text }) =>
+    applyPolicy: ({ rules, patience, hash, text }) =>
       transact(async (transaction) => {
         const before = await transaction.get<PolicyInForce>(current)
         const version = (before?.version ?? 0) + 1
-        const after: PolicyInForce = { version, hash, rules, appliedAt: transaction.at }
+        const after: PolicyInForce = { version, hash, rules, patience, appliedAt: transaction.at }
         transaction.put(current, after)
         transaction.put(keyOf(version), { ...after, text } satisfies PolicyVersion)
         transaction.tell('policy.applied', { version, hash })

@@ -2,10 +2,13 @@ import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { ConfigError, isHazardName } from '#kernel'
 import { readYaml } from '#kernel/yaml'
+import { type Patience, usualPatience } from './patience.ts'
 import type { PolicyRule } from './policy.ts'
 
 export interface PolicyFile {
   readonly rules: readonly PolicyRule[]
+  /** Null where the file says nothing of it. */
+  readonly patience: Patience | null
   readonly text: string
   /** SHA-256 of the text, hexadecimal. */
   readonly hash: string
@@ -62,7 +65,19 @@ const ruleSchema = z
       addIssue({ code: 'custom', path: ['claims'], message: 'only a limit has claims' })
   })
 
-const policySchema = z.strictObject({ rules: z.array(ruleSchema).max(mostRules) })
+const share = (what: string) =>
+  z.number(`expected ${what}, 0 to 1`).min(0, `expected ${what}, 0 to 1`).max(1, `expected ${what}, 0 to 1`)
+const patienceSchema = z.strictObject({
+  minutes: z
+    .number('expected minutes, 0 to 1440')
+    .min(0, 'expected minutes, 0 to 1440')
+    .max(1440, 'expected minutes, 0 to 1440')
+    .default(usualPatience.mostMs / 60_000),
+  ofDeadline: share('a share of the time to the deadline').default(usualPatience.ofDeadline),
+  first: share('what is asked at first').default(usualPatience.first)
+})
+
+const policySchema = z.strictObject({ rules: z.array(ruleSchema).max(mostRules), patience: patienceSchema.optional() })
 
 /** Names of the rules, whatever else is wrong with them. */
 function namesOf(content: unknown): unknown[] {
@@ -110,5 +125,10 @@ export function readPolicyFile(text: string, source: string): PolicyFile {
       }
     })
   )
-  return { rules, text, hash: createHash('sha256').update(text).digest('hex') }
+  const { patience } = read.data
+  const kept =
+    patience === undefined
+      ? null
+      : { mostMs: Math.round(patience.minutes * 60_000), ofDeadline: patience.ofDeadline, first: patience.first }
+  return { rules, patience: kept, text, hash: createHash('sha256').update(text).digest('hex') }
 }

@@ -5,7 +5,7 @@ import type { StateStore, WitnessedTransaction } from '#store'
 export interface MemoryState {
   readonly records: Map<string, Json>
   /** What a gate reads of a store beside its transactions. */
-  readonly store: Pick<StateStore, 'list'>
+  readonly store: Pick<StateStore, 'list' | 'read'>
   /** Runs `work` at a time; what it put takes effect when `keep` says so of its result. */
   readonly run: <T>(
     at: number,
@@ -19,9 +19,17 @@ export function memoryState(): MemoryState {
   return {
     records,
     store: {
-      list: async (prefix) => ({
+      list: async (prefix, { after = '', limit = 10_000 } = {}) => ({
         at: 0,
-        records: [...records].filter(([key]) => key.startsWith(prefix)).map(([key, value]) => ({ key, value, version: 1 }))
+        records: [...records.keys()]
+          .filter((key) => key.startsWith(prefix) && key > after)
+          .sort()
+          .slice(0, limit)
+          .map((key) => ({ key, value: records.get(key)!, version: 1 }))
+      }),
+      read: async (keys) => ({
+        at: 0,
+        records: keys.map((key) => (records.has(key) ? { key, value: records.get(key)!, version: 1 } : null))
       })
     },
     run: async (at, work, keep) => {

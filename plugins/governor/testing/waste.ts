@@ -47,6 +47,8 @@ export interface Waste {
   readonly untouched: number
   /** Share of the cost, percent. */
   readonly wastePct: number
+  /** From when a task came to its first attempt, mean of those that were given to somebody. */
+  readonly waitMinutes: number
 }
 
 const minute = 60_000
@@ -166,12 +168,14 @@ export async function simulateWaste(seed: number, mix: Mix, allocation: Allocati
   })
   const running = randomFrom(seed + 1_000_003)
   const state = memoryState()
+  // as the coordinator has them, heard of all the time: time stands still where the store is asked for it
+  for (const { swarm } of parties) state.records.set(`swarm/${swarm.id}`, swarm)
   const { gate } = createGovernor(witnessedStore(state.store as never, null), governed ? allocation.config : {})
 
   const idle = new Set(parties)
   const waiting: SimulatedTask[] = []
   const underWay: { party: SimulatedSwarm; task: SimulatedTask; endsAt: number; success: boolean; cost: number }[] = []
-  const sums = { attempts: 0, failed: 0, completed: 0, uncompleted: 0, untouched: 0, spent: 0, wasted: 0 }
+  const sums = { attempts: 0, failed: 0, completed: 0, uncompleted: 0, untouched: 0, spent: 0, wasted: 0, waitedMs: 0 }
 
   const giveUp = ({ task }: SimulatedTask) => {
     sums.uncompleted++
@@ -184,7 +188,7 @@ export async function simulateWaste(seed: number, mix: Mix, allocation: Allocati
     if (!governed) return true
     const { ok } = await state.run(
       at,
-      (transaction) => gate.admit(transaction, task, party.swarm),
+      (transaction) => gate.admit(transaction, task, party.swarm, task.changedAt),
       (said) => said.ok
     )
     return ok
@@ -195,6 +199,7 @@ export async function simulateWaste(seed: number, mix: Mix, allocation: Allocati
         if (!waiting.includes(each) || !(await admitted(party, each, at))) continue
         waiting.splice(waiting.indexOf(each), 1)
         idle.delete(party)
+        if (each.task.attempts === 0) sums.waitedMs += at - each.task.createdAt
         each.task = { ...each.task, attempts: each.task.attempts + 1 }
         const success = running() < chanceOf(party, each.task, at)
         const endsAt = at + each.minutes * minute
@@ -212,6 +217,7 @@ export async function simulateWaste(seed: number, mix: Mix, allocation: Allocati
     else {
       sums.failed++
       sums.wasted += cost
+      task.task = { ...task.task, changedAt: endsAt }
       if (again) waiting.push(task)
       else giveUp(task)
     }
@@ -246,6 +252,11 @@ export async function simulateWaste(seed: number, mix: Mix, allocation: Allocati
       await offer(arrivesAt, [task])
     } else await offer(await end(soonest), [...waiting])
   }
-  const { spent, wasted, ...counts } = sums
-  return { ...counts, wastePct: spent === 0 ? 0 : (100 * wasted) / spent }
+  const { spent, wasted, waitedMs, ...counts } = sums
+  const given = tasks.length - sums.untouched
+  return {
+    ...counts,
+    wastePct: spent === 0 ? 0 : (100 * wasted) / spent,
+    waitMinutes: given === 0 ? 0 : waitedMs / given / minute
+  }
 }
