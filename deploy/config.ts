@@ -417,6 +417,12 @@ export const suiteSchema = z.strictObject({
         .min(1)
         .default([...defaultMediaTypes])
         .describe('Media types that are taken; no file is opened'),
+      onScreens: z
+        .boolean()
+        .default(true)
+        .describe(
+          'Whether pictures are shown on the second screens of room systems (H.239) and of telephones (a=content:slides)'
+        ),
       linkMinutes: positive(1440).default(60).describe('How long the link is good that a telephone is shown')
     })
     .prefault({})

@@ -22,8 +22,8 @@ const item = z.object({
 })
 const delivery = z.object({
   participant: z.string(),
-  how: z.enum(['page', 'link']),
-  state: z.enum(['received', 'refused']),
+  how: z.enum(['page', 'link', 'video']),
+  state: z.enum(['received', 'refused', 'shown']).describe('shown: sent as video, and not confirmed'),
   code: z.string().nullable(),
   at: z.string()
 })

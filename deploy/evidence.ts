@@ -1,6 +1,16 @@
 /** Evidence in the suite: a session for each call that is in a conference, the files, and links for those who have no page. */
-import { type CallBridgeSession, type CallContext, type Clock, errorCode, type Log, type Witness } from '#kernel'
-import type { Rooms } from '#media'
+import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import {
+  type CallBridgeSession,
+  type CallContext,
+  type Clock,
+  errorCode,
+  InfraFabricError,
+  type Log,
+  type Witness
+} from '#kernel'
+import type { Rooms, Stages } from '#media'
 import {
   type CouncilEvidence,
   createEvidence,
@@ -13,6 +23,7 @@ import {
 } from '#webrtc'
 import type { SuiteConfig } from './config.ts'
 import type { SuiteEvent } from './events.ts'
+import { createEvidencePictures, type EvidencePicturesParts } from './evidence-pictures.ts'
 
 /** A participant without a page, and the link that it was given. */
 export interface GivenLink {
@@ -45,6 +56,9 @@ export interface EvidenceParts {
   readonly showOn: (call: string, text: string) => Promise<boolean | null>
   /** Terminals of H.323 in a conference, and how a text is shown on each. */
   readonly terminals: (conference: string) => readonly Viewer[]
+  readonly stages: Stages
+  /** The second screens of room systems; null where H.323 is off. */
+  readonly screens: Pick<EvidencePicturesParts, 'present' | 'onPresentationEnd'> | null
 }
 
 /** Whoever has no page. */
@@ -61,6 +75,11 @@ interface OpenCall {
 }
 
 const minuteMs = 60_000
+/** Nobody there presents: telephones see what they are shown. */
+const noScreens: NonNullable<EvidenceParts['screens']> = {
+  present: () => ({ onEnd: () => undefined, end: () => undefined }),
+  onPresentationEnd: () => undefined
+}
 
 /** Opens the folder of the evidence. @throws {Error} of the file system */
 export async function startEvidence(
@@ -68,7 +87,7 @@ export async function startEvidence(
   folder: string,
   parts: EvidenceParts
 ): Promise<RunningEvidence> {
-  const { rooms, witness, clock, log, showOn, terminals } = parts
+  const { rooms, witness, clock, log, showOn, terminals, stages, screens } = parts
   const megabyte = 1 << 20
   const store = await openEvidenceStore(
     folder,
@@ -85,6 +104,24 @@ export async function startEvidence(
   const evidence = createEvidence({ store, openData: rooms.openData, witness, clock, log })
   const pages = createEvidencePages(evidence, { openData: rooms.openData, clock, log })
   const pageLinks = createPageLinks(evidence, store, config.linkMinutes * minuteMs, clock, log)
+  const pictures = createEvidencePictures({
+    stages,
+    ...(screens ?? noScreens),
+    read: async ({ id, sha256 }) => {
+      const octets = await readFile(store.path(id))
+      if (createHash('sha256').update(octets).digest('hex') !== sha256)
+        throw new InfraFabricError('evidence.hash', 'the file on disk is not the one that was shared')
+      return octets
+    },
+    shown: (call, item, { participant, ...shown }) => {
+      const conference = calls.get(call)?.conference
+      const isTerminal = conference !== undefined && terminals(conference).some((each) => each.participant === participant)
+      evidence.shown(call, item, { participant, by: isTerminal ? 'h239' : 'sip', ...shown })
+    },
+    failed: (call, { id }, code) => record('evidence_not_shown', call, { evidence: id, code }),
+    clock,
+    log
+  })
   const calls = new Map<string, OpenCall>()
   const given = new Map<string, GivenLink>()
   /** What calls are about that are not yet in a conference. */
@@ -92,10 +129,12 @@ export async function startEvidence(
   let baseUrl = ''
 
   /** Who has seen no link of the call, or one that is soon over, gets one: its telephone, and the terminals of its conference. */
-  function show(call: string, { name }: EvidenceItem): void {
+  function show(call: string, item: EvidenceItem): void {
     const open = calls.get(call)
     if (open === undefined) return
     const { conference, participant } = open
+    const { name } = item
+    if (config.onScreens) pictures.offered(call, conference, item)
     const telephone: Viewer = { participant, show: (text) => showOn(call, text) }
     for (const viewer of [telephone, ...terminals(conference)]) showTo(viewer, call, conference, name)
   }
@@ -158,11 +197,17 @@ export async function startEvidence(
         const call = calls.get(event.traceId)
         about.delete(event.traceId)
         calls.delete(event.traceId)
+        pictures.callEnded(event.traceId)
         for (const [key, link] of given) if (link.call === event.traceId) given.delete(key)
         void call?.session.close('call ended')
       }
     },
+    erase: (id, reason) => {
+      pictures.withdrawn(id)
+      return evidence.erase(id, reason)
+    },
     close: async () => {
+      pictures.close()
       pages.close()
       await evidence.close()
     }

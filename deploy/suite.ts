@@ -434,7 +434,8 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
           log: log.child({ part: 'webrtc' }),
           evidenceFolder: layout.evidence,
           showOn: application.showText,
-          terminals: (conference) => h323?.viewers(conference) ?? []
+          terminals: (conference) => h323?.viewers(conference) ?? [],
+          screens: h323 === null ? null : { present: h323.mcu.show, onPresentationEnd: h323.mcu.onPresentationEnd }
         })
       },
       (running) => running.close()

@@ -32,6 +32,7 @@ export interface WebRtcPorts {
   readonly evidenceFolder: string
   readonly showOn: EvidenceParts['showOn']
   readonly terminals: EvidenceParts['terminals']
+  readonly screens: EvidenceParts['screens']
 }
 
 /** Browsers as the suite runs them. */
@@ -52,7 +53,7 @@ export interface RunningWebRtc {
 }
 
 const hourMs = 3_600_000
-/** A browser takes three: itself, its sound toward the mixer, its evidence; the picture of a telephone two. */
+/** A browser takes three: itself, its sound toward the mixer, its evidence; the picture of a telephone two, its slides two more. */
 const portsEach = 3
 
 const isBrowser = (leg: object): leg is RoomLeg => 'onConnection' in leg
@@ -133,7 +134,9 @@ export async function startWebRtc(config: SuiteConfig, ports: WebRtcPorts): Prom
       clock,
       log: log.child({ of: 'evidence' }),
       showOn: ports.showOn,
-      terminals: ports.terminals
+      terminals: ports.terminals,
+      stages: ports.stages,
+      screens: ports.screens
     })
     const council = await startCouncilService(
       { address, port: webrtc.port, tls: webrtc.tls, url: webrtc.url, seatMs: webrtc.seatHours * hourMs },

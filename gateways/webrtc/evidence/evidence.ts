@@ -27,10 +27,23 @@ export const evidenceComponent = 'IF.bridge.evidence'
 /** How somebody has got a file, or has not. */
 export interface Delivery {
   readonly participant: string
-  readonly how: 'page' | 'link'
-  readonly state: 'received' | 'refused'
+  readonly how: 'page' | 'link' | 'video'
+  /** Of `video`: `shown` where nothing has confirmed that it came. */
+  readonly state: 'received' | 'refused' | 'shown'
   readonly code: string | null
   readonly at: string
+}
+
+export interface ShownPicture {
+  readonly participant: string
+  /** H.239 of a room system, or the stream of slides of a telephone. */
+  readonly by: 'h239' | 'sip'
+  /** Pixels, and kbit/s. */
+  readonly width: number
+  readonly height: number
+  readonly kbps: number
+  /** Whether its receiver has reported that it came (RTCP). */
+  readonly isConfirmed: boolean
 }
 
 export interface SharedEvidence extends EvidenceItem {
@@ -69,6 +82,8 @@ export interface Evidence {
   readonly ofCall: (call: string) => readonly EvidenceItem[] | null
   /** A participant without a page has fetched a file to its end. */
   readonly fetched: (call: string, participant: string, item: EvidenceItem) => void
+  /** A picture has been sent to a participant's screen as video. */
+  readonly shown: (call: string, item: EvidenceItem, how: ShownPicture) => void
   /** Takes a file out of all calls and off the disk. @returns false for one that is not there */
   readonly erase: (id: string, reason: string) => Promise<boolean>
   /** Told when a call has got a file. */
@@ -456,6 +471,12 @@ export function createEvidence(ports: EvidencePorts): Evidence {
       totals.receipts.link++
       tell('evidence_received', call, { evidence: id, bytes, participant, how: 'link', receiptAt: at })
       delivered(id, { participant, how: 'link', state: 'received', code: null, at })
+    },
+    shown: (call, { id, bytes }, { participant, by, width, height, kbps, isConfirmed }) => {
+      const at = new Date(clock.now()).toISOString()
+      if (isConfirmed) totals.receipts.video++
+      tell('evidence_shown', call, { evidence: id, bytes, participant, by, width, height, kbps, confirmed: isConfirmed })
+      delivered(id, { participant, how: 'video', state: isConfirmed ? 'received' : 'shown', code: null, at })
     },
     erase: async (id, reason) => {
       const item = store.get(id)

@@ -1,5 +1,4 @@
 /** What evidence comes to over all calls, for figures: by words that are fixed, whoever sends what. */
-import type { Delivery } from './evidence.ts'
 import type { LinkStatistics } from './link.ts'
 import { type EvidenceRefusalCode, refusalCodes } from './names.ts'
 import { type EvidenceItem, ways } from './store.ts'
@@ -14,7 +13,7 @@ export interface EvidenceTotals extends Moved {
   /** Files that were offered, by how they came. */
   readonly shared: Record<EvidenceItem['via'], number>
   /** In the ledger, by how a file was had. */
-  readonly receipts: Record<Delivery['how'], number>
+  readonly receipts: Record<'page' | 'link' | 'video', number>
   readonly refused: Record<RefusedDirection, Record<EvidenceRefusalCode, number>>
 }
 
@@ -26,7 +25,7 @@ export const emptyTotals = (): EvidenceTotals => ({
   retries: 0,
   resumes: 0,
   shared: zeros(ways),
-  receipts: zeros(['page', 'link']),
+  receipts: zeros(['page', 'link', 'video']),
   refused: {
     'from participant': zeros(refusalCodes),
     'to participant': zeros(refusalCodes),

@@ -1,0 +1,154 @@
+/** Which picture is on the screens, and when: by a clock, with screens that are not there. What terminals make of it is tested where they are. */
+import test from 'ava'
+import { manualClock, silentLog } from '#kernel'
+import { createStages } from '#media'
+import type { EvidenceItem } from '#webrtc'
+import { createEvidencePictures, isStill } from './evidence-pictures.ts'
+
+const item = (id: string, mediaType = 'image/png', bytes = 100): EvidenceItem => ({
+  id,
+  trace: 'trace',
+  name: `${id}.png`,
+  mediaType,
+  bytes,
+  sha256: '0'.repeat(64),
+  by: 'agent',
+  via: 'http',
+  at: '2026-01-01T00:00:00.000Z'
+})
+
+function scene() {
+  const clock = manualClock()
+  const stages = createStages({ conferences: () => ['council'], onConferenceEvent: () => undefined }, clock)
+  const idle = clock.pending()
+  const [read, failed]: [string[], string[]] = [[], []]
+  let isFree = true
+  let displace: (() => void) | null = null
+  let free: (conference: string) => void = () => undefined
+  let held = 0
+  const pictures = createEvidencePictures({
+    stages,
+    present: () => {
+      if (!isFree) return null
+      held++
+      let ended = false
+      return {
+        onEnd: (listener) => {
+          displace = () => {
+            ended = true
+            isFree = false
+            held--
+            listener()
+          }
+        },
+        end: () => {
+          if (!ended) held--
+          ended = true
+        }
+      }
+    },
+    onPresentationEnd: (listener) => {
+      free = listener
+    },
+    read: async ({ id }) => {
+      if (id.startsWith('lost')) throw new Error('not there')
+      read.push(id)
+      return Buffer.alloc(1)
+    },
+    shown: () => undefined,
+    failed: (call, { id }) => failed.push(`${call} ${id}`),
+    clock,
+    log: silentLog
+  })
+  const settled = () => new Promise((resolve) => setImmediate(resolve))
+  const taken = async () => {
+    await settled()
+    return read.splice(0).join(' ')
+  }
+  return {
+    clock,
+    pictures,
+    failed,
+    taken,
+    held: () => held,
+    displace: () => displace!(),
+    free: () => {
+      isFree = true
+      free('council')
+    },
+    nothingLeft: () => clock.pending() === idle
+  }
+}
+
+test('PNG and JPEG of a size that is taken are shown, other files are not', async (t) => {
+  t.true(isStill(item('a')) && isStill(item('a', 'image/jpeg')))
+  t.false(isStill(item('a', 'image/gif')) || isStill(item('a', 'application/pdf')) || isStill(item('a', 'image/png', 1 << 30)))
+  const { pictures, taken, held } = scene()
+  pictures.offered('call', 'council', item('a', 'application/pdf'))
+  t.is(await taken(), '')
+  t.is(held(), 0)
+})
+
+test('one after the other, each for some seconds; the last stays until its call ends', async (t) => {
+  const { clock, pictures, taken, held, nothingLeft } = scene()
+  for (const id of ['a', 'b', 'a', 'c']) pictures.offered('call', 'council', item(id))
+  pictures.offered('other', 'council', item('c'))
+  t.is(await taken(), 'a')
+  clock.advance(4999)
+  t.is(await taken(), '')
+  clock.advance(1)
+  t.is(await taken(), 'b')
+  clock.advance(5000)
+  t.is(await taken(), 'c')
+  clock.advance(60_000)
+  t.is(await taken(), '', 'it stays')
+  pictures.offered('call', 'council', item('d'))
+  t.is(await taken(), 'd', 'at once, when the one before has been seen')
+  pictures.callEnded('call')
+  t.is(await taken(), 'c', 'what is left of the other call')
+  t.is(held(), 1)
+  pictures.callEnded('other')
+  t.is(held(), 0)
+  t.true(nothingLeft())
+})
+
+test('a terminal that presents comes first; what was seen comes back', async (t) => {
+  const { clock, pictures, taken, held, displace, free, nothingLeft } = scene()
+  pictures.offered('call', 'council', item('a'))
+  t.is(await taken(), 'a')
+  displace()
+  pictures.offered('call', 'council', item('b'))
+  clock.advance(60_000)
+  t.is(await taken(), '')
+  t.is(held(), 0)
+  free()
+  t.is(await taken(), 'a')
+  clock.advance(5000)
+  t.is(await taken(), 'b')
+  displace()
+  free()
+  t.is(await taken(), 'b')
+  pictures.close()
+  t.is(held(), 0)
+  t.true(nothingLeft())
+})
+
+test('what is erased is not seen any more; what cannot be read is told and left out', async (t) => {
+  const { clock, pictures, failed, taken, held, nothingLeft } = scene()
+  pictures.offered('call', 'council', item('a'))
+  pictures.offered('call', 'council', item('lost'))
+  pictures.offered('call', 'council', item('b'))
+  t.is(await taken(), 'a')
+  pictures.withdrawn('a')
+  t.is(await taken(), 'b', 'the one between cannot be read')
+  t.deepEqual(failed, ['call lost'])
+  pictures.withdrawn('b')
+  t.is(held(), 0)
+  pictures.offered('call', 'council', item('lost2'))
+  await taken()
+  t.is(held(), 0)
+  pictures.withdrawn('b')
+  pictures.callEnded('call')
+  clock.advance(60_000)
+  t.true(nothingLeft())
+})
