@@ -909,6 +909,13 @@ export const commands: readonly Command[] = [
         summary: 'WAV file that is said, 48 kHz; then it leaves, where nothing else is asked for'
       },
       { name: 'hear', value: 'FILE', path: true, summary: 'WAV file of what is heard, at most an hour' },
+      { name: 'evidence', value: 'FOLDER', path: true, summary: 'folder, its own, that the evidence of calls comes to' },
+      {
+        name: 'share',
+        value: 'FILE',
+        path: true,
+        summary: 'evidence for the first call that is open; then it leaves, as after --say'
+      },
       { name: 'seconds', value: 'N', summary: 'leave after so long' },
       { name: 'ca', value: 'FILE', path: true, summary: 'certificate (PEM) that is trusted for an https link' }
     ],

@@ -1,8 +1,10 @@
 /** Software agents in the council: they see, say, vote where they may, and speak with a telephone. */
+import { hash, randomBytes } from 'node:crypto'
 import { readFile, writeFile } from 'node:fs/promises'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
+import { newTraceId, silentLog } from '#kernel'
 import { decodeWav, encodeWav, sine, toneLevel } from '#media'
 import type { SuiteSettings } from '#suite'
 import { type AgentEvents, type AgentOptions, type CouncilAgent, joinCouncil } from '#webrtc/agent'
@@ -162,6 +164,76 @@ test('an agent speaks with a telephone, on the same seat after its connection wa
   await saying
   await until(() => suite.inside.media.roster('council').length === 1, 5000, 'it has left')
   await call.bye()
+})
+
+test('evidence comes to agents by data channel, goes on after the connection was lost, and they share files, too', async (t) => {
+  const { seat, agent, suite, entriesOf } = await rig(t)
+  const folder = await temporaryFolder(t)
+  const relay = await relayTo(t, suite.addresses.council!)
+  const link = (await seat('guardian-1')).replace(suite.addresses.council!, relay.url)
+  const one = await agent(link, { evidence: join(folder, 'one') })
+  const two = await agent(await seat('expert-safety'), { evidence: join(folder, 'two') })
+  const none = await agent(await seat('guardian-2'))
+  t.is(none.share, null, 'who did not ask for evidence has none')
+  await t.throwsAsync(one.share!(import.meta.filename), { code: 'agent.evidence.no-call' })
+
+  const { evidence } = suite.inside.webrtc!
+  const context = { traceId: newTraceId(), log: silentLog, signal: new AbortController().signal, now: Date.now }
+  const opened = evidence.bridge.open(context, { conference: 'council', expertId: 'expert-safety' })
+  if (!opened.ok) return t.fail(opened.detail)
+  const pages = () => evidence.calls()[0]!.pages
+  await until(() => pages().filter(({ state }) => state === 'ACTIVE').length === 2, 10_000, 'both have a channel')
+
+  const [forOne, forTwo] = [listen(one, 'evidence'), listen(two, 'evidence')]
+  const octets = randomBytes(24 << 20)
+  const sha256 = hash('sha256', octets)
+  const facts = { trace: context.traceId, name: 'run of the model.bin', mediaType: 'application/octet-stream', sha256 }
+  const shared = await evidence.share(
+    { ...facts, bytes: octets.length, by: 'test', via: 'http' },
+    (async function* () {
+      yield octets
+    })()
+  )
+  if (!shared.ok) return t.fail(shared.reason)
+  const sent = () => pages().find(({ participant }) => participant === one.participant)?.sentBytes ?? 0
+  await until(() => sent() > 6 << 20, 20_000, 'a part of it is on its way')
+  relay.cut()
+  await until(() => forOne.length === 1 && forTwo.length === 1, 60_000, 'both have it')
+  for (const [file] of [...forOne, ...forTwo]) {
+    t.like(file, { id: shared.item.id, name: facts.name, by: 'test', sha256, bytes: octets.length })
+    t.is(hash('sha256', await readFile(file.path)), sha256)
+  }
+  t.true(evidence.totals().resumes >= 1, 'it went on, and did not begin anew')
+  t.true(sent() < 1.5 * octets.length, `${sent()} octets were sent`)
+  await until(() => entriesOf('evidence_received').length === 2, 10_000, 'both receipts are in the ledger')
+
+  const own = join(folder, 'statement.txt')
+  await writeFile(own, 'what the agent saw')
+  const { id, call } = await two.share!(own, { mediaType: 'text/plain' })
+  t.is(call, context.traceId)
+  t.like(evidence.list(call).at(-1), { id, name: 'statement.txt', by: two.participant, via: 'page' })
+  await until(() => forOne.length === 2, 10_000, 'the other has it')
+  t.is(await readFile(forOne[1]![0].path, 'utf8'), 'what the agent saw')
+  t.is(forTwo.length, 1, 'who shares it does not get it back')
+  await t.throwsAsync(two.share!(own, { name: 'page.html', mediaType: 'text/html' }), {
+    code: 'agent.evidence.refused',
+    message: /evidence\.media-type/
+  })
+
+  const joining = ['council', 'join', await seat('expert-ethics'), '--evidence', join(folder, 'three'), '--share', own, '--json']
+  const { code, stdout, stderr } = await ifctl(joining)
+  t.is(code, 0, stderr)
+  const told = stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+  t.like(
+    told.find(({ type }) => type === 'notice'),
+    { of: 'share', code: 'agent.evidence.refused' },
+    'the same file twice'
+  )
+  t.like(told.at(-1), { type: 'over', code: 'left' })
+  await opened.session.close('over')
 })
 
 test('ifctl council join: what the README shows', async (t) => {

@@ -7,12 +7,20 @@ export {
   type SharedEvidence,
   type ShareRequest
 } from './evidence/evidence.ts'
-export type { EvidenceContext } from './evidence/messages.ts'
+export type { EvidenceChannel, EvidenceShelf, EvidenceSource } from './evidence/link.ts'
+export { chunkOctets, type EvidenceContext } from './evidence/messages.ts'
 export { defaultMediaTypes, type EvidenceRefusal } from './evidence/names.ts'
 export { createPageLinks, type PageLinks } from './evidence/page-links.ts'
 export { createEvidencePages } from './evidence/pages.ts'
+export { type DataPeer, EvidenceParticipant } from './evidence/participant.ts'
 export { type SessionState, sessionStates } from './evidence/session-machine.ts'
-export { type EvidenceItem, type EvidenceStore, openEvidenceStore, type StoreLimits } from './evidence/store.ts'
+export {
+  defaultStoreLimits,
+  type EvidenceItem,
+  type EvidenceStore,
+  openEvidenceStore,
+  type StoreLimits
+} from './evidence/store.ts'
 export { type EvidenceTotals, emptyTotals } from './evidence/totals.ts'
 export { type SeatTerms, seatUser } from './invitations.ts'
 export { countVotes, type MotionView, votesComponent } from './motions.ts'

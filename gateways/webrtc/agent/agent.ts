@@ -11,11 +11,14 @@ import {
   type NoticeCode,
   type PageSignal,
   type RosterMember,
-  type ServiceSignal
+  type ServiceSignal,
+  type SessionState
 } from '#webrtc'
+import type { AgentEvidence, AgentFile } from './evidence.ts'
 import { AgentSocket } from './socket.ts'
 import { type AgentSound, openSound } from './sound.ts'
 
+export type { AgentEvidence, AgentFile, SharedFile } from './evidence.ts'
 export { type AgentSound, agentSampleRateHz } from './sound.ts'
 
 export interface AgentOptions {
@@ -25,6 +28,8 @@ export interface AgentOptions {
   readonly sound?: boolean
   /** Whether its sound is encrypted (SRTP). Default true. */
   readonly encrypted?: boolean
+  /** Folder, of this agent alone, that the evidence of its calls comes to, over data channels of WebRTC. Left out: none comes. */
+  readonly evidence?: string
   /** Certificates (PEM) that are trusted for `https` links beside the system's. */
   readonly ca?: string
 }
@@ -44,6 +49,10 @@ export interface AgentEvents {
   /** Something it asked for was not done. */
   readonly notice: [of: string, code: NoticeCode]
   readonly state: [state: 'connected' | 'lost']
+  /** A file of a call is here whole, and its receipt on its way. */
+  readonly evidence: [file: AgentFile]
+  /** Of the session that it has with a call. */
+  readonly evidenceState: [call: string, state: SessionState]
   readonly over: [code: string, reason: string]
 }
 
@@ -56,6 +65,8 @@ export interface CouncilAgent {
   readonly votes: boolean
   /** Null where it has none. */
   readonly sound: AgentSound | null
+  /** Shares a file; null where no evidence was asked for. */
+  readonly share: AgentEvidence['share'] | null
   /** As it was told last. */
   readonly roster: () => readonly RosterMember[]
   readonly context: () => CouncilContext
@@ -80,7 +91,13 @@ const leaveMs = 2000
  *
  * @throws {InfraFabricError} `agent.link` for what is no link of a seat; `agent.refused` with what the service says; `agent.unreachable`
  */
-export async function joinCouncil({ link, sound: withSound = false, encrypted = true, ca }: AgentOptions): Promise<CouncilAgent> {
+export async function joinCouncil({
+  link,
+  sound: withSound = false,
+  encrypted = true,
+  evidence: folder,
+  ca
+}: AgentOptions): Promise<CouncilAgent> {
   const url = URL.parse(link)
   const token = url?.hash.slice(1) ?? ''
   if (url === null || !/^https?:$/.test(url.protocol) || !/^[A-Za-z0-9_-]{43}$/.test(token))
@@ -88,6 +105,10 @@ export async function joinCouncil({ link, sound: withSound = false, encrypted = 
   const events = new EventEmitter<AgentEvents>()
   const signer = await createVoteSigner()
   const sound = withSound ? await openSound(encrypted) : null
+  // what carries data channels takes a third of a second to load
+  const files = folder === undefined ? null : await import('./evidence.ts')
+  const store = folder === undefined ? null : await files!.openAgentStore(folder)
+  let evidence: AgentEvidence | null = null
   let roster: readonly RosterMember[] = []
   let context: CouncilContext | null = null
   let answer: Answer | null = null
@@ -99,6 +120,7 @@ export async function joinCouncil({ link, sound: withSound = false, encrypted = 
     over = true
     socket.close()
     sound?.close()
+    evidence?.close()
     if (joined) events.emit('over', code, reason)
     else ready.emit('failed', code, reason)
   }
@@ -107,6 +129,17 @@ export async function joinCouncil({ link, sound: withSound = false, encrypted = 
       case 'answer':
         if (answer === null && signal.sdp !== null) sound?.answered(signal.sdp)
         answer = signal
+        if (store !== null)
+          evidence ??= files!.openAgentEvidence(
+            {
+              url,
+              token,
+              ca: ca ?? null,
+              received: (file) => events.emit('evidence', file),
+              state: (call, state) => events.emit('evidenceState', call, state)
+            },
+            store
+          )
         return
       case 'roster':
         roster = signal.members
@@ -166,6 +199,7 @@ export async function joinCouncil({ link, sound: withSound = false, encrypted = 
     party,
     votes,
     sound,
+    share: store === null ? null : (path, facts) => evidence!.share(path, facts),
     roster: () => roster,
     context: () => context!,
     on: (event, listener) => void events.on(event, listener as never),

@@ -19,6 +19,18 @@ const silentMs = 25_000
 /** Larger than any signal of the service: a context with all it may hold. */
 const largestSignal = 4 << 20
 
+/** A WebSocket to the page's service. @param ca certificates that are trusted beside the system's */
+export function openWebSocket(url: URL, path: string, subprotocol: string, ca: string | null, maxPayload: number): WebSocket {
+  const { protocol, host, origin } = url
+  return new WebSocket(`${protocol === 'https:' ? 'wss' : 'ws'}://${host}${path}`, subprotocol, {
+    origin,
+    handshakeTimeout: openMs,
+    maxPayload,
+    perMessageDeflate: false,
+    ...(ca === null ? {} : { ca })
+  })
+}
+
 export class AgentSocket {
   readonly #url: URL
   readonly #ca: string | null
@@ -62,14 +74,7 @@ export class AgentSocket {
   }
 
   #open(): void {
-    const { protocol, host, origin } = this.#url
-    const socket = new WebSocket(`${protocol === 'https:' ? 'wss' : 'ws'}://${host}/signals`, 'council.1', {
-      origin,
-      handshakeTimeout: openMs,
-      maxPayload: largestSignal,
-      perMessageDeflate: false,
-      ...(this.#ca === null ? {} : { ca: this.#ca })
-    })
+    const socket = openWebSocket(this.#url, '/signals', 'council.1', this.#ca, largestSignal)
     this.#socket = socket
     const watch = () => {
       clearTimeout(this.#timer)

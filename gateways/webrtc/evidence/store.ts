@@ -20,7 +20,8 @@ export interface StoreLimits {
   readonly mostBytesOfTrace: number
   readonly mostFilesOfTrace: number
   readonly mostBytesInAll: number
-  readonly mediaTypes: readonly string[]
+  /** Null for all. */
+  readonly mediaTypes: readonly string[] | null
 }
 
 export const defaultStoreLimits: StoreLimits = {
@@ -153,7 +154,7 @@ export async function openEvidenceStore(
     const named = cleanName(declared.name)
     if (!named.ok) return named
     const mediaType = declared.mediaType.toLowerCase()
-    if (!limits.mediaTypes.includes(mediaType)) return refused('evidence.media-type', `${mediaType} is not taken`)
+    if (limits.mediaTypes?.includes(mediaType) === false) return refused('evidence.media-type', `${mediaType} is not taken`)
     if (byId.has(id) || pending.has(id)) return refused('evidence.replay', 'this id was used before')
     const { bytes, trace, sha256 } = declared
     if (!Number.isSafeInteger(bytes) || bytes < 0) return refused('evidence.size', 'no size')
