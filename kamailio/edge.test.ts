@@ -308,6 +308,15 @@ test('an application server that is dead is passed over, and all of them dead is
   t.is(refused.get('Retry-After'), '10')
 })
 
+test('the last application server is asked again after a pause of its own, and refuses nobody for longer than it takes', async (t) => {
+  const { app, phone } = await rig(t, certificates, () => ({ probeSeconds: 60, answerTimeoutMs: 1000 }))
+  const one = await phone()
+  const paused = await Promise.all([one.call(), one.call(), one.call()])
+  for (const { startLine } of paused) t.is(startLine, 'SIP/2.0 503 Service Unavailable')
+  app.answer = answering(() => app.port)
+  t.is((await one.call()).startLine, 'SIP/2.0 200 OK')
+})
+
 test('an application server that says 503 hands the call to the next', async (t) => {
   const [draining, ready] = [await Application.open(t), await Application.open(t)]
   draining.answer = (request) =>

@@ -304,7 +304,6 @@ export async function edgeConfig(
     limits: { pikeRequests: 1000 },
     runtimeDir,
     probeSeconds: 1,
-    answerTimeoutMs: 500,
     children: 1,
     sharedMemoryMb: 32
   }

@@ -50,6 +50,8 @@ export interface SippOptions {
   readonly timeoutMs?: number
   /** UDP retransmissions before a call counts as failed. Default: SIPp's own, 5 for INVITE and 7 for others. */
   readonly maxRetransmissions?: number
+  /** Whether SIPp repeats over UDP what is not answered, and what it sent before an answer that comes twice. Default true. */
+  readonly retransmits?: boolean
   /** Further SIPp arguments, last on the command line. */
   readonly extra?: readonly string[]
   /** Keeps SIPp's files in this folder, with every message (`messages.log`). Default: nothing is kept. */
@@ -99,6 +101,7 @@ export function sippArguments(options: SippOptions, place: SippPlace): readonly 
     ...given('-auth_uri', authUri),
     ...given('-cid_str', options.callId),
     ...given('-max_retrans', options.maxRetransmissions),
+    ...(options.retransmits === false ? ['-nr'] : []),
     ...Object.entries(options.keys ?? {}).flatMap(([name, value]) => ['-key', name, value]),
     ...Object.entries(options.variables ?? {}).flatMap(([name, value]) => ['-set', name, value]),
     ...(options.csvFiles ?? []).flatMap((file) => ['-inf', file]),

@@ -28,6 +28,7 @@ SCENARIO is a file, or the name of one in sipp-scenarios/ without .xml. Without 
   --pause SECONDS        length of pauses that the scenario leaves open
   --receive-timeout SEC  how long a call waits for each message (10)
   --timeout SECONDS      the whole run (60)
+  --no-retransmissions   UDP: send nothing twice that the scenario sends once
   --local-address IP     local address (127.0.0.1)
   --port N               local SIP port (any free one)
   --ca FILE  --cert FILE  --tls-key FILE  --servername NAME  --insecure
@@ -61,6 +62,7 @@ const settings = {
   pause: text,
   'receive-timeout': text,
   timeout: text,
+  'no-retransmissions': flag,
   'local-address': text,
   port: text,
   ca: text,
@@ -141,6 +143,7 @@ async function parseCommand(argv: readonly string[]): Promise<Command | 'help'> 
       localPort: number('port'),
       calls: number('calls'),
       rate: number('rate'),
+      retransmits: !values['no-retransmissions'],
       limit: number('limit'),
       pauseMs: number('pause', 1000),
       service: values.service,
