@@ -41,11 +41,14 @@ export class UsageError extends Error {
  */
 export class CommandError extends Error {
   readonly code: string
+  /** When to try again, ISO 8601. */
+  readonly retryAt: string | undefined
 
-  constructor(code: string, message: string, options?: ErrorOptions) {
+  constructor(code: string, message: string, options: ErrorOptions & { readonly retryAt?: string } = {}) {
     super(message, options)
     this.name = 'CommandError'
     this.code = code
+    this.retryAt = options.retryAt
   }
 }
 

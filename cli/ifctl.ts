@@ -125,11 +125,9 @@ async function tell(error: unknown, called: string, output: Output): Promise<voi
   const problems =
     error instanceof Error && 'problems' in error && Array.isArray(error.problems) ? error.problems.map(String) : []
   if (output.json) {
-    output.talk(
-      toJsonLine({
-        error: { code, message, ...(hint === undefined ? {} : { hint }), ...(problems.length > 0 ? { problems } : {}) }
-      })
-    )
+    const retryAt = error instanceof Error && 'retryAt' in error ? { retryAt: error.retryAt } : {}
+    const more = { ...(hint === undefined ? {} : { hint }), ...(problems.length > 0 ? { problems } : {}), ...retryAt }
+    output.talk(toJsonLine({ error: { code, message, ...more } }))
     return
   }
   const detail = error instanceof UsageError || code === 'unknown' ? '' : ` (${code})`

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { taskGate } from '#chassis'
-import { type Coordinator, createCoordinator } from '#coordinator'
+import { type Coordinator, createCoordinator, type Refusal } from '#coordinator'
 import { createGovernor, type Governor } from '#governor'
 import { appendItem, appendOnce, ledgerFiles } from '#ledger'
 import { openStore, type RecordEvents, type StorePlace, type WitnessedStore, witnessedStore } from '#store'
@@ -60,6 +60,6 @@ export async function withPlugins<T>(args: Arguments, output: Output, use: (plug
 }
 
 /** A refusal as the failure of a command. */
-export function refused({ code, reason }: { readonly code: string; readonly reason: string }): CommandError {
-  return new CommandError(code, reason)
+export function refused({ code, reason, retryAt }: Refusal): CommandError {
+  return new CommandError(code, reason, retryAt === undefined ? {} : { retryAt: new Date(retryAt).toISOString() })
 }

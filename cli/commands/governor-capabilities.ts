@@ -30,12 +30,17 @@ export const list: Run = (args, output) =>
 export const match: Run = (args, output) => {
   const threshold = readThreshold(args)
   return withPlugins(args, output, async ({ coordinator, governor }) => {
-    const task = await coordinator.task(args.operands[0]!)
-    if (task === null) throw new CommandError('coordinator.task-unknown', `there is no task ${args.operands[0]}`)
-    const matches = await governor.match(task, await coordinator.swarms(), threshold)
-    for (const { swarm, match: found, eligible } of matches) {
+    const status = await coordinator.status(args.operands[0]!)
+    if (status === null) throw new CommandError('coordinator.task-unknown', `there is no task ${args.operands[0]}`)
+    const { task, readyAt } = status
+    const matches = await governor.match(task, await coordinator.swarms(), {
+      ...(threshold === undefined ? {} : { threshold }),
+      readyAt
+    })
+    for (const { swarm, match: found, eligible, sure, asked, yields } of matches) {
       if (output.json) {
-        await output.document({ swarm: swarm.id, eligible, ...found })
+        const until = yields === null ? null : new Date(yields.until).toISOString()
+        await output.document({ swarm: swarm.id, eligible, sure, asked, yieldsTo: yields?.to ?? null, until, ...found })
         continue
       }
       const score = output.paint(eligible ? 'green' : 'red', found.score.toFixed(3))
@@ -46,6 +51,10 @@ export const match: Run = (args, output) => {
         const how = by === null ? 'nothing stands in for it' : `${by} ${level} × ${share.toFixed(2)} → ${term.toFixed(3)}`
         await output.line(printable(`         ${capability} ${required}: ${how}`))
       }
+      if (eligible && yields !== null)
+        await output.line(
+          `         sure by ${sure.toFixed(3)}, ${asked.toFixed(3)} is asked for: ${yields.to} first, until ${new Date(yields.until).toISOString()}`
+        )
     }
     if (!matches.some(({ eligible }) => eligible)) output.talk(`nobody reaches ${threshold ?? governor.threshold}`)
     return exitCodes.ok

@@ -11,6 +11,8 @@ export interface TaskStatus {
   readonly dependencies: readonly { readonly id: string; readonly state: TaskState }[]
   /** Why it cannot be claimed now; null when it can. */
   readonly hindrance: Refusal | null
+  /** Since when nothing hinders it, milliseconds since 1970; null when something does. */
+  readonly readyAt: number | null
 }
 
 export interface Tasks {
@@ -227,7 +229,8 @@ export function createTasks({ store, transact }: WitnessedStore, leaseMs: number
           const dependency = await readTask(transaction, name)
           if (dependency !== null) dependencies.push({ id: name, state: dependency.state })
         }
-        return { task, dependencies, hindrance: await hindranceOf(transaction, task) }
+        const hindrance = await hindranceOf(transaction, task)
+        return { task, dependencies, hindrance, readyAt: hindrance === null ? await readyAtOf(transaction, task) : null }
       })
     },
     list: async ({ state, after, limit = 10_000 }) => {

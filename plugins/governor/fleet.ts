@@ -104,7 +104,8 @@ async function readFleet({ store, calibration, budgets, policy }: FleetPorts, at
   return {
     usualCost,
     idle: (task, threshold) => {
-      const before = ranked.get(task.id)
+      const key = `${task.id} ${threshold}`
+      const before = ranked.get(key)
       if (before !== undefined) return before
       const stake = stakeOf(task.estimate, usualCost)
       const peers = members
@@ -115,7 +116,7 @@ async function readFleet({ store, calibration, budgets, policy }: FleetPorts, at
         })
         .filter(({ swarm, match }) => match.score >= threshold && mayTake(swarm, task))
         .sort((a, b) => b.sure - a.sure)
-      ranked.set(task.id, peers)
+      ranked.set(key, peers)
       return peers
     }
   }

@@ -9,7 +9,7 @@ import { type Budgets, createBudgets, reserve, settle } from './budgets.ts'
 import { calibrate, calibrationReader, classOf } from './calibration.ts'
 import { isCool } from './circuit.ts'
 import { type Circuits, circuitIn, componentsOf, createCircuits, stepCircuit } from './circuits.ts'
-import { fleetReader } from './fleet.ts'
+import { type Fleet, fleetReader, type Peer } from './fleet.ts'
 import { type History, historyWith, type Match, matchOf, noHistory, rootsOf, type SwarmRecord } from './match.ts'
 import {
   analyzeCosts,
@@ -21,7 +21,18 @@ import {
   saysNothing,
   type WasteReport
 } from './outcomes.ts'
-import { askedAt, demandOf, enoughAt, leastAhead, type Patience, stakeOf, sureOf, usualPatience, usualStake } from './patience.ts'
+import {
+  askedAt,
+  type Demand,
+  demandOf,
+  enoughAt,
+  leastAhead,
+  type Patience,
+  stakeOf,
+  sureOf,
+  usualPatience,
+  usualStake
+} from './patience.ts'
 import { askPolicy, countClaim, createPolicies, type Policies, patienceIn } from './policies.ts'
 import type { PolicyFile } from './policy-file.ts'
 import { type Recommendation, recommend } from './recommend.ts'
@@ -62,15 +73,25 @@ interface Expected extends JsonObject {
 export interface SwarmMatch {
   readonly swarm: Swarm
   readonly match: Match
+  /** Whether the score reaches what is asked in the end. */
   readonly eligible: boolean
+  /** How sure it is beside others, and what is asked now: patience.ts. */
+  readonly sure: number
+  readonly asked: number
+  /** The swarm that goes before now, and when this one need not wait any longer. */
+  readonly yields: { readonly to: string; readonly until: number } | null
 }
 
 export interface Governor extends Budgets, Circuits, Policies {
   /** Its say in each claim of a coordinator. */
   readonly gate: ClaimGate
   readonly threshold: number
-  /** All swarms against a task, the best first. */
-  readonly match: (task: Task, swarms: readonly Swarm[], threshold?: number) => Promise<SwarmMatch[]>
+  /** All swarms against a task, the best first. @param readyAt since when it can be claimed; null when it cannot */
+  readonly match: (
+    task: Task,
+    swarms: readonly Swarm[],
+    asked?: { readonly threshold?: number; readonly readyAt?: number | null }
+  ) => Promise<SwarmMatch[]>
   /** What a swarm made of the tasks it was given, by root of the taxonomy. */
   readonly history: (swarm: string) => Promise<Readonly<Record<string, History>>>
   /** What claims have cost, by swarm or by the roots of the capabilities that their tasks require. */
@@ -87,6 +108,13 @@ const historyKey = (swarm: string, root: string): string => `history/${swarm}/${
 const recordKey = (swarm: string): string => `record/${swarm}`
 const expectedKey = (task: string): string => `expected/${task}`
 const refusal = (code: string, reason: string): Refusal => ({ ok: false, code: `governor.${code}`, reason })
+
+/** Who goes before a swarm at a time. */
+function betterThan(fleet: Fleet, task: Task, swarm: string, sure: number, demand: Demand, at: number): Peer | undefined {
+  if (at >= enoughAt(demand, sure)) return undefined
+  const surest = fleet.idle(task, demand.threshold).find(({ swarm: id }) => id !== swarm)
+  return surest !== undefined && surest.sure >= sure + leastAhead ? surest : undefined
+}
 
 export function createGovernor(witnessed: WitnessedStore, config: GovernorConfig = {}): Governor {
   const { threshold = defaultThreshold, patience: usual = usualPatience } = config
@@ -147,8 +175,8 @@ export function createGovernor(witnessed: WitnessedStore, config: GovernorConfig
 
       const sure = sureOf(match, failures, stake)
       const asked = askedAt(demand, at)
-      const better = sure < asked ? peers?.idle(task, threshold).find(({ swarm: id }) => id !== swarm.id) : undefined
-      if (better !== undefined && better.sure >= sure + leastAhead) {
+      const better = peers === null ? undefined : betterThan(peers, task, swarm.id, sure, demand, at)
+      if (better !== undefined) {
         const retryAt = enoughAt(demand, sure)
         const reason = `${swarm.id} is sure of ${task.id} by ${sure.toFixed(3)}, and ${asked.toFixed(3)} is asked for while ${better.swarm} is idle, which is by ${better.sure.toFixed(3)}; again at ${new Date(retryAt).toISOString()}`
         return { ...refusal('patience', reason), retryAt }
@@ -214,19 +242,32 @@ export function createGovernor(witnessed: WitnessedStore, config: GovernorConfig
         circuits: await circuits.circuits(),
         budgets: await budgets.budgets()
       }),
-    match: async (task, swarms, least = threshold) => {
+    match: async (task, swarms, { threshold: least = threshold, readyAt = null } = {}) => {
       const { at } = await store.read([])
       const of = await calibration(at)
+      const peers = await fleet(at)
+      const patience = (await policies.policy())?.patience ?? usual
+      const demand = demandOf(patience, least, readyAt ?? at, task.deadlineAt)
+      const stake = stakeOf(task.estimate, peers.usualCost)
       const found = await Promise.all(
-        swarms.map(async (swarm) => {
+        swarms.map(async (swarm): Promise<SwarmMatch> => {
           const all = ((await store.read([recordKey(swarm.id)])).records[0]?.value ?? noHistory) as History
           const known = { all, roots: await history(swarm.id) }
-          return { swarm, match: matchOf(task.requires, swarm.capabilities, known, of(swarm.id), at) }
+          const match = matchOf(task.requires, swarm.capabilities, known, of(swarm.id), at)
+          const { failures } = await circuits.circuit(`swarm.${swarm.id}`)
+          const sure = sureOf(match, failures, stake)
+          const to = betterThan(peers, task, swarm.id, sure, demand, at)?.swarm
+          return {
+            swarm,
+            match,
+            eligible: match.score >= least,
+            sure,
+            asked: askedAt(demand, at),
+            yields: to === undefined ? null : { to, until: enoughAt(demand, sure) }
+          }
         })
       )
-      return found
-        .map(({ swarm, match }) => ({ swarm, match, eligible: match.score >= least }))
-        .sort((a, b) => b.match.score - a.match.score || (a.swarm.id < b.swarm.id ? -1 : 1))
+      return found.sort((a, b) => b.match.score - a.match.score || b.sure - a.sure || (a.swarm.id < b.swarm.id ? -1 : 1))
     }
   }
 }
