@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import test from 'ava'
 import fc from 'fast-check'
 import { ConfigError } from '#kernel'
+import { usualPatience } from './patience.ts'
 import { judge, type PolicyFacts } from './policy.ts'
 import { readPolicyFile } from './policy-file.ts'
 
@@ -125,8 +126,29 @@ test('whatever the file, it is read or its problems are told', (t) => {
   t.pass()
 })
 
+test('patience: minutes and shares, each with a default; nothing where nothing is said', (t) => {
+  const of = (text: string) => readPolicyFile(text, 'p').patience
+  t.is(of('rules: []'), null)
+  t.deepEqual(of('{ rules: [], patience: {} }'), usualPatience)
+  t.deepEqual(of('{ rules: [], patience: { minutes: 0.5, first: 0.8 } }'), { ...usualPatience, mostMs: 30_000, first: 0.8 })
+  t.deepEqual(of('{ rules: [], patience: { minutes: 0 } }'), { ...usualPatience, mostMs: 0 })
+  const error = t.throws(() => of('rules: []\npatience:\n  minutes: -1\n  ofDeadline: 2\n  first: high\n  last: 1\n'), {
+    instanceOf: ConfigError
+  })
+  t.deepEqual(error!.problems, [
+    'line 3, column 12: patience.minutes: expected minutes, 0 to 1440',
+    'line 4, column 15: patience.ofDeadline: expected a share of the time to the deadline, 0 to 1',
+    'line 5, column 10: patience.first: expected what is asked at first, 0 to 1',
+    'line 6, column 9: patience.last: unknown field'
+  ])
+})
+
 test('the example is a good policy', (t) => {
-  const { rules, hash } = readPolicyFile(readFileSync(new URL('policy.example.yaml', import.meta.url), 'utf8'), 'example')
+  const { rules, patience, hash } = readPolicyFile(
+    readFileSync(new URL('policy.example.yaml', import.meta.url), 'utf8'),
+    'example'
+  )
   t.is(rules.length, 3)
+  t.deepEqual(patience, usualPatience)
   t.regex(hash, /^[0-9a-f]{64}$/)
 })

@@ -5,6 +5,7 @@
  */
 import { parseArgs } from 'node:util'
 import { jsonLines, table } from '#scripts/bench/report.ts'
+import type { Patience } from '../governor.ts'
 import { type Allocation, type Mix, mixes, simulateWaste, usualTasks, type Waste } from './waste.ts'
 
 const { values } = parseArgs({
@@ -12,7 +13,12 @@ const { values } = parseArgs({
 })
 const seeds = values.seeds.split(',').map(Number)
 const usual = 0.7
-const governed = (threshold: number): Allocation => ({ by: 'governor', config: { threshold } })
+/** Keeps no task for anybody. */
+const impatient: Patience = { mostMs: 0, ofDeadline: 0, first: 0 }
+const governed = (threshold: number, patience?: Patience): Allocation => ({
+  by: 'governor',
+  config: { threshold, ...(patience === undefined ? {} : { patience }) }
+})
 
 /** Means over the seeds. */
 async function runs(mix: Mix, allocation: Allocation): Promise<Waste> {
@@ -30,21 +36,35 @@ if (values.json) {
     jsonLines([
       { metric: 'sim.waste_before_pct', value: before.wastePct, unit: '%', note: `first come; ${note}` },
       { metric: 'sim.waste_after_pct', value: after.wastePct, unit: '%', note: `governor's gate; ${note}` },
+      {
+        metric: 'sim.wait_before_minutes',
+        value: before.waitMinutes,
+        unit: 'min',
+        note: `to the first attempt, first come; ${note}`
+      },
+      {
+        metric: 'sim.wait_after_minutes',
+        value: after.waitMinutes,
+        unit: 'min',
+        note: `to the first attempt, governor's gate; ${note}`
+      },
       { metric: 'sim.completed_before', value: before.completed, unit: 'tasks', note: `first come; ${note}` },
       { metric: 'sim.completed_after', value: after.completed, unit: 'tasks', note: `governor's gate; ${note}` }
     ])
   )
 } else {
-  const row = (name: string, { attempts, failed, completed, uncompleted, untouched, wastePct }: Waste): string[] => [
+  const row = (name: string, { attempts, failed, completed, uncompleted, untouched, wastePct, waitMinutes }: Waste): string[] => [
     name,
     ...[attempts, failed, completed, uncompleted, untouched].map((value) => value.toFixed(0)),
-    wastePct.toFixed(1)
+    wastePct.toFixed(1),
+    waitMinutes.toFixed(1)
   ]
-  const head = ['attempts', 'failed', 'completed', 'not completed', 'never given', 'waste %']
+  const head = ['attempts', 'failed', 'completed', 'not completed', 'never given', 'waste %', 'wait, minutes']
   const rows: string[][] = []
   for (const mix of mixes) {
     rows.push([mix.name, ...row('first come', await runs(mix, { by: 'first come' }))])
     rows.push([mix.name, ...row('governed', await runs(mix, governed(usual)))])
+    rows.push([mix.name, ...row('governed, no patience', await runs(mix, governed(usual, impatient)))])
     rows.push([mix.name, ...row('oracle', await runs(mix, { by: 'oracle', least: usual }))])
   }
   console.log(`means of seeds ${seeds.join(', ')}; ${usualTasks} tasks`)

@@ -14,7 +14,8 @@
  *   comes, when an attempt ends and every 10 minutes. Three attempts a task; who waited for 4 h is given up.
  * - *Waste.* Share of the cost of all attempts that ended without a result.
  *
- * With the governor the claim goes through its gate as in production: score, what it learns of it, and circuits of 3 failures; nobody has a budget.
+ * With the governor the claim goes through its gate as in production: score, what it learns of it, patience, and circuits of 3 failures; nobody has a budget.
+ * A task is estimated at what it costs. Who is refused asks again at the next of those moments, whatever the gate said of a time.
  */
 import type { Capabilities, ClaimEnd, Swarm, Task } from '#coordinator'
 import { witnessedStore } from '#store'
