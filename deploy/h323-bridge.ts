@@ -24,7 +24,8 @@ import type { RunningH323 } from './h323.ts'
 
 export interface BridgePorts {
   readonly clock: Clock
-  readonly media: MediaPlane
+  /** Where calls for no terminal meet. */
+  readonly conference: ConferencePort
   readonly witness: Witness
   readonly log: Log
 }
@@ -34,7 +35,7 @@ const codecs = new Set(['opus', 'G722', 'PCMU', 'PCMA', 'G729'] as const)
 /** The conference port for SIP, and which names lead to terminals. @param running null where H.323 is off, or does not run yet */
 export function sipToH323(
   running: () => RunningH323 | null,
-  { media, witness, log, clock }: BridgePorts
+  { conference, witness, log, clock }: BridgePorts
 ): { readonly conference: ConferencePort; readonly isPlace: (name: string) => boolean } {
   const isPlace = (name: string): boolean => running()?.isTerminal(name) === true
   const h323: H323Side = {
@@ -45,7 +46,7 @@ export function sipToH323(
     }
   }
   const targetOf = (name: string): string | null => (isPlace(name) ? name : null)
-  return { isPlace, conference: bridgedConferences({ conference: media, h323, witness, log, clock, targetOf, codecs }) }
+  return { isPlace, conference: bridgedConferences({ conference, h323, witness, log, clock, targetOf, codecs }) }
 }
 
 type Place = { readonly conference: string; readonly participant: string; readonly role: ParticipantRole }
@@ -80,7 +81,7 @@ function forward(call: H323Call, listener: (event: H323Event) => void): void {
   })
 }
 
-export interface H323ToSipPorts extends Omit<BridgePorts, 'media' | 'clock'> {
+export interface H323ToSipPorts extends Omit<BridgePorts, 'conference' | 'clock'> {
   readonly calls: CallsOut
   readonly floor: BridgeFloor
   readonly ringTimeoutMs: number

@@ -42,6 +42,7 @@ import { watchRegistry } from './registry-watch.ts'
 import { openCallsInLedger, suiteComponent, suiteStarted, suiteStopped } from './restart.ts'
 import { createSequence } from './sequence.ts'
 import { startEmbeddedServer, useServer } from './sip-server.ts'
+import { withPictures } from './telephone-pictures.ts'
 import { callIdOfTrying } from './trying.ts'
 import type { RunningWebRtc } from './webrtc.ts'
 
@@ -326,7 +327,8 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
   const { app, appTcp } = engine
   /** The ledger holds everything earlier runs told. */
   let complete = false
-  const meeting = sipToH323(() => h323, { media, witness, clock, log: log.child({ part: 'bridge' }) })
+  const telephones = withPictures(media, () => webrtc?.rooms ?? null)
+  const meeting = sipToH323(() => h323, { conference: telephones, witness, clock, log: log.child({ part: 'bridge' }) })
   const browsers = config.webrtc.enabled
     ? (await import('./webrtc-sip.ts')).sipOverWebSocket({
         rooms: () => webrtc?.rooms ?? null,

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { ExecutionContext } from 'ava'
 import { parse } from 'yaml'
 import { type RtpPhone, toneLevel } from '#media'
+import type { Capability } from '../../gateways/h323/h245/h245.ts'
 import { openTerminal, type Terminal, tone } from '../../gateways/h323/mcu/testing/terminal.ts'
 import type { H323Account } from '../h323-accounts.ts'
 import type { RunningSuite } from './harness.ts'
@@ -14,7 +15,8 @@ export async function terminal(
   { suite }: RunningSuite,
   name: string,
   frequencyHz: number,
-  codec = 'PCMU'
+  codec = 'PCMU',
+  capabilities: readonly Capability[] = []
 ): Promise<Terminal> {
   const { accounts } = parse(await readFile(suite.data.h323Accounts, 'utf8')) as { accounts: H323Account[] }
   const { password } = accounts.find((account) => account.name === name)!
@@ -22,7 +24,11 @@ export async function terminal(
   return openTerminal(
     t,
     { codec, says: tone(frequencyHz, codec === 'G722' ? 16_000 : 8000) },
-    { aliases: [name], gatekeeper: { address: `${address}:${port}`, identifier: 'infrafabric', user: { name, password } } }
+    {
+      aliases: [name],
+      gatekeeper: { address: `${address}:${port}`, identifier: 'infrafabric', user: { name, password } },
+      capabilities
+    }
   )
 }
 

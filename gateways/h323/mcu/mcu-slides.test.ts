@@ -1,61 +1,19 @@
 /** What the conference itself shows, by H.239. Gatekeeper, endpoints, MCU, media plane, stages and ffmpeg are the real ones; the terminals are our own: no room system was there. */
-import { createSocket } from 'node:dgram'
-import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
 import { silentLog, type WitnessEvent } from '#kernel'
 import { createMediaPlane, createPictures, createStages, openSlides, type SlideShown } from '../../../media/media.ts'
-import { encodeReport } from '../../../media/rtp/rtcp.ts'
 import { difference, lastPictureOf, pointsOf, testStill } from '../../../media/testing/stills.ts'
 import { conferenceMedia } from '../endpoint/conference-media.ts'
-import type { Address } from '../endpoint/endpoint.ts'
 import { textOfAddress } from '../gatekeeper/addresses.ts'
 import { startBench } from '../gatekeeper/testing/fakes.ts'
-import { controlCapability, type PresentationMessage, presentationMessage, presentationMessageOf } from '../h239/h239.ts'
-import type { Capability, MultimediaSystemControlMessage } from '../h245/h245.ts'
-import { contentVideo, type h264Video } from './h264.ts'
 import { createMcu } from './mcu.ts'
+import { openScreen, picturesIn, screenCapabilities, watch } from './testing/screen.ts'
 import { openTerminal } from './testing/terminal.ts'
 
 const until = async (what: () => boolean, why: string): Promise<void> => {
   for (const deadline = Date.now() + 20_000; !what(); await sleep(30)) if (Date.now() > deadline) throw new Error(why)
 }
-
-/** A screen of a terminal: keeps what comes, and reports that it came. */
-async function openScreen(t: ExecutionContext) {
-  const sockets = [createSocket('udp4'), createSocket('udp4')] as const
-  for (const socket of sockets) {
-    socket.bind(0, '127.0.0.1')
-    await once(socket, 'listening')
-    t.teardown(() => socket.close())
-  }
-  const [rtp, rtcp] = sockets
-  const packets: Buffer[] = []
-  rtp.on('message', (packet) => packets.push(packet))
-  const at = (socket: typeof rtp): Address => ({ ip: '127.0.0.1', port: socket.address().port })
-  return {
-    rtp: at(rtp),
-    rtcp: at(rtcp),
-    packets,
-    report: (to: Address) => {
-      const last = packets.at(-1)!
-      const block = { ssrc: last.readUInt32BE(8), fractionLost: 0, cumulativeLost: 0, extendedHighest: last.readUInt16BE(2) }
-      const report = encodeReport({
-        ssrc: 99,
-        cname: 'screen@room',
-        sender: null,
-        block: { ...block, jitter: 0, lastSenderReport: 0, delaySinceLast: 0 },
-        goodbye: false
-      })
-      rtcp.send(report, to.port, to.ip)
-    }
-  }
-}
-
-const said = (message: MultimediaSystemControlMessage): PresentationMessage | undefined =>
-  message.type === 'unknownExtension' || !message.value.type.startsWith('generic')
-    ? undefined
-    : presentationMessageOf((message.value as { value: Parameters<typeof presentationMessageOf>[0] }).value)
 
 async function scene(t: ExecutionContext) {
   const bench = await startBench()
@@ -99,48 +57,18 @@ async function scene(t: ExecutionContext) {
   t.teardown(slides.close)
   /** A terminal that takes content of a level, 0 for none, and answers who asks for the token. */
   const join = async (name: string, level: number, answers: boolean | null) => {
-    const receives = (value: ReturnType<typeof h264Video>): Capability => ({ type: 'receiveVideoCapability', value })
-    const capabilities = level === 0 ? [] : [receives(contentVideo(level)), controlCapability]
-    const terminal = await openTerminal(t, {}, { aliases: [name], gatekeeper, capabilities })
+    const terminal = await openTerminal(t, {}, { aliases: [name], gatekeeper, capabilities: screenCapabilities(0, level) })
     const screen = await openScreen(t)
-    const heard: string[] = []
-    let channel: { readonly number: number; readonly rtcp: Address } | null = null
     const call = terminal.endpoint.dial('council', { conference: 'room', participant: 'me', role: 'guardian' })
-    const say = (message: PresentationMessage): void => call.sendH245(presentationMessage(message))
-    call.onEvent((event) => {
-      if (event.type !== 'h245') return
-      const message = said(event.message)
-      if (message === undefined) return
-      heard.push(`${message.type}${'accepted' in message ? ` ${message.accepted}` : ''}`)
-      if (message.type === 'presentationTokenRequest' && answers !== null)
-        say({ type: 'presentationTokenResponse', terminalLabel: 0, channelId: message.channelId, accepted: answers })
-    })
-    call.onChannel(({ dataType, number, rtcp, sessionId }) => {
-      heard.push(`channel ${sessionId}`)
-      if (dataType.type !== 'videoData' || dataType.value.type !== 'extendedVideoCapability') return null
-      channel = { number, rtcp: rtcp! }
-      return { rtp: screen.rtp, rtcp: screen.rtcp }
-    })
-    call.onEvent((event) => {
-      if (event.type === 'channelClosed' && !event.own) heard.push('closed')
-    })
+    const watching = watch(call, { content: screen }, answers)
     await call.connected
     await until(() => mcu.conferences()[0]?.terminals.some(({ name: known }) => known === name) === true, `${name} is in`)
-    const restrict = (bitRate: number | null) => {
-      const scope = { type: 'logicalChannelNumber', value: channel!.number } as const
-      const restriction =
-        bitRate === null ? ({ type: 'noRestriction' } as const) : ({ type: 'maximumBitRate', value: bitRate } as const)
-      call.sendH245({ type: 'command', value: { type: 'flowControlCommand', value: { scope, restriction } } })
-    }
-    const ask = (symmetryBreaking = 7) =>
-      say({ type: 'presentationTokenRequest', terminalLabel: 0, channelId: 9, symmetryBreaking })
-    return { call, screen, heard, name, say, ask, restrict, report: () => screen.report(channel!.rtcp) }
+    const ask = () => watching.say({ type: 'presentationTokenRequest', terminalLabel: 0, channelId: 9, symmetryBreaking: 7 })
+    return { call, screen, ask, ...watching }
   }
   const told = (event: string) => entries.filter((entry) => entry.event === event).map(({ payload }) => payload)
   return { mcu, slides, shown, join, told }
 }
-
-const wholePictures = (packets: readonly Buffer[]): number => packets.filter((packet) => packet[1]! >> 7 === 1).length
 
 test('each terminal that grants the token is shown the picture as it can take it; its reports confirm it', async (t) => {
   t.timeout(60_000)
@@ -157,7 +85,7 @@ test('each terminal that grants the token is shown the picture as it can take it
   const showing = mcu.show('council')
   t.truthy(showing)
   t.is(mcu.show('council'), null, 'once at a time')
-  await until(() => wholePictures(tall.screen.packets) >= 4 && wholePictures(small.screen.packets) >= 4, 'both see it')
+  await until(() => picturesIn(tall.screen) >= 4 && picturesIn(small.screen) >= 4, 'both see it')
   t.deepEqual(tall.heard, ['presentationTokenRequest', 'channel 32'])
   t.deepEqual(refusing.heard, ['presentationTokenRequest'])
   t.deepEqual(deaf.heard, [])
@@ -176,7 +104,7 @@ test('each terminal that grants the token is shown the picture as it can take it
   t.deepEqual(shown.map(({ width, kbps }) => `${width} ${kbps}`).sort(), ['1920 1024', '352 128'])
   // who comes later is asked, too
   const late = await join('late', 71, true)
-  await until(() => wholePictures(late.screen.packets) >= 2, 'who comes later sees it')
+  await until(() => picturesIn(late.screen) >= 2, 'who comes later sees it')
   // flow control to nothing, and back
   small.restrict(100)
   await until(() => small.heard.includes('flowControlReleaseRequest'), 'it is asked for more')
@@ -185,7 +113,7 @@ test('each terminal that grants the token is shown the picture as it can take it
   await sleep(1500)
   t.is(small.screen.packets.length, 0, 'no picture is better than one that takes a minute')
   small.restrict(null)
-  await until(() => wholePictures(small.screen.packets) >= 2, 'and again')
+  await until(() => picturesIn(small.screen) >= 2, 'and again')
   await until(() => told('h323_presentation_offered').length === 5, 'all answers are recorded')
   const answers = told('h323_presentation_offered').map(
     ({ participant, accepted }) => `${String(participant).split('-')[0]} ${accepted}`
