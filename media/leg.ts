@@ -2,6 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { DecodeError, type LegStats, type PeerQuality, type WayBeyond } from '#kernel'
 import type { CodecDefinition, Decoder } from './codec/codec.ts'
 import { codecNamed } from './codec/codecs.ts'
+import { aLaw, type Law, muLaw, pcma, pcmu } from './codec/g711.ts'
+import { type LegRecord, of } from './express/record.ts'
 import { LitePath } from './ice/lite-path.ts'
 import { JitterBuffer } from './jitter/jitter-buffer.ts'
 import { type Endpoint, Latch } from './latch.ts'
@@ -69,6 +71,19 @@ function codingRate({ sampleRateHz, sampleRatesHz }: CodecDefinition, highestRat
   return sampleRatesHz.reduce((best, rate) => (rate <= highestRateHz && rate > best ? rate : best), 0) || sampleRateHz
 }
 
+/** The law of a format that is G.711 and no more; null for others. */
+export function lawOf(format: SendFormat | null): Law | null {
+  if (format === null || format.options.comfortNoise) return null
+  return format.codec === pcmu ? muLaw : format.codec === pcma ? aLaw : null
+}
+
+/** Where a leg is in the express lane. */
+export interface LaneSeat {
+  readonly record: LegRecord
+  /** Gives the stream back: calls {@link Leg.follow}. */
+  readonly leave: () => void
+}
+
 /** The same for terms under which the same payload can be sent. */
 const sendKey = ({ codec, clockRateHz, parameters, comfortNoisePayloadType }: AudioTerms) =>
   `${codec}/${clockRateHz} ${JSON.stringify(parameters)}${comfortNoisePayloadType === null ? '' : ' CN'}`
@@ -125,6 +140,8 @@ export class Leg implements Party {
   readonly #delays = { count: 0, sumMs: 0 }
   /** What the last extended report covered; `endSequence` −1 before the first of a stream. */
   readonly #covered = { endSequence: -1, lost: 0, duplicates: 0 }
+  /** While the express lane carries the stream. */
+  #seat: LaneSeat | null = null
   #peer: PeerQuality | null = null
   /** Null where our stream goes all the way. */
   #beyond: WayBeyond | null = null
@@ -141,6 +158,7 @@ export class Leg implements Party {
    * @throws {InfraFabricError} of the codec; the leg is as it was then
    */
   agree(terms: AudioTerms, nowMs: number): void {
+    this.#seat?.leave()
     const before = this.#terms
     if (before === null || formatKey(before) !== formatKey(terms)) this.#useCodec(terms)
     this.#useKeys(terms)
@@ -230,6 +248,7 @@ export class Leg implements Party {
 
   /** @param received is decrypted in place */
   receive(received: Buffer, source: Endpoint, nowMs: number): void {
+    this.#seat?.leave()
     const terms = this.#terms
     const counts = this.#counts.received
     if (terms === null) return
@@ -396,6 +415,7 @@ export class Leg implements Party {
 
   /** Sends a digit, where the peer takes telephone-events. */
   press(digit: string, durationMs: number): void {
+    this.#seat?.leave()
     if (this.#terms !== null && this.#terms.eventPayloadType !== null) this.#pressed.press(digit, Math.ceil(durationMs / frameMs))
   }
 
@@ -451,6 +471,7 @@ export class Leg implements Party {
 
   /** Lets the time of frames pass that were never mixed. */
   skip(frames: number): void {
+    this.#seat?.leave()
     this.#timestamp = (this.#timestamp + frames * this.#frameClock) >>> 0
     this.#marker = true
     this.#jitter?.skip(frames)
@@ -460,6 +481,7 @@ export class Leg implements Party {
   watch(nowMs: number): void {
     const terms = this.#terms
     if (terms === null) return
+    this.#glance()
     this.#measureDelay()
     const silentMs = nowMs - this.#lastHeardMs
     const expected = !terms.held && (terms.direction === 'sendrecv' || terms.direction === 'recvonly')
@@ -478,6 +500,7 @@ export class Leg implements Party {
   report(nowMs: number, wallMs: number, goodbye: boolean): void {
     const terms = this.#terms
     if (terms === null || (this.#checked === null && terms.remote.address === '0.0.0.0')) return
+    this.#glance()
     const { ntpSeconds, ntpFraction } = ntpTime(wallMs)
     const packets = this.#counts.sent.packets - this.#sentBefore.packets
     const bytes = this.#counts.sent.bytes - this.#sentBefore.bytes
@@ -506,6 +529,7 @@ export class Leg implements Party {
         goodbye
       })
     )
+    this.#lendCounts()
   }
 
   /** The blocks that the peer wants, of the stream that comes in. */
@@ -596,6 +620,77 @@ export class Leg implements Party {
     if (this.#jitter !== null) this.#bufferDrops += this.#jitter.counts.dropped
   }
 
+  /**
+   * Lets the express lane carry the stream both ways: plain RTP of one frame of G.711 a packet, from and to one place, with nothing going on beside it.
+   *
+   * @returns false where there is more to it; it stays here then
+   */
+  lend(seat: LaneSeat): boolean {
+    const law = lawOf(this.format)
+    const terms = this.#terms
+    const source = this.#source
+    const latched = this.#latch?.latched === true ? this.#latch.destination : null
+    const expected = source?.expected ?? null
+    if (law === null || terms === null || source === null || latched === null || expected === null) return false
+    if (terms.direction !== 'sendrecv' || this.#srtp !== null || this.#checked !== null || this.taken !== null) return false
+    if (source.ssrc === this.#ssrc || !this.#pressed.idle || !this.#digits!.idle || !this.#reception.expects(expected))
+      return false
+    if (!this.#jitter!.lend(seat.record, law, (expected - 1) & 0xffff)) return false
+    this.#seat = seat
+    this.#lendCounts()
+    const { fields } = seat.record
+    fields[of.address] = latched.address.split('.').reduce((number, part) => number * 256 + Number(part), 0)
+    fields[of.port] = latched.port
+    fields[of.payloadType] = terms.payloadType
+    fields[of.lastHeard] = this.#lastHeardMs
+    fields[of.sequence] = this.#sequence
+    fields[of.timestamp] = this.#timestamp
+    fields[of.ssrc] = this.#ssrc
+    fields[of.marker] = Number(this.#marker)
+    return true
+  }
+
+  /** Takes the stream back from the express lane. */
+  follow(): void {
+    if (this.#seat === null) return
+    this.#glance()
+    this.#jitter!.follow(this.#seat.record, lawOf(this.format)!)
+    this.#seat = null
+  }
+
+  #lendCounts(): void {
+    if (this.#seat === null) return
+    const { record } = this.#seat
+    const { received, sent } = this.#counts
+    this.#source!.lend(record)
+    this.#reception.lend(record)
+    record.fields[of.receivedPackets] = received.packets
+    record.fields[of.receivedBytes] = received.bytes
+    record.fields[of.sentPackets] = sent.packets
+    record.fields[of.sentBytes] = sent.bytes
+    record.fields[of.sentDropped] = sent.dropped
+  }
+
+  /** What the express lane has counted and measured so far. */
+  #glance(): void {
+    if (this.#seat === null) return
+    const { record } = this.#seat
+    const { fields } = record
+    const { received, sent } = this.#counts
+    this.#source!.follow(record)
+    this.#reception.follow(record)
+    this.#jitter!.glance(record)
+    received.packets = fields[of.receivedPackets]!
+    received.bytes = fields[of.receivedBytes]!
+    sent.packets = fields[of.sentPackets]!
+    sent.bytes = fields[of.sentBytes]!
+    sent.dropped = fields[of.sentDropped]!
+    this.#lastHeardMs = fields[of.lastHeard]!
+    this.#sequence = fields[of.sequence]!
+    this.#timestamp = fields[of.timestamp]!
+    this.#marker = fields[of.marker] !== 0
+  }
+
   /** Of what it sends. */
   get ssrc(): number {
     return this.#ssrc
@@ -607,25 +702,30 @@ export class Leg implements Party {
 
   /** The counts alone, at next to no cost. */
   traffic(): Pick<LegStats, 'received' | 'sent'> {
+    this.#glance()
     const received = { ...this.#counts.received, dropped: this.#bufferDrops + (this.#jitter?.counts.dropped ?? 0) }
     return { received, sent: { ...this.#counts.sent } }
   }
 
   stats(): LegStats {
+    const traffic = this.traffic()
+    const quality = this.#quality()
+    this.#lendCounts()
     return {
       codec: this.#terms?.codec ?? null,
-      ...this.traffic(),
+      ...traffic,
       jitterMs: Math.round((this.#source?.jitterMs ?? 0) * 100) / 100,
       lost: this.#lostBefore + Math.max(0, this.#source?.cumulativeLost ?? 0),
       roundTripMs: this.#wayMs === null ? null : Math.round(this.#wayMs * 100) / 100,
       encrypted: this.#srtp !== null,
       ice: this.#checked === null ? null : this.#checked.rtp.nominated ? 'selected' : 'checking',
-      quality: this.#quality()
+      quality
     }
   }
 
   /** Gives back the decoder's memory and the frame. Idempotent; the leg is silent and deaf then. */
   close(): void {
+    this.#seat?.leave()
     this.#noteDrops()
     this.#jitter = null
     this.#decoder?.close()

@@ -7,6 +7,7 @@ import { PerformanceObserver } from 'node:perf_hooks'
 import { parentPort, workerData } from 'node:worker_threads'
 import { type DirectionStats, errorCode, InfraFabricError } from '#kernel'
 import { type FromWorker, levelFlags, levelWords, type ToWorker, type WorkerMetrics, type WorkerSettings } from './control.ts'
+import { ExpressLane, type LaneParty } from './express/express.ts'
 import { isStun } from './ice/stun.ts'
 import type { Endpoint } from './latch.ts'
 import { Leg, type LegOutput } from './leg.ts'
@@ -34,6 +35,8 @@ const readBudgetMs = readEveryMs / 2
 const frameReadBudgetMs = frameMs / 2
 /** Frames in which every leg is attended to once. */
 const attendEvery = 5
+/** Frames in which every conference is offered to the express lane once. */
+const considerEvery = 10
 /** Memory for frames: of a leg with its way up and down and as many sounds as it may have, at 48 kHz and in the tick of a change; and of everything else. */
 const octetsPerLeg = 65_536
 const octetsBeside = 8 << 20
@@ -51,8 +54,8 @@ interface OpenLeg {
 interface OpenConference {
   readonly name: string
   readonly mixer: Conference
-  /** Sockets of its legs, read right before it is mixed: what is fetched into the processor's caches for a leg then serves both ways. */
-  sockets: UdpSocket[]
+  /** Its legs and their sockets, which are read right before it is mixed: what is fetched into the processor's caches for a leg then serves both ways. */
+  parties: { readonly leg: Leg; readonly socket: UdpSocket }[]
   tap: RecordTap | null
 }
 
@@ -65,7 +68,9 @@ try {
 }
 
 const library = settings.udp === 'native' ? libc() : null
-const udp = library === null ? nodeUdp() : nativeUdp(library)
+const nativeLayer = library === null ? null : nativeUdp(library)
+const udp = nativeLayer ?? nodeUdp()
+const lane = nativeLayer === null ? null : ExpressLane.open(settings.ports.count)
 const pool = new PortPool(udp, settings.address, settings.ports, settings.owner)
 /** Room for every leg that the ports allow, at the highest rate: what is not used costs nothing. */
 const kernel = bestKernel(settings.ports.count * octetsPerLeg + octetsBeside)
@@ -143,7 +148,7 @@ async function open({ leg: id, conference: name, voices, controls }: Extract<ToW
   conference.mixer.control(member, controls)
   legs.set(id, { id, leg, pair, conference, member, reportDueMs: nextReportMs(nowMs()) })
   openLegs = [...legs.values()]
-  conference.sockets = [...conference.sockets, rtp]
+  conference.parties = [...conference.parties, { leg, socket: rtp }]
   tell({ type: 'opened', leg: id, port: pair.port, index: pair.index, source: { ssrc: leg.ssrc, cname } })
 }
 
@@ -157,7 +162,7 @@ function begin(name: string, voices: number): OpenConference {
       failed: ({ id }, { code }) => tell({ type: 'failed', leg: id, reason: code })
     }
   )
-  const conference = { name, mixer, sockets: [], tap: null }
+  const conference = { name, mixer, parties: [], tap: null }
   conferences.set(name, conference)
   openConferences = [...conferences.values()]
   return conference
@@ -171,7 +176,7 @@ function close(id: number): WorkerMetricsPart | null {
   legs.delete(id)
   openLegs = [...legs.values()]
   conference.mixer.remove(member)
-  conference.sockets = conference.sockets.filter((socket) => socket !== pair.rtp)
+  conference.parties = conference.parties.filter((party) => party.leg !== leg)
   if (conference.mixer.size === 0) {
     conference.mixer.close()
     conferences.delete(conference.name)
@@ -221,6 +226,7 @@ function recordLeg({ leg: id, slot }: Extract<ToWorker, { type: 'recordLeg' }>):
   const opened = legs.get(id)
   if (opened === undefined) return
   const { leg, member, conference } = opened
+  conference.mixer.refresh()
   member.slot = slot
   if (slot === 0) leg.taken = null
   else
@@ -239,9 +245,9 @@ function add(sum: ReturnType<typeof emptyCounts>, part: DirectionStats): void {
 /** Shows the main thread how loud a leg is, without a message. */
 function showLevel({ member, pair }: OpenLeg): void {
   const { levels } = settings
+  member.glance()
   levels[levelWords * pair.index] = member.power
-  levels[levelWords * pair.index + 1] =
-    (member.speaking ? levelFlags.speaking : 0) | (member.part === null ? 0 : levelFlags.mixed)
+  levels[levelWords * pair.index + 1] = (member.speaking ? levelFlags.speaking : 0) | (member.mixed ? levelFlags.mixed : 0)
 }
 
 /** A fifth of the legs, another in each frame: levels are shown, and reports that are due go out. */
@@ -252,6 +258,14 @@ function attend(now: number): void {
     if (now < opened.reportDueMs) continue
     opened.reportDueMs = nextReportMs(now)
     opened.leg.report(now, Date.now(), false)
+  }
+}
+
+/** Now one conference and now another is offered to the express lane, which sees to those that it has. */
+function considerLane(express: ExpressLane): void {
+  for (let n = ticks % considerEvery; n < openConferences.length; n += considerEvery) {
+    const { mixer, parties } = openConferences[n]!
+    express.consider(mixer, parties as LaneParty[])
   }
 }
 
@@ -293,14 +307,18 @@ function mixDue(): void {
   if (missed > 0) overruns++
   const left = Math.max(0, missed + 1 - largestCatchUp)
   if (left > 0) for (let n = 0; n < openLegs.length; n++) openLegs[n]!.leg.skip(left)
-  for (let frame = missed - left; frame >= 0; frame--)
+  for (let frame = missed - left; frame >= 0; frame--) {
+    lane?.tick(begun, nativeLayer!.wallOffsetMs)
     for (let n = 0; n < openConferences.length; n++) {
-      const { mixer, sockets } = openConferences[n]!
-      for (let s = 0; s < sockets.length; s++) sockets[s]!.turn()
+      const { mixer, parties } = openConferences[n]!
+      if (mixer.lent) continue
+      for (let p = 0; p < parties.length; p++) parties[p]!.socket.turn()
       mixer.tick(begun)
     }
+  }
   dueMs += frameMs * (missed + 1)
   attend(begun)
+  if (lane !== null) considerLane(lane)
   if (ticks % (1000 / frameMs) === 0) for (let n = 0; n < openLegs.length; n++) openLegs[n]!.leg.watch(begun)
   const ended = nowMs()
   work[ticks % work.length] = ended - begun

@@ -84,6 +84,10 @@ export interface Decoder {
   readonly pause: (out: Int16Array) => boolean
   /** Whether the payload decoded last, or a comfort noise payload after it, said that the sender goes silent. */
   readonly pausing: boolean
+  /** Writes what was decoded last to the end of `out`. @returns false where some of it was made up just now. Absent where there is more to a stream than its samples */
+  readonly recall?: (out: Int16Array) => boolean
+  /** The end of `sound` was decoded last, by somebody else. */
+  readonly restore?: (sound: Int16Array) => void
   /** Forgets the stream: the next packet begins another. */
   readonly reset: () => void
   /** Gives back native memory. Idempotent; what is called afterwards does no harm. */

@@ -83,6 +83,21 @@ export class Concealment {
     this.#lost = 0
   }
 
+  /** Writes what was heard last to the end of `out`. @returns false where some of it was made up just now */
+  recall(out: Int16Array): boolean {
+    if (this.#lost > 0) return false
+    const start = out.length - this.#history.length
+    out.set(this.#history.subarray(this.#oldest), start)
+    out.set(this.#history.subarray(0, this.#oldest), out.length - this.#oldest)
+    return true
+  }
+
+  /** The end of `sound` was heard last. */
+  restore(sound: Int16Array): void {
+    this.#history.set(sound.subarray(sound.length - this.#history.length))
+    this.#oldest = 0
+  }
+
   #remember(samples: Int16Array, count: number): void {
     const history = this.#history
     let to = this.#oldest

@@ -95,5 +95,14 @@ function definition(name: string, payloadType: number, encode: Uint8Array, decod
   }
 }
 
-export const pcmu = definition('PCMU', 0, encodeTable(compressMu, 2), decodeTable(expandMu))
-export const pcma = definition('PCMA', 8, encodeTable(compressA, 3), decodeTable(expandA))
+/** One of the two laws, as tables: from a sample, as unsigned index, to an octet, and back. */
+export interface Law {
+  readonly compress: Uint8Array
+  readonly expand: Int16Array
+}
+
+export const muLaw: Law = { compress: encodeTable(compressMu, 2), expand: decodeTable(expandMu) }
+export const aLaw: Law = { compress: encodeTable(compressA, 3), expand: decodeTable(expandA) }
+
+export const pcmu = definition('PCMU', 0, muLaw.compress, muLaw.expand)
+export const pcma = definition('PCMA', 8, aLaw.compress, aLaw.expand)

@@ -66,6 +66,14 @@ export class WaveformDecoder implements Decoder {
     return audible
   }
 
+  recall(out: Int16Array): boolean {
+    return this.#concealment.recall(out)
+  }
+
+  restore(sound: Int16Array): void {
+    this.#concealment.restore(sound)
+  }
+
   reset(): void {
     this.#expander.reset()
     this.#concealment.reset()

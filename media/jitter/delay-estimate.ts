@@ -5,6 +5,8 @@
  * down: the target falls some milliseconds a second.
  */
 
+import { type LegRecord, of } from '../express/record.ts'
+
 const binMs = 5
 const bins = 100
 /** Share of the past that a new packet replaces. */
@@ -106,6 +108,36 @@ export class DelayEstimate {
 
   get targetMs(): number {
     return this.#targetMs
+  }
+
+  /** Lets the express lane go on measuring. */
+  lend({ fields, shares }: LegRecord): void {
+    shares.set(this.#shares)
+    fields[of.minTarget] = this.#minMs
+    fields[of.maxTarget] = this.#maxMs
+    fields[of.weight] = this.#weight
+    fields[of.highestBin] = this.#highest
+    fields[of.fastest] = this.#fastestMs
+    fields[of.fastestBefore] = this.#fastestBeforeMs
+    fields[of.windowEnds] = this.#windowEndsMs
+    fields[of.targetAt] = this.#atMs
+    fields[of.lastArrival] = this.#lastArrivalMs
+    fields[of.lastTransit] = this.#lastTransitMs
+    fields[of.target] = this.#targetMs
+  }
+
+  /** The inverse of {@link lend}. */
+  follow({ fields, shares }: LegRecord): void {
+    this.#shares.set(shares)
+    this.#weight = fields[of.weight]!
+    this.#highest = fields[of.highestBin]!
+    this.#fastestMs = fields[of.fastest]!
+    this.#fastestBeforeMs = fields[of.fastestBefore]!
+    this.#windowEndsMs = fields[of.windowEnds]!
+    this.#atMs = fields[of.targetAt]!
+    this.#lastArrivalMs = fields[of.lastArrival]!
+    this.#lastTransitMs = fields[of.lastTransit]!
+    this.#targetMs = fields[of.target]!
   }
 
   /** Packets are worth waiting for this long, whatever their jitter. */

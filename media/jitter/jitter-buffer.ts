@@ -7,6 +7,8 @@
  * told in the same monotonic milliseconds.
  */
 import { type Decoder, longestPacketMs } from '../codec/codec.ts'
+import type { Law } from '../codec/g711.ts'
+import { keptFrames, type LegRecord, laneFrame, mostHeld, of } from '../express/record.ts'
 import { sequenceDistance, timestampDistance } from '../rtp/rtp.ts'
 import { DelayEstimate } from './delay-estimate.ts'
 import { StretchQueue } from './time-stretch.ts'
@@ -92,6 +94,9 @@ const restMs = 80
  */
 const scratch = new Int16Array(Math.max((longestPacketMs * 48_000) / 1000, largestPayload * 2))
 
+/** The frames played last, on their way into the express lane or out of it. */
+const played = new Int16Array(keptFrames * laneFrame)
+
 export class JitterBuffer {
   readonly counts: JitterCounts = {
     dropped: 0,
@@ -155,6 +160,8 @@ export class JitterBuffer {
   #newest = 0
   #newestExtended = 0
   #started = false
+  /** `#newestExtended` when the stream was lent to the express lane. */
+  #lentExtended = 0
 
   constructor(config: JitterBufferConfig, decoder: Decoder, fates: PacketFates = untold) {
     const sampleRateHz = config.sampleRateHz ?? config.clockRateHz
@@ -211,6 +218,12 @@ export class JitterBuffer {
       this.reset()
     }
     this.#measure(timestamp, arrivalMs)
+    this.#hold(sequenceNumber, timestamp, packet, start, end, arrivalMs).comfortNoise = comfortNoise
+  }
+
+  #hold(sequenceNumber: number, timestamp: number, packet: Uint8Array, start: number, end: number, arrivalMs: number): Slot {
+    const at = sequenceNumber & (capacity - 1)
+    const length = end - start
     const slot = this.#free.pop() ?? newSlot()
     this.#slots[at] = slot
     this.#sequences[at] = sequenceNumber
@@ -218,10 +231,11 @@ export class JitterBuffer {
     slot.timestamp = timestamp
     slot.length = length
     slot.arrivalMs = arrivalMs
-    slot.comfortNoise = comfortNoise
+    slot.comfortNoise = false
     if (slot.payload.length < length) slot.payload = new Uint8Array(Math.ceil(length / 64) * 64)
     for (let i = 0; i < length; i++) slot.payload[i] = packet[start + i]!
     this.#held++
+    return slot
   }
 
   #release(slot: Slot): void {
@@ -377,6 +391,100 @@ export class JitterBuffer {
     this.#credit = 0
     this.#slackMs = Number.NaN
     this.#delayMs = Number.NaN
+  }
+
+  /**
+   * Lets the express lane carry the stream on: G.711 at 8 kHz by packets of one frame each, all that came since the one played last held in order, and nothing
+   * made up, stretched or changed in what may be looked at again.
+   *
+   * @param highest sequence number that came last @returns false where it is not as calm as that: nothing is lent then
+   */
+  lend(record: LegRecord, law: Law, highest: number): boolean {
+    if (!this.#isCalm(highest) || !this.#decoder.recall?.(played) || !this.#queue.isEndOf(played)) return false
+    const { compress, expand } = law
+    const known = (keptFrames - 1) * laneFrame + (laneFrame >> 1)
+    for (let i = played.length - known; i < played.length; i++)
+      if (expand[compress[played[i]! & 0xffff]!] !== played[i]) return false
+    for (let n = 0; n < keptFrames; n++) {
+      const payload = record.payload(this.#lastPlayed - keptFrames + 1 + n)
+      for (let i = 0; i < laneFrame; i++) payload[i] = compress[played[n * laneFrame + i]! & 0xffff]!
+    }
+    const { fields } = record
+    fields[of.held] = this.#held
+    fields[of.lastPlayed] = this.#lastPlayed
+    fields[of.nextTimestamp] = this.#next
+    fields[of.newest] = this.#newest
+    fields[of.newestExtended] = this.#newestExtended
+    fields[of.left] = this.#queue.length
+    fields[of.slack] = this.#slackMs
+    fields[of.delay] = this.#delayMs
+    fields[of.restUntil] = this.#restUntilMs
+    this.#estimate.lend(record)
+    while (this.#hasNext()) {
+      const slot = this.#slots[(this.#lastPlayed + 1) & (capacity - 1)]!
+      record.payload(slot.sequenceNumber).set(slot.payload.subarray(0, laneFrame))
+      record.arrivals[record.slot(slot.sequenceNumber)] = slot.arrivalMs
+      this.#release(slot)
+      this.#lastPlayed = slot.sequenceNumber
+    }
+    this.#lentExtended = this.#newestExtended
+    return true
+  }
+
+  #isCalm(highest: number): boolean {
+    const held = this.#held
+    if (!this.#playing || this.#clockPerMs !== 8 || this.#samplesPerMs !== 8 || this.#frameSamples !== laneFrame) return false
+    if (held > mostHeld || ((this.#lastPlayed + held) & 0xffff) !== highest || this.#packetSamples !== laneFrame) return false
+    if (this.#concealedInRow > 0 || this.#credit > 0 || this.#unsure > 0 || this.#lateInRow > 0) return false
+    if (this.#decoder.pausing || this.#queue.length >= laneFrame || Number.isNaN(this.#slackMs) || Number.isNaN(this.#delayMs))
+      return false
+    for (let n = 0; n < held; n++) {
+      const wanted = (this.#lastPlayed + 1 + n) & 0xffff
+      const slot = this.#slots[wanted & (capacity - 1)]
+      if (slot?.sequenceNumber !== wanted || slot.length !== laneFrame || slot.comfortNoise) return false
+      if (slot.timestamp !== (this.#next + n * laneFrame) >>> 0) return false
+    }
+    return this.#newest === (this.#next + (held - 1) * laneFrame) >>> 0
+  }
+
+  /** Says what the express lane has measured, which goes on with it. */
+  glance(record: LegRecord): void {
+    this.#delayMs = record.fields[of.delay]!
+    this.#estimate.follow(record)
+  }
+
+  /** Takes the stream back from the express lane. */
+  follow(record: LegRecord, { expand }: Law): void {
+    const { fields } = record
+    const held = fields[of.held]!
+    this.#lastPlayed = fields[of.lastPlayed]!
+    this.#next = fields[of.nextTimestamp]!
+    this.#newest = fields[of.newest]!
+    this.#newestExtended = fields[of.newestExtended]!
+    this.#slackMs = fields[of.slack]!
+    this.#restUntilMs = fields[of.restUntil]!
+    this.glance(record)
+    for (let n = 0; n < keptFrames; n++) {
+      const payload = record.payload(this.#lastPlayed - keptFrames + 1 + n)
+      for (let i = 0; i < laneFrame; i++) played[n * laneFrame + i] = expand[payload[i]!]!
+    }
+    this.#decoder.restore!(played)
+    this.#queue.load(played, fields[of.left]!)
+    const highest = this.#lastPlayed + held
+    const came = Math.min(capacity, (this.#newestExtended - this.#lentExtended) / laneFrame)
+    for (let n = 0; n < came; n++) this.#sequences[(highest - n) & (capacity - 1)] = (highest - n) & 0xffff
+    for (let n = 1; n <= held; n++) {
+      const sequenceNumber = (this.#lastPlayed + n) & 0xffff
+      const timestamp = (this.#next + (n - 1) * laneFrame) >>> 0
+      this.#hold(
+        sequenceNumber,
+        timestamp,
+        record.payload(sequenceNumber),
+        0,
+        laneFrame,
+        record.arrivals[record.slot(sequenceNumber)]!
+      )
+    }
   }
 
   /** Packets held. */

@@ -36,6 +36,24 @@ export class StretchQueue {
     this.#start = this.#past
   }
 
+  /** Whether what was played last and what waits is the end of `sound`. */
+  isEndOf(sound: Int16Array): boolean {
+    const data = this.#data
+    const from = this.#start - this.#past
+    const to = this.#start + this.#length
+    const shift = sound.length - to
+    if (from + shift < 0) return false
+    for (let i = from; i < to; i++) if (data[i] !== sound[i + shift]) return false
+    return true
+  }
+
+  /** Takes the end of `sound`: its last `waiting` samples wait, those before them were played. */
+  load(sound: Int16Array, waiting: number): void {
+    this.#data.set(sound.subarray(sound.length - waiting - this.#past))
+    this.#start = this.#past
+    this.#length = waiting
+  }
+
   get length(): number {
     return this.#length
   }

@@ -8,13 +8,14 @@
  */
 
 import { InfraFabricError } from '#kernel'
+import { type LegRecord, of } from '../express/record.ts'
 import { Downlink, type SendFormat } from './downlink.ts'
 import { AutoGain } from './gain.ts'
 import { gainOfDecibels, unityGain } from './kernel.ts'
 import { frameSamples, Lane, type MixTools } from './lane.ts'
 import { Playback } from './playback.ts'
 import type { Sound } from './sounds.ts'
-import { newVoice, SpeakerChoice, type Voice } from './speakers.ts'
+import { newVoice, SpeakerChoice, type Standing, type Voice } from './speakers.ts'
 
 /** A participant's stream as the mixer uses it. */
 export interface Party {
@@ -90,6 +91,8 @@ export class Member implements Voice {
   streaming = false
   /** The same for the frame before. */
   streamed = false
+  /** Whether it has a part of the mix. */
+  mixed = false
   /** Its part of the mix of this tick, null when it has none; `partBefore` the same at the rate before, in the tick of a change. */
   part: Int16Array | null = null
   partBefore: Int16Array | null = null
@@ -106,6 +109,8 @@ export class Member implements Voice {
   broken = false
   /** Sounds for this one alone. */
   readonly playing: Playing[] = []
+  /** While the express lane mixes it. */
+  #record: LegRecord | null = null
 
   constructor(id: number, party: Party) {
     this.id = id
@@ -115,6 +120,55 @@ export class Member implements Voice {
   setGain(autoGain: boolean): void {
     this.gain = gainOfDecibels(this.controls.heardDb + (autoGain ? this.autoGain.decibels : 0))
   }
+
+  /** Lets the express lane mix it. */
+  lend(record: LegRecord): void {
+    const { fields } = record
+    this.#record = record
+    this.autoGain.lend(record)
+    fields[of.speaks] = Number(this.controls.speaks)
+    fields[of.heardDb] = this.controls.heardDb
+    fields[of.gain] = this.gain
+    fields[of.hearsGain] = this.hearsGain
+    fields[of.applied] = this.applied
+    fields[of.streaming] = Number(this.streaming)
+    fields[of.selected] = Number(this.selected)
+    fields[of.score] = this.score
+    fields[of.activity] = this.activity
+    fields[of.speaking] = Number(this.speaking)
+    fields[of.turning] = this.turning
+  }
+
+  /** The inverse of {@link lend}. */
+  follow(): void {
+    this.glance()
+    const record = this.#record!
+    const { fields } = record
+    this.#record = null
+    this.autoGain.follow(record)
+    this.gain = fields[of.gain]!
+    this.applied = fields[of.applied]!
+    this.streaming = fields[of.streaming] !== 0
+    this.selected = fields[of.selected] !== 0
+    this.score = fields[of.score]!
+    this.activity = fields[of.activity]!
+    this.turning = fields[of.turning]!
+  }
+
+  /** What the express lane shows of it: `power`, `speaking` and `mixed` are of the last frame. */
+  glance(): void {
+    if (this.#record === null) return
+    const { fields } = this.#record
+    this.power = fields[of.power]!
+    this.speaking = fields[of.speaking] !== 0
+    this.mixed = fields[of.part] !== 0
+  }
+}
+
+/** Where a conference is in the express lane. */
+export interface ConferenceSeat {
+  /** Gives it back: the members follow their records. */
+  readonly leave: () => void
 }
 
 /** A playback and its way into the mix. */
@@ -155,14 +209,15 @@ export class Conference {
   readonly #shared = new Map<string, Downlink>()
   /** Sounds for all. */
   readonly #playing: Playing[] = []
-  /** Records; null while nothing is recorded. */
-  tap: FrameTap | null = null
+  #tap: FrameTap | null = null
   #bus: Bus
   /** The bus at the rate before, in the tick of a change. */
   #before: Bus | null = null
   #tick = 0
   /** Somebody has come, gone, or agreed to another format. */
   #changed = true
+  /** While the express lane mixes it. */
+  #seat: ConferenceSeat | null = null
 
   constructor(tools: MixTools, options: ConferenceOptions, events: ConferenceEvents) {
     this.#tools = tools
@@ -184,7 +239,50 @@ export class Conference {
     return this.#bus.rateHz
   }
 
+  /** Records; null while nothing is recorded. */
+  get tap(): FrameTap | null {
+    return this.#tap
+  }
+
+  set tap(tap: FrameTap | null) {
+    this.#seat?.leave()
+    this.#tap = tap
+  }
+
+  get options(): ConferenceOptions {
+    return this.#options
+  }
+
+  get events(): ConferenceEvents {
+    return this.#events
+  }
+
+  /** Whether the express lane mixes it; {@link tick} must not be called then. */
+  get lent(): boolean {
+    return this.#seat !== null
+  }
+
+  /** Lets the express lane mix it. @returns who leads; null where there is more to it than voices at 8 kHz, and it stays here */
+  lend(seat: ConferenceSeat): Standing<Member> | null {
+    const plain = !this.#changed && this.#before === null && this.rateHz === lowestRateHz && this.tap === null
+    if (!plain || this.#playing.length > 0 || this.#seat !== null) return null
+    for (let n = 0; n < this.#members.length; n++) {
+      const member = this.#members[n]!
+      if (member.playing.length > 0 || member.broken || member.format === null || member.format !== member.party.format)
+        return null
+    }
+    this.#seat = seat
+    return this.#choice.standing
+  }
+
+  /** Goes on where the express lane was. */
+  follow(standing: Standing<Member>): void {
+    this.#choice.standing = standing
+    this.#seat = null
+  }
+
   add(id: number, party: Party): Member {
+    this.#seat?.leave()
     const member = new Member(id, party)
     this.#members.push(member)
     this.#changed = true
@@ -194,6 +292,7 @@ export class Conference {
   remove(member: Member): void {
     const at = this.#members.indexOf(member)
     if (at < 0) return
+    this.#seat?.leave()
     this.#members.splice(at, 1)
     this.#changed = true
     this.#choice.forget(member)
@@ -205,10 +304,12 @@ export class Conference {
 
   /** To be called when the rate or the format of a party has changed. */
   refresh(): void {
+    this.#seat?.leave()
     this.#changed = true
   }
 
   control(member: Member, controls: MemberControls): void {
+    this.#seat?.leave()
     member.controls = controls
     member.hearsGain = gainOfDecibels(controls.hearsDb)
     member.setGain(this.#options.autoGain)
@@ -221,6 +322,7 @@ export class Conference {
    * @throws {RangeError} for a sample rate that cannot be changed into that of the mix
    */
   play(sound: Sound, to: Member | null, ended: (whole: boolean) => void): void {
+    this.#seat?.leave()
     const list = to === null ? this.#playing : to.playing
     if (list.length >= mostSounds) {
       ended(false)
@@ -238,7 +340,7 @@ export class Conference {
     this.#pull(nowMs)
     const { dominant, turned } = this.#choice.choose(this.#members)
     this.#mix()
-    if (this.tap !== null) this.tap.frame(nowMs, this.#bus.rateHz, this.#members, this.#playing)
+    if (this.#tap !== null) this.#tap.frame(nowMs, this.#bus.rateHz, this.#members, this.#playing)
     for (let n = 0; n < this.#members.length; n++) this.#send(this.#members[n]!)
     this.#finishChange()
     for (let n = 0; n < turned.length; n++) this.#events.speaking(turned[n]!, turned[n]!.speaking)
@@ -375,6 +477,7 @@ export class Conference {
       const member = this.#members[n]!
       member.part = null
       member.partBefore = null
+      member.mixed = false
       if (!member.sounding) {
         member.applied = 0
         continue
@@ -388,6 +491,7 @@ export class Conference {
       const { frame } = member.party
       if (wanted !== unityGain || from !== unityGain) kernel.scale(frame, from, wanted)
       member.part = member.uplink!.run(frame)
+      member.mixed = true
       kernel.add(this.#bus.sum, member.part)
       if (this.#before === null) continue
       member.partBefore = (member.uplinkBefore ?? member.uplink!).run(frame)

@@ -1,3 +1,4 @@
+import { type LegRecord, of } from '../express/record.ts'
 import { levelOfPower, powerOfLevel } from './kernel.ts'
 
 /** Levels between these are left as they are, in dBFS. */
@@ -36,6 +37,20 @@ export class AutoGain {
     const change = Math.max(-slew, Math.min(slew, wanted - this.#decibels))
     this.#decibels += change
     return change !== 0
+  }
+
+  /** Lets the express lane go on with it. */
+  lend({ fields }: LegRecord): void {
+    fields[of.gainFrames] = this.#frames
+    fields[of.gainPower] = this.#power
+    fields[of.gainDecibels] = this.#decibels
+  }
+
+  /** The inverse of {@link lend}. */
+  follow({ fields }: LegRecord): void {
+    this.#frames = fields[of.gainFrames]!
+    this.#power = fields[of.gainPower]!
+    this.#decibels = fields[of.gainDecibels]!
   }
 
   reset(): void {

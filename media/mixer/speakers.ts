@@ -21,9 +21,9 @@ export interface Voice {
 export const newVoice = { selected: false, score: 0, activity: 0, speaking: false, turning: 0 }
 
 /** Below this nobody speaks. */
-const gate = powerOfLevel(-50)
+export const gate = powerOfLevel(-50)
 /** Fall of `score` in a frame: 1 dB. */
-const release = 10 ** (-1 / 10)
+export const release = 10 ** (-1 / 10)
 /** A newcomer takes a place when it is 3 dB above the softest that has one. */
 const lead = 2
 /** Part of a frame in `activity`: a time constant of half a second. */
@@ -38,6 +38,13 @@ const dominance = 15
 export interface SpeakerChanges<V> {
   dominant: boolean
   readonly turned: V[]
+}
+
+export interface Standing<V> {
+  readonly dominant: V | null
+  readonly challenger: V | null
+  /** Frames that the challenger has led. */
+  readonly challengedFor: number
 }
 
 /**
@@ -59,6 +66,17 @@ export class SpeakerChoice<V extends Voice> {
   /** Who leads the talk, also through silence; null before anybody has spoken, or when who led has gone. */
   get dominant(): V | null {
     return this.#dominant
+  }
+
+  /** Who leads, and who is about to: what the express lane goes on with. */
+  get standing(): Standing<V> {
+    return { dominant: this.#dominant, challenger: this.#challenger, challengedFor: this.#challengedFor }
+  }
+
+  set standing({ dominant, challenger, challengedFor }: Standing<V>) {
+    this.#dominant = dominant
+    this.#challenger = challenger
+    this.#challengedFor = challengedFor
   }
 
   forget(voice: V): void {

@@ -4,6 +4,7 @@
  * Packets come out of order and lost ones are restored later, so the last {@link window} of them are held until their fate is known; what is older counts as
  * it stands. Allocates nothing for a packet.
  */
+import { type LegRecord, of } from '../express/record.ts'
 import { sequenceDistance } from '../rtp/rtp.ts'
 import { LossPattern, type LossSummary, type Outcome } from './loss-pattern.ts'
 
@@ -39,7 +40,7 @@ export class Reception {
   #duplicates = 0
 
   arrived(sequenceNumber: number): void {
-    if (this.#started && sequenceNumber === ((this.#highest + this.#calm + 1) & 0xffff)) {
+    if (this.expects(sequenceNumber)) {
       this.#calm++
       return
     }
@@ -57,6 +58,21 @@ export class Reception {
       if (this.#fates[at] === missing) this.#fates[at] = arrived
       else this.#duplicates++
     }
+  }
+
+  /** Whether this one is the next in order. */
+  expects(sequenceNumber: number): boolean {
+    return this.#started && sequenceNumber === ((this.#highest + this.#calm + 1) & 0xffff)
+  }
+
+  /** Lets the express lane go on counting what comes in order. */
+  lend({ fields }: LegRecord): void {
+    fields[of.calm] = this.#calm
+  }
+
+  /** The inverse of {@link lend}. */
+  follow({ fields }: LegRecord): void {
+    this.#calm = fields[of.calm]!
   }
 
   /** A packet came too late, or there was no room for it. */

@@ -1,3 +1,4 @@
+import { type LegRecord, of } from '../express/record.ts'
 import { sequenceDistance, timestampDistance } from './rtp.ts'
 
 /** A jump further than this is a restart of the sender, not loss. @see RFC 3550 appendix A.1, MAX_DROPOUT */
@@ -86,6 +87,40 @@ export class RtpSource {
       this.#differencesSquares += difference * difference
     }
     this.#transit = transit
+  }
+
+  /** The next packet that is expected, once there has been one. */
+  get expected(): number | null {
+    return this.#started && !Number.isNaN(this.#transit) ? (this.#highest + 1) & 0xffff : null
+  }
+
+  /** Lets the express lane go on counting. */
+  lend({ fields }: LegRecord): void {
+    fields[of.peerSsrc] = this.ssrc
+    fields[of.highest] = this.#highest
+    fields[of.cycles] = this.#cycles
+    fields[of.received] = this.#received
+    fields[of.transit] = this.#transit
+    fields[of.jitter16] = this.#jitter16
+    fields[of.differences] = this.#differences
+    fields[of.differencesSum] = this.#differencesSum
+    fields[of.differencesSquares] = this.#differencesSquares
+    fields[of.differenceLeast] = this.#differenceLeast
+    fields[of.differenceMost] = this.#differenceMost
+  }
+
+  /** The inverse of {@link lend}. */
+  follow({ fields }: LegRecord): void {
+    this.#highest = fields[of.highest]!
+    this.#cycles = fields[of.cycles]!
+    this.#received = fields[of.received]!
+    this.#transit = fields[of.transit]!
+    this.#jitter16 = fields[of.jitter16]!
+    this.#differences = fields[of.differences]!
+    this.#differencesSum = fields[of.differencesSum]!
+    this.#differencesSquares = fields[of.differencesSquares]!
+    this.#differenceLeast = fields[of.differenceLeast]!
+    this.#differenceMost = fields[of.differenceMost]!
   }
 
   get received(): number {

@@ -97,6 +97,11 @@ export class DigitCollector {
     if (event.end) this.#finish()
   }
 
+  /** Whether no digit is on its way. */
+  get idle(): boolean {
+    return this.#told
+  }
+
   /** To be called now and then: ends an event whose end was lost. */
   tick(nowMs: number): void {
     if (!this.#told && nowMs - this.#lastMs > lostEndMs) this.#finish()

@@ -71,7 +71,7 @@ interface SocketEvents {
   readonly forget: (descriptor: number) => void
 }
 
-class NativeSocket implements UdpSocket {
+export class NativeSocket implements UdpSocket {
   readonly port: number
   readonly receive: Receive
   readonly #libc: Libc
@@ -85,8 +85,7 @@ class NativeSocket implements UdpSocket {
   #packetAt = 0
   /** Where the last packet came from. */
   source: Endpoint = { address: '', port: -1 }
-  sourceAddress = 0
-  sourcePort = -1
+  #sourceAddress = 0
   /** Something may wait in it: it stands in the queue. */
   queued = false
   /** Whether the kernel tells of it; otherwise it is read in its turn. */
@@ -122,6 +121,26 @@ class NativeSocket implements UdpSocket {
     return this.#libc.sendto(this.#descriptor, this.#packetAt, length, messageDontWait, this.#toAt, nameLength) === length
   }
 
+  /** Whether it is read in its turn alone, and nothing of it waits elsewhere. */
+  get inTurn(): boolean {
+    return !this.watched && !this.queued && this.#descriptor >= 0
+  }
+
+  /** Hands over a packet that somebody else has read. */
+  hand(packet: Buffer, address: number, port: number, arrivedMs: number, wallMs: number): void {
+    if (this.#descriptor < 0) return
+    this.came = true
+    this.from(address, port)
+    this.receive(packet, this.source, arrivedMs, wallMs)
+  }
+
+  /** Says where a packet came from: the same object as long as that is the same place. */
+  from(address: number, port: number): void {
+    if (address === this.#sourceAddress && port === this.source.port) return
+    this.#sourceAddress = address
+    this.source = { address: [address >>> 24, (address >> 16) & 0xff, (address >> 8) & 0xff, address & 0xff].join('.'), port }
+  }
+
   turn(): void {
     if (this.#descriptor < 0) return
     const tooMuch = !this.watched && this.#events.read(this)
@@ -142,8 +161,13 @@ class NativeSocket implements UdpSocket {
   }
 }
 
+export interface NativeUdp extends UdpLayer {
+  /** Wall clock less monotonic clock when sockets were last looked at, in milliseconds. */
+  readonly wallOffsetMs: number
+}
+
 /** @throws {InfraFabricError} `media.udp.failed` when the kernel gives no set of sockets */
-export function nativeUdp(libc: Libc): UdpLayer {
+export function nativeUdp(libc: Libc): NativeUdp {
   const sockets: (NativeSocket | undefined)[] = []
   const set = libc.epollCreate(epollCloseOnExec)
   if (set < 0) throw new InfraFabricError('media.udp.failed', 'no epoll set is to be had')
@@ -159,7 +183,6 @@ export function nativeUdp(libc: Libc): UdpLayer {
   const memory = new ArrayBuffer(eventsAt + eventLength * eventsPerWait)
   const base = libc.address(new Uint8Array(memory))
   const fields = new DataView(memory)
-  const octets = new Uint8Array(memory)
   const words = new Int32Array(memory)
   const interestOctets = new Uint8Array(eventLength)
   const interest = new DataView(interestOctets.buffer)
@@ -210,13 +233,7 @@ export function nativeUdp(libc: Libc): UdpLayer {
 
   function deliver(socket: NativeSocket, n: number, now: number): void {
     const nameAt = namesAt + nameLength * n
-    const address = fields.getUint32(nameAt + 4)
-    const port = fields.getUint16(nameAt + 2)
-    if (address !== socket.sourceAddress || port !== socket.sourcePort) {
-      socket.sourceAddress = address
-      socket.sourcePort = port
-      socket.source = { address: octets.subarray(nameAt + 4, nameAt + 8).join('.'), port }
-    }
+    socket.from(fields.getUint32(nameAt + 4), fields.getUint16(nameAt + 2))
     const stamp = (controlsAt + controlLength * n) / 4
     const stamped = words[(message.length * n + message.controlLength) / 4]! > 0 && words[stamp + 3] === soTimestampNs
     const wallMs = stamped ? (words[stamp + 4]! >>> 0) * 1000 + words[stamp + 6]! / 1e6 : now + wallOffsetMs
@@ -267,6 +284,9 @@ export function nativeUdp(libc: Libc): UdpLayer {
   return {
     name: 'native',
     descriptor: set,
+    get wallOffsetMs() {
+      return wallOffsetMs
+    },
     open: async (address, port, receive) => {
       const descriptor = libc.socket(familyInet, datagramNonBlocking, 0)
       if (descriptor < 0) return null

@@ -1,0 +1,608 @@
+/* The express lane of a media thread: calls of G.711 in which nothing happens but sound.
+ *
+ * For each conference of the lane, one after the other: what waits in the sockets of its legs is read, each leg's next frame is decoded,
+ * the loudest voices are summed, and each leg is sent what it hears. All that this needs of a leg lies in one record, so that the next
+ * one can be fetched while the kernel is at work. A packet that is not the next one of the stream that is known, and a frame for which
+ * the delay would have to change or sound to be made up, are not treated here: the leg leaves the lane, and the code in TypeScript that
+ * knows all of it goes on from the record. What is done here is done as there, bit by bit: express.test.ts holds both side by side.
+ *
+ * The fields of a record are doubles, as the numbers of JavaScript are; their order is told by express_fields().
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <math.h>
+#include <netinet/in.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#ifndef SCM_TIMESTAMPNS
+#define SCM_TIMESTAMPNS SO_TIMESTAMPNS
+#endif
+
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#define WIDE __attribute__((target_clones("avx2", "default")))
+#else
+#define WIDE
+#endif
+
+enum {
+  frame = 160,
+  header = 12,
+  packet = header + frame,
+  slots = 16,
+  slot_octets = 192,
+  bins = 100,
+  /* With the three played last and the next burst they fit into the slots. */
+  most_held = 9,
+  burst = 4,
+  largest_packet = 2048,
+  most_members = 512,
+  unity = 2048,
+  largest_gain = 16 * unity - 1,
+  knee = 24576,
+  full_scale = 32767,
+  onset = 3,
+  hangover = 30,
+  dominance = 15,
+  gain_memory = 50
+};
+
+/* Modes of a leg: not in the lane, carried by it, or only mixed by it. */
+enum { absent, carried, attended };
+
+/* What a call ends with: all is done, a leg has left, legs that are only mixed give their frames, and get what they hear. */
+enum { done, left_lane, pull, deliver };
+
+#define LEG_FIELDS(X) \
+  X(mode) X(next) X(conference) X(descriptor) X(address) X(port) X(law) X(payloadType) \
+  X(peerSsrc) X(highest) X(cycles) X(received) X(transit) X(jitter16) X(differences) X(differencesSum) \
+  X(differencesSquares) X(differenceLeast) X(differenceMost) X(calm) X(receivedPackets) X(receivedBytes) X(lastHeard) X(held) \
+  X(newest) X(newestExtended) X(minTarget) X(maxTarget) X(weight) X(highestBin) X(fastest) X(fastestBefore) \
+  X(windowEnds) X(targetAt) X(lastArrival) X(lastTransit) X(target) X(lastPlayed) X(nextTimestamp) X(left) \
+  X(slack) X(delay) X(restUntil) X(speaks) X(streaming) X(streamed) X(sounding) X(power) \
+  X(selected) X(score) X(activity) X(speaking) X(turning) X(gainFrames) X(gainPower) X(gainDecibels) \
+  X(heardDb) X(gain) X(hearsGain) X(applied) X(part) X(sequence) X(timestamp) X(ssrc) \
+  X(marker) X(sentPackets) X(sentBytes) X(sentDropped)
+
+#define CONFERENCE_FIELDS(X) X(first) X(count) X(slow) X(places) X(autoGain) X(dominant) X(challenger) X(challengedFor)
+
+/* Given by the caller before the first call, and then what the last call has to say. */
+#define LANE_FIELDS(X) \
+  X(conferences) X(gate) X(release) X(wallOffset) X(atConference) X(leg) X(handed) X(turned) X(crowned)
+
+#define DOUBLE(name) double name;
+#define NAME(name) #name " "
+
+struct leg {
+  LEG_FIELDS(DOUBLE)
+  double arrivals[slots];
+  double shares[bins];
+  uint8_t packets[slots][slot_octets];
+} __attribute__((aligned(64)));
+
+struct conference {
+  CONFERENCE_FIELDS(DOUBLE)
+} __attribute__((aligned(64)));
+
+/* A packet that was read and is somebody else's to judge. */
+struct handed {
+  double length, address, port, arrived, wall;
+  uint8_t octets[largest_packet];
+};
+
+struct lane {
+  LANE_FIELDS(DOUBLE)
+  struct handed given[burst];
+  /* Tables of both laws: octets to samples, samples to octets by their 14 and 13 highest bits. */
+  int16_t expand[2][256];
+  uint8_t compress_mu[16384];
+  uint8_t compress_a[8192];
+  int32_t phase, member, count;
+  int32_t sum[frame];
+  int16_t heard[frame];
+  uint8_t out[packet];
+  struct leg *members[most_members];
+  /* A member's sound, and afterwards what a member that is only mixed gets, as payload behind room for a header. */
+  int16_t frames[most_members][frame + 16];
+  struct mmsghdr messages[burst];
+  struct iovec vectors[burst][2];
+  struct sockaddr_in names[burst];
+  uint8_t controls[burst][64];
+} __attribute__((aligned(64)));
+
+static const char *const fields = LEG_FIELDS(NAME) "/ " CONFERENCE_FIELDS(NAME) "/ " LANE_FIELDS(NAME);
+
+const char *express_fields(void) { return fields; }
+
+/* Octets of a lane, a conference and a leg, and where the parts of them begin that are no single fields. */
+int express_size(int what) {
+  switch (what) {
+  case 0: return sizeof(struct lane);
+  case 1: return sizeof(struct conference);
+  case 2: return sizeof(struct leg);
+  case 3: return offsetof(struct lane, given);
+  case 4: return sizeof(struct handed);
+  case 5: return offsetof(struct handed, octets);
+  case 6: return offsetof(struct lane, expand);
+  case 7: return offsetof(struct lane, compress_mu);
+  case 8: return offsetof(struct lane, compress_a);
+  case 9: return offsetof(struct lane, frames);
+  case 10: return sizeof(((struct lane *)0)->frames[0]);
+  case 11: return offsetof(struct leg, arrivals);
+  case 12: return offsetof(struct leg, shares);
+  case 13: return offsetof(struct leg, packets);
+  default: return -1;
+  }
+}
+
+/* The memory is one piece: lane, conferences, legs, the order in which conferences are mixed, and who began or ended to speak. */
+struct parts {
+  struct conference *conferences;
+  struct leg *legs;
+  int32_t *order, *turned, *crowned;
+};
+
+static struct parts parts_of(struct lane *lane, int capacity) {
+  struct parts parts;
+  parts.conferences = (struct conference *)(lane + 1);
+  parts.legs = (struct leg *)(parts.conferences + capacity);
+  parts.order = (int32_t *)(parts.legs + capacity);
+  parts.turned = parts.order + capacity;
+  parts.crowned = parts.turned + capacity;
+  return parts;
+}
+
+/* Prepares memory that is all zeros, at an address that can be divided by 64. */
+void express_open(struct lane *lane, double octets) {
+  uintptr_t from = ((uintptr_t)lane + 0x1fffff) & ~(uintptr_t)0x1fffff, to = ((uintptr_t)lane + (size_t)octets) & ~(uintptr_t)0x1fffff;
+  if (to > from) madvise((void *)from, to - from, MADV_HUGEPAGE);
+  for (int n = 0; n < burst; n++) {
+    lane->vectors[n][0].iov_len = slot_octets;
+    lane->vectors[n][1].iov_base = lane->given[n].octets + slot_octets;
+    lane->vectors[n][1].iov_len = largest_packet - slot_octets;
+    lane->messages[n].msg_hdr.msg_iov = lane->vectors[n];
+    lane->messages[n].msg_hdr.msg_iovlen = 2;
+    lane->messages[n].msg_hdr.msg_name = &lane->names[n];
+    lane->messages[n].msg_hdr.msg_control = lane->controls[n];
+  }
+}
+
+static inline uint32_t word(const uint8_t *at) { return (uint32_t)at[0] << 24 | at[1] << 16 | at[2] << 8 | at[3]; }
+static inline double least(double a, double b) { return a < b ? a : b; }
+static inline double most(double a, double b) { return a > b ? a : b; }
+static inline int32_t distance(double a, double b) { return (int32_t)((uint32_t)(int64_t)a - (uint32_t)(int64_t)b); }
+static inline double base_of(const struct leg *leg) { return least(leg->fastest, leg->fastestBefore); }
+
+/* Brings what a leg needs near the processor, while something else is done. */
+static inline void fetch(const struct leg *leg) {
+  for (size_t at = 0; at < offsetof(struct leg, shares) + 64; at += 64) __builtin_prefetch((const char *)leg + at, 1);
+}
+
+static inline void fetch_packets(const struct leg *leg) {
+  const uint8_t *room = leg->packets[((int)leg->highest + 1) % slots];
+  const uint8_t *due = leg->packets[((int)leg->lastPlayed + 1) % slots];
+  for (int at = 0; at < slot_octets; at += 64) {
+    __builtin_prefetch(room + at, 1);
+    __builtin_prefetch(due + at, 0);
+  }
+}
+
+/* ---- delay estimate: delay-estimate.ts ---- */
+
+static void rebase(struct leg *leg, double slower) {
+  if (!(slower > 0) || isinf(slower)) return;
+  leg->target = most(leg->minTarget, leg->target - slower);
+  double *shares = leg->shares;
+  int moved = (int)least(bins - 1, floor(slower / 5 + 0.5));
+  for (int i = 1; i <= moved; i++) shares[0] += shares[i];
+  for (int i = 1; i < bins; i++) shares[i] = i + moved < bins ? shares[i + moved] : 0;
+}
+
+static void aim(struct leg *leg, double now) {
+  double *shares = leg->shares;
+  int highest = (int)leg->highestBin;
+  while (highest > 0 && shares[highest] < 1e-6 * leg->weight) shares[highest--] = 0;
+  leg->highestBin = highest;
+  double most_late = 0.02 * leg->weight, late = 0;
+  int bin = highest + 1;
+  while (bin > 1 && late + shares[bin - 1] <= most_late) late += shares[--bin];
+  double wanted = bin <= 1 ? 0 : bin * 5;
+  double bounded = most(leg->minTarget, least(leg->maxTarget, wanted));
+  double fallen = leg->target - (most(0, now - leg->targetAt) * 10) / 1000;
+  leg->targetAt = now;
+  leg->target = most(bounded, fallen);
+}
+
+static void estimate(struct leg *leg, double transit, double arrival) {
+  if (arrival >= leg->windowEnds) {
+    double before = base_of(leg);
+    leg->fastestBefore = leg->fastest;
+    leg->fastest = transit;
+    leg->windowEnds = arrival + 5000;
+    rebase(leg, base_of(leg) - before);
+  } else if (transit < leg->fastest) leg->fastest = transit;
+  int together = arrival - leg->lastArrival < 5 && transit < leg->lastTransit;
+  leg->lastArrival = arrival;
+  leg->lastTransit = transit;
+  if (together) return;
+  leg->weight /= 1 - 1.0 / 64;
+  if (leg->weight > 1e100) {
+    for (int i = 0; i < bins; i++) leg->shares[i] /= leg->weight;
+    leg->weight = 1;
+  }
+  int bin = (int)least(bins - 1, floor((transit - base_of(leg)) / 5));
+  leg->shares[bin] += 1.0 / 64 * leg->weight;
+  if (bin > leg->highestBin) leg->highestBin = bin;
+  aim(leg, arrival);
+}
+
+/* ---- packets in: leg.ts, rtp/source.ts, jitter/jitter-buffer.ts ---- */
+
+/* Takes the packet in its slot. Returns 0 when it is not the next one of the stream, as it is known. */
+static int take_packet(struct leg *leg, const uint8_t *octets, unsigned length, const struct sockaddr_in *from, double arrival) {
+  if (length != packet || octets[0] != 0x80 || (octets[1] & 0x7f) != (int)leg->payloadType) return 0;
+  if (ntohl(from->sin_addr.s_addr) != (uint32_t)leg->address || ntohs(from->sin_port) != (int)leg->port) return 0;
+  int sequence = octets[2] << 8 | octets[3];
+  uint32_t timestamp = word(octets + 4);
+  int held = (int)leg->held;
+  if (sequence != (((int)leg->highest + 1) & 0xffff) || word(octets + 8) != (uint32_t)leg->peerSsrc || held >= most_held) return 0;
+  if (timestamp != (uint32_t)((uint32_t)leg->nextTimestamp + frame * held)) return 0;
+  double extended = leg->newestExtended + distance(timestamp, leg->newest);
+  double delay = arrival - extended / 8;
+  if (fabs(delay - base_of(leg)) > 3000) return 0;
+
+  if (sequence < leg->highest) leg->cycles += 65536;
+  leg->highest = sequence;
+  leg->received++;
+  int32_t transit = (int32_t)((uint32_t)(int64_t)floor((arrival * 8000) / 1000 + 0.5) - timestamp);
+  int64_t change = distance(transit, leg->transit);
+  if (change < 0) change = -change;
+  leg->jitter16 += change - floor((leg->jitter16 + 8) / 16);
+  leg->differenceLeast = leg->differences == 0 ? change : least(leg->differenceLeast, change);
+  leg->differenceMost = most(leg->differenceMost, change);
+  leg->differences++;
+  leg->differencesSum += change;
+  leg->differencesSquares += (double)change * change;
+  leg->transit = transit;
+  leg->receivedPackets++;
+  leg->receivedBytes += frame;
+  leg->calm++;
+  leg->lastHeard = arrival;
+  leg->newest = timestamp;
+  leg->newestExtended = extended;
+  estimate(leg, delay, arrival);
+  leg->arrivals[sequence % slots] = arrival;
+  leg->held = held + 1;
+  return 1;
+}
+
+/* Reads what waits in the socket of a leg. Returns 0 when packets came that are not the lane's to judge: they are handed over. */
+static int receive(struct lane *lane, struct leg *leg, double now) {
+  struct mmsghdr *messages = lane->messages;
+  for (;;) {
+    for (int n = 0; n < burst; n++) {
+      lane->vectors[n][0].iov_base = leg->packets[((int)leg->highest + 1 + n) % slots];
+      messages[n].msg_hdr.msg_namelen = sizeof lane->names[n];
+      messages[n].msg_hdr.msg_controllen = sizeof lane->controls[n];
+    }
+    int count = recvmmsg((int)leg->descriptor, messages, burst, MSG_DONTWAIT, NULL);
+    int calm = 1;
+    for (int n = 0; n < count; n++) {
+      uint8_t *octets = lane->vectors[n][0].iov_base;
+      double arrival = now, wall = now + lane->wallOffset;
+      struct cmsghdr *control = CMSG_FIRSTHDR(&messages[n].msg_hdr);
+      if (control != NULL && control->cmsg_type == SCM_TIMESTAMPNS) {
+        struct timespec stamp;
+        memcpy(&stamp, CMSG_DATA(control), sizeof stamp);
+        wall = stamp.tv_sec * 1000.0 + stamp.tv_nsec / 1e6;
+        /* A packet can have come while others were treated, but not later than that. */
+        arrival = least(now + 20, wall - lane->wallOffset);
+      }
+      calm = calm && take_packet(leg, octets, messages[n].msg_len, &lane->names[n], arrival);
+      if (calm) continue;
+      struct handed *given = &lane->given[(int)lane->handed++];
+      unsigned length = messages[n].msg_len;
+      /* The tail of a long packet lies where it was read: this one is never before the one that it was read with. */
+      if (length > slot_octets && given != &lane->given[n])
+        memmove(given->octets + slot_octets, lane->given[n].octets + slot_octets, length - slot_octets);
+      memcpy(given->octets, octets, length < slot_octets ? length : slot_octets);
+      given->length = length;
+      given->address = ntohl(lane->names[n].sin_addr.s_addr);
+      given->port = ntohs(lane->names[n].sin_port);
+      given->arrived = arrival;
+      given->wall = wall;
+    }
+    if (!calm || count < burst) return calm;
+  }
+}
+
+/* Decodes the next frame. Returns 0, and has changed nothing, where more is to be done than that. */
+static int take_frame(struct lane *lane, struct leg *leg, int16_t *out, double now) {
+  if (leg->held == 0) return 0;
+  double next = (uint32_t)((uint32_t)leg->nextTimestamp + frame);
+  double base = base_of(leg);
+  double slack = now - ((leg->newestExtended + distance(leg->nextTimestamp, leg->newest)) / 8 + base);
+  slack = leg->slack + 0.25 * (slack - leg->slack);
+  double delay = now - ((leg->newestExtended + distance(next, leg->newest)) / 8 + base) + (leg->left + frame) / 8;
+  delay = leg->delay + 0.25 * (delay - leg->delay);
+  double over = delay - leg->target - 20, under = leg->target - slack;
+  if ((over > 8 || under > 4) && (now >= leg->restUntil || over > 60 || under > 60)) return 0;
+  int played = (int)leg->lastPlayed, left = (int)leg->left;
+  const int16_t *expand = lane->expand[(int)leg->law];
+  const uint8_t *before = leg->packets[played % slots] + header + frame - left;
+  const uint8_t *due = leg->packets[(played + 1) % slots] + header;
+  for (int i = 0; i < left; i++) out[i] = expand[before[i]];
+  for (int i = left; i < frame; i++) out[i] = expand[due[i - left]];
+  leg->held--;
+  leg->lastPlayed = (played + 1) & 0xffff;
+  leg->nextTimestamp = next;
+  leg->slack = slack;
+  leg->delay = delay;
+  return 1;
+}
+
+/* ---- the mix: mixer/kernel.ts, mixer/gain.ts, mixer/speakers.ts, mixer/conference.ts ---- */
+
+WIDE static double power_of(const int16_t *samples) {
+  uint64_t sum = 0;
+  /* Two squares of -32768 fill the sign bit: pairs count without sign. */
+  for (int i = 0; i < frame; i += 2)
+    sum += (uint32_t)(samples[i] * samples[i]) + (uint32_t)(samples[i + 1] * samples[i + 1]);
+  return sum / (double)frame;
+}
+
+static inline int32_t saturate(int32_t sample) { return sample > 32767 ? 32767 : sample < -32768 ? -32768 : sample; }
+
+WIDE static void scale(int16_t *samples, int from, int to) {
+  int step = ((to - from) * 256) / frame, gain = from * 256;
+  for (int i = 0; i < frame; i++) samples[i] = saturate((samples[i] * ((gain + (i + 1) * step) >> 8) + unity / 2) >> 11);
+}
+
+WIDE static void add(int32_t *sum, const int16_t *samples) {
+  for (int i = 0; i < frame; i++) sum[i] += samples[i];
+}
+
+static int32_t bend(int32_t sum) {
+  int32_t magnitude = sum < 0 ? -sum : sum;
+  if (magnitude <= knee) return sum;
+  double over = magnitude - knee, room = full_scale - knee;
+  int32_t bent = knee + (room * over) / (over + room);
+  return sum < 0 ? -bent : bent;
+}
+
+/* The sum, less `own` where there is one, bent into 16 bits. */
+WIDE static void without(const int32_t *sum, const int16_t *own, int16_t *out) {
+  int32_t rest[frame], loud = 0;
+  for (int i = 0; i < frame; i++) {
+    rest[i] = sum[i] - (own == NULL ? 0 : own[i]);
+    loud |= (rest[i] > knee) | (rest[i] < -knee);
+  }
+  if (loud)
+    for (int i = 0; i < frame; i++) rest[i] = bend(rest[i]);
+  for (int i = 0; i < frame; i++) out[i] = rest[i];
+}
+
+static void encode(const struct lane *lane, int law, const int16_t *samples, uint8_t *out) {
+  if (law == 0)
+    for (int i = 0; i < frame; i++) out[i] = lane->compress_mu[(uint16_t)samples[i] >> 2];
+  else
+    for (int i = 0; i < frame; i++) out[i] = lane->compress_a[(uint16_t)samples[i] >> 3];
+}
+
+/* Automatic gain. Returns whether it has changed. */
+static int follow_level(struct leg *leg, double gate) {
+  if (leg->power < gate) return 0;
+  if (leg->gainFrames < gain_memory) leg->gainFrames++;
+  leg->gainPower += (leg->power - leg->gainPower) / leg->gainFrames;
+  double level = 10 * log10((2 * leg->gainPower) / ((double)full_scale * full_scale));
+  double wanted = level < -26 ? least(12, -26 - level) : level > -6 ? most(-6, -6 - level) : 0;
+  double change = most(-0.1, least(0.1, wanted - leg->gainDecibels));
+  leg->gainDecibels += change;
+  return change != 0;
+}
+
+static struct leg *softest_of(struct leg **members, int count) {
+  struct leg *softest = NULL;
+  for (int n = 0; n < count; n++)
+    if (members[n]->selected && (softest == NULL || members[n]->score < softest->score)) softest = members[n];
+  return softest;
+}
+
+static void contend(const struct lane *lane, struct leg **members, int count, int taken, int places) {
+  struct leg *softest = NULL;
+  for (int n = 0; n < count; n++) {
+    struct leg *leg = members[n];
+    if (!leg->sounding || leg->selected || leg->score < lane->gate) continue;
+    if (taken < places) {
+      leg->selected = 1;
+      taken++;
+      softest = NULL;
+      continue;
+    }
+    if (softest == NULL) softest = softest_of(members, count);
+    if (leg->score <= softest->score * 2) continue;
+    softest->selected = 0;
+    leg->selected = 1;
+    softest = NULL;
+  }
+}
+
+/* Who is mixed, who speaks, and who leads. */
+static void choose(struct lane *lane, struct parts *parts, struct conference *conference, struct leg **members, int count) {
+  int sounding = 0, taken = 0, places = (int)conference->places;
+  for (int n = 0; n < count; n++) {
+    struct leg *leg = members[n];
+    leg->score = most(leg->sounding ? leg->power : 0, leg->score * lane->release);
+    if (!leg->sounding) leg->selected = 0;
+    else {
+      sounding++;
+      if (leg->selected) taken++;
+    }
+  }
+  if (sounding <= places)
+    for (int n = 0; n < count; n++) members[n]->selected = members[n]->sounding;
+  else contend(lane, members, count, taken, places);
+
+  struct leg *leader = NULL;
+  for (int n = 0; n < count; n++) {
+    struct leg *leg = members[n];
+    leg->activity += ((leg->selected ? leg->power : 0) - leg->activity) * 0.04;
+    int speaks = leg->selected && leg->score >= lane->gate;
+    leg->turning = speaks == (int)leg->speaking ? 0 : leg->turning + 1;
+    if (leg->turning >= (leg->speaking ? hangover : onset)) {
+      leg->speaking = speaks;
+      leg->turning = 0;
+      parts->turned[(int)lane->turned++] = leg - parts->legs;
+    }
+    if (leg->speaking && (leader == NULL || leg->activity > leader->activity)) leader = leg;
+  }
+  if (leader == NULL || leader->activity < lane->gate) return;
+  int leads = leader - parts->legs, dominant = (int)conference->dominant;
+  if (leads == dominant || (dominant >= 0 && leader->activity < parts->legs[dominant].activity * 2)) return;
+  if (leads != (int)conference->challenger) {
+    conference->challenger = leads;
+    conference->challengedFor = 0;
+  }
+  if (++conference->challengedFor < dominance && dominant >= 0) return;
+  conference->dominant = leads;
+  conference->challenger = -1;
+  parts->crowned[(int)lane->crowned++] = leads;
+}
+
+static void mix(struct lane *lane, struct parts *parts, struct conference *conference) {
+  int count = lane->count;
+  for (int n = 0; n < count; n++) {
+    struct leg *leg = lane->members[n];
+    leg->sounding = leg->streaming && (leg->speaks || leg->applied > 0);
+    leg->power = leg->sounding ? power_of(lane->frames[n]) : 0;
+  }
+  choose(lane, parts, conference, lane->members, count);
+  memset(lane->sum, 0, sizeof lane->sum);
+  for (int n = 0; n < count; n++) {
+    struct leg *leg = lane->members[n];
+    leg->part = 0;
+    if (!leg->sounding) {
+      leg->applied = 0;
+      continue;
+    }
+    if (leg->selected && conference->autoGain && follow_level(leg, lane->gate))
+      leg->gain = least(largest_gain, floor(unity * pow(10, (leg->heardDb + leg->gainDecibels) / 20) + 0.5));
+    int wanted = leg->selected && leg->speaks ? (int)leg->gain : 0;
+    int from = leg->streamed ? (int)leg->applied : wanted;
+    leg->applied = wanted;
+    if (wanted == 0 && from == 0) continue;
+    if (wanted != unity || from != unity) scale(lane->frames[n], from, wanted);
+    leg->part = 1;
+    add(lane->sum, lane->frames[n]);
+  }
+}
+
+/* Sends to each leg that is carried what it hears, and writes it for those that are only mixed. */
+static void send_all(struct lane *lane) {
+  uint8_t shared[2][frame];
+  int known[2] = {0, 0};
+  struct sockaddr_in to = {.sin_family = AF_INET};
+  for (int n = 0; n < lane->count; n++) {
+    struct leg *leg = lane->members[n];
+    int law = (int)leg->law, gain = (int)leg->hearsGain;
+    uint8_t *payload = lane->out + header;
+    if (leg->part || gain != unity) {
+      without(lane->sum, leg->part ? lane->frames[n] : NULL, lane->heard);
+      if (gain != unity) scale(lane->heard, gain, gain);
+      encode(lane, law, lane->heard, payload);
+    } else {
+      if (!known[law]) {
+        without(lane->sum, NULL, lane->heard);
+        encode(lane, law, lane->heard, shared[law]);
+        known[law] = 1;
+      }
+      memcpy(payload, shared[law], frame);
+    }
+    if (leg->mode != carried) {
+      memcpy((uint8_t *)lane->frames[n] + header, payload, frame);
+      continue;
+    }
+    uint32_t sequence = (uint32_t)leg->sequence, timestamp = (uint32_t)leg->timestamp, ssrc = (uint32_t)leg->ssrc;
+    lane->out[0] = 0x80;
+    lane->out[1] = (leg->marker ? 0x80 : 0) | (int)leg->payloadType;
+    lane->out[2] = sequence >> 8;
+    lane->out[3] = sequence;
+    timestamp = htonl(timestamp);
+    ssrc = htonl(ssrc);
+    memcpy(lane->out + 4, &timestamp, 4);
+    memcpy(lane->out + 8, &ssrc, 4);
+    to.sin_addr.s_addr = htonl((uint32_t)leg->address);
+    to.sin_port = htons((uint16_t)leg->port);
+    if (sendto((int)leg->descriptor, lane->out, packet, MSG_DONTWAIT, (struct sockaddr *)&to, sizeof to) == packet) {
+      leg->sentPackets++;
+      leg->sentBytes += frame;
+    } else leg->sentDropped++;
+    leg->sequence = (sequence + 1) & 0xffff;
+    leg->timestamp = (uint32_t)((uint32_t)leg->timestamp + frame);
+    leg->marker = 0;
+  }
+}
+
+static void collect(struct lane *lane, struct parts *parts, const struct conference *conference) {
+  lane->count = 0;
+  for (int at = (int)conference->first; at >= 0 && lane->count < most_members; at = (int)parts->legs[at].next)
+    lane->members[lane->count++] = &parts->legs[at];
+}
+
+/* Brings the first legs of the conference that is next near the processor. */
+static void fetch_next(struct lane *lane, struct parts *parts) {
+  int at = (int)lane->atConference + 1;
+  if (at >= lane->conferences) return;
+  int leg = (int)parts->conferences[parts->order[at]].first;
+  for (int n = 0; n < 3 && leg >= 0; n++) {
+    fetch(&parts->legs[leg]);
+    leg = (int)parts->legs[leg].next;
+  }
+}
+
+/* Mixes a frame of every conference in the order given, from `atConference` on: to be called until it answers that all is done.
+ * @param now monotonic, in milliseconds */
+int express_tick(struct lane *lane, int capacity, double now) {
+  struct parts parts = parts_of(lane, capacity);
+  lane->handed = 0;
+  for (; lane->atConference < lane->conferences; lane->atConference++) {
+    struct conference *conference = &parts.conferences[parts.order[(int)lane->atConference]];
+    switch (lane->phase) {
+    case 0:
+      if (lane->member == 0) collect(lane, &parts, conference);
+      while (lane->member < lane->count) {
+        int n = lane->member++;
+        struct leg *leg = lane->members[n];
+        if (n + 1 < lane->count) {
+          fetch(lane->members[n + 1]);
+          fetch_packets(lane->members[n + 1]);
+        }
+        if (leg->mode != carried) continue;
+        if (!receive(lane, leg, now) || !take_frame(lane, leg, lane->frames[n], now)) {
+          lane->leg = leg - parts.legs;
+          return left_lane;
+        }
+        leg->streamed = leg->streaming;
+        leg->streaming = 1;
+      }
+      lane->phase = 1;
+      if (conference->slow > 0) return pull;
+      /* fall through */
+    case 1:
+      fetch_next(lane, &parts);
+      mix(lane, &parts, conference);
+      send_all(lane);
+      lane->phase = 2;
+      if (conference->slow > 0) return deliver;
+      /* fall through */
+    default:
+      lane->phase = 0;
+      lane->member = 0;
+    }
+  }
+  return done;
+}

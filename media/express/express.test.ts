@@ -1,0 +1,95 @@
+import test, { type ExecutionContext } from 'ava'
+import fc from 'fast-check'
+import { type Incident, incidents, type LawName, playTwice, type Script } from '../testing/lane-twin.ts'
+
+const calm: Script = {
+  laws: ['PCMU', 'PCMA', 'PCMU'],
+  ticks: 200,
+  voices: 8,
+  autoGain: false,
+  drifts: [0, 0, 0],
+  incidents: [],
+  seed: 7,
+  jitterTargetMs: 20
+}
+
+/** Plays a script; both must tell the same. @returns the part of the legs' frames that the lane carried */
+async function same(t: ExecutionContext, script: Script): Promise<number | null> {
+  const played = await playTwice(script)
+  if (played === null) {
+    t.log('not built: cc, or koffi, is missing')
+    return null
+  }
+  const { plain, express } = played
+  t.deepEqual(express.told, plain.told)
+  for (const [who, sent] of express.sent.entries()) t.deepEqual(sent, plain.sent[who])
+  t.deepEqual(express.stats, plain.stats)
+  t.deepEqual(express.lent, plain.lent)
+  t.is(plain.carried, 0)
+  return express.carried / (script.ticks * script.laws.length)
+}
+
+test('calm calls are carried by the lane, and nobody hears or counts the difference', async (t) => {
+  const carried = await same(t, calm)
+  if (carried !== null) t.true(carried > 0.85, `${carried}`)
+})
+
+for (const what of incidents)
+  test(`${what}: the same with and without the lane`, async (t) => {
+    const at = [60, 61, 110, 150, 151, 152].map((tick, n) => ({ tick, who: n % 3, what }))
+    const carried = await same(t, {
+      ...calm,
+      ticks: 240,
+      autoGain: true,
+      incidents: at,
+      seed: what.length * 31 + 1,
+      jitterTargetMs: 60
+    })
+    if (carried !== null) t.true(carried > 0.3, `${carried}`)
+  })
+
+test('more voices than places, and gain that follows them', async (t) => {
+  const laws: LawName[] = ['PCMU', 'PCMA', 'PCMU', 'PCMU', 'PCMA', 'PCMU']
+  const carried = await same(t, { ...calm, laws, drifts: laws.map(() => 0), ticks: 300, voices: 2, autoGain: true, seed: 99 })
+  if (carried !== null) t.true(carried > 0.85, `${carried}`)
+})
+
+test('clocks that differ', async (t) => {
+  const carried = await same(t, { ...calm, ticks: 1500, drifts: [300, -300, 40] })
+  if (carried !== null) t.true(carried > 0.3, `${carried}`)
+})
+
+const law = fc.constantFrom<LawName>('PCMU', 'PCMA')
+const scripts = fc.integer({ min: 1, max: 4 }).chain((size) =>
+  fc.record({
+    laws: fc.array(law, { minLength: size, maxLength: size }),
+    ticks: fc.constant(160),
+    voices: fc.integer({ min: 1, max: 5 }),
+    autoGain: fc.boolean(),
+    drifts: fc.array(fc.integer({ min: -3000, max: 3000 }), { minLength: size, maxLength: size }),
+    incidents: fc.array(
+      fc.record({
+        tick: fc.integer({ min: 20, max: 150 }),
+        who: fc.nat(size - 1),
+        what: fc.constantFrom<Incident>(...incidents)
+      }),
+      { maxLength: 12 }
+    ),
+    seed: fc.integer({ min: 1, max: 1e9 }),
+    jitterTargetMs: fc.constantFrom(20, 40, 60, 80)
+  })
+)
+
+test('whatever happens, it is the same with and without the lane', async (t) => {
+  await fc.assert(
+    fc.asyncProperty(scripts, async (script) => {
+      const played = await playTwice(script)
+      if (played === null) return
+      t.deepEqual(played.express.told, played.plain.told)
+      t.deepEqual(played.express.sent, played.plain.sent)
+      t.deepEqual(played.express.stats, played.plain.stats)
+      t.deepEqual(played.express.lent, played.plain.lent)
+    }),
+    { numRuns: 60, endOnFailure: false }
+  )
+})

@@ -1,0 +1,265 @@
+/**
+ * The express lane of a media thread: conferences of G.711 in which nothing happens but sound are mixed by compiled code, all in one call a frame (express.c).
+ *
+ * A leg that has more to it than the lane knows (another codec beside G.711 keeps the whole conference out, encryption and checks the leg alone), or to which
+ * something happens (loss, another order, keys, noise, a change of delay), is attended to by {@link Leg} as ever, and only mixed here; when it is calm again, the lane
+ * has it back. Whoever is in the lane sends and counts the same as outside.
+ */
+import { aLaw } from '../codec/g711.ts'
+import { type LaneSeat, type Leg, lawOf } from '../leg.ts'
+import type { Conference, ConferenceSeat, Member } from '../mixer/conference.ts'
+import type { NativeSocket } from '../udp/native.ts'
+import { LaneMemory, mostMembers, outcome } from './library.ts'
+import { type LegRecord, laneFrame, mode, of, ofConference, ofLane } from './record.ts'
+
+/** A participant of a conference, in the order of its members. */
+export interface LaneParty {
+  readonly leg: Leg
+  readonly socket: NativeSocket
+}
+
+/** A leg's place in the lane. */
+class Seat implements LaneSeat {
+  readonly index: number
+  readonly record: LegRecord
+  party: LaneParty | null = null
+  member: Member | null = null
+  carriage: Carriage | null = null
+
+  constructor(index: number, record: LegRecord) {
+    this.index = index
+    this.record = record
+  }
+
+  get carried(): boolean {
+    return this.record.fields[of.mode] === mode.carried
+  }
+
+  /** Lets the lane carry the leg, if it is calm. */
+  enter(): void {
+    const { leg, socket } = this.party!
+    if (!socket.inTurn || !leg.lend(this)) return
+    this.record.fields[of.mode] = mode.carried
+    this.carriage!.fields[ofConference.slow]!--
+  }
+
+  readonly leave = (): void => {
+    if (!this.carried) return
+    this.record.fields[of.mode] = mode.attended
+    this.carriage!.fields[ofConference.slow]!++
+    this.party!.leg.follow()
+  }
+}
+
+/** A conference in the lane. */
+class Carriage implements ConferenceSeat {
+  readonly index: number
+  readonly fields: Float64Array
+  mixer: Conference | null = null
+  seats: Seat[] = []
+  readonly #lane: ExpressLane
+
+  constructor(lane: ExpressLane, index: number, fields: Float64Array) {
+    this.#lane = lane
+    this.index = index
+    this.fields = fields
+  }
+
+  /** At least half of the legs must be carried for the lane to be the shorter way. */
+  get worthwhile(): boolean {
+    return 2 * this.fields[ofConference.slow]! <= this.seats.length
+  }
+
+  readonly leave = (): void => this.#lane.release(this)
+}
+
+export class ExpressLane {
+  readonly #memory: LaneMemory
+  readonly #carriages = new Map<Conference, Carriage>()
+  readonly #seats: Seat[]
+  /** Those that are free; taken from the end, lowest first, so that legs of one conference lie side by side. */
+  readonly #freeSeats: Seat[]
+  readonly #all: Carriage[]
+  readonly #freeCarriages: Carriage[]
+  /** Views by the place of a member: made once. */
+  readonly #frames: Int16Array[] = []
+  readonly #payloads: Buffer[] = []
+
+  /** @returns null where it is not built */
+  static open(capacity: number): ExpressLane | null {
+    const memory = LaneMemory.open(capacity)
+    return memory === null ? null : new ExpressLane(memory, capacity)
+  }
+
+  private constructor(memory: LaneMemory, capacity: number) {
+    this.#memory = memory
+    this.#seats = Array.from({ length: capacity }, (_, index) => new Seat(index, memory.leg(index)))
+    this.#freeSeats = [...this.#seats].reverse()
+    this.#all = Array.from({ length: capacity }, (_, index) => new Carriage(this, index, memory.conference(index)))
+    this.#freeCarriages = [...this.#all].reverse()
+  }
+
+  /** Legs that are carried. */
+  get carried(): number {
+    return this.#seats.reduce((sum, seat) => sum + Number(seat.carried), 0)
+  }
+
+  /**
+   * Takes a conference into the lane if that is worth while, and out of it if it no longer is: to be called now and then.
+   *
+   * @param parties one for each member of the conference, in their order
+   */
+  consider(mixer: Conference, parties: readonly LaneParty[]): void {
+    const known = this.#carriages.get(mixer)
+    if (known === undefined) {
+      this.#join(mixer, parties)
+      return
+    }
+    for (const seat of known.seats) if (!seat.carried) seat.enter()
+    if (!known.worthwhile) known.leave()
+  }
+
+  #join(mixer: Conference, parties: readonly LaneParty[]): void {
+    const { members, options } = mixer
+    if (members.length === 0 || members.length > mostMembers || members.length > this.#freeSeats.length) return
+    if (!members.every(({ format }) => lawOf(format) !== null)) return
+    const carriage = this.#freeCarriages.at(-1)!
+    const standing = mixer.lend(carriage)
+    if (standing === null) return
+    this.#freeCarriages.pop()
+    carriage.mixer = mixer
+    const { fields } = carriage
+    carriage.seats = members.map((member, n) => this.#sit(carriage, member, parties[n]!))
+    const indexOf = (member: Member | null) => carriage.seats.find((seat) => seat.member === member)?.index ?? -1
+    for (const [n, { record }] of carriage.seats.entries()) record.fields[of.next] = carriage.seats[n + 1]?.index ?? -1
+    fields[ofConference.first] = carriage.seats[0]!.index
+    fields[ofConference.count] = members.length
+    fields[ofConference.slow] = members.length
+    fields[ofConference.places] = options.voices
+    fields[ofConference.autoGain] = Number(options.autoGain)
+    fields[ofConference.dominant] = indexOf(standing.dominant)
+    fields[ofConference.challenger] = indexOf(standing.challenger)
+    fields[ofConference.challengedFor] = standing.challengedFor
+    this.#memory.order[this.#carriages.size] = carriage.index
+    this.#carriages.set(mixer, carriage)
+    for (const seat of carriage.seats) seat.enter()
+    if (!carriage.worthwhile) carriage.leave()
+  }
+
+  #sit(carriage: Carriage, member: Member, party: LaneParty): Seat {
+    const seat = this.#freeSeats.pop()!
+    const { fields } = seat.record
+    fields.fill(0)
+    fields[of.mode] = mode.attended
+    fields[of.conference] = carriage.index
+    fields[of.descriptor] = party.socket.descriptor
+    fields[of.law] = Number(lawOf(member.format) === aLaw)
+    member.lend(seat.record)
+    seat.carriage = carriage
+    seat.member = member
+    seat.party = party
+    return seat
+  }
+
+  /** Gives a conference back to its mixer. */
+  release(carriage: Carriage): void {
+    const { mixer, seats, fields } = carriage
+    if (mixer === null) return
+    const memberAt = (index: number) => (index < 0 ? null : this.#seats[index]!.member)
+    const standing = {
+      dominant: memberAt(fields[ofConference.dominant]!),
+      challenger: memberAt(fields[ofConference.challenger]!),
+      challengedFor: fields[ofConference.challengedFor]!
+    }
+    for (const seat of seats.toReversed()) {
+      seat.leave()
+      seat.member!.follow()
+      seat.record.fields[of.mode] = mode.absent
+      seat.party = null
+      seat.member = null
+      seat.carriage = null
+      this.#freeSeats.push(seat)
+    }
+    carriage.mixer = null
+    carriage.seats = []
+    this.#carriages.delete(mixer)
+    this.#freeCarriages.push(carriage)
+    let n = 0
+    for (const { index } of this.#carriages.values()) this.#memory.order[n++] = index
+    mixer.follow(standing)
+  }
+
+  /**
+   * Mixes and sends one frame of every conference in the lane.
+   *
+   * @param wallOffsetMs wall clock less monotonic clock
+   */
+  tick(nowMs: number, wallOffsetMs: number): void {
+    const memory = this.#memory
+    if (this.#carriages.size === 0) return
+    memory.begin(this.#carriages.size, wallOffsetMs)
+    for (let came = memory.tick(nowMs); came !== outcome.done; came = memory.tick(nowMs)) {
+      if (came === outcome.left) this.#handOver(this.#seats[memory.fields[ofLane.leg]!]!)
+      else {
+        const { seats } = this.#all[memory.order[memory.fields[ofLane.atConference]!]!]!
+        for (let place = 0; place < seats.length; place++) {
+          const seat = seats[place]!
+          if (seat.carried) continue
+          if (came === outcome.pull) this.#pull(seat, place, nowMs)
+          else this.#deliver(seat, place)
+        }
+      }
+    }
+    this.#tell()
+  }
+
+  /** The leg has left: what was read for it is its own to judge. */
+  #handOver(seat: Seat): void {
+    const { socket } = seat.party!
+    seat.leave()
+    const count = this.#memory.fields[ofLane.handed]!
+    for (let n = 0; n < count; n++) {
+      const { packet, address, port, arrivedMs, wallMs } = this.#memory.handed(n)
+      socket.hand(packet, address, port, arrivedMs, wallMs)
+    }
+  }
+
+  /** Gives the lane the sound of a leg that is only mixed. */
+  #pull({ record: { fields }, party }: Seat, place: number, nowMs: number): void {
+    const { leg, socket } = party!
+    socket.turn()
+    fields[of.streamed] = fields[of.streaming]!
+    const streaming = leg.pull(nowMs)
+    fields[of.streaming] = Number(streaming)
+    if (streaming) this.#frame(place).set(leg.frame)
+  }
+
+  #deliver({ party }: Seat, place: number): void {
+    const { leg } = party!
+    if (leg.listening) leg.send(this.#payload(place), laneFrame, false)
+    else leg.pass()
+  }
+
+  #frame(place: number): Int16Array {
+    this.#frames[place] ??= this.#memory.frame(place)
+    return this.#frames[place]
+  }
+
+  #payload(place: number): Buffer {
+    this.#payloads[place] ??= this.#memory.payload(place)
+    return this.#payloads[place]
+  }
+
+  /** Tells of who began or ended to speak, and who leads. */
+  #tell(): void {
+    const { fields, turned, crowned } = this.#memory
+    for (let n = 0; n < fields[ofLane.turned]!; n++) {
+      const { record, member, carriage } = this.#seats[turned[n]!]!
+      carriage!.mixer!.events.speaking(member!, record.fields[of.speaking] !== 0)
+    }
+    for (let n = 0; n < fields[ofLane.crowned]!; n++) {
+      const { member, carriage } = this.#seats[crowned[n]!]!
+      carriage!.mixer!.events.dominant(member!)
+    }
+  }
+}

@@ -1,0 +1,76 @@
+/** What the express lane knows of a leg: one record in the lane's memory, of numbers as JavaScript has them. The fields are those of express.c, in its order. */
+
+export const legFields = [
+  ...['mode', 'next', 'conference', 'descriptor', 'address', 'port', 'law', 'payloadType'],
+  ...['peerSsrc', 'highest', 'cycles', 'received', 'transit', 'jitter16', 'differences', 'differencesSum'],
+  ...['differencesSquares', 'differenceLeast', 'differenceMost', 'calm', 'receivedPackets', 'receivedBytes', 'lastHeard', 'held'],
+  ...['newest', 'newestExtended', 'minTarget', 'maxTarget', 'weight', 'highestBin', 'fastest', 'fastestBefore'],
+  ...['windowEnds', 'targetAt', 'lastArrival', 'lastTransit', 'target', 'lastPlayed', 'nextTimestamp', 'left'],
+  ...['slack', 'delay', 'restUntil', 'speaks', 'streaming', 'streamed', 'sounding', 'power'],
+  ...['selected', 'score', 'activity', 'speaking', 'turning', 'gainFrames', 'gainPower', 'gainDecibels'],
+  ...['heardDb', 'gain', 'hearsGain', 'applied', 'part', 'sequence', 'timestamp', 'ssrc'],
+  ...['marker', 'sentPackets', 'sentBytes', 'sentDropped']
+] as const
+export const conferenceFields = [
+  'first',
+  'count',
+  'slow',
+  'places',
+  'autoGain',
+  'dominant',
+  'challenger',
+  'challengedFor'
+] as const
+export const laneFields = [
+  ...['conferences', 'gate', 'release', 'wallOffset', 'atConference', 'leg', 'handed', 'turned', 'crowned']
+] as const
+
+type Places<Fields extends readonly string[]> = Readonly<Record<Fields[number], number>>
+const placesOf = <Fields extends readonly string[]>(fields: Fields) =>
+  Object.freeze(Object.fromEntries(fields.map((field, place) => [field, place]))) as Places<Fields>
+
+/** Where a field stands in {@link LegRecord.fields}, and in those of a conference and of the lane. */
+export const of = placesOf(legFields)
+export const ofConference = placesOf(conferenceFields)
+export const ofLane = placesOf(laneFields)
+
+/** Modes of a leg: not in the lane, carried by it, or only mixed by it. */
+export const mode = { absent: 0, carried: 1, attended: 2 } as const
+
+/** Samples and octets of a frame of G.711; packets with nothing but it. */
+export const laneFrame = 160
+export const laneHeader = 12
+export const laneSlots = 16
+const slotOctets = 192
+/** Packets held at most. */
+export const mostHeld = 9
+/** Frames played last that are kept: concealment and time-stretching look back as far. */
+export const keptFrames = 3
+
+/** A leg's record as views of the lane's memory. */
+export class LegRecord {
+  readonly fields: Float64Array
+  /** When the packets came that are held, by their slots. */
+  readonly arrivals: Float64Array
+  /** Of delays: delay-estimate.ts. */
+  readonly shares: Float64Array
+  readonly #packets: Uint8Array
+
+  constructor(fields: Float64Array, arrivals: Float64Array, shares: Float64Array, packets: Uint8Array) {
+    this.fields = fields
+    this.arrivals = arrivals
+    this.shares = shares
+    this.#packets = packets
+  }
+
+  /** Slot of a packet. */
+  slot(sequenceNumber: number): number {
+    return sequenceNumber & (laneSlots - 1)
+  }
+
+  /** The payload of a packet that is held, or is among those played last. */
+  payload(sequenceNumber: number): Uint8Array {
+    const start = slotOctets * this.slot(sequenceNumber) + laneHeader
+    return this.#packets.subarray(start, start + laneFrame)
+  }
+}
