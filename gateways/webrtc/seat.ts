@@ -125,9 +125,12 @@ export class Seat {
   join(offer: string | null): Promise<void> {
     return this.#next(async () => {
       const { conference, role, voteKey, id, hazard, key, from } = this.#taker
-      await this.#record.durable('webrtc_connection_started', { voteKey, sound: offer !== null })
+      // told in this order and awaited together, so that the ledger commits them as one group
+      const recorded = [this.#record.durable('webrtc_connection_started', { voteKey, sound: offer !== null })]
+      if (offer !== null)
+        recorded.push(this.#record.durable('sdp_offer_created', { sdpSha256: textHash(offer), iceRestart: false }))
       const admission = { party: id, conference, hazard, participant: this.participant, seat: key, from }
-      const refused = await this.#ports.admit(this.#context, admission)
+      const [refused] = await Promise.all([this.#ports.admit(this.#context, admission), ...recorded])
       if (refused !== null)
         return this.#fail('guard.refused', refused, refusals.get(refused) ?? 'IF.guard does not let this seat in')
       if (this.over) return
@@ -136,7 +139,6 @@ export class Seat {
         this.#council.changed(conference)
         return this.#answer(null)
       }
-      await this.#record.durable('sdp_offer_created', { sdpSha256: textHash(offer), iceRestart: false })
       const joined = await this.#ports.rooms.join(this.#context, {
         conference,
         participant: this.participant,

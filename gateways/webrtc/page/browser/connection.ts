@@ -12,6 +12,10 @@ export interface Told {
 const pausesMs = [250, 1000, 2000, 4000]
 const answerMs = 10_000
 
+/** Opens a WebSocket to the service, for {@link Connection}. The service waits 10 s for what is said first. */
+export const dial = (): WebSocket =>
+  new WebSocket(`${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/signals`, 'council.1')
+
 export class Connection {
   readonly #token: string
   readonly #voteKey: string
@@ -25,14 +29,17 @@ export class Connection {
   #gatheringSince = 0
   #timer: ReturnType<typeof setTimeout> | undefined
 
-  /** @param voteKey what votes are signed with */
-  constructor(token: string, voteKey: string, media: MediaStream, told: Told) {
+  /**
+   * @param voteKey what votes are signed with
+   * @param dialled opened ahead, to save its time; another is opened where it is closed again
+   */
+  constructor(token: string, voteKey: string, media: MediaStream, dialled: WebSocket, told: Told) {
     this.#token = token
     this.#voteKey = voteKey
     this.#media = media
     this.#told = told
     this.#peer = this.#newPeer()
-    void this.#open('join')
+    void this.#open('join', dialled.readyState <= WebSocket.OPEN ? dialled : dial())
   }
 
   say(signal: Exclude<PageSignal, { type: 'join' | 'resume' | 'accepted' }>): void {
@@ -65,17 +72,16 @@ export class Connection {
   }
 
   /** @param verb `resume` keeps the connection of WebRTC and looks for another way */
-  async #open(verb: 'join' | 'resume'): Promise<void> {
+  async #open(verb: 'join' | 'resume', socket: WebSocket): Promise<void> {
     const peer = this.#peer
     this.#answered = false
     this.#told.state('connecting')
-    const socket = new WebSocket(`${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/signals`, 'council.1')
     this.#socket = socket
     const mine = () => socket === this.#socket && !this.#over
     socket.onclose = () => mine() && this.#again()
     socket.onmessage = ({ data }) =>
       mine() && void this.#take(JSON.parse(data) as ServiceSignal).catch((error) => this.end(String(error)))
-    socket.onopen = async () => {
+    const begin = async () => {
       try {
         // an offer that was never answered is taken back
         if (peer.signalingState === 'have-local-offer') await peer.setLocalDescription({ type: 'rollback' })
@@ -90,6 +96,8 @@ export class Connection {
         if (mine()) this.end(String(error))
       }
     }
+    if (socket.readyState === WebSocket.OPEN) void begin()
+    else socket.onopen = begin
     this.#timer = setTimeout(() => mine() && !this.#answered && this.#again(), answerMs)
   }
 
@@ -143,6 +151,6 @@ export class Connection {
     }
     this.#told.state('lost')
     const pause = pausesMs[Math.min(this.#attempt++, pausesMs.length - 1)]!
-    this.#timer = setTimeout(() => void this.#open(verb), pause)
+    this.#timer = setTimeout(() => void this.#open(verb, dial()), pause)
   }
 }

@@ -2,7 +2,7 @@
 import type { RosterMember } from '../../ports.ts'
 import type { ServiceSignal } from '../../signals.ts'
 import { createVoteSigner } from '../../vote-signer.ts'
-import { Connection } from './connection.ts'
+import { Connection, dial } from './connection.ts'
 import { showContext } from './context.ts'
 import { element, make } from './dom.ts'
 import { EvidenceClient } from './evidence.ts'
@@ -77,19 +77,25 @@ async function begin(): Promise<void> {
   const token = location.hash.slice(1)
   if (token === '') return say('This link has no seat. Ask for another one.', true)
   join!.disabled = true
+  const [dialled, signing] = [dial(), createVoteSigner()]
   try {
     media = await navigator.mediaDevices.getUserMedia({ audio: true, video: element<HTMLInputElement>('camera').checked })
   } catch (error) {
     join!.disabled = false
+    dialled.close()
     return say(`No microphone: ${error instanceof Error ? error.message : String(error)}`, true)
   }
-  const signer = await createVoteSigner()
+  const signer = await signing
   const votes = new Votes(signer, (signal) => connection?.say(signal))
   enter.hidden = true
   council.hidden = false
   settle()
-  connection = new Connection(token, signer.publicKey, media, {
-    state: (state) => say(states[state], state === 'lost'),
+  connection = new Connection(token, signer.publicKey, media, dialled, {
+    state: (state) => {
+      say(states[state], state === 'lost')
+      // after the sound: one more handshake and a thread beside it would hold it up
+      if (state === 'connected') evidence ??= EvidenceClient.begin(token)
+    },
     signal: (signal) => {
       if (signal.type === 'roster') return show(signal.members)
       if (signal.type === 'data') return showData(signal)
@@ -101,7 +107,6 @@ async function begin(): Promise<void> {
       votes.sit(signal)
       participant = signal.participant
       element('conference').textContent = signal.conference
-      evidence ??= EvidenceClient.begin(token)
       tell()
     },
     track: (track) => {
