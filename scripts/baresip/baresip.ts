@@ -28,6 +28,8 @@ export interface BaresipOptions {
   readonly transport?: 'udp' | 'tcp' | 'tls'
   /** Every request goes there first. */
   readonly outbound?: { readonly host: string; readonly port: number }
+  /** Registers over each, two at the most (RFC 5626); in place of `outbound`. */
+  readonly flows?: readonly { readonly host: string; readonly port: number; readonly transport: 'udp' | 'tcp' | 'tls' }[]
   readonly digest?: { readonly user: string; readonly password: string }
   /** PEM texts. `certificate` and `key` are shown as client and as server. baresip 1.0.0 accepts any server certificate, `ca` or not. */
   readonly tls?: { readonly ca?: string; readonly certificate?: string; readonly key?: string }
@@ -119,6 +121,7 @@ export async function startBaresip(options: BaresipOptions): Promise<Baresip> {
         address: options.address,
         transport,
         outbound: options.outbound === undefined ? undefined : `${options.outbound.host}:${options.outbound.port}`,
+        flows: options.flows?.map(({ host, port, transport }) => `${host}:${port};transport=${transport}`),
         digest: options.digest,
         answer: options.answer ?? 'manual',
         registerIntervalS: options.registerIntervalS ?? 0,

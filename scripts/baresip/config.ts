@@ -12,6 +12,8 @@ export interface BaresipAccount {
   readonly transport: 'udp' | 'tcp' | 'tls'
   /** Where every request goes first, `127.0.0.1:5061`. */
   readonly outbound?: string
+  /** Registers over each of these (RFC 5626), `127.0.0.1:5061;transport=tls`; the first takes the place of `outbound`. */
+  readonly flows?: readonly string[]
   readonly digest?: { readonly user: string; readonly password: string }
   readonly answer: 'manual' | 'auto'
   /** Seconds between registrations. 0: never. */
@@ -44,6 +46,12 @@ export function renderBaresip(settings: BaresipSettings): BaresipFiles {
       throw new InfraFabricError('baresip.setting', `${name} cannot hold ${JSON.stringify(value)}`)
     return value
   }
+  const flows = account.flows?.map((flow) =>
+    flow
+      .split(';transport=')
+      .map((part) => plain('flow', part))
+      .join(';transport=')
+  )
   const parameters = [
     `regint=${account.registerIntervalS}`,
     ...(account.outbound === undefined
@@ -55,6 +63,9 @@ export function renderBaresip(settings: BaresipSettings): BaresipFiles {
           `auth_user=${plain('digest user', account.digest.user)}`,
           `auth_pass=${plain('digest password', account.digest.password)}`
         ]),
+    ...(flows === undefined
+      ? []
+      : ['sipnat=outbound', ...flows.map((flow, at) => `outbound${at === 0 ? '' : at + 1}="sip:${flow}"`)]),
     `audio_codecs=${settings.codecs.map((codec) => plain('codec', codec)).join(',')}`,
     `answermode=${account.answer}`,
     ...(account.srtp ? ['mediaenc=srtp-mand'] : []),
@@ -76,6 +87,8 @@ export function renderBaresip(settings: BaresipSettings): BaresipFiles {
       ...['ctrl_tcp', 'g711', 'g722', 'opus', 'aufile', 'aubridge', 'sndfile', 'srtp', 'ice'].map(
         (module) => `module ${module}.so`
       ),
+      // an instance of its own, which tells its flows from those of others
+      ...(flows === undefined ? [] : ['module uuid.so']),
       ...['account', 'menu'].map((module) => `module_app ${module}.so`),
       `ctrl_tcp_listen 127.0.0.1:${settings.controlPort}`,
       `rtp_ports ${settings.rtpPorts[0]}-${settings.rtpPorts[1]}`,
