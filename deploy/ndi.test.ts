@@ -71,6 +71,31 @@ real('a source comes into a conference: a browser and a telephone see it, with i
   t.is(of('ndi_stream_closed').length, 1)
 })
 
+real('a room watches a source by H.323: its pictures decode, and end with the source', async (t) => {
+  t.timeout(withinMs)
+  const told = (await isolatedFor(withinMs, scenario, 'terminal')) as {
+    refused: string
+    shown: string
+    pictures: number
+    decoded: number
+    darkest: number
+    lightest: number
+    size: number[]
+    after: number
+    stopped: number
+    payloadTypes: number[]
+  }
+  t.is(told.refused, '')
+  t.regex(told.shown, /^ndi:.*\(Room \d+\)$/)
+  t.deepEqual(told.payloadTypes, [97], 'that of the channel')
+  t.deepEqual(told.size, [640, 360])
+  // the last one may not be whole yet
+  t.true(told.decoded >= told.pictures - 1 && told.pictures > 100, `${told.decoded} of ${told.pictures}`)
+  t.true(told.darkest < 60 && told.lightest > 180, `a source that flashes: ${told.darkest} to ${told.lightest}`)
+  t.is(told.stopped, 0)
+  t.is(told.after, 0, 'nothing is sent any more')
+})
+
 const withoutRuntime = missing === null && process.getuid?.() === 0 ? test.serial : test.serial.skip
 
 withoutRuntime('without a runtime the suite says so, and runs', async (t) => {

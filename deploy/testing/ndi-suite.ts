@@ -1,6 +1,6 @@
 /**
- * What the tests of NDI do with a whole suite in a network namespace of their own: `node ndi-suite.ts ingest|publish` tells as JSON what came of it; `ingest bare` goes
- * without a browser.
+ * What the tests of NDI do with a whole suite in a network namespace of their own: `node ndi-suite.ts ingest|terminal|publish|absent` tells as JSON what came of it;
+ * `ingest bare` goes without a browser.
  */
 import { createSocket } from 'node:dgram'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -8,9 +8,12 @@ import type { ExecutionContext } from 'ava'
 import { newTraceId, silentLog } from '#kernel'
 import { openEncoder, openPictureFeed, RtpPhone, sine } from '#media'
 import { ifctl } from '../../cli/testing/run.ts'
+import { openScreen, picturesIn, screenCapabilities, watch } from '../../gateways/h323/mcu/testing/screen.ts'
 import { peer } from '../../gateways/ndi/testing/peer.ts'
 import { lumaOf } from '../../media/testing/luma.ts'
+import { lastPictureOf } from '../../media/testing/stills.ts'
 import { executablePath, openPage } from './browser.ts'
+import { terminal } from './h323.ts'
 import { type RunningSuite, runSuite, until } from './harness.ts'
 
 const teardowns: (() => unknown)[] = []
@@ -151,6 +154,57 @@ const scenarios: Record<string, () => Promise<object>> = {
       ofNone: ofNone.stderr,
       left: suite.inside.ndi!.list(),
       events: events.map(({ event, payload }) => ({ event, payload }))
+    }
+  },
+
+  /** A room watches the source by H.323: what came is decoded. */
+  terminal: async () => {
+    const name = `Room ${process.pid}`
+    const running = await runSuite(t, {
+      edge: 'external',
+      media: { srtp: 'off' },
+      h323: { enabled: true, ras: 0, signalling: 0, router: 0 },
+      ndi: { enabled: true, addresses: ['127.0.0.1'], ingest: { height: 480 } }
+    })
+    const { suite } = running
+    const data = ['--data', suite.data.folder, '--json']
+    const room = await terminal(t, running, 'guardian-1', 440, 'PCMU', screenCapabilities(71, 0))
+    const screen = await openScreen(t)
+    const call = room.endpoint.dial('council', { conference: 'room', participant: 'me', role: 'guardian' })
+    watch(call, { people: screen }, null)
+    await call.connected
+    const sender = peer('flash', name, '60')
+    t.teardown(sender.kill)
+    await sender.told('sending')
+    const ingest = await ifctl(['ndi', 'ingest', name, '--conference', 'council', ...data])
+    await until(() => picturesIn(screen) > 100, 60_000, 'pictures at the terminal')
+    const packets = [...screen.packets]
+    const { participant } = suite.inside.h323!.mcu.conference('council').terminals[0]!
+    const shown = suite.inside.stages.at('council', 'people')!.shownTo(participant)
+    const stopped = await ifctl(['ndi', 'stop', JSON.parse(ingest.stdout).id, ...data])
+    await until(
+      () => suite.inside.stages.at('council', 'people')!.shownTo(participant) === null,
+      10_000,
+      'it is not seen any more'
+    )
+    screen.packets.length = 0
+    await sleep(1000)
+    const lights = await lumaOf(packets)
+    const { width, height } = lastPictureOf(packets)
+    call.release()
+    await until(() => suite.inside.media.conferences().length === 0, 10_000, 'the terminal has left')
+    return {
+      source: suite.inside.ndi!.ingests.list().length,
+      refused: ingest.stderr,
+      shown,
+      pictures: picturesIn({ packets }),
+      decoded: lights.length,
+      darkest: Math.min(...lights),
+      lightest: Math.max(...lights),
+      size: [width, height],
+      after: screen.packets.length,
+      stopped: stopped.code,
+      payloadTypes: [...new Set(packets.map((packet) => packet[1]! & 0x7f))]
     }
   },
 

@@ -44,7 +44,8 @@ export async function openScreen(t: Pick<ExecutionContext, 'teardown'>): Promise
 }
 
 /** Whole pictures by their last packets. */
-export const picturesIn = ({ packets }: Screen): number => packets.filter((packet) => packet[1]! >> 7 === 1).length
+export const picturesIn = ({ packets }: Pick<Screen, 'packets'>): number =>
+  packets.filter((packet) => packet[1]! >> 7 === 1).length
 
 /** What a terminal says that takes people and content of a level (H.241 table 8-4); 0 for none. */
 export function screenCapabilities(people: number, content: number): Capability[] {
