@@ -45,13 +45,14 @@ export const list: Run = (args, output) =>
   withPlugins(args, output, async ({ governor }) => {
     const versions = await governor.policyVersions()
     if (output.json)
-      for (const { version, hash, appliedAt, rules } of versions)
+      for (const { version, hash, appliedAt, rules, patience } of versions)
         await output.document({
           version,
           policy: hash,
           appliedAt: new Date(appliedAt).toISOString(),
           inForce: version === versions[0]!.version,
-          rules
+          rules,
+          patience: patience ?? null
         })
     else if (versions.length === 0) output.talk('no policy was applied: every claim is permitted by it')
     else {

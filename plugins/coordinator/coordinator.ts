@@ -9,7 +9,7 @@ import { createSwarms, type Swarms } from './swarms.ts'
 import { isActive, type Swarm, type Task, type TaskState, taskStates } from './task.ts'
 import { createTasks, type Tasks } from './tasks.ts'
 
-export type { ClaimEnd, ClaimGate, Refusal } from './claim-gate.ts'
+export type { ClaimEnd, ClaimGate, GateRefusal, Refusal } from './claim-gate.ts'
 export { type LatencyReport, measureLatency } from './latency.ts'
 export { createLeadership, type Leader, type Leadership } from './leadership.ts'
 export { readSwarms } from './swarms.ts'

@@ -274,7 +274,9 @@ export function createTasks({ store, transact }: WitnessedStore, leaseMs: number
             const admitted = await gate.admit(transaction, task, swarm, readyAt)
             if (!admitted.ok) {
               undo()
-              return admitted
+              const { record, ...refused } = admitted
+              record?.(transaction)
+              return refused
             }
             Object.assign(facts, admitted.facts)
           }

@@ -305,6 +305,16 @@ test('a policy is in force from the next claim on, in every process, versioned a
   await coordinator.release('d', 'alpha', 2)
   await governor.applyPolicy(never)
   t.is(await claim('d', 'alpha'), 'governor.policy')
+  t.is(await claim('d', 'alpha'), 'governor.policy')
+  t.deepEqual(
+    recorded.filter(({ event }) => event === 'policy_denied').map(({ payload }) => payload),
+    [
+      { task: 'c', swarm: 'alpha', rule: 'two', reason: 'alpha holds 2 claims of 2', version: 1, hash: limit.hash },
+      { task: 'd', swarm: 'alpha', rule: 'never', reason: null, version: 2, hash: never.hash }
+    ],
+    'once for each swarm and rule, however often it asks'
+  )
+  t.is(await claim('d', 'beta'), 3)
   t.deepEqual(
     (await governor.policyVersions()).map(({ version, hash, text }) => [version, hash, text]),
     [

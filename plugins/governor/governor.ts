@@ -33,7 +33,7 @@ import {
   usualPatience,
   usualStake
 } from './patience.ts'
-import { askPolicy, countClaim, createPolicies, type Policies, patienceIn } from './policies.ts'
+import { askPolicy, countClaim, createPolicies, denialOf, forgetDenials, type Policies, patienceIn } from './policies.ts'
 import type { PolicyFile } from './policy-file.ts'
 import { type Recommendation, recommend } from './recommend.ts'
 
@@ -157,8 +157,10 @@ export function createGovernor(witnessed: WitnessedStore, config: GovernorConfig
         )
 
       const { verdict, rule, reason } = await askPolicy(transaction, task, swarm.id)
-      if (verdict === 'deny')
-        return refusal('policy', `rule ${rule} gives ${task.id} not to ${swarm.id}${reason === null ? '' : `: ${reason}`}`)
+      if (verdict === 'deny') {
+        const why = `rule ${rule} gives ${task.id} not to ${swarm.id}${reason === null ? '' : `: ${reason}`}`
+        return { ...refusal('policy', why), record: await denialOf(transaction, task, swarm.id, { rule: rule!, reason }) }
+      }
 
       const opened: string[] = []
       let failures = 0
@@ -178,7 +180,8 @@ export function createGovernor(witnessed: WitnessedStore, config: GovernorConfig
       const better = peers === null ? undefined : betterThan(peers, task, swarm.id, sure, demand, at)
       if (better !== undefined) {
         const retryAt = enoughAt(demand, sure)
-        const reason = `${swarm.id} is sure of ${task.id} by ${sure.toFixed(3)}, and ${asked.toFixed(3)} is asked for while ${better.swarm} is idle, which is by ${better.sure.toFixed(3)}; again at ${new Date(retryAt).toISOString()}`
+        const who = `${swarm.id} is sure of ${task.id} by ${sure.toFixed(3)}; ${better.swarm}, which is idle, by ${better.sure.toFixed(3)}`
+        const reason = `${who}. ${asked.toFixed(3)} is asked for now: again at ${new Date(retryAt).toISOString()}`
         return { ...refusal('patience', reason), retryAt }
       }
 
@@ -188,6 +191,7 @@ export function createGovernor(witnessed: WitnessedStore, config: GovernorConfig
       for (const component of opened) await stepCircuit(transaction, component, { type: 'cooled' }, task.traceId)
       transaction.put(expectedKey(task.id), { ofClass: classOf(match.fit, match.margin), base: match.base } satisfies Expected)
       await countClaim(transaction, swarm.id, 1)
+      await forgetDenials(transaction, task.id)
       if (match.terms.length > 0)
         transaction.witness({
           event: 'task_matched',

@@ -57,6 +57,47 @@ export async function patienceIn(transaction: Pick<WitnessedTransaction, 'get'>)
   return (await transaction.get<PolicyInForce>(current))?.patience ?? null
 }
 
+/** Which swarms a task was denied to, and by which rule of which policy: as long as nobody has it. */
+interface Denials extends JsonObject {
+  readonly version: number
+  readonly rules: Readonly<Record<string, string>>
+}
+
+const denialsKey = (task: string): string => `denied/${task}`
+/** Swarms of a task whose denials are told apart. */
+const mostDenials = 1000
+
+/**
+ * Who is denied a task asks again and again: the ledger holds it once for each swarm and rule of a policy.
+ *
+ * @returns writes it, unless it is there already
+ */
+export async function denialOf(
+  { get }: Pick<WitnessedTransaction, 'get'>,
+  task: { readonly id: string; readonly traceId: string },
+  swarm: string,
+  { rule, reason }: { readonly rule: string; readonly reason: string | null }
+): Promise<(transaction: WitnessedTransaction) => void> {
+  const { version, hash } = (await get<PolicyInForce>(current))!
+  const before = await get<Denials>(denialsKey(task.id))
+  const rules = before?.version === version ? before.rules : {}
+  if (rules[swarm] === rule || Object.keys(rules).length >= mostDenials) return () => undefined
+  return ({ put, witness }) => {
+    put(denialsKey(task.id), { version, rules: { ...rules, [swarm]: rule } } satisfies Denials)
+    witness({
+      event: 'policy_denied',
+      component: 'IF.governor',
+      traceId: task.traceId,
+      payload: { task: task.id, swarm, rule, reason, version, hash }
+    })
+  }
+}
+
+/** Of a task that somebody has. */
+export async function forgetDenials({ get, remove }: Pick<WitnessedTransaction, 'get' | 'remove'>, task: string): Promise<void> {
+  if ((await get(denialsKey(task))) !== null) remove(denialsKey(task))
+}
+
 /** Counts the claims that a swarm holds. */
 export async function countClaim(transaction: WitnessedTransaction, swarm: string, more: 1 | -1): Promise<void> {
   const before = (await transaction.get<Held>(heldKey(swarm)))?.claims ?? 0
