@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { setTimeout as sleep } from 'node:timers/promises'
 import test from 'ava'
-import { manualClock, silentLog } from '#kernel'
+import { h264Levels, manualClock, silentLog } from '#kernel'
 import { type ConferenceEvent, createMediaPlane } from '../media.ts'
 import { openEncoder } from './encoder.ts'
 import { openPictureFeed } from './feed.ts'
@@ -49,6 +49,30 @@ test('a stage lasts while somebody holds it or the conference is there', (t) => 
   t.is(stages.at('council', 'people'), null)
   stages.close()
   t.is(clock.pending(), 0)
+})
+
+test('who takes less than the level of a feed goes on seeing who speaks', (t) => {
+  const clock = manualClock()
+  const stages = createStages(plane(), clock)
+  t.teardown(stages.close)
+  const { stage } = stages.hold('council', 'people')
+  const screen = { ssrc: 1, payloadType: 96, sequence: 0, timestamp: 0, send: () => undefined }
+  const sees = (level: number | null) => {
+    const viewer = `level ${level}`
+    stage.watch(viewer, screen, 0)
+    stage.limit(viewer, level === null ? null : h264Levels.get(level)!, 0)
+    return () => stage.shownTo(viewer)
+  }
+  const [small, large, any] = [sees(31), sees(40), sees(null)]
+  const feed = openPictureFeed(stages, 'council', 'ndi:camera')
+  const level40 = [Buffer.from([0x67, 66, 0xc0, 40]), Buffer.from([0x65, 2])]
+  for (const atMs of [1000, 1033]) feed.picture(level40, atMs)
+  t.deepEqual([small(), large(), any()], [null, 'ndi:camera', 'ndi:camera'])
+  feed.close()
+  const smaller = openPictureFeed(stages, 'council', 'ndi:smaller')
+  smaller.picture([Buffer.from([0x67, 66, 0xc0, 31]), Buffer.from([0x65, 2])], 2000)
+  t.is(small(), 'ndi:smaller')
+  smaller.close()
 })
 
 test('a feed is seen by all from its first key frame on, until it pauses; then who speaks', (t) => {

@@ -1,4 +1,5 @@
-/** Pictures that come from no participant's leg, on the stage of a conference: H.264 in, RTP to everybody. */
+/** Pictures that come from no participant's leg, on the stage of a conference: H.264 in, RTP to everybody who takes their level. */
+import { h264Levels } from '#kernel'
 import { isKeyUnit } from './nal.ts'
 import { createPacketWriter } from './packet-writer.ts'
 import type { Stages } from './stages.ts'
@@ -17,6 +18,14 @@ export interface PictureFeed {
   readonly close: () => void
 }
 
+const sequenceParameters = 7
+
+/** Macroblocks of a picture by the level in a sequence parameter set (ITU-T H.264 §7.3.2.1.1: the fourth octet); undefined without one. */
+function macroblocksOf(units: readonly Buffer[]): number | undefined {
+  const level = units.find((unit) => (unit[0]! & 0x1f) === sequenceParameters)?.[3]
+  return level === undefined ? undefined : h264Levels.get(level)?.macroblocks
+}
+
 /**
  * Opens a feed that all see, for as long as it has pictures, in place of who speaks.
  *
@@ -29,12 +38,19 @@ export function openPictureFeed(stages: Stages, conference: string, name: string
   let isShown = false
   let isClosed = false
 
-  const show = (shown: boolean): void => {
-    isShown = shown
+  const show = (units: readonly Buffer[]): void => {
+    isShown = true
     const now = clock.monotonicMs()
+    const macroblocks = macroblocksOf(units)
     // a key frame comes with the next second: it need not be asked for
-    stage.film(name, shown ? { askKeyFrame: () => undefined } : null, now)
-    stage.choose(null, shown ? name : null, now)
+    stage.film(name, { askKeyFrame: () => undefined, ...(macroblocks === undefined ? {} : { macroblocks }) }, now)
+    stage.choose(null, name, now)
+  }
+  const hide = (): void => {
+    isShown = false
+    const now = clock.monotonicMs()
+    stage.film(name, null, now)
+    stage.choose(null, null, now)
   }
 
   return {
@@ -42,16 +58,16 @@ export function openPictureFeed(stages: Stages, conference: string, name: string
       if (isClosed || units.length === 0) return
       if (!isShown) {
         if (!units.some((unit) => isKeyUnit('h264', unit))) return
-        show(true)
+        show(units)
       }
       for (const packet of packetsOf(units, capturedMs)) stage.packet(name, packet, clock.monotonicMs())
     },
     pause: () => {
-      if (!isClosed && isShown) show(false)
+      if (!isClosed && isShown) hide()
     },
     close: () => {
       if (isClosed) return
-      if (isShown) show(false)
+      if (isShown) hide()
       isClosed = true
       stage.leave(name, clock.monotonicMs())
       release()

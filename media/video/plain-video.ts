@@ -130,7 +130,7 @@ export class PlainVideo {
       const begin = { ssrc, payloadType: terms.payloadType, sequence: randomInt(2 ** 16), timestamp: randomInt(2 ** 32) }
       this.#stage.watch(this.#participant, watches ? { ...begin, send: (packet) => this.#send(packet) } : null, nowMs)
     }
-    this.#stage.limit(this.#participant, terms.takes)
+    this.#stage.limit(this.#participant, terms.takes, nowMs)
     this.show()
   }
 

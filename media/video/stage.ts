@@ -12,6 +12,8 @@ const largestPacket = 2048
 export interface Camera {
   /** Asks for a key frame. */
   readonly askKeyFrame: () => void
+  /** Of its pictures, at most: who takes less does not see it. Absent where all that is filmed here fits everybody. */
+  readonly macroblocks?: number
 }
 
 export interface Screen {
@@ -83,8 +85,9 @@ export class Stage {
   }
 
   /** What a participant can be sent; null for all that comes. */
-  limit(participant: string, limits: PictureLimits | null): void {
+  limit(participant: string, limits: PictureLimits | null, nowMs: number): void {
     this.#seat(participant).seat.limits = limits
+    this.#choose(nowMs)
     this.#tell({ type: 'screens' })
   }
 
@@ -155,11 +158,14 @@ export class Stage {
   }
 
   #choose(nowMs: number): void {
-    for (const [viewer, { screen, wanted }] of this.#seats) {
-      const chosen = [wanted, this.#broadcast].find(
-        (source) => source !== null && source !== viewer && this.#seats.get(source)?.camera != null
-      )
-      screen?.picture.want(chosen ?? pictureFor(viewer, this.#recent), nowMs)
+    for (const [viewer, { screen, wanted, limits }] of this.#seats) {
+      if (screen === null) continue
+      const isFit = (source: number | null): boolean => {
+        const camera = source === null ? null : (this.#seats.get(source)?.camera ?? null)
+        return camera !== null && (camera.macroblocks ?? 0) <= (limits?.macroblocks ?? Number.POSITIVE_INFINITY)
+      }
+      const chosen = [wanted, this.#broadcast].find((source) => source !== viewer && isFit(source))
+      screen.picture.want(chosen ?? pictureFor(viewer, this.#recent.filter(isFit)), nowMs)
     }
   }
 

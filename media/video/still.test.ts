@@ -93,7 +93,7 @@ test('each viewer gets what it takes, at its pace; who has it is told; nothing i
     const send = (packet: Buffer) => void packets.push({ packet: Buffer.from(packet), atMs: clock.monotonicMs() })
     stage.watch(participant, { ssrc: 1, payloadType: 98, sequence: 65_530, timestamp: 0, send }, clock.monotonicMs())
     const { macroblocks } = h264Levels.get(level)!
-    const limit = (rate: number) => stage.limit(participant, { macroblocks, bitsPerSecond: rate * 1000 })
+    const limit = (rate: number) => stage.limit(participant, { macroblocks, bitsPerSecond: rate * 1000 }, clock.monotonicMs())
     limit(kbps)
     return { packets, limit, taken: () => packets.splice(0).map(({ packet }) => packet) }
   }

@@ -74,6 +74,9 @@ const levelIdcs: ReadonlyMap<number, number> = new Map([
   [113, 51]
 ] as const)
 
+/** @param level H.241 table 8-4; null for one that is not there */
+export const limitsOfLevel = (level: number): PictureLimits | null => h264Levels.get(levelIdcs.get(level) ?? 0) ?? null
+
 /** What a terminal can be shown beside people (H.239), at most; null for nothing. */
 export interface ContentCapability {
   /** H.241 table 8-4. */
@@ -90,8 +93,8 @@ export function contentCapabilityOf(capabilities: readonly Capability[]): Conten
     if (kindOf(video) !== 'content' || video.type !== 'extendedVideoCapability') continue
     for (const each of video.value.videoCapability) {
       const level = levelOf(each)
-      const known = h264Levels.get(levelIdcs.get(level) ?? 0)
-      if (known === undefined || each.type !== 'genericVideoCapability' || level <= (best?.level ?? 0)) continue
+      const known = limitsOfLevel(level)
+      if (known === null || each.type !== 'genericVideoCapability' || level <= (best?.level ?? 0)) continue
       const said = (each.value.maxBitRate ?? Number.POSITIVE_INFINITY) * bitRateUnit
       best = { level, limits: { ...known, bitsPerSecond: Math.min(known.bitsPerSecond, said) } }
     }

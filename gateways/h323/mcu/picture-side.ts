@@ -2,7 +2,7 @@
 import type { PictureKind, PictureLeg, PictureLimits } from '#kernel'
 import type { Address, Call, CallEvent, ChannelAcceptance, ChannelOffer } from '../endpoint/endpoint.ts'
 import { presentationMessage } from '../h239/h239.ts'
-import { bitRateUnit, contentVideo, h264Video } from './h264.ts'
+import { bitRateUnit, contentVideo, h264Video, limitsOfLevel } from './h264.ts'
 
 /** RTP sessions: 2 is video (H.225.0 §6.2.8.1), the others are the master's to assign, which an MCU is. */
 const sessionIds = { people: 2, content: 32 } as const
@@ -88,7 +88,7 @@ export function createPictureSide(call: Call, leg: PictureLeg, kind: PictureKind
     isSending: () => comes !== null,
     open: (channel) => {
       if (number !== null) return
-      limits = channel?.limits ?? null
+      limits = channel?.limits ?? limitsOfLevel(level)
       mostBitRate = Number.POSITIVE_INFINITY
       hasAskedForRate = false
       const value = kind === 'people' ? h264Video(level) : contentVideo(channel?.level ?? level)
