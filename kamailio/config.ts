@@ -50,6 +50,8 @@ export interface EdgeLimits {
   readonly pikeSeconds: number
   /** Calls of one user in a minute. */
   readonly callsPerMinute: number
+  /** Calls of one user from one address in ten seconds that IF.guard refused as attacks, before the edge refuses the rest of them. */
+  readonly attacksPer10s: number
   /** Largest SIP message, octets. */
   readonly messageBytes: number
   /** Age at which a nonce is stale, seconds. */
@@ -60,6 +62,7 @@ export const defaultEdgeLimits: EdgeLimits = {
   pikeRequests: 30,
   pikeSeconds: 10,
   callsPerMinute: 10,
+  attacksPer10s: 10,
   messageBytes: 16_384,
   nonceSeconds: 300
 }

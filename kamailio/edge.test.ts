@@ -141,6 +141,22 @@ test('layer rate: the eleventh call of an expert in a minute', async (t) => {
   t.is((await one.call({ user: 'old-phone', algorithm: 'MD5' })).startLine, 'SIP/2.0 200 OK')
 })
 
+test('layer rate: a user whose calls IF.guard refuses as attacks is refused at the edge after some, and told no more than before', async (t) => {
+  const { app, phone } = await rig(t, certificates, () => ({ limits: { pikeRequests: 1000, attacksPer10s: 3 } }))
+  app.answer = (request) =>
+    request.startLine.startsWith('ACK') ? null : reply(request, 403, 'Forbidden', ['X-IF-Guard: attack'])
+  const one = await phone()
+  for (let n = 0; n < 5; n++) {
+    const answer = await one.call()
+    t.is(answer.startLine, 'SIP/2.0 403 Forbidden')
+    t.is(answer.get('X-IF-Guard'), undefined)
+  }
+  t.is(app.inbox.messages.filter(({ startLine }) => startLine.startsWith('INVITE')).length, 3)
+  t.like(await app.report(), { layer: 'rate', code: 'edge.rate.attacks', status: 403, user: 'expert-safety' })
+  app.answer = answering(() => app.port)
+  t.is((await one.call({ user: 'old-phone', algorithm: 'MD5' })).startLine, 'SIP/2.0 200 OK')
+})
+
 test('layer allowlist: an address that is not listed', async (t) => {
   const { app, phone } = await rig(t, certificates, () => ({
     allowlist: [{ network: '203.0.113.0/24', name: 'Safety & Alignment' }]

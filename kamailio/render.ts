@@ -59,6 +59,7 @@ function local(config: EdgeConfig): string {
     EDGE_PIKE_SECONDS: limits.pikeSeconds,
     EDGE_PIKE_REQUESTS: limits.pikeRequests,
     EDGE_CALLS_PER_MINUTE: limits.callsPerMinute,
+    EDGE_ATTACKS: limits.attacksPer10s,
     EDGE_MAX_MESSAGE: limits.messageBytes,
     EDGE_NONCE_SECONDS: limits.nonceSeconds,
     EDGE_PROBE_SECONDS: config.probeSeconds ?? 5,

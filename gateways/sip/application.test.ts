@@ -136,6 +136,7 @@ test('a refusal of IF.guard shows nothing of its grounds to the caller', async (
   await settled()
   t.is(invite.status(), 403)
   t.is(invite.last()!.headers.Reason, 'Q.850;cause=21;text="Call rejected"')
+  t.is(invite.last()!.headers['X-IF-Guard'], 'attack', 'for the edge, which removes it')
   t.notRegex(JSON.stringify(invite.sent), /replayed|nonce|noon|guard/)
   t.like(witness.payload('SECURITY_REJECTED'), { layer: 'policy', code: 'guard.signature.replayed', status: 403 })
   t.is(witness.entries.at(-1)!.payload.entries, witness.entries.length)
@@ -150,6 +151,7 @@ test('a mistake is REJECTED, an attack is SECURITY_REJECTED', async (t) => {
   await settled()
   t.is(invite.status(), 480)
   t.is(invite.last()!.headers['Retry-After'], '60')
+  t.is(invite.last()!.headers['X-IF-Guard'], undefined)
   t.true(witness.names().includes('REJECTED'))
 })
 

@@ -250,7 +250,9 @@ export function takeCall(
   }
 
   const refuse = (refused: Refusal) => {
-    const headers = { ...refused.headers, Reason: reasonOfStatus(refused.status), 'Session-ID': sessionId() }
+    // for the edge, which keeps it to itself and refuses by itself who is told so too often
+    const attack: Record<string, string> = refused.security && refused.layer === 'policy' ? { 'X-IF-Guard': 'attack' } : {}
+    const headers = { ...refused.headers, ...attack, Reason: reasonOfStatus(refused.status), 'Session-ID': sessionId() }
     if (refused.phrase === null) response.send(refused.status, { headers })
     else response.send(refused.status, refused.phrase, { headers })
     cancelSetupTimer()
@@ -321,6 +323,7 @@ export function takeCall(
       conference: opening.dialled?.conference ?? null,
       hazard: opening.hazard,
       expertId: decision?.expertId ?? null,
+      takesUp: null,
       receivedAt
     }),
     stop,
