@@ -17,6 +17,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { Metafile, Plugin } from 'esbuild'
 import { commands } from './commands.ts'
+import { completionScript, shells } from './completion.ts'
 
 /** A source as it was when it was bundled. A change that keeps the size is seen by the moment of the change of its inode, which no tool sets. */
 type Source = readonly [path: string, octets: number, changedMs: number]
@@ -84,6 +85,20 @@ const ownDefinition = (name: string): Plugin => ({
     })
   }
 })
+
+/** The scripts are the same each time: to make one takes longer than to start. */
+const madeScripts: Plugin = {
+  name: 'made-scripts',
+  setup: (build) => {
+    build.onLoad({ filter: /\/cli\/completion-scripts\.ts$/ }, () => {
+      const scripts = Object.fromEntries(shells.map((shell) => [shell, completionScript(shell, commands)]))
+      return {
+        contents: `const scripts = ${JSON.stringify(scripts)}\nexport const scriptFor = (shell) => scripts[shell]`,
+        loader: 'ts'
+      }
+    })
+  }
+}
 
 /** A file of definitions of commands, or of what they share. */
 const isDefinitions = (file: string): boolean => /^(?:.+-)?commands?\.ts$/.test(file)
@@ -176,7 +191,7 @@ async function bundle(name: string): Promise<void> {
       minifySyntax: true,
       absWorkingDir: root,
       logLevel: 'silent',
-      plugins: [ownDefinition(name), inPlace]
+      plugins: [ownDefinition(name), madeScripts, inPlace]
     })
 
     const definitions = readdirSync(join(root, 'cli')).filter(isDefinitions)
