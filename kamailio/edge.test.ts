@@ -258,6 +258,27 @@ test('a whole call: in-dialog requests both ways follow the Route set, to the ph
   t.truthy(await app.inbox.next(({ startLine }) => startLine.startsWith('BYE')))
 })
 
+test('a request within a dialog is not given up while its answer takes longer than a server may take for a new call', async (t) => {
+  const { app, phone } = await rig(t, certificates, () => ({ answerTimeoutMs: 300 }))
+  app.answer = answering(() => app.port)
+  const one = await phone()
+  const answer = await one.call({ callId: 'slow' })
+  app.answer = () => null
+  const routes = answer.all('Record-Route').join(',').split(',').reverse()
+  const asked = one.ask({
+    callId: 'slow',
+    toTag: 'app',
+    method: 'BYE',
+    cseq: 3,
+    requestUri: `sip:127.0.0.1:${app.port}`,
+    headers: routes.map((route) => `Route: ${route.trim()}`)
+  })
+  const bye = await app.inbox.next(({ startLine }) => startLine.startsWith('BYE'))
+  await sleep(900)
+  app.send(reply(bye, 200, 'OK'), Number(/127\.0\.0\.1:(\d+)/.exec(bye.all('Via')[0]!)![1]))
+  t.is((await asked).startLine, 'SIP/2.0 200 OK')
+})
+
 test('a Route that a stranger made up leads nowhere', async (t) => {
   const { app, phone } = await rig(t, certificates)
   const target = await Application.open(t)
