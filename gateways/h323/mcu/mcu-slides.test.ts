@@ -1,51 +1,15 @@
 /** What the conference itself shows, by H.239. Gatekeeper, endpoints, MCU, media plane, stages and ffmpeg are the real ones; the terminals are our own: no room system was there. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
-import { silentLog, type WitnessEvent } from '#kernel'
-import { createMediaPlane, createPictures, createStages, openSlides, type SlideShown } from '../../../media/media.ts'
+import { silentLog } from '#kernel'
+import { openSlides, type SlideShown } from '../../../media/media.ts'
 import { difference, lastPictureOf, pointsOf, testStill } from '../../../media/testing/stills.ts'
-import { conferenceMedia } from '../endpoint/conference-media.ts'
-import { textOfAddress } from '../gatekeeper/addresses.ts'
-import { startBench } from '../gatekeeper/testing/fakes.ts'
-import { createMcu } from './mcu.ts'
+import { startCouncil, until } from './testing/council.ts'
 import { openScreen, picturesIn, screenCapabilities, watch } from './testing/screen.ts'
 import { openTerminal } from './testing/terminal.ts'
 
-const until = async (what: () => boolean, why: string): Promise<void> => {
-  for (const deadline = Date.now() + 20_000; !what(); await sleep(30)) if (Date.now() > deadline) throw new Error(why)
-}
-
 async function scene(t: ExecutionContext) {
-  const bench = await startBench()
-  t.teardown(bench.close)
-  const plane = await createMediaPlane({ address: '127.0.0.1', portRange: [32_200, 32_239], log: silentLog, srtp: 'off' })
-  t.teardown(plane.close)
-  const stages = createStages(plane)
-  t.teardown(stages.close)
-  const pictures = createPictures(plane, { address: '127.0.0.1', portRange: [32_240, 32_319], stages, log: silentLog })
-  t.teardown(pictures.close)
-  const entries: WitnessEvent[] = []
-  const gatekeeper = { address: textOfAddress(bench.gatekeeper.address) }
-  const mcu = await createMcu({
-    aliases: ['council'],
-    gatekeeper,
-    listen: { ip: '127.0.0.1', port: 0 },
-    media: conferenceMedia(plane),
-    floor: plane,
-    pictures,
-    guard: null,
-    witness: {
-      record: async (event) => {
-        entries.push(event)
-        return { state: 'spooled' }
-      }
-    },
-    log: silentLog,
-    conferenceOf: () => 'council',
-    callerOf: (id) => ({ name: /^sip:([^@]+)@/.exec(bench.gatekeeper.call(id)!.from)![1]!, role: 'guardian' })
-  })
-  t.teardown(mcu.close)
-  await mcu.endpoint.registered
+  const { stages, mcu, entriesOf, gatekeeper } = await startCouncil(t, { sound: [32_200, 32_239], pictures: [32_240, 32_319] })
   const shown: SlideShown[] = []
   const slides = openSlides({
     stages,
@@ -66,7 +30,7 @@ async function scene(t: ExecutionContext) {
     const ask = () => watching.say({ type: 'presentationTokenRequest', terminalLabel: 0, channelId: 9, symmetryBreaking: 7 })
     return { call, screen, ask, ...watching }
   }
-  const told = (event: string) => entries.filter((entry) => entry.event === event).map(({ payload }) => payload)
+  const told = (event: string) => entriesOf(event).map(({ payload }) => payload)
   return { mcu, slides, shown, join, told }
 }
 

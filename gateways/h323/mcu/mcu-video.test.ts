@@ -1,52 +1,16 @@
 /** Pictures between terminals: who speaks is seen, what is presented is seen beside. Gatekeeper, endpoints, MCU, media plane and switch are the real ones. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
-import { silentLog, type WitnessEvent } from '#kernel'
-import { createMediaPlane, createPictures } from '../../../media/media.ts'
-import { conferenceMedia } from '../endpoint/conference-media.ts'
 import type { Address, Call } from '../endpoint/endpoint.ts'
-import { textOfAddress } from '../gatekeeper/addresses.ts'
-import { startBench } from '../gatekeeper/testing/fakes.ts'
 import { controlCapability, presentationMessage, presentationMessageOf } from '../h239/h239.ts'
 import type { Capability } from '../h245/h245.ts'
 import { contentVideo, h264Video } from './h264.ts'
-import { createMcu } from './mcu.ts'
 import { type Camera, openCamera } from './testing/camera.ts'
+import { startCouncil, until } from './testing/council.ts'
 import { openTerminal, type Terminal, tone } from './testing/terminal.ts'
 
-const until = async (what: () => boolean | Promise<boolean>, why: string): Promise<void> => {
-  for (const deadline = Date.now() + 10_000; !(await what()); await sleep(50)) if (Date.now() > deadline) throw new Error(why)
-}
-
 async function scene(t: ExecutionContext) {
-  const bench = await startBench()
-  t.teardown(bench.close)
-  const plane = await createMediaPlane({ address: '127.0.0.1', portRange: [32_000, 32_059], log: silentLog, srtp: 'off' })
-  t.teardown(plane.close)
-  const pictures = createPictures(plane, { address: '127.0.0.1', portRange: [32_100, 32_199], log: silentLog })
-  t.teardown(pictures.close)
-  const entries: WitnessEvent[] = []
-  const gatekeeper = { address: textOfAddress(bench.gatekeeper.address) }
-  const mcu = await createMcu({
-    aliases: ['council'],
-    gatekeeper,
-    listen: { ip: '127.0.0.1', port: 0 },
-    media: conferenceMedia(plane),
-    floor: plane,
-    pictures,
-    guard: null,
-    witness: {
-      record: async (event) => {
-        entries.push(event)
-        return { state: 'spooled' }
-      }
-    },
-    log: silentLog,
-    conferenceOf: () => 'council',
-    callerOf: (id) => ({ name: /^sip:([^@]+)@/.exec(bench.gatekeeper.call(id)!.from)![1]!, role: 'guardian' })
-  })
-  t.teardown(mcu.close)
-  await mcu.endpoint.registered
+  const { mcu, entriesOf, gatekeeper } = await startCouncil(t, { sound: [32_000, 32_059], pictures: [32_100, 32_199] })
   const receives = (video: ReturnType<typeof h264Video>): Capability => ({ type: 'receiveVideoCapability', value: video })
   /** A terminal with a camera; `level` 0 has no pictures at all. */
   const join = async (name: string, level: number, says?: Int16Array) => {
@@ -69,7 +33,7 @@ async function scene(t: ExecutionContext) {
     await until(() => mcu.conference('council').terminals.some(({ name: known }) => known === name), `${name} is in`)
     return { terminal, call, camera, content, opened, name }
   }
-  return { mcu, join, entries, pictures }
+  return { mcu, join, entriesOf }
 }
 
 /** Opens a channel toward the MCU. @returns where it takes the pictures */
@@ -137,7 +101,7 @@ test('H.264 is switched to who speaks, for terminals that can take it, under the
 })
 
 test('H.239: one presents at a time, the others see it beside, and no longer when the token is given back', async (t) => {
-  const { join, entries } = await scene(t)
+  const { join, entriesOf } = await scene(t)
   const [a, b] = [await join('room-a', 71), await join('room-b', 71)]
   const told = ({ terminal }: typeof a) =>
     terminal.events.flatMap((event) => {
@@ -166,7 +130,7 @@ test('H.239: one presents at a time, the others see it beside, and no longer whe
     'and not sent back'
   )
   a.call.sendH245(presentationMessage({ type: 'presentationTokenRelease', terminalLabel: 0, channelId: 1 }))
-  await until(() => entries.some(({ event }) => event === 'h323_presentation_ended'), 'recorded')
+  await until(() => entriesOf('h323_presentation_ended').length > 0, 'recorded')
   await sleep(500)
   b.content.takeSeen()
   await sleep(400)

@@ -1,66 +1,32 @@
 /** Terminals, gatekeeper, MCU and media plane, each the real one, over sockets of 127.0.0.1. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
-import { newTraceId, silentLog, type WitnessEvent } from '#kernel'
-import { createMediaPlane, RtpPhone, toneLevel } from '../../../media/media.ts'
-import { conferenceMedia } from '../endpoint/conference-media.ts'
+import { newTraceId, silentLog } from '#kernel'
+import { RtpPhone, toneLevel } from '../../../media/media.ts'
 import type { EndpointConfig } from '../endpoint/endpoint.ts'
 import { keyOfAlias, textOfAddress } from '../gatekeeper/addresses.ts'
-import { startBench } from '../gatekeeper/testing/fakes.ts'
-import { createMcu, type McuConfig } from './mcu.ts'
+import type { McuConfig } from './mcu.ts'
+import { startCouncil, until } from './testing/council.ts'
 import { openTerminal, type Terminal, tone } from './testing/terminal.ts'
 
-const local = { ip: '127.0.0.1', port: 0 }
 let firstPort = 31_000
 
-const until = async (what: () => boolean, why: string): Promise<void> => {
-  for (const deadline = Date.now() + 10_000; !what(); await sleep(20)) if (Date.now() > deadline) throw new Error(why)
-}
-
 async function scene(t: ExecutionContext, more: Partial<McuConfig> = {}) {
-  const bench = await startBench()
-  t.teardown(bench.close)
   firstPort += 100
-  const media = await createMediaPlane({
-    address: '127.0.0.1',
-    portRange: [firstPort, firstPort + 99],
-    log: silentLog,
-    srtp: 'off'
-  })
-  t.teardown(media.close)
-  const entries: WitnessEvent[] = []
-  const gatekeeper = { address: textOfAddress(bench.gatekeeper.address) }
-  const mcu = await createMcu({
-    aliases: ['council'],
-    prefixes: ['88'],
-    gatekeeper,
-    listen: local,
-    media: conferenceMedia(media),
-    floor: media,
-    guard: null,
-    witness: {
-      record: async (event) => {
-        entries.push(event)
-        return { state: 'spooled' }
-      }
-    },
-    log: silentLog,
-    conferenceOf: (called) =>
-      called.map(keyOfAlias).some((key) => key === 'h323:council' || key === 'digits:881') ? 'council' : null,
-    callerOf: (id) => {
-      const call = bench.gatekeeper.call(id)
-      // what only the called side asked about says nothing of the caller
-      const isKnown = call?.legs.some(({ answering }) => !answering) === true
-      return isKnown ? { name: /^sip:([^@]+)@/.exec(call.from)![1]!, role: 'guardian' } : null
-    },
-    ...more
-  })
-  t.teardown(mcu.close)
-  await mcu.endpoint.registered
+  const council = await startCouncil(
+    t,
+    { sound: [firstPort, firstPort + 99] },
+    {
+      prefixes: ['88'],
+      conferenceOf: (called) =>
+        called.map(keyOfAlias).some((key) => key === 'h323:council' || key === 'digits:881') ? 'council' : null,
+      ...more
+    }
+  )
+  const { gatekeeper } = council
   const room = (name: string, frequencyHz: number, codec = 'PCMU', config: Partial<EndpointConfig> = {}): Promise<Terminal> =>
     openTerminal(t, { codec, says: tone(frequencyHz, rateOf(codec)) }, { aliases: [name], gatekeeper, ...config })
-  const entriesOf = (event: string) => entries.filter((entry) => entry.event === event)
-  return { bench, media, mcu, room, entries, entriesOf, gatekeeper }
+  return { ...council, room }
 }
 
 /** Samples a second of what a codec carries. */
@@ -182,10 +148,7 @@ for (const [name, modes] of [
     const [one, two] = [await room('room-1', 440), await room('room-2', 1000)]
     await one.call('council', modes)
     await two.call('council', modes)
-    await sleep(1200)
-    one.phone.takeHeard()
-    await sleep(700)
-    t.true(level(one, 1000) > -25)
+    await until(() => level(one, 1000) > -25, 'the first hears the second')
     t.is(mcu.conference('council').terminals.length, 2)
     await until(() => indications(one).includes('terminalNumberAssign'), 'numbered')
   })
