@@ -41,6 +41,7 @@ export function createCallDialog(
 ): CallDialog {
   const { recorder, exchange } = parts
   let dialog: SipDialog | null = null
+  let acknowledgedOnce = false
   const inside: CallInside = {
     isLive,
     leg: parts.leg,
@@ -63,13 +64,23 @@ export function createCallDialog(
     hungUp(ours ? serverCause(reason) : { by: peer, reason: 'bye' })
   }
 
+  const takeAck = ({ body }: Pick<SipRequest, 'body'>) => {
+    acknowledgedOnce = true
+    if (!acknowledged(body) && exchange.state() === 'offering') parts.takeAnswer(body, () => undefined)
+  }
+
+  /** drachtio-srf tells of an ACK a turn later than of a BYE that was read with it, when it has dropped the listeners of the dialog. */
+  const destroyedInTurn = (created: SipDialog, bye: SipRequest, reason: string) => {
+    if (peer === 'callee' || acknowledgedOnce) return destroyed(bye, reason)
+    queueMicrotask(() => created.on('ack', takeAck))
+    setImmediate(() => destroyed(bye, reason))
+  }
+
   return {
     keep: (created) => {
       dialog = created
-      created.on('ack', ({ body }) => {
-        if (!acknowledged(body) && exchange.state() === 'offering') parts.takeAnswer(body, () => undefined)
-      })
-      created.on('destroy', destroyed)
+      created.on('ack', takeAck)
+      created.on('destroy', (bye, reason) => destroyedInTurn(created, bye, reason))
       handleInDialog(created, inside)
       handleTransfers(created, inside, transfers, () => ({
         ...transfer(),

@@ -167,6 +167,21 @@ test('refusals reach the caller with status and Reason and nothing else of ours'
   await until(() => witness.names().includes('SECURITY_REJECTED'))
 })
 
+test('an ACK that is read with the BYE behind it establishes the call before it ends', async (t) => {
+  const { phone, witness, application } = await start(t)
+  const caller = await phone()
+  const { response, callId } = await caller.invite({ sdp, headers: () => edge, withoutAck: true })
+  const target = /<([^>]+)>/.exec(header(response, 'contact')!)![1]
+  const request = (method: string, cseq: number) =>
+    `${method} ${target} SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1:9;rport;branch=z9hG4bK${method}\r\nMax-Forwards: 70\r\nFrom: ${header(response, 'from')}\r\n` +
+    `To: ${header(response, 'to')}\r\nCall-ID: ${callId}\r\nCSeq: ${cseq} ${method}\r\nContent-Length: 0\r\n\r\n`
+  caller.sendRaw(request('ACK', 1) + request('BYE', 2))
+  await until(() => application.stats().active === 0)
+  t.is(witness.names().filter((event) => event === 'CONNECTED').length, 1)
+  t.true(witness.names().indexOf('CONNECTED') < witness.names().indexOf('sip_bye_received'))
+  t.like(witness.payload('TERMINATED'), { hungUpBy: 'caller', reason: 'bye' })
+})
+
 test('a session timer is agreed on', async (t) => {
   const { phone } = await start(t)
   const call = await (await phone()).invite({ sdp, headers: () => ({ ...edge, Supported: 'timer', 'Session-Expires': '600' }) })
