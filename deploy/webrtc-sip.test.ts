@@ -6,7 +6,7 @@ import { build } from 'esbuild'
 import type { Page } from 'playwright-core'
 import { readCredentials, type SuiteSettings } from '#suite'
 import { ifctl } from '../cli/testing/run.ts'
-import { executablePath, heardBy, openBrowser, pageOf } from './testing/browser.ts'
+import { executablePath, heardBy, openBrowser, openPage, pageOf } from './testing/browser.ts'
 import { hears } from './testing/h323.ts'
 import { folderWithExpert, runSuite, tone, until } from './testing/harness.ts'
 
@@ -148,6 +148,51 @@ withBrowser('an expert’s SIP phone in a browser registers, and is called over 
   t.deepEqual(problems, [])
   t.is((await verify()).verdict, 'valid')
 })
+
+withBrowser(
+  'the council’s page signals by SIP where its link says so: heard, seen, muted, called back, and cut off as one seat',
+  async (t) => {
+    const settings: SuiteSettings = { webrtc: { enabled: true, port: 0, maxBrowsers: 10, sip: { port: 0 } } }
+    const { suite, phone, rtp, entriesOf, verify } = await runSuite(t, settings)
+    const sound = await rtp({ says: tone(1000) })
+    const expert = await (await phone('expert-safety')).invite({ to: 'council-safety', sdp: sound.sdp() })
+    sound.talkTo(expert.response.body)
+    const seat = { id: 'guardian-1', conference: 'council', kind: 'person', mayVote: false, hazard: null } as const
+    const given = (await suite.inside.webrtc!.invite(seat))!
+    const { page, problems } = await openPage(t, given.url.replace('/#', '/?signalling=sip#'), 440)
+    await page.click('#join')
+    await page.getByText('Connected', { exact: true }).waitFor({ timeout: 60_000 })
+    t.deepEqual(await page.evaluate<string[]>('window.connections.map(({ url }) => new URL(url).pathname).slice(0, 2)'), [
+      '/signals',
+      '/sip'
+    ])
+    await until(async () => (await heardBy(page, 1000)) > -45, 15_000, 'the page hears the telephone')
+    t.true(await hears(sound, 440), 'the telephone hears the page')
+    t.like(entriesOf('webrtc_connection_started').find(({ payload }) => payload.by === 'sip')!.payload, { seat: given.seat })
+
+    const roster = () => page.locator('#roster li').allTextContents()
+    await until(async () => (await roster()).length === 2, 10_000, 'one seat, and the telephone')
+    t.is((await roster()).filter((line) => line.includes('(you)')).length, 1)
+    await page.click('#mute')
+    const voice = () => suite.inside.media.roster('council').find(({ participant }) => participant.startsWith('guardian-1'))!
+    await until(() => voice().mutedBySelf, 10_000, 'muted in the mixer')
+    await page.click('#mute')
+    await page.click('#hand')
+    await until(() => !voice().mutedBySelf && voice().handRaised, 10_000, 'heard again, the hand raised')
+
+    await page.evaluate('for (const each of window.connections) each.close()')
+    await page.getByText('Connected', { exact: true }).waitFor({ timeout: 30_000 })
+    t.true(await hears(sound, 440), 'its WebSockets were lost, and it is heard')
+    t.is(suite.inside.media.roster('council').length, 2)
+
+    t.is((await ifctl(['council', 'revoke', 'guardian-1', '--data', suite.data.folder])).code, 0)
+    await page.getByText('your seat was taken back').waitFor({ timeout: 10_000 })
+    await until(() => suite.inside.media.roster('council').length === 1, 10_000, 'and the call is over')
+    await expert.bye()
+    t.deepEqual(problems, [])
+    t.is((await verify()).verdict, 'valid')
+  }
+)
 
 withBrowser('a SIP phone in a browser and a telephone hear each other, and every layer was met', async (t) => {
   const origin = await softphonePage(t)

@@ -47,6 +47,12 @@ export interface SipOverWebSocket {
     readonly uri: string
     readonly expiresAt: number
   }) => Promise<SipSeat | null>
+  /** Null where no edge takes WebSockets, or none runs yet. */
+  readonly url: () => string | null
+  /** What was given for a seat. */
+  readonly seatOf: (seat: string) => SipSeat | null
+  /** Told the name of a seat, and that under which a call of it is in the conference, or is there no longer. */
+  readonly onVoice: (listener: (seat: string, participant: string, isHere: boolean) => void) => void
   /** Ends the calls of a seat, and lets nobody call by it. */
   readonly take: (seat: string) => Promise<void>
   /** Whether a phone that has registered under this URI is in a browser, and wants a browser's session description. */
@@ -70,7 +76,7 @@ export interface SipOverWebSocketPorts {
 }
 
 interface Given {
-  readonly user: string
+  readonly sip: SipSeat
   readonly stop: () => void
   /** Each ends a call. */
   readonly calls: Set<() => void>
@@ -81,6 +87,7 @@ export function sipOverWebSocket(ports: SipOverWebSocketPorts): SipOverWebSocket
   const seats = new Map<string, Given>()
   /** Seats of calls that are admitted and have not joined yet, by trace. */
   const admitted = new Map<string, string>()
+  const voiceListeners = new Set<(seat: string, participant: string, isHere: boolean) => void>()
   let edge: { readonly seats: SeatsAtEdge; readonly url: string } | null = null
 
   const take = async (seat: string): Promise<void> => {
@@ -89,7 +96,7 @@ export function sipOverWebSocket(ports: SipOverWebSocketPorts): SipOverWebSocket
     seats.delete(seat)
     given.stop()
     for (const end of [...given.calls]) end()
-    await edge?.seats.removeSeat(given.user)
+    await edge?.seats.removeSeat(given.sip.user)
   }
 
   async function join(context: CallContext, request: Parameters<ConferencePort['join']>[1], offer: string, among: Rooms) {
@@ -106,7 +113,12 @@ export function sipOverWebSocket(ports: SipOverWebSocketPorts): SipOverWebSocket
       record.tell('webrtc_connection_closed', { reason: joined.code })
       return joined
     }
-    return { ...joined, leg: witnessed(joined.leg, nameOfIce(offer), record, seat === null ? undefined : seats.get(seat)) }
+    const tellVoice = (isHere: boolean) => {
+      if (seat !== null) for (const listener of voiceListeners) listener(seat, participant, isHere)
+    }
+    const given = seat === null ? undefined : seats.get(seat)
+    tellVoice(true)
+    return { ...joined, leg: witnessed(joined.leg, nameOfIce(offer), record, given, () => tellVoice(false)) }
   }
 
   return {
@@ -123,9 +135,13 @@ export function sipOverWebSocket(ports: SipOverWebSocketPorts): SipOverWebSocket
           log.warn({ code: errorCode(error) }, 'a seat that is too old could not be taken back')
         )
       })
-      seats.set(seat, { user, stop, calls: new Set() })
-      return { url: edge.url, uri, user, realm }
+      const sip = { url: edge.url, uri, user, realm }
+      seats.set(seat, { sip, stop, calls: new Set() })
+      return sip
     },
+    url: () => edge?.url ?? null,
+    seatOf: (seat) => seats.get(seat)?.sip ?? null,
+    onVoice: (listener) => void voiceListeners.add(listener),
     take,
     isInBrowser: async (uri) => {
       try {
@@ -165,7 +181,13 @@ export function sipOverWebSocket(ports: SipOverWebSocketPorts): SipOverWebSocket
 const nameOfIce = (sdp: string): string | null => /^a=ice-ufrag:(\S+)/m.exec(sdp)?.[1] ?? null
 
 /** A browser's leg, of which the ledger is told, and which ends when its seat is taken back. */
-function witnessed(leg: ConferenceLeg, offered: string | null, record: Recorder, seat: Given | undefined): ConferenceLeg {
+function witnessed(
+  leg: ConferenceLeg,
+  offered: string | null,
+  record: Recorder,
+  seat: Given | undefined,
+  over: () => void
+): ConferenceLeg {
   const listeners: ((event: LegEvent) => void)[] = []
   let iceState = 'new'
   let iceName = offered
@@ -207,6 +229,7 @@ function witnessed(leg: ConferenceLeg, offered: string | null, record: Recorder,
       if (!left) {
         left = true
         seat?.calls.delete(end)
+        over()
         record.tell('webrtc_connection_closed', { reason: why })
       }
       return leg.leave()

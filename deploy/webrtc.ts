@@ -147,6 +147,17 @@ export async function startWebRtc(config: SuiteConfig, ports: WebRtcPorts): Prom
         admit: admission(config, ports),
         roleOf: (id) => guard.registry().byId(id)?.role,
         revoked: sip.take,
+        sip: {
+          url: sip.url,
+          onVoice: sip.onVoice,
+          terms: (seat, conference, hazard) => {
+            const given = sip.seatOf(seat)
+            if (given === null) return null
+            const { url, uri, user } = given
+            const place = hazard === null ? conference : `${conference}-${hazard}`
+            return { url, uri, user, target: `sip:${place}@${config.escalation.domain}` }
+          }
+        },
         witness,
         clock,
         log

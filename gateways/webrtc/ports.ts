@@ -14,6 +14,7 @@ import type {
 } from '#kernel'
 import type { CallsInContext } from './context.ts'
 import type { SeatedPage } from './evidence/ports.ts'
+import type { SipTerms } from './signals.ts'
 
 /** How the way to a browser is doing, in the words of ICE (RFC 8445) and DTLS. */
 export interface ConnectionChange {
@@ -86,7 +87,19 @@ export interface CouncilEvidence {
   readonly left: (key: string) => void
 }
 
+/** Pages whose sound comes by SIP. */
+export interface CouncilSip {
+  /** Of the edge's WebSocket; null while there is none. */
+  readonly url: () => string | null
+  /** @param seat its name. @returns null for a seat by which nobody can call */
+  readonly terms: (seat: string, conference: string, hazard: string | null) => SipTerms | null
+  /** Told the name of a seat, and that under which a call of it is in the conference, or is there no longer. */
+  readonly onVoice: (listener: (seat: string, participant: string, isHere: boolean) => void) => void
+}
+
 export interface CouncilPorts {
+  /** Left out where no edge takes SIP over WebSocket. */
+  readonly sip?: CouncilSip
   /** Left out where there is no evidence. */
   readonly evidence?: CouncilEvidence
   readonly rooms: CouncilRooms

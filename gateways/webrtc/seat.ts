@@ -8,7 +8,7 @@ import { type SeatTerms, seatName } from './invitations.ts'
 import type { MotionOutcome, Motions, Voter } from './motions.ts'
 import type { Admission, BrowserLeg, CouncilPorts, RosterMember } from './ports.ts'
 import { Recorder, textHash } from './record.ts'
-import type { NoticeCode, PageSignal, RefusalCode, ServiceSignal } from './signals.ts'
+import type { NoticeCode, PageSignal, RefusalCode, ServiceSignal, SipTerms } from './signals.ts'
 
 /** A page that is connected to the service. */
 export interface PageChannel {
@@ -23,6 +23,8 @@ export interface SeatTaker extends SeatTerms {
   readonly role: ParticipantRole
   /** What the page signs votes with; null where it does not vote. */
   readonly voteKey: string | null
+  /** Where its sound comes by SIP. */
+  readonly sip: SipTerms | null
   readonly from: Admission['from']
 }
 
@@ -53,6 +55,8 @@ export class Seat {
   readonly #record: Recorder
   readonly #abort = new AbortController()
   #leg: BrowserLeg | null = null
+  /** Name of its SIP call in the conference. */
+  #voice: string | null = null
   #joined = false
   #page: PageChannel | null
   #iceState = 'new'
@@ -105,9 +109,20 @@ export class Seat {
     return this.#taker.kind
   }
 
-  /** In the conference without a leg. */
+  /** In the conference without sound. */
   get silent(): boolean {
-    return this.#joined && this.#leg === null && !this.over
+    return this.#joined && this.#leg === null && this.#voice === null && !this.over
+  }
+
+  get voice(): string | null {
+    return this.#voice
+  }
+
+  /** A SIP call of this seat has come, under this name, or is over. Of a page that has its own sound it is a telephone beside it. */
+  heardAs(participant: string, isHere: boolean): void {
+    if (this.#taker.sip === null || (!isHere && this.#voice !== participant)) return
+    this.#voice = isHere ? participant : null
+    this.#council.changed(this.conference)
   }
 
   /** Whoever votes by this seat; null for nobody. */
@@ -203,9 +218,10 @@ export class Seat {
       return
     }
     if (this.silent && (signal.type === 'mute' || signal.type === 'hand')) return
+    const heard = this.#voice ?? this.participant
     try {
-      if (signal.type === 'mute') rooms.mute(this.conference, this.participant, signal.muted)
-      else if (signal.type === 'hand') rooms.raiseHand(this.conference, this.participant, signal.raised)
+      if (signal.type === 'mute') rooms.mute(this.conference, heard, signal.muted)
+      else if (signal.type === 'hand') rooms.raiseHand(this.conference, heard, signal.raised)
       else if (signal.type === 'leave') void this.end('left')
       else {
         this.#record.tell('sdp_answer_received', {
@@ -290,7 +306,8 @@ export class Seat {
 
   #answer(sdp: string | null): void {
     const { participant, conference } = this
-    this.#page?.send({ type: 'answer', sdp, participant, conference, party: this.#taker.id, votes: this.#voter !== null })
+    const { id: party, sip } = this.#taker
+    this.#page?.send({ type: 'answer', sdp, participant, conference, party, votes: this.#voter !== null, sip })
     this.tellRoster()
     this.tellContext()
   }

@@ -16,7 +16,7 @@ import {
 } from '#kernel'
 import type { CallsInContext } from './context.ts'
 import type { SeatTerms } from './invitations.ts'
-import type { BrowserLeg, CouncilRooms } from './ports.ts'
+import type { BrowserLeg, CouncilRooms, CouncilSip } from './ports.ts'
 import { type CouncilConfig, startCouncilService } from './service.ts'
 import { readPageSignal, type ServiceSignal } from './signals.ts'
 
@@ -103,7 +103,7 @@ function memoryCalls() {
   }
 }
 
-async function setUp(t: ExecutionContext, more: Partial<CouncilConfig> = {}) {
+async function setUp(t: ExecutionContext, more: Partial<CouncilConfig> = {}, takesSip = true) {
   const clock = manualClock()
   /** Every time that was to be waited. */
   const waits: number[] = []
@@ -118,10 +118,24 @@ async function setUp(t: ExecutionContext, more: Partial<CouncilConfig> = {}) {
   const guard = { refuses: null as string | null }
   const calls = memoryCalls()
   const revoked: string[] = []
+  let voice: (seat: string, participant: string, isHere: boolean) => void = () => {}
+  const sip: CouncilSip = {
+    url: () => 'wss://edge.test:8443/sip',
+    terms: (seat, conference, hazard) => ({
+      url: 'wss://edge.test:8443/sip',
+      uri: 'sip:guardian-1@council.test',
+      user: `guardian-1~${seat}`,
+      target: `sip:${conference}${hazard === null ? '' : `-${hazard}`}@council.test`
+    }),
+    onVoice: (listener) => {
+      voice = listener
+    }
+  }
   const service = await startCouncilService(
     { address: '127.0.0.1', port: 0, tls: null, url: null, seatMs: 3_600_000, ...more },
     {
       rooms: memory.rooms,
+      ...(takesSip ? { sip } : {}),
       calls,
       admit: async () => guard.refuses,
       revoked: async (seat) => void revoked.push(seat),
@@ -155,7 +169,21 @@ async function setUp(t: ExecutionContext, more: Partial<CouncilConfig> = {}) {
     })
     return { socket, told, closed, say: (signal: object) => socket.send(JSON.stringify(signal)) }
   }
-  return { service, clock, waits, ...memory, entries, ledger, registry, guard, calls, revoked, token, page }
+  return {
+    service,
+    clock,
+    waits,
+    ...memory,
+    entries,
+    ledger,
+    registry,
+    guard,
+    calls,
+    revoked,
+    token,
+    page,
+    voice: (...given: Parameters<typeof voice>) => voice(...given)
+  }
 }
 
 async function until(what: () => boolean, why: string): Promise<void> {
@@ -407,6 +435,64 @@ test('only agents sit without sound; they are on the roster and get what is for 
     { of: 'motion', code: 'vote.none' }
   )
   t.is(one.told.filter(({ type }) => type === 'context_update').length, before, 'changes are told together, a little later')
+})
+
+test('a page whose sound comes by SIP is told where to call, and is one participant with its call', async (t) => {
+  const { token, page, rooms, members, voice, service, clock, entries } = await setUp(t)
+  const seat = token()
+  const one = await page()
+  one.say({ type: 'join', token: seat, offer: null, bySip: true })
+  await until(() => one.told.some(({ type }) => type === 'roster'), 'it sits')
+  const [name] = service.seats().map((each) => each.seat)
+  const [participant] = service.seated()
+  t.like(one.told[0], {
+    type: 'answer',
+    sdp: null,
+    participant,
+    sip: { url: 'wss://edge.test:8443/sip', user: `guardian-1~${name}`, target: 'sip:council@council.test' }
+  })
+  const roster = async () => {
+    clock.advance(100)
+    await new Promise((resolve) => setImmediate(resolve))
+    return one.told.flatMap((signal) => (signal.type === 'roster' ? [signal.members] : [])).at(-1)!
+  }
+  t.like(await roster(), [{ participant, muted: true }], 'without sound, as yet')
+  one.say({ type: 'mute', muted: false })
+  const call = 'guardian-1-cafe0001'
+  await rooms.join(
+    { traceId: 'a'.repeat(32), log: silentLog, signal: new AbortController().signal, now: Date.now },
+    { conference: 'council', participant: call, role: 'guardian', kind: 'person', offer: 'of the call' }
+  )
+  voice('another seat', 'somebody', true)
+  voice(name!, call, true)
+  await until(() => members.size === 1, 'the call')
+  let heard = await roster()
+  for (const deadline = Date.now() + 5000; heard[0]!.muted && Date.now() < deadline; ) heard = await roster()
+  t.deepEqual(
+    heard.map(({ participant, muted }) => [participant, muted]),
+    [[participant, false]],
+    'one of them, by the name of the seat'
+  )
+  one.say({ type: 'mute', muted: true })
+  await until(() => members.get(call)!.muted, 'the call is muted')
+  voice(name!, 'an older call', false)
+  one.say({ type: 'mute', muted: false })
+  await until(() => !members.get(call)!.muted, 'and heard again: another call that ends is not its own')
+  t.like(
+    entries.find(({ event }) => event === 'webrtc_connection_started'),
+    { payload: { sound: false } }
+  )
+  const here = await fetch(service.url)
+  t.regex(here.headers.get('content-security-policy')!, /connect-src 'self' wss:\/\/edge\.test:8443;/)
+})
+
+test('no page signals by SIP where no edge takes it', async (t) => {
+  const { token, page, service } = await setUp(t, {}, false)
+  const one = await page()
+  one.say({ type: 'join', token: token(), offer: null, bySip: true })
+  await one.closed
+  t.like(one.told.at(-1), { type: 'refused', code: 'signal.invalid' })
+  t.regex((await fetch(service.url)).headers.get('content-security-policy')!, /connect-src 'self';/)
 })
 
 const hostile: readonly (readonly [string, object])[] = [

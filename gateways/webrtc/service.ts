@@ -91,9 +91,12 @@ const securityHeaders = {
   'cross-origin-opener-policy': 'same-origin',
   'cross-origin-resource-policy': 'same-origin',
   'permissions-policy': 'microphone=(self), camera=(self)',
-  'content-security-policy':
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; media-src 'self' blob:; img-src data: blob:; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+  'content-security-policy': "default-src 'none'"
 }
+
+/** @param webSocket of the edge, to which a page may speak SIP */
+const policyFor = (webSocket: string | null): string =>
+  `default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'${webSocket === null ? '' : ` ${new URL(webSocket).origin}`}; media-src 'self' blob:; img-src data: blob:; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`
 
 async function makeServer(
   tls: CouncilConfig['tls'],
@@ -137,8 +140,12 @@ export async function startCouncilService(config: CouncilConfig, ports: CouncilP
     motions,
     roster: (conference) => {
       const here = [...seats.values()].filter((seat) => seat.conference === conference)
-      const kinds = new Map(here.map(({ participant, kind }) => [participant, kind]))
-      const heard = rooms.roster(conference).map((member) => ({ ...member, kind: kinds.get(member.participant) ?? 'person' }))
+      // who is heard by SIP is in the conference under the name of that call, and here under that of the seat
+      const byVoice = new Map(here.map((seat) => [seat.voice ?? seat.participant, seat]))
+      const heard = rooms.roster(conference).map((member) => {
+        const { participant = member.participant, kind = 'person' } = byVoice.get(member.participant) ?? {}
+        return { ...member, participant, kind }
+      })
       const silent = here.filter((seat) => seat.silent)
       const nothing = { muted: true, handRaised: false, speaking: false, dominant: false }
       return [...heard, ...silent.map(({ participant, role, kind }) => ({ participant, role, kind, ...nothing }))]
@@ -183,6 +190,7 @@ export async function startCouncilService(config: CouncilConfig, ports: CouncilP
   const respond = (request: IncomingMessage, response: ServerResponse, { mediaType, octets, lasting }: PageFile) => {
     response.writeHead(200, {
       ...securityHeaders,
+      'content-security-policy': policyFor(ports.sip?.url() ?? null),
       'content-type': mediaType,
       'content-length': octets.length,
       'cache-control': lasting ? 'public, max-age=31536000, immutable' : 'no-cache'
@@ -202,7 +210,7 @@ export async function startCouncilService(config: CouncilConfig, ports: CouncilP
     }
     pageFiles().then(
       (files) => {
-        const file = files.get(request.url ?? '')
+        const file = files.get(request.url?.split('?')[0] ?? '')
         if (file === undefined) refuse(404)
         else respond(request, response, file)
       },
@@ -309,10 +317,6 @@ export async function startCouncilService(config: CouncilConfig, ports: CouncilP
       return null
     }
     const { key, invitation } = found
-    if (offer === null && invitation.kind === 'person') {
-      page.refuse('signal.invalid', 'offer: expected a session description')
-      return null
-    }
     const before = seats.get(key)
     if (signal.type === 'resume') {
       if (before === undefined || before.over) {
@@ -322,8 +326,17 @@ export async function startCouncilService(config: CouncilConfig, ports: CouncilP
       void before.resume(page, offer)
       return before
     }
+    if (offer === null && invitation.kind === 'person' && !signal.bySip) {
+      page.refuse('signal.invalid', 'offer: expected a session description')
+      return null
+    }
+    const sip = signal.bySip ? (ports.sip?.terms(seatName(key), invitation.conference, invitation.hazard) ?? null) : null
+    if (signal.bySip && sip === null) {
+      page.refuse('signal.invalid', 'bySip: no calls are taken over WebSocket here')
+      return null
+    }
     void before?.end('taken-over', { code: 'seat.taken-over', reason: 'another page has taken the seat' })
-    const taker = { ...invitation, key, role, voteKey: signal.voteKey, from }
+    const taker = { ...invitation, key, role, voteKey: signal.voteKey, sip, from }
     const seat = new Seat(taker, page, ports, council, graceMs, (gone) => {
       if (seats.get(key) !== gone) return
       seats.delete(key)
@@ -335,6 +348,9 @@ export async function startCouncilService(config: CouncilConfig, ports: CouncilP
   }
 
   rooms.onChange((conference) => tellSoon(rosterChanged, conference))
+  ports.sip?.onVoice((name, participant, isHere) => {
+    for (const [key, seat] of seats) if (seatName(key) === name) seat.heardAs(participant, isHere)
+  })
   calls.onChange((conference) => tellSoon(contextChanged, conference))
 
   try {

@@ -15,7 +15,14 @@ import { type Choice, choices } from './vote-text.ts'
 /** What a page says. */
 export type PageSignal =
   /** Takes the seat with a new connection; an agent that neither speaks nor hears has no offer. `voteKey` is what the votes of the seat are signed with. */
-  | { readonly type: 'join'; readonly token: string; readonly offer: string | null; readonly voteKey: string | null }
+  | {
+      readonly type: 'join'
+      readonly token: string
+      readonly offer: string | null
+      readonly voteKey: string | null
+      /** Its sound comes by a SIP call of its own, and not by an offer. */
+      readonly bySip: boolean
+    }
   /** Goes on with the connection it had, with another way by ICE (RFC 8445 §2.4) or the same. */
   | { readonly type: 'resume'; readonly token: string; readonly offer: string | null }
   /** It has taken our answer; candidates it had gathered by then, by type (RFC 8839 §5.1), and how long that took. */
@@ -49,6 +56,18 @@ export type RefusalCode =
   | 'signal.invalid'
   | 'service.closed'
 
+/** Where a page is to call for its sound, as whom; the password is the token of its seat. */
+export interface SipTerms {
+  /** Of the edge's WebSocket (RFC 7118). */
+  readonly url: string
+  /** For From: the party's own. */
+  readonly uri: string
+  /** User of the digest. */
+  readonly user: string
+  /** The conference. */
+  readonly target: string
+}
+
 /** What the service says. After `refused` it closes. */
 export type ServiceSignal =
   /** `sdp` is null where none was offered; `party` is in the registry, `votes` whether it has one by this seat. */
@@ -59,6 +78,8 @@ export type ServiceSignal =
       readonly conference: string
       readonly party: string
       readonly votes: boolean
+      /** Null where no sound comes by SIP. */
+      readonly sip: SipTerms | null
     }
   | { readonly type: 'roster'; readonly members: readonly RosterMember[] }
   /** Calls, hazards, policy, escalations and motions as they stand; told whole, whenever something of it has changed. */
@@ -130,7 +151,17 @@ export function readPageSignal(text: string): PageSignal {
     return refuse('', 'expected JSON')
   }
   if (typeof value !== 'object' || value === null) return refuse('', 'expected an object')
-  const { type, token, offer, voteKey = null, muted, raised, candidates, gatheringMs } = value as Record<string, unknown>
+  const {
+    type,
+    token,
+    offer,
+    voteKey = null,
+    bySip = false,
+    muted,
+    raised,
+    candidates,
+    gatheringMs
+  } = value as Record<string, unknown>
   const isOffer = (sdp: unknown): sdp is string | null => sdp === null || (typeof sdp === 'string' && sdp !== '')
   switch (type) {
     case 'join':
@@ -138,7 +169,9 @@ export function readPageSignal(text: string): PageSignal {
       if (!isOffer(offer)) return refuse('offer', 'expected a session description or null')
       if (voteKey !== null && !(typeof voteKey === 'string' && isVoteKey(voteKey)))
         return refuse('voteKey', 'expected a point of P-256 in base64url')
-      return { type, token, offer, voteKey }
+      if (typeof bySip !== 'boolean' || (bySip && offer !== null))
+        return refuse('bySip', 'expected true or false, true without an offer')
+      return { type, token, offer, voteKey, bySip }
     case 'resume':
       if (!isToken(token)) return refuse('token', 'expected a seat token')
       if (!isOffer(offer)) return refuse('offer', 'expected a session description or null')

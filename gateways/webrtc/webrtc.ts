@@ -32,13 +32,14 @@ export type {
   CouncilEvidence,
   CouncilPorts,
   CouncilRooms,
+  CouncilSip,
   RosterMember,
   SeatKind
 } from './ports.ts'
 export { seatKinds } from './ports.ts'
 export { Recorder, textHash } from './record.ts'
 export { type CouncilConfig, type CouncilService, type Given, type SeatView, startCouncilService } from './service.ts'
-export type { NoticeCode, PageSignal, RefusalCode, ServiceSignal } from './signals.ts'
+export type { NoticeCode, PageSignal, RefusalCode, ServiceSignal, SipTerms } from './signals.ts'
 export { checkVote } from './vote-check.ts'
 export { createVoteSigner, type VoteSigner } from './vote-signer.ts'
 export { type Choice, type SignedVote, voteText } from './vote-text.ts'

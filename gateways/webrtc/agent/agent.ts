@@ -169,7 +169,7 @@ export async function joinCouncil({
   const socket = new AgentSocket(url, ca ?? null, {
     hello: (): PageSignal =>
       answer === null
-        ? { type: 'join', token, offer: sound?.offer ?? null, voteKey: signer.publicKey }
+        ? { type: 'join', token, offer: sound?.offer ?? null, voteKey: signer.publicKey, bySip: false }
         : { type: 'resume', token, offer: sound?.offer ?? null },
     take,
     state: (state) => events.emit('state', state),

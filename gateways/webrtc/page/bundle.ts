@@ -14,7 +14,7 @@ const here = (path: string): string => fileURLToPath(new URL(path, import.meta.u
 const target = ['chrome123', 'firefox125', 'safari17.5']
 const hashOf = (text: string): string => createHash('sha256').update(text, 'utf8').digest('hex').slice(0, 20)
 
-const documentOf = (script: string, style: string, evidenceWorker: string): string => `<!doctype html>
+const documentOf = (script: string, style: string, evidenceWorker: string, sipCall: string): string => `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -23,7 +23,7 @@ const documentOf = (script: string, style: string, evidenceWorker: string): stri
 <link rel="stylesheet" href="${style}">
 <link rel="icon" href="data:,">
 </head>
-<body data-evidence-worker="${evidenceWorker}">
+<body data-evidence-worker="${evidenceWorker}" data-sip-call="${sipCall}">
 <header><h1>Council <span id="conference"></span></h1><p id="state" role="status"></p></header>
 <main>
 <section id="enter">
@@ -72,7 +72,7 @@ async function make(): Promise<ReadonlyMap<string, PageFile>> {
   const { build, stop, transform } = await import('esbuild')
   try {
     const { outputFiles } = await build({
-      entryPoints: [here('browser/main.ts'), here('browser/evidence-worker.ts')],
+      entryPoints: ['main', 'evidence-worker', 'sip-call'].map((name) => here(`browser/${name}.ts`)),
       outdir: '/',
       // of the kernel a page needs what needs no Node
       alias: { '#kernel': here('../../kernel/plain.ts') },
@@ -84,18 +84,24 @@ async function make(): Promise<ReadonlyMap<string, PageFile>> {
       target,
       logLevel: 'silent'
     })
-    const [script, worker] = [outputFiles[0]!.text, outputFiles[1]!.text]
+    const [script, worker, sipCall] = outputFiles.map(({ text }) => text) as [string, string, string]
     const { code: style } = await transform(await readFile(here('page.css'), 'utf8'), { loader: 'css', minify: true, target })
-    const [scriptPath, workerPath, stylePath] = [`/${hashOf(script)}.js`, `/${hashOf(worker)}.js`, `/${hashOf(style)}.css`]
+    const [scriptPath, workerPath, sipCallPath] = [script, worker, sipCall].map((text) => `/${hashOf(text)}.js`) as [
+      string,
+      string,
+      string
+    ]
+    const stylePath = `/${hashOf(style)}.css`
     const file = (mediaType: string, text: string, lasting: boolean): PageFile => ({
       mediaType,
       octets: Buffer.from(text),
       lasting
     })
     return new Map([
-      ['/', file('text/html; charset=utf-8', documentOf(scriptPath, stylePath, workerPath), false)],
+      ['/', file('text/html; charset=utf-8', documentOf(scriptPath, stylePath, workerPath, sipCallPath), false)],
       [scriptPath, file('text/javascript; charset=utf-8', script, true)],
       [workerPath, file('text/javascript; charset=utf-8', worker, true)],
+      [sipCallPath, file('text/javascript; charset=utf-8', sipCall, true)],
       [stylePath, file('text/css; charset=utf-8', style, true)]
     ])
   } finally {

@@ -1,5 +1,15 @@
 /** The browser's side of a seat: one connection of WebRTC, and a WebSocket that is opened anew when it is lost. */
-import type { PageSignal, RefusalCode, ServiceSignal } from '../../signals.ts'
+import type { PageSignal, RefusalCode, ServiceSignal, SipTerms } from '../../signals.ts'
+
+/** Sound that comes by a call of its own. */
+export interface Voice {
+  readonly isConnected: () => boolean
+  /** Idempotent. */
+  readonly end: () => void
+}
+
+/** Calls where the service says. `over` is told when the call could not be made, or has ended. */
+export type StartVoice = (terms: SipTerms, told: Pick<Told, 'state' | 'track' | 'over'>) => Voice
 
 export interface Told {
   readonly state: (state: 'connecting' | 'connected' | 'lost') => void
@@ -21,7 +31,10 @@ export class Connection {
   readonly #voteKey: string
   readonly #media: MediaStream
   readonly #told: Told
-  #peer: RTCPeerConnection
+  /** Null where the sound comes by SIP. */
+  #peer: RTCPeerConnection | null
+  readonly #startVoice: StartVoice | null
+  #voice: Voice | null = null
   #socket: WebSocket | null = null
   #attempt = 0
   #answered = false
@@ -31,14 +44,16 @@ export class Connection {
 
   /**
    * @param voteKey what votes are signed with
+   * @param startVoice calls by SIP; null for sound over a connection of our own
    * @param dialled opened ahead, to save its time; another is opened where it is closed again
    */
-  constructor(token: string, voteKey: string, media: MediaStream, dialled: WebSocket, told: Told) {
+  constructor(token: string, voteKey: string, media: MediaStream, startVoice: StartVoice | null, dialled: WebSocket, told: Told) {
     this.#token = token
     this.#voteKey = voteKey
     this.#media = media
     this.#told = told
-    this.#peer = this.#newPeer()
+    this.#startVoice = startVoice
+    this.#peer = startVoice === null ? this.#newPeer() : null
     void this.#open('join', dialled.readyState <= WebSocket.OPEN ? dialled : dial())
   }
 
@@ -50,7 +65,8 @@ export class Connection {
     if (this.#over) return
     this.#over = true
     clearTimeout(this.#timer)
-    this.#peer.close()
+    this.#peer?.close()
+    this.#voice?.end()
     this.#socket?.close()
     for (const track of this.#media.getTracks()) track.stop()
     this.#told.over(reason)
@@ -83,14 +99,9 @@ export class Connection {
       mine() && void this.#take(JSON.parse(data) as ServiceSignal).catch((error) => this.end(String(error)))
     const begin = async () => {
       try {
-        // an offer that was never answered is taken back
-        if (peer.signalingState === 'have-local-offer') await peer.setLocalDescription({ type: 'rollback' })
-        if (verb === 'resume') peer.restartIce()
-        this.#gatheringSince = performance.now()
-        await peer.setLocalDescription()
-        const seat = { token: this.#token, offer: peer.localDescription!.sdp }
+        const seat = { token: this.#token, offer: peer === null ? null : await this.#offer(peer, verb) }
         const signal: PageSignal =
-          verb === 'join' ? { type: 'join', ...seat, voteKey: this.#voteKey } : { type: 'resume', ...seat }
+          verb === 'join' ? { type: 'join', ...seat, voteKey: this.#voteKey, bySip: peer === null } : { type: 'resume', ...seat }
         if (mine()) socket.send(JSON.stringify(signal))
       } catch (error) {
         if (mine()) this.end(String(error))
@@ -101,10 +112,24 @@ export class Connection {
     this.#timer = setTimeout(() => mine() && !this.#answered && this.#again(), answerMs)
   }
 
+  async #offer(peer: RTCPeerConnection, verb: 'join' | 'resume'): Promise<string> {
+    // an offer that was never answered is taken back
+    if (peer.signalingState === 'have-local-offer') await peer.setLocalDescription({ type: 'rollback' })
+    if (verb === 'resume') peer.restartIce()
+    this.#gatheringSince = performance.now()
+    await peer.setLocalDescription()
+    return peer.localDescription!.sdp
+  }
+
   async #take(signal: ServiceSignal): Promise<void> {
     if (signal.type === 'refused') return this.#refused(signal.code, signal.reason)
     if (signal.type === 'answer') {
       const peer = this.#peer
+      if (peer === null) {
+        this.#seated(signal.sip!)
+        this.#told.signal(signal)
+        return
+      }
       await peer.setRemoteDescription({ type: 'answer', sdp: signal.sdp! })
       this.#answered = true
       if (peer.connectionState === 'connected') {
@@ -114,6 +139,20 @@ export class Connection {
       void this.#gathered(peer).then((accepted) => this.#socket?.readyState === WebSocket.OPEN && this.#socket.send(accepted))
     }
     this.#told.signal(signal)
+  }
+
+  /** The seat is taken: the call of its sound is made, or goes on. */
+  #seated(terms: SipTerms): void {
+    this.#answered = true
+    this.#attempt = 0
+    if (this.#voice?.isConnected()) this.#told.state('connected')
+    this.#voice ??= this.#startVoice!(terms, {
+      state: (state) => {
+        if (!this.#over && this.#socket !== null) this.#told.state(state)
+      },
+      track: this.#told.track,
+      over: (reason) => this.end(reason)
+    })
   }
 
   /** Waits for the end of gathering, and counts what there is. */
@@ -135,12 +174,16 @@ export class Connection {
       this.end(reason)
       return
     }
-    this.#peer.close()
-    this.#peer = this.#newPeer()
+    this.#voice?.end()
+    this.#voice = null
+    if (this.#peer !== null) {
+      this.#peer.close()
+      this.#peer = this.#newPeer()
+    }
     this.#again('join')
   }
 
-  #again(verb: 'join' | 'resume' = this.#peer.remoteDescription === null ? 'join' : 'resume'): void {
+  #again(verb: 'join' | 'resume' = (this.#peer?.remoteDescription ?? this.#voice) === null ? 'join' : 'resume'): void {
     clearTimeout(this.#timer)
     const socket = this.#socket
     this.#socket = null

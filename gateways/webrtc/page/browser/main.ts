@@ -2,10 +2,11 @@
 import type { RosterMember } from '../../ports.ts'
 import type { ServiceSignal } from '../../signals.ts'
 import { createVoteSigner } from '../../vote-signer.ts'
-import { Connection, dial } from './connection.ts'
+import { Connection, dial, type StartVoice } from './connection.ts'
 import { showContext } from './context.ts'
 import { element, make } from './dom.ts'
 import { EvidenceClient } from './evidence.ts'
+import type { StartSipCall } from './sip-call.ts'
 import { Votes } from './votes.ts'
 import { noticeText } from './words.ts'
 
@@ -71,13 +72,27 @@ function showData({ from, to, body }: Extract<ServiceSignal, { type: 'data' }>):
   while (messages.childElementCount > 50) messages.lastElementChild!.remove()
 }
 
+/** The program that calls by SIP is large, and comes to those pages alone that do. */
+async function loadSipCall(): Promise<StartSipCall> {
+  const script = make('script', { src: document.body.dataset.sipCall! })
+  const loaded = new Promise((resolve, reject) => {
+    script.onload = resolve
+    script.onerror = () => reject(new Error('the page is not there any more'))
+  })
+  document.head.append(script)
+  await loaded
+  return (globalThis as unknown as { startSipCall: StartSipCall }).startSipCall
+}
+
 const states = { connecting: 'Connecting …', connected: 'Connected', lost: 'Connection lost, trying again …' } as const
 
 async function begin(): Promise<void> {
   const token = location.hash.slice(1)
   if (token === '') return say('This link has no seat. Ask for another one.', true)
   join!.disabled = true
+  const bySip = new URLSearchParams(location.search).get('signalling') === 'sip'
   const [dialled, signing] = [dial(), createVoteSigner()]
+  const sip = bySip ? loadSipCall() : null
   try {
     media = await navigator.mediaDevices.getUserMedia({ audio: true, video: element<HTMLInputElement>('camera').checked })
   } catch (error) {
@@ -86,15 +101,21 @@ async function begin(): Promise<void> {
     return say(`No microphone: ${error instanceof Error ? error.message : String(error)}`, true)
   }
   const signer = await signing
+  const startSipCall = await sip
+  const startVoice: StartVoice | null =
+    startSipCall === null ? null : (terms, told) => startSipCall({ ...terms, password: token, media: media! }, told)
   const votes = new Votes(signer, (signal) => connection?.say(signal))
   enter.hidden = true
   council.hidden = false
   settle()
-  connection = new Connection(token, signer.publicKey, media, dialled, {
+  connection = new Connection(token, signer.publicKey, media, startVoice, dialled, {
     state: (state) => {
       say(states[state], state === 'lost')
       // after the sound: one more handshake and a thread beside it would hold it up
-      if (state === 'connected') evidence ??= EvidenceClient.begin(token)
+      if (state !== 'connected') return
+      evidence ??= EvidenceClient.begin(token)
+      // who is heard by SIP is in the conference only now
+      tell()
     },
     signal: (signal) => {
       if (signal.type === 'roster') return show(signal.members)
