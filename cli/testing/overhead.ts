@@ -1,6 +1,7 @@
 /** What commands that neither read nor write anything take beyond the start of Node itself. */
 import { spawnSync } from 'node:child_process'
 import { bundleCommands } from '../bundle.ts'
+import { commands } from '../commands.ts'
 import { cleanEnvironment, shim } from './run.ts'
 
 const commandsWithoutInput: readonly (readonly string[])[] = [
@@ -12,7 +13,16 @@ const commandsWithoutInput: readonly (readonly string[])[] = [
   ['gaurd', 'explain'],
   ['optimise', 'estimate', '--mbit', '2', '--minutes-per-day', '60'],
   ['guard', 'policy', 'show'],
-  ['completion', 'bash']
+  ['completion', 'bash'],
+  ['completion', 'zsh'],
+  ['completion', 'fish']
+]
+
+/** Help of each command and group, and what it tells of itself. */
+const everyLine: readonly (readonly string[])[] = [
+  ...commandsWithoutInput,
+  ...[...new Set(commands.map(({ words }) => words[0]!))].map((group) => ['help', group]),
+  ...commands.map(({ words }) => [...words, '--help'])
 ]
 
 export interface Overhead {
@@ -29,17 +39,18 @@ function took(args: readonly string[]): number {
 
 const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1]!
 
-/** Each command in turn with the bare start, `runs` times; the slowest first. */
-export async function commandOverheads(runs: number): Promise<Overhead[]> {
+/** Each command in turn with the bare start, `runs` times; the slowest first. @param every the help of each command among them */
+export async function commandOverheads(runs: number, every = false): Promise<Overhead[]> {
+  const lines = every ? everyLine : commandsWithoutInput
   await bundleCommands([])
   for (const words of commandsWithoutInput) for (let n = 0; n < 2; n++) took([shim, ...words])
-  const beyond = commandsWithoutInput.map(() => [] as number[])
+  const beyond = lines.map(() => [] as number[])
   for (let run = 0; run < runs; run++)
-    for (const [at, words] of commandsWithoutInput.entries()) {
+    for (const [at, words] of lines.entries()) {
       const bare = took(['-e', '0'])
       beyond[at]!.push(took([shim, ...words]) - bare)
     }
-  return commandsWithoutInput
+  return lines
     .map((words, at) => ({ line: `ifctl ${words.join(' ')}`, medianMs: median(beyond[at]!) }))
     .sort((a, b) => b.medianMs - a.medianMs)
 }

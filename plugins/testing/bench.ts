@@ -1,7 +1,7 @@
 /**
  * `npm run bench:plugins`: what the plugins cost beside the bare store, in the same run.
  *
- *     npm run bench:plugins -- [--json] [--iterations 2000]
+ *     npm run bench:plugins -- [--json] [--iterations 2000] [--every-command]
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -16,7 +16,11 @@ import { startRedis } from '../../ledger/testing/redis-server.ts'
 import { chassisFigures } from '../chassis/testing/figures.ts'
 
 const { values } = parseArgs({
-  options: { json: { type: 'boolean', default: false }, iterations: { type: 'string', default: '2000' } }
+  options: {
+    json: { type: 'boolean', default: false },
+    iterations: { type: 'string', default: '2000' },
+    'every-command': { type: 'boolean', default: false }
+  }
 })
 const iterations = Number(values.iterations)
 if (!(Number.isInteger(iterations) && iterations >= 100 && iterations <= 100_000))
@@ -93,7 +97,7 @@ async function governorFigures() {
 try {
   const governor = await governorFigures()
   const chassis = await chassisFigures()
-  const overheads = await commandOverheads(25)
+  const overheads = await commandOverheads(25, values['every-command'])
   const sqlite = await coordinatorFigures('SQLite', (name) => ({ kind: 'sqlite', path: join(folder, `${name}.db`) }))
   const overRedis = await coordinatorFigures('Redis', (name) => ({ kind: 'redis', url: redis.url, name }))
   const metrics: Metric[] = [
