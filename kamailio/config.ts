@@ -106,7 +106,7 @@ export interface EdgeConfig {
   readonly children?: number
   /** Seconds between health checks of application servers. Default 5. */
   readonly probeSeconds?: number
-  /** How long an application server may take to answer at all, in milliseconds. Default 2000. */
+  /** How long an application server may take to answer at all, in milliseconds. Default 2000; 5000 where it is the only one and no other could take the call. */
   readonly answerTimeoutMs?: number
   /** How long somebody who is called out may take to answer at all, in milliseconds. Default 8000. */
   readonly calleeTimeoutMs?: number

@@ -55,7 +55,7 @@ function local(config: EdgeConfig): string {
     EDGE_CHILDREN: config.children ?? 2,
     EDGE_MODULE_PATH: quoted(modulePaths[process.arch] ?? modulePaths.x64!),
     EDGE_RPC_SOCKET: quoted(`unixs:${config.runtimeDir}/${rpcSocket}`),
-    EDGE_FR_TIMER_MS: config.answerTimeoutMs ?? 2000,
+    EDGE_FR_TIMER_MS: config.answerTimeoutMs ?? (config.applications.length > 1 ? 2000 : 5000),
     EDGE_PIKE_SECONDS: limits.pikeSeconds,
     EDGE_PIKE_REQUESTS: limits.pikeRequests,
     EDGE_CALLS_PER_MINUTE: limits.callsPerMinute,
