@@ -51,17 +51,22 @@ test('rooms of different codecs in one conference hear each other: A-law, G.729,
     rooms[codec] = await room(`room-${codec.toLowerCase()}`, frequencyHz, codec)
     await rooms[codec].call('council')
   }
-  await sleep(1500)
-  for (const { phone } of Object.values(rooms)) phone.takeHeard()
-  await sleep(1500)
-  for (const [codec, { phone }] of Object.entries(rooms)) {
-    const heard = phone.takeHeard().subarray(-rateOf(codec))
-    for (const [said, frequencyHz] of Object.entries(tones)) {
-      const decibels = toneLevel(heard, rateOf(codec), frequencyHz)
-      if (said === codec) t.true(decibels < -40, `${codec} hears itself, ${decibels.toFixed(0)} dBFS`)
-      else t.true(decibels > -32, `${codec} hears ${said}, ${decibels.toFixed(0)} dBFS`)
-    }
+  /** What is not as it has to be, in what was heard lately. */
+  const wrong = async (): Promise<string[]> => {
+    for (const { phone } of Object.values(rooms)) phone.takeHeard()
+    await sleep(1500)
+    return Object.entries(rooms).flatMap(([codec, { phone }]) => {
+      const heard = phone.takeHeard().subarray(-rateOf(codec))
+      return Object.entries(tones).flatMap(([said, frequencyHz]) => {
+        const decibels = toneLevel(heard, rateOf(codec), frequencyHz)
+        const isRight = said === codec ? decibels < -40 : decibels > -32
+        return isRight ? [] : [`${codec} hears ${said}, ${decibels.toFixed()} dBFS`]
+      })
+    })
   }
+  let last = await wrong()
+  for (let tries = 0; last.length > 0 && tries < 8; tries++) last = await wrong()
+  t.deepEqual(last, [])
 })
 
 test('two rooms and a telephone in one conference hear each other and not themselves; numbers, roster, record, price', async (t) => {
@@ -77,12 +82,10 @@ test('two rooms and a telephone in one conference hear each other and not themse
   )
   if (!joined.ok) return t.fail(joined.reason)
   expert.talkTo(joined.sdp)
-  await sleep(1500)
-  for (const { phone } of [one, two]) phone.takeHeard()
-  expert.takeHeard()
-  await sleep(800)
-  t.true(level(one, 1700) > -25, 'room 1 hears the expert')
+  await until(() => level(one, 1700) > -25, 'room 1 hears the expert')
+  await until(() => level({ phone: expert }, 1000) > -25, 'the expert hears room 2')
   const heard = { one: one.phone, two: two.phone, expert }
+  for (const phone of Object.values(heard)) phone.takeHeard()
   await sleep(700)
   const samples = {
     one: heard.one.takeHeard().subarray(-4000),
@@ -162,8 +165,7 @@ test('dial out: a terminal is called into the conference with the trace of who a
   const answer = await invitation.answered
   t.true(answer.ok)
   t.is(entriesOf('BRIDGE_ESTABLISHED').find(({ traceId }) => traceId === invitation.traceId)?.parentTraceId, 'escalation-7')
-  await sleep(1500)
-  t.true(level(one, 1000) > -25)
+  await until(() => level(one, 1000) > -25, 'who was called in is heard')
   mcu.drop('council', invitation.participant)
   await until(() => mcu.conference('council').terminals.length === 1, 'dropped')
   two.endpoint.onCall((call) => call.release(17))
