@@ -60,6 +60,7 @@ export function mediaMetrics(running: () => MediaPlane | null): {
       }
     })
   gauge('media_legs', 'Legs now', ({ legs }) => legs)
+  gauge('media_legs_express', 'Legs that the express lane carries now', ({ express }) => express)
   gauge('media_conferences', 'Conferences now', ({ conferences }) => conferences)
   gauge('media_tick_late_seconds', 'Lateness of frames, p99 of the last 20 s', ({ lateP99Ms }) => lateP99Ms / 1000)
   gauge('media_gc_pause_seconds', 'Longest pause for garbage collection since last asked', ({ gcMaxMs }) => gcMaxMs / 1000)

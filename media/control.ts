@@ -101,6 +101,8 @@ export interface WorkerMetrics {
   /** Longest pause for garbage collection since metrics were last asked for, and how many there were since the start. */
   readonly gcMaxMs: number
   readonly gcPauses: number
+  /** Legs that the express lane carries. */
+  readonly express: number
   /** What carries the packets, and what mixes. */
   readonly udp: 'native' | 'node'
   readonly kernel: 'plain' | 'simd'

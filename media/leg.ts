@@ -620,28 +620,31 @@ export class Leg implements Party {
     if (this.#jitter !== null) this.#bufferDrops += this.#jitter.counts.dropped
   }
 
+  /** Whether the stream is one that the express lane can carry, as far as that is not for its packets to say. */
+  get calm(): boolean {
+    const terms = this.#terms
+    if (lawOf(this.format) === null || terms === null || this.#source === null || this.#latch?.latched !== true) return false
+    if (terms.direction !== 'sendrecv' || this.#srtp !== null || this.#checked !== null || this.taken !== null) return false
+    return this.#source.ssrc !== this.#ssrc && this.#pressed.idle && this.#digits!.idle
+  }
+
   /**
    * Lets the express lane carry the stream both ways: plain RTP of one frame of G.711 a packet, from and to one place, with nothing going on beside it.
    *
    * @returns false where there is more to it; it stays here then
    */
   lend(seat: LaneSeat): boolean {
-    const law = lawOf(this.format)
-    const terms = this.#terms
-    const source = this.#source
-    const latched = this.#latch?.latched === true ? this.#latch.destination : null
-    const expected = source?.expected ?? null
-    if (law === null || terms === null || source === null || latched === null || expected === null) return false
-    if (terms.direction !== 'sendrecv' || this.#srtp !== null || this.#checked !== null || this.taken !== null) return false
-    if (source.ssrc === this.#ssrc || !this.#pressed.idle || !this.#digits!.idle || !this.#reception.expects(expected))
-      return false
-    if (!this.#jitter!.lend(seat.record, law, (expected - 1) & 0xffff)) return false
+    if (!this.calm) return false
+    const expected = this.#source!.expected
+    if (expected === null || !this.#reception.expects(expected)) return false
+    if (!this.#jitter!.lend(seat.record, lawOf(this.format)!, (expected - 1) & 0xffff)) return false
+    const latched = this.#latch!.destination
     this.#seat = seat
     this.#lendCounts()
     const { fields } = seat.record
     fields[of.address] = latched.address.split('.').reduce((number, part) => number * 256 + Number(part), 0)
     fields[of.port] = latched.port
-    fields[of.payloadType] = terms.payloadType
+    fields[of.payloadType] = this.#terms!.payloadType
     fields[of.lastHeard] = this.#lastHeardMs
     fields[of.sequence] = this.#sequence
     fields[of.timestamp] = this.#timestamp

@@ -608,6 +608,7 @@ function together(a: WorkerMetrics, b: WorkerMetrics): WorkerMetrics {
     cpuMs: a.cpuMs + b.cpuMs,
     gcMaxMs: Math.max(a.gcMaxMs, b.gcMaxMs),
     gcPauses: a.gcPauses + b.gcPauses,
+    express: a.express + b.express,
     udp: a.udp,
     kernel: a.kernel
   }

@@ -3,6 +3,7 @@ import type { Worker } from 'node:worker_threads'
 import test, { type ExecutionContext } from 'ava'
 import { type LegEvent, newTraceId, silentLog } from '#kernel'
 import { createMediaPlane, RtpPhone, sine, toneLevel } from '#media'
+import { ExpressLane } from './express/express.ts'
 
 const context = { traceId: newTraceId(), log: silentLog, signal: new AbortController().signal, now: Date.now }
 let nextPort = 24_000 + (process.pid % 100) * 60
@@ -59,6 +60,39 @@ test.serial('a lost thread fails every leg, and a new one serves new calls', asy
   phones[1]!.takeHeard()
   await sleep(400)
   t.true(toneLevel(phones[1]!.takeHeard(), 8000, 500) > -16)
+})
+
+test.serial('calm calls of G.711 go by the express lane, and leave it for whatever else is done', async (t) => {
+  const { media, phones, join } = await scene(t)
+  const legs = []
+  for (const [n, phone] of phones.entries()) {
+    const { leg, sdp } = await join(`p${n}`, phone.sdp())
+    phone.talkTo(sdp)
+    legs.push(leg)
+  }
+  const express = ExpressLane.open(1) === null ? 0 : 2
+  const until = async (enough: () => Promise<boolean>) => {
+    for (let tries = 0; tries < 200; tries++) {
+      if (await enough()) return true
+      await sleep(50)
+    }
+    return false
+  }
+  const hears = (level: (heard: number) => boolean) =>
+    until(async () => {
+      phones[1]!.takeHeard()
+      await sleep(200)
+      return level(toneLevel(phones[1]!.takeHeard(), 8000, 500))
+    })
+  t.true(await until(async () => (await media.metrics()).express === express))
+  t.true(await hears((level) => level > -16))
+  const before = await legs[0]!.stats()
+  t.true(await until(async () => (await legs[0]!.stats()).received.packets > before.received.packets + 20))
+  media.mute('council', 'p0', true, 'chair')
+  t.true(await hears((level) => level < -60))
+  t.true(await until(async () => (await media.metrics()).express === express))
+  t.true((await legs[0]!.leave()).received.packets > before.received.packets + 20)
+  t.is((await media.metrics()).legs, 1)
 })
 
 test.serial('a participant that has left takes no offers', async (t) => {

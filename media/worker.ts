@@ -35,6 +35,8 @@ const readBudgetMs = readEveryMs / 2
 const frameReadBudgetMs = frameMs / 2
 /** Frames in which every leg is attended to once. */
 const attendEvery = 5
+/** Legs of the express lane: more than a thread can carry. */
+const mostExpress = 4096
 /** Frames in which every conference is offered to the express lane once. */
 const considerEvery = 10
 /** Memory for frames: of a leg with its way up and down and as many sounds as it may have, at 48 kHz and in the tick of a change; and of everything else. */
@@ -70,7 +72,7 @@ try {
 const library = settings.udp === 'native' ? libc() : null
 const nativeLayer = library === null ? null : nativeUdp(library)
 const udp = nativeLayer ?? nodeUdp()
-const lane = nativeLayer === null ? null : ExpressLane.open(settings.ports.count)
+const lane = nativeLayer === null ? null : ExpressLane.open(Math.min(settings.ports.count, mostExpress))
 const pool = new PortPool(udp, settings.address, settings.ports, settings.owner)
 /** Room for every leg that the ports allow, at the highest rate: what is not used costs nothing. */
 const kernel = bestKernel(settings.ports.count * octetsPerLeg + octetsBeside)
@@ -367,6 +369,7 @@ function metrics(): WorkerMetrics {
     cpuMs: (user + system) / 1000,
     gcMaxMs,
     gcPauses: collections.count,
+    express: lane?.carried ?? 0,
     udp: udp.name,
     kernel: kernel.name
   }

@@ -23,7 +23,7 @@
 #define SCM_TIMESTAMPNS SO_TIMESTAMPNS
 #endif
 
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
 #define WIDE __attribute__((target_clones("avx2", "default")))
 #else
 #define WIDE
@@ -295,7 +295,7 @@ static int receive(struct lane *lane, struct leg *leg, double now) {
       uint8_t *octets = lane->vectors[n][0].iov_base;
       double arrival = now, wall = now + lane->wallOffset;
       struct cmsghdr *control = CMSG_FIRSTHDR(&messages[n].msg_hdr);
-      if (control != NULL && control->cmsg_type == SCM_TIMESTAMPNS) {
+      if (control != NULL && control->cmsg_level == SOL_SOCKET && control->cmsg_type == SCM_TIMESTAMPNS) {
         struct timespec stamp;
         memcpy(&stamp, CMSG_DATA(control), sizeof stamp);
         wall = stamp.tv_sec * 1000.0 + stamp.tv_nsec / 1e6;

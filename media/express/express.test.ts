@@ -10,7 +10,8 @@ const calm: Script = {
   drifts: [0, 0, 0],
   incidents: [],
   seed: 7,
-  jitterTargetMs: 20
+  jitterTargetMs: 20,
+  guest: false
 }
 
 /** Plays a script; both must tell the same. @returns the part of the legs' frames that the lane carried */
@@ -54,6 +55,11 @@ test('more voices than places, and gain that follows them', async (t) => {
   if (carried !== null) t.true(carried > 0.85, `${carried}`)
 })
 
+test('somebody who is being called keeps nobody out of the lane', async (t) => {
+  const carried = await same(t, { ...calm, guest: true })
+  if (carried !== null) t.true(carried > 0.85, `${carried}`)
+})
+
 test('clocks that differ', async (t) => {
   const carried = await same(t, { ...calm, ticks: 1500, drifts: [300, -300, 40] })
   if (carried !== null) t.true(carried > 0.3, `${carried}`)
@@ -76,7 +82,8 @@ const scripts = fc.integer({ min: 1, max: 4 }).chain((size) =>
       { maxLength: 12 }
     ),
     seed: fc.integer({ min: 1, max: 1e9 }),
-    jitterTargetMs: fc.constantFrom(20, 40, 60, 80)
+    jitterTargetMs: fc.constantFrom(20, 40, 60, 80),
+    guest: fc.boolean()
   })
 )
 

@@ -75,12 +75,13 @@ class Carriage implements ConferenceSeat {
 
 export class ExpressLane {
   readonly #memory: LaneMemory
+  readonly #capacity: number
   readonly #carriages = new Map<Conference, Carriage>()
-  readonly #seats: Seat[]
-  /** Those that are free; taken from the end, lowest first, so that legs of one conference lie side by side. */
-  readonly #freeSeats: Seat[]
-  readonly #all: Carriage[]
-  readonly #freeCarriages: Carriage[]
+  /** Made when they are first needed, lowest first, so that legs of one conference lie side by side. */
+  readonly #seats: Seat[] = []
+  readonly #freeSeats: Seat[] = []
+  readonly #all: Carriage[] = []
+  readonly #freeCarriages: Carriage[] = []
   /** Views by the place of a member: made once. */
   readonly #frames: Int16Array[] = []
   readonly #payloads: Buffer[] = []
@@ -93,10 +94,7 @@ export class ExpressLane {
 
   private constructor(memory: LaneMemory, capacity: number) {
     this.#memory = memory
-    this.#seats = Array.from({ length: capacity }, (_, index) => new Seat(index, memory.leg(index)))
-    this.#freeSeats = [...this.#seats].reverse()
-    this.#all = Array.from({ length: capacity }, (_, index) => new Carriage(this, index, memory.conference(index)))
-    this.#freeCarriages = [...this.#all].reverse()
+    this.#capacity = capacity
   }
 
   /** Legs that are carried. */
@@ -121,12 +119,16 @@ export class ExpressLane {
 
   #join(mixer: Conference, parties: readonly LaneParty[]): void {
     const { members, options } = mixer
-    if (members.length === 0 || members.length > mostMembers || members.length > this.#freeSeats.length) return
-    if (!members.every(({ format }) => lawOf(format) !== null)) return
-    const carriage = this.#freeCarriages.at(-1)!
+    if (members.length === 0 || members.length > mostMembers) return
+    if (members.length > this.#capacity - this.#seats.length + this.#freeSeats.length) return
+    if (!members.every(({ format }) => format === null || lawOf(format) !== null)) return
+    if (2 * parties.reduce((sum, { leg }) => sum + Number(leg.calm), 0) < members.length) return
+    const carriage = this.#freeCarriages.pop() ?? this.#addCarriage()
     const standing = mixer.lend(carriage)
-    if (standing === null) return
-    this.#freeCarriages.pop()
+    if (standing === null) {
+      this.#freeCarriages.push(carriage)
+      return
+    }
     carriage.mixer = mixer
     const { fields } = carriage
     carriage.seats = members.map((member, n) => this.#sit(carriage, member, parties[n]!))
@@ -146,8 +148,20 @@ export class ExpressLane {
     if (!carriage.worthwhile) carriage.leave()
   }
 
+  #addCarriage(): Carriage {
+    const carriage = new Carriage(this, this.#all.length, this.#memory.conference(this.#all.length))
+    this.#all.push(carriage)
+    return carriage
+  }
+
+  #addSeat(): Seat {
+    const seat = new Seat(this.#seats.length, this.#memory.leg(this.#seats.length))
+    this.#seats.push(seat)
+    return seat
+  }
+
   #sit(carriage: Carriage, member: Member, party: LaneParty): Seat {
-    const seat = this.#freeSeats.pop()!
+    const seat = this.#freeSeats.pop() ?? this.#addSeat()
     const { fields } = seat.record
     fields.fill(0)
     fields[of.mode] = mode.attended

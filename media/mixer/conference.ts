@@ -268,8 +268,7 @@ export class Conference {
     if (!plain || this.#playing.length > 0 || this.#seat !== null) return null
     for (let n = 0; n < this.#members.length; n++) {
       const member = this.#members[n]!
-      if (member.playing.length > 0 || member.broken || member.format === null || member.format !== member.party.format)
-        return null
+      if (member.playing.length > 0 || member.broken || member.format !== member.party.format) return null
     }
     this.#seat = seat
     return this.#choice.standing

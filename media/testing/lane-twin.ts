@@ -51,6 +51,8 @@ export interface Script {
   readonly incidents: readonly { readonly tick: number; readonly who: number; readonly what: Incident }[]
   readonly seed: number
   readonly jitterTargetMs: number
+  /** Whether somebody is being called, too, who has agreed to nothing yet. */
+  readonly guest: boolean
 }
 
 export interface Account {
@@ -127,6 +129,9 @@ const describeReports = (packet: Buffer) =>
     })
   )
 
+/** Whoever is in the conference: by the law that is spoken, or nothing. */
+const present = ({ laws, guest }: Script): readonly (LawName | null)[] => (guest ? [...laws, null] : laws)
+
 /** What both have in common. */
 function build(script: Script, outputs: (who: number) => Pick<LegOutput, 'sendRtp'>, ports: readonly number[]) {
   const told: string[] = []
@@ -139,7 +144,7 @@ function build(script: Script, outputs: (who: number) => Pick<LegOutput, 'sendRt
       failed: () => undefined
     }
   )
-  const legs = script.laws.map((law, who) => {
+  const legs = present(script).map((law, who) => {
     const leg = new Leg(
       { jitterTargetMs: script.jitterTargetMs, latchWindowMs: 5000, mediaTimeoutMs: 1e9, cname: 'us', highestRateHz: 48_000 },
       {
@@ -152,7 +157,7 @@ function build(script: Script, outputs: (who: number) => Pick<LegOutput, 'sendRt
         strangers: (packets) => told.push(`${who} has ${packets} strangers`)
       }
     )
-    leg.agree(termsOf(law, ports[who]!), 0)
+    if (law !== null) leg.agree(termsOf(law, ports[who]!), 0)
     return leg
   })
   const members = legs.map((leg, who) => conference.add(who, leg))
@@ -395,7 +400,7 @@ function lentBy(leg: Leg): unknown {
 
 /** Plays a script in both. @returns null where the lane is not built, or sockets are not carried that way */
 export async function playTwice(script: Script): Promise<{ readonly plain: Account; readonly express: Account } | null> {
-  const lane = libc() === null ? null : ExpressLane.open(script.laws.length)
+  const lane = libc() === null ? null : ExpressLane.open(present(script).length)
   if (lane === null) return null
   let nowMs = 1000
   const arrivedMs = () => nowMs + frameMs
