@@ -8,7 +8,7 @@ import type { CallBridgesView } from './dial-in-bridges.ts'
 const json = 'application/json'
 const view = z.strictObject({
   trace_id: z.string().describe('Of the call'),
-  escalation: z.string().nullable().describe('Null for an expert who called in'),
+  escalation: z.string().nullable().describe('Null for an expert who called in, and for a call taken up after a restart'),
   expert: z.string().describe('Registry id'),
   conference: z.string(),
   state: z.enum(callBridgeStates).describe('Of all bridges together; IDLE where there is none'),

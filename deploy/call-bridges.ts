@@ -37,13 +37,41 @@ const skipping = (name: CallBridgeKind, skipped: string, detail: string): CallBr
 const named = (name: CallBridgeKind, bridge: CallBridge | null): CallBridge | null =>
   bridge === null ? null : { ...bridge, name }
 
-/** What bridges are opened for a call that an expert has answered. */
-export function callBridges(config: CallBridgesConfig, parts: CallBridgeParts): (wish: BridgeWish) => readonly CallBridge[] {
+/** A bridge as the record names it. */
+export interface RecordedBridge {
+  readonly bridge: string
+  readonly target: string | null
+}
+
+export interface CallBridges {
+  /** What is opened for a call that an expert has answered. */
+  readonly begin: (wish: BridgeWish) => readonly CallBridge[]
+  /** What a call had that is taken up after a restart. Terminals are waited for: they register anew when their registration has run out. */
+  readonly again: (had: readonly RecordedBridge[]) => readonly CallBridge[]
+}
+
+const lookAgainMs = 250
+
+export function callBridges(config: CallBridgesConfig, parts: CallBridgeParts): CallBridges {
   const { retriesMs, operationMs } = config
   const { clock } = parts
   const terminals = sharedTerminals()
 
-  const terminalBridge = (h323: RunningH323, target: string): CallBridge => ({
+  const whenRegistered = (h323: RunningH323, target: string, signal: AbortSignal): Promise<void> =>
+    new Promise((resolve) => {
+      let cancel = () => {}
+      const look = () => {
+        if (signal.aborted || h323.isTerminal(target)) return resolve()
+        cancel = clock.after(lookAgainMs, look)
+      }
+      signal.addEventListener('abort', () => {
+        cancel()
+        resolve()
+      })
+      look()
+    })
+
+  const terminalBridge = (h323: RunningH323, target: string, isAwaited = false): CallBridge => ({
     name: 'h323',
     target,
     open: (context, call) => {
@@ -55,25 +83,38 @@ export function callBridges(config: CallBridgesConfig, parts: CallBridgeParts): 
         clock,
         log: context.log.child({ bridge: 'h323', target }),
         retriesMs,
-        operationMs
+        operationMs,
+        ...(isAwaited ? { ready: (signal: AbortSignal) => whenRegistered(h323, target, signal) } : {})
       })
       return { ok: true, session }
     }
   })
 
+  const withoutH323 = skipping('h323', 'h323.off', 'H.323 is off (h323.enabled)')
+
   const h323Bridges = (): readonly CallBridge[] => {
     const h323 = parts.h323()
-    if (h323 === null) return [skipping('h323', 'h323.off', 'H.323 is off (h323.enabled)')]
+    if (h323 === null) return [withoutH323]
     const targets = config.terminals === 'registered' ? h323.guardians() : config.terminals
     if (targets.length === 0) return [skipping('h323', 'h323.terminals.none', 'no Guardian has registered a terminal')]
     return targets.map((target) => terminalBridge(h323, target))
   }
 
-  return ({ ndiVideo }) => [
-    ...h323Bridges(),
-    named('webrtc', parts.webrtc()) ?? skipping('webrtc', 'webrtc.off', 'browsers are off (webrtc.enabled)'),
-    ...(ndiVideo ? [named('ndi', parts.ndi()) ?? skipping('ndi', 'ndi.off', 'NDI is off (ndi.enabled), or has no runtime')] : [])
-  ]
+  const webrtcBridge = (): CallBridge =>
+    named('webrtc', parts.webrtc()) ?? skipping('webrtc', 'webrtc.off', 'browsers are off (webrtc.enabled)')
+  const ndiBridge = (): CallBridge =>
+    named('ndi', parts.ndi()) ?? skipping('ndi', 'ndi.off', 'NDI is off (ndi.enabled), or has no runtime')
+
+  const recordedBridge = ({ bridge, target }: RecordedBridge): readonly CallBridge[] => {
+    const h323 = parts.h323()
+    if (bridge === 'h323' && target !== null) return [h323 === null ? withoutH323 : terminalBridge(h323, target, true)]
+    return bridge === 'webrtc' ? [webrtcBridge()] : bridge === 'ndi' ? [ndiBridge()] : []
+  }
+
+  return {
+    begin: ({ ndiVideo }) => [...h323Bridges(), webrtcBridge(), ...(ndiVideo ? [ndiBridge()] : [])],
+    again: (had) => had.flatMap(recordedBridge)
+  }
 }
 
 interface SharedCall {

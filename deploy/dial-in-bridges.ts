@@ -1,4 +1,7 @@
-/** The bridges of experts who call in: as for those who are called out, with what the configuration lets them have. */
+/**
+ * The bridges of calls that belong to no escalation of this run: of experts who call in, as for those who are called out, with what the configuration lets
+ * them have; and of calls that are taken up after a restart, with what they had.
+ */
 import { type BridgeView, type BridgeWish, type Escalator, type RetryOutcome, type RunningBridges, runBridges } from '#escalate'
 import type { CallBridge, CallBridgeState, Clock, Log, Witness } from '#kernel'
 import type { CallSnapshot } from '#sip'
@@ -7,7 +10,7 @@ import type { SuiteEvent } from './events.ts'
 /** The bridges of one call. */
 export interface CallBridgesView {
   readonly traceId: string
-  /** Null for an expert who called in. */
+  /** Null for an expert who called in, and for a call that was taken up after a restart. */
   readonly escalation: string | null
   readonly expert: string
   readonly conference: string
@@ -60,6 +63,8 @@ export interface DialInPorts {
   readonly calls: () => readonly CallSnapshot[]
   readonly isExpert: (id: string) => boolean
   readonly bridges: (wish: BridgeWish) => readonly CallBridge[]
+  /** What a call of an earlier run had, by its trace. */
+  readonly left: (traceId: string) => { readonly parentTraceId?: string; readonly bridges: readonly CallBridge[] }
   readonly emit: (event: SuiteEvent) => void
   readonly witness: Witness
   readonly clock: Clock
@@ -83,21 +88,25 @@ interface DialIn {
 
 /** @param kinds of bridges that are opened */
 export function dialInBridges(kinds: readonly string[], ports: DialInPorts): DialInBridges {
-  const { calls, isExpert, bridges, emit, witness, clock, log } = ports
+  const { calls, isExpert, bridges, left, emit, witness, clock, log } = ports
   const open = new Map<string, DialIn>()
   let isClosed = false
 
   const begin = (traceId: string, conference: string) => {
     const found = calls().find((call) => call.traceId === traceId)
-    if (isClosed || found?.direction !== 'inbound' || found.expertId === null || !isExpert(found.expertId)) return
-    const expert = found.expertId
-    const running = runBridges({ clock, log, witness }, {}, ({ view, previous }) =>
+    if (isClosed || found === undefined || found.expertId === null || !isExpert(found.expertId)) return
+    const { expertId: expert, takesUp } = found
+    if (found.direction !== 'inbound' && takesUp === undefined) return
+    const running = runBridges({ clock, log, witness }, takesUp === undefined ? {} : { takesUp }, ({ view, previous }) =>
       emit({ type: 'call-bridge', at: clock.now(), traceId, previous, ...view })
     )
     const over = new AbortController()
     open.set(traceId, { call: { traceId, escalation: null, expert, conference }, running, over })
-    const context = { traceId, log: log.child({ traceId }), signal: over.signal, now: clock.now }
-    const wanted = bridges({ conference, ndiVideo: kinds.includes('ndi') }).filter(({ name }) => kinds.includes(name))
+    const had = takesUp === undefined ? null : left(takesUp)
+    const parent = had?.parentTraceId === undefined ? {} : { parentTraceId: had.parentTraceId }
+    const context = { traceId, ...parent, log: log.child({ traceId }), signal: over.signal, now: clock.now }
+    const wanted =
+      had?.bridges ?? bridges({ conference, ndiVideo: kinds.includes('ndi') }).filter(({ name }) => kinds.includes(name))
     running.start(wanted, context, { conference, expertId: expert })
   }
 
@@ -108,6 +117,10 @@ export function dialInBridges(kinds: readonly string[], ports: DialInPorts): Dia
     await found.running.stop('call.ended')
     open.delete(traceId)
   }
+
+  // those that went on before anybody looked
+  for (const { traceId, state, conference } of calls())
+    if (state === 'established' && conference !== null) begin(traceId, conference)
 
   return {
     take: (event) => {

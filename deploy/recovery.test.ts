@@ -7,10 +7,11 @@ import test, { type ExecutionContext } from 'ava'
 import { ledgerFiles, readEntries } from '#ledger'
 import { toneLevel } from '#media'
 import { failureText, startSipp } from '#sipp'
-import type { SuiteSettings } from '#suite'
+import type { Suite, SuiteSettings } from '#suite'
 import { ifctl } from '../cli/testing/run.ts'
 import { startBaresip } from '../scripts/baresip/baresip.ts'
 import { freeTcpPort, freeUdpPort } from './free-ports.ts'
+import { hears, terminal } from './testing/h323.ts'
 import { folderWithExpert, runSuite, tone, until } from './testing/harness.ts'
 
 /** A suite with one expert, in a process that can be killed. */
@@ -22,14 +23,18 @@ async function killableSuite(t: ExecutionContext, contact: string, settings: Sui
     { execArgv: ['--disable-warning=ExperimentalWarning'] }
   )
   t.teardown(() => void child.kill('SIGKILL'))
-  await once(child, 'message')
+  const [{ ras, h323Accounts }] = (await once(child, 'message')) as [{ ras: Suite['addresses']['ras']; h323Accounts: string }]
+  const entriesOf = (wanted: string) =>
+    readEntries(ledgerFiles(join(data, 'ledger')).database).filter(({ event }) => event === wanted)
   return {
     data,
+    entriesOf,
+    /** What terminals need to find it. */
+    suite: { data: { h323Accounts }, addresses: { ras } } as Pick<Suite, 'data' | 'addresses'>,
     escalate: async () => {
       const escalated = await ifctl(['escalate', 'safety', '--trace', 'case-42'], { env: { IF_DATA: data } })
       t.is(escalated.code, 0, escalated.stderr + escalated.stdout)
-      const { database } = ledgerFiles(join(data, 'ledger'))
-      await until(() => readEntries(database).some(({ event }) => event === 'CONNECTED'))
+      await until(() => entriesOf('CONNECTED').length > 0)
     },
     kill: async () => {
       child.kill('SIGKILL')
@@ -81,6 +86,53 @@ const phonePresent = spawnSync('baresip', ['-h'], { stdio: 'ignore' }).error ===
       { payload: { hungUpBy: 'callee' } }
     )
     t.is((await verify()).verdict, 'valid')
+  }
+)
+
+;(phonePresent ? test.serial : test.serial.skip)(
+  'a call that is taken up has its bridges again: terminals are called, pages have their channel',
+  async (t) => {
+    const expert = await startBaresip({
+      address: 'expert-safety@external.advisor',
+      transport: 'udp',
+      answer: 'auto',
+      source: { toneHz: 1700 }
+    })
+    t.teardown(expert.stop)
+    const settings: SuiteSettings = {
+      listen: { tls: await freeTcpPort('127.0.0.1'), udp: await freeUdpPort('127.0.0.1') },
+      h323: { enabled: true, ras: await freeUdpPort('127.0.0.1'), signalling: 0, router: 0 },
+      webrtc: { enabled: true, port: 0 }
+    }
+    const first = await killableSuite(t, `sip:expert-safety@127.0.0.1:${expert.sipPort}`, settings)
+    const room = await terminal(t, first, 'guardian-1', 440)
+    room.answerAll()
+    await first.escalate()
+    const bridged = () => first.entriesOf('BRIDGE_STATE_CHANGED').filter(({ component }) => component === 'IF.bridge.call')
+    const become = (state: string) => bridged().filter(({ payload }) => payload.state === state)
+    await until(() => become('ACTIVE').length === 2)
+    const before = become('ACTIVE').find(({ payload }) => payload.bridge === 'h323')!
+    await first.kill()
+
+    const running = await runSuite(t, { ...settings, data: first.data })
+    const { suite } = running
+    await until(() => suite.status().sip.takenUp === 1)
+    const closed = become('CLOSED').filter(({ trace_id }) => trace_id === before.trace_id)
+    t.is(closed.length, 2)
+    for (const { payload } of closed) t.like(payload, { previous: 'ACTIVE', reason: 'application-restart' })
+    const shown = async () => (await ifctl(['escalate', 'bridges', '--data', suite.data.folder])).stdout
+    await until(
+      async () => /^ {2}h323 to guardian-1: ACTIVE$/m.test(await shown()) && /^ {2}webrtc: ACTIVE$/m.test(await shown()),
+      30_000
+    )
+    t.true(await hears(room.phone, 1700), 'the room hears the expert again')
+    const after = become('ACTIVE').findLast(({ payload }) => payload.bridge === 'h323')!
+    t.like(after, { parent_trace_id: 'case-42', payload: { target: 'guardian-1', takesUp: before.trace_id } })
+
+    await expert.hangup()
+    await until(() => room.endpoint.calls().length === 0)
+    await until(() => become('CLOSED').length === 4)
+    t.is((await running.verify()).verdict, 'valid')
   }
 )
 

@@ -1,7 +1,15 @@
-import type { JsonObject } from '#kernel'
+import type { JsonObject, Witness } from '#kernel'
 import type { LedgerReader } from '#ledger'
-import type { OpenCall } from '#sip'
-import { dialogEvent, finalEvents, findOpenCalls, placeEvent, type RecordedEvent } from './open-calls.ts'
+import {
+  bridgeComponent,
+  bridgeEvent,
+  dialogEvent,
+  finalEvents,
+  findOpenCalls,
+  type LeftOpen,
+  placeEvent,
+  type RecordedEvent
+} from './open-calls.ts'
 
 /** Component under which the suite speaks of itself. */
 export const suiteComponent = 'IF.suite'
@@ -13,23 +21,42 @@ const page = 2000
 /**
  * Calls that an earlier run of `application` left open in the ledger. Every start closes them, so what stands before the last start is not looked at.
  */
-export async function openCallsInLedger(reader: Pick<LedgerReader, 'query'>, application: string): Promise<readonly OpenCall[]> {
+export async function openCallsInLedger(reader: Pick<LedgerReader, 'query'>, application: string): Promise<readonly LeftOpen[]> {
   let from = -1
   for await (const { index, payload } of entriesOf(reader, suiteStarted, -1))
     if (payload.application === application) from = index
   const told: RecordedEvent[] = []
   for (const event of ['INVITE', dialogEvent, placeEvent, ...finalEvents])
     for await (const each of entriesOf(reader, event, from)) told.push(each)
+  for await (const each of entriesOf(reader, bridgeEvent, from, bridgeComponent)) told.push(each)
   return findOpenCalls(told, application)
+}
+
+/** What ran beside the calls that a killed run left ended with it: closes its record. */
+export async function closeLeftBridges(witness: Pick<Witness, 'record'>, calls: readonly LeftOpen[]): Promise<void> {
+  await Promise.all(
+    calls.flatMap(({ traceId, parentTraceId, bridges }) =>
+      bridges.map(({ bridge, target, state: previous }) =>
+        witness.record({
+          component: bridgeComponent,
+          event: bridgeEvent,
+          traceId,
+          ...(parentTraceId === undefined ? {} : { parentTraceId }),
+          payload: { bridge, target, reason: 'application-restart', previous, state: 'CLOSED' }
+        })
+      )
+    )
+  )
 }
 
 async function* entriesOf(
   reader: Pick<LedgerReader, 'query'>,
   event: string,
-  after: number
+  after: number,
+  component?: string
 ): AsyncGenerator<RecordedEvent & { readonly index: number; readonly payload: JsonObject }> {
   for (let afterIndex = after; ; ) {
-    const found = await reader.query({ event, afterIndex, limit: page })
+    const found = await reader.query({ event, afterIndex, limit: page, ...(component === undefined ? {} : { component }) })
     for (const { entry } of found) {
       yield {
         index: entry.index,

@@ -16,6 +16,7 @@ function start() {
   const h323 = {
     guardians: () => registered,
     isPresent: (_conference, target) => present.has(target),
+    isTerminal: (name) => registered.includes(name),
     invite: (_conference, target, parentTraceId) => {
       if (!registered.includes(target)) return null
       const answered = Promise.withResolvers<InviteResult>()
@@ -40,11 +41,13 @@ function start() {
       return { participant: target, traceId: '1', answered: answered.promise, ended: ended.promise, cancel: () => end(16) }
     }
   } satisfies Partial<RunningH323> as unknown as RunningH323
-  const bridges = (terminals: 'registered' | string[]) =>
+  const callBridgesOf = (terminals: 'registered' | string[]) =>
     callBridges(
       { terminals, retriesMs: [1000, 1000], operationMs: 10_000 },
       { h323: () => h323, webrtc: () => null, ndi: () => null, clock }
-    )({ conference: 'council', ndiVideo: false })
+    )
+  const bridges = (terminals: 'registered' | string[]) =>
+    callBridgesOf(terminals).begin({ conference: 'council', ndiVideo: false })
   const open = (bridge: CallBridge, parentTraceId = 'case-42') => {
     const signal = new AbortController().signal
     const context: CallContext = { traceId: '2', parentTraceId, log: silentLog, signal, now: clock.now }
@@ -55,7 +58,8 @@ function start() {
     if (!opened.ok) throw new Error(opened.skipped)
     return opened.session
   }
-  return { clock, calls, present, registered, bridges, open, openNow }
+  const { again } = callBridgesOf([])
+  return { clock, calls, present, registered, bridges, again, open, openNow }
 }
 
 const settled = async () => {
@@ -129,4 +133,34 @@ test('a terminal that is in the conference by a call of its own is left alone; o
   await settled()
   t.is(session.state(), 'ACTIVE')
   await session.close('over')
+})
+
+test('what a call had is opened again after a restart; a terminal is waited for until it has registered', async (t) => {
+  const { clock, calls, registered, again, open, openNow } = start()
+  registered.pop()
+  const [room, page, video, none] = again([
+    { bridge: 'h323', target: 'room-1' },
+    { bridge: 'webrtc', target: null },
+    { bridge: 'ndi', target: null },
+    { bridge: 'smoke', target: null }
+  ])
+  t.is(none, undefined)
+  t.like(open(page!), { ok: false, skipped: 'webrtc.off' })
+  t.like(open(video!), { ok: false, skipped: 'ndi.off' })
+  const [session, given] = [openNow(room!), openNow(room!)]
+  clock.advance(300_000)
+  await settled()
+  t.is(session.state(), 'IDLE')
+  t.is(calls.length, 0)
+  await given.close('over')
+  registered.push('room-1')
+  clock.advance(1000)
+  await settled()
+  t.is(session.state(), 'CONNECTING')
+  calls[0]!.answer()
+  await settled()
+  t.is(session.state(), 'ACTIVE')
+  await session.close('over')
+  t.is(calls.length, 1)
+  t.is(clock.pending(), 0)
 })

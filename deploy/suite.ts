@@ -35,11 +35,12 @@ import { sipToH323 } from './h323-bridge.ts'
 import { lockData } from './lock.ts'
 import { mediaMetrics } from './media-metrics.ts'
 import type { RunningNdi } from './ndi.ts'
+import type { LeftOpen } from './open-calls.ts'
 import { pluginsMetrics, type RunningPlugins, startPlugins } from './plugins.ts'
 import { prepareData } from './prepare.ts'
 import { startRecorder } from './recording.ts'
 import { watchRegistry } from './registry-watch.ts'
-import { openCallsInLedger, suiteComponent, suiteStarted, suiteStopped } from './restart.ts'
+import { closeLeftBridges, openCallsInLedger, suiteComponent, suiteStarted, suiteStopped } from './restart.ts'
 import { createSequence } from './sequence.ts'
 import { startEmbeddedServer, useServer } from './sip-server.ts'
 import { withPictures } from './telephone-pictures.ts'
@@ -327,6 +328,8 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
   const { app, appTcp } = engine
   /** The ledger holds everything earlier runs told. */
   let complete = false
+  /** Calls that an earlier run left. */
+  let left: readonly LeftOpen[] = []
   const telephones = withPictures(media, () => webrtc?.rooms ?? null)
   const meeting = sipToH323(() => h323, { conference: telephones, witness, clock, log: log.child({ part: 'bridge' }) })
   const browsers = config.webrtc.enabled
@@ -379,7 +382,10 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
             try {
               await witness.flush(spoolDeliveryMs)
               complete = true
-              return await openCallsInLedger(ledger.reader, name)
+              const open = await openCallsInLedger(ledger.reader, name)
+              await closeLeftBridges(witness, open)
+              left = open
+              return open
             } catch (error) {
               warn(
                 'suite.open-calls.unknown',
@@ -521,12 +527,16 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
     witness,
     log: log.child({ part: 'escalation' }),
     clock,
-    bridges
+    bridges: bridges.begin
   })
   const dialled = dialInBridges(config.escalation.bridges.dialIn, {
     calls: application.calls,
     isExpert: (id) => guard.registry().byId(id)?.role === 'expert',
-    bridges,
+    bridges: bridges.begin,
+    left: (traceId) => {
+      const { parentTraceId, bridges: had = [] } = left.find((call) => call.traceId === traceId) ?? {}
+      return { ...(parentTraceId === undefined ? {} : { parentTraceId }), bridges: bridges.again(had) }
+    },
     emit,
     witness,
     clock,

@@ -12,7 +12,7 @@ import type { RunningSuite } from './harness.ts'
 /** A Guardian's terminal, registered with the password of its account. */
 export async function terminal(
   t: ExecutionContext,
-  { suite }: RunningSuite,
+  { suite }: { readonly suite: Pick<RunningSuite['suite'], 'data' | 'addresses'> },
   name: string,
   frequencyHz: number,
   codec = 'PCMU',

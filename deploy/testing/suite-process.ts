@@ -3,4 +3,8 @@ import { startSuite } from '#suite'
 
 const suite = await startSuite({ logLevel: 'silent', ...JSON.parse(process.argv[2]!) })
 process.on('SIGTERM', () => void suite.stop().then(() => process.exit(0)))
-process.send!({ port: suite.addresses.tls?.port ?? suite.addresses.appTcp.port })
+process.send!({
+  port: suite.addresses.tls?.port ?? suite.addresses.appTcp.port,
+  ras: suite.addresses.ras,
+  h323Accounts: suite.data.h323Accounts
+})

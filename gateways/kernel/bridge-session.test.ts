@@ -237,6 +237,42 @@ test('a bridge that does not close is given up after 10 s', async (t) => {
   t.is(clock.pending(), 0)
 })
 
+test('a bridge that waits for somebody is IDLE until then, and closes from there', async (t) => {
+  const clock = manualClock()
+  for (const comes of [true, false]) {
+    const there = Promise.withResolvers<void>()
+    const states: CallBridgeState[] = []
+    let opens = 0
+    let signal: AbortSignal | null = null
+    const session = startBridgeSession(
+      async () => {
+        opens++
+        return { ok: true, bridge: { close: async () => {} } }
+      },
+      {
+        clock,
+        log: silentLog,
+        ready: (aborted) => {
+          signal = aborted
+          return there.promise
+        }
+      }
+    )
+    session.onChange(({ state }) => states.push(state))
+    t.is(session.state(), 'IDLE')
+    if (comes) there.resolve()
+    await settled()
+    t.is(opens, comes ? 1 : 0)
+    await session.close('over')
+    t.true(signal!.aborted)
+    there.resolve()
+    await settled()
+    t.is(opens, comes ? 1 : 0, 'what comes after the end opens nothing')
+    t.deepEqual(states, comes ? ['CONNECTING', 'ACTIVE', 'CLOSED'] : ['CLOSED'])
+    t.is(clock.pending(), 0)
+  }
+})
+
 const move = fc.oneof(
   fc.record({ do: fc.constantFrom('open', 'refused', 'failed', 'close', 'recovered', 'end'), of: fc.nat(7) }),
   fc.record({ do: fc.constantFrom('impaired', 'lost', 'left'), of: fc.nat(7) }),

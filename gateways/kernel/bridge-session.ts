@@ -173,10 +173,17 @@ interface Attempt {
   bridge: OpenBridge | null
 }
 
-/** Begins at once. */
+export interface BridgeSessionOptions extends Partial<BridgeTimes> {
+  readonly clock: Clock
+  readonly log: Log
+  /** What is waited for before the first attempt, in IDLE; `signal` is aborted when nobody waits any more. */
+  readonly ready?: (signal: AbortSignal) => Promise<void>
+}
+
+/** Begins at once, or when what it needs is there. */
 export function startBridgeSession(
   openOnce: OpenBridgeOnce,
-  { clock, log, ...given }: Partial<BridgeTimes> & { readonly clock: Clock; readonly log: Log }
+  { clock, log, ready, ...given }: BridgeSessionOptions
 ): CallBridgeSession {
   const times: BridgeTimes = { ...defaultBridgeTimes, ...given }
   const facts: BridgeFacts = { reason: null, attempts: 0 }
@@ -279,13 +286,20 @@ export function startBridgeSession(
     else if (isClearing()) cleared()
   }
 
-  take({ type: 'begin' })
+  const waiting = new AbortController()
+  if (ready === undefined) take({ type: 'begin' })
+  else
+    ready(waiting.signal).then(
+      () => take({ type: 'begin' }),
+      (error: unknown) => log.debug({ code: errorCode(error) }, 'what a bridge waits for does not come')
+    )
   return {
     state: () => seen,
     onChange: (listener) => void listeners.push(listener),
     close: (reason) => {
       if (phase !== 'closed' && phase !== 'ending') {
         facts.reason ??= reason
+        waiting.abort()
         take({ type: 'end' })
       }
       return over.promise

@@ -21,7 +21,7 @@ export interface CallBridgeChange {
   readonly reason: string | null
 }
 
-/** One bridge of one call. It begins in CONNECTING and makes its own attempts; FAILED is its last word before CLOSED. */
+/** One bridge of one call. It begins in CONNECTING, or in IDLE while nobody is there yet to connect to, and makes its own attempts; FAILED is its last word before CLOSED. */
 export interface CallBridgeSession {
   readonly state: () => CallBridgeState
   /** Told of every change from now on, in order. */

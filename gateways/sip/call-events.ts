@@ -73,6 +73,8 @@ export interface CallSnapshot {
   readonly conference: string | null
   readonly hazard: string | null
   readonly expertId: string | null
+  /** Trace of the call of an earlier run that goes on in this one. */
+  readonly takesUp?: string
   /** Wall clock at which the INVITE came, or the call out was asked for. */
   readonly receivedAt: number
 }

@@ -490,6 +490,7 @@ export function placeCall(
       conference,
       hazard,
       expertId: callee.id,
+      ...(left === null ? {} : { takesUp: left.traceId }),
       receivedAt: startedAt
     }),
     stop,

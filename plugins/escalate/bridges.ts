@@ -137,7 +137,7 @@ export function runBridges(
       }
       const { session } = opened
       entry.session = session
-      move(entry, 'CONNECTING', null)
+      if (session.state() !== 'IDLE') move(entry, 'CONNECTING', null)
       session.onChange((change) => {
         if (entry.session === session) move(entry, change.state, change.reason)
       })
