@@ -890,6 +890,7 @@ export const commands: readonly Command[] = [
       { name: 'conference', value: 'NAME', summary: 'which one (default: council)' },
       { name: 'as', value: 'KIND', summary: 'person or agent: a program that acts for the party (default: person)' },
       { name: 'vote', summary: 'gives an agent the vote of its party' },
+      { name: 'signalling', value: 'HOW', summary: 'page, or sip: its sound is a SIP call of its own (default: page)' },
       { name: 'hazard', value: 'NAME', summary: 'what an expert is called for (default: the first of its specialisations)' }
     ],
     load: () => import('./commands/council-invite.ts')
