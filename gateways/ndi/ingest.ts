@@ -8,21 +8,17 @@
 import {
   type BridgeAttempt,
   type CallContext,
-  type Clock,
   errorCode,
   InfraFabricError,
   type JsonObject,
-  type Log,
   type OpenBridgeEvent,
-  type OpenBridgeOnce,
-  type Witness
+  type OpenBridgeOnce
 } from '#kernel'
-import type { FrameStore } from '#ledger'
 import { FramePool } from './frame-pool.ts'
 import type { AudioFrame, VideoFrame } from './frames.ts'
 import type { IngestFormat, IngestMedia, PictureDestination, PictureEncoder, SoundSink, Sources } from './ports.ts'
 import type { Receiver } from './receive.ts'
-import { component, recordStream } from './stream-record.ts'
+import { component, recordStream, type StreamRecordPorts } from './stream-record.ts'
 
 export interface IngestRequest {
   readonly conference: string
@@ -53,13 +49,9 @@ export interface IngestFigures {
   readonly delayMs: number
 }
 
-export interface IngestPorts {
+export interface IngestPorts extends StreamRecordPorts {
   readonly sources: Sources
   readonly media: IngestMedia
-  readonly witness: Witness
-  readonly frames: Pick<FrameStore, 'save'>
-  readonly clock: Clock
-  readonly log: Log
 }
 
 const captureMs = 100

@@ -4,10 +4,10 @@
  *     stage → decoder → latest picture, by the clock ─┐
  *     mix   → 20 ms of float ─────────────────────────┴→ sender → network → own receiver → statement → ledger
  */
-import { type CallContext, type Clock, errorCode, type InfraFabricError, type Log, type Witness } from '#kernel'
-import type { FrameStore } from '#ledger'
+import { type CallContext, errorCode, type InfraFabricError } from '#kernel'
 import { type AttestedSender, openAttestedSender } from './attested-sender.ts'
 import type { NdiRuntime } from './runtime.ts'
+import type { StreamRecordPorts } from './stream-record.ts'
 
 /** What is published of a conference, as the suite gives it. */
 export interface PublicationMedia {
@@ -62,13 +62,9 @@ export interface Publication {
   readonly close: (reason: string) => Promise<void>
 }
 
-export interface PublicationPorts {
+export interface PublicationPorts extends StreamRecordPorts {
   readonly runtime: NdiRuntime
   readonly media: PublicationMedia
-  readonly witness: Witness
-  readonly frames: Pick<FrameStore, 'save'>
-  readonly clock: Clock
-  readonly log: Log
 }
 
 /** Without a new picture for so long, the still one is sent. */

@@ -7,11 +7,15 @@ import { createBatchRecorder, type FrameStore } from '#ledger'
 import { formatAttestation, framesPerAttestation, statementOf } from './attestation.ts'
 import type { VideoFrame } from './frames.ts'
 
-export interface StreamRecordConfig {
+/** Where what is told of a stream goes. */
+export interface StreamRecordPorts {
   readonly witness: Witness
   readonly frames: Pick<FrameStore, 'save'>
   readonly clock: Clock
   readonly log: Log
+}
+
+export interface StreamRecordConfig extends StreamRecordPorts {
   readonly traceId: string
   readonly parentTraceId?: string
   /** Name of the source, as receivers see it. */
