@@ -60,7 +60,8 @@ export function retryBridge(
 }
 
 export interface DialInPorts {
-  readonly calls: () => readonly CallSnapshot[]
+  /** All calls; only that of the trace where one is named. */
+  readonly calls: (traceId?: string) => readonly CallSnapshot[]
   readonly isExpert: (id: string) => boolean
   readonly bridges: (wish: BridgeWish) => readonly CallBridge[]
   /** What a call of an earlier run had, by its trace. */
@@ -93,7 +94,7 @@ export function dialInBridges(kinds: readonly string[], ports: DialInPorts): Dia
   let isClosed = false
 
   const begin = (traceId: string, conference: string) => {
-    const found = calls().find((call) => call.traceId === traceId)
+    const found = calls(traceId).find((call) => call.traceId === traceId)
     if (isClosed || found === undefined || found.expertId === null || !isExpert(found.expertId)) return
     const { expertId: expert, takesUp } = found
     if (found.direction !== 'inbound' && takesUp === undefined) return

@@ -96,7 +96,8 @@ export interface SipApplicationStats {
 
 export interface SipApplication {
   readonly stats: () => SipApplicationStats
-  readonly calls: () => readonly CallSnapshot[]
+  /** All calls, or that of a trace. */
+  readonly calls: (traceId?: string) => readonly CallSnapshot[]
   readonly onEvent: (listener: (event: SipApplicationEvent) => void) => void
   readonly callsOut: CallsOut
   /** Tells that the server saw `100 Trying` for a call out, by its Call-ID: the drachtio protocol does not show it to applications. */
@@ -477,7 +478,11 @@ export async function runSipApplication(
 
   return {
     stats: () => ({ ...counters, active: calls.size }),
-    calls: () => [...calls.values()].map((call) => call.snapshot()),
+    calls: (traceId) => {
+      const wanted: CallSnapshot[] = []
+      for (const call of calls.values()) if (traceId === undefined || call.traceId === traceId) wanted.push(call.snapshot())
+      return wanted
+    },
     onEvent: (listener) => void listeners.add(listener),
     callsOut,
     trying: (callId) => outgoing.get(callId)?.trying(),

@@ -79,6 +79,9 @@ const recordOfStats = (stats: LegStats | null): JsonObject | null => {
 
 const strangerReportMs = 5000
 
+/** Why the work done for a call is given up: one for all, since to make an error with its stack for each takes longer than to abort. */
+const callIsOver = new DOMException('the call is over', 'AbortError')
+
 /** Why a dialog ended that the server ended, by the text it gives. */
 export const serverCause = (reason: string): EndCause => ({
   by: 'sip-server',
@@ -242,7 +245,7 @@ export function createCallParts(
 
   /** Frees what the call holds, then tells the last entries. */
   const finish = (bridgeEnd: 'left' | 'failed' | null, last?: (stats: LegStats | null) => void) => {
-    abort.abort()
+    abort.abort(callIsOver)
     const leaving = leg
     if (bridgeEnd === 'left' && bridgeState !== 'IDLE') moveBridge({ type: 'leaving' })
     const left = async (): Promise<void> => {
