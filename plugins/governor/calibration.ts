@@ -16,7 +16,7 @@ const fits = [0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 1]
 const margins = [1.15, 1.35, 1.6]
 const classes = fits.length + margins.length + 1
 /** What is believed before anything is known weighs as much as so many claims. */
-export const priorWeight = 4
+export const priorWeight = 8
 /** No swarm counts for more claims of a class than this. */
 const mostOfSwarm = 100
 const nothing: Tally = { ended: 0, completed: 0 }

@@ -12,6 +12,7 @@ import { readOutcomes, usualCostOf } from './outcomes.ts'
 import { stakeOf, sureOf } from './patience.ts'
 import { heldPrefix, type Policies } from './policies.ts'
 import { judge } from './policy.ts'
+import { recordPrefixes } from './track-record.ts'
 
 export interface Peer {
   readonly swarm: string
@@ -62,16 +63,29 @@ export function fleetReader(ports: FleetPorts): (at: number) => Promise<Fleet> {
   }
 }
 
+/** @param histories by `<swarm>/<name>` */
+function bySwarm(histories: ReadonlyMap<string, History>): Map<string, Record<string, History>> {
+  const swarms = new Map<string, Record<string, History>>()
+  for (const [key, history] of histories) {
+    const [swarm, name] = key.split('/') as [string, string]
+    const own = swarms.get(swarm) ?? {}
+    own[name] = history
+    swarms.set(swarm, own)
+  }
+  return swarms
+}
+
 interface Member {
   readonly swarm: Swarm
   readonly known: SwarmRecord
 }
 
 async function readFleet({ store, calibration, budgets, policy }: FleetPorts, at: number): Promise<Fleet> {
-  const [swarms, records, histories, held, circuits, limits, inForce, outcomes, of] = await Promise.all([
+  const [swarms, records, roots, capabilities, held, circuits, limits, inForce, outcomes, of] = await Promise.all([
     readSwarms(store),
-    recordsUnder<History>(store, 'record/'),
-    recordsUnder<History>(store, 'history/'),
+    recordsUnder<History>(store, recordPrefixes.all),
+    recordsUnder<History>(store, recordPrefixes.roots).then(bySwarm),
+    recordsUnder<History>(store, recordPrefixes.capabilities).then(bySwarm),
     recordsUnder(store, heldPrefix),
     recordsUnder<Circuit>(store, circuitKey('')),
     budgets(),
@@ -79,14 +93,13 @@ async function readFleet({ store, calibration, budgets, policy }: FleetPorts, at
     readOutcomes({ store }),
     calibration(at)
   ])
-  const roots = new Map<string, Record<string, History>>()
-  for (const [key, history] of histories) {
-    const [swarm, root] = key.split('/') as [string, string]
-    roots.set(swarm, { ...roots.get(swarm), [root]: history })
-  }
   const members: Member[] = swarms
     .filter(({ id, active }) => active && !held.has(id))
-    .map((swarm) => ({ swarm, known: { all: records.get(swarm.id) ?? noHistory, roots: roots.get(swarm.id) ?? {} } }))
+    .map((swarm) => {
+      const { id } = swarm
+      const known = { all: records.get(id) ?? noHistory, roots: roots.get(id) ?? {}, capabilities: capabilities.get(id) ?? {} }
+      return { swarm, known }
+    })
   const left = new Map(limits.map((status) => [status.budget.swarm, parseDecimal(status.left)]))
   const usualCost = usualCostOf(outcomes)
 

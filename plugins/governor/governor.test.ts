@@ -57,7 +57,12 @@ test('a match by the formula, term by term', (t) => {
   const requires = { 'code.rust': 0.8, law: 0.2 }
   const has = { code: 0.9, 'law.contract': 0.9, 'code.rust': 0.4 }
   const week = 7 * 86_400_000
-  const known = { all: historyOf(4, 2), roots: { code: historyOf(4, 2), law: noHistory } }
+  const rust = historyOf(2, 2)
+  const known = {
+    all: historyOf(4, 2),
+    roots: { code: historyOf(4, 2), law: noHistory },
+    capabilities: { 'code.rust': rust, law: noHistory }
+  }
   const match = matchOf(requires, has, known)
   t.deepEqual(
     match.terms.map(({ capability, by, term }) => [capability, by, Number(term.toFixed(6))]),
@@ -70,16 +75,19 @@ test('a match by the formula, term by term', (t) => {
   const own = (8 + 2) / (8 + 4)
   t.is(match.fit.toFixed(9), fit.toFixed(9))
   t.is(match.base.toFixed(9), fit.toFixed(9))
-  t.is(match.trust.toFixed(9), ((8 * own + 2) / 12).toFixed(9))
-  t.is(match.score.toFixed(9), ((fit * (8 * own + 2)) / 12).toFixed(9))
+  const kind = (8 * own + 2) / 12
+  const trust = (8 * kind + 2) / 10
+  t.is(match.trust.toFixed(9), trust.toFixed(9))
+  t.is(match.score.toFixed(9), (fit * trust).toFixed(9))
+  t.is(match.expected, 4)
   // half of it has faded in a week
   const later = matchOf(requires, has, known, noCalibration, week)
-  t.is(later.trust.toFixed(9), ((8 * (9 / 10) + 1) / 10).toFixed(9))
+  t.is(later.trust.toFixed(9), ((8 * ((8 * (9 / 10) + 1) / 10) + 1) / 9).toFixed(9))
   // what all swarms made of such matches counts with what is declared
   const calibration = noCalibration.map((tally, at) =>
     at === classOf(match.fit, match.margin) ? { ended: 16, completed: 2 } : tally
   )
-  t.is(matchOf(requires, has, unknownSwarm, calibration).base.toFixed(9), ((4 * fit + 2) / 20).toFixed(9))
+  t.is(matchOf(requires, has, unknownSwarm, calibration).base.toFixed(9), ((8 * fit + 2) / 24).toFixed(9))
   t.is(matchOf({ code: 0.5, law: 0.1 }, { code: 1 }).score, 0)
   t.is(matchOf({}, {}).score, 1)
 })

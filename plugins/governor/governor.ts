@@ -3,14 +3,14 @@
  */
 
 import type { ClaimGate, Refusal, Swarm, Task } from '#coordinator'
-import { InfraFabricError, type JsonObject } from '#kernel'
+import { InfraFabricError, type Json, type JsonObject } from '#kernel'
 import type { WitnessedStore } from '#store'
 import { type Budgets, createBudgets, reserve, settle } from './budgets.ts'
 import { calibrate, calibrationReader, classOf } from './calibration.ts'
 import { isCool } from './circuit.ts'
 import { type Circuits, circuitIn, componentsOf, createCircuits, stepCircuit } from './circuits.ts'
 import { type Fleet, fleetReader, type Peer } from './fleet.ts'
-import { type History, historyWith, type Match, matchOf, noHistory, rootsOf, type SwarmRecord } from './match.ts'
+import { type History, historyWith, type Match, matchOf, noHistory, rootsOf } from './match.ts'
 import {
   analyzeCosts,
   bookOutcome,
@@ -36,6 +36,7 @@ import {
 import { askPolicy, countClaim, createPolicies, denialOf, forgetDenials, type Policies, patienceIn } from './policies.ts'
 import type { PolicyFile } from './policy-file.ts'
 import { type Recommendation, recommend } from './recommend.ts'
+import { recordIn, recordKeys, rootKey } from './track-record.ts'
 
 export type { BudgetStatus, Budgets, Spending, SwarmBudget } from './budgets.ts'
 export type { Circuit, CircuitState } from './circuit.ts'
@@ -104,8 +105,6 @@ export interface Governor extends Budgets, Circuits, Policies {
 const defaultThreshold = 0.7
 /** A swarm that is trusted too little for what it declares is given one task of a kind to try, so long after the last. */
 const trialEachMs = 24 * 3_600_000
-const historyKey = (swarm: string, root: string): string => `history/${swarm}/${root}`
-const recordKey = (swarm: string): string => `record/${swarm}`
 const expectedKey = (task: string): string => `expected/${task}`
 const refusal = (code: string, reason: string): Refusal => ({ ok: false, code: `governor.${code}`, reason })
 
@@ -123,7 +122,7 @@ export function createGovernor(witnessed: WitnessedStore, config: GovernorConfig
   const { store } = witnessed
 
   const history = async (swarm: string): Promise<Record<string, History>> => {
-    const prefix = historyKey(swarm, '')
+    const prefix = rootKey(swarm, '')
     const { records } = await store.list(prefix)
     return Object.fromEntries(records.map(({ key, value }) => [key.slice(prefix.length), value as History]))
   }
@@ -135,15 +134,10 @@ export function createGovernor(witnessed: WitnessedStore, config: GovernorConfig
     admit: async (transaction, task, swarm, readyAt) => {
       const { at } = transaction
       const roots = rootsOf(task.requires)
-      const histories: Record<string, History> = {}
-      for (const root of roots) histories[root] = (await transaction.get<History>(historyKey(swarm.id, root))) ?? noHistory
-      const known: SwarmRecord = {
-        all: (await transaction.get<History>(recordKey(swarm.id))) ?? noHistory,
-        roots: histories
-      }
+      const known = await recordIn(transaction, swarm.id, task.requires)
       const match = matchOf(task.requires, swarm.capabilities, known, (await calibration(at))(swarm.id), at)
       const short = match.score < threshold
-      const newest = Math.max(...roots.map((root) => histories[root]!.at))
+      const newest = Math.max(...roots.map((root) => known.roots[root]!.at))
       const trial = short && match.fit >= threshold && at - newest >= trialEachMs
       if (short && !trial)
         return refusal('capability', `${swarm.id} fits ${task.id} by ${match.score.toFixed(3)}, and ${threshold} is asked for`)
@@ -216,7 +210,7 @@ export function createGovernor(witnessed: WitnessedStore, config: GovernorConfig
       }
       const succeeded = end === 'complete'
       if (expected !== null && roots.length > 0) {
-        for (const key of [recordKey(swarm), ...roots.map((root) => historyKey(swarm, root))]) {
+        for (const key of recordKeys(swarm, task.requires)) {
           const before = (await transaction.get<History>(key)) ?? noHistory
           transaction.put(key, historyWith(before, succeeded, expected.base, at))
         }
@@ -248,6 +242,7 @@ export function createGovernor(witnessed: WitnessedStore, config: GovernorConfig
       }),
     match: async (task, swarms, { threshold: least = threshold, readyAt = null } = {}) => {
       const { at } = await store.read([])
+      const readOne = async <T extends Json>(key: string) => ((await store.read([key])).records[0]?.value ?? null) as T | null
       const of = await calibration(at)
       const peers = await fleet(at)
       const patience = (await policies.policy())?.patience ?? usual
@@ -255,8 +250,7 @@ export function createGovernor(witnessed: WitnessedStore, config: GovernorConfig
       const stake = stakeOf(task.estimate, peers.usualCost)
       const found = await Promise.all(
         swarms.map(async (swarm): Promise<SwarmMatch> => {
-          const all = ((await store.read([recordKey(swarm.id)])).records[0]?.value ?? noHistory) as History
-          const known = { all, roots: await history(swarm.id) }
+          const known = await recordIn({ get: readOne }, swarm.id, task.requires)
           const match = matchOf(task.requires, swarm.capabilities, known, of(swarm.id), at)
           const { failures } = await circuits.circuit(`swarm.${swarm.id}`)
           const sure = sureOf(match, failures, stake)

@@ -7,9 +7,10 @@
  *     term   = min(1, ratio)
  *     fit    = product of the terms: all of it has to go well
  *     margin = least ratio
- *     base   = (4 × prior + completed) ÷ (4 + ended), over the claims of other swarms whose fit and margin were like this (calibration.ts); prior = fit
- *     trust  = (8 × own + succeeded) ÷ (8 + expected), over the swarm's claims of the same roots; at most 1.5
- *     own    = (8 + succeeded) ÷ (8 + expected), over all claims of the swarm
+ *     base   = (8 × prior + completed) ÷ (8 + ended), over the claims of other swarms whose fit and margin were like this (calibration.ts); prior = fit
+ *     trust  = (8 × kind + succeeded) ÷ (8 + expected), over the swarm's claims that required the same capabilities, by each; at most 1.5
+ *     kind   = (8 × own + succeeded) ÷ (8 + expected), over its claims of the same roots
+ *     own    = (8 + succeeded) ÷ (8 + expected), over all its claims
  *     score  = min(1, base × trust)
  *
  * `expected` is the sum of the bases with which claims were made, `succeeded` the number of those that were completed: who declares more than it can has
@@ -32,10 +33,11 @@ export interface History extends JsonObject {
   readonly at: number
 }
 
-/** What is known of a swarm: of all its claims, and by root of the taxonomy. Of those absent nothing is known. */
+/** What is known of a swarm: of all its claims, by root of the taxonomy, and by capability that was required. Of those absent nothing is known. */
 export interface SwarmRecord {
   readonly all: History
   readonly roots: Readonly<Record<string, History>>
+  readonly capabilities: Readonly<Record<string, History>>
 }
 
 export interface MatchTerm extends JsonObject {
@@ -103,18 +105,27 @@ export function historyWith(before: History, completed: boolean, base: number, a
 }
 
 /** Neither time nor a history of others: for those who only compare what is declared. */
-export const unknownSwarm: SwarmRecord = { all: noHistory, roots: {} }
+export const unknownSwarm: SwarmRecord = { all: noHistory, roots: {}, capabilities: {} }
 
-function trustOf({ all, roots }: SwarmRecord, wanted: readonly string[], now: number): Pick<Match, 'trust' | 'expected'> {
-  const own = faded(all, now)
-  let [expected, succeeded] = [0, 0]
-  for (const root of wanted) {
-    const ofRoot = faded(roots[root] ?? noHistory, now)
-    expected += ofRoot.expected
-    succeeded += ofRoot.succeeded
-  }
-  const general = (trustWeight + own.succeeded) / (trustWeight + own.expected)
-  return { trust: Math.min(mostTrust, (trustWeight * general + succeeded) / (trustWeight + expected)), expected }
+type Evidence = Pick<History, 'expected' | 'succeeded'>
+
+const evidenceOf = (histories: Readonly<Record<string, History>>, names: readonly string[], now: number): Evidence =>
+  names
+    .map((name) => faded(histories[name] ?? noHistory, now))
+    .reduce((sum, each) => ({ expected: sum.expected + each.expected, succeeded: sum.succeeded + each.succeeded }), {
+      expected: 0,
+      succeeded: 0
+    })
+
+/** Mean of a belief after evidence. @param before mean of the belief */
+const after = (before: number, { expected, succeeded }: Evidence): number =>
+  (trustWeight * before + succeeded) / (trustWeight + expected)
+
+function trustOf(known: SwarmRecord, requires: Capabilities, now: number): Pick<Match, 'trust' | 'expected'> {
+  const kind = evidenceOf(known.roots, rootsOf(requires), now)
+  const own = after(1, faded(known.all, now))
+  const special = evidenceOf(known.capabilities, Object.keys(requires), now)
+  return { trust: Math.min(mostTrust, after(after(own, kind), special)), expected: kind.expected }
 }
 
 /** @param now milliseconds since 1970, for what has faded */
@@ -143,6 +154,6 @@ export function matchOf(
   const fit = terms.reduce((product, { term }) => product * term, 1)
   const { ended, completed } = calibration[classOf(fit, margin)]!
   const base = fit === 0 ? 0 : (priorWeight * fit + completed) / (priorWeight + ended)
-  const { trust, expected } = terms.length === 0 ? { trust: 1, expected: 0 } : trustOf(known, rootsOf(requires), now)
+  const { trust, expected } = terms.length === 0 ? { trust: 1, expected: 0 } : trustOf(known, requires, now)
   return { score: Math.min(1, base * trust), fit, margin, base, trust, expected, terms }
 }

@@ -79,7 +79,11 @@ async function governorFigures() {
     )
   )
   const history = (ended: number, completed: number) => ({ ended, completed, expected: ended, succeeded: completed, at: 0 })
-  const known = { all: history(43, 34), roots: { code: history(40, 31), law: history(3, 3) } }
+  const known = {
+    all: history(43, 34),
+    roots: { code: history(40, 31), law: history(3, 3) },
+    capabilities: { 'code.rust': history(12, 9), 'code.review': history(9, 8), law: history(3, 3) }
+  }
   const rules = Array.from(
     { length: 20 },
     (_, at) =>
