@@ -24,6 +24,10 @@ test('the gate lets through who fits: less is wasted than when it is open, and n
   const governed = await simulateWaste(7, honest, by(0.7), tasks)
   t.true(governed.attempts < open.attempts)
   t.true(governed.wastePct < open.wastePct / 2)
+  // a task is kept for who is surest of it: somebody less sure would have tried
+  const impatient: Allocation = { by: 'governor', config: { threshold: 0.7, patience: { mostMs: 0, ofDeadline: 0, first: 0 } } }
+  const hasty = await simulateWaste(7, honest, impatient, tasks)
+  t.true(governed.wastePct < hasty.wastePct && governed.failed < hasty.failed)
   // as little as can be, by somebody who knows what no gate knows
   const known = await simulateWaste(7, honest, { by: 'oracle', least: 0.7 }, tasks)
   t.true(known.wastePct < open.wastePct / 2 && known.completed > 0)
