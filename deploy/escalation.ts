@@ -1,9 +1,23 @@
 /** Calls out, as the suite is set and as its registry has it. */
 import { readFile } from 'node:fs/promises'
-import { defaultRetryPolicy, type EscalateSettings, type ExpertDirectory } from '#escalate'
+import { createEscalator, defaultRetryPolicy, type EscalateSettings, type Escalator, type ExpertDirectory } from '#escalate'
 import { type Party, type Registry, readIdentityKey, readSigningKey, signIdentity, signRequest } from '#guard'
-import { type Callee, type Clock, ConfigError, errorCode, type IdentityVoucher, type RequestSigner } from '#kernel'
+import {
+  type Callee,
+  type Clock,
+  ConfigError,
+  errorCode,
+  type IdentityVoucher,
+  type Log,
+  type RequestSigner,
+  type Witness
+} from '#kernel'
+import type { SipApplication } from '#sip'
+import { type CallBridgeParts, callBridges } from './call-bridges.ts'
 import type { SuiteConfig } from './config.ts'
+import { type DialInBridges, dialInBridges } from './dial-in-bridges.ts'
+import type { SuiteEvent } from './events.ts'
+import type { LeftOpen } from './open-calls.ts'
 
 /** Whether experts are called over TLS only. */
 export const callsOverTls = ({ escalation, profile }: Pick<SuiteConfig, 'escalation' | 'profile'>): boolean =>
@@ -70,4 +84,52 @@ export async function voucher({ identity }: SuiteConfig['escalation'], clock: Cl
 export async function ownSigner(file: string, clock: Clock): Promise<RequestSigner> {
   const key = readSigningKey(await readFile(file, 'utf8'))
   return (request) => signRequest(key, request, clock.now())
+}
+
+export interface EscalationPorts {
+  readonly application: Pick<SipApplication, 'calls' | 'callsOut'>
+  /** As it is now. */
+  readonly registry: () => Registry
+  readonly bridges: Omit<CallBridgeParts, 'clock'>
+  /** A call of an earlier run. */
+  readonly left: (traceId: string) => LeftOpen | undefined
+  readonly emit: (event: SuiteEvent) => void
+  readonly witness: Witness
+  readonly clock: Clock
+  readonly log: Log
+}
+
+/** Calls out, and the bridges beside the calls of experts. */
+export function startEscalation(
+  config: SuiteConfig,
+  { application, registry, bridges: parts, left, emit, witness, clock, log }: EscalationPorts
+): { readonly escalator: Escalator; readonly dialIns: DialInBridges } {
+  const { terminals, bridges: times } = config.escalation
+  const bridges = callBridges({ terminals, ...times }, { ...parts, clock })
+  const escalator = createEscalator(escalateSettings(config), {
+    calls: application.callsOut,
+    directory: () => directoryOf(registry(), callsOverTls(config)),
+    witness,
+    log: log.child({ part: 'escalation' }),
+    clock,
+    bridges: bridges.begin
+  })
+  escalator.events.subscribe((event) => {
+    if (event.type === 'bridge')
+      emit({ type: 'call-bridge', at: clock.now(), traceId: event.trace_id, previous: event.previous, ...event.bridge })
+  })
+  const dialIns = dialInBridges(times.dialIn, {
+    calls: application.calls,
+    isExpert: (id) => registry().byId(id)?.role === 'expert',
+    bridges: bridges.begin,
+    left: (traceId) => {
+      const { parentTraceId, bridges: had = [] } = left(traceId) ?? {}
+      return { ...(parentTraceId === undefined ? {} : { parentTraceId }), bridges: bridges.again(had) }
+    },
+    emit,
+    witness,
+    clock,
+    log: log.child({ part: 'bridges' })
+  })
+  return { escalator, dialIns }
 }

@@ -1,5 +1,5 @@
-import type { JsonObject, Witness } from '#kernel'
-import type { LedgerReader } from '#ledger'
+import { errorCode, type JsonObject, type Witness } from '#kernel'
+import type { Ledger, LedgerReader, LocalWitness } from '#ledger'
 import {
   bridgeComponent,
   bridgeEvent,
@@ -21,7 +21,7 @@ const page = 2000
 /**
  * Calls that an earlier run of `application` left open in the ledger. Every start closes them, so what stands before the last start is not looked at.
  */
-export async function openCallsInLedger(reader: Pick<LedgerReader, 'query'>, application: string): Promise<readonly LeftOpen[]> {
+async function openCallsInLedger(reader: Pick<LedgerReader, 'query'>, application: string): Promise<readonly LeftOpen[]> {
   let from = -1
   for await (const { index, payload } of entriesOf(reader, suiteStarted, -1))
     if (payload.application === application) from = index
@@ -33,7 +33,7 @@ export async function openCallsInLedger(reader: Pick<LedgerReader, 'query'>, app
 }
 
 /** What ran beside the calls that a killed run left ended with it: closes its record. */
-export async function closeLeftBridges(witness: Pick<Witness, 'record'>, calls: readonly LeftOpen[]): Promise<void> {
+async function closeLeftBridges(witness: Pick<Witness, 'record'>, calls: readonly LeftOpen[]): Promise<void> {
   await Promise.all(
     calls.flatMap(({ traceId, parentTraceId, bridges }) =>
       bridges.map(({ bridge, target, state: previous }) =>
@@ -47,6 +47,48 @@ export async function closeLeftBridges(witness: Pick<Witness, 'record'>, calls: 
       )
     )
   )
+}
+
+const spoolDeliveryMs = 5000
+
+/** The calls that an earlier run left. */
+export interface LeftCalls {
+  /** Finds those of an application, and closes the record of what ran beside them; none where the ledger is out of reach. */
+  readonly find: (application: string) => Promise<readonly LeftOpen[]>
+  readonly byTrace: (traceId: string) => LeftOpen | undefined
+  /** They are known: the ledger holds everything that earlier runs told. */
+  readonly isComplete: () => boolean
+}
+
+export function leftCalls({
+  ledger,
+  witness,
+  warn
+}: {
+  readonly ledger: Pick<Ledger, 'reader'>
+  readonly witness: LocalWitness
+  readonly warn: (code: string, message: string) => void
+}): LeftCalls {
+  let isComplete = false
+  let left: readonly LeftOpen[] = []
+  return {
+    find: async (application) => {
+      try {
+        await witness.flush(spoolDeliveryMs)
+        isComplete = true
+        const open = await openCallsInLedger(ledger.reader, application)
+        await closeLeftBridges(witness, open)
+        left = open
+        return open
+      } catch (error) {
+        const problem = `the ledger is out of reach (${errorCode(error)}): calls of an earlier run are closed at the next start`
+        warn('suite.open-calls.unknown', problem)
+        return []
+      }
+    },
+    byTrace: (wanted) => left.find(({ traceId }) => traceId === wanted),
+    isComplete: () => isComplete
+  }
 }
 
 async function* entriesOf(

@@ -3,46 +3,35 @@
  */
 
 import { mkdir } from 'node:fs/promises'
-import type { Registry } from 'prom-client'
-import { createEscalator, type Escalator } from '#escalate'
-import type { RunningGuard } from '#guard'
-import { type Clock, createLog, errorCode, type Guard, type Log, newTraceId, systemClock, type Witness } from '#kernel'
-import {
-  createWitness,
-  type Ledger,
-  type LedgerService,
-  type LocalWitness,
-  openLedger,
-  serveLedger,
-  type Witnessing
-} from '#ledger'
-import { createMediaPlane, createStages, type MediaPlane, type Recorder, type RecorderEvent, type Stages } from '#media'
-import { type CallSnapshot, type SipApplicationStats, startSipApplication } from '#sip'
-import { callBridges } from './call-bridges.ts'
+import type { Escalator } from '#escalate'
+import { createLog, errorCode, newTraceId, systemClock } from '#kernel'
+import type { MediaPlane, Recorder } from '#media'
+import type { CallSnapshot } from '#sip'
+import { createAnnouncer } from './announcer.ts'
+import { startApplication } from './application.ts'
 import { callBridgeMetrics } from './call-bridges-metrics.ts'
-import type { CallBridgesAccess } from './call-bridges-routes.ts'
 import { resolveSuiteConfig, type SuiteConfig, type SuiteSettings } from './config.ts'
-import { newControlToken, removeControl, writeControl } from './control.ts'
-import { type DataLayout, layoutOf } from './data.ts'
-import { bridgedCalls, type DialInBridges, dialInBridges, retryBridge } from './dial-in-bridges.ts'
-import { type EmbeddedEdge, startEmbeddedEdge } from './edge.ts'
-import { calleeByUri, callsOverTls, directoryOf, escalateSettings, ownSigner, voucher } from './escalation.ts'
-import { type Part, parts, type SuiteEvent } from './events.ts'
-import { freeUdpRange } from './free-ports.ts'
+import { layoutOf } from './data.ts'
+import { bridgedCalls, type DialInBridges, retryBridge } from './dial-in-bridges.ts'
+import { startEmbeddedEdge } from './edge.ts'
+import { callsOverTls, directoryOf, startEscalation } from './escalation.ts'
+import { type Part, parts } from './events.ts'
 import { openGuard } from './guard.ts'
 import type { RunningH323 } from './h323.ts'
 import { sipToH323 } from './h323-bridge.ts'
+import { startLedger } from './ledger.ts'
 import { lockData } from './lock.ts'
+import { startMedia } from './media.ts'
 import { mediaMetrics } from './media-metrics.ts'
 import type { RunningNdi } from './ndi.ts'
-import type { LeftOpen } from './open-calls.ts'
 import { pluginsMetrics, type RunningPlugins, startPlugins } from './plugins.ts'
 import { prepareData } from './prepare.ts'
-import { startRecorder } from './recording.ts'
 import { watchRegistry } from './registry-watch.ts'
-import { closeLeftBridges, openCallsInLedger, suiteComponent, suiteStarted, suiteStopped } from './restart.ts'
+import { leftCalls, suiteComponent, suiteStarted, suiteStopped } from './restart.ts'
 import { createSequence } from './sequence.ts'
+import { serveSuite } from './service.ts'
 import { startEmbeddedServer, useServer } from './sip-server.ts'
+import type { Suite, SuiteOptions, SuiteStatus } from './suite-types.ts'
 import { withPictures } from './telephone-pictures.ts'
 import { callIdOfTrying } from './trying.ts'
 import type { RunningWebRtc } from './webrtc.ts'
@@ -54,92 +43,9 @@ export { type DataLayout, layoutOf } from './data.ts'
 export { environmentVariables, settingsFromEnvironment } from './environment.ts'
 export { type Part, parts, type SuiteEvent } from './events.ts'
 export { type PreparedData, prepareData } from './prepare.ts'
-
-export interface Address {
-  readonly address: string
-  readonly port: number
-}
-
-export interface SuiteStatus {
-  /** Wall clock of the start. */
-  readonly since: number
-  readonly parts: Readonly<Record<Part, 'running' | 'down'>>
-  readonly calls: readonly CallSnapshot[]
-  readonly sip: SipApplicationStats
-  readonly ledger: {
-    readonly size: number
-    readonly pending: number
-    readonly state: 'direct' | 'spooling'
-    readonly witnessing: Witnessing
-  }
-  readonly registry: { readonly parties: number; readonly problems: readonly string[] }
-  /** Whole days until the server certificate of the embedded edge expires; null with an external edge. */
-  readonly certificateDaysLeft: number | null
-}
-
-/** A suite at work. */
-export interface Suite {
-  readonly config: SuiteConfig
-  readonly addresses: {
-    /** Of the embedded edge; null with an external one. */
-    readonly tls: Address | null
-    readonly udp: Address | null
-    readonly tcp: Address | null
-    /** Where the edge reaches the application's SIP server by UDP, and by TCP. */
-    readonly app: Address
-    readonly appTcp: Address
-    /** Where the application reaches its SIP server; loopback only. */
-    readonly admin: Address
-    /** RAS of the gatekeeper; null where H.323 is off. */
-    readonly ras: Address | null
-    /** URL of the ledger's service; null where it is off. */
-    readonly ledger: string | null
-    /** URL of the council's page; null where browsers are off. */
-    readonly council: string | null
-  }
-  readonly data: DataLayout
-  /** Public key of the ledger, in the form auditors keep. */
-  readonly vkey: string
-  readonly status: () => SuiteStatus
-  /** Calls experts out. */
-  readonly escalator: Escalator
-  readonly onEvent: (listener: (event: SuiteEvent) => void) => void
-  /** Parts that tests and the demo look into. */
-  readonly inside: {
-    readonly media: MediaPlane
-    readonly stages: Stages
-    /** Null where recordings are off. */
-    readonly recorder: Recorder | null
-    readonly witness: LocalWitness
-    readonly guard: RunningGuard
-    readonly edge: EmbeddedEdge | null
-    readonly h323: RunningH323 | null
-    readonly webrtc: RunningWebRtc | null
-    /** Null where NDI is off, or there is no runtime. */
-    readonly ndi: RunningNdi | null
-  }
-  /** Ends calls with BYE, then stops every part in the reverse order of its start. Leaves no process, socket or timer. Idempotent. */
-  readonly stop: () => Promise<void>
-}
-
-/** What the application asks for every call. */
-export interface CallPorts {
-  readonly witness: Witness
-  readonly guard: Guard
-}
-
-export interface SuiteOptions {
-  readonly log?: Log
-  readonly clock?: Clock
-  /** Told from the first part on, which {@link Suite.onEvent} is too late for. */
-  readonly onEvent?: (event: SuiteEvent) => void
-  /** What the application is given in place of ledger and guard, for benchmarks that take their cost away. They run all the same. */
-  readonly callPorts?: (real: CallPorts) => CallPorts
-}
+export type { Address, CallPorts, Suite, SuiteOptions, SuiteStatus } from './suite-types.ts'
 
 const registryPollMs = 1000
-const automaticMediaPorts = 2000
-const spoolDeliveryMs = 5000
 
 /**
  * Starts everything.
@@ -152,30 +58,8 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
   const clock = options.clock ?? systemClock
   const log = options.log ?? createLog({ name: 'suite', level: config.logLevel })
   const since = clock.now()
-  const listeners = new Set<(event: SuiteEvent) => void>()
-  if (options.onEvent !== undefined) listeners.add(options.onEvent)
-  const emit = (event: SuiteEvent) => {
-    for (const listener of listeners) {
-      try {
-        listener(event)
-      } catch (error) {
-        log.error({ error: String(error) }, 'a listener failed')
-      }
-    }
-  }
-  const tellPart = (part: Part, state: 'started' | 'stopped' | 'lost' | 'restarted', detail: string | null = null) =>
-    emit({ type: 'part', at: clock.now(), part, state, detail })
-  const warn = (code: string, message: string) => {
-    log.warn({ code }, message)
-    emit({ type: 'warning', at: clock.now(), code, message })
-  }
-  const tellRecording = (event: RecorderEvent) => {
-    if (event.type !== 'started' && event.type !== 'stopped' && event.type !== 'failed') return
-    const { type: state, recording, conference } = event
-    const seconds = event.type === 'started' ? 0 : event.seconds
-    const reason = event.type === 'started' ? null : event.type === 'stopped' ? event.reason : event.code
-    emit({ type: 'recording', at: clock.now(), recording, conference, state, seconds, reason })
-  }
+  const { emit, listen, tellPart, warn, tellRecording } = createAnnouncer(clock, log)
+  if (options.onEvent !== undefined) listen(options.onEvent)
   const down = new Set<Part>([
     ...(config.edge === 'external' ? (['edge'] as const) : []),
     ...(config.h323.enabled ? [] : (['h323'] as const)),
@@ -195,7 +79,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
   const bridged = () => bridgedCalls(escalator, dialIns)
   const bridgeFigures = callBridgeMetrics(bridged)
   let plugins: RunningPlugins | null = null
-  listeners.add(bridgeFigures.take)
+  listen(bridgeFigures.take)
   const sequence = createSequence(log)
   const start = <T>(part: Part, begin: () => Promise<T>, stop: (running: T) => Promise<void>): Promise<T> =>
     sequence.start(
@@ -231,19 +115,12 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
 
   const { ledger, witness, service } = await start(
     'ledger',
-    async () => {
-      const opened = await openLedger({
-        dir: layout.ledger,
-        origin: config.origin,
-        store: config.ledger.store,
-        log: log.child({ part: 'ledger' })
-      })
-      const made = await createWitness({ ledger: opened, spoolDir: layout.spool, clock, log: log.child({ part: 'witness' }) })
-      try {
-        const served = await serve(
+    () =>
+      startLedger(config, layout, clock, log, async (parts) =>
+        serveSuite(
           config,
           layout,
-          { ledger: opened, witness: made },
+          parts,
           clock,
           log.child({ part: 'ledger-service' }),
           {
@@ -257,19 +134,8 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
           },
           [mediaFigures.registry, bridgeFigures.registry, await pluginsMetrics(() => plugins)]
         )
-        return { ledger: opened, witness: made, service: served }
-      } catch (error) {
-        await made.close()
-        await opened.close()
-        throw error
-      }
-    },
-    async (running) => {
-      if (running.service !== null) await removeControl(layout.control)
-      await running.service?.close()
-      await running.witness.close()
-      await running.ledger.close()
-    }
+      ),
+    (running) => running.close()
   )
   const guard = await start(
     'guard',
@@ -278,34 +144,8 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
   )
   const { media, stages, recorder } = await start(
     'media',
-    async () => {
-      const media = await createMediaPlane({
-        address: config.listen.address,
-        portRange: config.media.ports ?? (await freeUdpRange(config.listen.address, automaticMediaPorts)),
-        jitterTargetMs: config.media.jitterTargetMs,
-        mediaTimeoutMs: config.media.timeoutMs,
-        maxParticipants: config.media.maxParticipants,
-        threads: config.media.threads,
-        voices: config.media.voices,
-        limits: config.media.limits,
-        srtp: config.media.srtp,
-        ice: config.media.ice,
-        log: log.child({ part: 'media' })
-      })
-      try {
-        const ports = { plane: media, witness, clock, log: log.child({ part: 'recorder' }) }
-        const recorder = await startRecorder({ config, layout, ...ports, onEvent: tellRecording })
-        return { media, stages: createStages(media, clock), recorder }
-      } catch (error) {
-        await media.close()
-        throw error
-      }
-    },
-    async (running) => {
-      await running.recorder?.close()
-      running.stages.close()
-      await running.media.close()
-    }
+    () => startMedia(config, layout, { witness, clock, log, onEvent: tellRecording }),
+    (running) => running.close()
   )
   plane = media
   recording = recorder
@@ -326,10 +166,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
     (running) => running.close()
   )
   const { app, appTcp } = engine
-  /** The ledger holds everything earlier runs told. */
-  let complete = false
-  /** Calls that an earlier run left. */
-  let left: readonly LeftOpen[] = []
+  const left = leftCalls({ ledger, witness, warn })
   const telephones = withPictures(media, () => webrtc?.rooms ?? null)
   const meeting = sipToH323(() => h323, { conference: telephones, witness, clock, log: log.child({ part: 'bridge' }) })
   const browsers = config.webrtc.enabled
@@ -346,56 +183,17 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
   const application = await start(
     'application',
     async () => {
-      const sign = await ownSigner(layout.escalationKey, clock)
-      const vouch = await voucher(config.escalation, clock)
-      const running = await startSipApplication(
-        {
-          drachtio: engine.admin,
-          trustedEdges: config.trustedEdges,
-          application: config.application,
-          conferences: config.conferences,
-          hazards: config.hazards,
-          failClosed: config.failClosed,
-          sessionExpiresSeconds: config.sessionExpiresSeconds,
-          setupTimeoutMs: config.setupTimeoutMs,
-          maxCalls: config.limits.maxCalls,
-          maxCallsPerExpert: config.escalation.callsPerExpert,
-          proxy: config.escalation.proxy,
-          domain: config.escalation.domain,
-          number: config.escalation.number
-        },
-        {
-          ...(options.callPorts?.({ witness, guard }) ?? { witness, guard: browsers?.guard ?? guard }),
-          conference: browsers?.conference ?? meeting.conference,
-          isPlace: meeting.isPlace,
-          log: log.child({ part: 'application' }),
-          clock,
-          sign,
-          ...(vouch === null ? {} : { vouch }),
-          ...(browsers === null ? {} : { describesFirst: browsers.isInBrowser }),
-          ...(config.escalation.transfer === 'never'
-            ? {}
-            : { transferTo: (uri) => calleeByUri(guard.registry(), uri, callsOverTls(config)) }),
-          roleOf: (id) => guard.registry().byId(id)?.role ?? 'expert',
-          ...(config.restart === 'hang-up' ? {} : { takeUp: (uri) => calleeByUri(guard.registry(), uri, callsOverTls(config)) }),
-          openCalls: async (name) => {
-            try {
-              await witness.flush(spoolDeliveryMs)
-              complete = true
-              const open = await openCallsInLedger(ledger.reader, name)
-              await closeLeftBridges(witness, open)
-              left = open
-              return open
-            } catch (error) {
-              warn(
-                'suite.open-calls.unknown',
-                `the ledger is out of reach (${errorCode(error)}): calls of an earlier run are closed at the next start`
-              )
-              return []
-            }
-          }
-        }
-      )
+      const running = await startApplication(config, layout, {
+        server: engine.admin,
+        ...(options.callPorts?.({ witness, guard }) ?? { witness, guard: browsers?.guard ?? guard }),
+        registry: guard.registry,
+        conference: browsers?.conference ?? meeting.conference,
+        isPlace: meeting.isPlace,
+        describesFirst: browsers?.isInBrowser ?? null,
+        openCalls: left.find,
+        clock,
+        log: log.child({ part: 'application' })
+      })
       running.onEvent(emit)
       trying = running.trying
       callsNow = running.calls
@@ -448,8 +246,8 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
       },
       (running) => running.close()
     )
-    listeners.add(webrtc.calls.take)
-    listeners.add(webrtc.evidence.take)
+    listen(webrtc.calls.take)
+    listen(webrtc.evidence.take)
   }
   if (config.ndi.enabled) {
     const { ndiRuntime, startNdi } = await import('./ndi.ts')
@@ -466,7 +264,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
         () => startNdi(runtime, config, layout, ports),
         (running) => running.close()
       )
-    listeners.add((event) => {
+    listen((event) => {
       if (event.type === 'ended') ndi?.callEnded(event.traceId)
     })
   }
@@ -488,7 +286,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
       warn('suite.unrecorded', `${event} could not be recorded (${errorCode(error)})`)
     }
   }
-  if (complete) await tellOwn(suiteStarted)
+  if (left.isComplete()) await tellOwn(suiteStarted)
 
   const edge =
     config.edge === 'external'
@@ -517,37 +315,18 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
         )
   if (edge?.webSocket != null) browsers?.attach(edge.webSocket.seats, edge.webSocket.url)
   if (edge !== null) application.routeCallsOut(`sip:${edge.inside.address}:${edge.inside.port};transport=udp`)
-  const bridges = callBridges(
-    { terminals: config.escalation.terminals, ...config.escalation.bridges },
-    { h323: () => h323, webrtc: () => webrtc?.evidence.bridge ?? null, ndi: () => ndi?.bridge ?? null, clock }
-  )
-  const calling = createEscalator(escalateSettings(config), {
-    calls: application.callsOut,
-    directory: () => directoryOf(guard.registry(), callsOverTls(config)),
-    witness,
-    log: log.child({ part: 'escalation' }),
-    clock,
-    bridges: bridges.begin
-  })
-  const dialled = dialInBridges(config.escalation.bridges.dialIn, {
-    calls: application.calls,
-    isExpert: (id) => guard.registry().byId(id)?.role === 'expert',
-    bridges: bridges.begin,
-    left: (traceId) => {
-      const { parentTraceId, bridges: had = [] } = left.find((call) => call.traceId === traceId) ?? {}
-      return { ...(parentTraceId === undefined ? {} : { parentTraceId }), bridges: bridges.again(had) }
-    },
+  const { escalator: calling, dialIns: dialled } = startEscalation(config, {
+    application,
+    registry: guard.registry,
+    bridges: { h323: () => h323, webrtc: () => webrtc?.evidence.bridge ?? null, ndi: () => ndi?.bridge ?? null },
+    left: left.byTrace,
     emit,
     witness,
     clock,
-    log: log.child({ part: 'bridges' })
+    log
   })
   dialIns = dialled
-  listeners.add(dialled.take)
-  calling.events.subscribe((event) => {
-    if (event.type === 'bridge')
-      emit({ type: 'call-bridge', at: clock.now(), traceId: event.trace_id, previous: event.previous, ...event.bridge })
-  })
+  listen(dialled.take)
   escalator = calling
   webrtc?.calls.follow(calling)
 
@@ -600,7 +379,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
       certificateDaysLeft: edge?.certificateDaysLeft() ?? null
     }),
     escalator: calling,
-    onEvent: (listener) => void listeners.add(listener),
+    onEvent: listen,
     inside: { media, stages, recorder, witness, guard, edge, h323, webrtc, ndi },
     stop: () => {
       stopped ??= stop()
@@ -614,78 +393,3 @@ const originsOf = ({ webrtc: { sip } }: SuiteConfig, council: string): readonly 
   new URL(council).origin,
   ...(sip?.origins ?? [])
 ]
-
-/** Parts that start after the service and are asked through it; null until they run. */
-interface RunningParts {
-  readonly h323: () => RunningH323 | null
-  readonly webrtc: () => RunningWebRtc | null
-  readonly ndi: () => RunningNdi | null
-  readonly calls: () => readonly CallSnapshot[]
-  readonly escalator: () => Escalator | null
-  readonly recorder: () => Recorder | null
-  readonly bridges: CallBridgesAccess
-}
-
-async function serve(
-  { profile, conferences, ledger: { service } }: SuiteConfig,
-  layout: DataLayout,
-  { ledger, witness }: { readonly ledger: Ledger; readonly witness: LocalWitness },
-  clock: Clock,
-  log: Log,
-  { h323, webrtc, ndi, calls, escalator, recorder, bridges }: RunningParts,
-  registries: readonly Registry[]
-): Promise<LedgerService | null> {
-  if (!(service.enabled ?? profile === 'development')) return null
-  const { address, port, tls } = service
-  const certificate = tls === null ? {} : { tls: { certificatePath: tls.certificate, keyPath: tls.key } }
-  const { reader, append } = ledger
-  const [
-    { h323Routes },
-    { h323Metrics },
-    { escalationRoutes },
-    { recordingRoutes },
-    { webRtcRoutes },
-    { ndiRoutes },
-    { ndiMetrics },
-    { callBridgesRoutes },
-    { evidenceRoutes },
-    { evidenceMetrics }
-  ] = await Promise.all([
-    import('./h323-routes.ts'),
-    import('./h323-metrics.ts'),
-    import('./escalation-routes.ts'),
-    import('./recording-routes.ts'),
-    import('./webrtc-routes.ts'),
-    import('./ndi-routes.ts'),
-    import('./ndi-metrics.ts'),
-    import('./call-bridges-routes.ts'),
-    import('./evidence-routes.ts'),
-    import('./evidence-metrics.ts')
-  ])
-  const ownToken = newControlToken()
-  const running = await serveLedger({
-    dir: layout.ledger,
-    reader,
-    append,
-    address,
-    port,
-    clock,
-    log,
-    witnesses: ledger,
-    spooled: witness.pending,
-    ...certificate,
-    routes: [
-      ...h323Routes(h323),
-      ...escalationRoutes(escalator, clock),
-      ...callBridgesRoutes(bridges),
-      ...recordingRoutes(recorder),
-      ...webRtcRoutes(webrtc, conferences),
-      ...evidenceRoutes(() => webrtc()?.evidence ?? null),
-      ...ndiRoutes(ndi, calls, conferences)
-    ],
-    registries: [h323Metrics(h323), ndiMetrics(ndi), evidenceMetrics(() => webrtc()?.evidence ?? null), ...registries],
-    ownToken
-  })
-  await writeControl(layout.control, { url: running.url, token: ownToken, certificate: tls?.certificate ?? null })
-  return running
-}

@@ -1,0 +1,57 @@
+/** The SIP application, as the suite is set and as its registry has it. */
+import type { Registry } from '#guard'
+import type { Clock, ConferencePort, Guard, Log, Witness } from '#kernel'
+import { type SipApplication, type SipApplicationConfig, type SipApplicationPorts, startSipApplication } from '#sip'
+import type { SuiteConfig } from './config.ts'
+import type { DataLayout } from './data.ts'
+import { calleeByUri, callsOverTls, ownSigner, voucher } from './escalation.ts'
+
+export interface ApplicationPorts extends Pick<SipApplicationPorts, 'isPlace' | 'openCalls'> {
+  /** Where the drachtio protocol is spoken. */
+  readonly server: SipApplicationConfig['drachtio']
+  readonly witness: Witness
+  readonly guard: Guard
+  /** As it is now. */
+  readonly registry: () => Registry
+  readonly conference: ConferencePort
+  /** Null where there are no telephones in browsers. */
+  readonly describesFirst: SipApplicationPorts['describesFirst'] | null
+  readonly clock: Clock
+  readonly log: Log
+}
+
+export async function startApplication(
+  config: SuiteConfig,
+  layout: DataLayout,
+  { server, registry, describesFirst, ...ports }: ApplicationPorts
+): Promise<SipApplication> {
+  const vouch = await voucher(config.escalation, ports.clock)
+  const calleeOf = (uri: string) => calleeByUri(registry(), uri, callsOverTls(config))
+  const { proxy, domain, number, callsPerExpert, transfer } = config.escalation
+  return startSipApplication(
+    {
+      drachtio: server,
+      trustedEdges: config.trustedEdges,
+      application: config.application,
+      conferences: config.conferences,
+      hazards: config.hazards,
+      failClosed: config.failClosed,
+      sessionExpiresSeconds: config.sessionExpiresSeconds,
+      setupTimeoutMs: config.setupTimeoutMs,
+      maxCalls: config.limits.maxCalls,
+      maxCallsPerExpert: callsPerExpert,
+      proxy,
+      domain,
+      number
+    },
+    {
+      ...ports,
+      sign: await ownSigner(layout.escalationKey, ports.clock),
+      ...(vouch === null ? {} : { vouch }),
+      ...(describesFirst == null ? {} : { describesFirst }),
+      ...(transfer === 'never' ? {} : { transferTo: calleeOf }),
+      roleOf: (id) => registry().byId(id)?.role ?? 'expert',
+      ...(config.restart === 'hang-up' ? {} : { takeUp: calleeOf })
+    }
+  )
+}

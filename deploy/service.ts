@@ -1,0 +1,90 @@
+/** The ledger's HTTP service, with the routes and figures of every part. */
+import type { Registry } from 'prom-client'
+import type { Escalator } from '#escalate'
+import type { Clock, Log } from '#kernel'
+import { type Ledger, type LedgerService, type LocalWitness, serveLedger } from '#ledger'
+import type { Recorder } from '#media'
+import type { CallSnapshot } from '#sip'
+import type { CallBridgesAccess } from './call-bridges-routes.ts'
+import type { SuiteConfig } from './config.ts'
+import { newControlToken, writeControl } from './control.ts'
+import type { DataLayout } from './data.ts'
+import type { RunningH323 } from './h323.ts'
+import type { RunningNdi } from './ndi.ts'
+import type { RunningWebRtc } from './webrtc.ts'
+
+/** Parts that start after the service and are asked through it; null until they run. */
+export interface RunningParts {
+  readonly h323: () => RunningH323 | null
+  readonly webrtc: () => RunningWebRtc | null
+  readonly ndi: () => RunningNdi | null
+  readonly calls: () => readonly CallSnapshot[]
+  readonly escalator: () => Escalator | null
+  readonly recorder: () => Recorder | null
+  readonly bridges: CallBridgesAccess
+}
+
+/** @returns null where the service is off */
+export async function serveSuite(
+  { profile, conferences, ledger: { service } }: SuiteConfig,
+  layout: DataLayout,
+  { ledger, witness }: { readonly ledger: Ledger; readonly witness: LocalWitness },
+  clock: Clock,
+  log: Log,
+  { h323, webrtc, ndi, calls, escalator, recorder, bridges }: RunningParts,
+  registries: readonly Registry[]
+): Promise<LedgerService | null> {
+  if (!(service.enabled ?? profile === 'development')) return null
+  const { address, port, tls } = service
+  const certificate = tls === null ? {} : { tls: { certificatePath: tls.certificate, keyPath: tls.key } }
+  const { reader, append } = ledger
+  const [
+    { h323Routes },
+    { h323Metrics },
+    { escalationRoutes },
+    { recordingRoutes },
+    { webRtcRoutes },
+    { ndiRoutes },
+    { ndiMetrics },
+    { callBridgesRoutes },
+    { evidenceRoutes },
+    { evidenceMetrics }
+  ] = await Promise.all([
+    import('./h323-routes.ts'),
+    import('./h323-metrics.ts'),
+    import('./escalation-routes.ts'),
+    import('./recording-routes.ts'),
+    import('./webrtc-routes.ts'),
+    import('./ndi-routes.ts'),
+    import('./ndi-metrics.ts'),
+    import('./call-bridges-routes.ts'),
+    import('./evidence-routes.ts'),
+    import('./evidence-metrics.ts')
+  ])
+  const ownToken = newControlToken()
+  const running = await serveLedger({
+    dir: layout.ledger,
+    reader,
+    append,
+    address,
+    port,
+    clock,
+    log,
+    witnesses: ledger,
+    spooled: witness.pending,
+    ...certificate,
+    routes: [
+      ...h323Routes(h323),
+      ...escalationRoutes(escalator, clock),
+      ...callBridgesRoutes(bridges),
+      ...recordingRoutes(recorder),
+      ...webRtcRoutes(webrtc, conferences),
+      ...evidenceRoutes(() => webrtc()?.evidence ?? null),
+      ...ndiRoutes(ndi, calls, conferences)
+    ],
+    registries: [h323Metrics(h323), ndiMetrics(ndi), evidenceMetrics(() => webrtc()?.evidence ?? null), ...registries],
+    ownToken
+  })
+  await writeControl(layout.control, { url: running.url, token: ownToken, certificate: tls?.certificate ?? null })
+  return running
+}
