@@ -309,13 +309,15 @@ function mixDue(): void {
   if (missed > 0) overruns++
   const left = Math.max(0, missed + 1 - largestCatchUp)
   if (left > 0) for (let n = 0; n < openLegs.length; n++) openLegs[n]!.leg.skip(left)
-  for (let frame = missed - left; frame >= 0; frame--) {
-    lane?.tick(begun, nativeLayer!.wallOffsetMs)
+  for (let frame = left; frame <= missed; frame++) {
+    // Frames are mixed as of the time for which they were due: that the thread was late is no delay of the packets'.
+    const frameDueMs = dueMs + frameMs * frame
+    lane?.tick(frameDueMs, begun, nativeLayer!.wallOffsetMs)
     for (let n = 0; n < openConferences.length; n++) {
       const { mixer, parties } = openConferences[n]!
       if (mixer.lent) continue
       for (let p = 0; p < parties.length; p++) parties[p]!.socket.turn()
-      mixer.tick(begun)
+      mixer.tick(frameDueMs)
     }
   }
   dueMs += frameMs * (missed + 1)

@@ -321,7 +321,7 @@ static int receive(struct lane *lane, struct leg *leg, double now) {
 }
 
 /* Decodes the next frame. Returns 0, and has changed nothing, where more is to be done than that. */
-static int take_frame(struct lane *lane, struct leg *leg, int16_t *out, double now) {
+static int take_frame(const struct lane *lane, struct leg *leg, int16_t *out, double now) {
   if (leg->held == 0) return 0;
   double next = (uint32_t)((uint32_t)leg->nextTimestamp + frame);
   double base = base_of(leg);
@@ -565,8 +565,8 @@ static void fetch_next(struct lane *lane, struct parts *parts) {
 }
 
 /* Mixes a frame of every conference in the order given, from `atConference` on: to be called until it answers that all is done.
- * @param now monotonic, in milliseconds */
-int express_tick(struct lane *lane, int capacity, double now) {
+ * @param due when the frame was due, and now: monotonic, in milliseconds */
+int express_tick(struct lane *lane, int capacity, double due, double now) {
   struct parts parts = parts_of(lane, capacity);
   lane->handed = 0;
   for (; lane->atConference < lane->conferences; lane->atConference++) {
@@ -582,7 +582,7 @@ int express_tick(struct lane *lane, int capacity, double now) {
           fetch_packets(lane->members[n + 1]);
         }
         if (leg->mode != carried) continue;
-        if (!receive(lane, leg, now) || !take_frame(lane, leg, lane->frames[n], now)) {
+        if (!receive(lane, leg, now) || !take_frame(lane, leg, lane->frames[n], due)) {
           lane->leg = leg - parts.legs;
           return left_lane;
         }

@@ -206,20 +206,21 @@ export class ExpressLane {
   /**
    * Mixes and sends one frame of every conference in the lane.
    *
+   * @param dueMs when the frame was due
    * @param wallOffsetMs wall clock less monotonic clock
    */
-  tick(nowMs: number, wallOffsetMs: number): void {
+  tick(dueMs: number, nowMs: number, wallOffsetMs: number): void {
     const memory = this.#memory
     if (this.#carriages.size === 0) return
     memory.begin(this.#carriages.size, wallOffsetMs)
-    for (let came = memory.tick(nowMs); came !== outcome.done; came = memory.tick(nowMs)) {
+    for (let came = memory.tick(dueMs, nowMs); came !== outcome.done; came = memory.tick(dueMs, nowMs)) {
       if (came === outcome.left) this.#handOver(this.#seats[memory.fields[ofLane.leg]!]!)
       else {
         const { seats } = this.#all[memory.order[memory.fields[ofLane.atConference]!]!]!
         for (let place = 0; place < seats.length; place++) {
           const seat = seats[place]!
           if (seat.carried) continue
-          if (came === outcome.pull) this.#pull(seat, place, nowMs)
+          if (came === outcome.pull) this.#pull(seat, place, dueMs)
           else this.#deliver(seat, place)
         }
       }
@@ -239,11 +240,11 @@ export class ExpressLane {
   }
 
   /** Gives the lane the sound of a leg that is only mixed. */
-  #pull({ record: { fields }, party }: Seat, place: number, nowMs: number): void {
+  #pull({ record: { fields }, party }: Seat, place: number, dueMs: number): void {
     const { leg, socket } = party!
     socket.turn()
     fields[of.streamed] = fields[of.streaming]!
-    const streaming = leg.pull(nowMs)
+    const streaming = leg.pull(dueMs)
     fields[of.streaming] = Number(streaming)
     if (streaming) this.#frame(place).set(leg.frame)
   }

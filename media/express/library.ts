@@ -14,7 +14,7 @@ interface Library {
   /** Octets of a part, by its number. */
   readonly size: (part: number) => number
   readonly open: (laneAt: number, octets: number) => void
-  readonly tick: (laneAt: number, capacity: number, nowMs: number) => number
+  readonly tick: (laneAt: number, capacity: number, dueMs: number, nowMs: number) => number
   readonly address: (of: Uint8Array) => number
 }
 
@@ -59,7 +59,7 @@ function load(): Library | null {
       fields: native.func('const char *express_fields(void)'),
       size: native.func('int express_size(int)'),
       open: native.func('void express_open(size_t, double)'),
-      tick: native.func('int express_tick(size_t, int, double)'),
+      tick: native.func('int express_tick(size_t, int, double, double)'),
       address: (of) => Number(koffi.address(of))
     }
     const expected = `${[legFields, conferenceFields, laneFields].map((fields) => fields.join(' ')).join(' / ')} `
@@ -180,7 +180,7 @@ export class LaneMemory {
   }
 
   /** Mixes, from where it stopped before. @returns an {@link outcome} */
-  tick(nowMs: number): number {
-    return this.#library.tick(this.#laneAt, this.#capacity, nowMs)
+  tick(dueMs: number, nowMs: number): number {
+    return this.#library.tick(this.#laneAt, this.#capacity, dueMs, nowMs)
   }
 }

@@ -230,7 +230,7 @@ async function laneWorld(script: Script, lane: ExpressLane, arrivedMs: () => num
     tick: (nowMs, reading) => {
       if (reading) udp.poll(1000)
       // Packets came a frame after now, the latest that the lane believes: far enough from what the clock of this machine says.
-      lane.tick(nowMs, -1e12)
+      lane.tick(nowMs, nowMs, -1e12)
       if (!built.conference.lent) {
         for (const { socket } of parties) socket.turn()
         built.conference.tick(nowMs)
