@@ -37,6 +37,8 @@ test('asked once, opened when granted, given back at the end', (t) => {
   presentation.granted('a', 5, true)
   presentation.granted('a', 5, false)
   t.deepEqual(taken(), ['answered true', 'open 5 71'])
+  offer('a')
+  t.deepEqual(taken(), ['open undefined 71'], 'again after a hold, without another request')
   presentation.end(null)
   t.deepEqual(taken(), ['stop', 'presentationTokenRelease 5'])
   presentation.end(null)

@@ -22,7 +22,7 @@ export interface Watcher {
 }
 
 export interface HousePresentation {
-  /** Asks a terminal for the token, once. */
+  /** Asks a terminal for the token, once; one that has granted it gets its channel again where that is gone. */
   readonly offer: (participant: string, capability: ContentCapability, watcher: Watcher) => void
   /** A terminal's answer. */
   readonly granted: (participant: string, channelId: number, accepted: boolean) => void
@@ -74,7 +74,10 @@ export function createHousePresentation(label: number, clock: Clock, random: () 
 
   return {
     offer: (participant, capability, watcher) => {
-      if (terminals.has(participant)) return
+      const known = terminals.get(participant)
+      // its channels went while it was held: it tells its capabilities again
+      if (known?.state === 'granted') watcher.open(capability)
+      if (known !== undefined) return
       const channelId = watcher.reserveChannel()
       const terminal: Asked = {
         capability,

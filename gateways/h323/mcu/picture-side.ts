@@ -14,8 +14,8 @@ const leastBitRate = 64_000
 
 /** A channel that is not as usual. */
 export interface PictureChannel {
-  /** Reserved before. */
-  readonly number: number
+  /** Reserved before; none takes the next. */
+  readonly number?: number
   /** H.241 table 8-4. */
   readonly level: number
   readonly limits: PictureLimits
@@ -93,7 +93,7 @@ export function createPictureSide(call: Call, leg: PictureLeg, kind: PictureKind
       hasAskedForRate = false
       const value = kind === 'people' ? h264Video(level) : contentVideo(channel?.level ?? level)
       number = call.openChannel({
-        ...(channel === undefined ? {} : { number: channel.number }),
+        ...(channel?.number === undefined ? {} : { number: channel.number }),
         sessionId: sessionIds[kind],
         dataType: { type: 'videoData', value },
         rtcp: own.rtcp,
