@@ -7,6 +7,7 @@ import type { EscalationView, IfMessageInput } from '#escalate'
 import { canonicalText, parseSignature } from '#guard'
 import { failureText, type SippOptions, type SippProcess, startSipp } from '#sipp'
 import type { SuiteSettings } from '#suite'
+import { ifctl } from '../cli/testing/run.ts'
 import { freeUdpPort } from './free-ports.ts'
 import { runSuite, temporaryFolder, until } from './testing/harness.ts'
 
@@ -281,6 +282,23 @@ test.serial('one suite, every way in which a call out can go', async (t) => {
   await passed(t, takes)
   t.true(entriesOfTrace(transferred.trace_id).some(({ event }) => event === 'sip_transfer_ended'))
 
+  // an attended transfer: the call to the other expert takes the place of the one that the two had
+  const replaces = 'abc@phone;to-tag=1;from-tag=2'
+  const consulted = await phone('safety', 'uas-expert-transfers', {
+    service: 'expert-second',
+    keys: { domain: `external.advisor?Replaces=${encodeURIComponent(replaces)}` }
+  })
+  const messages = await temporaryFolder(t)
+  const replaced = await phone('second', 'uas-expert', { logDirectory: messages })
+  const attended = await resultOf()
+  await passed(t, consulted)
+  await until(() => suite.status().calls.length === 1 && suite.status().calls[0]!.expertId === 'expert-second')
+  await over(attended)
+  await passed(t, replaced)
+  const invite = await readFile(join(messages, 'messages.log'), 'utf8')
+  t.regex(invite, new RegExp(`^Replaces: ${replaces}\\s*$`, 'm'))
+  t.regex(invite, /^Require: replaces\s*$/m)
+
   // handed over to somebody who is busy, and to a stranger
   const fails = await phone('safety', 'uas-expert-transfer-fails', { service: 'expert-second' })
   const engaged = await phone('second', 'uas-expert-busy')
@@ -323,6 +341,34 @@ test.serial('one suite, every way in which a call out can go', async (t) => {
   t.is(suite.inside.media.roster('council').length, 0)
   t.true(ports.safety > 0)
 })
+
+test.serial(
+  'a rule that speaks of an attack: security_rejected, before a packet leaves, and ifctl says so by its exit code',
+  async (t) => {
+    const rules = join(await temporaryFolder(t), 'rules.cedar')
+    const shipped = await readFile(new URL('../plugins/guard/guard.cedar', import.meta.url), 'utf8')
+    const lure = [
+      '@id("lure")',
+      '@code("guard.rule.lure")',
+      '@reason("nobody is called about bias tonight")',
+      '@attack',
+      'forbid (principal, action == Action::"outbound", resource)',
+      'when { context.request.hazard == "bias" };'
+    ]
+    await writeFile(rules, `${lure.join('\n')}\n${shipped}`)
+    const { suite, entriesOfTrace } = await start(t, { guard: { rules } })
+    const { code, stdout } = await ifctl(['escalate', 'bias', '--trace', 'case-7', '--data', suite.data.folder])
+    t.is(code, 31, stdout)
+    t.regex(stdout, /expert: security_rejected \(guard\.rule\.lure\): nobody is called about bias tonight/)
+    const told = entriesOfTrace('case-7')
+    t.like(
+      told.find(({ event }) => event === 'escalation_result'),
+      { payload: { status: 'security_rejected', code: 'guard.rule.lure' } }
+    )
+    t.true(told.some(({ event }) => event === 'SECURITY_REJECTED'))
+    t.false(told.some(({ event }) => event === 'sip_invite_sent'))
+  }
+)
 
 test.serial('a late offer is answered in the ACK, and early media is heard where policy says so', async (t) => {
   const { escalator, phone, escalate, entriesOfTrace } = await start(t, { escalation: { offer: 'late' } })
