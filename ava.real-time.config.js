@@ -2,8 +2,9 @@ import base from './ava.config.js'
 
 /** Tests in which sound, calls or deadlines run on the wall clock: one file at a time, so that none of them waits for another's processor. */
 export const realTime = [
-  'media/*.test.ts',
-  'media/{mediasoup,quality,recording,testing,udp,video}/**/*.test.ts',
+  'media/{codecs,conference,encryption,floor,house-line,ports,worker}.test.ts',
+  'media/{mediasoup/rooms,quality/reports,testing/loss}.test.ts',
+  'media/{recording,udp,video}/**/*.test.ts',
   'deploy/**/*.test.ts',
   'gateways/h323/endpoint/**/*.test.ts',
   'cli/h323-dial.test.ts',

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Worker } from 'node:worker_threads'
 import test, { type ExecutionContext } from 'ava'
-import { type LegEvent, newTraceId, silentLog } from '#kernel'
+import { type ConferenceLeg, type LegEvent, newTraceId, silentLog } from '#kernel'
 import { createMediaPlane, RtpPhone, sine, toneLevel } from '#media'
 import { ExpressLane } from './express/express.ts'
 
@@ -64,7 +64,7 @@ test.serial('a lost thread fails every leg, and a new one serves new calls', asy
 
 test.serial('calm calls of G.711 go by the express lane, and leave it for whatever else is done', async (t) => {
   const { media, phones, join } = await scene(t)
-  const legs = []
+  const legs: ConferenceLeg[] = []
   for (const [n, phone] of phones.entries()) {
     const { leg, sdp } = await join(`p${n}`, phone.sdp())
     phone.talkTo(sdp)

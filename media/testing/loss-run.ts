@@ -26,6 +26,8 @@ export interface LossResult {
   readonly jitterMaxMs: number
   readonly rFactor: number
   readonly mosListening: number
+  /** Frames that the media threads mixed more than a frame late, in all cases together: the machine was busy with something else. */
+  readonly overruns: number
   /** Log-spectral distance between what was said and what another participant heard, in dB. */
   readonly distanceDb: number
 }
@@ -85,7 +87,9 @@ export async function runLossCases(cases: readonly LossCase[], { portRange, seco
       listener.takeHeard()
       speaker.sendTo({ address: '127.0.0.1', port: proxy?.port ?? port })
     }
+    const before = await plane.metrics()
     await sleep(seconds * 1000 + longestDelayMs)
+    const overruns = (await plane.metrics()).overruns - before.overruns
     // What takes time comes after everybody has left: who is still speaking would be held up.
     const ended = await Promise.all(
       calls.map(async ({ leg, listener }) => ({ stats: await leg.leave(), heard: listener.takeHeard() }))
@@ -95,7 +99,7 @@ export async function runLossCases(cases: readonly LossCase[], { portRange, seco
       if (quality === null) throw new Error(`${codec}, ${name}: nothing came in`)
       const { expected, lost, discarded, restored, jitterMaxMs, rFactor, mosListening } = quality
       const distanceDb = heardDistance(calls[n]!.said, heard, calls[n]!.rateHz, longestDelayMs)
-      return { codec, name, expected, lost, discarded, restored, jitterMaxMs, rFactor, mosListening, distanceDb }
+      return { codec, name, expected, lost, discarded, restored, jitterMaxMs, rFactor, mosListening, overruns, distanceDb }
     })
   } finally {
     for (const proxy of proxies) proxy.close()
