@@ -35,7 +35,7 @@ async function scene(t: ExecutionContext) {
 }
 
 test('each terminal that grants the token is shown the picture as it can take it; its reports confirm it', async (t) => {
-  t.timeout(60_000)
+  t.timeout(120_000)
   const { mcu, slides, shown, join, told } = await scene(t)
   t.is(mcu.show('nowhere'), null)
   const [tall, small] = [await join('tall', 85, true), await join('small', 29, true)]
@@ -95,7 +95,7 @@ test('each terminal that grants the token is shown the picture as it can take it
 })
 
 test('people come first: a terminal displaces what is shown; where there is a chair, only the chair does', async (t) => {
-  t.timeout(60_000)
+  t.timeout(120_000)
   const { mcu, slides, join, told } = await scene(t)
   const [one, two] = [await join('one', 71, true), await join('two', 71, true)]
   const [ends, frees]: [string[], string[]] = [[], []]

@@ -10,7 +10,7 @@ import { createMcu, type McuConfig } from '../mcu.ts'
 
 type Range = readonly [first: number, last: number]
 
-export const until = async (what: () => boolean | Promise<boolean>, why: string, withinMs = 10_000): Promise<void> => {
+export const until = async (what: () => boolean | Promise<boolean>, why: string, withinMs = 20_000): Promise<void> => {
   for (const deadline = Date.now() + withinMs; !(await what()); await sleep(20)) if (Date.now() > deadline) throw new Error(why)
 }
 
