@@ -187,7 +187,7 @@ async function setUp(t: ExecutionContext, more: Partial<CouncilConfig> = {}, tak
 }
 
 async function until(what: () => boolean, why: string): Promise<void> {
-  for (const deadline = Date.now() + 5000; !what(); await new Promise((resolve) => setTimeout(resolve, 5)))
+  for (const deadline = Date.now() + 20_000; !what(); await new Promise((resolve) => setTimeout(resolve, 5)))
     if (Date.now() > deadline) throw new Error(why)
 }
 
@@ -467,7 +467,7 @@ test('a page whose sound comes by SIP is told where to call, and is one particip
   voice(name!, call, true)
   await until(() => members.size === 1, 'the call')
   let heard = await roster()
-  for (const deadline = Date.now() + 5000; heard[0]!.muted && Date.now() < deadline; ) heard = await roster()
+  for (const deadline = Date.now() + 20_000; heard[0]!.muted && Date.now() < deadline; ) heard = await roster()
   t.deepEqual(
     heard.map(({ participant, muted }) => [participant, muted]),
     [[participant, false]],

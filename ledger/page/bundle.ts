@@ -1,7 +1,7 @@
 /** Makes the page's program and its style from their sources: small enough to be made when they are first asked for, 60 ms, and kept in memory. */
 import { createHash } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
+import { pageBundle } from '#kernel'
 
 export interface PageParts {
   readonly script: string
@@ -10,42 +10,11 @@ export interface PageParts {
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
 
-/** Browsers of 2024 and later: `light-dark()` and `Promise.withResolvers` are the newest that is used. */
-const target = ['chrome123', 'firefox125', 'safari17.5']
-
-async function bundle(): Promise<PageParts> {
-  const { build, stop, transform } = await import('esbuild')
-  try {
-    const { outputFiles } = await build({
-      entryPoints: [here('browser/main.ts')],
-      bundle: true,
-      minify: true,
-      write: false,
-      format: 'iife',
-      platform: 'browser',
-      target,
-      // of the kernel the page needs the errors alone
-      alias: { '#kernel': here('../../gateways/kernel/errors.ts') },
-      logLevel: 'silent'
-    })
-    const { code } = await transform(await readFile(here('page.css'), 'utf8'), { loader: 'css', minify: true, target })
-    return { script: outputFiles[0]!.text.trim(), style: code.trim() }
-  } finally {
-    // its process would stay for the next bundle, and there is none
-    await stop()
-  }
-}
-
-let made: Promise<PageParts> | null = null
-
 /** Program and style of the page; the same octets for the same sources. @throws {Error} of esbuild when a source cannot be bundled */
-export function pageParts(): Promise<PageParts> {
-  made ??= bundle().catch((error: unknown) => {
-    made = null
-    throw error
-  })
-  return made
-}
+export const pageParts: () => Promise<PageParts> = pageBundle(
+  { programs: [here('browser/main.ts')], style: here('page.css') },
+  ({ programs: [script], style }) => ({ script: script!, style })
+)
 
 /** SHA-256 as a Content-Security-Policy names it. @see CSP3 §2.3.1 */
 export const cspHash = (text: string): string => `'sha256-${createHash('sha256').update(text, 'utf8').digest('base64')}'`

@@ -1,7 +1,7 @@
 /** The page's document, program and style, made from their sources when the page is first asked for, and kept in memory. */
 import { createHash } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
+import { type PageBundle, pageBundle } from '#kernel'
 
 export interface PageFile {
   readonly mediaType: string
@@ -11,7 +11,6 @@ export interface PageFile {
 }
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
-const target = ['chrome123', 'firefox125', 'safari17.5']
 const hashOf = (text: string): string => createHash('sha256').update(text, 'utf8').digest('hex').slice(0, 20)
 
 const documentOf = (script: string, style: string, evidenceWorker: string, sipCall: string): string => `<!doctype html>
@@ -68,55 +67,22 @@ const documentOf = (script: string, style: string, evidenceWorker: string, sipCa
 </html>
 `
 
-async function make(): Promise<ReadonlyMap<string, PageFile>> {
-  const { build, stop, transform } = await import('esbuild')
-  try {
-    const { outputFiles } = await build({
-      entryPoints: ['main', 'evidence-worker', 'sip-call'].map((name) => here(`browser/${name}.ts`)),
-      outdir: '/',
-      // of the kernel a page needs what needs no Node
-      alias: { '#kernel': here('../../kernel/plain.ts') },
-      bundle: true,
-      minify: true,
-      write: false,
-      format: 'iife',
-      platform: 'browser',
-      target,
-      logLevel: 'silent'
-    })
-    const [script, worker, sipCall] = outputFiles.map(({ text }) => text) as [string, string, string]
-    const { code: style } = await transform(await readFile(here('page.css'), 'utf8'), { loader: 'css', minify: true, target })
-    const [scriptPath, workerPath, sipCallPath] = [script, worker, sipCall].map((text) => `/${hashOf(text)}.js`) as [
-      string,
-      string,
-      string
-    ]
-    const stylePath = `/${hashOf(style)}.css`
-    const file = (mediaType: string, text: string, lasting: boolean): PageFile => ({
-      mediaType,
-      octets: Buffer.from(text),
-      lasting
-    })
-    return new Map([
-      ['/', file('text/html; charset=utf-8', documentOf(scriptPath, stylePath, workerPath, sipCallPath), false)],
-      [scriptPath, file('text/javascript; charset=utf-8', script, true)],
-      [workerPath, file('text/javascript; charset=utf-8', worker, true)],
-      [sipCallPath, file('text/javascript; charset=utf-8', sipCall, true)],
-      [stylePath, file('text/css; charset=utf-8', style, true)]
-    ])
-  } finally {
-    // its process would stay for the next bundle, and there is none
-    await stop()
-  }
-}
+const script = 'text/javascript; charset=utf-8'
 
-let made: Promise<ReadonlyMap<string, PageFile>> | null = null
+function filesOf({ programs, style }: PageBundle): ReadonlyMap<string, PageFile> {
+  const paths = programs.map((text) => `/${hashOf(text)}.js`)
+  const [main, worker, sipCall] = paths as [string, string, string]
+  const stylePath = `/${hashOf(style)}.css`
+  const file = (mediaType: string, text: string, lasting = true): PageFile => ({ mediaType, octets: Buffer.from(text), lasting })
+  return new Map([
+    ['/', file('text/html; charset=utf-8', documentOf(main, stylePath, worker, sipCall), false)],
+    ...programs.map((text, at) => [paths[at]!, file(script, text)] as const),
+    [stylePath, file('text/css; charset=utf-8', style)]
+  ])
+}
 
 /** By path. @throws {Error} of esbuild when a source cannot be bundled */
-export function pageFiles(): Promise<ReadonlyMap<string, PageFile>> {
-  made ??= make().catch((error: unknown) => {
-    made = null
-    throw error
-  })
-  return made
-}
+export const pageFiles: () => Promise<ReadonlyMap<string, PageFile>> = pageBundle(
+  { programs: ['main', 'evidence-worker', 'sip-call'].map((name) => here(`browser/${name}.ts`)), style: here('page.css') },
+  filesOf
+)
