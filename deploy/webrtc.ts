@@ -181,6 +181,7 @@ export async function startWebRtc(config: SuiteConfig, ports: WebRtcPorts): Prom
       close: async () => {
         sip.close()
         await council.close()
+        await evidence.close()
         await rooms.close()
       }
     }
