@@ -97,6 +97,12 @@ function world(options: { readonly sound?: 'refused' } = {}) {
     for (let turn = 0; turn < 50 && take === null; turn++) await new Promise((resolve) => setTimeout(resolve, 1))
     await settled()
   }
+  /** Ends all: the receiver says that no frame came. */
+  const close = async (): Promise<void> => {
+    const closing = ingests.close()
+    await give(null)
+    await closing
+  }
   return {
     clock,
     entries,
@@ -107,6 +113,7 @@ function world(options: { readonly sound?: 'refused' } = {}) {
     ingests,
     context,
     give,
+    close,
     pauses: () => pauses,
     lose: async (code: string) => {
       await settled()
@@ -185,7 +192,7 @@ test('pictures wait until what is said with them is heard, and never overtake ea
 })
 
 test('its sound is mixed down and goes before the pictures by its own delay; a source in another size gets another encoder', async (t) => {
-  const { clock, ingests, context, give, shown, heard, counts, requests } = world()
+  const { clock, ingests, context, give, shown, heard, counts, requests, close } = world()
   ingests.start(context, { ...request, sound: true })
   await give(picture(0))
   await give({
@@ -210,9 +217,7 @@ test('its sound is mixed down and goes before the pictures by its own delay; a s
     [4, 8]
   )
   t.is(counts.encoders, 1)
-  const closing = ingests.close()
-  await give(null)
-  await closing
+  await close()
   t.like(counts, nothing)
 })
 
@@ -247,7 +252,7 @@ test('frames that stop degrade it after 2 s, and it recovers; after 10 s it is o
 })
 
 test('a connection that breaks, and a frame that cannot be, are told and the source is opened anew', async (t) => {
-  const { clock, ingests, context, give, lose, counts, names } = world()
+  const { clock, ingests, context, give, lose, counts, names, close } = world()
   const { session } = ingests.start(context, request)
   await give(picture(0))
   await lose('ndi.receive.lost')
@@ -258,23 +263,19 @@ test('a connection that breaks, and a frame that cannot be, are told and the sou
   await give(picture(1))
   t.is(session.state(), 'ACTIVE')
   t.is(counts.finds, 2)
-  const closing = ingests.close()
-  await give(null)
-  await closing
+  await close()
   t.like(counts, nothing)
 })
 
 test('sound that the conference refuses leaves the pictures', async (t) => {
-  const { clock, ingests, context, give, shown, names } = world({ sound: 'refused' })
+  const { clock, ingests, context, give, shown, names, close } = world({ sound: 'refused' })
   const { session } = ingests.start(context, { ...request, sound: true })
   await give(picture(0))
   clock.advance(80)
   t.is(session.state(), 'DEGRADED')
   t.is(shown.length, 1)
   t.true(names().includes('ndi_error'))
-  const closing = ingests.close()
-  await give(null)
-  await closing
+  await close()
 })
 
 test('the bridge of a call: its expert’s source; skipped without a runtime, a pattern, or room', async (t) => {
