@@ -1,33 +1,20 @@
 /** baresip, a phone that nobody here wrote, in the council over TLS. */
-import { spawnSync } from 'node:child_process'
 import test, { type ExecutionContext } from 'ava'
 import { toneLevel } from '#media'
-import { readCredentials } from '#suite'
-import { type BaresipOptions, startBaresip } from '../scripts/baresip/baresip.ts'
+import type { BaresipOptions } from '../scripts/baresip/baresip.ts'
+import { expertInside, hasBaresip } from './testing/baresip.ts'
 import { runSuite, tone, until } from './testing/harness.ts'
 
-const present = spawnSync('baresip', ['-h'], { stdio: 'ignore' }).error === undefined
-const call = present ? test : test.skip
+const call = hasBaresip ? test : test.skip
 
 /** A Guardian in the council, and baresip as the expert who has just been let in. */
 async function expertInCouncil(t: ExecutionContext, options: Pick<BaresipOptions, 'srtp' | 'codecs' | 'ice'> = {}) {
   const run = await runSuite(t, { md5OnlyUsers: ['expert-safety'] })
   const { suite, phone, rtp } = run
-  const { users } = await readCredentials(suite.data.credentials)
   const guardianSound = await rtp({ says: tone(1000) })
   const guardian = await (await phone('guardian-1')).invite({ to: 'council', sdp: guardianSound.sdp() })
   guardianSound.talkTo(guardian.response.body)
-  const expert = await startBaresip({
-    address: 'expert-safety@external.advisor',
-    transport: 'tls',
-    outbound: { host: '127.0.0.1', port: suite.addresses.tls!.port },
-    digest: { user: 'expert-safety', password: users['expert-safety']!.password! },
-    source: { toneHz: 440 },
-    ...options
-  })
-  t.teardown(expert.stop)
-  await expert.dial('sip:council-safety@external.advisor')
-  await expert.next('CALL_ESTABLISHED', 10_000)
+  const expert = await expertInside(t, suite, options)
   await new Promise((resolve) => setTimeout(resolve, 1500))
   guardianSound.takeHeard()
   await new Promise((resolve) => setTimeout(resolve, 1000))

@@ -1,15 +1,15 @@
 /** The bridges of one call by the whole suite: an expert's telephone, Guardians' terminals and browsers. */
-import { spawnSync } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import test, { type ExecutionContext } from 'ava'
 import type { BridgeView, EscalationView } from '#escalate'
 import type { ControlFile, Suite, SuiteSettings } from '#suite'
 import { ifctl } from '../cli/testing/run.ts'
-import { type Baresip, startBaresip } from '../scripts/baresip/baresip.ts'
+import type { Baresip } from '../scripts/baresip/baresip.ts'
+import { answeringExpert, hasBaresip } from './testing/baresip.ts'
 import { hears, terminal } from './testing/h323.ts'
 import { edgeHeaders, folderWithExpert, type RunningSuite, runSuite, tone, until } from './testing/harness.ts'
 
-const withPhone = spawnSync('baresip', ['-h'], { stdio: 'ignore' }).error === undefined ? test.serial : test.skip
+const withPhone = hasBaresip ? test.serial : test.skip
 
 const h323 = { enabled: true, ras: 0, signalling: 0, router: 0 } as const
 const bridges = { retriesMs: [100, 200, 400], operationMs: 3000 }
@@ -29,13 +29,7 @@ interface Council extends RunningSuite {
 
 /** A suite with one expert, whose phone answers, and two Guardians. */
 async function council(t: ExecutionContext, settings: SuiteSettings): Promise<Council> {
-  const expert = await startBaresip({
-    address: 'expert-safety@external.advisor',
-    transport: 'udp',
-    answer: 'auto',
-    source: { toneHz: 1700 }
-  })
-  t.teardown(expert.stop)
+  const expert = await answeringExpert(t, 1700)
   const data = await folderWithExpert(t, `sip:expert-safety@127.0.0.1:${expert.sipPort}`, {
     guardians: ['guardian-1', 'guardian-2']
   })

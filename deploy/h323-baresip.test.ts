@@ -1,17 +1,13 @@
 /** baresip, a phone that nobody here wrote, and H.323 terminals, through Kamailio and the whole suite. */
-import { spawnSync } from 'node:child_process'
-import { mkdir, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import test from 'ava'
 import { toneLevel } from '#media'
-import { readCredentials } from '#suite'
 import { startBaresip } from '../scripts/baresip/baresip.ts'
+import { expertInside, hasBaresip } from './testing/baresip.ts'
 import { hears, terminal } from './testing/h323.ts'
-import { runSuite, temporaryFolder, until } from './testing/harness.ts'
+import { folderWithExpert, runSuite, until } from './testing/harness.ts'
 
-const present = spawnSync('baresip', ['-h'], { stdio: 'ignore' }).error === undefined
-const call = present ? test.serial : test.serial.skip
+const call = hasBaresip ? test.serial : test.serial.skip
 const h323 = { enabled: true, ras: 0, signalling: 0 } as const
 
 call(
@@ -19,20 +15,9 @@ call(
   async (t) => {
     const running = await runSuite(t, { md5OnlyUsers: ['expert-safety'], h323 })
     const { suite, entriesOf, verify } = running
-    const { users } = await readCredentials(suite.data.credentials)
     const room = await terminal(t, running, 'guardian-1', 1000, 'G722')
     const inCouncil = await room.call('council')
-    const expert = await startBaresip({
-      address: 'expert-safety@external.advisor',
-      transport: 'tls',
-      outbound: { host: '127.0.0.1', port: suite.addresses.tls!.port },
-      digest: { user: 'expert-safety', password: users['expert-safety']!.password! },
-      source: { toneHz: 440 },
-      srtp: true
-    })
-    t.teardown(expert.stop)
-    await expert.dial('sip:council-safety@external.advisor')
-    await expert.next('CALL_ESTABLISHED', 10_000)
+    const expert = await expertInside(t, suite, { srtp: true })
     t.true(await hears(room.phone, 440, 16_000), 'the Guardian hears the expert')
     await expert.hold()
     await until(() => suite.status().calls.some(({ bridge }) => bridge === 'HOLD'))
@@ -56,20 +41,7 @@ call(
 call('a terminal calls an expert by its id: his phone rings, answers, both are heard, digits cross, the end too', async (t) => {
   const expert = await startBaresip({ address: 'expert-safety@external.advisor', source: { toneHz: 440 } })
   t.teardown(expert.stop)
-  const data = join(await temporaryFolder(t), 'data')
-  await mkdir(data, { mode: 0o700 })
-  const registry = [
-    'experts:',
-    '  - id: expert-safety',
-    '    uri: sip:expert-safety@external.advisor',
-    '    organisation: Advisory',
-    '    specialisations: [safety]',
-    '    digestUser: expert-safety',
-    `    contact: ${expert.uri}`,
-    'guardians:',
-    '  - { id: guardian-1, uri: sip:guardian-1@council.local, organisation: Council, digestUser: guardian-1 }'
-  ]
-  await writeFile(join(data, 'registry.yaml'), `${registry.join('\n')}\n`)
+  const data = await folderWithExpert(t, expert.uri, { guardians: ['guardian-1'] })
   const running = await runSuite(t, { data, h323, media: { srtp: 'off' } })
   const { entriesOf } = running
   const room = await terminal(t, running, 'guardian-1', 1000)

@@ -7,16 +7,15 @@ import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
 import { noPolicy, parseVerifierKey } from '#ledger'
 import { decodeWav, RtpPhone, toneLevel } from '#media'
-import { readCredentials, type SuiteSettings } from '#suite'
+import type { SuiteSettings } from '#suite'
 import { checkExcerpt } from '../cli/recordings.ts'
 import { ifctl } from '../cli/testing/run.ts'
 import { openPhone } from '../gateways/sip/testing/phone.ts'
 import { decodeDumpHeader, decodeRecords } from '../media/recording/rtpdump.ts'
-import { startBaresip } from '../scripts/baresip/baresip.ts'
+import { expertInside, hasBaresip } from './testing/baresip.ts'
 import { edgeHeaders, runSuite, temporaryFolder, tone, until } from './testing/harness.ts'
 
 const has = (command: string, ...args: string[]) => spawnSync(command, args, { stdio: 'ignore' }).status === 0
-const hasBaresip = spawnSync('baresip', ['-h'], { stdio: 'ignore' }).error === undefined
 
 const recording = (more: Partial<SuiteSettings['recording']> = {}): SuiteSettings => ({
   recording: { enabled: true, batchSeconds: 2, policies: [{ conference: 'council', consent: 'announce' }], ...more }
@@ -44,21 +43,10 @@ const call = hasBaresip ? test : test.skip
 call('a call of baresip over SRTP is recorded, excerpted, proved, exported, and checked by others', async (t) => {
   const run = await runSuite(t, { md5OnlyUsers: ['expert-safety'], ...recording() })
   const { suite, phone, rtp, entriesOf, events } = run
-  const { users } = await readCredentials(suite.data.credentials)
   const guardianSound = await rtp({ says: tone(1000) })
   const guardian = await (await phone('guardian-1')).invite({ to: 'council', sdp: guardianSound.sdp() })
   guardianSound.talkTo(guardian.response.body)
-  const expert = await startBaresip({
-    address: 'expert-safety@external.advisor',
-    transport: 'tls',
-    outbound: { host: '127.0.0.1', port: suite.addresses.tls!.port },
-    digest: { user: 'expert-safety', password: users['expert-safety']!.password! },
-    source: { toneHz: 440 },
-    srtp: true
-  })
-  t.teardown(expert.stop)
-  await expert.dial('sip:council-safety@external.advisor')
-  await expert.next('CALL_ESTABLISHED', 10_000)
+  const expert = await expertInside(t, suite, { srtp: true })
   await until(() => entriesOf('recording_consent').length === 2, 15_000, 'both have heard the announcement')
   const before = entriesOf('recording_batch').length
   await until(() => entriesOf('recording_batch').length >= before + 3, 15_000, 'three batches')

@@ -1,5 +1,5 @@
 /** The suite is killed while an expert is in the council: the next one goes on with the call, or closes the record and hangs up on the phone. */
-import { fork, spawnSync } from 'node:child_process'
+import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -9,8 +9,8 @@ import { toneLevel } from '#media'
 import { failureText, startSipp } from '#sipp'
 import type { Suite, SuiteSettings } from '#suite'
 import { ifctl } from '../cli/testing/run.ts'
-import { startBaresip } from '../scripts/baresip/baresip.ts'
 import { freeTcpPort, freeUdpPort } from './free-ports.ts'
+import { answeringExpert, hasBaresip } from './testing/baresip.ts'
 import { hears, terminal } from './testing/h323.ts'
 import { folderWithExpert, runSuite, tone, until } from './testing/harness.ts'
 
@@ -43,18 +43,12 @@ async function killableSuite(t: ExecutionContext, contact: string, settings: Sui
   }
 }
 
-const phonePresent = spawnSync('baresip', ['-h'], { stdio: 'ignore' }).error === undefined
+const withPhone = hasBaresip ? test.serial : test.serial.skip
 
-;(phonePresent ? test.serial : test.serial.skip)(
+withPhone(
   'a call goes on after the suite was killed and started anew: same dialog, sound again, the phone hangs up',
   async (t) => {
-    const expert = await startBaresip({
-      address: 'expert-safety@external.advisor',
-      transport: 'udp',
-      answer: 'auto',
-      source: { toneHz: 440 }
-    })
-    t.teardown(expert.stop)
+    const expert = await answeringExpert(t, 440)
     const listen = { tls: await freeTcpPort('127.0.0.1'), udp: await freeUdpPort('127.0.0.1') }
     const first = await killableSuite(t, `sip:expert-safety@127.0.0.1:${expert.sipPort}`, { listen })
     await first.escalate()
@@ -89,52 +83,43 @@ const phonePresent = spawnSync('baresip', ['-h'], { stdio: 'ignore' }).error ===
   }
 )
 
-;(phonePresent ? test.serial : test.serial.skip)(
-  'a call that is taken up has its bridges again: terminals are called, pages have their channel',
-  async (t) => {
-    const expert = await startBaresip({
-      address: 'expert-safety@external.advisor',
-      transport: 'udp',
-      answer: 'auto',
-      source: { toneHz: 1700 }
-    })
-    t.teardown(expert.stop)
-    const settings: SuiteSettings = {
-      listen: { tls: await freeTcpPort('127.0.0.1'), udp: await freeUdpPort('127.0.0.1') },
-      h323: { enabled: true, ras: await freeUdpPort('127.0.0.1'), signalling: 0, router: 0 },
-      webrtc: { enabled: true, port: 0 }
-    }
-    const first = await killableSuite(t, `sip:expert-safety@127.0.0.1:${expert.sipPort}`, settings)
-    const room = await terminal(t, first, 'guardian-1', 440)
-    room.answerAll()
-    await first.escalate()
-    const bridged = () => first.entriesOf('BRIDGE_STATE_CHANGED').filter(({ component }) => component === 'IF.bridge.call')
-    const become = (state: string) => bridged().filter(({ payload }) => payload.state === state)
-    await until(() => become('ACTIVE').length === 2)
-    const before = become('ACTIVE').find(({ payload }) => payload.bridge === 'h323')!
-    await first.kill()
-
-    const running = await runSuite(t, { ...settings, data: first.data })
-    const { suite } = running
-    await until(() => suite.status().sip.takenUp === 1)
-    const closed = become('CLOSED').filter(({ trace_id }) => trace_id === before.trace_id)
-    t.is(closed.length, 2)
-    for (const { payload } of closed) t.like(payload, { previous: 'ACTIVE', reason: 'application-restart' })
-    const shown = async () => (await ifctl(['escalate', 'bridges', '--data', suite.data.folder])).stdout
-    await until(
-      async () => /^ {2}h323 to guardian-1: ACTIVE$/m.test(await shown()) && /^ {2}webrtc: ACTIVE$/m.test(await shown()),
-      30_000
-    )
-    t.true(await hears(room.phone, 1700), 'the room hears the expert again')
-    const after = become('ACTIVE').findLast(({ payload }) => payload.bridge === 'h323')!
-    t.like(after, { parent_trace_id: 'case-42', payload: { target: 'guardian-1', takesUp: before.trace_id } })
-
-    await expert.hangup()
-    await until(() => room.endpoint.calls().length === 0)
-    await until(() => become('CLOSED').length === 4)
-    t.is((await running.verify()).verdict, 'valid')
+withPhone('a call that is taken up has its bridges again: terminals are called, pages have their channel', async (t) => {
+  const expert = await answeringExpert(t, 1700)
+  const settings: SuiteSettings = {
+    listen: { tls: await freeTcpPort('127.0.0.1'), udp: await freeUdpPort('127.0.0.1') },
+    h323: { enabled: true, ras: await freeUdpPort('127.0.0.1'), signalling: 0, router: 0 },
+    webrtc: { enabled: true, port: 0 }
   }
-)
+  const first = await killableSuite(t, `sip:expert-safety@127.0.0.1:${expert.sipPort}`, settings)
+  const room = await terminal(t, first, 'guardian-1', 440)
+  room.answerAll()
+  await first.escalate()
+  const bridged = () => first.entriesOf('BRIDGE_STATE_CHANGED').filter(({ component }) => component === 'IF.bridge.call')
+  const become = (state: string) => bridged().filter(({ payload }) => payload.state === state)
+  await until(() => become('ACTIVE').length === 2)
+  const before = become('ACTIVE').find(({ payload }) => payload.bridge === 'h323')!
+  await first.kill()
+
+  const running = await runSuite(t, { ...settings, data: first.data })
+  const { suite } = running
+  await until(() => suite.status().sip.takenUp === 1)
+  const closed = become('CLOSED').filter(({ trace_id }) => trace_id === before.trace_id)
+  t.is(closed.length, 2)
+  for (const { payload } of closed) t.like(payload, { previous: 'ACTIVE', reason: 'application-restart' })
+  const shown = async () => (await ifctl(['escalate', 'bridges', '--data', suite.data.folder])).stdout
+  await until(
+    async () => /^ {2}h323 to guardian-1: ACTIVE$/m.test(await shown()) && /^ {2}webrtc: ACTIVE$/m.test(await shown()),
+    30_000
+  )
+  t.true(await hears(room.phone, 1700), 'the room hears the expert again')
+  const after = become('ACTIVE').findLast(({ payload }) => payload.bridge === 'h323')!
+  t.like(after, { parent_trace_id: 'case-42', payload: { target: 'guardian-1', takesUp: before.trace_id } })
+
+  await expert.hangup()
+  await until(() => room.endpoint.calls().length === 0)
+  await until(() => become('CLOSED').length === 4)
+  t.is((await running.verify()).verdict, 'valid')
+})
 
 test.serial('a phone that was called out does not stay in a call in which nobody is left', async (t) => {
   const phone = await startSipp({ scenario: 'uas-expert', calls: 1, receiveTimeoutMs: 60_000, timeoutMs: 70_000 })

@@ -1,41 +1,17 @@
 /** Runs the commands of docs/tutorial-workflow.md against the suite, with SIPp as the expert's phone. */
-import { execFile } from 'node:child_process'
-import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
 import test from 'ava'
-import { failureText, startSipp } from '#sipp'
-import { cleanEnvironment, shim } from '../cli/testing/run.ts'
-import { runSuite, temporaryFolder } from './testing/harness.ts'
+import { failureText } from '#sipp'
+import { openTutorial } from './testing/tutorial.ts'
 
-const run = promisify(execFile)
 const trace = 'case-44'
 const patienceMs = 30_000
 
 test('the tutorial of the workflow does what it says: task, budget, sandbox and call are one trace', async (t) => {
-  const page = await readFile(new URL('../docs/tutorial-workflow.md', import.meta.url), 'utf8')
-  const blocks = [...page.matchAll(/```sh\n([\s\S]*?)```/g)].map(([, block]) => block!)
-  const folder = await temporaryFolder(t)
-  const phone = await startSipp({ scenario: 'uas-expert', calls: 1, receiveTimeoutMs: 60_000, timeoutMs: 90_000 })
-  t.teardown(() => phone.stop())
-  await phone.ready
-  const data = join(folder, 'data')
-  await mkdir(data, { mode: 0o700 })
-  const registry = /```yaml\n([\s\S]*?)```/.exec(page)![1]!
-  await writeFile(join(data, 'registry.yaml'), registry.replace('203.0.113.20:5061;transport=tls', `127.0.0.1:${phone.port}`))
-  const { suite, entriesOf, entries, verify } = await runSuite(t, { data })
-  const bin = join(folder, 'bin')
-  await mkdir(bin)
-  await symlink(shim, join(bin, 'ifctl'))
-  const env = cleanEnvironment({
-    IF_DATA: data,
-    EXAMPLE: fileURLToPath(new URL('../plugins/chassis/example', import.meta.url)),
-    PATH: `${bin}:${dirname(process.execPath)}:${process.env.PATH}`
+  const { suite, entriesOf, entries, verify, expert, play } = await openTutorial(t, 'tutorial-workflow.md', 'uas-expert', {
+    EXAMPLE: fileURLToPath(new URL('../plugins/chassis/example', import.meta.url))
   })
-  const play = async (block: number): Promise<string> =>
-    (await run('bash', ['-euo', 'pipefail', '-c', blocks[block]!], { cwd: folder, env })).stdout
   const told = async (event: string): Promise<void> => {
     for (const until = Date.now() + patienceMs; entriesOf(event).length === 0 && Date.now() < until; ) await pause(50)
     t.is(entriesOf(event).length, 1, event)
@@ -98,7 +74,7 @@ test('the tutorial of the workflow does what it says: task, budget, sandbox and 
   t.false(places.includes(-1))
   const [raised] = entriesOf('hazard_escalated')
   t.is(raised!.payload.escalation, entriesOf('escalation_requested')[0]!.payload.escalation)
-  const result = await phone.result
+  const result = await expert.result
   t.is(result.outcome, 'passed', failureText(result) ?? '')
   t.is(suite.status().sip.active, 0)
   t.is((await verify()).verdict, 'valid')
