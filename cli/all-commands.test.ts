@@ -77,7 +77,10 @@ test('every command that was asked for is there, word for word, with its options
       seen.add(name)
       const more = departures[name] === undefined ? [] : command.operands.map(() => 'operand')
       for (const given of linesOf(alternative, command)) {
-        const refused = refusalOf(command, [...more, ...given])
+        // what was asked for does not name every option that the command cannot do without
+        const unnamed = command.options.filter(({ name: option, required }) => required && !given.includes(`--${option}`))
+        const needed = unnamed.flatMap(({ name: option, values }) => [`--${option}`, values?.[0] ?? '1'])
+        const refused = refusalOf(command, [...more, ...given, ...needed])
         if (refused !== null) t.fail(`${name} ${given.join(' ')}: ${refused}`)
       }
     }

@@ -7,6 +7,8 @@ export interface Option {
   readonly summary: string
   /** All that the value may be, where that is a short list. */
   readonly values?: readonly string[]
+  /** Whether the command cannot do without. */
+  readonly required?: true
   /** Whether the value is, or may be, a path of a file or folder. */
   readonly path?: true
   /** Whether it says where state lies: chosen by whoever starts `ifctl mcp`, not by an agent. */
@@ -63,7 +65,7 @@ export interface Arguments {
   readonly has: (flag: string) => boolean
   /** Value of an option, undefined when it is not given. */
   readonly value: (option: string) => string | undefined
-  /** Like `value`. @throws {UsageError} when it is not given */
+  /** Value of an option that the command says is required. */
   readonly required: (option: string) => string
   /** A whole number in the range. @throws {UsageError} otherwise */
   readonly wholeNumber: (option: string, least: number, most: number) => number | undefined
@@ -72,7 +74,7 @@ export interface Arguments {
 /**
  * Reads `--name value`, `--name=value`, `--flag` and operands in any order; `--` ends the options.
  *
- * @throws {UsageError} for an unknown or repeated option, a missing or superfluous value, or too few or too many operands
+ * @throws {UsageError} for an unknown, repeated or missing option, a missing or superfluous value, or too few or too many operands
  */
 export function parseArguments(args: readonly string[], options: readonly Option[], operandNames: readonly string[]): Arguments {
   const values = new Map<string, string>()
@@ -113,6 +115,8 @@ export function parseArguments(args: readonly string[], options: readonly Option
   }
   const missing = operandNames[operands.length]
   if (missing !== undefined && !missing.startsWith('[')) throw new UsageError(`${missing} is missing`)
+  const lacking = options.filter(({ name, required }) => required && !values.get(name)).map(({ name }) => `--${name}`)
+  if (lacking.length > 0) throw new UsageError(`${lacking.join(', ')} ${lacking.length === 1 ? 'is' : 'are'} missing`)
   if (operands.length > operandNames.length) throw new UsageError(`unexpected ${JSON.stringify(operands[operandNames.length])}`)
   return {
     operands,
@@ -120,7 +124,7 @@ export function parseArguments(args: readonly string[], options: readonly Option
     value: (option) => values.get(option),
     required: (option) => {
       const value = values.get(option)
-      if (value === undefined || value === '') throw new UsageError(`--${option} is missing`)
+      if (value === undefined) throw new Error(`--${option} is not declared as required`)
       return value
     },
     wholeNumber: (option, least, most) => {

@@ -27,7 +27,7 @@ export const chassisCommands: readonly Command[] = [
     summary: 'make a sandbox for a WebAssembly command (WASI preview 1); it is named when it is given no name',
     options: [
       ...stateOptions,
-      { name: 'swarm', value: 'ID', summary: 'whose code it is for' },
+      { name: 'swarm', value: 'ID', required: true, summary: 'whose code it is for' },
       { name: 'wasm', value: 'FILE', path: true, summary: 'the module' },
       { name: 'task', value: 'ID', summary: 'task it is for, which the swarm has claimed: its trace is that of the sandbox' },
       { name: 'trace', value: 'ID', summary: 'trace without a task (default: a new one)' },
@@ -118,7 +118,7 @@ export const chassisCommands: readonly Command[] = [
     summary: 'let a sandbox have a service used, without seeing its secret',
     options: [
       ...stateOptions,
-      { name: 'allow', value: 'SERVICE', summary: 'a service of chassis/services.json in the data folder' },
+      { name: 'allow', value: 'SERVICE', required: true, summary: 'a service of chassis/services.json in the data folder' },
       { name: 'minutes', value: 'N', summary: 'for how long, 1 to 1440 (default: 15)' },
       { name: 'uses', value: 'N', summary: 'how often at most, 1 to 10000 (default: 100)' }
     ],

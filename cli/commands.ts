@@ -317,7 +317,7 @@ export const commands: readonly Command[] = [
     effect: 'changes',
     summary: 'keep the pictures and the metadata of a source in a file, as they are received',
     options: [
-      { name: 'out', value: 'FILE', path: true, forAgents: false, summary: 'new file' },
+      { name: 'out', value: 'FILE', required: true, path: true, forAgents: false, summary: 'new file' },
       { name: 'address', value: 'LIST', summary: 'addresses to ask beside multicast DNS, by comma' },
       { name: 'groups', value: 'LIST', summary: 'groups to look at, by comma (default: public)' },
       { name: 'seconds', value: 'N', summary: 'how long (default: 10)' }
@@ -474,7 +474,14 @@ export const commands: readonly Command[] = [
     effect: 'changes',
     summary: 'make an Ed25519 key pair for X-IF-Signature',
     options: [
-      { name: 'out', value: 'FILE', path: true, forAgents: false, summary: 'new file for the private key (PEM, mode 0600)' }
+      {
+        name: 'out',
+        value: 'FILE',
+        required: true,
+        path: true,
+        forAgents: false,
+        summary: 'new file for the private key (PEM, mode 0600)'
+      }
     ],
     load: () => import('./commands/guard-keygen.ts')
   },
@@ -484,10 +491,10 @@ export const commands: readonly Command[] = [
     effect: 'changes',
     summary: 'make the X-IF-Signature of a request, for testers',
     options: [
-      { name: 'key', value: 'FILE', path: true, summary: 'private key, PEM' },
-      { name: 'from', value: 'URI', summary: 'URI of the From header, as it will be sent' },
-      { name: 'to', value: 'URI', summary: 'URI of the To header, as it will be sent' },
-      { name: 'call-id', value: 'ID', summary: 'Call-ID' },
+      { name: 'key', value: 'FILE', required: true, path: true, summary: 'private key, PEM' },
+      { name: 'from', value: 'URI', required: true, summary: 'URI of the From header, as it will be sent' },
+      { name: 'to', value: 'URI', required: true, summary: 'URI of the To header, as it will be sent' },
+      { name: 'call-id', value: 'ID', required: true, summary: 'Call-ID' },
       { name: 'cseq', value: 'N', summary: 'CSeq number (default 1)' },
       { name: 'method', value: 'NAME', summary: 'method (default INVITE)' },
       { name: 'trace', value: 'ID', summary: 'X-IF-Trace-ID, when the request has one' },
@@ -547,8 +554,8 @@ export const commands: readonly Command[] = [
     options: [
       dataOption,
       ledgerOption,
-      { name: 'event', value: 'NAME', summary: 'what happened' },
-      { name: 'component', value: 'NAME', summary: 'who saw it' },
+      { name: 'event', value: 'NAME', required: true, summary: 'what happened' },
+      { name: 'component', value: 'NAME', required: true, summary: 'who saw it' },
       { name: 'trace', value: 'ID', summary: 'trace (default: a new one)' },
       { name: 'parent', value: 'ID', summary: 'trace under which this one hangs' },
       { name: 'payload', value: 'JSON', summary: 'facts, an object; - reads stdin (default: {})' },
@@ -680,6 +687,7 @@ export const commands: readonly Command[] = [
       {
         name: 'role',
         value: 'ROLE',
+        required: true,
         values: ['producer', 'auditor', 'escalator', 'admin'],
         summary: 'producer, auditor, escalator or admin'
       }
@@ -739,7 +747,13 @@ export const commands: readonly Command[] = [
     options: [
       dataOption,
       ledgerOption,
-      { name: 'format', value: 'FORM', values: ['json', 'csv', 'pdf', 'bundle'], summary: 'json, csv, pdf or bundle' },
+      {
+        name: 'format',
+        value: 'FORM',
+        required: true,
+        values: ['json', 'csv', 'pdf', 'bundle'],
+        summary: 'json, csv, pdf or bundle'
+      },
       { name: 'out', value: 'FILE', path: true, forAgents: false, summary: 'new file; - or left out: stdout, for json and csv' },
       ...filterOptions,
       { name: 'force', forAgents: false, summary: 'replace the file where it is there' },
@@ -760,7 +774,7 @@ export const commands: readonly Command[] = [
     paths: ['<bundle>'],
     summary: 'check all of an evidence bundle, then take it into a folder, to be read with --ledger',
     options: [
-      { name: 'into', value: 'DIR', path: true, summary: 'folder that is not there yet, or empty' },
+      { name: 'into', value: 'DIR', required: true, path: true, summary: 'folder that is not there yet, or empty' },
       {
         name: 'vkey',
         value: 'KEY',
@@ -783,11 +797,17 @@ export const commands: readonly Command[] = [
     effect: 'changes',
     summary: 'be the witness of a Guardian seat: sign heads of a log that follow from the last one signed, and no other',
     options: [
-      { name: 'key', value: 'FILE', path: true, summary: 'private key of the seat, PEM' },
-      { name: 'name', value: 'NAME', summary: 'name of the seat in its signatures, a domain and a path' },
-      { name: 'state', value: 'FILE', path: true, summary: 'what the seat has signed last; never restore an old copy of it' },
+      { name: 'key', value: 'FILE', required: true, path: true, summary: 'private key of the seat, PEM' },
+      { name: 'name', value: 'NAME', required: true, summary: 'name of the seat in its signatures, a domain and a path' },
+      {
+        name: 'state',
+        value: 'FILE',
+        required: true,
+        path: true,
+        summary: 'what the seat has signed last; never restore an old copy of it'
+      },
       { name: 'create', summary: 'make key and state where they are not there' },
-      { name: 'vkey', value: 'KEY', path: true, summary: 'public key of the log, or a file with one a line' },
+      { name: 'vkey', value: 'KEY', required: true, path: true, summary: 'public key of the log, or a file with one a line' },
       { name: 'serve', value: 'ADDR:PORT', summary: 'answer the log over HTTP (C2SP tlog-witness), in the foreground' },
       {
         name: 'log',
@@ -818,7 +838,7 @@ export const commands: readonly Command[] = [
       dataOption,
       ledgerOption,
       { name: 'entry', value: 'N', summary: 'number of the entry' },
-      { name: 'reason', value: 'TEXT', summary: 'why, for the log' },
+      { name: 'reason', value: 'TEXT', required: true, summary: 'why, for the log' },
       { name: 'spool', value: 'DIR', place: true, summary: 'spool to look through (default: spool in the data folder)' }
     ],
     load: () => import('./commands/witness-erase.ts')
@@ -850,7 +870,7 @@ export const commands: readonly Command[] = [
     summary: 'shares a file with everybody in the conference of a call',
     options: [
       dataOption,
-      { name: 'trace', value: 'ID', summary: 'of the call or the escalation' },
+      { name: 'trace', value: 'ID', required: true, summary: 'of the call or the escalation' },
       { name: 'name', value: 'TEXT', summary: 'what it is called (default: name of the file)' },
       { name: 'type', value: 'TYPE', summary: 'media type (default: by the end of its name)' }
     ],
@@ -877,7 +897,7 @@ export const commands: readonly Command[] = [
     operands: ['<id>'],
     effect: 'changes',
     summary: 'take a file from all calls and from the disk',
-    options: [dataOption, { name: 'reason', value: 'TEXT', summary: 'why, for the log' }],
+    options: [dataOption, { name: 'reason', value: 'TEXT', required: true, summary: 'why, for the log' }],
     load: () => import('./commands/evidence-erase.ts')
   },
   {
@@ -991,8 +1011,15 @@ export const commands: readonly Command[] = [
       dataOption,
       ledgerOption,
       recordingsOption,
-      { name: 'format', value: 'FORMAT', values: ['wav', 'vcon'], summary: 'wav or vcon' },
-      { name: 'out', value: 'FILE', path: true, forAgents: false, summary: 'where it goes; must not be there yet' },
+      { name: 'format', value: 'FORMAT', required: true, values: ['wav', 'vcon'], summary: 'wav or vcon' },
+      {
+        name: 'out',
+        value: 'FILE',
+        required: true,
+        path: true,
+        forAgents: false,
+        summary: 'where it goes; must not be there yet'
+      },
       {
         name: 'url',
         value: 'URL',
@@ -1020,7 +1047,7 @@ export const commands: readonly Command[] = [
       recordingsOption,
       { name: 'from', value: 'SECOND', summary: 'first second, from 0 (default: the first)' },
       { name: 'to', value: 'SECOND', summary: 'last second, inclusive (default: the last)' },
-      { name: 'out', value: 'DIR', path: true, forAgents: false, summary: 'folder that is not there yet' },
+      { name: 'out', value: 'DIR', required: true, path: true, forAgents: false, summary: 'folder that is not there yet' },
       { name: 'policy', value: 'FILE', path: true, summary: 'who must have cosigned the heads of its proofs (C2SP tlog-policy)' }
     ],
     load: () => import('./commands/recording-excerpt.ts')
@@ -1113,7 +1140,7 @@ export const commands: readonly Command[] = [
     effect: 'reads',
     summary: 'what H.323 calls of 30 minutes will cost in a month',
     options: [
-      { name: 'mbit', value: 'N', summary: 'bandwidth of a call, Mbit/s' },
+      { name: 'mbit', value: 'N', required: true, summary: 'bandwidth of a call, Mbit/s' },
       { name: 'minutes-per-day', value: 'N', summary: 'minutes of calls a day' },
       { name: 'days', value: 'N', summary: 'days of the month (default 30)' }
     ],

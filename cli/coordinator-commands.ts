@@ -11,8 +11,8 @@ export const storeOption: Option = {
 /** Options of every command that works on the state of the plugins. */
 export const stateOptions: readonly Option[] = [dataOption, storeOption, ledgerOption]
 
-const swarmOption: Option = { name: 'swarm', value: 'ID', summary: 'which swarm' }
-const fenceOption: Option = { name: 'fence', value: 'N', summary: 'fencing token that the claim gave' }
+const swarmOption: Option = { name: 'swarm', value: 'ID', required: true, summary: 'which swarm' }
+const fenceOption: Option = { name: 'fence', value: 'N', required: true, summary: 'fencing token that the claim gave' }
 const costOption: Option = { name: 'cost', value: 'USD', summary: 'what it cost, an exact decimal' }
 const capabilityOption: Option = {
   name: 'capabilities',
@@ -92,7 +92,7 @@ export const coordinatorCommands: readonly Command[] = [
     options: [
       ...stateOptions,
       swarmOption,
-      { ...fenceOption, summary: 'only that claim (default: whatever claim the swarm has)' }
+      { name: 'fence', value: 'N', summary: 'only that claim (default: whatever claim the swarm has)' }
     ],
     load: async () => ({ run: (await tasks()).release })
   },

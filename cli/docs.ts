@@ -23,10 +23,10 @@ const effects: Readonly<Record<Effect, string>> = {
 
 const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('<', '&lt;')
 
-function optionRow({ name, value, summary, values, forAgents }: Option): string {
+function optionRow({ name, value, summary, values, required, forAgents }: Option): string {
   const among = values === undefined || values.every((each) => summary.includes(each)) ? '' : `; one of ${values.join(', ')}`
   const withheld = forAgents === false ? '; not for AI agents' : ''
-  return `| \`--${name}${value === undefined ? '' : ` ${value}`}\` | ${cell(summary + among + withheld)} |`
+  return `| \`--${name}${value === undefined ? '' : ` ${value}`}\` | ${cell((required ? 'needed: ' : '') + summary + among + withheld)} |`
 }
 
 function exampleLines({ line, note }: Example): string[] {

@@ -51,8 +51,8 @@ export const governorCommands: readonly Command[] = [
     summary: 'what a swarm may spend',
     options: [
       ...stateOptions,
-      swarmOption,
-      { name: 'limit', value: 'USD', summary: 'US dollars, an exact decimal; none takes the budget away' },
+      { ...swarmOption, required: true },
+      { name: 'limit', value: 'USD', required: true, summary: 'US dollars, an exact decimal; none takes the budget away' },
       { name: 'period', value: 'PERIOD', values: ['month', 'week', 'day'], summary: 'month, week or day (default: month)' }
     ],
     load: async () => ({ run: (await budgets()).set })
@@ -96,7 +96,7 @@ export const governorCommands: readonly Command[] = [
     summary: 'after how many failures in a row a circuit opens, and for how long',
     options: [
       ...stateOptions,
-      { name: 'threshold', value: 'N', summary: 'failures in a row, 1 to 1000' },
+      { name: 'threshold', value: 'N', required: true, summary: 'failures in a row, 1 to 1000' },
       { name: 'cool', value: 'S', summary: 'seconds for which it stays open' }
     ],
     load: async () => ({ run: (await circuits()).config })
@@ -125,8 +125,8 @@ export const governorCommands: readonly Command[] = [
     summary: 'what each rule would say of a claim now, and the verdict; nothing is claimed',
     options: [
       ...stateOptions,
-      { name: 'task', value: 'ID', summary: 'which task' },
-      swarmOption,
+      { name: 'task', value: 'ID', required: true, summary: 'which task' },
+      { ...swarmOption, required: true },
       { name: 'file', value: 'FILE', path: true, summary: 'ask these rules (default: those in force)' }
     ],
     load: async () => ({ run: (await policies()).test })

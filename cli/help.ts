@@ -39,10 +39,10 @@ export function overview(called: string, commands: readonly Command[], columns: 
 
 /** What `--help` shows of one command: its examples first. */
 export function commandHelp(called: string, command: Command, examples: readonly Example[], columns: number): string {
-  const options: Rows = [...command.options, ...commonOptions].map(({ name, value, summary, values }) => [
-    `--${name}${value === undefined ? '' : ` ${value}`}`,
-    values === undefined || values.every((each) => summary.includes(each)) ? summary : `${summary}; one of ${values.join(', ')}`
-  ])
+  const options: Rows = [...command.options, ...commonOptions].map(({ name, value, summary, values, required }) => {
+    const among = values === undefined || values.every((each) => summary.includes(each)) ? '' : `; one of ${values.join(', ')}`
+    return [`--${name}${value === undefined ? '' : ` ${value}`}`, `${required ? 'needed: ' : ''}${summary}${among}`]
+  })
   const lines = examples.flatMap((example) => exampleLines(called, command, example, columns))
   return [
     ...wrap(`${called} ${usage(called, command)}`, columns),

@@ -107,7 +107,7 @@ const mistakes: readonly { args: readonly string[]; says: RegExp }[] = [
   { args: ['guard', 'explain', 'a', '--data=x', '--data=y'], says: /--data is given twice/ },
   { args: ['guard', 'explain', 'a', '--json=1'], says: /--json takes no value/ },
   { args: ['guard', 'explain', 'a', '-x'], says: /unknown option -x/ },
-  { args: ['guard', 'sign', '--from', 'x'], says: /--to is missing/ }
+  { args: ['guard', 'sign', '--from', 'x'], says: /--key, --to, --call-id are missing/ }
 ]
 for (const { args, says } of mistakes) {
   test(`usage error: ifctl ${args.join(' ')}`, async (t) => {

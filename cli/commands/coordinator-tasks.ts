@@ -118,7 +118,6 @@ function ofOwner(
   work: (coordinator: Plugins['coordinator'], id: string, swarm: string, fence: number) => Promise<Ended>
 ): Promise<number> {
   const swarm = args.required('swarm')
-  args.required('fence')
   const fence = args.wholeNumber('fence', 1, Number.MAX_SAFE_INTEGER)!
   return withPlugins(args, output, async ({ coordinator }) =>
     showEnd(await work(coordinator, args.operands[0]!, swarm, fence), output)

@@ -42,7 +42,6 @@ export const reset: Run = (args, output) =>
   })
 
 export const config: Run = (args, output) => {
-  args.required('threshold')
   const threshold = args.wholeNumber('threshold', 1, 1000)!
   const cool = args.wholeNumber('cool', 1, 86_400)
   return withPlugins(args, output, async ({ governor }) => {

@@ -17,6 +17,8 @@ export interface ToolError {
   readonly code: string
   readonly message: string
   readonly hint?: string
+  /** ISO 8601. */
+  readonly retryAt?: string
 }
 
 /** What came of a call: `data` is one JSON document, or one for each line. */
@@ -138,7 +140,9 @@ function errorIn(stderr: string): ToolError | null {
       if (!isObject(error) || typeof error.code !== 'string' || typeof error.message !== 'string') continue
       const problems = Array.isArray(error.problems) ? error.problems.map(String) : []
       const message = [error.message, ...problems].join('\n')
-      return { code: error.code, message, ...(typeof error.hint === 'string' ? { hint: error.hint } : {}) }
+      const { code, hint, retryAt } = error
+      const more = { ...(typeof hint === 'string' ? { hint } : {}), ...(typeof retryAt === 'string' ? { retryAt } : {}) }
+      return { code, message, ...more }
     } catch {
       // cut off
     }

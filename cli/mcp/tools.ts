@@ -69,7 +69,12 @@ const outputSchema = {
     truncated: { type: 'boolean', description: 'whether more was to come' },
     error: {
       type: 'object',
-      properties: { code: { type: 'string' }, message: { type: 'string' }, hint: { type: 'string' } },
+      properties: {
+        code: { type: 'string' },
+        message: { type: 'string' },
+        hint: { type: 'string' },
+        retryAt: { type: 'string', description: 'when to try again' }
+      },
       required: ['code', 'message']
     }
   },
@@ -88,7 +93,8 @@ export function toolOf(name: string, command: Command, scope: Scope): Tool {
       ...(command.operandValues === undefined ? {} : { enum: command.operandValues })
     }
   }
-  for (const option of offeredOptions(command, scope)) {
+  const options = offeredOptions(command, scope)
+  for (const option of options) {
     if (option.name === 'follow')
       properties.follow_seconds = {
         type: 'integer',
@@ -105,7 +111,10 @@ export function toolOf(name: string, command: Command, scope: Scope): Tool {
     inputSchema: {
       type: 'object',
       properties,
-      required: operands.filter((operand) => !isOptional(operand)).map(operandKey),
+      required: [
+        ...operands.filter((operand) => !isOptional(operand)).map(operandKey),
+        ...options.filter(({ required }) => required).map(({ name }) => name)
+      ],
       additionalProperties: false
     },
     outputSchema,
