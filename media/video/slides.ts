@@ -105,11 +105,19 @@ export function openSlides({ stages, conference, log, onShown, onFailed }: Slide
     return stream
   }
 
+  /** One at a time: a large picture takes hundreds of megabytes while it is decoded. */
+  let encoding: Promise<unknown> = Promise.resolve()
+  function encode({ octets, over }: Picture, format: StillFormat): Promise<StillGroup> {
+    const group = encoding.then(() => encodeStill(octets, format, clock, over.signal))
+    encoding = group.catch(() => undefined)
+    return group
+  }
+
   /** Encodes the picture for a stream, and plays it. */
   function load(key: string, stream: Stream): void {
     if (picture === null) return
     const loading = picture
-    const group = loading.groups.get(key) ?? encodeStill(loading.octets, stream.format, clock, loading.over.signal)
+    const group = loading.groups.get(key) ?? encode(loading, stream.format)
     loading.groups.set(key, group)
     group.then(
       (units) => {

@@ -104,6 +104,8 @@ export async function encodeStill(octets: Buffer, format: StillFormat, clock: Cl
   if (octets.length > largestStill) throw new InfraFabricError('media.still.large', `${octets.length} octets of a picture`)
   const { type, width, height } = readStillSize(octets)
   if (width * height > mostPixels) throw new InfraFabricError('media.still.large', `a picture of ${width} by ${height} pixels`)
+  const givenUp = new InfraFabricError('media.still.given-up', 'nobody waits for it any more')
+  if (signal.aborted) throw givenUp
   const whole = Promise.withResolvers<void>()
   const group: Buffer[][] = []
   const read = createChunkReader((unit) => {
@@ -113,10 +115,9 @@ export async function encodeStill(octets: Buffer, format: StillFormat, clock: Cl
   const ffmpeg = startFfmpeg(argumentsOf(type, format), read, whole.reject)
   const slow = new InfraFabricError('media.still.slow', `a picture was not encoded in ${patienceMs} ms`)
   const cancel = clock.after(patienceMs, () => whole.reject(slow))
-  const giveUp = (): void => whole.reject(new InfraFabricError('media.still.given-up', 'nobody waits for it any more'))
+  const giveUp = (): void => whole.reject(givenUp)
   signal.addEventListener('abort', giveUp, { once: true })
   try {
-    if (signal.aborted) giveUp()
     ffmpeg.write(octets, ffmpeg.end)
     await whole.promise
   } finally {
