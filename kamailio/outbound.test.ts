@@ -2,10 +2,11 @@
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { rmSync } from 'node:fs'
+import { connect } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
 import { startBaresip } from '../scripts/baresip/baresip.ts'
-import { authorityOf, authorize, credential, freePort, type Message, type Phone, reply, rig } from './testing/harness.ts'
+import { authorityOf, authorize, credential, freePort, type Message, Phone, reply, rig } from './testing/harness.ts'
 import { callOut, register, ring } from './testing/registration.ts'
 
 const certificates = await authorityOf()
@@ -102,6 +103,30 @@ test('each phone of an expert rings over one flow of its own', async (t) => {
   for (const own of flows) await ring((await calledOf(own))!)
   t.regex((await answered).startLine, /^SIP\/2\.0 486/)
   t.deepEqual(flows.flat().map(invites), [0, 0, 0, 0])
+})
+
+test('where an expert is called over TLS only, what registered without it does not ring', async (t) => {
+  const tcp = { address: '127.0.0.1', port: await freePort() }
+  const running = await rig(t, certificates, ({ listen }) => ({
+    listen: { ...listen, tcp },
+    credentials: [{ ...credential('expert-safety'), registers: 'expert-safety@edge.test' }]
+  }))
+  const secure = await running.phone()
+  const socket = connect(tcp.port, tcp.address)
+  t.teardown(() => socket.destroy())
+  await once(socket, 'connect')
+  const plain = new Phone(socket, `TCP 127.0.0.1:${socket.localPort}`)
+  await register(secure)
+  t.is((await register(plain, { contact: '<sip:expert-safety@192.0.2.66:5099;transport=tcp>' })).startLine, 'SIP/2.0 200 OK')
+  const demanded = callOut(running, 'sip:expert-safety@edge.test;transport=tls')
+  await ring(secure)
+  t.is((await demanded).startLine, 'SIP/2.0 486 Busy Here')
+  t.false(plain.inbox.messages.some(isInvite))
+  const preferred = callOut(running)
+  await Promise.all([ring(secure), ring(plain)])
+  t.is((await preferred).startLine, 'SIP/2.0 486 Busy Here')
+  await lose(secure)
+  t.is((await callOut(running, 'sip:expert-safety@edge.test;transport=tls')).startLine, 'SIP/2.0 480 Temporarily Unavailable')
 })
 
 test('a flow that is opened anew takes the place of the one it was', async (t) => {

@@ -1,4 +1,5 @@
 /** Phones that register, and calls out to them. */
+import type { Duplex } from 'node:stream'
 import { hash, type Message, type Phone, type Rig, realm, reply } from './harness.ts'
 
 export interface Registration {
@@ -14,7 +15,7 @@ export interface Registration {
 let count = 0
 
 /** REGISTER, challenged by 401, and again with credentials. */
-export async function register(phone: Phone, options: Registration = {}): Promise<Message> {
+export async function register(phone: Phone<Duplex>, options: Registration = {}): Promise<Message> {
   const { as = 'expert-safety', user = as, password = 'secret', expires = 600, callId = `register-${++count}` } = options
   const text = (cseq: number, more: readonly string[]) =>
     phone.request({
@@ -65,7 +66,7 @@ export async function callOut({ app, config }: Rig, uri = 'sip:expert-safety@edg
   return app.inbox.next(({ startLine, get }) => /^SIP\/2\.0 [2-6]/.test(startLine) && get('Call-ID') === callId)
 }
 
-export const ring = async (phone: Phone): Promise<Message> => {
+export const ring = async (phone: Phone<Duplex>): Promise<Message> => {
   const invite = await phone.inbox.next(({ startLine }) => startLine.startsWith('INVITE'))
   phone.send(reply(invite, 486, 'Busy Here'))
   return invite
