@@ -58,7 +58,7 @@ enum { absent, carried, attended };
 enum { done, left_lane, pull, deliver };
 
 #define LEG_FIELDS(X) \
-  X(mode) X(next) X(conference) X(descriptor) X(address) X(port) X(law) X(payloadType) \
+  X(mode) X(next) X(descriptor) X(address) X(port) X(law) X(payloadType) \
   X(peerSsrc) X(highest) X(cycles) X(received) X(transit) X(jitter16) X(differences) X(differencesSum) \
   X(differencesSquares) X(differenceLeast) X(differenceMost) X(calm) X(receivedPackets) X(receivedBytes) X(lastHeard) X(held) \
   X(newest) X(newestExtended) X(minTarget) X(maxTarget) X(weight) X(highestBin) X(fastest) X(fastestBefore) \
@@ -68,7 +68,7 @@ enum { done, left_lane, pull, deliver };
   X(heardDb) X(gain) X(hearsGain) X(applied) X(part) X(sequence) X(timestamp) X(ssrc) \
   X(marker) X(sentPackets) X(sentBytes) X(sentDropped)
 
-#define CONFERENCE_FIELDS(X) X(first) X(count) X(slow) X(places) X(autoGain) X(dominant) X(challenger) X(challengedFor)
+#define CONFERENCE_FIELDS(X) X(first) X(slow) X(places) X(autoGain) X(dominant) X(challenger) X(challengedFor)
 
 /* Given by the caller before the first call, and then what the last call has to say. */
 #define LANE_FIELDS(X) \

@@ -18,7 +18,7 @@ const calm: Script = {
 async function same(t: ExecutionContext, script: Script): Promise<number | null> {
   const played = await playTwice(script)
   if (played === null) {
-    t.log('not built: cc, or koffi, is missing')
+    t.not(process.platform, 'linux', 'the lane is not built, or not anew: scripts/setup.sh does it')
     return null
   }
   const { plain, express } = played
@@ -91,7 +91,10 @@ test('whatever happens, it is the same with and without the lane', async (t) => 
   await fc.assert(
     fc.asyncProperty(scripts, async (script) => {
       const played = await playTwice(script)
-      if (played === null) return
+      if (played === null) {
+        t.not(process.platform, 'linux')
+        return
+      }
       t.deepEqual(played.express.told, played.plain.told)
       t.deepEqual(played.express.sent, played.plain.sent)
       t.deepEqual(played.express.stats, played.plain.stats)

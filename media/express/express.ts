@@ -135,7 +135,6 @@ export class ExpressLane {
     const indexOf = (member: Member | null) => carriage.seats.find((seat) => seat.member === member)?.index ?? -1
     for (const [n, { record }] of carriage.seats.entries()) record.fields[of.next] = carriage.seats[n + 1]?.index ?? -1
     fields[ofConference.first] = carriage.seats[0]!.index
-    fields[ofConference.count] = members.length
     fields[ofConference.slow] = members.length
     fields[ofConference.places] = options.voices
     fields[ofConference.autoGain] = Number(options.autoGain)
@@ -165,7 +164,6 @@ export class ExpressLane {
     const { fields } = seat.record
     fields.fill(0)
     fields[of.mode] = mode.attended
-    fields[of.conference] = carriage.index
     fields[of.descriptor] = party.socket.descriptor
     fields[of.law] = Number(lawOf(member.format) === aLaw)
     member.lend(seat.record)

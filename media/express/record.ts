@@ -1,7 +1,7 @@
 /** What the express lane knows of a leg: one record in the lane's memory, of numbers as JavaScript has them. The fields are those of express.c, in its order. */
 
 export const legFields = [
-  ...['mode', 'next', 'conference', 'descriptor', 'address', 'port', 'law', 'payloadType'],
+  ...['mode', 'next', 'descriptor', 'address', 'port', 'law', 'payloadType'],
   ...['peerSsrc', 'highest', 'cycles', 'received', 'transit', 'jitter16', 'differences', 'differencesSum'],
   ...['differencesSquares', 'differenceLeast', 'differenceMost', 'calm', 'receivedPackets', 'receivedBytes', 'lastHeard', 'held'],
   ...['newest', 'newestExtended', 'minTarget', 'maxTarget', 'weight', 'highestBin', 'fastest', 'fastestBefore'],
@@ -11,16 +11,7 @@ export const legFields = [
   ...['heardDb', 'gain', 'hearsGain', 'applied', 'part', 'sequence', 'timestamp', 'ssrc'],
   ...['marker', 'sentPackets', 'sentBytes', 'sentDropped']
 ] as const
-export const conferenceFields = [
-  'first',
-  'count',
-  'slow',
-  'places',
-  'autoGain',
-  'dominant',
-  'challenger',
-  'challengedFor'
-] as const
+export const conferenceFields = ['first', 'slow', 'places', 'autoGain', 'dominant', 'challenger', 'challengedFor'] as const
 export const laneFields = [
   ...['conferences', 'gate', 'release', 'wallOffset', 'atConference', 'leg', 'handed', 'turned', 'crowned']
 ] as const

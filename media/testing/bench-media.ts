@@ -56,7 +56,7 @@ async function scene(options: SceneOptions): Promise<SceneFigures> {
   rows.push({ codec: options.codec, options, figures })
   say(
     `${options.codec} ${options.legs} legs by ${options.size}: ${isCarried(figures, options) ? 'carried' : 'not carried'}, ` +
-      `${figure(figures.cores)} cores beside ${figure(figures.loadCores)} of the load, ${figures.late} late, ${figures.missing} missing, tick late p99 ${figure(figures.metrics.lateP99Ms)} ms`
+      `${figure(figures.cores)} cores beside ${figure(figures.loadCores)} of the load, ${figures.metrics.express} legs express, ${figures.late} late, ${figures.missing} missing, tick late p99 ${figure(figures.metrics.lateP99Ms)} ms`
   )
   return figures
 }
@@ -295,8 +295,8 @@ async function legs(codec: 'g711' | 'g722' | 'opus', seconds: number): Promise<M
 async function long(seconds: number, count: number): Promise<Metric[]> {
   const options = { codec: 'PCMU', legs: count, size: 3, threads, seconds }
   const figures = await scene(options)
-  const { received, missing, late, listeners, cores, loadCores, metrics } = figures
-  const note = `${count} G.711 legs by 3 for ${seconds} s, ${threads} threads, ${figure(cores)} cores, the load ${figure(loadCores)}`
+  const { received, missing, late, listeners, heldUp, cores, loadCores, metrics } = figures
+  const note = `${count} G.711 legs by 3 for ${seconds} s, ${threads} threads, ${figure(cores)} cores, the load ${figure(loadCores)}, which was itself held up ${heldUp} times`
   return [
     {
       metric: 'media.long_underruns_ppm',

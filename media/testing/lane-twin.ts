@@ -30,6 +30,8 @@ export const incidents = [
     'restart',
     'jump',
     'half',
+    'long',
+    'huge',
     'stranger',
     'garbage',
     'padded',
@@ -328,7 +330,7 @@ class Speaker {
       this.#pausing--
       this.#timestamp = (this.#timestamp + 160) >>> 0
     } else {
-      let packet = this.#packet(payloadType, this.#sound(what === 'half' ? 80 : 160))
+      let packet = this.#packet(payloadType, this.#sound(soundOctets[what ?? ''] ?? 160))
       if (what === 'padded') {
         packet = Buffer.concat([packet, Buffer.of(0, 0, 0, 4)])
         packet[0] = 0xa0
@@ -350,6 +352,9 @@ class Speaker {
     this.#timestamp = (this.#timestamp + 160) >>> 0
   }
 }
+
+/** Octets of sound in one packet, where they are not those of a frame. */
+const soundOctets: Readonly<Record<string, number>> = { half: 80, long: 480, huge: 1600 }
 
 const controlsOf: Partial<Record<Incident, MemberControls>> = {
   mute: { speaks: false, heardDb: 0, hearsDb: 0 },
