@@ -104,7 +104,12 @@ function metricsOf(found: Found, rate: number): readonly Metric[] {
     const { offered, accepted, whole, recoveryMs, refused } = found.flood
     const what = `${offered} calls offered at ${rate * floodFactor}/s, ${accepted} accepted; the others: ${listed(refused)}`
     add('flood_whole_share', whole, '', what)
-    add('flood_recovery_ms', recoveryMs, 'ms', `to the last call that took more than ${normalSetupMs} ms or failed`)
+    add(
+      'flood_recovery_ms',
+      recoveryMs,
+      'ms',
+      `to the last half second with more than a tenth of the calls over ${normalSetupMs} ms or failed`
+    )
   }
   if (found.invalid !== null && udp !== null)
     for (const { kind, requests, cpuMsEach } of found.invalid)
