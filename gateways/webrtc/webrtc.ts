@@ -12,7 +12,7 @@ export { chunkOctets, type EvidenceContext } from './evidence/messages.ts'
 export { defaultMediaTypes, type EvidenceRefusal } from './evidence/names.ts'
 export { createPageLinks, type PageLinks } from './evidence/page-links.ts'
 export { createEvidencePages } from './evidence/pages.ts'
-export { type DataPeer, EvidenceParticipant } from './evidence/participant.ts'
+export { type DataPeer, EvidenceParticipant, roomIn } from './evidence/participant.ts'
 export { type SessionState, sessionStates } from './evidence/session-machine.ts'
 export {
   defaultStoreLimits,

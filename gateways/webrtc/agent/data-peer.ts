@@ -1,6 +1,6 @@
 /** An agent's connection for data channels: ICE, DTLS and SCTP by werift, in this process. */
 import { RTCPeerConnection } from 'werift'
-import type { DataPeer, EvidenceChannel } from '#webrtc'
+import { type DataPeer, type EvidenceChannel, roomIn } from '#webrtc'
 
 /** Octets that wait to be sent before a sender is held up, and at how many it goes on (RFC 8831 §6.6). */
 const [highOctets, lowOctets] = [1 << 20, 512 << 10]
@@ -54,13 +54,7 @@ function channelOf(channel: Channel): EvidenceChannel {
   return {
     send: async (message) =>
       channel.send(typeof message === 'string' ? message : Buffer.from(message.buffer, message.byteOffset, message.length)),
-    room: async () => {
-      while (channel.readyState === 'open' && channel.bufferedAmount > highOctets)
-        await new Promise<void>((resolve) => {
-          channel.addEventListener('bufferedamountlow', resolve, { once: true })
-          channel.addEventListener('close', resolve, { once: true })
-        })
-    },
+    room: () => roomIn(channel, highOctets),
     onMessage: (listener) => void channel.onMessage.subscribe(listener),
     close: () => channel.close()
   }

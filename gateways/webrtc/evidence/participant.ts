@@ -25,6 +25,26 @@ export interface DataPeer {
   readonly close: () => void
 }
 
+/** What a data channel tells of what it has not sent yet, in browsers and in werift. @see W3C WebRTC §6.2 */
+export interface BufferedChannel {
+  readonly readyState: string
+  readonly bufferedAmount: number
+  readonly addEventListener: (type: 'bufferedamountlow' | 'close', listener: () => void) => void
+  readonly removeEventListener: (type: 'bufferedamountlow' | 'close', listener: () => void) => void
+}
+
+/** Resolves when at most `highOctets` wait to be sent, or, after that was more, when the channel's own threshold is reached; at once when it is closed. */
+export async function roomIn(channel: BufferedChannel, highOctets: number): Promise<void> {
+  while (channel.readyState === 'open' && channel.bufferedAmount > highOctets)
+    await new Promise<void>((resolve) => {
+      const settle = () => {
+        for (const type of ['bufferedamountlow', 'close'] as const) channel.removeEventListener(type, settle)
+        resolve()
+      }
+      for (const type of ['bufferedamountlow', 'close'] as const) channel.addEventListener(type, settle)
+    })
+}
+
 /** A WebSocket of the subprotocol `evidence.1`. */
 export interface SignalSocket {
   /** What is said before it is open, or after it is closed, is lost. */

@@ -2,7 +2,7 @@
 import type { TransferProgress } from '../../evidence/link.ts'
 import type { EvidenceContext } from '../../evidence/messages.ts'
 import { shownTypes } from '../../evidence/names.ts'
-import { type DataPeer, EvidenceParticipant, type ParticipantPorts } from '../../evidence/participant.ts'
+import { type DataPeer, EvidenceParticipant, type ParticipantPorts, roomIn } from '../../evidence/participant.ts'
 import { element, make } from './dom.ts'
 import { EvidenceFiles } from './evidence-files.ts'
 
@@ -26,13 +26,7 @@ function channelOf(channel: RTCDataChannel) {
       if (typeof message === 'string') channel.send(message)
       else channel.send(message)
     },
-    room: async () => {
-      while (channel.readyState === 'open' && channel.bufferedAmount > highOctets)
-        await new Promise<void>((resolve) => {
-          channel.addEventListener('bufferedamountlow', () => resolve(), { once: true })
-          channel.addEventListener('close', () => resolve(), { once: true })
-        })
-    },
+    room: () => roomIn(channel, highOctets),
     onMessage: (listener: (message: Uint8Array | string) => void) => {
       channel.onmessage = ({ data }) => listener(typeof data === 'string' ? data : new Uint8Array(data as ArrayBuffer))
     },
