@@ -259,10 +259,11 @@ test('a whole call: in-dialog requests both ways follow the Route set, to the ph
 })
 
 test('a request within a dialog is not given up while its answer takes longer than a server may take for a new call', async (t) => {
-  const { app, phone } = await rig(t, certificates, () => ({ answerTimeoutMs: 300 }))
+  const { app, phone } = await rig(t, certificates, () => ({ answerTimeoutMs: 1500 }))
   app.answer = answering(() => app.port)
   const one = await phone()
   const answer = await one.call({ callId: 'slow' })
+  t.is(answer.startLine, 'SIP/2.0 200 OK')
   app.answer = () => null
   const routes = answer.all('Record-Route').join(',').split(',').reverse()
   const asked = one.ask({
@@ -274,7 +275,7 @@ test('a request within a dialog is not given up while its answer takes longer th
     headers: routes.map((route) => `Route: ${route.trim()}`)
   })
   const bye = await app.inbox.next(({ startLine }) => startLine.startsWith('BYE'))
-  await sleep(900)
+  await sleep(2000)
   app.send(reply(bye, 200, 'OK'), Number(/127\.0\.0\.1:(\d+)/.exec(bye.all('Via')[0]!)![1]))
   t.is((await asked).startLine, 'SIP/2.0 200 OK')
 })
