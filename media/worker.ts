@@ -28,6 +28,8 @@ const tell = (message: FromWorker) => port.postMessage(message)
 
 /** Frames mixed at once after a pause of the thread; what is missed beyond that is left out. */
 const largestCatchUp = 3
+/** The same where the express lane has every conference: it makes up for more, and its legs need not leave it. */
+const largestExpressCatchUp = 6
 /** Time between two readings of the sockets: a flood from strangers does not fill a socket's room in the kernel so soon. */
 const readEveryMs = 5
 /** Time that one reading may take, between frames and before one is mixed: a flood does not hold up the mix. */
@@ -307,7 +309,8 @@ function mixDue(): void {
   lateness[ticks % lateness.length] = Math.max(0, lateMs)
   const missed = Math.max(0, Math.floor(lateMs / frameMs))
   if (missed > 0) overruns++
-  const left = Math.max(0, missed + 1 - largestCatchUp)
+  const express = lane !== null && lane.conferences === openConferences.length
+  const left = Math.max(0, missed + 1 - (express ? largestExpressCatchUp : largestCatchUp))
   if (left > 0) for (let n = 0; n < openLegs.length; n++) openLegs[n]!.leg.skip(left)
   for (let frame = left; frame <= missed; frame++) {
     // Frames are mixed as of the time for which they were due: that the thread was late is no delay of the packets'.

@@ -97,6 +97,11 @@ export class ExpressLane {
     this.#capacity = capacity
   }
 
+  /** Conferences in the lane. */
+  get conferences(): number {
+    return this.#carriages.size
+  }
+
   /** Legs that are carried. */
   get carried(): number {
     return this.#seats.reduce((sum, seat) => sum + Number(seat.carried), 0)
