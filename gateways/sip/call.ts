@@ -323,7 +323,6 @@ export function takeCall(
       conference: opening.dialled?.conference ?? null,
       hazard: opening.hazard,
       expertId: decision?.expertId ?? null,
-      takesUp: null,
       receivedAt
     }),
     stop,
