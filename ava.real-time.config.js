@@ -1,6 +1,6 @@
 import base from './ava.config.js'
 
-/** Tests in which sound, calls or deadlines run on the wall clock: one file at a time, so that none of them waits for another's processor. */
+/** Tests in which sound, calls or deadlines run on the wall clock: mostly they wait, so that two files at a time do not want for a processor, but none runs beside servers under load. */
 export const realTime = [
   'media/{codecs,conference,encryption,floor,house-line,ports,worker}.test.ts',
   'media/{mediasoup/rooms,quality/reports,testing/loss}.test.ts',
@@ -13,4 +13,4 @@ export const realTime = [
   'gateways/h323/mcu/mcu*.test.ts'
 ]
 
-export default { ...base, files: realTime, concurrency: 1 }
+export default { ...base, files: realTime }

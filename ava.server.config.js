@@ -1,6 +1,6 @@
 import base from './ava.config.js'
 
-/** Tests with servers and clients of their own that wait for each other more than they work, and keep no time that is heard: two files at a time. */
+/** Tests with servers and clients of their own that wait for each other more than they work, and keep no time that is heard. */
 export const servers = [
   'kamailio/**/*.test.ts',
   'sipp-scenarios/**/*.test.ts',
