@@ -421,7 +421,7 @@ export const suiteSchema = z.strictObject({
         .boolean()
         .default(true)
         .describe(
-          'Whether pictures are shown on the second screens of room systems (H.239) and of telephones (a=content:slides)'
+          'Whether pictures and videos are shown on the second screens of room systems (H.239) and of telephones (a=content:slides)'
         ),
       linkMinutes: positive(1440).default(60).describe('How long the link is good that a telephone is shown')
     })

@@ -3,7 +3,7 @@ import test from 'ava'
 import { manualClock, silentLog } from '#kernel'
 import { createStages } from '#media'
 import type { EvidenceItem } from '#webrtc'
-import { createEvidencePictures, isStill } from './evidence-pictures.ts'
+import { clipTypeOf, createEvidencePictures, isStill } from './evidence-pictures.ts'
 
 const item = (id: string, mediaType = 'image/png', bytes = 100): EvidenceItem => ({
   id,
@@ -55,6 +55,10 @@ function scene() {
       read.push(id)
       return Buffer.alloc(1)
     },
+    locate: async ({ id }) => {
+      read.push(id)
+      return `/nowhere/${id}`
+    },
     shown: () => undefined,
     failed: (call, { id }) => failed.push(`${call} ${id}`),
     clock,
@@ -80,9 +84,12 @@ function scene() {
   }
 }
 
-test('PNG and JPEG of a size that is taken are shown, other files are not', async (t) => {
+test('PNG, JPEG, MP4 and WebM of a size that is taken are shown, other files are not', async (t) => {
   t.true(isStill(item('a')) && isStill(item('a', 'image/jpeg')))
   t.false(isStill(item('a', 'image/gif')) || isStill(item('a', 'application/pdf')) || isStill(item('a', 'image/png', 1 << 30)))
+  t.is(clipTypeOf(item('a', 'video/webm')), 'video/webm')
+  t.is(clipTypeOf(item('a', 'video/mp4', 1 << 30)), null)
+  t.is(clipTypeOf(item('a', 'audio/mp4')), null)
   const { pictures, taken, held } = scene()
   pictures.offered('call', 'council', item('a', 'application/pdf'))
   t.is(await taken(), '')

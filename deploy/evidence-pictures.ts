@@ -1,12 +1,22 @@
 /**
- * Evidence that is a picture, beside the people of a conference: for room systems by H.239, for telephones in their stream of slides. Whoever has neither has
- * its page or its link.
+ * Evidence that is a picture or a video, beside the people of a conference: for room systems by H.239, for telephones in their stream of slides. Whoever has
+ * neither has its page or its link.
  *
- * One picture is seen at a time, each for some seconds at least, the last one until its call ends. While a terminal presents, nothing is shown here; what was
- * seen before comes back afterwards.
+ * One is seen at a time, each for some seconds at least, a video to its end, the last one until its call ends. While a terminal presents, nothing is shown
+ * here; what was seen before comes back afterwards, a video from its beginning.
  */
 import { type Clock, errorCode, type Log } from '#kernel'
-import { largestStill, openSlides, type SlideShown, type Slides, type Stages, stillTypes } from '#media'
+import {
+  type ClipType,
+  clipTypes,
+  largestClip,
+  largestStill,
+  openSlides,
+  type SlideShown,
+  type Slides,
+  type Stages,
+  stillTypes
+} from '#media'
 import type { EvidenceItem } from '#webrtc'
 
 export interface EvidencePicturesParts {
@@ -17,6 +27,8 @@ export interface EvidencePicturesParts {
   readonly onPresentationEnd: (listener: (conference: string) => void) => void
   /** A whole file. @throws when it cannot be read */
   readonly read: (item: EvidenceItem) => Promise<Buffer>
+  /** Where a whole file lies. @throws when it cannot be read */
+  readonly locate: (item: EvidenceItem) => Promise<string>
   /** Somebody has been shown a picture of a call. */
   readonly shown: (call: string, item: EvidenceItem, shown: SlideShown) => void
   /** A picture cannot be shown. */
@@ -32,7 +44,7 @@ export interface Screens {
 }
 
 export interface EvidencePictures {
-  /** A call has got a file: shown where it is a picture. */
+  /** A call has got a file: shown where it is a picture or a video. */
   readonly offered: (call: string, conference: string, item: EvidenceItem) => void
   /** A file is not to be seen any more. */
   readonly withdrawn: (id: string) => void
@@ -65,8 +77,12 @@ const leastMs = 5000
 export const isStill = ({ mediaType, bytes }: Pick<EvidenceItem, 'mediaType' | 'bytes'>): boolean =>
   stillTypes.some((type) => type === mediaType) && bytes <= largestStill
 
+/** The media type of a video that is played; null for what is none. */
+export const clipTypeOf = ({ mediaType, bytes }: Pick<EvidenceItem, 'mediaType' | 'bytes'>): ClipType | null =>
+  bytes <= largestClip ? (clipTypes.find((type) => type === mediaType) ?? null) : null
+
 export function createEvidencePictures(parts: EvidencePicturesParts): EvidencePictures {
-  const { stages, present, read, clock, log } = parts
+  const { stages, present, read, locate, clock, log } = parts
   const rooms = new Map<string, Room>()
 
   function openRoom(conference: string): Room {
@@ -79,6 +95,7 @@ export function createEvidencePictures(parts: EvidencePicturesParts): EvidencePi
       conference,
       log,
       onShown: (shown) => tell(shown.id, (call, item) => parts.shown(call, item, shown)),
+      onPlayed: () => goOn(conference, room),
       onFailed: (id, code) => fail(conference, room, id, code)
     })
     const room: Room = {
@@ -141,14 +158,18 @@ export function createEvidencePictures(parts: EvidencePicturesParts): EvidencePi
   function project(conference: string, room: Room, id: string): void {
     const { item } = room.pictures.get(id)!
     const isCurrent = (): boolean => rooms.get(conference) === room && room.current === id && room.screens !== null
-    read(item).then(
-      (octets) => {
+    const type = clipTypeOf(item)
+    const ready =
+      type === null
+        ? read(item).then((octets) => () => room.slides.show(id, octets))
+        : locate(item).then((path) => () => room.slides.play(id, { path, type }))
+    ready.then(
+      (show) => {
         if (!isCurrent()) return
-        room.slides.show(id, octets)
+        show()
         room.stopWaiting = clock.after(leastMs, () => {
           room.isSeen = true
-          const next = followingOf(room, id)
-          if (next !== null) begin(conference, room, next)
+          goOn(conference, room)
         })
       },
       (error: unknown) => {
@@ -156,6 +177,13 @@ export function createEvidencePictures(parts: EvidencePicturesParts): EvidencePi
         fail(conference, room, id, errorCode(error))
       }
     )
+  }
+
+  /** Shows the next one, if there is one and this one has been seen. */
+  function goOn(conference: string, room: Room): void {
+    if (!room.isSeen || room.slides.isPlaying() || room.current === null) return
+    const next = followingOf(room, room.current)
+    if (next !== null) begin(conference, room, next)
   }
 
   function remove(conference: string, room: Room, id: string): void {
@@ -172,7 +200,7 @@ export function createEvidencePictures(parts: EvidencePicturesParts): EvidencePi
 
   return {
     offered: (call, conference, item) => {
-      if (!isStill(item)) return
+      if (!isStill(item) && clipTypeOf(item) === null) return
       const room = rooms.get(conference) ?? openRoom(conference)
       const known = room.pictures.get(item.id)
       if (known !== undefined) {
@@ -180,7 +208,7 @@ export function createEvidencePictures(parts: EvidencePicturesParts): EvidencePi
         return
       }
       room.pictures.set(item.id, { item, calls: new Set([call]) })
-      if (room.isSeen) begin(conference, room, item.id)
+      if (room.isSeen && !room.slides.isPlaying()) begin(conference, room, item.id)
     },
     withdrawn: (id) => {
       for (const [conference, room] of [...rooms]) if (room.pictures.has(id)) remove(conference, room, id)

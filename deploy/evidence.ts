@@ -1,6 +1,8 @@
 /** Evidence in the suite: a session for each call that is in a conference, the files, and links for those who have no page. */
 import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
 import { readFile } from 'node:fs/promises'
+import { pipeline } from 'node:stream/promises'
 import {
   type CallBridgeSession,
   type CallContext,
@@ -81,6 +83,8 @@ const noScreens: NonNullable<EvidenceParts['screens']> = {
   onPresentationEnd: () => undefined
 }
 
+const otherFile = (): InfraFabricError => new InfraFabricError('evidence.hash', 'the file on disk is not the one that was shared')
+
 /** Opens the folder of the evidence. @throws {Error} of the file system */
 export async function startEvidence(
   { evidence: config }: SuiteConfig,
@@ -109,9 +113,15 @@ export async function startEvidence(
     ...(screens ?? noScreens),
     read: async ({ id, sha256 }) => {
       const octets = await readFile(store.path(id))
-      if (createHash('sha256').update(octets).digest('hex') !== sha256)
-        throw new InfraFabricError('evidence.hash', 'the file on disk is not the one that was shared')
+      if (createHash('sha256').update(octets).digest('hex') !== sha256) throw otherFile()
       return octets
+    },
+    locate: async ({ id, sha256 }) => {
+      const path = store.path(id)
+      const hash = createHash('sha256')
+      await pipeline(createReadStream(path), hash)
+      if (hash.digest('hex') !== sha256) throw otherFile()
+      return path
     },
     shown: (call, item, { participant, ...shown }) => {
       const conference = calls.get(call)?.conference

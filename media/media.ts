@@ -46,6 +46,7 @@ export {
 } from './recording/recorder.ts'
 export { RtpPhone, type RtpPhoneOptions } from './rtp-phone.ts'
 export { signalLevel, sine, toneLevel } from './tone.ts'
+export { type ClipFile, type ClipType, clipTypes, largestClip } from './video/clip-probe.ts'
 export { type EncoderConfig, openEncoder, type VideoEncoder } from './video/encoder.ts'
 export { openPictureFeed, type PictureFeed } from './video/feed.ts'
 export { createPictures, type Pictures, type PicturesConfig } from './video/pictures.ts'

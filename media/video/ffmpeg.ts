@@ -11,19 +11,25 @@ export interface Ffmpeg {
   readonly write: (octets: Uint8Array, taken: () => void) => void
   /** There is no more input. */
   readonly end: () => void
+  /** Takes no more output for now, so that it waits; or takes it again. */
+  readonly hold: (isHeld: boolean) => void
   /** Ends it: its input first, the process itself when it does not follow. Idempotent. */
   readonly close: () => Promise<void>
+  /** Ends the process itself, at once. Idempotent. */
+  readonly kill: () => Promise<void>
 }
 
 /**
  * Starts ffmpeg with raw input on its standard input and its output on its standard output.
  *
  * @param onEnd told once, when it ends without {@link Ffmpeg.close}: `media.ffmpeg.absent`, `media.ffmpeg.ended`
+ * @param onDone told instead when it ends in order; absent where that is a fault, too
  */
 export function startFfmpeg(
   args: readonly string[],
   onOutput: (octets: Buffer) => void,
-  onEnd: (error: InfraFabricError) => void
+  onEnd: (error: InfraFabricError) => void,
+  onDone?: () => void
 ): Ffmpeg {
   const child: ChildProcessWithoutNullStreams = spawn('ffmpeg', ['-hide_banner', '-loglevel', 'error', '-nostdin', ...args], {
     stdio: 'pipe',
@@ -45,6 +51,7 @@ export function startFfmpeg(
   child.on('close', (code, signal) => {
     ended.resolve()
     if (closing) return
+    if (code === 0 && onDone !== undefined) return onDone()
     const absent = (cause as NodeJS.ErrnoException | null)?.code === 'ENOENT'
     onEnd(
       absent
@@ -58,12 +65,20 @@ export function startFfmpeg(
       else queueMicrotask(taken)
     },
     end: () => child.stdin.end(),
+    hold: (isHeld) => void (isHeld ? child.stdout.pause() : child.stdout.resume()),
     close: async () => {
       closing = true
       child.stdin.end()
       const timer = setTimeout(() => child.kill('SIGKILL'), killAfterMs)
       await ended.promise
       clearTimeout(timer)
+    },
+    kill: async () => {
+      closing = true
+      child.kill('SIGKILL')
+      // output that nobody takes keeps `close` back
+      child.stdout.destroy()
+      await ended.promise
     }
   }
 }

@@ -1,9 +1,11 @@
-/** Still pictures beside the people of a conference, for those who take video alone: each viewer is sent what it can take. */
+/** Still pictures and video files beside the people of a conference, for those who take video alone: each viewer is sent what it can take. */
 import { type Clock, errorCode, type Log, type PictureLimits } from '#kernel'
 import { sequenceDistance } from '../rtp/rtp.ts'
+import { type Clip, clipTailMs, openClip } from './clip.ts'
+import { type ClipFile, longestClipMs, probeClip } from './clip-probe.ts'
 import type { Stages } from './stages.ts'
 import { encodeStill, type StillFormat, type StillGroup, stillFormatFor } from './still-encoder.ts'
-import { createStillPlayer, type StillPlayer } from './still-player.ts'
+import { createStillPlayer, repeated, type StillPlayer } from './still-player.ts'
 
 /** That a viewer has been sent a picture from its beginning to its end. */
 export interface SlideShown extends StillFormat {
@@ -12,11 +14,20 @@ export interface SlideShown extends StillFormat {
   readonly participant: string
   /** Whether the viewer has reported that it came (RTCP); false where it has not within some seconds. */
   readonly isConfirmed: boolean
+  /** Where in a video the viewer came in, whole seconds: it has been sent what is from there to the end. Absent for a still picture. */
+  readonly fromSeconds?: number
 }
 
 export interface Slides {
   /** Shows a PNG or JPEG in place of what was shown. Who comes later sees it, too. @param id told again with who has seen it */
   readonly show: (id: string, octets: Buffer) => void
+  /**
+   * Plays a video file in place of what was shown, once, from when somebody sees it; its last picture stays. Who comes later comes in where it is. Its sound
+   * is not played.
+   */
+  readonly play: (id: string, file: ClipFile) => void
+  /** Whether a video is being played, or about to begin. */
+  readonly isPlaying: () => boolean
   /** There is nothing to show for now. */
   readonly clear: () => void
   /** Idempotent. */
@@ -29,7 +40,9 @@ export interface SlidesConfig {
   readonly log: Log
   /** Once for each viewer and picture. */
   readonly onShown: (shown: SlideShown) => void
-  /** A picture that cannot be shown: as encodeStill throws. */
+  /** A video is over, whoever has seen it. */
+  readonly onPlayed: (id: string) => void
+  /** What cannot be shown: as encodeStill and probeClip throw, and openClip tells. */
   readonly onFailed: (id: string, code: string) => void
 }
 
@@ -42,28 +55,49 @@ interface Stream {
   readonly name: string
   readonly format: StillFormat
   readonly player: StillPlayer
-  /** Of the picture that it plays; null before the first. */
+  /** Of what it plays; null before the first. */
   id: string | null
+  clip: Clip | null
 }
 
-interface Picture {
+interface Waiting {
+  readonly sequence: number
+  readonly format: StillFormat
+  readonly cancel: () => void
+}
+
+/** What is shown: a still picture, or a video. */
+interface Showing {
   readonly id: string
-  readonly octets: Buffer
-  /** Ends what is being encoded of it. */
+  /** Ends what is being made of it. */
   readonly over: AbortController
-  readonly groups: Map<string, Promise<StillGroup>>
+  readonly load: (key: string, stream: Stream) => void
+  readonly video: Video | null
   /** Viewers who have been sent it; those who have not reported yet, with the last packet of it. */
   readonly sentTo: Set<string>
-  readonly unconfirmed: Map<string, { readonly sequence: number; readonly format: StillFormat; readonly cancel: () => void }>
+  readonly unconfirmed: Map<string, Waiting>
+}
+
+interface Video {
+  /** Null until somebody sees it. */
+  startedMs: number | null
+  /** As the file says, and as it was found; null while it is not known. */
+  lengthMs: number | null
+  isOver: boolean
+  /** Streams that are out to the last picture. */
+  readonly ended: Set<Stream>
+  /** Where viewers came in, ms. */
+  readonly cameIn: Map<string, number>
+  stopTimer: () => void
 }
 
 const keyOf = ({ width, height, kbps }: StillFormat): string => `${width}x${height}@${kbps}`
 
-export function openSlides({ stages, conference, log, onShown, onFailed }: SlidesConfig): Slides {
+export function openSlides({ stages, conference, log, onShown, onPlayed, onFailed }: SlidesConfig): Slides {
   const clock: Clock = stages.clock
   const { stage, release } = stages.hold(conference, 'content')
   const streams = new Map<string, Stream>()
-  let picture: Picture | null = null
+  let showing: Showing | null = null
   let isClosed = false
 
   const stopListening = stage.onEvent((event) => {
@@ -73,7 +107,7 @@ export function openSlides({ stages, conference, log, onShown, onFailed }: Slide
 
   /** Gives every viewer the stream that fits, and ends those that nobody sees. */
   function serve(): void {
-    if (picture === null || isClosed) return
+    if (showing === null || isClosed) return
     const wanted = new Set<string>()
     for (const { participant, limits } of stage.screens()) {
       const format = stillFormatFor(limits ?? usualLimits)
@@ -85,7 +119,7 @@ export function openSlides({ stages, conference, log, onShown, onFailed }: Slide
       const key = keyOf(format)
       wanted.add(key)
       const stream = streams.get(key) ?? openStream(key, format)
-      if (stream.id === picture.id) stage.choose(participant, stream.name, clock.monotonicMs())
+      if (stream.id === showing.id) stage.choose(participant, stream.name, clock.monotonicMs())
     }
     for (const [key, stream] of streams) if (!wanted.has(key)) endStream(key, stream)
   }
@@ -96,99 +130,199 @@ export function openSlides({ stages, conference, log, onShown, onFailed }: Slide
       clock,
       kbps: format.kbps,
       send: (packet) => void stage.packet(name, packet, clock.monotonicMs()),
-      onWhole: () => sent(stream)
+      onWhole: () => whole(stream)
     })
-    const stream: Stream = { name, format, player, id: null }
+    const stream: Stream = { name, format, player, id: null, clip: null }
     streams.set(key, stream)
     stage.film(name, { askKeyFrame: player.restart }, clock.monotonicMs(), false)
-    load(key, stream)
+    showing?.load(key, stream)
     return stream
+  }
+
+  function fail(failed: Showing, error: unknown): void {
+    if (showing !== failed) return
+    log.warn({ code: errorCode(error), conference }, 'evidence cannot be shown as video')
+    clear()
+    onFailed(failed.id, errorCode(error))
   }
 
   /** One at a time: a large picture takes hundreds of megabytes while it is decoded. */
   let encoding: Promise<unknown> = Promise.resolve()
-  function encode({ octets, over }: Picture, format: StillFormat): Promise<StillGroup> {
-    const group = encoding.then(() => encodeStill(octets, format, clock, over.signal))
+  function encode(octets: Buffer, format: StillFormat, signal: AbortSignal): Promise<StillGroup> {
+    const group = encoding.then(() => encodeStill(octets, format, clock, signal))
     encoding = group.catch(() => undefined)
     return group
   }
 
-  /** Encodes the picture for a stream, and plays it. */
-  function load(key: string, stream: Stream): void {
-    if (picture === null) return
-    const loading = picture
-    const group = loading.groups.get(key) ?? encode(loading, stream.format)
-    loading.groups.set(key, group)
-    group.then(
-      (units) => {
-        if (picture !== loading || streams.get(key) !== stream) return
-        stream.id = loading.id
-        serve()
-        stream.player.play(units)
-      },
-      (error: unknown) => {
-        if (picture !== loading) return
-        log.warn({ code: errorCode(error), conference }, 'a picture cannot be shown as video')
-        clear()
-        onFailed(loading.id, errorCode(error))
-      }
-    )
+  function still(id: string, octets: Buffer): Showing {
+    const over = new AbortController()
+    const groups = new Map<string, Promise<StillGroup>>()
+    const load = (key: string, stream: Stream): void => {
+      const group = groups.get(key) ?? encode(octets, stream.format, over.signal)
+      groups.set(key, group)
+      group.then(
+        (units) => {
+          if (showing !== picture || streams.get(key) !== stream) return
+          stream.id = id
+          serve()
+          stream.player.play(repeated(units))
+        },
+        (error: unknown) => fail(picture, error)
+      )
+    }
+    const picture: Showing = { id, over, load, video: null, sentTo: new Set(), unconfirmed: new Map() }
+    return picture
   }
 
-  /** All who see a stream have been sent its picture from the beginning: a viewer comes in where one begins. */
-  function sent({ name, format, id }: Stream): void {
-    if (picture === null || picture.id !== id) return
-    const showing = picture
-    for (const { participant } of stage.screens()) {
-      const sequence = stage.sentTo(participant)
-      if (stage.shownTo(participant) !== name || sequence === null || showing.sentTo.has(participant)) continue
-      showing.sentTo.add(participant)
-      const cancel = clock.after(reportMs, () => told(showing, participant, false))
-      showing.unconfirmed.set(participant, { sequence, format, cancel })
+  function film(id: string, file: ClipFile): Showing {
+    const over = new AbortController()
+    const video: Video = {
+      startedMs: null,
+      lengthMs: null,
+      isOver: false,
+      ended: new Set(),
+      cameIn: new Map(),
+      stopTimer: () => undefined
+    }
+    const probed = probeClip(file, clock, over.signal)
+    probed.catch((error: unknown) => fail(picture, error))
+    const load = (key: string, stream: Stream): void => {
+      probed.then(
+        (lengthMs) => {
+          if (showing !== picture || streams.get(key) !== stream || stream.clip !== null) return
+          begin(lengthMs, stream.format)
+          stream.id = id
+          const fromMs = placeIn(video)
+          stream.clip = openClip({
+            file,
+            format: stream.format,
+            fromMs,
+            mostMs: (video.lengthMs ?? longestClipMs) - fromMs,
+            clock,
+            onEnd: () => ended(picture, video, stream),
+            onFailed: (error) => fail(picture, error)
+          })
+          serve()
+          stream.player.play(stream.clip)
+        },
+        (error: unknown) => fail(picture, error)
+      )
+    }
+    const begin = (lengthMs: number | null, format: StillFormat): void => {
+      if (video.startedMs !== null) return
+      video.startedMs = clock.monotonicMs()
+      video.lengthMs = lengthMs
+      // where nobody sees it to its end, it is over all the same
+      const ends = (lengthMs ?? longestClipMs) + clipTailMs(format)
+      video.stopTimer = clock.after(ends, () => {
+        if (![...streams.values()].some(({ clip }) => clip !== null)) played(picture, video)
+      })
+    }
+    const picture: Showing = { id, over, load, video, sentTo: new Set(), unconfirmed: new Map() }
+    return picture
+  }
+
+  /** Where a video is, ms; its last second when it is over. */
+  function placeIn({ startedMs, lengthMs }: Video): number {
+    const elapsed = clock.monotonicMs() - startedMs!
+    return Math.max(0, Math.min(elapsed, (lengthMs ?? longestClipMs) - 1000))
+  }
+
+  /** A stream is out to its last picture: who has seen it come in has been sent the video. */
+  function ended(of: Showing, video: Video, stream: Stream): void {
+    video.lengthMs ??= clock.monotonicMs() - video.startedMs!
+    video.ended.add(stream)
+    for (const participant of viewersOf(stream)) if (video.cameIn.has(participant)) sent(of, stream, participant)
+    played(of, video)
+  }
+
+  function played({ id }: Showing, video: Video): void {
+    if (video.isOver) return
+    video.isOver = true
+    video.stopTimer()
+    onPlayed(id)
+  }
+
+  const viewersOf = ({ name }: Stream): string[] =>
+    stage.screens().flatMap(({ participant }) => (stage.shownTo(participant) === name ? [participant] : []))
+
+  /** A picture that needs no other is out: all who see its stream have it, since a viewer comes in where one begins. */
+  function whole(stream: Stream): void {
+    if (showing === null || showing.id !== stream.id) return
+    const { video } = showing
+    for (const participant of viewersOf(stream)) {
+      if (video !== null && !video.cameIn.has(participant)) video.cameIn.set(participant, placeIn(video))
+      if (video === null || video.ended.has(stream)) sent(showing, stream, participant)
     }
   }
 
+  function sent(of: Showing, { format }: Stream, participant: string): void {
+    const sequence = stage.sentTo(participant)
+    if (sequence === null || of.sentTo.has(participant)) return
+    of.sentTo.add(participant)
+    const cancel = clock.after(reportMs, () => told(of, participant, false))
+    of.unconfirmed.set(participant, { sequence, format, cancel })
+  }
+
   function confirm(participant: string, highest: number): void {
-    const waiting = picture?.unconfirmed.get(participant)
-    if (waiting !== undefined && sequenceDistance(highest, waiting.sequence) >= 0) told(picture!, participant, true)
+    const waiting = showing?.unconfirmed.get(participant)
+    if (waiting !== undefined && sequenceDistance(highest, waiting.sequence) >= 0) told(showing!, participant, true)
   }
 
-  function told(showing: Picture, participant: string, isConfirmed: boolean): void {
-    const waiting = showing.unconfirmed.get(participant)
+  function told({ id, video, unconfirmed }: Showing, participant: string, isConfirmed: boolean): void {
+    const waiting = unconfirmed.get(participant)
     if (waiting === undefined) return
-    showing.unconfirmed.delete(participant)
+    unconfirmed.delete(participant)
     waiting.cancel()
-    onShown({ id: showing.id, participant, isConfirmed, ...waiting.format })
+    const place = video === null ? {} : { fromSeconds: Math.floor(video.cameIn.get(participant)! / 1000) }
+    onShown({ id, participant, isConfirmed, ...waiting.format, ...place })
   }
 
-  function endStream(key: string, { name, player }: Stream): void {
+  function endStream(key: string, stream: Stream): void {
     streams.delete(key)
-    player.close()
-    stage.leave(name, clock.monotonicMs())
+    stream.player.close()
+    endClip(stream)
+    stage.leave(stream.name, clock.monotonicMs())
   }
 
-  /** A picture is not shown any more: what was not reported by now counts as not confirmed. */
-  function leave(before: Picture): void {
+  function endClip(stream: Stream): void {
+    void stream.clip?.close()
+    stream.clip = null
+  }
+
+  /** Something is not shown any more: what was not reported by now counts as not confirmed. */
+  function leave(before: Showing): void {
     before.over.abort()
+    before.video?.stopTimer()
     for (const participant of [...before.unconfirmed.keys()]) told(before, participant, false)
   }
 
   function clear(): void {
-    if (picture === null) return
-    leave(picture)
-    picture = null
+    if (showing === null) return
+    leave(showing)
+    showing = null
     for (const { participant } of stage.screens()) stage.choose(participant, null, clock.monotonicMs())
     for (const [key, stream] of streams) endStream(key, stream)
   }
 
+  function begin(next: Showing): void {
+    if (showing !== null) leave(showing)
+    showing = next
+    for (const [key, stream] of streams) {
+      endClip(stream)
+      next.load(key, stream)
+    }
+    serve()
+  }
+
   return {
     show: (id, octets) => {
-      if (isClosed) return
-      if (picture !== null) leave(picture)
-      picture = { id, octets, over: new AbortController(), groups: new Map(), sentTo: new Set(), unconfirmed: new Map() }
-      for (const [key, stream] of streams) load(key, stream)
-      serve()
+      if (!isClosed) begin(still(id, octets))
     },
+    play: (id, file) => {
+      if (!isClosed) begin(film(id, file))
+    },
+    isPlaying: () => showing?.video != null && showing.video.startedMs !== null && !showing.video.isOver,
     clear,
     close: () => {
       if (isClosed) return

@@ -26,16 +26,20 @@ const mostPixels = 50_000_000
 const mostAllocated = 256 << 20
 const patienceMs = 30_000
 
-/** Sizes that every decoder of the level takes. @see ITU-T H.264 table A-1 */
+/** Sizes that every decoder of the level takes, and how many pictures of them a second. @see ITU-T H.264 table A-1 */
 const sizes = [
-  { level: 40, name: '4.0', width: 1920, height: 1080 },
-  { level: 31, name: '3.1', width: 1280, height: 720 },
-  { level: 22, name: '2.2', width: 640, height: 480 },
-  { level: 11, name: '1.1', width: 352, height: 288 },
-  { level: 10, name: '1', width: 176, height: 144 }
+  { level: 40, name: '4.0', width: 1920, height: 1080, mostPerSecond: 30 },
+  { level: 31, name: '3.1', width: 1280, height: 720, mostPerSecond: 30 },
+  { level: 22, name: '2.2', width: 640, height: 480, mostPerSecond: 16 },
+  { level: 11, name: '1.1', width: 352, height: 288, mostPerSecond: 7 },
+  { level: 10, name: '1', width: 176, height: 144, mostPerSecond: 15 }
 ] as const
 /** Rates that are made, kbit/s: one picture is coded once for all who take the same. */
 const rates = [1024, 512, 256, 128, 64] as const
+
+/** The least level of a size that is made, and the pictures a second that it allows. */
+export const sizeOf = ({ width }: Pick<StillFormat, 'width'>): (typeof sizes)[number] =>
+  sizes.find((size) => size.width === width)!
 
 /** The best that a viewer can be sent; null for one that cannot be sent the least. */
 export function stillFormatFor({ macroblocks, bitsPerSecond }: PictureLimits): StillFormat | null {
@@ -48,8 +52,9 @@ export function stillFormatFor({ macroblocks, bitsPerSecond }: PictureLimits): S
 
 const demuxers: Readonly<Record<StillType, string>> = { 'image/png': 'png_pipe', 'image/jpeg': 'jpeg_pipe' }
 
-function argumentsOf(type: StillType, { width, height, kbps }: StillFormat): string[] {
-  const level = sizes.find((size) => size.width === width)!.name
+function argumentsOf(type: StillType, format: StillFormat): string[] {
+  const { width, height, kbps } = format
+  const level = sizeOf(format).name
   const filters = [
     `scale=${width}:${height}:force_original_aspect_ratio=decrease`,
     'format=yuv420p',

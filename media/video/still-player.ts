@@ -1,12 +1,45 @@
-/** One stream of a still picture: its group of pictures again and again, at the pace of its rate. No sockets; time is the clock's. */
+/** One stream of pictures for those who take video alone, at the pace of its rate. No sockets; time is the clock's. */
 import type { Clock } from '#kernel'
 import { createPacketWriter } from './packet-writer.ts'
-import { type StillGroup, stillGroup, stillRate } from './still-encoder.ts'
+import { type StillGroup, stillRate } from './still-encoder.ts'
+
+/** Pictures to send, one after the other. */
+export interface PictureSource {
+  /** The next one, and whether it needs no other; null while there is none. */
+  readonly next: () => { readonly units: readonly Buffer[]; readonly isWhole: boolean } | null
+  /** Pictures a second, as of now. */
+  readonly rate: () => number
+  /** How far it may be behind, ms, and be sent faster until it is not. */
+  readonly mostLateMs: number
+  /** Begins again with a picture that needs no other. @returns false where it cannot */
+  readonly restart: () => boolean
+}
+
+/** A group of pictures again and again. */
+export function repeated(group: StillGroup): PictureSource {
+  let at = 0
+  return {
+    next: () => {
+      const units = group[at]
+      if (units === undefined) return null
+      const isWhole = at === 0
+      at = (at + 1) % group.length
+      return { units, isWhole }
+    },
+    rate: () => stillRate,
+    mostLateMs: 0,
+    restart: () => {
+      const isBegun = at > 0
+      at = 0
+      return isBegun
+    }
+  }
+}
 
 export interface StillPlayer {
-  /** Sends this group from now on, a whole picture first. */
-  readonly play: (group: StillGroup) => void
-  /** Begins again with a whole picture, as soon as the one is out that is being sent. */
+  /** Sends these pictures from now on. */
+  readonly play: (source: PictureSource) => void
+  /** Begins again with a whole picture where the source can, as soon as the one is out that is being sent. */
   readonly restart: () => void
   /** Idempotent. */
   readonly close: () => void
@@ -27,8 +60,7 @@ const burstOctets = 6000
 
 export function createStillPlayer({ clock, kbps, send, onWhole }: StillPlayerConfig): StillPlayer {
   const packetsOf = createPacketWriter('h264')
-  let group: StillGroup = []
-  let next = 0
+  let source: PictureSource | null = null
   let dueMs = 0
   /** Of the picture that is being sent. */
   let packets: Buffer[] = []
@@ -54,27 +86,29 @@ export function createStillPlayer({ clock, kbps, send, onWhole }: StillPlayerCon
       if (isWhole) onWhole()
       isWhole = false
     }
-    stop = clock.after(packets.length > 0 ? paceMs : Math.max(1, dueMs - now), step)
+    if (source !== null) stop = clock.after(packets.length > 0 ? paceMs : Math.max(1, dueMs - now), step)
   }
 
-  /** @returns false before the next picture is due */
+  /** @returns false before the next picture is due, and while there is none */
   function begin(now: number): boolean {
-    if (isAskedAgain && next > 0) next = 0
-    else if (now < dueMs) return false
+    if (source === null) return false
+    if (isAskedAgain && source.restart()) dueMs = Math.min(dueMs, now)
     isAskedAgain = false
-    const units = group[next]
-    if (units === undefined) return false
-    isWhole = next === 0
-    packets = packetsOf(units, now)
-    next = (next + 1) % stillGroup
-    dueMs = Math.max(dueMs + 1000 / stillRate, now)
+    if (now < dueMs) return false
+    const picture = source.next()
+    if (picture === null) {
+      dueMs = now + paceMs
+      return false
+    }
+    isWhole = picture.isWhole
+    packets = packetsOf(picture.units, dueMs)
+    dueMs = Math.max(dueMs + 1000 / source.rate(), now - source.mostLateMs)
     return true
   }
 
   return {
-    play: (units) => {
-      group = units
-      next = 0
+    play: (pictures) => {
+      source = pictures
       // what is still being sent is of the picture before
       isWhole = false
       dueMs = clock.monotonicMs()
@@ -83,14 +117,14 @@ export function createStillPlayer({ clock, kbps, send, onWhole }: StillPlayerCon
     },
     restart: () => {
       isAskedAgain = true
-      if (packets.length > 0 || group.length === 0) return
+      if (packets.length > 0 || source === null) return
       stop?.()
       step()
     },
     close: () => {
       stop?.()
       stop = null
-      group = []
+      source = null
       packets = []
     }
   }

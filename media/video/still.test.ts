@@ -85,6 +85,7 @@ test('each viewer gets what it takes, at its pace; who has it is told; nothing i
     conference: 'council',
     log: silentLog,
     onShown: (each) => shown.push(each),
+    onPlayed: () => undefined,
     onFailed: (id, code) => failed.push(`${id} ${code}`)
   })
   const { stage, release } = stages.hold('council', 'content')

@@ -16,6 +16,7 @@ async function scene(t: ExecutionContext) {
     conference: 'council',
     log: silentLog,
     onShown: (each) => shown.push(each),
+    onPlayed: () => undefined,
     onFailed: (_, code) => t.fail(code)
   })
   t.teardown(slides.close)

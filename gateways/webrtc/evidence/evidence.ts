@@ -44,6 +44,8 @@ export interface ShownPicture {
   readonly kbps: number
   /** Whether its receiver has reported that it came (RTCP). */
   readonly isConfirmed: boolean
+  /** Of a video: where its viewer came in; it was sent what is from there to the end. */
+  readonly fromSeconds?: number
 }
 
 export interface SharedEvidence extends EvidenceItem {
@@ -472,10 +474,20 @@ export function createEvidence(ports: EvidencePorts): Evidence {
       tell('evidence_received', call, { evidence: id, bytes, participant, how: 'link', receiptAt: at })
       delivered(id, { participant, how: 'link', state: 'received', code: null, at })
     },
-    shown: (call, { id, bytes }, { participant, by, width, height, kbps, isConfirmed }) => {
+    shown: (call, { id, bytes }, { participant, by, width, height, kbps, isConfirmed, fromSeconds }) => {
       const at = new Date(clock.now()).toISOString()
       if (isConfirmed) totals.receipts.video++
-      tell('evidence_shown', call, { evidence: id, bytes, participant, by, width, height, kbps, confirmed: isConfirmed })
+      const facts = {
+        evidence: id,
+        bytes,
+        participant,
+        by,
+        width,
+        height,
+        kbps,
+        confirmed: isConfirmed
+      }
+      tell('evidence_shown', call, fromSeconds === undefined ? facts : { ...facts, fromSeconds })
       delivered(id, { participant, how: 'video', state: isConfirmed ? 'received' : 'shown', code: null, at })
     },
     erase: async (id, reason) => {
