@@ -1,8 +1,14 @@
 /** Which picture is on the screens, and when: by a clock, with screens that are not there. What terminals make of it is tested where they are. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import test from 'ava'
 import { manualClock, silentLog } from '#kernel'
 import { createStages } from '#media'
 import type { EvidenceItem } from '#webrtc'
+import { testClip } from '../media/testing/clips.ts'
+import { testStill } from '../media/testing/stills.ts'
 import { clipTypeOf, createEvidencePictures, isStill } from './evidence-pictures.ts'
 
 const item = (id: string, mediaType = 'image/png', bytes = 100): EvidenceItem => ({
@@ -17,7 +23,8 @@ const item = (id: string, mediaType = 'image/png', bytes = 100): EvidenceItem =>
   at: '2026-01-01T00:00:00.000Z'
 })
 
-function scene() {
+/** @param film where every video lies @param still every picture */
+function scene(film = '/nowhere', still: Buffer = Buffer.alloc(1)) {
   const clock = manualClock()
   const stages = createStages({ conferences: () => ['council'], onConferenceEvent: () => undefined }, clock)
   const idle = clock.pending()
@@ -53,17 +60,18 @@ function scene() {
     read: async ({ id }) => {
       if (id.startsWith('lost')) throw new Error('not there')
       read.push(id)
-      return Buffer.alloc(1)
+      return still
     },
     locate: async ({ id }) => {
       read.push(id)
-      return `/nowhere/${id}`
+      return film
     },
     shown: () => undefined,
     failed: (call, { id }) => failed.push(`${call} ${id}`),
     clock,
     log: silentLog
   })
+  const { stage, release } = stages.hold('council', 'content')
   const settled = () => new Promise((resolve) => setImmediate(resolve))
   const taken = async () => {
     await settled()
@@ -71,6 +79,8 @@ function scene() {
   }
   return {
     clock,
+    stage,
+    release,
     pictures,
     failed,
     taken,
@@ -158,4 +168,28 @@ test('what is erased is not seen any more; what cannot be read is told and left 
   pictures.callEnded('call')
   clock.advance(60_000)
   t.true(nothingLeft())
+})
+
+test('a video is seen to its end before the next one comes', async (t) => {
+  t.timeout(60_000)
+  const folder = await mkdtemp(join(tmpdir(), 'film-'))
+  t.teardown(() => rm(folder, { recursive: true }))
+  const { clock, stage, release, pictures, failed, taken } = scene(testClip(folder, 'mp4', 160, 120, 8), testStill('png', 64, 64))
+  t.teardown(release)
+  let packets = 0
+  const send = () => void packets++
+  stage.watch('viewer', { ssrc: 1, payloadType: 98, sequence: 1, timestamp: 0, send }, clock.monotonicMs())
+  pictures.offered('call', 'council', item('film', 'video/mp4'))
+  pictures.offered('call', 'council', item('a'))
+  t.is(await taken(), 'film')
+  const read: string[] = []
+  for (const deadline = Date.now() + 30_000; read.length === 0 && Date.now() < deadline; await sleep(5)) {
+    const next = await taken()
+    if (next !== '') read.push(`${next} after ${clock.monotonicMs() >= 8000 ? 'its end' : clock.monotonicMs()}`)
+    clock.advance(20)
+  }
+  t.deepEqual(read, ['a after its end'])
+  t.true(packets >= 120, 'each of its pictures')
+  t.deepEqual(failed, [])
+  pictures.close()
 })

@@ -17,8 +17,8 @@ export const largestClip = 512 << 20
 const mostPixels = 9_437_184
 /** How long it may be. */
 export const longestClipMs = 30 * 60_000
-/** Of ffmpeg, for one allocation. */
-const mostAllocated = 256 << 20
+/** For one allocation, octets: of ffmpeg; of ffprobe, which has to say how large pictures are that are too large, and not to decode them. */
+const mostAllocated = { playing: 256 << 20, probing: 32 << 20 }
 const patienceMs = 10_000
 const mostWords = 64 << 10
 
@@ -33,11 +33,14 @@ const demuxers: Readonly<Record<ClipType, readonly string[]>> = {
 }
 
 /** How ffmpeg and ffprobe open a file of somebody else: no other file, no network, no other format than the one it is said to be. */
-export const clipInput = (file: ClipFile): string[] => inputOf(file, decoders)
+export const clipInput = (file: ClipFile): string[] => [
+  ...['-max_pixels', String(mostPixels)],
+  ...inputOf(file, decoders, mostAllocated.playing)
+]
 
-const inputOf = ({ path, type }: ClipFile, allowed: string): string[] => [
-  ...['-max_alloc', String(mostAllocated), '-protocol_whitelist', 'file'],
-  ...['-codec_whitelist', allowed, '-max_pixels', String(mostPixels), '-max_streams', '16', '-threads', '1'],
+const inputOf = ({ path, type }: ClipFile, allowed: string, allocated: number): string[] => [
+  ...['-max_alloc', String(allocated), '-protocol_whitelist', 'file'],
+  ...['-codec_whitelist', allowed, '-max_streams', '16', '-threads', '1'],
   ...[...demuxers[type], '-i', `file:${path}`]
 ]
 
@@ -69,8 +72,11 @@ function ffprobe(file: ClipFile, signal: AbortSignal): Promise<string> {
   const asked = ['-show_entries', 'stream=width,height:format=duration', '-of', 'json']
   const limits = { signal, killSignal: 'SIGKILL', maxBuffer: mostWords, env: { PATH: process.env.PATH } } as const
   return new Promise((resolve, reject) => {
-    execFile('ffprobe', [...words, ...asked, ...inputOf(file, `${decoders},${soundDecoders}`)], limits, (error, stdout) =>
-      error === null ? resolve(stdout) : reject(error)
+    execFile(
+      'ffprobe',
+      [...words, ...asked, ...inputOf(file, `${decoders},${soundDecoders}`, mostAllocated.probing)],
+      limits,
+      (error, stdout) => (error === null ? resolve(stdout) : reject(error))
     ).stdin?.end()
   })
 }

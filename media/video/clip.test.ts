@@ -56,7 +56,7 @@ function scene(t: ExecutionContext) {
   return { clock, stage, slides, shown, told, watch, until }
 }
 
-test('a video is played once, at its pace and for each viewer as it takes it; its last picture stays', async (t) => {
+test.serial('a video is played once, at its pace and for each viewer as it takes it; its last picture stays', async (t) => {
   t.timeout(60_000)
   const { clock, stage, slides, shown, told, watch, until } = scene(t)
   const path = testClip(await folderOf(t), 'mp4', 640, 360, 6)
@@ -119,20 +119,48 @@ test('a video is played once, at its pace and for each viewer as it takes it; it
   t.is(shown.length, came)
 })
 
-test('WebM is played; where all viewers go, it is over in its time', async (t) => {
+test.serial('a WebM that does not say how long it is, as browsers record it, is played to its end', async (t) => {
   t.timeout(60_000)
-  const { clock, stage, slides, shown, told, watch, until } = scene(t)
-  const path = testClip(await folderOf(t), 'webm', 160, 120, 2)
-  slides.play('film', { path, type: 'video/webm' })
-  const seen = watch('viewer', 12)
-  await until(() => seen.packets.length > 0, 'it is seen')
-  stage.watch('viewer', null, clock.monotonicMs())
+  const { slides, shown, told, stage, watch, until } = scene(t)
+  const file: ClipFile = { path: testClip(await folderOf(t), 'webm', 160, 120, 2), type: 'video/webm' }
+  t.is(await probeClip(file, manualClock(), new AbortController().signal), null)
+  slides.play('film', file)
+  const { packets } = watch('viewer', 12)
   await until(() => told.length > 0, 'it is over')
   t.deepEqual(told, ['film played'])
-  t.deepEqual(shown, [], 'nobody has seen its end')
+  stage.reported('viewer', stage.sentTo('viewer')!)
+  t.like(shown[0], { participant: 'viewer', isConfirmed: true, fromSeconds: 0 })
+  const lights = await lumaOf(packets)
+  t.true(lights[0]! < 40 && lights.at(-1)! > 100)
 })
 
-test('what is no video of its type, or beyond bounds, is refused; nothing is left', async (t) => {
+test.serial(
+  'where all viewers go, a video is over in its time; ffmpeg goes with the last one, and with what is taken down',
+  async (t) => {
+    t.timeout(60_000)
+    const { clock, stage, slides, shown, told, watch, until } = scene(t)
+    const path = testClip(await folderOf(t), 'mp4', 160, 120, 4)
+    const isRunning = (): boolean => process.getActiveResourcesInfo().includes('ProcessWrap')
+    slides.play('film', { path, type: 'video/mp4' })
+    const seen = watch('viewer', 12)
+    await until(() => seen.packets.length > 0, 'it is seen')
+    t.true(isRunning(), 'it is held while it is ahead')
+    stage.watch('viewer', null, clock.monotonicMs())
+    await until(() => !isRunning(), 'nothing runs for nobody')
+    t.true(slides.isPlaying())
+    await until(() => told.length > 0, 'it is over')
+    t.deepEqual(told, ['film played'])
+    t.deepEqual(shown, [], 'nobody has seen its end')
+    slides.play('again', { path, type: 'video/mp4' })
+    watch('viewer', 12)
+    await until(() => slides.isPlaying() && isRunning(), 'it begins again')
+    slides.clear()
+    await until(() => !isRunning(), 'and is taken down')
+    t.deepEqual(told, ['film played'])
+  }
+)
+
+test.serial('what is no video of its type, or beyond bounds, is refused; nothing is left', async (t) => {
   t.timeout(60_000)
   const folder = await folderOf(t)
   const { clock, slides, told, watch, until } = scene(t)
@@ -151,11 +179,15 @@ test('what is no video of its type, or beyond bounds, is refused; nothing is lef
   t.is(await refused('picture', testStill('png', 64, 64)), 'picture media.clip.type')
   t.is(await refused('list', `ffconcat version 1.0\nfile ${mp4}\n`), 'list media.clip.type', 'a list of other files')
   t.is(await refused('stream', `#EXTM3U\n#EXTINF:1,\n${mp4}\n`, 'video/webm'), 'stream media.clip.type')
-  const huge = testClip(folder, 'mp4', 4096, 4096, 0.2)
-  slides.play('huge', { path: huge, type: 'video/mp4' })
-  told.length = 0
-  await until(() => told.length > 0, 'it is refused')
-  t.regex(told.join(), /^huge media\.clip\.(large|type)$/)
+  for (const [path, code] of [
+    [testClip(folder, 'mp4', 4096, 4096, 0.2), 'large'],
+    [testClip(folder, 'mp4', 16, 16, 2000, 0.01), 'long']
+  ] as const) {
+    told.length = 0
+    slides.play('file', { path, type: 'video/mp4' })
+    await until(() => told.length > 0, `it is too ${code}`)
+    t.is(told.join(), `file media.clip.${code}`)
+  }
   t.is(clock.pending(), idle)
   const over = new AbortController()
   const probed = probeClip({ path: mp4, type: 'video/mp4' }, clock, over.signal)

@@ -64,7 +64,8 @@ function argumentsOf({ file, format, fromMs, mostMs }: ClipConfig): string[] {
     ...['-c:v', 'libx264', '-profile:v', 'baseline', '-level', sizeOf(format).name, '-preset', 'veryfast', '-threads', '1'],
     ...['-refs', '1', '-bf', '0', '-g', String(stillGroup), '-keyint_min', String(stillGroup)],
     ...['-x264-params', 'repeat-headers=1:scenecut=0:rc-lookahead=0:mbtree=0'],
-    ...['-crf', '23', '-maxrate', `${kbps}k`, '-bufsize', `${kbps}k`],
+    // headers of packets take their part of what may be sent
+    ...['-crf', '23', '-maxrate', `${Math.floor(kbps * 0.95)}k`, '-bufsize', `${kbps}k`],
     ...['-flush_packets', '1', '-f', 'avi', 'pipe:1']
   ]
 }
