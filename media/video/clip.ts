@@ -100,13 +100,7 @@ export function openClip(config: ClipConfig): Clip {
     argumentsOf(config),
     (octets) => {
       if (isClosed) return
-      try {
-        read(octets)
-      } catch (error) {
-        if (!(error instanceof InfraFabricError)) throw error
-        fail(error)
-        return
-      }
+      read(octets)
       hold(waiting.length >= mostWaiting)
     },
     fail,

@@ -5,7 +5,7 @@
  * ffmpeg writes AVI, since there each unit comes with its length: none waits for the next to begin.
  */
 import { InfraFabricError } from '#kernel'
-import { type Ffmpeg, startFfmpeg } from './ffmpeg.ts'
+import { startFfmpeg } from './ffmpeg.ts'
 import { splitAnnexB, type VideoCodec } from './nal.ts'
 
 /** Lines of the pictures that come out. */
@@ -154,17 +154,10 @@ export function openEncoder(config: EncoderConfig): VideoEncoder {
     for (const { release } of waiting.splice(0)) release()
     config.onEnd(error)
   }
-  const ffmpeg: Ffmpeg = startFfmpeg(
+  const ffmpeg = startFfmpeg(
     argumentsOf(config),
     (octets) => {
-      if (isClosed) return
-      try {
-        read(octets)
-      } catch (error) {
-        if (!(error instanceof InfraFabricError)) throw error
-        fail(error)
-        void ffmpeg.close()
-      }
+      if (!isClosed) read(octets)
     },
     fail
   )

@@ -22,6 +22,7 @@ export interface Ffmpeg {
 /**
  * Starts ffmpeg with raw input on its standard input and its output on its standard output.
  *
+ * @param onOutput what it throws as an `InfraFabricError` ends the process, and `onEnd` is told it
  * @param onEnd told once, when it ends without {@link Ffmpeg.close}: `media.ffmpeg.absent`, `media.ffmpeg.ended`
  * @param onDone told instead when it ends in order; absent where that is a fault, too
  */
@@ -39,7 +40,23 @@ export function startFfmpeg(
   let closing = false
   let cause: Error | null = null
   const ended = Promise.withResolvers<void>()
-  child.stdout.on('data', onOutput)
+  const kill = async (): Promise<void> => {
+    closing = true
+    child.kill('SIGKILL')
+    // output that nobody takes keeps `close` back
+    child.stdout.destroy()
+    await ended.promise
+  }
+  child.stdout.on('data', (octets: Buffer) => {
+    try {
+      onOutput(octets)
+    } catch (error) {
+      if (!(error instanceof InfraFabricError)) throw error
+      const isExpected = closing
+      void kill()
+      if (!isExpected) onEnd(error)
+    }
+  })
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     words = (words + text).slice(-mostWords)
   })
@@ -73,12 +90,6 @@ export function startFfmpeg(
       await ended.promise
       clearTimeout(timer)
     },
-    kill: async () => {
-      closing = true
-      child.kill('SIGKILL')
-      // output that nobody takes keeps `close` back
-      child.stdout.destroy()
-      await ended.promise
-    }
+    kill
   }
 }
