@@ -38,6 +38,8 @@ export interface ClipConfig {
 }
 
 export interface Clip extends PictureSource {
+  /** Where in the file the picture is that was given last, ms. */
+  readonly placeMs: () => number
   /** Ends it at once. Idempotent. */
   readonly close: () => Promise<void>
 }
@@ -147,6 +149,7 @@ export function openClip(config: ClipConfig): Clip {
     },
     rate: () => (last === null ? rate : stillRate),
     mostLateMs,
+    placeMs: () => config.fromMs + (Math.max(0, count - 1) * 1000) / rate,
     restart: () => last?.restart() ?? false,
     close: async () => {
       isClosed = true

@@ -223,10 +223,10 @@ export function openSlides({ stages, conference, log, onShown, onPlayed, onFaile
   }
 
   /** Where a video is, ms; its last second when it is over. */
-  function placeIn({ startedMs, lengthMs }: Video): number {
-    const elapsed = clock.monotonicMs() - startedMs!
-    return Math.max(0, Math.min(elapsed, (lengthMs ?? longestClipMs) - 1000))
-  }
+  const placeIn = (video: Video): number => within(video, clock.monotonicMs() - video.startedMs!)
+
+  const within = ({ lengthMs }: Video, placeMs: number): number =>
+    Math.max(0, Math.min(placeMs, (lengthMs ?? longestClipMs) - 1000))
 
   /** A stream is out to its last picture: who has seen it come in has been sent the video. */
   function ended(of: Showing, video: Video, stream: Stream): void {
@@ -250,8 +250,11 @@ export function openSlides({ stages, conference, log, onShown, onPlayed, onFaile
   function whole(stream: Stream): void {
     if (showing === null || showing.id !== stream.id) return
     const { video } = showing
+    const { clip } = stream
+    // what is still going out is of the one before
+    if (video !== null && clip === null) return
     for (const participant of viewersOf(stream)) {
-      if (video !== null && !video.cameIn.has(participant)) video.cameIn.set(participant, placeIn(video))
+      if (video !== null && !video.cameIn.has(participant)) video.cameIn.set(participant, within(video, clip!.placeMs()))
       if (video === null || video.ended.has(stream)) sent(showing, stream, participant)
     }
   }
