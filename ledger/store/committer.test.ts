@@ -12,6 +12,15 @@ test('a database that cannot be opened is told by the code of the store, and the
   await t.throwsAsync(openCommitThread({ path, busyTimeoutMs: 0 }), { code: 'ledger.store.damaged' })
 })
 
+test('so it is where the thread has ended before its answer is read', async (t) => {
+  const path = join(scratch(t), 'ledger.db')
+  writeFileSync(path, 'no database at all'.repeat(100))
+  const opened = openCommitThread({ path, busyTimeoutMs: 0 })
+  // this thread stands still until the other is over: its answer and its end are then told in one turn
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1500)
+  await t.throwsAsync(opened, { code: 'ledger.store.damaged' })
+})
+
 test('commits on their way when it is closed are made first', async (t) => {
   const path = join(scratch(t), 'ledger.db')
   const store = await openCommitThread({ path, busyTimeoutMs: 0 })

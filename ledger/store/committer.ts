@@ -24,7 +24,11 @@ export async function openCommitThread(settings: CommitterSettings): Promise<Log
     if (answer.type === 'ready') return ready.resolve()
     if (answer.type === 'committed') return waiting.shift()!.resolve(answer.taken)
     const error = new InfraFabricError(answer.code, answer.message)
-    if (answer.type === 'unopened') return ready.reject(error)
+    if (answer.type === 'unopened') {
+      // an answer that is read when the thread has ended is told in one turn with its end
+      closing = true
+      return ready.reject(error)
+    }
     waiting.shift()!.reject(error)
   })
   thread.on('exit', () => {
@@ -32,10 +36,7 @@ export async function openCommitThread(settings: CommitterSettings): Promise<Log
     // without it nothing goes on here either: whoever started this thread starts it anew
     if (!closing) throw new InfraFabricError('ledger.worker.exited', 'the thread of the commits ended')
   })
-  await ready.promise.catch((error: unknown) => {
-    closing = true
-    throw error
-  })
+  await ready.promise
   const close = async () => {
     closing = true
     thread.postMessage({ type: 'close' } satisfies CommitterRequest)
