@@ -89,7 +89,16 @@ export class AgentSocket {
     socket.on('ping', watch)
     socket.on('message', (data) => {
       watch()
-      if (!this.#closed) this.#ports.take(JSON.parse(data.toString()) as ServiceSignal)
+      if (this.#closed) return
+      let signal: ServiceSignal
+      try {
+        signal = JSON.parse(data.toString())
+      } catch {
+        // whoever answers there is not the service, or no longer
+        socket.terminate()
+        return
+      }
+      this.#ports.take(signal)
     })
     socket.on('error', () => undefined)
     socket.on('close', () => {

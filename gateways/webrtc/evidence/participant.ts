@@ -146,7 +146,15 @@ export class EvidenceParticipant {
       open: opened.resolve,
       close: lost,
       message: (text) => {
-        if (mine()) this.#take(peer, JSON.parse(text) as EvidenceServiceSignal, say, lost)
+        if (!mine()) return
+        let signal: EvidenceServiceSignal
+        try {
+          signal = JSON.parse(text)
+        } catch {
+          lost()
+          return
+        }
+        this.#take(peer, signal, say, lost)
       }
     })
     this.#socket = socket
