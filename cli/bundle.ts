@@ -17,13 +17,20 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { Metafile, Plugin } from 'esbuild'
 import { commands } from './commands.ts'
-import { completionScript, shells } from './completion.ts'
+import { completionScript, type Shell, shells } from './completion.ts'
+import { examplesOf } from './examples.ts'
+import { version } from './version.ts'
 
 /** A source as it was when it was bundled. A change that keeps the size is seen by the moment of the change of its inode, which no tool sets. */
 type Source = readonly [path: string, octets: number, changedMs: number]
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-export const bundleFolder: string = join(root, 'node_modules/.cache/ifctl')
+const bundleFolder = join(root, 'node_modules/.cache/ifctl')
+
+/** The bundle without a command. */
+const general = 'ifctl'
+
+const definitionsMade = 'definitions-made'
 
 const sourceOf = (path: string): Source => {
   const { size, ctimeMs } = statSync(path)
@@ -68,37 +75,86 @@ const inPlace: Plugin = {
   }
 }
 
-const ownDefinitions = 'own-definition'
-
 /** Of all definitions the start of a bundle has its own command's: to make the others takes as long as to find an entry. */
-const ownDefinition = (name: string): Plugin => ({
-  name: ownDefinitions,
+function ownDefinition(name: string): string {
+  const { load: _, ...definition } = commands.find(({ words }) => words.join('-') === name)!
+  return `export const commands = [${JSON.stringify(definition)}]`
+}
+
+/** JSON in octets that each are a character, the quickest to read. */
+const ascii = (value: unknown): string =>
+  JSON.stringify(value).replace(/[^\0-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+
+/**
+ * What the general bundle reads in place of the definitions: a line by which commands are found, then what is told of each.
+ *
+ *     [[words, operands, summary, from, to]]    characters behind the first line
+ *     [options, examples][options, examples]…
+ */
+function definitionsAsText(): string {
+  let told = ''
+  const index = commands.map(({ words, operands, summary, options }) => {
+    const from = told.length
+    told += ascii([options, examplesOf(words)])
+    return [words, operands, summary, from, told.length]
+  })
+  return `${ascii(index)}\n${told}`
+}
+
+const definitionsFile = join(bundleFolder, 'ifctl.definitions')
+
+const allDefinitions = `
+  import { readFileSync } from 'node:fs'
+  const text = readFileSync(${JSON.stringify(definitionsFile)}, 'latin1')
+  const behind = text.indexOf('\\n') + 1
+  const rows = JSON.parse(text.slice(0, behind))
+  const told = (from, to) => JSON.parse(text.slice(behind + from, behind + to))
+  export const commands = rows.map(([words, operands, summary, from, to]) => (
+    { words, operands, summary, get options() { return told(from, to)[0] } }))
+  export const examplesOf = (words) => {
+    const of = words.join(' ')
+    const [, , , from, to] = rows.find((row) => row[0].join(' ') === of)
+    return told(from, to)[1]
+  }`
+
+const scriptFile = (shell: Shell): string => join(bundleFolder, `completion.${shell}`)
+
+const scriptsMade = `
+  import { readFileSync } from 'node:fs'
+  const files = ${JSON.stringify(Object.fromEntries(shells.map((shell) => [shell, scriptFile(shell)])))}
+  export const scriptFor = (shell) => readFileSync(files[shell], 'utf8')`
+
+/** What lies beside a bundle for it to read. */
+function putBeside(name: string): void {
+  if (name === 'completion') for (const shell of shells) put(scriptFile(shell), completionScript(shell, commands))
+  if (name === general) put(definitionsFile, definitionsAsText())
+}
+
+/** What is the same each time is made here: to make it takes longer than to start. */
+const made = (name: string): Plugin => ({
+  name: 'made',
   setup: (build) => {
-    const own = commands.find(({ words }) => words.join('-') === name)
-    if (own === undefined) return
-    build.onResolve({ filter: /^\.\/commands\.ts$/ }, ({ importer }) =>
-      importer === join(root, 'cli/ifctl.ts') ? { path: name, namespace: ownDefinitions } : null
+    const put = (module: RegExp, contents: string): void =>
+      build.onLoad({ filter: module }, () => ({ contents, loader: 'js', resolveDir: join(root, 'cli') }))
+    put(/\/cli\/version\.ts$/, `export const version = () => ${JSON.stringify(version())}`)
+    put(/\/cli\/completion-scripts\.ts$/, scriptsMade)
+    if (name === general) put(/\/cli\/examples\.ts$/, `export { examplesOf } from './commands.ts'`)
+    const importers = ['cli/ifctl.ts', 'cli/examples.ts'].map((path) => join(root, path))
+    build.onResolve({ filter: /^\.\/commands\.ts$/ }, ({ importer, path }) =>
+      importers.includes(importer) ? { path, namespace: definitionsMade } : null
     )
-    build.onLoad({ filter: /^/, namespace: ownDefinitions }, () => {
-      const { load: _, ...definition } = own
-      return { contents: `export const commands = ${JSON.stringify([definition])}`, loader: 'ts' }
-    })
+    // help is for the general bundle to tell
+    if (name !== general)
+      build.onResolve({ filter: /^\.\/(?:help|examples)\.ts$/ }, ({ path }) => ({
+        path: pathToFileURL(join(root, 'cli', path)).href,
+        external: true
+      }))
+    build.onLoad({ filter: /^/, namespace: definitionsMade }, () => ({
+      contents: name === general ? allDefinitions : ownDefinition(name),
+      loader: 'js'
+    }))
   }
 })
-
-/** The scripts are the same each time: to make one takes longer than to start. */
-const madeScripts: Plugin = {
-  name: 'made-scripts',
-  setup: (build) => {
-    build.onLoad({ filter: /\/cli\/completion-scripts\.ts$/ }, () => {
-      const scripts = Object.fromEntries(shells.map((shell) => [shell, completionScript(shell, commands)]))
-      return {
-        contents: `const scripts = ${JSON.stringify(scripts)}\nexport const scriptFor = (shell) => scripts[shell]`,
-        loader: 'ts'
-      }
-    })
-  }
-}
 
 /** A file of definitions of commands, or of what they share. */
 const isDefinitions = (file: string): boolean => /^(?:.+-)?commands?\.ts$/.test(file)
@@ -140,9 +196,6 @@ const notHere = 'globalThis.ifctlNeedsSources()'
 const coarseMs = 50
 const attempts = 20
 
-/** The bundle without a command. */
-const general = 'ifctl'
-
 const generalEntry = `
   import { main as start } from './ifctl.ts'
   export const main = start`
@@ -170,7 +223,7 @@ function telling({ inputs, outputs }: Metafile): string[] {
   return Object.keys(inputs).filter(
     (path) =>
       path !== '<stdin>' &&
-      !path.startsWith(`${ownDefinitions}:`) &&
+      !path.startsWith(`${definitionsMade}:`) &&
       ((taken[path]?.bytesInOutput ?? 0) > 0 || handsOn.test(readFileSync(join(root, path), 'utf8')))
   )
 }
@@ -191,7 +244,7 @@ async function bundle(name: string): Promise<void> {
       minifySyntax: true,
       absWorkingDir: root,
       logLevel: 'silent',
-      plugins: [ownDefinition(name), madeScripts, inPlace]
+      plugins: [made(name), inPlace]
     })
 
     const definitions = readdirSync(join(root, 'cli')).filter(isDefinitions)
@@ -201,11 +254,12 @@ async function bundle(name: string): Promise<void> {
       const code = outputFiles[0]!.text
         .replace(late, 'late(() => require("$1"))')
         .replace(/\bimport\("(file:[^"]+)"\)/g, (whole, url) => (seldomLoaded.test(url) ? notHere : whole))
-      const bundled = !/\bimport\("file:(?![^"]*\/cli\/(?:ifctl|commands\/[^"/]+)\.ts")/.test(code)
+      const bundled = !/\bimport\("file:(?![^"]*\/cli\/(?:help|examples|commands\/[^"/]+)\.ts")/.test(code)
       const file = join(bundleFolder, `${name}.cjs`)
       const text = `${lateHelper}\n${code}`
       for (const kept of readdirSync(bundleFolder))
         if (kept.startsWith(`${name}.`) && kept.endsWith('.v8')) rmSync(join(bundleFolder, kept), { force: true })
+      putBeside(name)
       if (bundled) put(file, text)
       else rmSync(file, { force: true })
       const elsewhere =

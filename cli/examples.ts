@@ -302,3 +302,6 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
     }
   ]
 }
+
+/** Those of one command. */
+export const examplesOf = (words: readonly string[]): readonly Example[] => examples[words.join(' ')] ?? []

@@ -91,12 +91,23 @@ function writerTo(fd: number, streamOf: () => NodeJS.WriteStream, gone: () => vo
   }
 }
 
+/** Output of a process that may end. */
+export interface ProcessOutput extends Output {
+  /** Whether the system has taken all that was written: false once a stream was used, which may hold some back. */
+  readonly isFlushed: () => boolean
+}
+
 /** Output to this process's streams. A reader that went away ends the process quietly, unless the command says otherwise. */
-export function processOutput(json: boolean): Output {
+export function processOutput(json: boolean): ProcessOutput {
+  let isFlushed = true
+  const streaming = (stream: NodeJS.WriteStream): NodeJS.WriteStream => {
+    isFlushed = false
+    return stream
+  }
   let stop = (): void => process.exit()
   const gone = (): void => stop()
-  const write = writerTo(1, () => process.stdout, gone)
-  const talk = writerTo(2, () => process.stderr, gone)
+  const write = writerTo(1, () => streaming(process.stdout), gone)
+  const talk = writerTo(2, () => streaming(process.stderr), gone)
   const colours = !json && !process.env.NO_COLOR && process.env.TERM !== 'dumb' && mayBeTerminal(1) && process.stdout.isTTY
   const line = (text: string): Promise<void> => write(`${text}\n`)
   return {
@@ -105,13 +116,14 @@ export function processOutput(json: boolean): Output {
     document: (value) => line(toJsonLine(value)),
     talk: (text) => void talk(`${text}\n`),
     stdout: () =>
-      process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+      streaming(process.stdout).on('error', (error: NodeJS.ErrnoException) => {
         if (error.code !== 'EPIPE') throw error
         gone()
       }),
     whenGone: (stopInstead) => {
       stop = stopInstead
     },
+    isFlushed: () => isFlushed,
     columns: () => (mayBeTerminal(1) && process.stdout.isTTY ? process.stdout.columns : undefined),
     paint: (colour, text) => (colours ? `\u001b[${codes[colour]}m${text}\u001b[0m` : text)
   }
