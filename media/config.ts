@@ -1,10 +1,11 @@
 import { createSocket } from 'node:dgram'
-import { isIPv4 } from 'node:net'
+import { isIPv4, isIPv6 } from 'node:net'
 import { ConfigError, errorCode, type Log } from '#kernel'
 import { defaultKeys, type KeyTable, keyProblems } from './mixer/keys.ts'
 import type { Sound } from './mixer/sounds.ts'
 import { type SrtpPolicy, srtpPolicies } from './srtp/secrecy.ts'
 import { srtpAvailable } from './srtp/session.ts'
+import { familyOf, isUnicast } from './udp/inet.ts'
 
 /** Bounds of one conference; what is left out is as for all. */
 export interface ConferenceLimits {
@@ -15,6 +16,8 @@ export interface ConferenceLimits {
 export interface MediaConfig {
   /** IPv4 address on which RTP is received and which session descriptions name. */
   readonly address: string
+  /** The same for peers of IPv6; null where there are none. Default null. */
+  readonly address6?: string | null
   /** UDP ports for RTP and RTCP; each leg takes an even port and the next. */
   readonly portRange: readonly [min: number, max: number]
   /** Threads that mix, 1 to 64. A conference lives in one of them, that with the fewest participants when it begins. Default 1. */
@@ -77,6 +80,7 @@ export function checkConfig(config: MediaConfig): CheckedConfig {
   const problems: string[] = []
   const [min, max] = config.portRange
   const checked: CheckedConfig = {
+    address6: null,
     threads: 1,
     jitterTargetMs: 20,
     mediaTimeoutMs: 30_000,
@@ -97,6 +101,9 @@ export function checkConfig(config: MediaConfig): CheckedConfig {
   }
   if (!isIPv4(config.address) || /^(0|22[4-9]|2[345]\d)\./.test(config.address)) {
     problems.push(`address: expected an IPv4 address of this machine, got ${JSON.stringify(config.address)}`)
+  }
+  if (config.address6 != null && !(isIPv6(config.address6) && isUnicast(config.address6))) {
+    problems.push(`address6: expected an IPv6 address of this machine, got ${JSON.stringify(config.address6)}`)
   }
   if (!Number.isInteger(min) || !Number.isInteger(max) || min < 1024 || max > 65_535 || max - min < 1) {
     problems.push(`portRange: expected two ports from 1024 to 65535, the first below the second, got ${min}–${max}`)
@@ -142,7 +149,7 @@ export function checkConfig(config: MediaConfig): CheckedConfig {
 
 /** Whether the address is one of this machine's. @throws {ConfigError} */
 export async function checkAddress(address: string): Promise<void> {
-  const socket = createSocket('udp4')
+  const socket = createSocket(familyOf(address) === 4 ? 'udp4' : 'udp6')
   try {
     await new Promise<void>((resolve, reject) => {
       socket.once('error', reject)

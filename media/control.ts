@@ -6,7 +6,8 @@ import type { PortRange } from './ports.ts'
 import type { AudioTerms, StreamSource } from './sdp.ts'
 
 export interface WorkerSettings {
-  readonly address: string
+  /** Of this machine, in the form of `plainAddress` (udp/inet.ts): at most one of each family. */
+  readonly addresses: readonly string[]
   /** Shared by all threads. */
   readonly ports: PortRange
   /** Shared by all threads: {@link levelWords} for each pair of ports, written by the thread that has it. */
@@ -31,6 +32,8 @@ export type ToWorker =
   | {
       readonly type: 'open'
       readonly leg: number
+      /** On which its ports are opened. */
+      readonly address: string
       readonly conference: string
       readonly voices: number
       readonly controls: MemberControls

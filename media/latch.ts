@@ -3,11 +3,14 @@
  *
  * Rules: packets from the signalled address are always good while nothing else is latched, and win over a guess within the window. Another source is taken only
  * within the window after an offer or answer, and only after it has sent several valid packets of one stream in order. What is latched stays until the next
- * offer or answer; everything else is a stranger. While the signalled address is 0.0.0.0 (on hold from the start) no other source is guessed.
+ * offer or answer; everything else is a stranger. While the signalled address is 0.0.0.0 or :: (on hold from the start) no other source is guessed.
  *
  * @see RFC 4961 (symmetric RTP), RFC 7362 §4, §5 (latching and its attacks)
  */
+import { isUnspecified } from './udp/inet.ts'
+
 export interface Endpoint {
+  /** IPv4 or IPv6, in the form of {@link plainAddress}. */
   readonly address: string
   readonly port: number
 }
@@ -54,7 +57,7 @@ export class Latch {
       this.#latched = source
       return true
     }
-    if (this.#latched !== null || !open || this.#signalled.address === '0.0.0.0') return false
+    if (this.#latched !== null || !open || isUnspecified(this.#signalled.address)) return false
     return this.#probe(source, ssrc, sequenceNumber)
   }
 

@@ -30,6 +30,7 @@ import { RtpSource } from './rtp/source.ts'
 import { DigitCollector, decodeTelephoneEvent, type TelephoneEvent } from './rtp/telephone-event.ts'
 import type { AudioTerms } from './sdp.ts'
 import { SrtpStream } from './srtp/stream.ts'
+import { familyOf, isUnspecified } from './udp/inet.ts'
 
 /** Comfort noise that comes without being agreed on, as some phones send it in G.711 streams. @see RFC 3551 §6 */
 const unaskedComfortNoise = 13
@@ -164,7 +165,7 @@ export class Leg implements Party {
     this.#useKeys(terms)
     this.#terms = terms
     if (this.#latch === null) this.#latch = new Latch(terms.remote, this.#settings.latchWindowMs, nowMs)
-    else if (terms.remote.address !== '0.0.0.0') this.#latch.signal(terms.remote, nowMs)
+    else if (!isUnspecified(terms.remote.address)) this.#latch.signal(terms.remote, nowMs)
     this.#useIce(terms)
     this.#lastHeardMs = nowMs
     this.#silenceTold = false
@@ -410,7 +411,7 @@ export class Leg implements Party {
   get listening(): boolean {
     const terms = this.#terms
     if (terms === null || (terms.direction !== 'sendrecv' && terms.direction !== 'sendonly')) return false
-    return this.#checked === null ? terms.remote.address !== '0.0.0.0' : this.#checked.rtp.destination !== null
+    return this.#checked === null ? !isUnspecified(terms.remote.address) : this.#checked.rtp.destination !== null
   }
 
   /** Sends a digit, where the peer takes telephone-events. */
@@ -499,7 +500,7 @@ export class Leg implements Party {
   /** Sends a report. @param goodbye the leg is about to go */
   report(nowMs: number, wallMs: number, goodbye: boolean): void {
     const terms = this.#terms
-    if (terms === null || (this.#checked === null && terms.remote.address === '0.0.0.0')) return
+    if (terms === null || (this.#checked === null && isUnspecified(terms.remote.address))) return
     this.#glance()
     const { ntpSeconds, ntpFraction } = ntpTime(wallMs)
     const packets = this.#counts.sent.packets - this.#sentBefore.packets
@@ -620,10 +621,11 @@ export class Leg implements Party {
     if (this.#jitter !== null) this.#bufferDrops += this.#jitter.counts.dropped
   }
 
-  /** Whether the stream is one that the express lane can carry, as far as that is not for its packets to say. */
+  /** Whether the stream is one that the express lane can carry, as far as that is not for its packets to say. The lane knows IPv4 alone. */
   get calm(): boolean {
     const terms = this.#terms
     if (lawOf(this.format) === null || terms === null || this.#source === null || this.#latch?.latched !== true) return false
+    if (familyOf(terms.remote.address) === 6) return false
     if (terms.direction !== 'sendrecv' || this.#srtp !== null || this.#checked !== null || this.taken !== null) return false
     return this.#source.ssrc !== this.#ssrc && this.#pressed.idle && this.#digits!.idle
   }

@@ -26,6 +26,7 @@ import { sharePorts } from './ports.ts'
 import { type AudioTerms, readDescription } from './sdp.ts'
 import { Secrecy, type SrtpPolicy } from './srtp/secrecy.ts'
 import { type OpenedPort, Thread, type ThreadLegEvent } from './thread.ts'
+import { familyOf, plainAddress } from './udp/inet.ts'
 
 export { pcma, pcmu } from './codec/g711.ts'
 export type { ConferenceLimits, MediaConfig } from './config.ts'
@@ -250,7 +251,8 @@ class ThreadSlot {
 /** Starts the media plane. @throws {ConfigError} */
 export async function createMediaPlane(config: MediaConfig): Promise<MediaPlane> {
   const checked = checkConfig(config)
-  await checkAddress(checked.address)
+  const addresses = checked.address6 === null ? [checked.address] : [checked.address, plainAddress(checked.address6)]
+  await Promise.all(addresses.map(checkAddress))
   const { log } = checked
   const ports = sharePorts(checked.portRange)
   const levels = new Float32Array(new SharedArrayBuffer(4 * levelWords * ports.count))
@@ -271,7 +273,7 @@ export async function createMediaPlane(config: MediaConfig): Promise<MediaPlane>
   }
   const slots = Array.from({ length: checked.threads }, (_, slot) => {
     const settings = {
-      address: checked.address,
+      addresses,
       ports,
       levels,
       owner: slot + 1,
@@ -438,11 +440,14 @@ export async function createMediaPlane(config: MediaConfig): Promise<MediaPlane>
 
   const join = async (request: JoinRequest): Promise<Awaited<ReturnType<ConferencePort['join']>>> => {
     if (closing !== null) throw planeClosed()
-    const { conference, participant, role, offer } = request
+    const { conference, participant, role, offer, family = 4 } = request
     const keys = { secrecy: new Secrecy(checked.srtp), ice: new IceCredentials(checked.ice === 'lite') }
-    const read = offer === null ? null : readDescription(offer, keys.secrecy, keys.ice)
+    const read = offer === null ? null : readDescription(offer, keys.secrecy, keys.ice, addresses.map(familyOf))
     if (read !== null && !read.ok) return read
     const refuse = (code: MediaRefusal['code'], reason: string): MediaRefusal => ({ ok: false, code, reason })
+    const wanted = read === null ? family : familyOf(read.terms.remote.address)
+    const address = addresses.find((each) => familyOf(each) === wanted)
+    if (address === undefined) return refuse('sdp.no-audio', `no IPv${wanted} here`)
     const present = membersOf(conference)
     if (present.some((member) => member.participant === participant)) {
       return refuse('conference.full', `${participant} is in ${conference} already`)
@@ -475,7 +480,7 @@ export async function createMediaPlane(config: MediaConfig): Promise<MediaPlane>
     let opened: OpenedPort
     try {
       thread = await slots[slot]!.running()
-      opened = await thread.open(id, conference, voices, controlsOf(member))
+      opened = await thread.open(id, address, conference, voices, controlsOf(member))
       if (closing !== null) throw planeClosed()
       member.place = { thread, index: opened.index }
     } catch (error) {
@@ -491,7 +496,7 @@ export async function createMediaPlane(config: MediaConfig): Promise<MediaPlane>
         member.held = terms.held
       }
     }
-    const leg = new PlaneLeg(thread, id, opened, checked.address, keys, {
+    const leg = new PlaneLeg(thread, id, opened, address, keys, {
       changed,
       observe: (event) => observe(id, event),
       ended: (stats) => {

@@ -4,6 +4,7 @@ import type { IceCredentials } from './ice/ice-attributes.ts'
 import { type AudioTerms, type Origin, type ReadOffer, readAnswer, readDescription, writeAnswer, writeOffer } from './sdp.ts'
 import type { Secrecy } from './srtp/secrecy.ts'
 import { type OpenedPort, type Thread, type ThreadLegEvent, threadLost } from './thread.ts'
+import { familyOf } from './udp/inet.ts'
 
 const emptyStats: LegStats = {
   codec: null,
@@ -71,6 +72,11 @@ export class PlaneLeg implements ConferenceLeg {
     })
   }
 
+  /** Its ports are of one family for as long as it is there. */
+  get #families() {
+    return [familyOf(this.#origin.address)]
+  }
+
   offer(): string {
     this.#sdp = writeOffer(this.#origin, this.#port, this.#secrecy)
     return this.#sdp
@@ -101,13 +107,13 @@ export class PlaneLeg implements ConferenceLeg {
 
   readonly offered = async (sdp: string): Promise<{ ok: true; sdp: string; held: boolean } | MediaRefusal> => {
     this.#check()
-    const read = readDescription(sdp, this.#secrecy, this.#ice)
+    const read = readDescription(sdp, this.#secrecy, this.#ice, this.#families)
     return read.ok ? { ok: true, sdp: this.answer(read), held: read.terms.held } : read
   }
 
   readonly answered = async (sdp: string): Promise<{ ok: true; held: boolean } | MediaRefusal> => {
     this.#check()
-    const read = readAnswer(sdp, this.#secrecy, this.#ice)
+    const read = readAnswer(sdp, this.#secrecy, this.#ice, this.#families)
     if (!read.ok) return read
     this.#agree(read.terms)
     return { ok: true, held: read.terms.held }

@@ -6,7 +6,7 @@ import type { UdpLayer } from './udp/udp.ts'
 
 const udp = nodeUdp()
 const nothing = () => undefined
-const poolOf = (min: number, max: number) => new PortPool(udp, address, sharePorts([min, max]), 1)
+const poolOf = (min: number, max: number) => new PortPool(udp, sharePorts([min, max]), 1)
 
 const address = '127.0.0.1'
 let nextPort = 20_000 + (process.pid % 150) * 20
@@ -17,7 +17,7 @@ async function freeRange(pairs: number): Promise<[number, number]> {
     const min = nextPort
     nextPort += 2 * pairs
     const pool = poolOf(min, min + 2 * pairs - 1)
-    const taken = await Promise.all(Array.from({ length: pairs }, () => pool.take(nothing, nothing).catch(() => null)))
+    const taken = await Promise.all(Array.from({ length: pairs }, () => pool.take(address, nothing, nothing).catch(() => null)))
     for (const pair of taken) if (pair !== null) pool.free(pair)
     await new Promise((resolve) => setTimeout(resolve, 20))
     if (taken.every((pair) => pair !== null)) return [min, min + 2 * pairs - 1]
@@ -25,7 +25,7 @@ async function freeRange(pairs: number): Promise<[number, number]> {
 }
 
 const take = async (t: ExecutionContext, pool: PortPool) => {
-  const pair = await pool.take(nothing, nothing)
+  const pair = await pool.take(address, nothing, nothing)
   t.is(pair.port % 2, 0)
   t.is(pair.rtp.port, pair.port)
   t.is(pair.rtcp.port, pair.port + 1)
@@ -38,7 +38,7 @@ test.serial('an even port and the next, walking around the range, until none is 
   const [a, b, c] = [await take(t, pool), await take(t, pool), await take(t, pool)]
   t.deepEqual([a.port, b.port, c.port], [min, min + 2, min + 4])
   t.true(pool.holds(min) && pool.holds(max))
-  const error = await t.throwsAsync(pool.take(nothing, nothing))
+  const error = await t.throwsAsync(pool.take(address, nothing, nothing))
   t.like(error, { code: 'conference.no-ports' })
   pool.free(b)
   t.false(pool.holds(min + 2))
@@ -53,7 +53,7 @@ test.serial('a range that begins odd or ends even gives whole pairs only', async
   const pool = poolOf(min + 1, min + 4)
   const only = await take(t, pool)
   t.is(only.port, min + 2)
-  await t.throwsAsync(pool.take(nothing, nothing))
+  await t.throwsAsync(pool.take(address, nothing, nothing))
   pool.free(only)
 })
 
@@ -80,15 +80,15 @@ test.serial('threads share a range; what a lost one held comes back, its descrip
     poll: nothing,
     close: nothing
   }
-  const [one, other] = [new PortPool(fake, address, range, 1), new PortPool(fake, address, range, 2)]
-  const kept = await one.take(nothing, nothing)
-  for (let n = 0; n < 2; n++) await other.take(nothing, nothing)
-  await t.throwsAsync(one.take(nothing, nothing), { code: 'conference.no-ports' })
+  const [one, other] = [new PortPool(fake, range, 1), new PortPool(fake, range, 2)]
+  const kept = await one.take(address, nothing, nothing)
+  for (let n = 0; n < 2; n++) await other.take(address, nothing, nothing)
+  await t.throwsAsync(one.take(address, nothing, nothing), { code: 'conference.no-ports' })
   t.true(one.holds(min + 4) && other.holds(kept.port), 'each knows of the others')
   const closed: number[] = []
   reclaimPorts(range, 2, (number) => closed.push(number))
   t.deepEqual(closed, [102, 103, 104, 105])
   t.false(one.holds(min + 2))
   t.true(one.holds(kept.port))
-  t.is((await one.take(nothing, nothing)).port, min + 2)
+  t.is((await one.take(address, nothing, nothing)).port, min + 2)
 })

@@ -52,29 +52,30 @@ export function reclaimPorts({ count, shared }: PortRange, owner: number, close:
  */
 export class PortPool {
   readonly #udp: UdpLayer
-  readonly #address: string
   readonly #range: PortRange
   readonly #owner: number
 
   /** @param owner of this thread alone, from 1 on */
-  constructor(udp: UdpLayer, address: string, range: PortRange, owner: number) {
+  constructor(udp: UdpLayer, range: PortRange, owner: number) {
     this.#udp = udp
-    this.#address = address
     this.#range = range
     this.#owner = owner
   }
 
-  /** @throws {InfraFabricError} `conference.no-ports` when every pair is taken, by us or by others */
-  async take(receiveRtp: Receive, receiveRtcp: Receive): Promise<PortPair> {
+  /**
+   * @param address on which the ports are opened
+   * @throws {InfraFabricError} `conference.no-ports` when every pair is taken, by us or by others
+   */
+  async take(address: string, receiveRtp: Receive, receiveRtcp: Receive): Promise<PortPair> {
     const { first, count, shared } = this.#range
     for (let tried = 0; tried < count; tried++) {
       const index = (Atomics.add(shared, 0, 1) >>> 0) % count
       const port = first + 2 * index
       const at = ownerAt(index)
       if (Atomics.compareExchange(shared, at, 0, this.#owner) !== 0) continue
-      const rtp = await this.#udp.open(this.#address, port, receiveRtp)
+      const rtp = await this.#udp.open(address, port, receiveRtp)
       if (rtp !== null) Atomics.store(shared, at + 1, Math.max(0, rtp.descriptor))
-      const rtcp = rtp === null ? null : await this.#udp.open(this.#address, port + 1, receiveRtcp)
+      const rtcp = rtp === null ? null : await this.#udp.open(address, port + 1, receiveRtcp)
       if (rtcp !== null) Atomics.store(shared, at + 2, Math.max(0, rtcp.descriptor))
       if (rtp !== null && rtcp !== null) return { port, index, rtp, rtcp }
       this.#release(index, rtp, rtcp)

@@ -18,8 +18,11 @@ import { readAnswer, readDescription } from './sdp.ts'
 import { encodeCryptoAttribute } from './srtp/crypto-attribute.ts'
 import { Secrecy } from './srtp/secrecy.ts'
 import { SrtpStream } from './srtp/stream.ts'
+import { familyOf } from './udp/inet.ts'
 
 export interface RtpPhoneOptions {
+  /** Of this machine, IPv4 or IPv6. Default 127.0.0.1. */
+  readonly address?: string
   /** Name of the one codec it speaks. Default `PCMU`. */
   readonly codec?: string
   /** Format parameters by which it encodes: `{ useinbandfec: '1' }`. */
@@ -38,12 +41,13 @@ export interface RtpPhoneOptions {
   readonly keeps?: boolean
 }
 
+const loopback = '127.0.0.1'
 const eventPayloadType = 101
 const dynamicPayloadType = 96
 const longestRecordingSeconds = 600
 
 /**
- * The sound half of a telephone, for tests, benchmarks, the demo and lines of the house: a UDP socket on 127.0.0.1 that says something, records what it hears
+ * The sound half of a telephone, for tests, benchmarks, the demo and lines of the house: a UDP socket that says something, records what it hears
  * and knows how to write an offer and read an answer.
  */
 export class RtpPhone {
@@ -89,10 +93,11 @@ export class RtpPhone {
   }
 
   static async open(options: RtpPhoneOptions = {}): Promise<RtpPhone> {
-    const socket = createSocket('udp4')
+    const { address = loopback } = options
+    const socket = createSocket(familyOf(address) === 4 ? 'udp4' : 'udp6')
     await new Promise<void>((resolve, reject) => {
       socket.once('error', reject)
-      socket.bind(0, '127.0.0.1', () => {
+      socket.bind(0, address, () => {
         socket.off('error', reject)
         resolve()
       })
@@ -103,11 +108,13 @@ export class RtpPhone {
   /** An offer for what this phone speaks; also an answer, as long as nothing is encrypted. */
   sdp(direction: 'sendrecv' | 'sendonly' | 'recvonly' | 'inactive' = 'sendrecv'): string {
     const { clockRateHz } = this.#codec
+    const { address = loopback } = this.#options
+    const place = `IN IP${familyOf(address)} ${address}`
     const lines = [
       'v=0',
-      `o=phone ${this.port} 1 IN IP4 127.0.0.1`,
+      `o=phone ${this.port} 1 ${place}`,
       's=-',
-      'c=IN IP4 127.0.0.1',
+      `c=${place}`,
       't=0 0',
       `m=audio ${this.port} ${this.#options.srtp === true ? 'RTP/SAVP' : 'RTP/AVP'} ${this.#payloadType} ${eventPayloadType}`,
       rtpmapLine(this.#payloadType, this.#codec),

@@ -4,7 +4,7 @@
  * @see RFC 8866 (SDP), RFC 3264 (offer/answer), RFC 4733 §7.1.1 (telephone-event), RFC 5761 (rtcp-mux), RFC 3611 §5 (rtcp-xr), RFC 3605 (rtcp attribute), RFC 4568 (keys), RFC 5576 (SSRC),
  *   RFC 8839 (ICE)
  */
-import { isIPv4 } from 'node:net'
+import { isIP } from 'node:net'
 import { parse } from 'sdp-transform'
 import { DecodeError, type MediaRefusal, type MediaRefusalCode } from '#kernel'
 import {
@@ -22,6 +22,7 @@ import { extendedReportLine, readWantedReports, type WantedReports } from './rtp
 import { type CryptoAttribute, decodeCryptoAttribute, encodeCryptoAttribute } from './srtp/crypto-attribute.ts'
 import { Secrecy, type SrtpTerms } from './srtp/secrecy.ts'
 import { cryptoSuiteNamed } from './srtp/suites.ts'
+import { type Family, familyOf, isUnicast, isUnspecified, plainAddress } from './udp/inet.ts'
 
 /** Bounds on what a peer may send: far beyond any phone, far below what could hurt. */
 const limits = { characters: 16_384, lines: 300, lineLength: 2048, media: 16 }
@@ -71,8 +72,6 @@ export const opposite: Readonly<Record<Direction, Direction>> = {
   inactive: 'inactive'
 }
 
-const unspecifiedAddress = '0.0.0.0'
-
 const plainProfiles = ['RTP/AVP', 'RTP/AVPF']
 const secureProfiles = ['RTP/SAVP', 'RTP/SAVPF']
 
@@ -82,12 +81,29 @@ export const inClear = new Secrecy('off')
 /** No checks are answered. */
 export const withoutIce = new IceCredentials(false)
 
-/** Reads an offer: the first audio stream that is encrypted as we want it and has a codec of ours. */
-export function readDescription(sdp: string, secrecy = inClear, ice = withoutIce): ReadOffer | MediaRefusal {
-  return read(sdp, secrecy, ice, false)
+const everyFamily: readonly Family[] = [4, 6]
+
+/**
+ * Reads an offer: the first audio stream that is encrypted as we want it and has a codec of ours.
+ *
+ * @param families in which the stream can be received here
+ */
+export function readDescription(
+  sdp: string,
+  secrecy = inClear,
+  ice = withoutIce,
+  families = everyFamily
+): ReadOffer | MediaRefusal {
+  return read(sdp, secrecy, ice, families, false)
 }
 
-function read(sdp: string, secrecy: Secrecy, ice: IceCredentials, answered: boolean): ReadOffer | MediaRefusal {
+function read(
+  sdp: string,
+  secrecy: Secrecy,
+  ice: IceCredentials,
+  families: readonly Family[],
+  answered: boolean
+): ReadOffer | MediaRefusal {
   const malformed = checkForm(sdp)
   if (malformed !== null) return refuse('sdp.malformed', malformed)
   const session = parse(sdp)
@@ -132,9 +148,13 @@ function read(sdp: string, secrecy: Secrecy, ice: IceCredentials, answered: bool
   }
   for (const { stream, keys } of [...secure, ...clear.map(({ stream }) => ({ stream, keys: [] as const }))]) {
     const { parsed, port } = stream
-    const address = text(parsed.connection?.ip ?? session.connection?.ip)
-    if (address === '') return refuse('sdp.malformed', 'the audio stream has no connection address')
-    if (!isUnicast(address)) return refuse('sdp.no-audio', 'the audio stream has no IPv4 unicast address')
+    const written = text(parsed.connection?.ip ?? session.connection?.ip)
+    if (written === '') return refuse('sdp.malformed', 'the audio stream has no connection address')
+    const address = readAddress(written)
+    if (address === null || !(isUnspecified(address) || families.includes(familyOf(address)))) {
+      const served = families.map((family) => `IPv${family}`).join(' or ')
+      return refuse('sdp.no-audio', `the audio stream has no ${served} unicast address`)
+    }
     if (port > 65_535) return refuse('sdp.malformed', 'the audio port is out of range')
     const controlPort = Number(parsed.rtcp?.port ?? port + 1)
     if (parsed.rtcp !== undefined && (controlPort < 1 || controlPort > 65_535)) {
@@ -148,11 +168,7 @@ function read(sdp: string, secrecy: Secrecy, ice: IceCredentials, answered: bool
     const laterTold = offeredIce.kind === 'ice' && isUnknownYet({ address, port })
     const theirs = text(parsed.direction ?? session.direction ?? 'sendrecv') as Direction
     const asked =
-      address === unspecifiedAddress && !laterTold
-        ? theirs === 'recvonly' || theirs === 'inactive'
-          ? 'inactive'
-          : 'sendonly'
-        : theirs
+      isUnspecified(address) && !laterTold ? (theirs === 'recvonly' || theirs === 'inactive' ? 'inactive' : 'sendonly') : theirs
     const controlMuxed = parsed.rtcpMux !== undefined
     const terms: AudioTerms = {
       ...chosen,
@@ -176,8 +192,8 @@ function read(sdp: string, secrecy: Secrecy, ice: IceCredentials, answered: bool
  *
  * @see RFC 3264 §6.1
  */
-export function readAnswer(sdp: string, secrecy = inClear, ice = withoutIce): ReadOffer | MediaRefusal {
-  const answer = read(sdp, secrecy, ice, true)
+export function readAnswer(sdp: string, secrecy = inClear, ice = withoutIce, families = everyFamily): ReadOffer | MediaRefusal {
+  const answer = read(sdp, secrecy, ice, families, true)
   if (!answer.ok) return answer
   const events = answer.terms.eventPayloadType === null ? null : offeredEventsAt(answer.terms.eventClockRateHz)
   return { ...answer, terms: { ...answer.terms, eventPayloadType: events } }
@@ -229,10 +245,11 @@ function checkForm(sdp: string): string | null {
   return lines.some((line) => line.startsWith('o=')) ? null : 'has no origin'
 }
 
-function isUnicast(address: string): boolean {
-  if (!isIPv4(address)) return false
-  const first = Number(address.split('.')[0])
-  return address === unspecifiedAddress || (first > 0 && first < 224)
+/** An address at which sound can be received, or which says that there is none yet; null for any other. */
+function readAddress(written: string): string | null {
+  if (isIP(written) === 0 || written.includes('%')) return null
+  const address = plainAddress(written)
+  return isUnspecified(address) || isUnicast(address) ? address : null
 }
 
 /** Whom a description is from: the o= line. */
@@ -251,7 +268,8 @@ export interface StreamSource {
 }
 
 function head({ sessionId, version, address }: Origin): string[] {
-  return ['v=0', `o=- ${sessionId} ${version} IN IP4 ${address}`, 's=-', `c=IN IP4 ${address}`, 't=0 0']
+  const place = `IN IP${familyOf(address)} ${address}`
+  return ['v=0', `o=- ${sessionId} ${version} ${place}`, 's=-', `c=${place}`, 't=0 0']
 }
 
 function audioLines(

@@ -143,11 +143,11 @@ export class Thread {
   }
 
   /** @throws {InfraFabricError} `conference.no-ports`, `media.worker.lost` */
-  open(leg: number, conference: string, voices: number, controls: MemberControls): Promise<OpenedPort> {
+  open(leg: number, address: string, conference: string, voices: number, controls: MemberControls): Promise<OpenedPort> {
     if (this.lost) return Promise.reject(threadLost())
     const opening = Promise.withResolvers<OpenedPort>()
     this.#opening.set(leg, opening)
-    this.post({ type: 'open', leg, conference, voices, controls })
+    this.post({ type: 'open', leg, address, conference, voices, controls })
     return opening.promise
   }
 

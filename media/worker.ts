@@ -75,7 +75,7 @@ const library = settings.udp === 'native' ? libc() : null
 const nativeLayer = library === null ? null : nativeUdp(library)
 const udp = nativeLayer ?? nodeUdp()
 const lane = nativeLayer === null ? null : ExpressLane.open(Math.min(settings.ports.count, mostExpress))
-const pool = new PortPool(udp, settings.address, settings.ports, settings.owner)
+const pool = new PortPool(udp, settings.ports, settings.owner)
 /** Room for every leg that the ports allow, at the highest rate: what is not used costs nothing. */
 const kernel = bestKernel(settings.ports.count * octetsPerLeg + octetsBeside)
 const tools: MixTools = { kernel, createResampler }
@@ -101,13 +101,20 @@ function isControl(packet: Buffer): boolean {
   return packet.length > 1 && packet[1]! >= 192 && packet[1]! <= 223
 }
 
-const loops = (source: Endpoint) => source.address === settings.address && pool.holds(source.port)
+const loops = (source: Endpoint) => settings.addresses.includes(source.address) && pool.holds(source.port)
 
-async function open({ leg: id, conference: name, voices, controls }: Extract<ToWorker, { type: 'open' }>): Promise<void> {
+async function open({
+  leg: id,
+  address,
+  conference: name,
+  voices,
+  controls
+}: Extract<ToWorker, { type: 'open' }>): Promise<void> {
   let leg: Leg | null = null
   let pair: PortPair
   try {
     pair = await pool.take(
+      address,
       (packet, source, arrivedMs, wallMs) => {
         if (leg === null) return
         if (loops(source)) leg.stranger()

@@ -12,6 +12,8 @@ export interface JoinRequest {
   readonly role: ParticipantRole
   /** SDP offer of the participant, or null to be given one (late offer, RFC 3264 §5). */
   readonly offer: string | null
+  /** Of the addresses in an offer of ours; 4 when left out. An answer of ours has that of the offer. */
+  readonly family?: 4 | 6
   /** Told when there is sound before the call behind the conference is answered: the description under which it is heard. */
   readonly onEarlyMedia?: (sdp: string) => void
 }

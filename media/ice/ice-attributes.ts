@@ -4,7 +4,9 @@
  * @see RFC 8839 §4.2, §5 (attributes), RFC 8445 §2.5 (lite), RFC 8838 (trickled candidates)
  */
 import { randomBytes } from 'node:crypto'
+import { isIP } from 'node:net'
 import type { Endpoint } from '../latch.ts'
+import { isUnspecified, plainAddress } from '../udp/inet.ts'
 
 /** Keys of the checks of both sides, by which a check is told from a stranger's packet. Never logged. */
 export interface IceTerms {
@@ -24,9 +26,9 @@ const credential = { fragment: /^[A-Za-z0-9+/]{4,256}$/, password: /^[A-Za-z0-9+
 const mostCandidates = 64
 
 /** Where a peer that sends its candidates later says it is. @see RFC 8840 §4.1.1 */
-const unknownYet = { address: '0.0.0.0', port: 9 }
+const unknownYetPort = 9
 
-export const isUnknownYet = ({ address, port }: Endpoint): boolean => address === unknownYet.address && port === unknownYet.port
+export const isUnknownYet = ({ address, port }: Endpoint): boolean => isUnspecified(address) && port === unknownYetPort
 
 /**
  * Reads what a stream says. A peer that is lite itself sends no checks, so that with it the addresses of the description are used as they are.
@@ -48,11 +50,13 @@ export function readIce(session: readonly string[], stream: readonly string[], d
   const candidates = stream.filter((line) => line.startsWith('a=candidate:')).slice(0, mostCandidates)
   const first = candidates.map((line) => candidateLine.exec(line)?.groups).filter((groups) => groups?.component === '1')
   const fits =
-    isUnknownYet(destination) ||
-    destination.address === unknownYet.address ||
-    first.some((groups) => groups!.address === destination.address && Number(groups!.port) === destination.port)
+    isUnspecified(destination.address) ||
+    first.some((groups) => isAt(groups!.address!, destination.address) && Number(groups!.port) === destination.port)
   return fits ? { kind: 'ice', fragment, password } : { kind: 'mismatch' }
 }
+
+/** @param plain in the form of {@link plainAddress} */
+const isAt = (written: string, plain: string) => isIP(written) !== 0 && !written.includes('%') && plainAddress(written) === plain
 
 const candidateLine =
   /^a=candidate:\S{1,32} (?<component>\d{1,3}) \S{1,16} \d{1,10} (?<address>\S{1,255}) (?<port>\d{1,5}) typ \S/

@@ -24,6 +24,9 @@ const samplePassword = 'VOkJxbRl1RmTxUk/WvJxBt'
 /** RFC 5769 §2.2: the XOR-MAPPED-ADDRESS of the answer to it. */
 const sampleMapped = '00 20 00 08 00 01 a1 47 e1 12 a6 43'
 
+/** RFC 5769 §2.3: the same where the check came from 2001:db8:1234:5678:11:2233:4455:6677. */
+const sampleMapped6 = '00 20 00 14 00 02 a1 47 01 13 a9 fa a5 d3 f1 79 bc 25 f4 b5 be d2 b9 d9'
+
 const terms = {
   localFragment: 'ours',
   localPassword: 'password-of-our-side-',
@@ -53,6 +56,8 @@ test('the check of RFC 5769 is read, its integrity holds for its password alone,
   covered.writeUInt16BE(12 + 24, 2)
   t.deepEqual(answer.subarray(36, 56), createHmac('sha1', samplePassword).update(covered).digest())
   t.is((crc32(answer.subarray(0, 56)) ^ 0x5354_554e) >>> 0, answer.readUInt32BE(60))
+  const home6 = { address: '2001:db8:1234:5678:11:2233:4455:6677', port: home.port }
+  t.deepEqual(encodeSuccess(request, home6, samplePassword).subarray(20, 44), hex(sampleMapped6))
 })
 
 test('RTP, DTLS and RTCP are not STUN', (t) => {

@@ -7,6 +7,7 @@ import { createHmac, timingSafeEqual } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import { DecodeError } from '#kernel'
 import type { Endpoint } from '../latch.ts'
+import { writeOctets } from '../udp/inet.ts'
 
 const cookie = 0x2112_a442
 const headerLength = 20
@@ -146,13 +147,15 @@ function message(type: number, transaction: Buffer, parts: readonly Buffer[], ke
   return packet
 }
 
-/** @param source IPv4, told to the peer as XOR-MAPPED-ADDRESS (RFC 8489 §14.2) */
-export function encodeSuccess({ transaction }: BindingRequest, source: Endpoint, key: string): Buffer {
-  const value = Buffer.alloc(8)
-  value[1] = 1
+/** @param source told to the peer as XOR-MAPPED-ADDRESS (RFC 8489 §14.2) */
+export function encodeSuccess({ packet, transaction }: BindingRequest, source: Endpoint, key: string): Buffer {
+  const octets = Buffer.alloc(16)
+  const length = writeOctets(octets, 0, source.address)
+  const value = Buffer.alloc(4 + length)
+  value[1] = length === 4 ? 1 : 2
   value.writeUInt16BE(source.port ^ (cookie >>> 16), 2)
-  const octets = source.address.split('.').map(Number)
-  value.writeUInt32BE((Buffer.from(octets).readUInt32BE(0) ^ cookie) >>> 0, 4)
+  // masked by the cookie, and of IPv6 by the transaction behind it, as both stand in the header
+  for (let at = 0; at < length; at++) value[4 + at] = octets[at]! ^ packet[4 + at]!
   return message(bindingSuccess, transaction, [attribute(attributes.mappedAddress, value)], key)
 }
 

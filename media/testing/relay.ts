@@ -50,12 +50,12 @@ class Side {
 }
 
 async function open(phones: readonly number[], portRange: readonly [number, number]): Promise<readonly number[]> {
-  const pool = new PortPool(udp, address, sharePorts(portRange), 1)
+  const pool = new PortPool(udp, sharePorts(portRange), 1)
   const sides: Side[] = []
   const ports: number[] = []
   for (const [n, phone] of phones.entries()) {
     const side = new Side(phone)
-    const pair = await pool.take(side.receive, () => undefined)
+    const pair = await pool.take(address, side.receive, () => undefined)
     side.socket = pair.rtp
     sides.push(side)
     ports.push(pair.port)

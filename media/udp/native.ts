@@ -9,10 +9,14 @@
  */
 import { InfraFabricError } from '#kernel'
 import type { Endpoint } from '../latch.ts'
+import { type Family, familyOf, textOf6, writeOctets } from './inet.ts'
 import type { Libc } from './libc.ts'
 import { largestPacket, type Receive, type UdpLayer, type UdpSocket } from './udp.ts'
 
-const familyInet = 2
+/** AF_INET, AF_INET6. */
+const families = { 4: 2, 6: 10 } as const
+const protocolIpv6 = 41
+const ipv6Only = 26
 const datagramNonBlocking = 2 | 0x800 | 0x80000
 const solSocket = 1
 const soTimestampNs = 35
@@ -43,8 +47,10 @@ const turnsUntilSure = 10
 const socketsPerLook = 16
 /** Octets of `struct mmsghdr` and where its fields stand: a `struct msghdr`, then how many octets came. */
 const message = { length: 64, received: 56, name: 0, nameLength: 8, vector: 16, vectorLength: 24, control: 32, controlLength: 40 }
-/** Octets of `struct sockaddr_in`. */
-const nameLength = 16
+/** Octets of `struct sockaddr_in` and `struct sockaddr_in6`, where the address stands in them, and room for either. */
+const nameLengths = { 4: 16, 6: 28 } as const
+const nameAddress = { 4: 4, 6: 8 } as const
+const nameRoom = 32
 /** Octets of `struct iovec`. */
 const vectorLength = 16
 /** Room for one control message with a `struct timespec`. */
@@ -52,14 +58,15 @@ const controlLength = 64
 /** Octets of `struct timespec`. */
 const clockLength = 16
 
-/** Writes a `struct sockaddr_in`. */
-function writeAddress(out: Uint8Array, address: string, port: number): void {
+/** Writes a `struct sockaddr_in` or a `struct sockaddr_in6`. @returns its octets */
+function writeName(out: Uint8Array, address: string, port: number): number {
+  const family = familyOf(address)
   out.fill(0)
-  out[0] = familyInet
+  out[0] = families[family]
   out[2] = port >> 8
   out[3] = port & 0xff
-  let at = 4
-  for (const part of address.split('.')) out[at++] = Number(part)
+  writeOctets(out, nameAddress[family], address)
+  return nameLengths[family]
 }
 
 /** What a socket asks of its layer. */
@@ -73,19 +80,22 @@ interface SocketEvents {
 
 export class NativeSocket implements UdpSocket {
   readonly port: number
+  readonly family: Family
   readonly receive: Receive
   readonly #libc: Libc
   readonly #events: SocketEvents
   #descriptor: number
-  readonly #to = new Uint8Array(new ArrayBuffer(nameLength))
+  readonly #to = new Uint8Array(new ArrayBuffer(nameRoom))
   readonly #toAt: number
+  #toLength = 0
   #toEndpoint: Endpoint | null = null
   /** What was sent last: mostly the same buffer again, whose address is known then. */
   #packet: Buffer | null = null
   #packetAt = 0
   /** Where the last packet came from. */
   source: Endpoint = { address: '', port: -1 }
-  #sourceAddress = 0
+  /** Its address, four octets in each word; of IPv4 the first. */
+  readonly #sourceWords = new Uint32Array(4)
   /** Something may wait in it: it stands in the queue. */
   queued = false
   /** Whether the kernel tells of it; otherwise it is read in its turn. */
@@ -95,9 +105,10 @@ export class NativeSocket implements UdpSocket {
   /** Turns in a row that speak for the other way of reading it. */
   #against = 0
 
-  constructor(libc: Libc, descriptor: number, port: number, receive: Receive, events: SocketEvents) {
+  constructor(libc: Libc, descriptor: number, family: Family, port: number, receive: Receive, events: SocketEvents) {
     this.#libc = libc
     this.#descriptor = descriptor
+    this.family = family
     this.port = port
     this.receive = receive
     this.#events = events
@@ -111,14 +122,14 @@ export class NativeSocket implements UdpSocket {
   send(packet: Buffer, length: number, to: Endpoint): boolean {
     if (this.#descriptor < 0) return false
     if (to !== this.#toEndpoint) {
-      writeAddress(this.#to, to.address, to.port)
+      this.#toLength = writeName(this.#to, to.address, to.port)
       this.#toEndpoint = to
     }
     if (packet !== this.#packet) {
       this.#packet = packet
       this.#packetAt = this.#libc.address(packet)
     }
-    return this.#libc.sendto(this.#descriptor, this.#packetAt, length, messageDontWait, this.#toAt, nameLength) === length
+    return this.#libc.sendto(this.#descriptor, this.#packetAt, length, messageDontWait, this.#toAt, this.#toLength) === length
   }
 
   /** Whether it is read in its turn alone, and nothing of it waits elsewhere. */
@@ -126,7 +137,7 @@ export class NativeSocket implements UdpSocket {
     return !this.watched && !this.queued && this.#descriptor >= 0
   }
 
-  /** Hands over a packet that somebody else has read. */
+  /** Hands over a packet of IPv4 that somebody else has read. */
   hand(packet: Buffer, address: number, port: number, arrivedMs: number, wallMs: number): void {
     if (this.#descriptor < 0) return
     this.came = true
@@ -136,9 +147,24 @@ export class NativeSocket implements UdpSocket {
 
   /** Says where a packet came from: the same object as long as that is the same place. */
   from(address: number, port: number): void {
-    if (address === this.#sourceAddress && port === this.source.port) return
-    this.#sourceAddress = address
+    const words = this.#sourceWords
+    if (address === words[0] && port === this.source.port) return
+    words[0] = address
     this.source = { address: [address >>> 24, (address >> 16) & 0xff, (address >> 8) & 0xff, address & 0xff].join('.'), port }
+  }
+
+  /** The same of a `struct sockaddr_in6` that stands at `at`. */
+  from6(fields: DataView, at: number): void {
+    const words = this.#sourceWords
+    const port = fields.getUint16(at + 2)
+    const address = at + nameAddress[6]
+    let same = port === this.source.port
+    for (let n = 0; n < 4; n++) {
+      const word = fields.getUint32(address + 4 * n)
+      same &&= words[n] === word
+      words[n] = word
+    }
+    if (!same) this.source = { address: textOf6(fields, address), port }
   }
 
   turn(): void {
@@ -175,7 +201,7 @@ export function nativeUdp(libc: Libc): NativeUdp {
 
   // All that the kernel is given addresses of lies in one piece of memory, which lives as long as the functions below.
   const namesAt = message.length * packetsInTurn
-  const vectorsAt = namesAt + nameLength * packetsInTurn
+  const vectorsAt = namesAt + nameRoom * packetsInTurn
   const controlsAt = vectorsAt + vectorLength * packetsInTurn
   const clockAt = controlsAt + controlLength * packetsInTurn
   const packetsAt = clockAt + clockLength
@@ -189,7 +215,7 @@ export function nativeUdp(libc: Libc): NativeUdp {
   const point = (at: number, to: number) => fields.setBigUint64(at, BigInt(base + to), true)
   for (let n = 0; n < packetsInTurn; n++) {
     const at = message.length * n
-    point(at + message.name, namesAt + nameLength * n)
+    point(at + message.name, namesAt + nameRoom * n)
     point(at + message.vector, vectorsAt + vectorLength * n)
     fields.setBigUint64(at + message.vectorLength, 1n, true)
     point(at + message.control, controlsAt + controlLength * n)
@@ -199,7 +225,7 @@ export function nativeUdp(libc: Libc): NativeUdp {
   }
   /** The kernel writes the lengths of what it gives: they say again how much room there is. */
   function makeRoom(n: number): void {
-    words[(message.length * n + message.nameLength) / 4] = nameLength
+    words[(message.length * n + message.nameLength) / 4] = nameRoom
     words[(message.length * n + message.controlLength) / 4] = controlLength
   }
   /** Views of the packets by place and length: made once. */
@@ -232,8 +258,9 @@ export function nativeUdp(libc: Libc): NativeUdp {
   }
 
   function deliver(socket: NativeSocket, n: number, now: number): void {
-    const nameAt = namesAt + nameLength * n
-    socket.from(fields.getUint32(nameAt + 4), fields.getUint16(nameAt + 2))
+    const nameAt = namesAt + nameRoom * n
+    if (socket.family === 4) socket.from(fields.getUint32(nameAt + nameAddress[4]), fields.getUint16(nameAt + 2))
+    else socket.from6(fields, nameAt)
     const stamp = (controlsAt + controlLength * n) / 4
     const stamped = words[(message.length * n + message.controlLength) / 4]! > 0 && words[stamp + 3] === soTimestampNs
     const wallMs = stamped ? (words[stamp + 4]! >>> 0) * 1000 + words[stamp + 6]! / 1e6 : now + wallOffsetMs
@@ -288,17 +315,19 @@ export function nativeUdp(libc: Libc): NativeUdp {
       return wallOffsetMs
     },
     open: async (address, port, receive) => {
-      const descriptor = libc.socket(familyInet, datagramNonBlocking, 0)
+      const family = familyOf(address)
+      const descriptor = libc.socket(families[family], datagramNonBlocking, 0)
       if (descriptor < 0) return null
-      const name = new Uint8Array(nameLength)
-      writeAddress(name, address, port)
+      const name = new Uint8Array(nameRoom)
+      const nameLength = writeName(name, address, port)
+      if (family === 6) libc.setsockopt(descriptor, protocolIpv6, ipv6Only, Int32Array.of(1), 4)
       libc.setsockopt(descriptor, solSocket, soTimestampNs, Int32Array.of(1), 4)
       libc.setsockopt(descriptor, solSocket, soReceiveBuffer, Int32Array.of(receiveBuffer), 4)
       if (libc.bind(descriptor, name, nameLength) !== 0 || !control(epollAdd, descriptor, told)) {
         libc.close(descriptor)
         return null
       }
-      const socket = new NativeSocket(libc, descriptor, port, receive, events)
+      const socket = new NativeSocket(libc, descriptor, family, port, receive, events)
       sockets[descriptor] = socket
       return socket
     },

@@ -1,6 +1,7 @@
 /** UDP by `node:dgram`: for systems where the C library cannot be called. A packet costs about twice as much as with {@link nativeUdp}. */
 import { createSocket, type Socket } from 'node:dgram'
 import type { Endpoint } from '../latch.ts'
+import { familyOf, plainAddress } from './inet.ts'
 import { largestPacket, type Receive, type UdpLayer, type UdpSocket } from './udp.ts'
 
 /** Packets of one socket on their way to the kernel at once: a buffer is not written again while it may still be read. */
@@ -9,9 +10,9 @@ const packetsInFlight = 8
 /** A send that fails (an unreachable port, a full queue) is the network's business: the stream goes on. */
 function ignore(): void {}
 
-/** Destinations are IPv4 addresses already: no name is ever looked up, and a packet leaves in the turn in which it is sent. */
+/** Destinations are addresses already: no name is ever looked up, and a packet leaves in the turn in which it is sent. */
 function literal(address: string, _options: unknown, found: (error: null, address: string, family: number) => void): void {
-  found(null, address, 4)
+  found(null, address, familyOf(address))
 }
 
 class NodeSocket implements UdpSocket {
@@ -26,8 +27,12 @@ class NodeSocket implements UdpSocket {
     this.#socket = socket
     this.port = socket.address().port
     let source: Endpoint = { address: '', port: -1 }
+    let written = ''
     socket.on('error', ignore).on('message', (packet, from) => {
-      if (from.port !== source.port || from.address !== source.address) source = { address: from.address, port: from.port }
+      if (from.port !== source.port || from.address !== written) {
+        written = from.address
+        source = { address: plainAddress(written.split('%', 1)[0]!), port: from.port }
+      }
       receive(packet, source, performance.now(), Date.now())
     })
   }
@@ -58,7 +63,8 @@ export function nodeUdp(): UdpLayer {
     descriptor: -1,
     open: (address, port, receive) =>
       new Promise((resolve) => {
-        const socket = createSocket({ type: 'udp4', lookup: literal })
+        const six = familyOf(address) === 6
+        const socket = createSocket({ type: six ? 'udp6' : 'udp4', ipv6Only: six, lookup: literal })
         const failed = () => {
           socket.close()
           resolve(null)

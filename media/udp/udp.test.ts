@@ -1,4 +1,5 @@
 import { createSocket } from 'node:dgram'
+import { networkInterfaces } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
 import type { Endpoint } from '../latch.ts'
@@ -7,7 +8,8 @@ import { nativeUdp } from './native.ts'
 import { nodeUdp } from './node.ts'
 import { largestPacket, type UdpLayer, type UdpSocket } from './udp.ts'
 
-const address = '127.0.0.1'
+/** Of both families, where this machine has them. */
+const addresses = ['127.0.0.1', ...(networkInterfaces().lo?.some(({ address }) => address === '::1') === true ? ['::1'] : [])]
 const library = libc()
 const layers: Readonly<Record<string, () => UdpLayer>> = {
   node: nodeUdp,
@@ -25,7 +27,7 @@ interface Heard {
   readonly wallMs: number
 }
 
-async function scene(t: ExecutionContext, layer: UdpLayer) {
+async function scene(t: ExecutionContext, layer: UdpLayer, address = addresses[0]!) {
   const opened: UdpSocket[] = []
   t.teardown(() => {
     for (const socket of opened) socket.close()
@@ -53,62 +55,66 @@ async function scene(t: ExecutionContext, layer: UdpLayer) {
   return { open, until }
 }
 
-for (const [name, create] of Object.entries(layers)) {
-  test(`${name}: packets arrive whole, in order, with their source; the buffer may be written at once`, async (t) => {
-    const { open, until } = await scene(t, create())
-    const [a, b] = [await open(), await open()]
-    const packet = Buffer.alloc(largestPacket)
-    const to = { address, port: b.socket.port }
-    for (let n = 0; n < 20; n++) {
-      packet.write(`${String(n).padStart(3)}.`, 'latin1')
-      t.true(a.socket.send(packet, 4 + n, to))
-      packet.fill(0)
-      if (n % 7 === 6) await sleep(1)
-    }
-    t.is(await until(b.heard, 20), 20)
-    for (const [n, { text, source }] of b.heard.entries()) {
-      t.is(text.length, 4 + n)
-      t.is(text.slice(0, 4), `${String(n).padStart(3)}.`)
-      t.deepEqual(source, { address, port: a.socket.port })
-      t.is(source, b.heard[0]!.source, 'the same object')
-    }
-  })
+for (const address of addresses)
+  for (const [name, create] of Object.entries(layers)) {
+    test(`${name}, ${address}: packets arrive whole, in order, with their source; the buffer may be written at once`, async (t) => {
+      const { open, until } = await scene(t, create(), address)
+      const [a, b] = [await open(), await open()]
+      const packet = Buffer.alloc(largestPacket)
+      const to = { address, port: b.socket.port }
+      for (let n = 0; n < 20; n++) {
+        packet.write(`${String(n).padStart(3)}.`, 'latin1')
+        t.true(a.socket.send(packet, 4 + n, to))
+        packet.fill(0)
+        if (n % 7 === 6) await sleep(1)
+      }
+      t.is(await until(b.heard, 20), 20)
+      for (const [n, { text, source }] of b.heard.entries()) {
+        t.is(text.length, 4 + n)
+        t.is(text.slice(0, 4), `${String(n).padStart(3)}.`)
+        t.deepEqual(source, { address, port: a.socket.port })
+        t.is(source, b.heard[0]!.source, 'the same object')
+      }
+    })
 
-  test(`${name}: arrival is told on both clocks`, async (t) => {
-    const { open, until } = await scene(t, create())
-    const [a, b] = [await open(), await open()]
-    const beforeMs = performance.now()
-    a.socket.send(Buffer.from('x'), 1, { address, port: b.socket.port })
-    t.is(await until(b.heard, 1), 1)
-    const { arrivedMs, wallMs } = b.heard[0]!
-    t.true(arrivedMs >= beforeMs - 2 && arrivedMs <= performance.now())
-    t.true(Math.abs(wallMs - performance.timeOrigin - arrivedMs) < 100)
-  })
+    test(`${name}, ${address}: arrival is told on both clocks`, async (t) => {
+      const { open, until } = await scene(t, create(), address)
+      const [a, b] = [await open(), await open()]
+      const beforeMs = performance.now()
+      a.socket.send(Buffer.from('x'), 1, { address, port: b.socket.port })
+      t.is(await until(b.heard, 1), 1)
+      const { arrivedMs, wallMs } = b.heard[0]!
+      t.true(arrivedMs >= beforeMs - 2 && arrivedMs <= performance.now())
+      t.true(Math.abs(wallMs - performance.timeOrigin - arrivedMs) < 100)
+    })
 
-  test(`${name}: a port that is taken is not to be had; a closed socket sends nothing and closes once`, async (t) => {
-    const layer = create()
-    const { open } = await scene(t, layer)
-    const { socket } = await open()
-    t.is(await layer.open(address, socket.port, () => undefined), null)
-    t.is(await layer.open('192.0.2.1', socket.port, () => undefined), null)
-    socket.close()
-    socket.close()
-    t.false(socket.send(Buffer.from('x'), 1, { address, port: 9 }))
-  })
+    test(`${name}, ${address}: a port that is taken is not to be had; a closed socket sends nothing and closes once`, async (t) => {
+      const layer = create()
+      const { open } = await scene(t, layer, address)
+      const { socket } = await open()
+      t.is(await layer.open(address, socket.port, () => undefined), null)
+      t.is(await layer.open(address === '::1' ? '2001:db8::1' : '192.0.2.1', socket.port, () => undefined), null)
+      socket.close()
+      socket.close()
+      t.false(socket.send(Buffer.from('x'), 1, { address, port: 9 }))
+    })
 
-  test(`${name}: hostile destinations and packets end nothing`, async (t) => {
-    const { open, until } = await scene(t, create())
-    const [a, b] = [await open(), await open()]
-    t.false(a.socket.send(Buffer.from('x'), 1, { address, port: 0 }))
-    a.socket.send(Buffer.from('x'), 1, { address: '255.255.255.255', port: 9 })
-    const outside = createSocket('udp4')
-    t.teardown(() => void outside.close())
-    for (const octets of [0, 1, largestPacket, 9000]) outside.send(Buffer.alloc(octets, 'x'), b.socket.port, address)
-    t.is(await until(b.heard, 4), 4)
-    t.true(b.heard.every(({ text }) => text.length <= 9000))
-    if (name === 'native') t.is(b.heard[3]!.text.length, largestPacket, 'cut off')
-  })
-}
+    test(`${name}, ${address}: hostile destinations and packets end nothing`, async (t) => {
+      const { open, until } = await scene(t, create(), address)
+      const [a, b] = [await open(), await open()]
+      t.false(a.socket.send(Buffer.from('x'), 1, { address, port: 0 }))
+      for (const nobody of ['255.255.255.255', '2001:db8::1', '::ffff:127.0.0.1'])
+        a.socket.send(Buffer.from('x'), 1, { address: nobody, port: 9 })
+      const outside = createSocket(address === '::1' ? 'udp6' : 'udp4')
+      t.teardown(() => void outside.close())
+      for (const octets of [0, 1, largestPacket, 9000]) outside.send(Buffer.alloc(octets, 'x'), b.socket.port, address)
+      t.is(await until(b.heard, 4), 4)
+      t.true(b.heard.every(({ text }) => text.length <= 9000))
+      if (name === 'native') t.is(b.heard[3]!.text.length, largestPacket, 'cut off')
+    })
+  }
+
+const address = addresses[0]!
 
 if (library !== null) {
   test('native: the time told is that of the arrival, not of the reading', async (t) => {

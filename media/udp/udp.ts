@@ -34,7 +34,7 @@ export interface UdpLayer {
   readonly name: 'native' | 'node'
   /** File descriptor of the set of sockets, −1 where there is none. */
   readonly descriptor: number
-  /** @returns null when the port is not to be had */
+  /** @param address IPv4 or IPv6 of this machine. @returns null when the port is not to be had */
   readonly open: (address: string, port: number, receive: Receive) => Promise<UdpSocket | null>
   /** Hands over what has arrived, for `budgetMs` at most; what is left waits in the kernel. */
   readonly poll: (budgetMs: number) => void
