@@ -27,15 +27,22 @@ export type WitnessReceipt =
   /** The ledger was out of reach: kept in the local spool, to be delivered later, in order. */
   | { readonly state: 'spooled' }
 
+/**
+ * Whether somebody waits for the receipt of an event. Those for which nobody does may go to the log together with the next ones: some milliseconds later, and for a
+ * fraction of the work.
+ */
+export type WitnessHaste = 'now' | 'soon'
+
 /** The port through which everything that happens is recorded. */
 export interface Witness {
   /**
    * Records one event; resolves when it is durable. Calls made one after another are recorded in that order.
    *
+   * @param haste default `now`; one that goes at once takes all before it along
    * @throws {InfraFabricError} `witness.unrecorded` when neither the ledger nor the spool could take it. The caller decides by policy whether
    * the call goes on ("no record, no call" per event kind).
    */
-  readonly record: (event: WitnessEvent) => Promise<WitnessReceipt>
+  readonly record: (event: WitnessEvent, haste?: WitnessHaste) => Promise<WitnessReceipt>
 }
 
 /** Records many items, whatever they are, by one entry: its payload gets a member `batch` with the root of a Merkle tree, by which each item can be proved. */

@@ -193,7 +193,12 @@ export function createCallParts(
     if (!next.allowed) return log.debug({ bridge: bridgeState, event: bridgeEvent.type }, 'bridge event without a row')
     const previous = bridgeState
     bridgeState = next.state
-    recorder.tell(components.bridge, 'BRIDGE_STATE_CHANGED', { previous, state: bridgeState, ...detail }, last)
+    recorder.tell(
+      components.bridge,
+      'BRIDGE_STATE_CHANGED',
+      { previous, state: bridgeState, ...detail },
+      last ? 'end' : undefined
+    )
     event({ type: 'bridge', previous, state: bridgeState })
   }
 
@@ -348,7 +353,7 @@ export function createCallParts(
     reject: ({ status, code, reason, layer, security }, facts) => {
       const isLast = bridgeState === 'IDLE'
       const payload = { status, code, reason, layer, ...facts }
-      recorder.tell(components.proxy, security ? 'SECURITY_REJECTED' : 'REJECTED', payload, isLast)
+      recorder.tell(components.proxy, security ? 'SECURITY_REJECTED' : 'REJECTED', payload, isLast ? 'end' : undefined)
       event({ type: 'rejected', status, code, layer, security })
       finish(isLast ? null : 'failed')
     },
@@ -356,7 +361,7 @@ export function createCallParts(
       finish('left', (stats) => {
         const how = { hungUpBy: cause.by, reason: cause.reason, durationMs }
         const media = { leg: recordOfStats(stats), strangerPackets: strangers.packets }
-        recorder.tell(components.proxy, 'TERMINATED', { ...how, ...facts, ...media }, true)
+        recorder.tell(components.proxy, 'TERMINATED', { ...how, ...facts, ...media }, 'end')
         event({ type: 'ended', by: cause.by, reason: cause.reason, durationMs, stats })
       }),
     over: over.promise

@@ -274,23 +274,33 @@ export function takeCall(
     fire({ type: 'cancelled' })
   })
 
-  recorder.tell(components.sip, 'sip_invite_received', {
-    cseq: opening.cseq,
-    sdpSha256: opening.offer === '' ? null : bodyHash(opening.offer),
-    lateOffer: opening.offer === '',
-    peerSessionId
-  })
-  recorder.tell(components.proxy, 'INVITE', {
-    application: settings.application,
-    fromUri: opening.fromUri,
-    toUri: opening.toUri,
-    requestUri: opening.requestUri,
-    conference: opening.dialled?.conference ?? null,
-    hazard: opening.hazard,
-    replaces: opening.replaces === null ? null : opening.replaces.callId,
-    edge: opening.edge === null ? null : { ...opening.edge },
-    edgeLayers: [...opening.edgeLayers]
-  })
+  recorder.tell(
+    components.sip,
+    'sip_invite_received',
+    {
+      cseq: opening.cseq,
+      sdpSha256: opening.offer === '' ? null : bodyHash(opening.offer),
+      lateOffer: opening.offer === '',
+      peerSessionId
+    },
+    'opening'
+  )
+  recorder.tell(
+    components.proxy,
+    'INVITE',
+    {
+      application: settings.application,
+      fromUri: opening.fromUri,
+      toUri: opening.toUri,
+      requestUri: opening.requestUri,
+      conference: opening.dialled?.conference ?? null,
+      hazard: opening.hazard,
+      replaces: opening.replaces === null ? null : opening.replaces.callId,
+      edge: opening.edge === null ? null : { ...opening.edge },
+      edgeLayers: [...opening.edgeLayers]
+    },
+    'opening'
+  )
   event({
     type: 'received',
     fromUri: opening.fromUri,

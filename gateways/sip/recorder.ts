@@ -18,8 +18,10 @@ export interface Recorder {
   /**
    * Hands an entry to the witness and goes on. Entries are numbered (`seq`, from 0), and the last one says how many there are (`entries`): what is not
    * recorded leaves a gap that an auditor sees.
+   *
+   * @param at `opening` for what IF.guard's decision follows: it goes along with that one
    */
-  readonly tell: (component: string, event: string, payload: JsonObject, last?: boolean) => void
+  readonly tell: (component: string, event: string, payload: JsonObject, at?: 'opening' | 'end') => void
   /** Resolves when every fail-closed entry told so far is durable. @throws what the witness threw for the first that is not. */
   readonly requiredDurable: () => Promise<void>
   /** Resolves when the fate of every entry told so far is known; never rejects. */
@@ -28,23 +30,27 @@ export interface Recorder {
 
 /**
  * A recorder for one call. Entries are not awaited one by one: they go to the witness as they happen, and one group commit serves those that
- * {@link Recorder.requiredDurable} waits for.
+ * {@link Recorder.requiredDurable} waits for, with all that was told before. Others have time.
  */
 export function createRecorder(options: RecorderOptions): Recorder {
   const required: Promise<unknown>[] = []
   let tail: Promise<unknown> = Promise.resolve()
   let told = 0
   return {
-    tell: (component, event, payload, last = false) => {
+    tell: (component, event, payload, at) => {
       const seq = told++
-      const receipt = options.witness.record({
-        component,
-        event,
-        traceId: options.traceId,
-        ...(options.parentTraceId === undefined ? {} : { parentTraceId: options.parentTraceId }),
-        payload: { ...options.common, ...payload, seq, ...(last ? { entries: told } : {}) }
-      })
-      if (options.failClosed.has(event)) required.push(receipt)
+      const isRequired = options.failClosed.has(event)
+      const receipt = options.witness.record(
+        {
+          component,
+          event,
+          traceId: options.traceId,
+          ...(options.parentTraceId === undefined ? {} : { parentTraceId: options.parentTraceId }),
+          payload: { ...options.common, ...payload, seq, ...(at === 'end' ? { entries: told } : {}) }
+        },
+        isRequired && at !== 'opening' ? 'now' : 'soon'
+      )
+      if (isRequired) required.push(receipt)
       tail = Promise.allSettled([
         tail,
         receipt.catch((error: unknown) => {

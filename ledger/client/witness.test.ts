@@ -31,6 +31,58 @@ test('with the ledger in reach an entry is committed, and its receipt says where
   t.is(witness.pending(), 0)
 })
 
+test('what nobody waits for goes to the ledger with what somebody does, in one append and in order', async (t) => {
+  const ledger = await openTestLedger(t)
+  const appends: number[] = []
+  const counted: Pick<Ledger, 'append'> = {
+    append: (items, epoch) => {
+      appends.push(items.length)
+      return ledger.append(items, epoch)
+    }
+  }
+  const spoolDir = scratch(t)
+  const witness = await createWitness({ ledger: counted, spoolDir, clock: systemClock, log: silentLog, gatherMs: 60_000 })
+  const receipts = upTo(3).map((n) => witness.record(eventNumber(n), 'soon'))
+  t.deepEqual(appends, [])
+  t.is(witness.pending(), 3)
+  receipts.push(witness.record(eventNumber(3)))
+  t.deepEqual(appends, [4])
+  t.deepEqual(
+    (await Promise.all(receipts)).map((receipt) => receipt.state === 'committed' && receipt.index),
+    upTo(4)
+  )
+  void witness.record(eventNumber(4), 'soon')
+  await witness.flush(5000)
+  t.deepEqual(appends, [4, 1])
+  const last = witness.record(eventNumber(5), 'soon')
+  await witness.close()
+  t.is((await last).state, 'committed')
+  t.deepEqual(await numbers(ledger), upTo(6))
+})
+
+test('what nobody waits for does not wait for ever', async (t) => {
+  const ledger = await openTestLedger(t)
+  const witness = await openTestWitness(t, ledger, scratch(t))
+  t.is((await witness.record(eventNumber(0), 'soon')).state, 'committed')
+})
+
+test('out of reach: what was gathered goes to the spool in its place', async (t) => {
+  const ledger = await openTestLedger(t)
+  const gate = door(ledger)
+  gate.state.open = false
+  const witness = await openTestWitness(t, gate, scratch(t))
+  const receipts = [
+    witness.record(eventNumber(0), 'soon'),
+    witness.record(eventNumber(1)),
+    witness.record(eventNumber(2), 'soon'),
+    witness.record(eventNumber(3), 'soon')
+  ]
+  t.true((await Promise.all(receipts)).every(({ state }) => state === 'spooled'))
+  gate.state.open = true
+  await witness.flush(5000)
+  t.deepEqual(await numbers(ledger), upTo(4))
+})
+
 test('out of reach: spooled, later delivered, in order, each once', async (t) => {
   const ledger = await openTestLedger(t)
   const spoolDir = scratch(t)

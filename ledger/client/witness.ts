@@ -8,6 +8,7 @@ import {
   newTraceId,
   type Witness,
   type WitnessEvent,
+  type WitnessHaste,
   type WitnessReceipt
 } from '#kernel'
 import type { Ledger } from '../ledger.ts'
@@ -25,6 +26,8 @@ export interface WitnessConfig {
   readonly log: Log
   /** First and longest pause between attempts to deliver what was spooled, in milliseconds. Default 100 and 5000. */
   readonly retryMs?: readonly [first: number, longest: number]
+  /** How long an entry for whose receipt nobody waits may wait for others, in milliseconds. Default 10. */
+  readonly gatherMs?: number
   /** How long the ledger may take to answer before entries go to the spool, in milliseconds. Default 5000. */
   readonly answerWithinMs?: number
   /** Key of this producer: signs each entry, so that not even the ledger's keeper can tell something in its name. Default: none. */
@@ -47,7 +50,7 @@ interface Told {
   readonly receipt: PromiseWithResolvers<WitnessReceipt>
 }
 
-/** Entries handed to the ledger in one append while the spool is delivered. */
+/** Entries handed to the ledger in one append. */
 const deliveryBatch = 256
 
 /**
@@ -60,6 +63,7 @@ export async function createWitness(config: WitnessConfig): Promise<LocalWitness
   const { ledger, clock, log } = config
   const [firstRetryMs, longestRetryMs] = config.retryMs ?? [100, 5000]
   const answerWithinMs = config.answerWithinMs ?? 5000
+  const gatherMs = config.gatherMs ?? 10
   const instance = randomUUID()
   const abandoned = abandonedSpools(config.spoolDir)
   const ownPath = ownSpoolPath(config.spoolDir, clock.now())
@@ -69,8 +73,11 @@ export async function createWitness(config: WitnessConfig): Promise<LocalWitness
   let epoch = 0
   let state: 'direct' | 'spooling' = 'direct'
   let closed = false
-  /** Handed to the ledger and not yet answered, in order. */
-  let underWay: Told[] = []
+  /** Told and not yet answered, in order. */
+  let underWay = new Set<Told>()
+  /** The last of them, which are not handed to the ledger yet. */
+  let gathered: Told[] = []
+  let cancelGathering: (() => void) | null = null
   /** Told while spooling, not yet on disk. */
   let spooling = 0
   /** Told while the last of the spool is delivered: kept from the spool, which under steady load would never be empty. Null at other times. */
@@ -89,7 +96,7 @@ export async function createWitness(config: WitnessConfig): Promise<LocalWitness
     for (const resolve of idle) resolve()
     idle.clear()
   }
-  const pending = () => underWay.length + spooling + spooledCount + (held?.length ?? 0)
+  const pending = () => underWay.size + spooling + spooledCount + (held?.length ?? 0)
   const isBusy = () => state !== 'direct' || pending() > 0
 
   /** Asks the ledger, and does not wait for ever: what it does after all with items given up on, their keys will tell. */
@@ -102,14 +109,24 @@ export async function createWitness(config: WitnessConfig): Promise<LocalWitness
     return answer.promise
   }
 
-  const append = (entry: Told) => {
-    underWay.push(entry)
+  /** Hands to the ledger what was gathered: one append, and one answer, for all of it. */
+  const handOver = () => {
+    cancelGathering?.()
+    cancelGathering = null
+    const entries = gathered
+    if (entries.length === 0) return
+    gathered = []
     const ofEpoch = epoch
-    ask([entry.item], ofEpoch).then(
-      ([place]) => {
-        const at = underWay.indexOf(entry)
-        if (at >= 0) underWay.splice(at, 1)
-        entry.receipt.resolve({ state: 'committed', index: place!.index, hash: place!.hash })
+    ask(
+      entries.map(({ item }) => item),
+      ofEpoch
+    ).then(
+      (places) => {
+        for (const [number, entry] of entries.entries()) {
+          const { index, hash } = places[number]!
+          underWay.delete(entry)
+          entry.receipt.resolve({ state: 'committed', index, hash })
+        }
         settle()
       },
       (error: unknown) => {
@@ -118,13 +135,23 @@ export async function createWitness(config: WitnessConfig): Promise<LocalWitness
     )
   }
 
+  const append = (entry: Told, haste: WitnessHaste) => {
+    underWay.add(entry)
+    gathered.push(entry)
+    if (haste === 'now' || gathered.length === deliveryBatch) handOver()
+    else cancelGathering ??= clock.after(gatherMs, handOver)
+  }
+
   /** What is under way was not taken, or its key will tell that it was: all of it goes to the spool, in order, before anything new. */
   const beginSpooling = (cause: unknown) => {
     state = 'spooling'
     reached = false
-    log.warn({ code: errorCode(cause), entries: underWay.length }, 'ledger out of reach; entries go to the spool')
-    const stranded = underWay
-    underWay = []
+    log.warn({ code: errorCode(cause), entries: underWay.size }, 'ledger out of reach; entries go to the spool')
+    cancelGathering?.()
+    cancelGathering = null
+    gathered = []
+    const stranded = [...underWay]
+    underWay = new Set()
     spool(stranded)
     startDelivery()
   }
@@ -266,7 +293,8 @@ export async function createWitness(config: WitnessConfig): Promise<LocalWitness
         state = 'direct'
         const entries = held ?? []
         held = null
-        for (const entry of entries) append(entry)
+        for (const entry of entries) append(entry, 'soon')
+        handOver()
         log.info('ledger reached again; the spool is delivered')
         return settle()
       }
@@ -280,7 +308,7 @@ export async function createWitness(config: WitnessConfig): Promise<LocalWitness
   }
 
   return {
-    record: (event) => {
+    record: (event, haste = 'now') => {
       const receipt = Promise.withResolvers<WitnessReceipt>()
       let item: AppendItem
       try {
@@ -292,7 +320,7 @@ export async function createWitness(config: WitnessConfig): Promise<LocalWitness
       }
       told++
       const entry: Told = { item, receipt }
-      if (state === 'direct') append(entry)
+      if (state === 'direct') append(entry, haste)
       else if (held !== null) held.push(entry)
       else spool([entry])
       return receipt.promise
@@ -317,11 +345,13 @@ export async function createWitness(config: WitnessConfig): Promise<LocalWitness
           resolve()
         }
         idle.add(done)
+        handOver()
         wake?.()
       }),
     close: async () => {
       if (closed) return
-      await Promise.allSettled(underWay.map(({ receipt }) => receipt.promise))
+      handOver()
+      await Promise.allSettled([...underWay].map(({ receipt }) => receipt.promise))
       closed = true
       const entries = held ?? []
       spoolHeld()

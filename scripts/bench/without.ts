@@ -36,7 +36,7 @@ export function switchedPorts(): SwitchedPorts {
     },
     callPorts: (real) => ({
       guard: { decide: (context, request) => (isReal ? real : free).guard.decide(context, request) },
-      witness: { record: (event) => (isReal ? real : free).witness.record(event) }
+      witness: { record: (event, haste) => (isReal ? real : free).witness.record(event, haste) }
     })
   }
 }
