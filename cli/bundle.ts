@@ -1,15 +1,18 @@
 /**
  * Bundles the commands that do one thing and end, each with all it needs in one file: reading a hundred sources costs more than most of them do.
  *
- *     node_modules/.cache/ifctl/witness-log.cjs     the command
+ *     node_modules/.cache/ifctl/witness-log.cjs     the command, as a function of exports, require and module
  *     node_modules/.cache/ifctl/witness-log.json    its sources: path, octets, moment of the last change of each; hash of the bundle
  *     node_modules/.cache/ifctl/witness-log.….v8    what V8 made of the bundle with this hash, kept by its first run
  *
  *     node_modules/.cache/ifctl/ifctl.cjs           likewise, what tells help, versions and mistakes; it leaves commands to their sources
+ *     node_modules/.cache/ifctl/ifctl.definitions   what it tells
+ *     node_modules/.cache/ifctl/completion.bash     what `completion bash` prints; likewise of zsh and fish
  *
  * `ifctl.cjs` takes a bundle when not one source has changed since, and the sources themselves otherwise. Set-up calls this; nothing is done when
  * nothing changed.
  */
+import { spawnSync } from 'node:child_process'
 import { hash } from 'node:crypto'
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
@@ -105,15 +108,25 @@ const definitionsFile = join(bundleFolder, 'ifctl.definitions')
 
 const allDefinitions = `
   import { readFileSync } from 'node:fs'
-  const text = readFileSync(${JSON.stringify(definitionsFile)}, 'latin1')
+  const text = readFileSync(${JSON.stringify(definitionsFile)}, 'utf8')
   const behind = text.indexOf('\\n') + 1
   const rows = JSON.parse(text.slice(0, behind))
   const told = (from, to) => JSON.parse(text.slice(behind + from, behind + to))
-  export const commands = rows.map(([words, operands, summary, from, to]) => (
-    { words, operands, summary, get options() { return told(from, to)[0] } }))
+  class Definition {
+    constructor(row) {
+      this.words = row[0]
+      this.operands = row[1]
+      this.summary = row[2]
+      this.from = row[3]
+      this.to = row[4]
+    }
+    get options() {
+      return told(this.from, this.to)[0]
+    }
+  }
+  export const commands = rows.map((row) => new Definition(row))
   export const examplesOf = (words) => {
-    const of = words.join(' ')
-    const [, , , from, to] = rows.find((row) => row[0].join(' ') === of)
+    const { from, to } = commands.find((each) => each.words === words)
     return told(from, to)[1]
   }`
 
@@ -256,7 +269,7 @@ async function bundle(name: string): Promise<void> {
         .replace(/\bimport\("(file:[^"]+)"\)/g, (whole, url) => (seldomLoaded.test(url) ? notHere : whole))
       const bundled = !/\bimport\("file:(?![^"]*\/cli\/(?:help|examples|commands\/[^"/]+)\.ts")/.test(code)
       const file = join(bundleFolder, `${name}.cjs`)
-      const text = `${lateHelper}\n${code}`
+      const text = `(function (exports, require, module) {${lateHelper}\n${code}\n})`
       for (const kept of readdirSync(bundleFolder))
         if (kept.startsWith(`${name}.`) && kept.endsWith('.v8')) rmSync(join(bundleFolder, kept), { force: true })
       putBeside(name)
@@ -265,12 +278,20 @@ async function bundle(name: string): Promise<void> {
       const elsewhere =
         name === general ? commands.filter(({ words }) => !isShort(words)).map(({ words }) => words.join('-')) : []
       const listed: Listed = { bundled, code: hash('sha256', text, 'hex').slice(0, 16), sources, elsewhere }
+      if (name === general) rehearse(file, join(bundleFolder, `${name}.${listed.code}.v8`))
       put(listOf(name), JSON.stringify(listed))
       return
     }
     await pause(2 * coarseMs)
   }
   throw new Error(`the sources of ${name} change all the time`)
+}
+
+/** Where that fails, the first run keeps what it called itself. */
+function rehearse(file: string, compiled: string): void {
+  spawnSync(process.execPath, ['--disable-warning=ExperimentalWarning', join(root, 'cli/rehearse.ts'), file, compiled], {
+    stdio: 'ignore'
+  })
 }
 
 function put(path: string, text: string): void {

@@ -5,7 +5,7 @@
 ':' //; exec "$node" "$0" "$@"
 // CommonJS, since its loader starts quicker, and plain, so that any Node can read it.
 'use strict'
-const { readFileSync, renameSync, statSync, writeFileSync } = require('node:fs')
+const { existsSync, readFileSync, renameSync, statSync, writeFileSync } = require('node:fs')
 const { basename } = require('node:path')
 
 const neededMajor = 24
@@ -19,6 +19,14 @@ function commandLine() {
   return { called, argv: argv[0] === 'help' ? ['help', group, ...argv.slice(1)] : [group, ...argv] }
 }
 
+const ifThere = { throwIfNoEntry: false }
+
+/** Whether a source is as it was when it was bundled: its path, octets, and moment of its last change. */
+function isSame(source) {
+  const now = statSync(source[0], ifThere)
+  return now !== undefined && now.size === source[1] && now.ctimeMs === source[2]
+}
+
 /** The bundle that tells help, versions and mistakes. */
 const general = 'ifctl'
 const asksHelp = (words) => words[0] === 'help' || words.includes('--help')
@@ -28,18 +36,17 @@ function freshBundle(words) {
   const named = asksHelp(words) ? [] : [3, 2, 1].map((count) => words.slice(0, count).join('-'))
   for (const name of [...named, general]) {
     if (!/^[a-z0-9-]+$/.test(name)) continue
+    // to be told by an exception takes a tenth of a millisecond
+    if (!existsSync(`${kept}/${name}.json`)) continue
     let listed
     try {
       listed = JSON.parse(readFileSync(`${kept}/${name}.json`, 'utf8'))
     } catch {
       continue
     }
-    const same = listed.sources.every(([path, size, changedMs]) => {
-      const now = statSync(path, { throwIfNoEntry: false })
-      return now !== undefined && now.size === size && now.ctimeMs === changedMs
-    })
     // a list of an older form is never the same: bundle.ts is a source of every bundle
-    if (!same || !listed.bundled || listed.elsewhere.some((other) => named.includes(other))) return undefined
+    if (!listed.sources.every(isSame) || !listed.bundled || listed.elsewhere.some((other) => named.includes(other)))
+      return undefined
     return { name, file: `${kept}/${name}.cjs`, compiled: `${kept}/${name}.${listed.code}.v8` }
   }
   return undefined
@@ -57,7 +64,7 @@ function load({ name, file, compiled }, argv) {
   } catch {
     // the first run of this bundle
   }
-  const script = new Script(`(function (exports, require, module) {${readFileSync(file, 'utf8')}\n})`, {
+  const script = new Script(readFileSync(file, 'utf8'), {
     filename: file,
     cachedData,
     importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER

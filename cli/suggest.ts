@@ -16,6 +16,7 @@ export function nearest(typed: string, candidates: readonly string[]): string | 
   if (begun.length === 1) return begun[0]
   const limit = Math.max(1, Math.floor(typed.length / 3))
   const ranked = candidates
+    .filter((candidate) => Math.abs(candidate.length - typed.length) <= limit)
     .map((candidate) => ({ candidate, distance: editDistance(typed, candidate) }))
     .sort((a, b) => a.distance - b.distance)
   const best = ranked[0]

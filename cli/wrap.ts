@@ -6,16 +6,14 @@ const leastColumns = 40
 export function wrap(text: string, columns: number): string[] {
   if (text.length <= columns) return [text]
   const lines: string[] = []
-  let line = ''
-  for (let word of text.split(' ')) {
-    if (line !== '' && line.length + 1 + word.length > columns) {
-      lines.push(line)
-      line = ''
-    }
-    for (; word.length > columns; word = word.slice(columns)) lines.push(word.slice(0, columns))
-    line = line === '' ? word : `${line} ${word}`
+  let from = 0
+  while (text.length - from > columns) {
+    const blank = text.lastIndexOf(' ', from + columns)
+    const to = blank > from ? blank : from + columns
+    lines.push(text.slice(from, to))
+    from = blank > from ? blank + 1 : to
   }
-  return [...lines, line]
+  return [...lines, text.slice(from)]
 }
 
 /**
