@@ -83,7 +83,7 @@ test('RTP time passes while nothing is sent, and the next packet has the marker'
   for (let n = 0; n < 10; n++) push()
   leg.agree(terms, 240)
   push()
-  leg.skip(2)
+  leg.skip(2, 0)
   push()
   const headers = sent.map(({ packet }) => header(packet))
   t.deepEqual(

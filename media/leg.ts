@@ -470,12 +470,12 @@ export class Leg implements Party {
     this.#marker = true
   }
 
-  /** Lets the time of frames pass that were never mixed. */
-  skip(frames: number): void {
+  /** Lets the time of frames pass that were never mixed: those before the one that is due. */
+  skip(frames: number, dueMs: number): void {
     this.#seat?.leave()
     this.#timestamp = (this.#timestamp + frames * this.#frameClock) >>> 0
     this.#marker = true
-    this.#jitter?.skip(frames)
+    this.#jitter?.skip(frames, dueMs)
   }
 
   /** To be called about once a second: tells of silence and of strangers. */
@@ -631,7 +631,7 @@ export class Leg implements Party {
   }
 
   /**
-   * Lets the express lane carry the stream both ways: plain RTP of one frame of G.711 a packet, from and to one place, with nothing going on beside it.
+   * Lets the express lane carry the stream both ways: plain RTP of one frame of G.711 a packet, in order, from and to one place, with nothing going on beside it.
    *
    * @returns false where there is more to it; it stays here then
    */
@@ -690,6 +690,7 @@ export class Leg implements Party {
     sent.packets = fields[of.sentPackets]!
     sent.bytes = fields[of.sentBytes]!
     sent.dropped = fields[of.sentDropped]!
+    if (fields[of.lastHeard] !== this.#lastHeardMs) this.#silenceTold = false
     this.#lastHeardMs = fields[of.lastHeard]!
     this.#sequence = fields[of.sequence]!
     this.#timestamp = fields[of.timestamp]!

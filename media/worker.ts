@@ -61,6 +61,8 @@ interface OpenConference {
   /** Its legs and their sockets, which are read right before it is mixed: what is fetched into the processor's caches for a leg then serves both ways. */
   parties: { readonly leg: Leg; readonly socket: UdpSocket }[]
   tap: RecordTap | null
+  /** Tick from which on it may be offered to the express lane. */
+  considerAt: number
 }
 
 /** Sound that is late is lost: the thread goes before others where the system allows it. On Linux a priority is a thread's own. */
@@ -173,7 +175,7 @@ function begin(name: string, voices: number): OpenConference {
       failed: ({ id }, { code }) => tell({ type: 'failed', leg: id, reason: code })
     }
   )
-  const conference = { name, mixer, parties: [], tap: null }
+  const conference = { name, mixer, parties: [], tap: null, considerAt: 0 }
   conferences.set(name, conference)
   openConferences = [...conferences.values()]
   return conference
@@ -274,9 +276,11 @@ function attend(now: number): void {
 
 /** Now one conference and now another is offered to the express lane, which sees to those that it has. */
 function considerLane(express: ExpressLane): void {
-  for (let n = ticks % considerEvery; n < openConferences.length; n += considerEvery) {
-    const { mixer, parties } = openConferences[n]!
-    express.consider(mixer, parties as LaneParty[])
+  for (let n = 0; n < openConferences.length; n++) {
+    const conference = openConferences[n]!
+    if (ticks < conference.considerAt) continue
+    const refused = express.consider(conference.mixer, conference.parties as LaneParty[])
+    if (refused) conference.considerAt = ticks + considerEvery
   }
 }
 
@@ -318,15 +322,19 @@ function mixDue(): void {
   if (missed > 0) overruns++
   const express = lane !== null && lane.conferences === openConferences.length
   const left = Math.max(0, missed + 1 - (express ? largestExpressCatchUp : largestCatchUp))
-  if (left > 0) for (let n = 0; n < openLegs.length; n++) openLegs[n]!.leg.skip(left)
   for (let frame = left; frame <= missed; frame++) {
     // Frames are mixed as of the time for which they were due: that the thread was late is no delay of the packets'.
     const frameDueMs = dueMs + frameMs * frame
-    lane?.tick(frameDueMs, begun, nativeLayer!.wallOffsetMs)
+    const leftOut = frame === left ? left : 0
+    lane?.tick(frameDueMs, begun, nativeLayer!.wallOffsetMs, leftOut)
     for (let n = 0; n < openConferences.length; n++) {
       const { mixer, parties } = openConferences[n]!
       if (mixer.lent) continue
-      for (let p = 0; p < parties.length; p++) parties[p]!.socket.turn()
+      for (let p = 0; p < parties.length; p++) {
+        const { leg, socket } = parties[p]!
+        socket.turn(missed)
+        if (leftOut > 0) leg.skip(leftOut, frameDueMs)
+      }
       mixer.tick(frameDueMs)
     }
   }

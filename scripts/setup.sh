@@ -97,7 +97,8 @@ build_library() {
   if $check_only; then say "not built: $library"; return 1; fi
   say "building $library"
   mkdir -p "$(dirname "$library")"
-  cc -Wall -Werror -shared -fPIC -o "$library.new" "$source" "$@" && mv "$library.new" "$library" || fail "could not build $source"
+  # Under a name of its own first: who has loaded the library before keeps that file.
+  cc -Wall -Werror -shared -fPIC -o "$library.$$" "$source" "$@" && mv "$library.$$" "$library" || fail "could not build $source"
 }
 
 build_libraries() {

@@ -1,3 +1,5 @@
+import type { LegRecord } from '../express/record.ts'
+
 /**
  * A codec as the mixer sees it: frames of signed 16-bit PCM, one channel, one call for each packet.
  *
@@ -88,6 +90,12 @@ export interface Decoder {
   readonly recall?: (out: Int16Array) => boolean
   /** The end of `sound` was decoded last, by somebody else. */
   readonly restore?: (sound: Int16Array) => void
+  /** Lets the express lane make up what is lost. Absent where that is not made from the samples heard last. */
+  readonly lend?: (record: LegRecord) => void
+  /** The inverse of `lend`. */
+  readonly follow?: (record: LegRecord) => void
+  /** Whether pauses are filled with noise that the sender has described. */
+  readonly noisy?: boolean
   /** Forgets the stream: the next packet begins another. */
   readonly reset: () => void
   /** Gives back native memory. Idempotent; what is called afterwards does no harm. */

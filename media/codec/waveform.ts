@@ -2,6 +2,7 @@
  * What codecs have in common that code the waveform sample by sample and know neither loss nor silence: G.711, G.722, L16. Losses
  * are made up from the sound, silence is comfort noise where both sides have agreed on it.
  */
+import type { LegRecord } from '../express/record.ts'
 import type { CoderOptions, Decoder, Encoder } from './codec.ts'
 import { ComfortNoiseDecoder, ComfortNoiseEncoder } from './comfort-noise.ts'
 import { Concealment } from './concealment.ts'
@@ -72,6 +73,18 @@ export class WaveformDecoder implements Decoder {
 
   restore(sound: Int16Array): void {
     this.#concealment.restore(sound)
+  }
+
+  lend(record: LegRecord): void {
+    this.#concealment.lend(record)
+  }
+
+  follow(record: LegRecord): void {
+    this.#concealment.follow(record)
+  }
+
+  get noisy(): boolean {
+    return this.#noise.known
   }
 
   reset(): void {

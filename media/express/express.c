@@ -2,9 +2,10 @@
  *
  * For each conference of the lane, one after the other: what waits in the sockets of its legs is read, each leg's next frame is decoded,
  * the loudest voices are summed, and each leg is sent what it hears. All that this needs of a leg lies in one record, so that the next
- * one can be fetched while the kernel is at work. A packet that is not the next one of the stream that is known, and a frame for which
- * the delay would have to change or sound to be made up, are not treated here: the leg leaves the lane, and the code in TypeScript that
- * knows all of it goes on from the record. What is done here is done as there, bit by bit: express.test.ts holds both side by side.
+ * one can be fetched while the kernel is at work. Of a leg that is calm the packets tell all; where sound is made up, stretched, or has
+ * paused, the leg is rough and what was heard and what waits is kept as samples until three packets in a row were played as they came.
+ * A packet that is not the next one of the stream that is known is not treated here: the leg leaves the lane, and the code in TypeScript
+ * that knows all of it goes on from the record. What is done here is done as there, bit by bit: express.test.ts holds both side by side.
  *
  * The fields of a record are doubles, as the numbers of JavaScript are; their order is told by express_fields().
  */
@@ -33,11 +34,12 @@ enum {
   frame = 160,
   header = 12,
   packet = header + frame,
-  slots = 16,
+  slots = 32,
   slot_octets = 192,
   bins = 100,
   /* With the three played last and the next burst they fit into the slots. */
-  most_held = 9,
+  most_held = 25,
+  kept_frames = 3,
   burst = 4,
   largest_packet = 2048,
   most_members = 512,
@@ -48,7 +50,22 @@ enum {
   onset = 3,
   hangover = 30,
   dominance = 15,
-  gain_memory = 50
+  gain_memory = 50,
+  /* Samples that are kept of what was heard, and of what was played and waits: concealment.ts, time-stretch.ts. */
+  heard_samples = 400,
+  past_samples = 120,
+  waiting_samples = past_samples + 640,
+  cycle_samples = 360,
+  shortest_lag = 40,
+  longest_lag = 120,
+  compared = 160,
+  step_samples = 80,
+  shortest_shift = 20,
+  longest_shift = 100,
+  fade_samples = 40,
+  shift_needs = longest_shift + fade_samples,
+  rest_ms = 80,
+  pause_after_ms = 200
 };
 
 /* Modes of a leg: not in the lane, carried by it, or only mixed by it. */
@@ -58,7 +75,7 @@ enum { absent, carried, attended };
 enum { done, left_lane, pull, deliver };
 
 #define LEG_FIELDS(X) \
-  X(mode) X(next) X(descriptor) X(address) X(port) X(law) X(payloadType) \
+  X(mode) X(rough) X(next) X(descriptor) X(address) X(port) X(law) X(payloadType) \
   X(peerSsrc) X(highest) X(cycles) X(received) X(transit) X(jitter16) X(differences) X(differencesSum) \
   X(differencesSquares) X(differenceLeast) X(differenceMost) X(calm) X(receivedPackets) X(receivedBytes) X(lastHeard) X(held) \
   X(newest) X(newestExtended) X(minTarget) X(maxTarget) X(weight) X(highestBin) X(fastest) X(fastestBefore) \
@@ -66,13 +83,15 @@ enum { done, left_lane, pull, deliver };
   X(slack) X(delay) X(restUntil) X(speaks) X(streaming) X(streamed) X(sounding) X(power) \
   X(selected) X(score) X(activity) X(speaking) X(turning) X(gainFrames) X(gainPower) X(gainDecibels) \
   X(heardDb) X(gain) X(hearsGain) X(applied) X(part) X(sequence) X(timestamp) X(ssrc) \
-  X(marker) X(sentPackets) X(sentBytes) X(sentDropped)
+  X(marker) X(sentPackets) X(sentBytes) X(sentDropped) X(noisy) X(skipped) \
+  X(playing) X(hasPlayed) X(concealedInRow) X(concealedMs) X(credit) X(unsure) X(clean) X(concealed) X(shortened) X(lengthened) \
+  X(audible) X(lost) X(lag) X(cycleLength) X(cycleAt) X(jump) X(jumpLeft)
 
 #define CONFERENCE_FIELDS(X) X(first) X(slow) X(places) X(autoGain) X(dominant) X(challenger) X(challengedFor)
 
 /* Given by the caller before the first call, and then what the last call has to say. */
 #define LANE_FIELDS(X) \
-  X(conferences) X(gate) X(release) X(wallOffset) X(atConference) X(leg) X(handed) X(turned) X(crowned)
+  X(conferences) X(gate) X(release) X(wallOffset) X(leftOut) X(atConference) X(leg) X(skips) X(handed) X(turned) X(crowned)
 
 #define DOUBLE(name) double name;
 #define NAME(name) #name " "
@@ -82,6 +101,11 @@ struct leg {
   double arrivals[slots];
   double shares[bins];
   uint8_t packets[slots][slot_octets];
+  /* Of a rough leg: what was heard last, what stood before the gap, the periods that are repeated in it, what was played and what waits. */
+  int16_t heard[heard_samples];
+  int16_t before[heard_samples];
+  int16_t waiting[waiting_samples];
+  float cycle[cycle_samples];
 } __attribute__((aligned(64)));
 
 struct conference {
@@ -135,6 +159,10 @@ int express_size(int what) {
   case 11: return offsetof(struct leg, arrivals);
   case 12: return offsetof(struct leg, shares);
   case 13: return offsetof(struct leg, packets);
+  case 14: return offsetof(struct leg, heard);
+  case 15: return offsetof(struct leg, before);
+  case 16: return offsetof(struct leg, waiting);
+  case 17: return offsetof(struct leg, cycle);
   default: return -1;
   }
 }
@@ -179,12 +207,14 @@ static inline double base_of(const struct leg *leg) { return least(leg->fastest,
 
 /* Brings what a leg needs near the processor, while something else is done. */
 static inline void fetch(const struct leg *leg) {
-  for (size_t at = 0; at < offsetof(struct leg, shares) + 64; at += 64) __builtin_prefetch((const char *)leg + at, 1);
+  for (size_t at = 0; at < offsetof(struct leg, playing); at += 64) __builtin_prefetch((const char *)leg + at, 1);
+  __builtin_prefetch(leg->shares, 1);
 }
 
 static inline void fetch_packets(const struct leg *leg) {
   const uint8_t *room = leg->packets[((int)leg->highest + 1) % slots];
   const uint8_t *due = leg->packets[((int)leg->lastPlayed + 1) % slots];
+  __builtin_prefetch(&leg->arrivals[((int)leg->highest + 1) % slots], 1);
   for (int at = 0; at < slot_octets; at += 64) {
     __builtin_prefetch(room + at, 1);
     __builtin_prefetch(due + at, 0);
@@ -250,7 +280,10 @@ static int take_packet(struct leg *leg, const uint8_t *octets, unsigned length, 
   uint32_t timestamp = word(octets + 4);
   int held = (int)leg->held;
   if (sequence != (((int)leg->highest + 1) & 0xffff) || word(octets + 8) != (uint32_t)leg->peerSsrc || held >= most_held) return 0;
-  if (timestamp != (uint32_t)((uint32_t)leg->nextTimestamp + frame * held)) return 0;
+  if (!leg->rough || leg->playing) {
+    if (timestamp != (uint32_t)((uint32_t)leg->nextTimestamp + frame * held)) return 0;
+  } else if (timestamp != (uint32_t)((uint32_t)leg->newest + frame)) return 0;
+  else if (leg->hasPlayed && distance(timestamp, leg->nextTimestamp) <= -frame) return 0;
   double extended = leg->newestExtended + distance(timestamp, leg->newest);
   double delay = arrival - extended / 8;
   if (fabs(delay - base_of(leg)) > 3000) return 0;
@@ -320,15 +353,343 @@ static int receive(struct lane *lane, struct leg *leg, double now) {
   }
 }
 
-/* Decodes the next frame. Returns 0, and has changed nothing, where more is to be done than that. */
-static int take_frame(const struct lane *lane, struct leg *leg, int16_t *out, double now) {
+/* When a sample would be played that has no delay over the fastest packets. */
+static inline double due_at(const struct leg *leg, double timestamp) {
+  return (leg->newestExtended + distance(timestamp, leg->newest)) / 8 + base_of(leg);
+}
+
+static inline double smooth(double before, double now) { return isnan(before) ? now : before + 0.25 * (now - before); }
+
+/* JavaScript rounds halves up. */
+static inline double rounded(double value) { return floor(value + 0.5); }
+
+/* ---- made up sound: codec/concealment.ts ---- */
+
+static void remember(struct leg *leg, const int16_t *samples) {
+  memmove(leg->heard, leg->heard + frame, (heard_samples - frame) * sizeof *samples);
+  memcpy(leg->heard + heard_samples - frame, samples, frame * sizeof *samples);
+}
+
+/* Sums of products of samples are whole numbers below 2^53: their order does not matter. */
+WIDE static int64_t product_of(const int16_t *a, const int16_t *b, int count) {
+  int64_t sum = 0;
+  for (int i = 0; i < count; i++) sum += a[i] * b[i];
+  return sum;
+}
+
+static int find_lag(const int16_t *sound) {
+  const int16_t *window = sound + heard_samples - compared;
+  int best = shortest_lag;
+  double best_score = -INFINITY;
+  for (int lag = shortest_lag; lag <= longest_lag; lag++) {
+    const int16_t *earlier = window - lag;
+    double score = product_of(window, earlier, compared) / sqrt(1 + product_of(earlier, earlier, compared));
+    if (score > best_score) {
+      best_score = score;
+      best = lag;
+    }
+  }
+  return best;
+}
+
+/* The last `periods` periods, the end led into the start. */
+static void fill_cycle(struct leg *leg, int periods) {
+  int lag = (int)leg->lag, length = periods * lag, from = heard_samples - length, blend = lag >> 2 < from ? lag >> 2 : from;
+  for (int i = 0; i < length - blend; i++) leg->cycle[i] = leg->before[from + i];
+  for (int tail = 0; tail < blend; tail++) {
+    double share = (tail + 1) / (double)(blend + 1);
+    int i = length - blend + tail;
+    leg->cycle[i] = leg->before[from + i] * (1 - share) + leg->before[from - blend + tail] * share;
+  }
+}
+
+static void begin_gap(struct leg *leg) {
+  memcpy(leg->before, leg->heard, sizeof leg->before);
+  int lag = find_lag(leg->before);
+  leg->lag = lag;
+  fill_cycle(leg, 1);
+  leg->cycleLength = lag;
+  leg->cycleAt = 0;
+  leg->jump = leg->before[heard_samples - 1] - leg->before[heard_samples - 1 - lag];
+  leg->jumpLeft = lag >> 2;
+}
+
+/* One period more, from the same place within a period. */
+static void lengthen_cycle(struct leg *leg) {
+  int lag = (int)leg->lag, periods = (int)leg->cycleLength / lag, at = (int)leg->cycleAt;
+  if (periods >= 3) return;
+  double before = leg->cycle[at];
+  fill_cycle(leg, periods + 1);
+  leg->cycleLength += lag;
+  leg->jump = before - leg->cycle[at];
+  leg->jumpLeft = lag >> 2;
+}
+
+static double gap_gain(const struct leg *leg) {
+  double steps = leg->lost / step_samples - 1;
+  return steps <= 0 ? 1 : most(0, 1 - 0.2 * steps);
+}
+
+static double make_sample(struct leg *leg) {
+  if (leg->lost > 0 && (int64_t)leg->lost % step_samples == 0) lengthen_cycle(leg);
+  int at = (int)leg->cycleAt;
+  double value = leg->cycle[at];
+  leg->cycleAt = at + 1 == (int)leg->cycleLength ? 0 : at + 1;
+  if (leg->jumpLeft > 0) value += (leg->jump * leg->jumpLeft--) / (((int)leg->lag >> 2) + 1);
+  double gain = gap_gain(leg);
+  leg->lost++;
+  return most(-32768, least(32767, value * gain));
+}
+
+static void conceal(struct leg *leg, int16_t *out) {
+  if (leg->lost == 0) begin_gap(leg);
+  for (int i = 0; i < frame; i++) out[i] = rounded(make_sample(leg));
+  remember(leg, out);
+}
+
+/* Sound after a gap is faded in. */
+static void hear(struct leg *leg, int16_t *samples) {
+  if (leg->lost > 0) {
+    int fade = rounded(least(2.5 + 1.5 * (leg->lost / step_samples), 6) * 8);
+    for (int i = 0; i < fade; i++) {
+      double share = (i + 1) / (double)(fade + 1);
+      samples[i] = rounded(make_sample(leg) * (1 - share) + samples[i] * share);
+    }
+    leg->lost = 0;
+  }
+  remember(leg, samples);
+}
+
+/* ---- what waits: jitter/time-stretch.ts ---- */
+
+static void push_waiting(struct leg *leg, const int16_t *samples) {
+  memcpy(leg->waiting + past_samples + (int)leg->left, samples, frame * sizeof *samples);
+  leg->left += frame;
+}
+
+/* Moves up to a frame of what waits to `out`, where there is one. Returns how many samples. */
+static int shift_waiting(struct leg *leg, int16_t *out) {
+  int length = (int)leg->left, count = length < frame ? length : frame;
+  if (out != NULL) memcpy(out, leg->waiting + past_samples, count * sizeof *out);
+  memmove(leg->waiting, leg->waiting + count, (past_samples + length - count) * sizeof *out);
+  leg->left = length - count;
+  return count;
+}
+
+static double likeness(const int16_t *start, int shift) {
+  double product = product_of(start, start + shift, fade_samples);
+  double power = 1 + product_of(start, start, fade_samples), other = 1 + product_of(start + shift, start + shift, fade_samples);
+  return product / sqrt(power * other);
+}
+
+/* The longest shift where it is soft, else the one at which the sound is most like itself; 0 where that would be heard. */
+static int choose_shift(const int16_t *start, int direction, int force, int *soft) {
+  const int16_t *from = start - (direction < 0 ? longest_shift : 0);
+  *soft = product_of(from, from, shift_needs) < 100 * 100 * shift_needs;
+  if (*soft) return longest_shift;
+  int best = shortest_shift;
+  double best_score = -INFINITY;
+  for (int shift = shortest_shift; shift <= longest_shift; shift++) {
+    double score = likeness(start, shift * direction);
+    if (score > best_score) {
+      best_score = score;
+      best = shift;
+    }
+  }
+  return force || best_score >= 0.75 ? best : 0;
+}
+
+static inline int16_t between(double share, int16_t from, int16_t to) { return rounded(from * (1 - share) + to * share); }
+
+/* Leaves out one period. Returns samples less. */
+static int shorten(struct leg *leg, int force, int *soft) {
+  int length = (int)leg->left;
+  int16_t *start = leg->waiting + past_samples;
+  if (length < shift_needs) return 0;
+  int shift = choose_shift(start, 1, force, soft);
+  if (shift == 0) return 0;
+  for (int i = 0; i < fade_samples; i++) start[i] = between((i + 1) / (double)(fade_samples + 1), start[i], start[shift + i]);
+  memmove(start + fade_samples, start + shift + fade_samples, (length - shift - fade_samples) * sizeof *start);
+  leg->left -= shift;
+  return shift;
+}
+
+/* Says one period twice. Returns samples more. */
+static int lengthen(struct leg *leg, int force, int *soft) {
+  int length = (int)leg->left;
+  int16_t *start = leg->waiting + past_samples;
+  if (length < fade_samples) return 0;
+  int shift = choose_shift(start, -1, force, soft);
+  if (shift == 0) return 0;
+  memmove(start + fade_samples + shift, start + fade_samples, (length - fade_samples) * sizeof *start);
+  for (int i = fade_samples + shift - 1; i >= fade_samples; i--) start[i] = start[i - shift];
+  for (int i = fade_samples - 1; i >= 0; i--) start[i] = between((i + 1) / (double)(fade_samples + 1), start[i], start[i - shift]);
+  leg->left += shift;
+  return shift;
+}
+
+/* ---- frames out: jitter/jitter-buffer.ts ---- */
+
+/* Writes as samples what a calm leg has as packets. */
+static void roughen(const struct lane *lane, struct leg *leg) {
+  int16_t played[kept_frames * frame];
+  const int16_t *expand = lane->expand[(int)leg->law];
+  for (int n = 0; n < kept_frames; n++) {
+    const uint8_t *payload = leg->packets[((int)leg->lastPlayed - kept_frames + 1 + n) & (slots - 1)] + header;
+    for (int i = 0; i < frame; i++) played[n * frame + i] = expand[payload[i]];
+  }
+  memcpy(leg->heard, played + kept_frames * frame - heard_samples, sizeof leg->heard);
+  int kept = past_samples + (int)leg->left;
+  memcpy(leg->waiting, played + kept_frames * frame - kept, kept * sizeof *played);
+  leg->rough = 1;
+  leg->playing = leg->hasPlayed = 1;
+  leg->concealedInRow = leg->concealedMs = leg->credit = leg->unsure = leg->clean = leg->lost = 0;
+}
+
+/* Nothing is here: says what may follow, and holds the time. Returns 0 when the stream has paused. */
+static int bridge(struct leg *leg, double now) {
+  if (leg->concealedMs >= pause_after_ms) return 0;
+  int16_t made[frame];
+  leg->concealedMs += 20;
+  leg->concealedInRow++;
+  leg->clean = 0;
+  conceal(leg, made);
+  leg->unsure++;
+  if (now - due_at(leg, leg->nextTimestamp) < leg->maxTarget) leg->credit += frame;
+  else leg->nextTimestamp = (uint32_t)((uint32_t)leg->nextTimestamp + frame);
+  push_waiting(leg, made);
+  return 1;
+}
+
+/* Decodes the packet that is due, or makes up what is missing. Returns 0 when the stream has paused. */
+static int decode_next(const struct lane *lane, struct leg *leg, double now) {
+  if (leg->held == 0) return bridge(leg, now);
+  int16_t samples[frame];
+  const int16_t *expand = lane->expand[(int)leg->law];
+  const uint8_t *payload = leg->packets[((int)leg->lastPlayed + 1) % slots] + header;
+  for (int i = 0; i < frame; i++) samples[i] = expand[payload[i]];
+  leg->concealed += leg->unsure;
+  leg->unsure = leg->credit = 0;
+  leg->clean = leg->lost > 0 ? 0 : leg->clean + 1;
+  leg->concealedInRow = leg->concealedMs = 0;
+  leg->held--;
+  leg->lastPlayed = ((int)leg->lastPlayed + 1) & 0xffff;
+  leg->nextTimestamp = (uint32_t)((uint32_t)leg->nextTimestamp + frame);
+  hear(leg, samples);
+  push_waiting(leg, samples);
+  return 1;
+}
+
+/* Silence takes the place of sound. */
+static int pause_sound(struct leg *leg, int16_t *out, int from) {
+  memset(out + from, 0, (frame - from) * sizeof *out);
+  leg->lost = 0;
+  leg->clean = 0;
+  memmove(leg->heard, leg->heard + frame - from, (heard_samples - frame + from) * sizeof *out);
+  memset(leg->heard + heard_samples - frame + from, 0, (frame - from) * sizeof *out);
+  return 0;
+}
+
+static int stop(struct leg *leg, int16_t *out) {
+  leg->playing = 0;
+  int left = shift_waiting(leg, out);
+  pause_sound(leg, out, left);
+  return left > 0;
+}
+
+static int begin(struct leg *leg, double now) {
+  if (leg->held == 0) return 0;
+  int held = (int)leg->held, before = ((int)leg->highest - held) & 0xffff;
+  double first = (uint32_t)((uint32_t)leg->newest - frame * (held - 1));
+  if (now < least(due_at(leg, first), leg->arrivals[(before + 1) % slots]) + leg->target) return 0;
+  if (before != (int)leg->lastPlayed) leg->concealed += leg->unsure;
+  leg->unsure = 0;
+  leg->playing = leg->hasPlayed = 1;
+  leg->nextTimestamp = first;
+  leg->lastPlayed = before;
+  leg->left = 0;
+  leg->concealedInRow = leg->concealedMs = leg->credit = leg->clean = 0;
+  leg->slack = leg->delay = NAN;
+  return 1;
+}
+
+static void moved(struct leg *leg, int samples, double now, int soft) {
+  leg->clean = 0;
+  leg->delay += samples / 8.0;
+  leg->restUntil = now + (soft ? 0 : rest_ms);
+}
+
+/* Moves the delay toward its target, a pitch period at a time. */
+static void follow_delay(const struct lane *lane, struct leg *leg, double now) {
+  double over = leg->delay - leg->target - 20, under = leg->target - leg->slack;
+  int urgent = over > 60 || under > 60, soft = 0;
+  if (now < leg->restUntil && !urgent) return;
+  if (over > 8) {
+    while (leg->left < shift_needs && leg->held > 0) decode_next(lane, leg, now);
+    int gone = shorten(leg, 0, &soft);
+    if (gone == 0 && urgent && (gone = shorten(leg, 1, &soft)) > 0) leg->audible++;
+    if (gone == 0) return;
+    leg->shortened++;
+    moved(leg, -gone, now, soft);
+  } else if (under > 4) {
+    int added = lengthen(leg, 0, &soft);
+    if (added == 0 && urgent && (added = lengthen(leg, 1, &soft)) > 0) leg->audible++;
+    if (added == 0) return;
+    leg->lengthened++;
+    moved(leg, added, now, soft);
+  }
+}
+
+static int take_rough(const struct lane *lane, struct leg *leg, int16_t *out, double now) {
+  if (!leg->playing && !begin(leg, now)) return pause_sound(leg, out, 0);
+  double slack = NAN;
+  while (leg->left < frame) {
+    slack = now - due_at(leg, leg->nextTimestamp);
+    if (!decode_next(lane, leg, now)) return stop(leg, out);
+  }
+  if (leg->concealedInRow == 0) {
+    if (!isnan(slack)) leg->slack = smooth(leg->slack, slack);
+    leg->delay = smooth(leg->delay, now - due_at(leg, leg->nextTimestamp) + leg->left / 8);
+    follow_delay(lane, leg, now);
+  }
+  while (leg->left < frame)
+    if (!decode_next(lane, leg, now)) return stop(leg, out);
+  shift_waiting(leg, out);
+  if (leg->clean >= kept_frames && leg->left < frame && !isnan(leg->slack)) leg->rough = 0;
+  return 1;
+}
+
+/* Lets the time of frames pass that were never asked for. Returns 0, and has changed nothing, where the lane cannot. */
+static int skip_frames(const struct lane *lane, struct leg *leg, int frames, double now) {
+  if (!leg->rough && leg->held < frames) {
+    if (leg->noisy) return 0;
+    roughen(lane, leg);
+  }
+  leg->timestamp = (uint32_t)((uint32_t)leg->timestamp + frame * frames);
+  leg->marker = 1;
+  if (!leg->rough) {
+    leg->skipped += frames;
+    leg->held -= frames;
+    leg->lastPlayed = ((int)leg->lastPlayed + frames) & 0xffff;
+    leg->nextTimestamp = (uint32_t)((uint32_t)leg->nextTimestamp + frame * frames);
+    return 1;
+  }
+  for (int n = 0; n < frames && leg->playing; n++) {
+    int16_t unheard[frame];
+    leg->skipped++;
+    while (leg->playing && leg->left < frame)
+      if (!decode_next(lane, leg, now)) stop(leg, unheard);
+    if (leg->playing) shift_waiting(leg, NULL);
+  }
+  return 1;
+}
+
+/* Decodes the next frame of a calm leg. Returns 0, and has changed nothing, where more is to be done than that. */
+static int take_calm(const struct lane *lane, struct leg *leg, int16_t *out, double now) {
   if (leg->held == 0) return 0;
   double next = (uint32_t)((uint32_t)leg->nextTimestamp + frame);
-  double base = base_of(leg);
-  double slack = now - ((leg->newestExtended + distance(leg->nextTimestamp, leg->newest)) / 8 + base);
-  slack = leg->slack + 0.25 * (slack - leg->slack);
-  double delay = now - ((leg->newestExtended + distance(next, leg->newest)) / 8 + base) + (leg->left + frame) / 8;
-  delay = leg->delay + 0.25 * (delay - leg->delay);
+  double slack = smooth(leg->slack, now - due_at(leg, leg->nextTimestamp));
+  double delay = smooth(leg->delay, now - due_at(leg, next) + (leg->left + frame) / 8);
   double over = delay - leg->target - 20, under = leg->target - slack;
   if ((over > 8 || under > 4) && (now >= leg->restUntil || over > 60 || under > 60)) return 0;
   int played = (int)leg->lastPlayed, left = (int)leg->left;
@@ -343,6 +704,16 @@ static int take_frame(const struct lane *lane, struct leg *leg, int16_t *out, do
   leg->slack = slack;
   leg->delay = delay;
   return 1;
+}
+
+/* The next frame of a leg. Returns whether something is said in it, and -1, having changed nothing, where the lane cannot tell. */
+static int take_frame(const struct lane *lane, struct leg *leg, int16_t *out, double now) {
+  if (!leg->rough) {
+    if (take_calm(lane, leg, out, now)) return 1;
+    if (leg->noisy) return -1;
+    roughen(lane, leg);
+  }
+  return take_rough(lane, leg, out, now);
 }
 
 /* ---- the mix: mixer/kernel.ts, mixer/gain.ts, mixer/speakers.ts, mixer/conference.ts ---- */
@@ -582,12 +953,18 @@ int express_tick(struct lane *lane, int capacity, double due, double now) {
           fetch_packets(lane->members[n + 1]);
         }
         if (leg->mode != carried) continue;
-        if (!receive(lane, leg, now) || !take_frame(lane, leg, lane->frames[n], due)) {
+        int left_out = (int)lane->leftOut, sounding = -1;
+        lane->skips = left_out;
+        if (receive(lane, leg, now) && (left_out == 0 || skip_frames(lane, leg, left_out, due))) {
+          lane->skips = 0;
+          sounding = take_frame(lane, leg, lane->frames[n], due);
+        }
+        if (sounding < 0) {
           lane->leg = leg - parts.legs;
           return left_lane;
         }
         leg->streamed = leg->streaming;
-        leg->streaming = 1;
+        leg->streaming = sounding;
       }
       lane->phase = 1;
       if (conference->slow > 0) return pull;

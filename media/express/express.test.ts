@@ -11,7 +11,8 @@ const calm: Script = {
   incidents: [],
   seed: 7,
   jitterTargetMs: 20,
-  guest: false
+  guest: false,
+  mostWithheld: 12
 }
 
 /** Plays a script; both must tell the same. @returns the part of the legs' frames that the lane carried */
@@ -83,7 +84,8 @@ const scripts = fc.integer({ min: 1, max: 4 }).chain((size) =>
     ),
     seed: fc.integer({ min: 1, max: 1e9 }),
     jitterTargetMs: fc.constantFrom(20, 40, 60, 80),
-    guest: fc.boolean()
+    guest: fc.boolean(),
+    mostWithheld: fc.constant(7)
   })
 )
 

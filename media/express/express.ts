@@ -1,9 +1,9 @@
 /**
  * The express lane of a media thread: conferences of G.711 in which nothing happens but sound are mixed by compiled code, all in one call a frame (express.c).
  *
- * A leg that has more to it than the lane knows (another codec beside G.711 keeps the whole conference out, encryption and checks the leg alone), or to which
- * something happens (loss, another order, keys, noise, a change of delay), is attended to by {@link Leg} as ever, and only mixed here; when it is calm again, the lane
- * has it back. Whoever is in the lane sends and counts the same as outside.
+ * A leg that has more to it than the lane knows (another codec beside G.711 keeps the whole conference out, encryption and checks the leg alone), or that gets
+ * another packet than the next one of its stream (loss, another order, keys, noise, a stranger's), is attended to by {@link Leg} as ever, and only mixed here; as soon
+ * as the packets are in order again, the lane has it back. Whoever is in the lane sends and counts the same as outside.
  */
 import { aLaw } from '../codec/g711.ts'
 import { type LaneSeat, type Leg, lawOf } from '../leg.ts'
@@ -25,6 +25,8 @@ class Seat implements LaneSeat {
   party: LaneParty | null = null
   member: Member | null = null
   carriage: Carriage | null = null
+  /** Frames that it has still to leave out, when it left the lane in the frame that is being mixed; else −1. */
+  skips = -1
 
   constructor(index: number, record: LegRecord) {
     this.index = index
@@ -35,10 +37,11 @@ class Seat implements LaneSeat {
     return this.record.fields[of.mode] === mode.carried
   }
 
-  /** Lets the lane carry the leg, if it is calm. */
+  /** Lets the lane carry the leg, if its packets are in order. */
   enter(): void {
     const { leg, socket } = this.party!
-    if (!socket.inTurn || !leg.lend(this)) return
+    if (!leg.lend(this)) return
+    socket.claim()
     this.record.fields[of.mode] = mode.carried
     this.carriage!.fields[ofConference.slow]!--
   }
@@ -108,31 +111,35 @@ export class ExpressLane {
   }
 
   /**
-   * Takes a conference into the lane if that is worth while, and out of it if it no longer is: to be called now and then.
+   * Takes a conference into the lane if that is worth while, and out of it if it no longer is: to be called once a frame, so that legs spend few of them outside.
    *
    * @param parties one for each member of the conference, in their order
+   * @returns whether it looked as if the lane could carry it, and it could not: to be asked again later
    */
-  consider(mixer: Conference, parties: readonly LaneParty[]): void {
+  consider(mixer: Conference, parties: readonly LaneParty[]): boolean {
     const known = this.#carriages.get(mixer)
-    if (known === undefined) {
-      this.#join(mixer, parties)
-      return
-    }
+    if (known === undefined) return this.#isReady(mixer, parties) && !this.#join(mixer, parties)
+    if (known.fields[ofConference.slow] === 0) return false
     for (const seat of known.seats) if (!seat.carried) seat.enter()
-    if (!known.worthwhile) known.leave()
+    if (known.worthwhile) return false
+    known.leave()
+    return true
   }
 
-  #join(mixer: Conference, parties: readonly LaneParty[]): void {
+  #isReady({ members }: Conference, parties: readonly LaneParty[]): boolean {
+    if (members.length === 0 || members.length > mostMembers) return false
+    if (members.length > this.#capacity - this.#seats.length + this.#freeSeats.length) return false
+    if (!members.every(({ format }) => format === null || lawOf(format) !== null)) return false
+    return 2 * parties.reduce((sum, { leg }) => sum + Number(leg.calm), 0) >= members.length
+  }
+
+  #join(mixer: Conference, parties: readonly LaneParty[]): boolean {
     const { members, options } = mixer
-    if (members.length === 0 || members.length > mostMembers) return
-    if (members.length > this.#capacity - this.#seats.length + this.#freeSeats.length) return
-    if (!members.every(({ format }) => format === null || lawOf(format) !== null)) return
-    if (2 * parties.reduce((sum, { leg }) => sum + Number(leg.calm), 0) < members.length) return
     const carriage = this.#freeCarriages.pop() ?? this.#addCarriage()
     const standing = mixer.lend(carriage)
     if (standing === null) {
       this.#freeCarriages.push(carriage)
-      return
+      return false
     }
     carriage.mixer = mixer
     const { fields } = carriage
@@ -149,7 +156,9 @@ export class ExpressLane {
     this.#memory.order[this.#carriages.size] = carriage.index
     this.#carriages.set(mixer, carriage)
     for (const seat of carriage.seats) seat.enter()
-    if (!carriage.worthwhile) carriage.leave()
+    if (carriage.worthwhile) return true
+    carriage.leave()
+    return false
   }
 
   #addCarriage(): Carriage {
@@ -211,11 +220,12 @@ export class ExpressLane {
    *
    * @param dueMs when the frame was due
    * @param wallOffsetMs wall clock less monotonic clock
+   * @param leftOut frames due before this one that nobody is to hear
    */
-  tick(dueMs: number, nowMs: number, wallOffsetMs: number): void {
+  tick(dueMs: number, nowMs: number, wallOffsetMs: number, leftOut: number): void {
     const memory = this.#memory
     if (this.#carriages.size === 0) return
-    memory.begin(this.#carriages.size, wallOffsetMs)
+    memory.begin(this.#carriages.size, wallOffsetMs, leftOut)
     for (let came = memory.tick(dueMs, nowMs); came !== outcome.done; came = memory.tick(dueMs, nowMs)) {
       if (came === outcome.left) this.#handOver(this.#seats[memory.fields[ofLane.leg]!]!)
       else {
@@ -223,7 +233,7 @@ export class ExpressLane {
         for (let place = 0; place < seats.length; place++) {
           const seat = seats[place]!
           if (seat.carried) continue
-          if (came === outcome.pull) this.#pull(seat, place, dueMs)
+          if (came === outcome.pull) this.#pull(seat, place, dueMs, leftOut)
           else this.#deliver(seat, place)
         }
       }
@@ -235,6 +245,7 @@ export class ExpressLane {
   #handOver(seat: Seat): void {
     const { socket } = seat.party!
     seat.leave()
+    seat.skips = this.#memory.fields[ofLane.skips]!
     const count = this.#memory.fields[ofLane.handed]!
     for (let n = 0; n < count; n++) {
       const { packet, address, port, arrivedMs, wallMs } = this.#memory.handed(n)
@@ -243,9 +254,13 @@ export class ExpressLane {
   }
 
   /** Gives the lane the sound of a leg that is only mixed. */
-  #pull({ record: { fields }, party }: Seat, place: number, dueMs: number): void {
-    const { leg, socket } = party!
-    socket.turn()
+  #pull(seat: Seat, place: number, dueMs: number, leftOut: number): void {
+    const { fields } = seat.record
+    const { leg, socket } = seat.party!
+    socket.turn(leftOut)
+    const skips = seat.skips < 0 ? leftOut : seat.skips
+    seat.skips = -1
+    if (skips > 0) leg.skip(skips, dueMs)
     fields[of.streamed] = fields[of.streaming]!
     const streaming = leg.pull(dueMs)
     fields[of.streaming] = Number(streaming)

@@ -4,7 +4,18 @@ import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { aLaw, muLaw } from '../codec/g711.ts'
 import { gate, release } from '../mixer/speakers.ts'
-import { conferenceFields, LegRecord, laneFields, laneFrame, laneSlots, legFields, ofLane } from './record.ts'
+import {
+  conferenceFields,
+  cycleSamples,
+  heardSamples,
+  LegRecord,
+  laneFields,
+  laneFrame,
+  laneSlots,
+  legFields,
+  ofLane,
+  waitingSamples
+} from './record.ts'
 
 const file = fileURLToPath(new URL('../build/express.so', import.meta.url))
 
@@ -32,7 +43,11 @@ const parts = {
   frameSize: 10,
   arrivals: 11,
   shares: 12,
-  packets: 13
+  packets: 13,
+  heard: 14,
+  before: 15,
+  waiting: 16,
+  cycle: 17
 } as const
 
 const lineLength = 64
@@ -143,7 +158,13 @@ export class LaneMemory {
       new Float64Array(this.#memory, at, legFields.length),
       new Float64Array(this.#memory, at + this.#sizes.arrivals, laneSlots),
       new Float64Array(this.#memory, at + this.#sizes.shares, shareBins),
-      new Uint8Array(this.#memory, at + this.#sizes.packets, laneSlots * packetRoom)
+      new Uint8Array(this.#memory, at + this.#sizes.packets, laneSlots * packetRoom),
+      {
+        heard: new Int16Array(this.#memory, at + this.#sizes.heard, heardSamples),
+        before: new Int16Array(this.#memory, at + this.#sizes.before, heardSamples),
+        waiting: new Int16Array(this.#memory, at + this.#sizes.waiting, waitingSamples),
+        cycle: new Float32Array(this.#memory, at + this.#sizes.cycle, cycleSamples)
+      }
     )
   }
 
@@ -169,11 +190,12 @@ export class LaneMemory {
     return { packet, address: address!, port: port!, arrivedMs: arrivedMs!, wallMs: wallMs! }
   }
 
-  /** Begins a frame. */
-  begin(conferences: number, wallOffsetMs: number): void {
+  /** Begins a frame. @param leftOut frames before it that nobody heard */
+  begin(conferences: number, wallOffsetMs: number, leftOut: number): void {
     const { fields } = this
     fields[ofLane.conferences] = conferences
     fields[ofLane.wallOffset] = wallOffsetMs
+    fields[ofLane.leftOut] = leftOut
     fields[ofLane.atConference] = 0
     fields[ofLane.turned] = 0
     fields[ofLane.crowned] = 0

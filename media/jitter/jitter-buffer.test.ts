@@ -291,7 +291,7 @@ test('whatever comes, it neither throws nor holds more than its room', (t) => {
         for (const { sequence, timestamp, length, comfort, takes, skips } of packets) {
           jitter.put(sequence, timestamp, bytes, 0, length, now, comfort)
           for (let n = 0; n < takes; n++, now += 20) jitter.take(out, now)
-          jitter.skip(skips)
+          jitter.skip(skips, now)
         }
         decoder.close()
         return jitter.depth <= 64
@@ -397,7 +397,7 @@ test('a thread that was held up leaves out what it missed', (t) => {
   for (let n = 0; n < 10; n++) put(jitter, n, n * 20)
   jitter.take(out, 20)
   t.true(says(0))
-  jitter.skip(3)
+  jitter.skip(3, 80)
   t.is(jitter.counts.skipped, 3)
   jitter.take(out, 100)
   t.true(says(4))

@@ -94,6 +94,9 @@ const restMs = 80
  */
 const scratch = new Int16Array(Math.max((longestPacketMs * 48_000) / 1000, largestPayload * 2))
 
+/** Samples that may wait when the express lane takes a stream. */
+const mostWaiting = 2 * laneFrame
+
 /** The frames played last, on their way into the express lane or out of it. */
 const played = new Int16Array(keptFrames * laneFrame)
 
@@ -356,19 +359,31 @@ export class JitterBuffer {
     this.#restUntilMs = nowMs + (this.#queue.soft ? 0 : restMs)
   }
 
-  /** Lets the time of frames pass that were never asked for. */
-  skip(frames: number): void {
-    for (let n = 0; n < frames && this.#playing; n++) {
+  /** Lets the time of frames pass that were never asked for. Of what is left out, that much is decoded that what follows joins what was heard last. */
+  skip(frames: number, nowMs: number): void {
+    for (let n = frames; n > 0 && this.#playing; n--) {
       this.counts.skipped++
-      const left = this.#frameSamples - this.#queue.drop(this.#frameSamples)
-      if (left > 0) this.#next = (this.#next + left / this.#samplesPerClock) >>> 0
+      if (n > keptFrames && this.#passOver()) continue
+      while (this.#queue.length < this.#frameSamples) {
+        if (this.#decodeNext(nowMs)) continue
+        this.#stop(this.#view(this.#frameSamples))
+        return
+      }
+      this.#queue.drop(this.#frameSamples)
     }
-    if (!this.#playing) return
-    for (const slot of this.#slots) {
-      if (slot === null || timestampDistance(slot.timestamp, this.#next) >= 0) continue
-      this.#release(slot)
-      if (sequenceDistance(slot.sequenceNumber, this.#lastPlayed) > 0) this.#lastPlayed = slot.sequenceNumber
-    }
+  }
+
+  /** Leaves out a packet of one frame without decoding it, where more than enough follow. */
+  #passOver(): boolean {
+    if (this.#held <= keptFrames || this.#concealedInRow > 0 || this.#credit > 0 || this.#unsure > 0 || !this.#hasNext())
+      return false
+    const slot = this.#slots[(this.#lastPlayed + 1) & (capacity - 1)]!
+    const aFrame = !slot.comfortNoise && this.#decoder.samplesIn(slot.payload, 0, slot.length) === this.#frameSamples
+    if (!aFrame || slot.timestamp !== this.#next) return false
+    this.#release(slot)
+    this.#lastPlayed = slot.sequenceNumber
+    this.#next = (slot.timestamp + Math.round(this.#frameSamples / this.#samplesPerClock)) >>> 0
+    return true
   }
 
   /** Forgets what is held: the next packet begins anew. What was learned of the path's jitter stays. */
@@ -394,22 +409,34 @@ export class JitterBuffer {
   }
 
   /**
-   * Lets the express lane carry the stream on: G.711 at 8 kHz by packets of one frame each, all that came since the one played last held in order, and nothing
-   * made up, stretched or changed in what may be looked at again.
+   * Lets the express lane carry the stream on: G.711 at 8 kHz by packets of one frame each, those that are held in order and without a gap.
    *
-   * @param highest sequence number that came last @returns false where it is not as calm as that: nothing is lent then
+   * @param highest sequence number that came last @returns false where there is more to it: nothing is lent then
    */
   lend(record: LegRecord, law: Law, highest: number): boolean {
-    if (!this.#isCalm(highest) || !this.#decoder.recall?.(played) || !this.#queue.isEndOf(played)) return false
-    const { compress, expand } = law
-    const known = (keptFrames - 1) * laneFrame + (laneFrame >> 1)
-    for (let i = played.length - known; i < played.length; i++)
-      if (expand[compress[played[i]! & 0xffff]!] !== played[i]) return false
-    for (let n = 0; n < keptFrames; n++) {
-      const payload = record.payload(this.#lastPlayed - keptFrames + 1 + n)
-      for (let i = 0; i < laneFrame; i++) payload[i] = compress[played[n * laneFrame + i]! & 0xffff]!
-    }
+    if (!this.#isInOrder(highest)) return false
+    const noisy = this.#decoder.noisy === true
+    const calm = this.#isCalm(law)
+    if (!calm && noisy) return false
     const { fields } = record
+    fields[of.rough] = Number(!calm)
+    fields[of.noisy] = Number(noisy)
+    if (calm) {
+      for (let n = 0; n < keptFrames; n++) {
+        const payload = record.payload(this.#lastPlayed - keptFrames + 1 + n)
+        for (let i = 0; i < laneFrame; i++) payload[i] = law.compress[played[n * laneFrame + i]! & 0xffff]!
+      }
+    } else {
+      this.#decoder.lend!(record)
+      this.#queue.lend(record)
+    }
+    fields[of.playing] = Number(this.#playing)
+    fields[of.hasPlayed] = Number(this.#hasPlayed)
+    fields[of.concealedInRow] = this.#concealedInRow
+    fields[of.concealedMs] = this.#concealedMs
+    fields[of.credit] = this.#credit
+    fields[of.unsure] = this.#unsure
+    fields[of.clean] = 0
     fields[of.held] = this.#held
     fields[of.lastPlayed] = this.#lastPlayed
     fields[of.nextTimestamp] = this.#next
@@ -419,37 +446,61 @@ export class JitterBuffer {
     fields[of.slack] = this.#slackMs
     fields[of.delay] = this.#delayMs
     fields[of.restUntil] = this.#restUntilMs
+    const { counts } = this
+    fields[of.concealed] = counts.concealed
+    fields[of.shortened] = counts.shortened
+    fields[of.lengthened] = counts.lengthened
+    fields[of.audible] = counts.audible
+    fields[of.skipped] = counts.skipped
     this.#estimate.lend(record)
-    while (this.#hasNext()) {
-      const slot = this.#slots[(this.#lastPlayed + 1) & (capacity - 1)]!
+    for (let n = this.#held - 1; n >= 0; n--) {
+      const slot = this.#slots[(highest - n) & (capacity - 1)]!
       record.payload(slot.sequenceNumber).set(slot.payload.subarray(0, laneFrame))
       record.arrivals[record.slot(slot.sequenceNumber)] = slot.arrivalMs
       this.#release(slot)
-      this.#lastPlayed = slot.sequenceNumber
     }
     this.#lentExtended = this.#newestExtended
     return true
   }
 
-  #isCalm(highest: number): boolean {
+  /** Whether what is held is the end of the stream as it came, a frame of G.711 in each packet, and what was played ends where that begins. */
+  #isInOrder(highest: number): boolean {
     const held = this.#held
-    if (!this.#playing || this.#clockPerMs !== 8 || this.#samplesPerMs !== 8 || this.#frameSamples !== laneFrame) return false
-    if (held > mostHeld || ((this.#lastPlayed + held) & 0xffff) !== highest || this.#packetSamples !== laneFrame) return false
-    if (this.#concealedInRow > 0 || this.#credit > 0 || this.#unsure > 0 || this.#lateInRow > 0) return false
-    if (this.#decoder.pausing || this.#queue.length >= laneFrame || Number.isNaN(this.#slackMs) || Number.isNaN(this.#delayMs))
-      return false
+    if (this.#clockPerMs !== 8 || this.#samplesPerMs !== 8 || this.#frameSamples !== laneFrame) return false
+    if (!this.#started || held > mostHeld || this.#packetSamples !== laneFrame || this.#lateInRow > 0) return false
+    if (this.#decoder.pausing || this.#decoder.lend === undefined || this.#queue.length > mostWaiting) return false
     for (let n = 0; n < held; n++) {
-      const wanted = (this.#lastPlayed + 1 + n) & 0xffff
+      const wanted = (highest - n) & 0xffff
       const slot = this.#slots[wanted & (capacity - 1)]
       if (slot?.sequenceNumber !== wanted || slot.length !== laneFrame || slot.comfortNoise) return false
-      if (slot.timestamp !== (this.#next + n * laneFrame) >>> 0) return false
+      if (slot.timestamp !== (this.#newest - n * laneFrame) >>> 0) return false
     }
-    return this.#newest === (this.#next + (held - 1) * laneFrame) >>> 0
+    if (!this.#playing) return true
+    return ((this.#lastPlayed + held) & 0xffff) === highest && this.#newest === (this.#next + (held - 1) * laneFrame) >>> 0
+  }
+
+  /** Whether nothing was made up, stretched or changed in what may be looked at again: the packets tell it all, and it stands in `played`. */
+  #isCalm({ compress, expand }: Law): boolean {
+    if (!this.#playing || this.#concealedInRow > 0 || this.#credit > 0 || this.#unsure > 0) return false
+    if (this.#queue.length >= laneFrame || Number.isNaN(this.#slackMs) || Number.isNaN(this.#delayMs)) return false
+    if (!this.#decoder.recall?.(played) || !this.#queue.isEndOf(played)) return false
+    const known = (keptFrames - 1) * laneFrame + (laneFrame >> 1)
+    for (let i = played.length - known; i < played.length; i++)
+      if (expand[compress[played[i]! & 0xffff]!] !== played[i]) return false
+    return true
   }
 
   /** Says what the express lane has measured, which goes on with it. */
   glance(record: LegRecord): void {
-    this.#delayMs = record.fields[of.delay]!
+    const { counts } = this
+    const { fields } = record
+    this.#delayMs = fields[of.delay]!
+    this.#playing = fields[of.rough] === 0 || fields[of.playing] !== 0
+    counts.concealed = fields[of.concealed]!
+    counts.shortened = fields[of.shortened]!
+    counts.lengthened = fields[of.lengthened]!
+    counts.audible = fields[of.audible]!
+    counts.skipped = fields[of.skipped]!
     this.#estimate.follow(record)
   }
 
@@ -457,28 +508,38 @@ export class JitterBuffer {
   follow(record: LegRecord, { expand }: Law): void {
     const { fields } = record
     const held = fields[of.held]!
+    const rough = fields[of.rough] !== 0
     this.#lastPlayed = fields[of.lastPlayed]!
     this.#next = fields[of.nextTimestamp]!
     this.#newest = fields[of.newest]!
     this.#newestExtended = fields[of.newestExtended]!
     this.#slackMs = fields[of.slack]!
     this.#restUntilMs = fields[of.restUntil]!
+    this.#hasPlayed = !rough || fields[of.hasPlayed] !== 0
+    this.#concealedInRow = rough ? fields[of.concealedInRow]! : 0
+    this.#concealedMs = rough ? fields[of.concealedMs]! : 0
+    this.#credit = rough ? fields[of.credit]! : 0
+    this.#unsure = rough ? fields[of.unsure]! : 0
     this.glance(record)
-    for (let n = 0; n < keptFrames; n++) {
-      const payload = record.payload(this.#lastPlayed - keptFrames + 1 + n)
-      for (let i = 0; i < laneFrame; i++) played[n * laneFrame + i] = expand[payload[i]!]!
+    if (rough) {
+      this.#decoder.follow!(record)
+      this.#queue.follow(record)
+    } else {
+      for (let n = 0; n < keptFrames; n++) {
+        const payload = record.payload(this.#lastPlayed - keptFrames + 1 + n)
+        for (let i = 0; i < laneFrame; i++) played[n * laneFrame + i] = expand[payload[i]!]!
+      }
+      this.#decoder.restore!(played)
+      this.#queue.load(played, fields[of.left]!)
     }
-    this.#decoder.restore!(played)
-    this.#queue.load(played, fields[of.left]!)
-    const highest = this.#lastPlayed + held
+    const highest = fields[of.highest]!
     const came = Math.min(capacity, (this.#newestExtended - this.#lentExtended) / laneFrame)
     for (let n = 0; n < came; n++) this.#sequences[(highest - n) & (capacity - 1)] = (highest - n) & 0xffff
-    for (let n = 1; n <= held; n++) {
-      const sequenceNumber = (this.#lastPlayed + n) & 0xffff
-      const timestamp = (this.#next + (n - 1) * laneFrame) >>> 0
+    for (let n = held - 1; n >= 0; n--) {
+      const sequenceNumber = (highest - n) & 0xffff
       this.#hold(
         sequenceNumber,
-        timestamp,
+        (this.#newest - n * laneFrame) >>> 0,
         record.payload(sequenceNumber),
         0,
         laneFrame,

@@ -5,6 +5,8 @@
  * Pitch stays as it is. What was played last is kept, for the sound to be continued from it.
  */
 
+import { type LegRecord, of } from '../express/record.ts'
+
 const shortestShiftMs = 2.5
 const longestShiftMs = 12.5
 const fadeMs = 5
@@ -52,6 +54,18 @@ export class StretchQueue {
     this.#data.set(sound.subarray(sound.length - waiting - this.#past))
     this.#start = this.#past
     this.#length = waiting
+  }
+
+  /** Lets the express lane go on, at 8 kHz. */
+  lend({ sound }: LegRecord): void {
+    sound.waiting.set(this.#data.subarray(this.#start - this.#past, this.#start + this.#length))
+  }
+
+  /** The inverse of {@link lend}. */
+  follow({ fields, sound }: LegRecord): void {
+    this.#start = this.#past
+    this.#length = fields[of.left]!
+    this.#data.set(sound.waiting.subarray(0, this.#past + this.#length))
   }
 
   get length(): number {

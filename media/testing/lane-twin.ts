@@ -4,7 +4,7 @@
  */
 
 import { ExpressLane } from '../express/express.ts'
-import { LegRecord, laneSlots, legFields, of } from '../express/record.ts'
+import { cycleSamples, heardSamples, LegRecord, laneSlots, legFields, of, waitingSamples } from '../express/record.ts'
 import { Leg, type LegOutput } from '../leg.ts'
 import { Conference, type Member, type MemberControls } from '../mixer/conference.ts'
 import { bestKernel } from '../mixer/kernels.ts'
@@ -39,7 +39,7 @@ export const incidents = [
     'burst',
     'press'
   ],
-  ...['mute', 'soft', 'deaf', 'skip', 'stall', 'report', 'refresh']
+  ...['outage', 'mute', 'soft', 'deaf', 'skip', 'sleep', 'stall', 'report', 'refresh']
 ] as const
 export type Incident = (typeof incidents)[number]
 
@@ -55,6 +55,8 @@ export interface Script {
   readonly jitterTargetMs: number
   /** Whether somebody is being called, too, who has agreed to nothing yet. */
   readonly guest: boolean
+  /** Packets that a participant's network holds back at most; one reading of a socket takes no more than eight, where the lane does not carry it. */
+  readonly mostWithheld: number
 }
 
 export interface Account {
@@ -84,7 +86,8 @@ interface World {
   readonly members: readonly Member[]
   readonly conference: Conference
   readonly arrive: (who: number, packet: Buffer, from: 'phone' | 'stranger') => void
-  readonly tick: (nowMs: number, reading: boolean) => void
+  /** @param leftOut frames that were due before and nobody is to hear */
+  readonly tick: (nowMs: number, reading: boolean, leftOut: number) => void
   readonly close: () => void
   readonly sent: string[][]
   readonly told: string[]
@@ -188,10 +191,11 @@ function plainWorld(script: Script, arrivedMs: () => number): World {
     sent,
     carried: 0,
     arrive: (who, packet, from) => void waiting.push({ who, packet, from }),
-    tick: (nowMs, reading) => {
+    tick: (nowMs, reading, leftOut) => {
       if (reading)
         for (const { who, packet, from } of waiting.splice(0))
           built.legs[who]!.receive(packet, from === 'phone' ? sources[who]! : { address: '192.0.2.9', port: 9 }, arrivedMs())
+      if (leftOut > 0) for (const leg of built.legs) leg.skip(leftOut, nowMs)
       built.conference.tick(nowMs)
     },
     close: () => {
@@ -221,7 +225,6 @@ async function laneWorld(script: Script, lane: ExpressLane, arrivedMs: () => num
   for (const leg of built.legs) sockets.push(await open((packet, from) => leg.receive(packet, from, arrivedMs())))
   const parties = built.legs.map((leg, who) => ({ leg, socket: sockets[who]! }))
   const targets = sockets.map(({ port }) => ({ address, port }))
-  let ticks = 0
   const world: World = {
     ...built,
     sent,
@@ -229,15 +232,16 @@ async function laneWorld(script: Script, lane: ExpressLane, arrivedMs: () => num
     arrive: (who, packet, from) => {
       if (!(from === 'phone' ? phones[who]! : stranger).send(packet, packet.length, targets[who]!)) throw new Error('not sent')
     },
-    tick: (nowMs, reading) => {
+    tick: (nowMs, reading, leftOut) => {
       if (reading) udp.poll(1000)
       // Packets came a frame after now, the latest that the lane believes: far enough from what the clock of this machine says.
-      lane.tick(nowMs, nowMs, -1e12)
+      lane.tick(nowMs, nowMs, -1e12, leftOut)
       if (!built.conference.lent) {
-        for (const { socket } of parties) socket.turn()
+        for (const { socket } of parties) socket.turn(leftOut)
+        if (leftOut > 0) for (const leg of built.legs) leg.skip(leftOut, nowMs)
         built.conference.tick(nowMs)
       }
-      if (ticks++ % 4 === 0) lane.consider(built.conference, parties)
+      lane.consider(built.conference, parties)
       world.carried += lane.carried
       udp.poll(1000)
     },
@@ -257,6 +261,7 @@ class Speaker {
   readonly #law: LawName
   readonly #worlds: readonly World[]
   readonly #random: () => number
+  readonly #mostWithheld: number
   #ssrc: number
   #sequence: number
   #timestamp: number
@@ -267,11 +272,12 @@ class Speaker {
   #pressing = 0
   #loudness = 1
 
-  constructor(who: number, law: LawName, worlds: readonly World[], random: () => number) {
+  constructor(who: number, { laws, mostWithheld }: Script, worlds: readonly World[], random: () => number) {
     this.#who = who
-    this.#law = law
+    this.#law = laws[who]!
     this.#worlds = worlds
     this.#random = random
+    this.#mostWithheld = mostWithheld
     this.#ssrc = 1000 + who
     this.#sequence = Math.floor(random() * 65_536)
     this.#timestamp = Math.floor(random() * 4_294_967_296)
@@ -311,6 +317,7 @@ class Speaker {
       this.#swapping = what === 'swap'
     }
     if (what === 'burst') this.#holding = 2 + Math.floor(this.#random() * 4)
+    if (what === 'outage') this.#holding = 6 + Math.floor(this.#random() * 7)
     const release = this.#holding === 0 ? this.#held.splice(0) : []
     if (!this.#swapping) for (const packet of release.splice(0)) this.#send(packet)
     if (this.#pressing > 0) {
@@ -335,6 +342,7 @@ class Speaker {
         packet = Buffer.concat([packet, Buffer.of(0, 0, 0, 4)])
         packet[0] = 0xa0
       }
+      if (this.#held.length === this.#mostWithheld) this.#holding = 1
       if (this.#holding > 0) this.#held.push(packet)
       else if (what !== 'lose') this.#send(packet)
       if (what === 'twice') this.#send(packet)
@@ -366,7 +374,6 @@ function happen(world: World, who: number, what: Incident, nowMs: number): void 
   const controls = controlsOf[what]
   if (controls !== undefined) world.conference.control(world.members[who]!, controls)
   if (what === 'press') world.legs[who]!.press('7', 100)
-  if (what === 'skip') for (const leg of world.legs) leg.skip(2)
   if (what === 'report') world.legs[who]!.report(nowMs, 1e12 + nowMs, false)
   if (what === 'refresh') world.conference.refresh()
 }
@@ -389,18 +396,29 @@ function lentBy(leg: Leg): unknown {
     new Float64Array(legFields.length),
     new Float64Array(laneSlots),
     new Float64Array(100),
-    new Uint8Array(192 * laneSlots)
+    new Uint8Array(192 * laneSlots),
+    {
+      heard: new Int16Array(heardSamples),
+      before: new Int16Array(heardSamples),
+      waiting: new Int16Array(waitingSamples),
+      cycle: new Float32Array(cycleSamples)
+    }
   )
   if (!leg.lend({ record, leave: () => leg.follow() })) return null
   leg.follow()
   const named = legFields.map((field) => [field, unlike.includes(field) ? 0 : record.fields[of[field]]])
   const last = record.fields[of.lastPlayed]!
+  const held = record.fields[of.held]!
+  const highest = record.fields[of.highest]!
   // What is known reaches back 50 ms, and one of the two zeros of µ-law is as good as the other.
-  const packets = [-2, -1, 0, 1, 2, 3]
-    .slice(0, 3 + record.fields[of.held]!)
-    .map((n) => [...record.payload(last + n)].slice(n === -2 ? 80 : 0).map((octet) => (octet === 0x7f ? 0xff : octet)))
-  const arrivals = packets.slice(3).map((_, n) => record.arrivals[record.slot(last + 1 + n)])
-  return [named, [...record.shares], packets, arrivals]
+  const payload = (sequence: number, from: number) =>
+    [...record.payload(sequence)].slice(from).map((octet) => (octet === 0x7f ? 0xff : octet))
+  const calm = record.fields[of.rough] === 0
+  const played = calm ? [payload(last - 2, 80), payload(last - 1, 0), payload(last, 0)] : []
+  const packets = Array.from({ length: held }, (_, n) => [payload(highest - n, 0), record.arrivals[record.slot(highest - n)]])
+  const { heard, before, waiting, cycle } = record.sound
+  const sound = calm ? [] : [heard, before, waiting, cycle.subarray(0, record.fields[of.cycleLength]!)].map((part) => [...part])
+  return [named, [...record.shares], played, packets, sound]
 }
 
 /** Plays a script in both. @returns null where the lane is not built, or sockets are not carried that way */
@@ -411,8 +429,10 @@ export async function playTwice(script: Script): Promise<{ readonly plain: Accou
   const arrivedMs = () => nowMs + frameMs
   const worlds = [plainWorld(script, arrivedMs), await laneWorld(script, lane, arrivedMs)] as const
   const random = randomFrom(script.seed)
-  const speakers = script.laws.map((law, who) => new Speaker(who, law, worlds, random))
+  const speakers = script.laws.map((_, who) => new Speaker(who, script, worlds, random))
   const spoken = script.laws.map(() => 0)
+  let asleep = 0
+  let leftOut = 0
   try {
     for (let tick = 0; tick < script.ticks; tick++) {
       nowMs = 1000 + frameMs * tick + random() * 3
@@ -424,9 +444,18 @@ export async function playTwice(script: Script): Promise<{ readonly plain: Accou
         for (; spoken[who]! < due; spoken[who]!++) speaker.speak(spoken[who] === due - 1 ? what : null)
       }
       const stalled = now.some(({ what }) => what === 'stall')
+      // Others speak on while the thread sleeps.
+      if (now.some(({ what }) => what === 'sleep')) asleep = 2 + Math.floor(random() * 7)
+      if (asleep > 0) {
+        asleep--
+        leftOut++
+        continue
+      }
+      const skipping = leftOut + (now.some(({ what }) => what === 'skip') ? 2 : 0)
+      leftOut = 0
       for (const world of worlds) {
-        world.tick(nowMs, true)
-        if (stalled) world.tick(nowMs, false)
+        world.tick(nowMs, true, skipping)
+        if (stalled) world.tick(nowMs, false, 0)
         if (tick % 50 === 0) for (const leg of world.legs) leg.watch(nowMs)
         if (tick % 130 === 129) for (const leg of world.legs) leg.report(nowMs, 1e12 + nowMs, false)
       }

@@ -34,6 +34,8 @@ const clockRealtime = 0
 
 /** Packets read from one socket before others have their turn. */
 const packetsInTurn = 8
+/** The same when turns were missed: so much can have come from one that sends as it should. */
+const mostInTurn = 32
 /** Sockets told of in one call. */
 const eventsPerWait = 512
 /** Octets of `struct epoll_event`: packed on x86-64. */
@@ -132,9 +134,14 @@ export class NativeSocket implements UdpSocket {
     return this.#libc.sendto(this.#descriptor, this.#packetAt, length, messageDontWait, this.#toAt, this.#toLength) === length
   }
 
-  /** Whether it is read in its turn alone, and nothing of it waits elsewhere. */
-  get inTurn(): boolean {
-    return !this.watched && !this.queued && this.#descriptor >= 0
+  /** Has it read in its turn alone from now on, by whoever asks: the kernel no longer tells of it. */
+  claim(): void {
+    if (this.#descriptor < 0) return
+    this.queued = false
+    this.#against = 0
+    if (!this.watched) return
+    this.watched = false
+    this.#events.watch(this)
   }
 
   /** Hands over a packet of IPv4 that somebody else has read. */
@@ -167,9 +174,11 @@ export class NativeSocket implements UdpSocket {
     if (!same) this.source = { address: textOf6(fields, address), port }
   }
 
-  turn(): void {
+  turn(missed = 0): void {
     if (this.#descriptor < 0) return
-    const tooMuch = !this.watched && this.#events.read(this)
+    let tooMuch = !this.watched && this.#events.read(this)
+    for (let read = packetsInTurn; tooMuch && read <= missed && read < mostInTurn; read += packetsInTurn)
+      tooMuch = this.#events.read(this)
     this.#against = this.came === this.watched ? this.#against + 1 : 0
     this.came = false
     if (!tooMuch && this.#against < turnsUntilSure) return

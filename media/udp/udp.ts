@@ -24,8 +24,10 @@ export interface UdpSocket {
   /**
    * Its turn has come: to be called in each frame for a socket in which a packet is expected in each. Hands over what has arrived, unless the layer still looks
    * for it by `poll`.
+   *
+   * @param missed turns that did not come, so that more may wait. Default 0
    */
-  readonly turn: () => void
+  readonly turn: (missed?: number) => void
   /** Idempotent. */
   readonly close: () => void
 }
