@@ -39,7 +39,7 @@ const frameReadBudgetMs = frameMs / 2
 const attendEvery = 5
 /** Legs of the express lane: more than a thread can carry. */
 const mostExpress = 4096
-/** Frames in which every conference is offered to the express lane once. */
+/** Frames until a conference that the express lane could not take is offered to it again. */
 const considerEvery = 10
 /** Memory for frames: of a leg with its way up and down and as many sounds as it may have, at 48 kHz and in the tick of a change; and of everything else. */
 const octetsPerLeg = 65_536
@@ -274,7 +274,7 @@ function attend(now: number): void {
   }
 }
 
-/** Now one conference and now another is offered to the express lane, which sees to those that it has. */
+/** Offers conferences to the express lane, which sees to those that it has: legs that TypeScript carries for long cost more than their part. */
 function considerLane(express: ExpressLane): void {
   for (let n = 0; n < openConferences.length; n++) {
     const conference = openConferences[n]!
