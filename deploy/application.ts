@@ -9,6 +9,8 @@ import { calleeByUri, callsOverTls, ownSigner, voucher } from './escalation.ts'
 export interface ApplicationPorts extends Pick<SipApplicationPorts, 'isPlace' | 'openCalls'> {
   /** Where the drachtio protocol is spoken. */
   readonly server: SipApplicationConfig['drachtio']
+  /** Null where that is another process. */
+  readonly join: SipApplicationPorts['join'] | null
   readonly witness: Witness
   readonly guard: Guard
   /** As it is now. */
@@ -23,7 +25,7 @@ export interface ApplicationPorts extends Pick<SipApplicationPorts, 'isPlace' | 
 export async function startApplication(
   config: SuiteConfig,
   layout: DataLayout,
-  { server, registry, describesFirst, ...ports }: ApplicationPorts
+  { server, join, registry, describesFirst, ...ports }: ApplicationPorts
 ): Promise<SipApplication> {
   const vouch = await voucher(config.escalation, ports.clock)
   const calleeOf = (uri: string) => calleeByUri(registry(), uri, callsOverTls(config))
@@ -48,6 +50,7 @@ export async function startApplication(
       ...ports,
       sign: await ownSigner(layout.escalationKey, ports.clock),
       ...(vouch === null ? {} : { vouch }),
+      ...(join == null ? {} : { join }),
       ...(describesFirst == null ? {} : { describesFirst }),
       ...(transfer === 'never' ? {} : { transferTo: calleeOf }),
       roleOf: (id) => registry().byId(id)?.role ?? 'expert',

@@ -81,6 +81,9 @@ export interface DialInBridges {
   readonly close: () => Promise<void>
 }
 
+/** Why what was done for a call is given up: one for all, since to make an error with its stack for each takes longer than to abort. */
+const callIsOver = new DOMException('the call is over', 'AbortError')
+
 interface DialIn {
   readonly call: Omit<CallBridgesView, 'state' | 'bridges'>
   readonly running: RunningBridges
@@ -94,7 +97,7 @@ export function dialInBridges(kinds: readonly string[], ports: DialInPorts): Dia
   let isClosed = false
 
   const begin = (traceId: string, conference: string) => {
-    const found = calls(traceId).find((call) => call.traceId === traceId)
+    const found = calls(traceId)[0]
     if (isClosed || found === undefined || found.expertId === null || !isExpert(found.expertId)) return
     const { expertId: expert, takesUp } = found
     if (found.direction !== 'inbound' && takesUp === undefined) return
@@ -114,7 +117,7 @@ export function dialInBridges(kinds: readonly string[], ports: DialInPorts): Dia
   const end = async (traceId: string): Promise<void> => {
     const found = open.get(traceId)
     if (found === undefined) return
-    found.over.abort()
+    found.over.abort(callIsOver)
     await found.running.stop('call.ended')
     open.delete(traceId)
   }

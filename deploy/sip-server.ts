@@ -1,13 +1,16 @@
 import { readFile } from 'node:fs/promises'
 import type { EdgeEndpoint } from '#kamailio'
 import { InfraFabricError } from '#kernel'
+import type { SipApplicationPorts } from '#sip'
 import { createSipServer, type SipServerConfig } from '#sip-engine'
 import type { SuiteConfig } from './config.ts'
 
 /** The SIP server that the application works through. */
 export interface RunningSipServer {
-  /** Where the application connects. */
+  /** Where applications connect. */
   readonly admin: { readonly host: string; readonly port: number; readonly secret: string }
+  /** How one of this process does, without a socket in between; null where the server runs elsewhere. */
+  readonly join: SipApplicationPorts['join'] | null
   /** Where it takes SIP. */
   readonly app: EdgeEndpoint
   readonly appTcp: EdgeEndpoint
@@ -32,6 +35,7 @@ export async function startEmbeddedServer(
   })
   return {
     admin: { host: loopback, port: server.adminPort, secret },
+    join: server.connect,
     app: server.addresses[0]!,
     appTcp: server.addresses[1]!,
     close: server.close
@@ -56,6 +60,7 @@ export async function useServer(
   if (secret === '') throw new InfraFabricError('suite.sip-server.secret', `${secretFile}: expected a secret in its first line`)
   return {
     admin: { host, port, secret },
+    join: null,
     app: { address, port: udp },
     appTcp: { address, port: tcp },
     close: async () => undefined

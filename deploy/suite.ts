@@ -185,6 +185,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
     async () => {
       const running = await startApplication(config, layout, {
         server: engine.admin,
+        join: engine.join,
         ...(options.callPorts?.({ witness, guard }) ?? { witness, guard: browsers?.guard ?? guard }),
         registry: guard.registry,
         conference: browsers?.conference ?? meeting.conference,

@@ -70,6 +70,8 @@ export interface SipApplicationPorts {
   readonly takeUp?: (uri: string) => Callee | null
   /** Calls that an earlier run of this application left open; they are closed in the record before the first call is taken. */
   readonly openCalls?: (application: string) => Promise<readonly OpenCall[]>
+  /** Joins the connection to a server that needs no address, in this process. Left out: it connects to that of the configuration. */
+  readonly join?: (connection: Pick<SipServerConnection, 'connect'>) => void
 }
 
 /** Counters since the start. */
@@ -141,6 +143,7 @@ export async function runSipApplication(
     settings.conferences === null ? null : { has: (name: string) => named.has(name) || ports.isPlace?.(name) === true }
   const trusted = new Set(settings.trustedEdges.map(plainAddress))
   const calls = new Map<string, Call>()
+  const byTrace = new Map<string, Call>()
   const outgoing = new Map<string, OutgoingCall>()
   let proxy = settings.proxy
   const listeners = new Set<(event: SipApplicationEvent) => void>()
@@ -281,6 +284,7 @@ export async function runSipApplication(
         onOver: () => {
           calls.delete(call.callOut.callId)
           outgoing.delete(call.callOut.callId)
+          byTrace.delete(call.traceId)
         }
       },
       wish,
@@ -290,6 +294,7 @@ export async function runSipApplication(
     )
     calls.set(call.callOut.callId, call)
     outgoing.set(call.callOut.callId, call)
+    byTrace.set(call.traceId, call)
     return call.callOut
   }
 
@@ -318,10 +323,18 @@ export async function runSipApplication(
     const call = takeCall(
       callPorts,
       callSettings,
-      { onEvent: emit, onUnrecorded: () => counters.unrecorded++, onOver: () => void calls.delete(id) },
+      {
+        onEvent: emit,
+        onUnrecorded: () => counters.unrecorded++,
+        onOver: () => {
+          calls.delete(id)
+          byTrace.delete(call.traceId)
+        }
+      },
       { request, response, opening: { ...opening, refusal: refused }, replaced }
     )
     calls.set(id, call)
+    byTrace.set(call.traceId, call)
   }
 
   const options: RequestHandler = (_request, response) =>
@@ -442,7 +455,8 @@ export async function runSipApplication(
       emit({ type: 'signalling', at: clock.now(), state: 'lost' })
       for (const call of calls.values()) call.signallingLost()
     })
-    server.connect({ ...settings.drachtio, reconnect: attempts })
+    if (ports.join === undefined) server.connect({ ...settings.drachtio, reconnect: attempts })
+    else ports.join(server)
     return first.promise
   }
 
@@ -479,15 +493,14 @@ export async function runSipApplication(
   return {
     stats: () => ({ ...counters, active: calls.size }),
     calls: (traceId) => {
-      const wanted: CallSnapshot[] = []
-      for (const call of calls.values()) if (traceId === undefined || call.traceId === traceId) wanted.push(call.snapshot())
-      return wanted
+      if (traceId === undefined) return [...calls.values()].map((call) => call.snapshot())
+      const call = byTrace.get(traceId)
+      return call === undefined ? [] : [call.snapshot()]
     },
     onEvent: (listener) => void listeners.add(listener),
     callsOut,
     trying: (callId) => outgoing.get(callId)?.trying(),
-    showText: async (traceId, text) =>
-      (await [...calls.values()].find((call) => call.traceId === traceId)?.showText(text)) ?? null,
+    showText: async (traceId, text) => (await byTrace.get(traceId)?.showText(text)) ?? null,
     routeCallsOut: (next) => {
       proxy = next
       takeUpLeft()

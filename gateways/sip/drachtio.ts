@@ -105,7 +105,7 @@ export interface SipServerConnection {
     host: string
     port: number
     secret: string
-    reconnect: { retryMaxDelay: number; maxAttempts: number }
+    reconnect: { retryMaxDelay?: number; maxAttempts: number }
   }) => void
   readonly on: {
     (event: 'connect', listener: (error: Error | null | undefined, hostports: string) => void): void
