@@ -1,7 +1,7 @@
 import type { ChildProcessWithoutNullStreams } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import test, { type ExecutionContext } from 'ava'
@@ -130,6 +130,39 @@ test('SIGTERM ends it cleanly too, and it comes up again on the same data', asyn
       await withSuite(t, folder, 'SIGTERM', async ({ next }) => void keys.push((await next('ready')).vkey))
     t.is(keys[0], keys[1])
     t.is((await ifctl(['witness', 'verify', '--data', join(folder, 'data')])).code, 0)
+  })
+})
+
+test('it tells how to dial in: a command that makes a phone for its edge', async (t) => {
+  await withFolder(async (folder) => {
+    const [config, data] = [join(folder, 'suite.yaml'), join(folder, 'data')]
+    await writeFile(config, 'listen: { tls: 0 }\n')
+    const child = start(['up', '--config', config, '--data', data])
+    t.teardown(() => child.kill('SIGKILL'))
+    let shown = ''
+    await new Promise<void>((told) =>
+      child.stdout.setEncoding('utf8').on('data', (text: string) => {
+        shown += text
+        if (shown.includes('MD5 only')) told()
+      })
+    )
+    const [, server] = /SIP over TLS +(\S+)/.exec(shown)!
+    t.true(
+      shown.includes(
+        `sip:council-safety@external.advisor as expert-safety@external.advisor, user expert-safety, over TLS by ${server}\n`
+      )
+    )
+    t.true(shown.includes(`in ${join(data, 'credentials.json')}\n`))
+    const [, command] = /a phone +ifctl (.+)/.exec(shown)!
+    const invited = await ifctl([...command!.split(' '), '--out', join(folder, 'phone')])
+    t.is(invited.code, 0, invited.stderr)
+    t.regex(
+      await readFile(join(folder, 'phone', 'baresip', 'accounts'), 'utf8'),
+      new RegExp(`outbound="sip:${server};transport=tls"`)
+    )
+    const ended = finished(child)
+    child.kill('SIGTERM')
+    t.is((await ended).code, 0)
   })
 })
 

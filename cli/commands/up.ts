@@ -1,5 +1,6 @@
 import { loadSuiteConfig, type Suite, type SuiteEvent, type SuiteSettings, settingsFromEnvironment, startSuite } from '#suite'
 import type { Run } from '../command.ts'
+import { dialIn } from '../dial-in.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { type Output, printable } from '../output.ts'
 import { describeEvent } from '../suite-events.ts'
@@ -64,13 +65,12 @@ async function ready(suite: Suite, startMs: number, output: Output): Promise<voi
     ...where('H.323 gatekeeper', addresses.ras),
     ...(addresses.ledger === null ? [] : [['ledger service', addresses.ledger]]),
     ...(addresses.council === null ? [] : [['council page', addresses.council]]),
-    ...(status.certificateDaysLeft === null ? [] : [['certificate', `good for ${status.certificateDaysLeft} days`]])
+    ...(status.certificateDaysLeft === null ? [] : [['certificate', `good for ${status.certificateDaysLeft} days`]]),
+    ...dialIn(suite)
   ]
   await output.line(output.paint('bold', `ready after ${(startMs / 1_000).toFixed(1)} s`))
-  for (const line of table(
-    facts.map(([name, value]) => [`  ${output.paint('dim', name!)}`, printable(value!)]),
-    output.columns()
-  ))
+  // keys, paths and commands are there to be copied: a terminal may break them, we cut nothing off
+  for (const line of table(facts.map(([name, value]) => [`  ${output.paint('dim', name!)}`, printable(value!)])))
     await output.line(line)
   output.talk('Ctrl-C ends it')
 }

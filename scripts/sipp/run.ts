@@ -1,6 +1,7 @@
 /** The command: one scenario, one result. `node scripts/sipp/run.ts --help` */
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { errorCode, InfraFabricError } from '#kernel'
 import { chart } from './chart.ts'
@@ -23,6 +24,9 @@ SCENARIO is a file, or the name of one in sipp-scenarios/ without .xml. Without 
   --key NAME=VALUE       [NAME] in the scenario; may be repeated
   --set NAME=VALUE       global scenario variable; may be repeated
   --inject FILE          CSV injection file; may be repeated
+  --credentials FILE     credentials.json of a development suite: the injection file is made of it
+  --as USER              whose password is taken (the first user there)
+  --hazard NAME          third field of that injection file (safety)
   --call-id PATTERN      pattern of Call-IDs: %u call number, %p process id, %s address
   --auth-uri URI         URI in digest credentials (sip:SERVICE@DOMAIN where the key domain is given)
   --pause SECONDS        length of pauses that the scenario leaves open
@@ -57,6 +61,9 @@ const settings = {
   key: list,
   set: list,
   inject: list,
+  credentials: text,
+  as: text,
+  hazard: text,
   'call-id': text,
   'auth-uri': text,
   pause: text,
@@ -84,6 +91,8 @@ interface Command {
   readonly junitFile: string | undefined
   readonly chartFile: string | undefined
   readonly quiet: boolean
+  /** Content of an injection file that lies in no file: it holds a password. */
+  readonly login: string | null
 }
 
 /** @throws {InfraFabricError} `sipp.arguments` */
@@ -119,6 +128,22 @@ async function parseCommand(argv: readonly string[]): Promise<Command | 'help'> 
       ? undefined
       : readFile(path, 'utf8').catch((error) => Promise.reject(wrong(`--${name}: ${(error as Error).message}`)))
   }
+  const login = async (): Promise<string | null> => {
+    const { credentials, as: user, hazard = 'safety' } = values
+    if (credentials === undefined) {
+      if (user !== undefined) throw wrong('--as needs --credentials')
+      return null
+    }
+    if (values.inject !== undefined) throw wrong('--credentials takes the place of --inject')
+    const { readCredentials } = await import('#suite')
+    const { users } = await readCredentials(credentials).catch((error) =>
+      Promise.reject(wrong(`--credentials: ${(error as Error).message}`))
+    )
+    const name = user ?? Object.keys(users)[0]
+    const password = name === undefined ? undefined : users[name]?.password
+    if (password === undefined) throw wrong(`--credentials: ${credentials} has no password of ${name ?? 'anybody'}`)
+    return `SEQUENTIAL\n${name};[authentication username=${name} password=${password}];${hazard}\n`
+  }
   const target = values.target === undefined ? null : /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(values.target)
   if (values.target !== undefined && (target === null || Number(target[3]) > 65_535)) throw wrong('--target must be HOST:PORT')
   const transport = values.transport ?? 'udp'
@@ -128,6 +153,7 @@ async function parseCommand(argv: readonly string[]): Promise<Command | 'help'> 
     junitFile: values.junit,
     chartFile: values.chart,
     quiet: values.quiet ?? false,
+    login: await login(),
     options: {
       scenario: positionals[0]!,
       transport,
@@ -162,8 +188,10 @@ async function parseCommand(argv: readonly string[]): Promise<Command | 'help'> 
 /** The result for people. */
 function describe(result: SippResult): string {
   const { calls } = result
+  const failure = failureText(result)
   const lines = [
-    `${failureText(result) ?? 'passed'}`,
+    failure ?? 'passed',
+    ...(failure?.includes('must use MD5') ? ['SIPp knows MD5 digests only: name the user in md5OnlyUsers of the suite'] : []),
     `calls      ${calls.successful} successful, ${calls.failed} failed of ${calls.created}, ${result.rate.toFixed(1)}/s`
   ]
   for (const [reason, count] of Object.entries(calls.failures)) lines.push(`           ${count} × ${reason}`)
@@ -187,6 +215,7 @@ const exitCodes: Readonly<Record<SippResult['outcome'], number>> = {
 }
 
 async function main(argv: readonly string[]): Promise<number> {
+  const removed: (() => Promise<void>)[] = []
   try {
     const command = await parseCommand(argv)
     if (command === 'help') {
@@ -197,8 +226,11 @@ async function main(argv: readonly string[]): Promise<number> {
     process.once('SIGINT', () => interrupt.abort())
     process.once('SIGTERM', () => interrupt.abort())
     const live = process.stderr.isTTY
+    const login = command.login === null ? null : await privateFile('login.csv', command.login)
+    if (login !== null) removed.push(login.remove)
     const run = await startSipp({
       ...command.options,
+      ...(login === null ? {} : { csvFiles: [login.path] }),
       signal: interrupt.signal,
       onProgress: command.quiet
         ? undefined
@@ -219,7 +251,16 @@ async function main(argv: readonly string[]): Promise<number> {
   } catch (error) {
     process.stderr.write(`${(error as Error).message}\n`)
     return errorCode(error) === 'sipp.arguments' ? 2 : 3
+  } finally {
+    for (const remove of removed) await remove()
   }
+}
+
+async function privateFile(name: string, content: string): Promise<{ path: string; remove: () => Promise<void> }> {
+  const folder = await mkdtemp(join(tmpdir(), 'sipp-'))
+  const path = join(folder, name)
+  await writeFile(path, content, { mode: 0o600 })
+  return { path, remove: () => rm(folder, { recursive: true, force: true }) }
 }
 
 process.exitCode = await main(process.argv.slice(2))

@@ -243,6 +243,17 @@ test('the command: exit codes, JSON on stdout, JUnit file', async (t) => {
   t.like(await run('--help'), { code: 0 })
   t.like(await run('uas-council', '--target', 'nowhere'), { code: 2 })
   t.like(await run('uac-nobody'), { code: 3 })
+  const credentials = join(directory, 'credentials.json')
+  const user = { realm: 'r', ha1Md5: 'a'.repeat(32), ha1Sha256: null, password: 'safety-secret' }
+  writeFileSync(credentials, JSON.stringify({ users: { 'expert-safety': user } }))
+  t.like(await run('uac-expert', '--as', 'expert-safety'), { code: 2 })
+  t.like(await run('uac-expert', '--credentials', credentials, '--as', 'nobody'), { code: 2 })
+  t.like(await run('uac-expert', '--credentials', join(directory, 'absent.json')), { code: 2 })
+  const council = await startSipp({ scenario: 'uas-council', keys: { domain: 'edge.test' }, calls: 1 })
+  const to = ['--target', `127.0.0.1:${council.port}`, '--service', 'council-safety', '--key', 'domain=edge.test']
+  const dialled = await run('uac-expert', ...to, '--credentials', credentials, '--pause', '0.1', '--quiet')
+  t.is(dialled.code, 0, dialled.stdout)
+  t.is((await council.result).outcome, 'passed')
   const junitFile = join(directory, 'out', 'sipp.xml')
   const { code, stdout } = await run(
     'uas-options',
