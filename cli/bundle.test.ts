@@ -1,10 +1,19 @@
-import { execFile } from 'node:child_process'
-import { appendFile, cp, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import fs, { mkdtempSync } from 'node:fs'
+import { cp, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { createRequire, syncBuiltinESMExports } from 'node:module'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { runInThisContext } from 'node:vm'
 import test from 'ava'
-import { cleanEnvironment, withFolder } from './testing/run.ts'
+import { commands as definitions } from './commands.ts'
+import { completionScript } from './completion.ts'
+import { main } from './ifctl.ts'
+import { cleanEnvironment } from './testing/run.ts'
 
 const run = promisify(execFile)
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -19,76 +28,187 @@ async function copyOfSources(folder: string): Promise<void> {
     if (name !== '.cache') await symlink(join(root, 'node_modules', name), join(folder, 'node_modules', name))
 }
 
-test('a command runs from its bundle until one of its sources changes, and from the sources then', async (t) => {
-  await withFolder(async (folder) => {
-    await copyOfSources(folder)
-    const node = (script: string, ...words: string[]) =>
-      run(process.execPath, [join(folder, script), ...words], { env: cleanEnvironment(), cwd: folder }).catch((error) => error)
-    const query = () => node('cli/ifctl.cjs', 'witness', 'query', '--ledger', folder)
-    const cache = join(folder, 'node_modules/.cache/ifctl')
-    const bundleAnew = async () => {
-      const { stderr } = await node('cli/bundle.ts', 'witness-query')
-      if (stderr !== '') await appendFile(join(cache, 'witness-query.cjs'), `\nconsole.error('from the bundle')`)
-      return stderr
+const folder = mkdtempSync(join(tmpdir(), 'ifctl-bundle-'))
+const cache = join(folder, 'node_modules/.cache/ifctl')
+
+const node = (script: string, ...words: string[]) =>
+  run(process.execPath, [join(folder, script), ...words], { env: cleanEnvironment(), cwd: folder }).catch((error) => error)
+
+test.before(async () => {
+  await copyOfSources(folder)
+  await node('cli/bundle.ts', 'ifctl')
+})
+test.after.always(() => rm(folder, { recursive: true, force: true }))
+
+/** Makes a bundle say that it is used. */
+async function tells(file: string): Promise<void> {
+  await writeFile(file, `console.error('from the bundle');${await readFile(file, 'utf8')}`)
+}
+
+type Main = (argv: readonly string[], called: string, loaded?: () => Promise<void>) => Promise<void>
+
+/** What a line writes to stdout and stderr, and its exit code; `columns` of the terminal, none where it is undefined. */
+async function told(start: Main, line: readonly string[], columns: number | undefined): Promise<string> {
+  const { writeSync, fstatSync } = fs
+  const { exit, exitCode } = process
+  const isTTY = Object.getOwnPropertyDescriptor(process.stdout, 'isTTY')
+  const terminalColumns = Object.getOwnPropertyDescriptor(process.stdout, 'columns')
+  const written: string[] = []
+  const write = (fd: number, octets: Uint8Array): number => {
+    written.push(`${fd}: ${Buffer.from(octets)}`)
+    return octets.length
+  }
+  const terminal = { rdev: columns === undefined ? 0 : 136 << 8 }
+  Object.assign(fs, { writeSync: write, fstatSync: () => terminal })
+  syncBuiltinESMExports()
+  process.exit = (() => undefined) as unknown as typeof process.exit
+  Object.defineProperty(process.stdout, 'isTTY', { value: columns !== undefined, configurable: true })
+  Object.defineProperty(process.stdout, 'columns', { value: columns, configurable: true })
+  try {
+    const called = line[0] === 'witness' ? 'if-witness' : 'ifctl'
+    await start(line, called)
+    return `${written.join('')}${process.exitCode}`
+  } finally {
+    Object.assign(fs, { writeSync, fstatSync })
+    syncBuiltinESMExports()
+    process.exit = exit
+    process.exitCode = exitCode
+    for (const [name, property] of Object.entries({ isTTY, columns: terminalColumns }))
+      if (property === undefined) Reflect.deleteProperty(process.stdout, name)
+      else Object.defineProperty(process.stdout, name, property)
+  }
+}
+
+test.serial('the general bundle tells of every command, group and mistake what the sources tell, at any width', async (t) => {
+  const text = await readFile(join(cache, 'ifctl.cjs'), 'utf8')
+  const bundle = { exports: {} as { main: Main } }
+  runInThisContext(text)(bundle.exports, createRequire(import.meta.url), bundle)
+  const left: string[] = []
+  const bundled: Main = (line, called) => bundle.exports.main(line, called, async () => void left.push(line.join(' ')))
+
+  const groups = [...new Set(definitions.flatMap(({ words }) => words.map((_, depth) => words.slice(0, depth).join(' '))))]
+  const helps = [...definitions.map(({ words }) => words), ...groups.map((group) => group.split(' ').filter(Boolean))]
+  for (const words of helps)
+    for (const columns of [undefined, 20, 60, 80, 100, 133]) {
+      const line = ['help', ...words]
+      t.is(await told(bundled, line, columns), await told(main, line, columns), `${line.join(' ')} at ${columns}`)
     }
+  const narrow = (await told(bundled, ['help'], 60)).split('\n')
+  t.true(narrow.every((line) => line.replace(/^1: /, '').length <= 60))
+  t.true(narrow.length > (await told(bundled, ['help'], 133)).split('\n').length)
 
-    t.regex((await query()).stderr, /^ifctl: there is no ledger/)
-    t.regex(await bundleAnew(), /1 commands bundled/)
-    t.is(await bundleAnew(), '')
-    t.regex((await query()).stderr, /^from the bundle\nifctl: there is no ledger/)
-
-    const source = join(folder, 'cli/ledger.ts')
-    await writeFile(source, (await readFile(source, 'utf8')).replace('there is no ledger in', 'no ledger lies there:'))
-    t.regex((await query()).stderr, /^ifctl: no ledger lies there:/)
-    t.regex(await bundleAnew(), /1 commands bundled/)
-    t.regex((await query()).stderr, /^from the bundle\nifctl: no ledger lies there:/)
-
-    await writeFile(source, await readFile(source, 'utf8'))
-    t.regex((await query()).stderr, /^ifctl: /, 'written anew with the same octets: not known to be the same')
-    t.regex(await bundleAnew(), /1 commands bundled/)
-
-    // a log in Redis is opened by what is not in the bundle
-    await writeFile(join(folder, 'vkey'), 'test.example/log+00000000+AA==\n')
-    await writeFile(
-      join(folder, 'store.json'),
-      JSON.stringify({ kind: 'redis', url: 'redis://127.0.0.1:1', answerWithinMs: 200 })
-    )
-    const lost = await query()
-    t.regex(lost.stderr, /^from the bundle\nifctl: .* cannot be read/)
-    t.is(lost.code, 1)
-  })
+  const mistakes = definitions.flatMap(({ words, options, operands }) => [
+    [...words, '--nonsense'],
+    [...words, ...operands, ...options.slice(0, 1).map(({ name }) => `--${name.slice(1)}`)],
+    [...words, ...operands, 'one', 'more'],
+    [...words.slice(0, -1), [...words.at(-1)!].reverse().join('')],
+    [...words.slice(0, -1), `${words.at(-1)}x`, '--json'],
+    ['help', ...words, 'more']
+  ])
+  const others = [...mistakes, ['--version'], ['version', '--json'], []]
+  for (const line of others) {
+    const heard = await told(bundled, line, undefined)
+    if (!left.includes(line.join(' '))) t.is(heard, await told(main, line, undefined), line.join(' '))
+  }
+  t.true(left.length < others.length / 10, left.join('\n'))
 })
 
-test('help and mistakes are told by the general bundle; a command without a bundle runs from its sources', async (t) => {
-  await withFolder(async (folder) => {
-    await copyOfSources(folder)
-    const node = (script: string, ...words: string[]) =>
-      run(process.execPath, [join(folder, script), ...words], { env: cleanEnvironment(), cwd: folder }).catch((error) => error)
-    const cache = join(folder, 'node_modules/.cache/ifctl')
-    t.regex((await node('cli/bundle.ts', 'ifctl')).stderr, /1 commands bundled/)
-    await appendFile(join(cache, 'ifctl.cjs'), `\nconsole.error('from the bundle')`)
-    const help = await node('cli/ifctl.cjs', 'help', 'coordinator', 'stats')
-    t.regex(help.stderr, /^from the bundle/)
-    t.regex(help.stdout, /^ifctl coordinator stats\n/)
-    const mistaken = await node('cli/ifctl.cjs', 'coordniator', 'stats')
-    t.regex(mistaken.stderr, /^from the bundle\nifctl: unknown command coordniator\n.*did you mean coordinator\?/)
-    t.is(mistaken.code, 2)
-    const missing = await node('cli/ifctl.cjs', 'guard', 'explain')
-    t.regex(missing.stderr, /^from the bundle\nifctl: <trace-or-call-id> is missing/)
-    const explained = await node('cli/ifctl.cjs', 'guard', 'explain', 'x', '--ledger', folder)
-    t.regex(explained.stderr, /^from the bundle\nifctl: there is no ledger/)
-    t.is(explained.code, 1)
-    const claimed = await node('cli/ifctl.cjs', 'coordinator', 'tasks', 'status')
-    t.regex(claimed.stderr, /^ifctl: <task> is missing/)
+/** What a line writes to a pipe that is full, does not block, and is emptied little by little. */
+async function throughFullPipe(...words: string[]): Promise<string> {
+  const path = join(folder, 'pipe')
+  await run('mkfifo', [path])
+  const pipe = fs.openSync(path, fs.constants.O_RDWR | fs.constants.O_NONBLOCK)
+  const octets = Buffer.alloc(4096)
+  let filled = 0
+  const parts: Buffer[] = []
+  const readSome = (): number => {
+    try {
+      const size = fs.readSync(pipe, octets)
+      parts.push(Buffer.from(octets.subarray(0, size)))
+      return size
+    } catch {
+      return 0
+    }
+  }
+  try {
+    for (;;) filled += fs.writeSync(pipe, octets)
+  } catch {
+    // full
+  }
+  // descriptors 0 to 2 are made to block when a process is started
+  const line = ['-c', 'exec "$@" >&3', 'sh', process.execPath, join(folder, 'cli/ifctl.cjs'), ...words]
+  const child = spawn('sh', line, { env: cleanEnvironment(), stdio: ['ignore', 'ignore', 'ignore', pipe] })
+  try {
+    const ended = once(child, 'close')
+    while (child.exitCode === null && child.signalCode === null) {
+      readSome()
+      await pause(1)
+    }
+    await ended
+    while (readSome() > 0);
+  } finally {
+    child.kill()
+    fs.closeSync(pipe)
+  }
+  return Buffer.concat(parts).subarray(filled).toString()
+}
 
-    const made = await node('cli/ifctl.cjs', 'completion', 'bash')
-    t.regex((await node('cli/bundle.ts', 'completion')).stderr, /1 commands bundled/)
-    await appendFile(join(cache, 'completion.cjs'), `\nconsole.error('from the bundle')`)
-    const kept = await node('cli/ifctl.cjs', 'completion', 'bash')
-    t.regex(kept.stderr, /^from the bundle/)
-    t.is(kept.stdout, made.stdout)
-    const commands = join(folder, 'cli/governor-commands.ts')
-    await writeFile(commands, (await readFile(commands, 'utf8')).replaceAll(`'recommendations'`, `'advice'`))
-    t.regex((await node('cli/ifctl.cjs', 'completion', 'bash')).stdout, /\badvice\b/, 'made anew of the definitions')
-  })
+test.serial('help and mistakes are told by the general bundle; a command without a bundle runs from its sources', async (t) => {
+  await tells(join(cache, 'ifctl.cjs'))
+  const help = await node('cli/ifctl.cjs', 'help', 'coordinator', 'stats')
+  t.regex(help.stderr, /^from the bundle/)
+  t.regex(help.stdout, /^ifctl coordinator stats\n/)
+  const mistaken = await node('cli/ifctl.cjs', 'coordniator', 'stats')
+  t.regex(mistaken.stderr, /^from the bundle\nifctl: unknown command coordniator\n.*did you mean coordinator\?/)
+  t.is(mistaken.code, 2)
+  const missing = await node('cli/ifctl.cjs', 'guard', 'explain')
+  t.regex(missing.stderr, /^from the bundle\nifctl: <trace-or-call-id> is missing/)
+  const explained = await node('cli/ifctl.cjs', 'guard', 'explain', 'x', '--ledger', folder)
+  t.regex(explained.stderr, /^from the bundle\nifctl: there is no ledger/)
+  t.is(explained.code, 1)
+  const claimed = await node('cli/ifctl.cjs', 'coordinator', 'tasks', 'status')
+  t.regex(claimed.stderr, /^ifctl: <task> is missing/)
+
+  const made = await node('cli/ifctl.cjs', 'completion', 'bash')
+  t.regex((await node('cli/bundle.ts', 'completion')).stderr, /1 commands bundled/)
+  await tells(join(cache, 'completion.cjs'))
+  const kept = await node('cli/ifctl.cjs', 'completion', 'bash')
+  t.regex(kept.stderr, /^from the bundle/)
+  t.is(kept.stdout, made.stdout)
+  t.is(await throughFullPipe('completion', 'zsh'), completionScript('zsh', definitions))
+  const governor = join(folder, 'cli/governor-commands.ts')
+  await writeFile(governor, (await readFile(governor, 'utf8')).replaceAll(`'recommendations'`, `'advice'`))
+  t.regex((await node('cli/ifctl.cjs', 'completion', 'bash')).stdout, /\badvice\b/, 'made anew of the definitions')
+  t.regex((await node('cli/ifctl.cjs', 'help', 'governor', 'advice')).stdout, /^ifctl governor advice/)
+})
+
+test.serial('a command runs from its bundle until one of its sources changes, and from the sources then', async (t) => {
+  const query = () => node('cli/ifctl.cjs', 'witness', 'query', '--ledger', folder)
+  const bundleAnew = async () => {
+    const { stderr } = await node('cli/bundle.ts', 'witness-query')
+    if (stderr !== '') await tells(join(cache, 'witness-query.cjs'))
+    return stderr
+  }
+
+  t.regex((await query()).stderr, /^ifctl: there is no ledger/)
+  t.regex(await bundleAnew(), /1 commands bundled/)
+  t.is(await bundleAnew(), '')
+  t.regex((await query()).stderr, /^from the bundle\nifctl: there is no ledger/)
+
+  const source = join(folder, 'cli/ledger.ts')
+  await writeFile(source, (await readFile(source, 'utf8')).replace('there is no ledger in', 'no ledger lies there:'))
+  t.regex((await query()).stderr, /^ifctl: no ledger lies there:/)
+  t.regex(await bundleAnew(), /1 commands bundled/)
+  t.regex((await query()).stderr, /^from the bundle\nifctl: no ledger lies there:/)
+
+  await writeFile(source, await readFile(source, 'utf8'))
+  t.regex((await query()).stderr, /^ifctl: /, 'written anew with the same octets: not known to be the same')
+  t.regex(await bundleAnew(), /1 commands bundled/)
+
+  // a log in Redis is opened by what is not in the bundle
+  await writeFile(join(folder, 'vkey'), 'test.example/log+00000000+AA==\n')
+  await writeFile(join(folder, 'store.json'), JSON.stringify({ kind: 'redis', url: 'redis://127.0.0.1:1', answerWithinMs: 200 }))
+  const lost = await query()
+  t.regex(lost.stderr, /^from the bundle\nifctl: .* cannot be read/)
+  t.is(lost.code, 1)
 })
