@@ -11,44 +11,101 @@ export const maxDepth = 64
  * @see RFC 8785
  */
 export function canonicalize(value: Json): string {
-  return write(value, '$', 0)
+  try {
+    return write(value, 0)
+  } catch (error) {
+    if (error instanceof Misfit) throw error.at('$')
+    throw error
+  }
 }
 
-function write(value: Json | undefined, path: string, depth: number): string {
-  if (depth > maxDepth) throw invalid(path, `nested deeper than ${maxDepth}`)
+/** What cannot be written, and where: the way to it is put together only when it is needed. */
+class Misfit {
+  readonly #problem: string
+  #path = ''
+
+  constructor(problem: string) {
+    this.#problem = problem
+  }
+
+  within(step: string): this {
+    this.#path = step + this.#path
+    return this
+  }
+
+  at(root: string): InfraFabricError {
+    return new InfraFabricError('ledger.entry.invalid', `${(root + this.#path).slice(0, 200)}: ${this.#problem}`)
+  }
+}
+
+function write(value: Json | undefined, depth: number): string {
+  if (depth > maxDepth) throw new Misfit(`nested deeper than ${maxDepth}`)
   switch (typeof value) {
     case 'string':
-      return text(value, path)
+      return text(value)
     case 'number':
-      if (!Number.isFinite(value)) throw invalid(path, 'not a finite number')
-      return JSON.stringify(value)
+      if (!Number.isFinite(value)) throw new Misfit('not a finite number')
+      return `${value}`
     case 'boolean':
       return value ? 'true' : 'false'
     case 'object':
       if (value === null) return 'null'
       return Array.isArray(value)
-        ? `[${Array.from(value as readonly Json[], (item, index) => write(item, `${path}[${index}]`, depth + 1)).join(',')}]`
-        : writeObject(value as { readonly [key: string]: Json }, path, depth)
+        ? writeArray(value as readonly Json[], depth)
+        : writeObject(value as { readonly [key: string]: Json }, depth)
     default:
-      throw invalid(path, `${typeof value} is not JSON`)
+      throw new Misfit(`${typeof value} is not JSON`)
   }
 }
 
-function writeObject(value: { readonly [key: string]: Json }, path: string, depth: number): string {
+function writeArray(value: readonly Json[], depth: number): string {
+  let written = '['
+  for (let index = 0; index < value.length; index++) {
+    try {
+      written += (index === 0 ? '' : ',') + write(value[index], depth + 1)
+    } catch (error) {
+      throw error instanceof Misfit ? error.within(`[${index}]`) : error
+    }
+  }
+  return `${written}]`
+}
+
+function writeObject(value: { readonly [key: string]: Json }, depth: number): string {
   const prototype = Object.getPrototypeOf(value)
-  if (prototype !== Object.prototype && prototype !== null) throw invalid(path, 'not a plain object')
-  const members: string[] = []
-  for (const key of Object.keys(value).sort()) {
-    members.push(`${text(key, path)}:${write(value[key], `${path}.${key}`, depth + 1)}`)
+  if (prototype !== Object.prototype && prototype !== null) throw new Misfit('not a plain object')
+  const keys = inOrder(Object.keys(value))
+  let written = '{'
+  for (let at = 0; at < keys.length; at++) {
+    const key = keys[at]!
+    written += `${at === 0 ? '' : ','}${text(key)}:`
+    try {
+      written += write(value[key], depth + 1)
+    } catch (error) {
+      throw error instanceof Misfit ? error.within(`.${key}`) : error
+    }
   }
-  return `{${members.join(',')}}`
+  return `${written}}`
 }
 
-function text(value: string, path: string): string {
-  if (!value.isWellFormed()) throw invalid(path, 'text with an unpaired surrogate')
+/** Most objects have few members, which are in order sooner this way. */
+const fewKeys = 24
+
+function inOrder(keys: string[]): string[] {
+  if (keys.length > fewKeys) return keys.sort()
+  for (let at = 1; at < keys.length; at++) {
+    const key = keys[at]!
+    let to = at
+    while (to > 0 && keys[to - 1]! > key) keys[to] = keys[--to]!
+    keys[to] = key
+  }
+  return keys
+}
+
+/** Nothing that JSON escapes, and no half of a character. */
+const plain = /^[ !#-[\]-~]*$/
+
+function text(value: string): string {
+  if (plain.test(value)) return `"${value}"`
+  if (!value.isWellFormed()) throw new Misfit('text with an unpaired surrogate')
   return JSON.stringify(value)
-}
-
-function invalid(path: string, problem: string): InfraFabricError {
-  return new InfraFabricError('ledger.entry.invalid', `${path.slice(0, 200)}: ${problem}`)
 }
