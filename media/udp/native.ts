@@ -26,7 +26,7 @@ const receiveBuffer = 1 << 20
 const messageDontWait = 0x40
 const epollCloseOnExec = 0x80000
 const epollAdd = 1
-const epollModify = 3
+const epollRemove = 2
 const epollIn = 1
 const epollEdge = 0x8000_0000
 const told = epollIn | epollEdge
@@ -300,7 +300,8 @@ export function nativeUdp(libc: Libc): NativeUdp {
 
   const events: SocketEvents = {
     read: (socket) => read(socket, performance.now()),
-    watch: ({ descriptor, watched }) => void control(epollModify, descriptor, watched ? told : 0),
+    // One that is in the set and not asked for would still cost a call of the set for each packet.
+    watch: ({ descriptor, watched }) => void control(watched ? epollAdd : epollRemove, descriptor, told),
     forget: (gone) => {
       sockets[gone] = undefined
     }
