@@ -6,16 +6,17 @@
 // CommonJS, since its loader starts quicker, and plain, so that any Node can read it.
 'use strict'
 const { existsSync, readFileSync, renameSync, statSync, writeFileSync } = require('node:fs')
-const { basename } = require('node:path')
 
 const neededMajor = 24
 const kept = `${__dirname}/../node_modules/.cache/ifctl`
 
 /** `if-witness` and its like are `ifctl witness`: the name by which the command was called says so. */
 function commandLine() {
-  const [called, group] = /^if-([a-z]+)$/.exec(basename(process.argv[1])) ?? ['ifctl']
-  const argv = process.argv.slice(2)
-  if (group === undefined || /^(?:--)?version$/.test(argv[0])) return { called, argv }
+  const [, path, ...argv] = process.argv
+  const called = path.slice(path.lastIndexOf('/') + 1)
+  if (!called.startsWith('if-')) return { called: 'ifctl', argv }
+  const group = called.slice('if-'.length)
+  if (argv[0] === '--version' || argv[0] === 'version') return { called, argv }
   return { called, argv: argv[0] === 'help' ? ['help', group, ...argv.slice(1)] : [group, ...argv] }
 }
 

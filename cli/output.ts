@@ -108,7 +108,12 @@ export function processOutput(json: boolean): ProcessOutput {
   const gone = (): void => stop()
   const write = writerTo(1, () => streaming(process.stdout), gone)
   const talk = writerTo(2, () => streaming(process.stderr), gone)
-  const colours = !json && !process.env.NO_COLOR && process.env.TERM !== 'dumb' && mayBeTerminal(1) && process.stdout.isTTY
+  const isTerminal = (): boolean => mayBeTerminal(1) && process.stdout.isTTY
+  let colours: boolean | undefined
+  const hasColours = (): boolean => {
+    colours ??= !json && !process.env.NO_COLOR && process.env.TERM !== 'dumb' && isTerminal()
+    return colours
+  }
   const line = (text: string): Promise<void> => write(`${text}\n`)
   return {
     json,
@@ -124,7 +129,7 @@ export function processOutput(json: boolean): ProcessOutput {
       stop = stopInstead
     },
     isFlushed: () => isFlushed,
-    columns: () => (mayBeTerminal(1) && process.stdout.isTTY ? process.stdout.columns : undefined),
-    paint: (colour, text) => (colours ? `\u001b[${codes[colour]}m${text}\u001b[0m` : text)
+    columns: () => (isTerminal() ? process.stdout.columns : undefined),
+    paint: (colour, text) => (hasColours() ? `\u001b[${codes[colour]}m${text}\u001b[0m` : text)
   }
 }
