@@ -18,8 +18,10 @@ export interface AttestedSender extends Pick<Sender, 'sourceName' | 'video' | 'a
 
 const findWithinMs = 10_000
 const captureMs = 100
-/** Time in which the last frames come back to the publisher's own receiver, and the last attestation goes out. */
-const lastFramesMs = 300
+/** Time in which the last frames come back to the publisher's own receiver. */
+const lastFramesWithinMs = 5000
+/** Time in which the last attestation goes out. */
+const lastAttestationMs = 300
 
 const escaped = (text: string) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;')
 
@@ -31,25 +33,34 @@ const escaped = (text: string) => text.replaceAll('&', '&amp;').replaceAll('<', 
 export async function openAttestedSender(runtime: NdiRuntime, config: AttestedSenderConfig): Promise<AttestedSender> {
   const facts: JsonObject = { 'X-IF-Trace-ID': config.traceId, ...config.facts }
   const attributes = Object.entries(facts).map(([name, value]) => ` ${name.toLowerCase()}="${escaped(String(value))}"`)
-  const sender = openSender(runtime, { ...config.sender, connectionMetadata: [`<if_stream${attributes.join('')}/>`] })
+  const stream = `<if_stream${attributes.join('')}/>`
+  const sender = openSender(runtime, { ...config.sender, connectionMetadata: [stream] })
   const source = await ownSource(runtime, sender).catch(async (error) => {
     await sender.close()
     throw error
   })
   const receiver = openReceiver(runtime, { source, name: 'attestation' })
-  const record = recordStream({ ...config, source: sender.sourceName, tell: (xml) => sender.metadata(xml) })
+  await sender.connections(findWithinMs)
+  // the runtime repeats its last picture to who connects, and what attests that may have gone out before
+  const tell = (xml: string) => sender.connectionMetadata([stream, xml])
+  const record = recordStream({ ...config, source: sender.sourceName, tell })
   record.metadata(facts)
+  let seen = 0
+  let lost = false
   let ending = false
   let closed: Promise<void> | null = null
   const listening = (async () => {
     while (!ending) {
       try {
         const frame = await receiver.capture(captureMs)
-        if (frame?.type === 'video') record.frame(frame)
+        if (frame?.type !== 'video') continue
+        seen++
+        record.frame(frame)
       } catch (error) {
         config.log.warn({ code: errorCode(error) }, 'own stream not received')
         record.failed(error)
-        if (errorCode(error) === 'ndi.receive.lost') return
+        lost = errorCode(error) === 'ndi.receive.lost'
+        if (lost) return
       }
     }
   })()
@@ -57,11 +68,13 @@ export async function openAttestedSender(runtime: NdiRuntime, config: AttestedSe
     ...sender,
     close: (reason) => {
       closed ??= (async () => {
-        await new Promise((resolve) => setTimeout(resolve, lastFramesMs))
+        const until = performance.now() + lastFramesWithinMs
+        const isBack = () => lost || seen + receiver.figures().videoDropped >= sender.figures().videoFrames
+        while (!isBack() && performance.now() < until) await new Promise((resolve) => setTimeout(resolve, captureMs))
         ending = true
         await listening
         await record.close(reason)
-        await new Promise((resolve) => setTimeout(resolve, lastFramesMs))
+        await new Promise((resolve) => setTimeout(resolve, lastAttestationMs))
         await receiver.close()
         await sender.close()
       })()

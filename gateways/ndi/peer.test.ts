@@ -66,6 +66,13 @@ real('an independent program receives what is sent, octet for octet what a recei
   t.is(told.figures.own.freed, told.figures.own.captured)
 })
 
+real('who connects behind the last frame of a batch gets that frame again, and what attests it', async (t) => {
+  t.deepEqual(await isolated(scenario, 'joined'), {
+    kinds: ['metadata', 'metadata', 'video'],
+    verdict: { good: 1, altered: [], unattested: [], missing: [], foreign: [] }
+  })
+})
+
 real('frame sync gives pictures and sound by the clock of who asks', async (t) => {
   const told = (await isolated(scenario, 'sync')) as {
     video: number

@@ -74,6 +74,7 @@ const prototypes = {
   NDIlib_send_get_tally: ['bool', ['void *', 'void *', 'uint32_t']],
   NDIlib_send_get_no_connections: ['int', ['void *', 'uint32_t']],
   NDIlib_send_add_connection_metadata: ['void', ['void *', 'void *']],
+  NDIlib_send_clear_connection_metadata: ['void', ['void *']],
   NDIlib_send_get_source_name: ['void *', ['void *']]
 } as const satisfies Record<string, readonly [string, readonly string[]]>
 

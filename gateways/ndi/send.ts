@@ -37,6 +37,8 @@ export interface Sender {
   readonly audio: (frame: OutgoingAudio) => Promise<void>
   /** Sends XML to everybody connected. @throws {InfraFabricError} `ndi.frame.metadata` */
   readonly metadata: (text: string, timecode?: bigint) => void
+  /** From now on whoever connects gets this XML, and nothing of what it was before; who is connected gets it now. @throws {InfraFabricError} `ndi.frame.metadata` */
+  readonly connectionMetadata: (texts: readonly string[]) => void
   /** XML from a receiver; null when none came in time. */
   readonly captureMetadata: (timeoutMs: number) => Promise<MetadataFrame | null>
   /** What receivers say of it: waits for a change, at most so long. */
@@ -66,9 +68,10 @@ export function openSender(runtime: NdiRuntime, config: SenderConfig): Sender {
       `the NDI runtime cannot send ${JSON.stringify(config.name)}: is there a source of this name?`
     )
   }
-  for (const text of config.connectionMetadata ?? []) {
-    withMetadata(text, (frame) => runtime.call('NDIlib_send_add_connection_metadata', sender, frame))
+  const addConnectionMetadata = (texts: readonly string[]) => {
+    for (const text of texts) withMetadata(text, (frame) => runtime.call('NDIlib_send_add_connection_metadata', sender, frame))
   }
+  addConnectionMetadata(config.connectionMetadata ?? [])
   const source = runtime.call('NDIlib_send_get_source_name', sender) as Pointer
   const sourceName =
     source === null ? config.name : (textAt((koffi.decode(source, structs.source) as { name: Pointer }).name) ?? config.name)
@@ -176,6 +179,11 @@ export function openSender(runtime: NdiRuntime, config: SenderConfig): Sender {
     metadata: (text, timecode) => {
       if (closed !== null) throw new InfraFabricError('ndi.closed', 'the sender is closed')
       withMetadata(text, (frame) => runtime.call('NDIlib_send_send_metadata', sender, frame), timecode ?? noTime)
+    },
+    connectionMetadata: (texts) => {
+      if (closed !== null) throw new InfraFabricError('ndi.closed', 'the sender is closed')
+      runtime.call('NDIlib_send_clear_connection_metadata', sender)
+      addConnectionMetadata(texts)
     },
     captureMetadata: (timeoutMs) =>
       inTurn('metadata', async () => {

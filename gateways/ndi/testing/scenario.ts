@@ -7,6 +7,10 @@ import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { newTraceId, silentLog, systemClock } from '#kernel'
+import { batchIn } from '#ledger'
+import { createStreamCheck, framesPerAttestation } from '../attestation.ts'
+import { openAttestedSender } from '../attested-sender.ts'
 import { openFinder } from '../find.ts'
 import { openReceiver } from '../receive.ts'
 import { configureDiscovery, loadRuntime, type NdiRuntime } from '../runtime.ts'
@@ -165,6 +169,43 @@ const scenarios: Record<string, (runtime: NdiRuntime) => Promise<Told>> = {
       sentHashes,
       figures: { own: own.figures(), sender: sender.figures() }
     }
+  },
+
+  /** Who connects right behind a whole batch: it gets the last picture of that, and what attests it has gone out before. */
+  joined: async (runtime) => {
+    let attested = 0
+    const sender = await openAttestedSender(runtime, {
+      sender: { name: suiteName },
+      witness: {
+        record: async ({ event, payload }) => {
+          if (event === 'ndi_batch_complete') attested += batchIn(payload)?.count ?? 0
+          return { state: 'committed', index: 0, hash: '0'.repeat(64) }
+        }
+      },
+      frames: { save: () => undefined },
+      clock: systemClock,
+      log: silentLog,
+      traceId: newTraceId()
+    })
+    for (let number = 0; number < framesPerAttestation; number++) {
+      await sender.video({ ...testPicture(640, 360, number), timecode: BigInt(number) * 333_333n })
+      await new Promise((resolve) => setTimeout(resolve, 33))
+    }
+    for (const until = performance.now() + 10_000; attested < framesPerAttestation && performance.now() < until; )
+      await new Promise((resolve) => setTimeout(resolve, 10))
+    const receiver = openReceiver(runtime, { source: await sourceNamed(runtime, suiteName) })
+    const check = createStreamCheck(() => true)
+    const kinds: string[] = []
+    for (const until = performance.now() + 10_000; kinds.length < 3 && performance.now() < until; ) {
+      const frame = await receiver.capture(100)
+      if (frame?.type === 'video') check.frame(frame)
+      else if (frame?.type === 'metadata') check.metadata(frame.text)
+      if (frame !== null) kinds.push(frame.type)
+    }
+    await receiver.close()
+    await sender.close('done')
+    const { unattested, ...verdict } = check.verdict()
+    return { kinds: kinds.sort(), verdict: { ...verdict, unattested: unattested.map(String) } }
   },
 
   /** Frames by the receiver's clock. */
