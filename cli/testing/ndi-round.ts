@@ -3,7 +3,6 @@ import { execFile } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { silentLog } from '#kernel'
 import { openLedger } from '#ledger'
 
@@ -21,8 +20,9 @@ try {
   const ledger = await openLedger({ dir: join(folder, 'var/ledger'), origin: 'council.example/witness', log: silentLog })
   await ledger.close()
   const sent = ifctl('ndi', 'send', source, '--attest', '--height', '480', '--seconds', '5', '--json')
-  await sleep(1000)
-  const found = await ifctl('ndi', 'find', '--address', '127.0.0.1', '--seconds', '1', '--json')
+  const find = () => ifctl('ndi', 'find', '--address', '127.0.0.1', '--seconds', '1', '--json')
+  let found = await find()
+  for (let tries = 0; tries < 20 && !found.stdout.includes(source); tries++) found = await find()
   const [received, recorded] = await Promise.all([
     ifctl('ndi', 'receive', source, '--address', '127.0.0.1', '--seconds', '2', '--json'),
     ifctl('ndi', 'record', source, '--address', '127.0.0.1', '--seconds', '7', '--out', 'stream.ndi', '--json')
