@@ -1,10 +1,12 @@
 /**
  * `npm run test:all`: the tests in three parts. Those that keep time by the clock of the wall can fail because somebody else took the processor: files in
- * which that happened run once more, alone, when all others are done. What holds then is told as such, what fails twice has failed.
+ * which that happened run once more, alone, when all others are done. What holds then is told as such, what fails twice has failed. The last lines name
+ * each file, test and error, since what is before them may be cut off where somebody reads it.
  */
-import { spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { readFileSync, rmSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { relative, resolve } from 'node:path'
+import { filesOf, type Trouble, tellTroubles, troublesIn } from './ava-output.ts'
 
 const parts = [
   { config: 'ava.other.config.js', clocked: false },
@@ -13,7 +15,7 @@ const parts = [
 ] as const
 /** More files than that do not fail for want of a processor. */
 const mostAgain = 8
-/** Where ava keeps which files failed in its last run. */
+/** Where ava keeps which files had tests that failed in its last run. */
 const failedFiles = 'node_modules/.cache/ava/failing-tests.json'
 
 /** What ava keeps of its last run it keeps on machines of people only, unless it is told that this is one. */
@@ -21,36 +23,75 @@ const env = {
   ...process.env,
   AVA_FORCE_CI: 'not-ci',
   // each file is a process of its own, and loads what many others have loaded
-  NODE_COMPILE_CACHE: resolve('node_modules/.cache/compiled')
+  NODE_COMPILE_CACHE: resolve('node_modules/.cache/compiled'),
+  ...(process.stdout.isTTY ? { FORCE_COLOR: '1' } : {})
 }
 
-function ava(...words: string[]): number {
+interface Outcome {
+  readonly good: boolean
+  readonly troubles: readonly Trouble[]
+  readonly files: readonly string[]
+}
+
+/** Runs ava, shows what it writes as it comes, and reads it. */
+async function ava(...words: string[]): Promise<Outcome> {
   rmSync(failedFiles, { force: true })
-  return spawnSync('ava', words, { stdio: 'inherit', env }).status ?? 1
+  const child = spawn('ava', words, { stdio: ['inherit', 'pipe', 'pipe'], env })
+  let output = ''
+  for (const [from, to] of [
+    [child.stdout, process.stdout],
+    [child.stderr, process.stderr]
+  ] as const)
+    from.setEncoding('utf8').on('data', (text: string) => {
+      output += text
+      to.write(text)
+    })
+  const status = await new Promise<number | null>((resolve, reject) => {
+    child.once('error', reject)
+    child.once('close', resolve)
+  })
+  if (status === 0) return { good: true, troubles: [], files: [] }
+  const troubles = troublesIn(output)
+  return { good: false, troubles, files: filesOf(troubles, failed()) }
 }
 
 function failed(): readonly string[] {
   try {
     const files: unknown = JSON.parse(readFileSync(failedFiles, 'utf8'))
-    return Array.isArray(files) && files.every((file) => typeof file === 'string') ? files : []
+    return Array.isArray(files) && files.every((file) => typeof file === 'string')
+      ? files.map((file) => relative(process.cwd(), file))
+      : []
   } catch {
     return []
   }
 }
 
-const again: { readonly config: string; readonly files: readonly string[] }[] = []
+const again: { readonly config: string; readonly files: readonly string[]; readonly troubles: readonly Trouble[] }[] = []
+const told: string[] = []
 let good = true
 for (const { config, clocked } of parts) {
-  if (ava('--config', config) === 0) continue
-  const files = failed()
-  if (clocked && files.length > 0 && files.length <= mostAgain) again.push({ config, files })
-  else good = false
-  if (!good) break
+  const { good: held, files, troubles } = await ava('--config', config)
+  if (held) continue
+  if (clocked && files.length > 0 && files.length <= mostAgain) again.push({ config, files, troubles })
+  else {
+    good = false
+    told.push(tellTroubles(`failed in the part ${config}:`, troubles))
+    break
+  }
 }
 if (good)
-  for (const { config, files } of again) {
+  for (const { config, files, troubles } of again) {
     console.log(`\nonce more, alone: ${files.join(', ')}\n`)
-    for (const file of files) if (ava('--config', config, file) !== 0) good = false
-    if (good) console.log('\nwhat failed beside others holds alone\n')
+    const twice: Trouble[] = []
+    let held = true
+    for (const file of files) {
+      const outcome = await ava('--config', config, file)
+      held &&= outcome.good
+      twice.push(...outcome.troubles)
+    }
+    good &&= held
+    told.push(tellTroubles(`failed beside others, in the part ${config}:`, troubles))
+    told.push(held ? '\nwhat failed beside others holds alone' : tellTroubles('failed again, alone:', twice))
   }
+for (const text of told) console.log(text)
 process.exitCode = good ? 0 : 1

@@ -68,3 +68,9 @@ export function readDockerRun(args: readonly string[]): ContainerRun {
 export function outsideOf({ volume: [outside, inside], command }: Pick<ContainerRun, 'volume' | 'command'>): string[] {
   return command.map((word) => (word === inside || word.startsWith(`${inside}/`) ? outside + word.slice(inside.length) : word))
 }
+
+/** Whether the last thing a scenario of SIPp does is to answer: nobody tells it that the answer has come. */
+export function endsWithAnswer(scenario: string): boolean {
+  const steps = scenario.replace(/<!--[\s\S]*?-->/g, '').match(/<(send|recv)\b[^>]*?(?:\/>|>[\s\S]*?<\/\1>)/g) ?? []
+  return /^<send[^>]*>\s*(?:<!\[CDATA\[)?\s*SIP\/2\.0 /.test(steps.at(-1) ?? '')
+}

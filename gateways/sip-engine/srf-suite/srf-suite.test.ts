@@ -1,6 +1,6 @@
 /** drachtio-srf's own tests against the engine: all of them, as they pass against the C++ server. About a minute, most of it their ACK timeout of 32 s. */
 import test from 'ava'
-import { outsideOf, readDockerRun, servicesOf } from './compose.ts'
+import { endsWithAnswer, outsideOf, readDockerRun, servicesOf } from './compose.ts'
 import { runSrfSuite } from './run.ts'
 
 test("drachtio-srf's own suite passes whole", async (t) => {
@@ -30,6 +30,16 @@ services:
     { name: 'server', command: ['drachtio', '--contact', 'sip:*;transport=udp'], address: '172.29.0.10', adminPort: 9061 },
     { name: 'phone', command: ['sipp', '-sf', '/tmp/uas.xml'], address: '172.29.0.13', adminPort: null }
   ])
+})
+
+test('a scenario that ends with an answer is told from one that ends with a request, or waits', (t) => {
+  const send = (words: string) => `<send retrans="500"> <![CDATA[\n\n ${words}\n]]> </send> <!-- <recv request="BYE"/> -->`
+  const wait = '<recv response="200"> </recv>'
+  t.true(endsWithAnswer(`<scenario>${wait}${send('SIP/2.0 200 OK')}</scenario>`))
+  t.false(endsWithAnswer(`<scenario>${wait}${send('ACK sip:a@b SIP/2.0')}</scenario>`))
+  t.false(endsWithAnswer(`<scenario>${send('SIP/2.0 200 OK')}${wait}</scenario>`))
+  t.false(endsWithAnswer(`<scenario>${send('SIP/2.0 200 OK')}<recv request="BYE"/></scenario>`))
+  t.false(endsWithAnswer('<scenario/>'))
 })
 
 test('a docker command is turned into the one it would have run', (t) => {

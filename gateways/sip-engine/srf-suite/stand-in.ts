@@ -12,21 +12,29 @@ import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { errorCode } from '#kernel'
-import { outsideOf, readDockerRun, type Service, servicesOf } from './compose.ts'
+import { endsWithAnswer, outsideOf, readDockerRun, type Service, servicesOf } from './compose.ts'
 
 /** Folder of run.ts for this run: hosts file, log, what has been given away. */
 const folder = process.env.SRF_SUITE_FOLDER!
 const [program, ...args] = process.argv.slice(2)
 
-process.exitCode = program === 'docker' ? docker() : await compose()
+/**
+ * How long a container goes on behind a SIPp whose last word was an answer. The tests part from the server when `docker run` ends; what came of that answer
+ * must be with them by then, as it is where Docker has a container to remove.
+ */
+const removalMs = 500
+
+process.exitCode = await (program === 'docker' ? docker() : compose())
 
 /** SIPp with what Docker would have given it: an address, no terminal. */
-function docker(): number {
+async function docker(): Promise<number> {
   const run = readDockerRun(args)
   const address = nextAddress()
   if (run.name !== null) appendFileSync(join(folder, 'hosts'), `${address} ${run.name}\n`)
   const [sipp, ...rest] = outsideOf(run)
-  return spawnSync(sipp!, ['-i', address, ...rest], { stdio: 'inherit', cwd: folder }).status ?? 1
+  const { status } = spawnSync(sipp!, ['-i', address, ...rest], { stdio: 'inherit', cwd: folder })
+  if (endsWithAnswer(readFileSync(rest[rest.indexOf('-sf') + 1]!, 'latin1'))) await sleep(removalMs)
+  return status ?? 1
 }
 
 /** An address that no container before this one had. Several may be started at once. */
