@@ -43,10 +43,10 @@ export type ToWorker =
   /** Sends a digit to the participant, as telephone-event. */
   | { readonly type: 'press'; readonly leg: number; readonly digit: string; readonly durationMs: number }
   | { readonly type: 'beyond'; readonly leg: number; readonly way: WayBeyond }
-  /** Plays a sound to a conference, or to one leg of it. */
+  /** Plays a sound to a conference, or to one leg of it. Without a request nobody is told of its end. */
   | {
       readonly type: 'play'
-      readonly request: number
+      readonly request: number | null
       readonly conference: string
       readonly leg: number | null
       readonly sound: Sound

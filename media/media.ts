@@ -177,7 +177,7 @@ interface ConferenceRecord {
   /** Place of its thread in the list of threads. */
   readonly slot: number
   locked: boolean
-  members: number
+  readonly members: Set<Member>
 }
 
 /** Pause before a lost thread is replaced, so that one that cannot live does not eat the machine. */
@@ -265,7 +265,7 @@ export async function createMediaPlane(config: MediaConfig): Promise<MediaPlane>
   const tell = (event: ConferenceEvent) => {
     for (const listener of listeners) listener(event)
   }
-  const membersOf = (conference: string) => [...members.values()].filter((member) => member.conference === conference)
+  const membersOf = (conference: string) => [...(conferences.get(conference)?.members ?? [])]
 
   const lost = (thread: Thread) => {
     if (closing === null) log.error({ legs: thread.legs.size, cause: String(thread.cause ?? 'it ended') }, 'media thread lost')
@@ -297,17 +297,17 @@ export async function createMediaPlane(config: MediaConfig): Promise<MediaPlane>
   /** The thread with the fewest participants. */
   function leastLoaded(): number {
     const load = slots.map(() => 0)
-    for (const { slot, members: count } of conferences.values()) load[slot]! += count
+    for (const { slot, members: present } of conferences.values()) load[slot]! += present.size
     return load.indexOf(Math.min(...load))
   }
 
   function enter(member: Member): ConferenceRecord {
     let record = conferences.get(member.conference)
     if (record === undefined) {
-      record = { slot: leastLoaded(), locked: false, members: 0 }
+      record = { slot: leastLoaded(), locked: false, members: new Set() }
       conferences.set(member.conference, record)
     }
-    record.members++
+    record.members.add(member)
     members.set(member.id, member)
     return record
   }
@@ -318,15 +318,15 @@ export async function createMediaPlane(config: MediaConfig): Promise<MediaPlane>
     members.delete(id)
     const { conference, participant, place } = member
     const record = conferences.get(conference)!
-    if (--record.members === 0) conferences.delete(conference)
+    record.members.delete(member)
+    if (record.members.size === 0) conferences.delete(conference)
     if (place === null) return
     tell({ type: 'left', conference, participant })
-    if (record.members > 0 && checked.exitSound !== null && closing === null) play(conference, checked.exitSound, null)
+    if (record.members.size > 0 && checked.exitSound !== null && closing === null) play(conference, checked.exitSound, null)
   }
 
   function find(conference: string, participant: string): Member {
-    for (const member of members.values())
-      if (member.conference === conference && member.participant === participant) return member
+    for (const member of conferences.get(conference)?.members ?? []) if (member.participant === participant) return member
     throw new InfraFabricError('media.participant.unknown', `${participant} is not in ${conference}`)
   }
 
@@ -362,7 +362,7 @@ export async function createMediaPlane(config: MediaConfig): Promise<MediaPlane>
   /** Plays a sound of our own; whether it is heard is nobody's concern. */
   function play(conference: string, sound: Sound, to: Member | null): void {
     const thread = to === null ? threadOf(conference) : to.place?.thread
-    if (thread !== undefined && !thread.lost) void playIn(thread, conference, sound, to?.id ?? null)
+    if (thread !== undefined && !thread.lost) thread.post({ type: 'play', request: null, conference, leg: to?.id ?? null, sound })
   }
 
   function setMute(member: Member, muted: boolean, by: MuteBy): void {

@@ -33,6 +33,7 @@ export class Thread {
   readonly #opening = new Map<number, PromiseWithResolvers<OpenedPort>>()
   readonly #requests = new Map<number, PromiseWithResolvers<FromWorker>>()
   #nextRequest = 0
+  #outgoing: ToWorker[] = []
   /** The thread's set of sockets, to be closed when it is lost. */
   #descriptor = -1
   /** The thread was asked to end: it closes its sockets itself. */
@@ -138,8 +139,14 @@ export class Thread {
     this.legs.clear()
   }
 
+  /** What is posted in one go crosses together: each crossing wakes the thread. */
   post(message: ToWorker): void {
-    this.#worker.postMessage(message)
+    if (this.#outgoing.push(message) > 1) return
+    queueMicrotask(() => {
+      const messages = this.#outgoing
+      this.#outgoing = []
+      this.#worker.postMessage(messages)
+    })
   }
 
   /** @throws {InfraFabricError} `conference.no-ports`, `media.worker.lost` */

@@ -222,7 +222,7 @@ function agree({ leg: id, terms }: Extract<ToWorker, { type: 'agree' }>): void {
 function play({ request, conference, leg, sound }: Extract<ToWorker, { type: 'play' }>): void {
   const mixer = conferences.get(conference)?.mixer
   const to = leg === null ? null : legs.get(leg)?.member
-  const ended = (whole: boolean) => tell({ type: 'played', request, whole })
+  const ended = request === null ? () => {} : (whole: boolean) => tell({ type: 'played', request, whole })
   if (mixer === undefined || to === undefined) ended(false)
   else mixer.play(sound, to, ended)
 }
@@ -407,7 +407,7 @@ const noStats: WorkerMetricsPart = {
   quality: null
 }
 
-port.on('message', (message: ToWorker) => {
+function take(message: ToWorker): void {
   switch (message.type) {
     case 'open':
       void open(message)
@@ -452,6 +452,10 @@ port.on('message', (message: ToWorker) => {
       observer.disconnect()
       setImmediate(() => port.close())
   }
+}
+
+port.on('message', (messages: readonly ToWorker[]) => {
+  for (const message of messages) take(message)
 })
 
 sleepOn()
