@@ -91,6 +91,6 @@ export function createCallDialog(
     current: () => dialog,
     hold: holding.hold,
     showText: (text) => showText(inside, dialog, allow(), text),
-    tags: () => (dialog === null || !isLive() ? null : { local: dialog.sip.localTag, remote: dialog.sip.remoteTag })
+    tags: () => (dialog === null || !isLive() ? null : { local: dialog.sip.localTag, remote: dialog.sip.remoteTag ?? '' })
   }
 }

@@ -125,6 +125,7 @@ export function reasonOfBye(cause: EndCause): string {
 const byeReasons: Readonly<Record<string, readonly [protocol: 'SIP' | 'Q.850', cause: number, text: string]>> = {
   'media-timeout': ['SIP', 408, 'Media timeout'],
   'media-failed': ['SIP', 500, 'Media failure'],
+  'internal-error': ['SIP', 500, 'Server internal error'],
   'answer-refused': ['SIP', 488, 'Not Acceptable Here'],
   draining: ['SIP', 503, 'Service shutting down'],
   cancelled: ['SIP', 487, 'Request Terminated'],

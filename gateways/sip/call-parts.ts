@@ -141,6 +141,8 @@ export interface CallParts {
   readonly bye: (dialog: SipDialog, cause: EndCause) => void
   /** Runs work done for the call; whatever it throws becomes the refusal. */
   readonly attempt: (work: () => Promise<void>, code: 'guard.failed' | 'conference.failed' | 'witness.unrecorded') => void
+  /** Does what an event of this call asks for. A defect that shows there ends this call, never the process that carries the others. */
+  readonly contain: (work: () => void) => void
   /** The call is in its conference. @param dialog what the record keeps of the dialog */
   readonly establish: (place: CallPlace, dialog: JsonObject, more?: JsonObject) => void
   /** The call did not come about: tells so, and frees what it holds. */
@@ -341,6 +343,14 @@ export function createCallParts(
         log.error({ code: errorCode(error), during: code }, 'call set-up failed')
         identity.refuse(refusal(code, `failed with ${errorCode(error)}`))
       })
+    },
+    contain: (work) => {
+      try {
+        work()
+      } catch (error) {
+        log.error({ code: errorCode(error), stack: error instanceof Error ? error.stack : String(error) }, 'call failed')
+        stop({ by: 'application', reason: 'internal-error' }, refusal('call.failed', `failed with ${errorCode(error)}`))
+      }
     },
     establish: ({ conference, participant, expertId, hazard }, dialog, more = {}) => {
       const codec = leg!.codec()

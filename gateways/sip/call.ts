@@ -75,7 +75,7 @@ export function takeCall(
   const { fire, state } = runMachine<CallState, CallEvent, CallEffect>(
     callTable,
     'screening',
-    (effect) => perform(effect),
+    (effect) => parts.contain(() => perform(effect)),
     (state, { type }) => log.debug({ state, event: type }, 'call event without a row')
   )
   const stop = (cause: EndCause, refused: Refusal) => fire({ type: 'stopped', cause, refusal: refused })

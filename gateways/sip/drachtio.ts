@@ -38,7 +38,8 @@ export interface SipResponse {
 
 export interface SipDialog {
   readonly id: string
-  readonly sip: { readonly callId: string; readonly localTag: string; readonly remoteTag: string }
+  /** A peer of RFC 2543 gives no tag, and we have to live with it (RFC 3261 §12.1.2). */
+  readonly sip: { readonly callId: string; readonly localTag: string; readonly remoteTag: string | undefined }
   /** The response that made it, of a call out. */
   readonly res: { readonly get: (name: string) => string | undefined }
   /** Session descriptions as last sent and received. */

@@ -1,7 +1,7 @@
 import type { Clock, IdentityVoucher, RequestSigner } from '#kernel'
 import type { ReceivedResponse, SentRequest, SipDialog, SipServerConnection, UnacknowledgedDialog } from './drachtio.ts'
 import { allowedMethods } from './in-dialog.ts'
-import { firstCSeq, type LeftCall } from './left-dialogs.ts'
+import { firstCSeq, type LeftCall, remoteAddress } from './left-dialogs.ts'
 import type { Declined } from './outgoing-machine.ts'
 import type { SessionTimerConfig } from './session-timer.ts'
 import { clip, readNameAddr } from './sip-headers.ts'
@@ -65,7 +65,7 @@ export interface Invitation {
 export function createInvitation(options: InvitationOptions, listener: InvitationListener): Invitation {
   const { server, clock, sign, vouch, sessionTimer, callId, fromUri, toUri, left, claimedTraceId, hazard, replaces } = options
   const cseqBefore = left === null ? 0 : firstCSeq
-  const to = left === null ? `<${toUri}>` : `<${toUri}>;tag=${left.dialog.remoteTag}`
+  const to = left === null ? `<${toUri}>` : remoteAddress(left.dialog)
   let from = left === null ? `<${fromUri}>` : `<${fromUri}>;tag=${left.dialog.localTag}`
   let cseq = cseqBefore
   let sentMs = 0

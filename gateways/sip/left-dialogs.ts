@@ -35,11 +35,16 @@ export function readRecordedDialog(payload: JsonObject): RecordedDialog | null {
     text('localUri'),
     text('localTag'),
     text('remoteUri'),
-    text('remoteTag'),
+    payload.remoteTag === '' ? '' : text('remoteTag'),
     text('remoteTarget')
   ]
   if (localUri === null || localTag === null || remoteUri === null || remoteTag === null || remoteTarget === null) return null
   return readNameAddr(`<${remoteTarget}>`) === null ? null : { localUri, localTag, remoteUri, remoteTag, remoteTarget }
+}
+
+/** The peer, as To of a request in the dialog: without a tag where it gave none (RFC 3261 §12.2.1.1). */
+export function remoteAddress({ remoteUri, remoteTag }: Pick<RecordedDialog, 'remoteUri' | 'remoteTag'>): string {
+  return remoteTag === '' ? `<${remoteUri}>` : `<${remoteUri}>;tag=${remoteTag}`
 }
 
 /**
@@ -56,7 +61,7 @@ export function endLeftDialog(
 ): void {
   const headers = {
     From: `<${localUri}>;tag=${localTag}`,
-    To: `<${remoteUri}>;tag=${remoteTag}`,
+    To: remoteAddress({ remoteUri, remoteTag }),
     'Call-ID': callId,
     CSeq: `${byeCSeq} BYE`,
     Reason: reasonOfBye({ by: 'application', reason: 'application-restart' })

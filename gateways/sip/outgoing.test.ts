@@ -79,6 +79,34 @@ async function settled(): Promise<void> {
   for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve))
 }
 
+test('a phone that gives no tag (RFC 2543) is connected like any other', async (t) => {
+  const { witness, called } = await start()
+  const { call, invite } = await called()
+  const dialog = invite.accept(answer, { tag: '' })
+  t.like(await call.answered, { ok: true })
+  t.like(witness.payload('sip_dialog_established'), { remoteTag: '' })
+  dialog.bye()
+  t.like(await call.ended, { by: 'callee', reason: 'bye' })
+})
+
+test('what goes wrong inside one call ends that call, and the next one is served', async (t) => {
+  const { witness, server, called } = await start()
+  const { call, invite, leg } = await called()
+  Object.assign(leg, {
+    codec: () => {
+      throw new TypeError('a defect')
+    }
+  })
+  invite.accept(answer)
+  t.like(await call.ended, { by: 'application', reason: 'internal-error' })
+  t.like(await call.answered, { ok: false, code: 'call-out.internal-error' })
+  t.like(server.dialogs[0]!.byes[0]!.headers, { Reason: 'SIP;cause=500;text="Server internal error"' })
+  t.like(witness.payload('TERMINATED'), { reason: 'internal-error' })
+  const next = await called()
+  next.invite.accept(answer)
+  t.like(await next.call.answered, { ok: true })
+})
+
 test('an expert is called, rings, answers, is bridged, and hangs up; every step stands in the record', async (t) => {
   const { application, witness, called, signed, progress, clock, guard } = await start()
   const { call, invite, leg } = await called()

@@ -127,7 +127,7 @@ export function placeCall(
   const { fire, state } = runMachine<OutgoingState, OutgoingEvent, OutgoingEffect>(
     outgoingTable,
     'screening',
-    (effect) => perform(effect),
+    (effect) => parts.contain(() => perform(effect)),
     (state, { type }) => log.debug({ state, event: type }, 'call event without a row')
   )
   const stop = (cause: EndCause, refused: Refusal) => fire({ type: 'stopped', cause, refusal: refused })
@@ -346,7 +346,7 @@ export function placeCall(
     event({ type: 'answered', setupMs })
     if (accepted.kind === 'offer') held = accepted
     else {
-      remoteTag = accepted.dialog.sip.remoteTag
+      remoteTag = accepted.dialog.sip.remoteTag ?? ''
       recorder.tell(components.sip, 'sip_ack_sent', { cseq: invitation.cseq() })
     }
     if (!wish.claim())
@@ -361,7 +361,7 @@ export function placeCall(
     attempt(async () => {
       const created = await acknowledging.acknowledge(sdp)
       held = null
-      remoteTag = created.sip.remoteTag
+      remoteTag = created.sip.remoteTag ?? ''
       recorder.tell(components.sip, 'sip_ack_sent', { cseq: invitation.cseq(), sdpSha256: bodyHash(sdp) })
       if (state() === 'ended') return parts.bye(created, cancelCause)
       fire({ type: 'agreed' })

@@ -71,6 +71,7 @@ const ownOutcomes = {
   'call-out.unrouted': { status: 500 },
   'guard.failed': { status: 500 },
   'conference.failed': { status: 500 },
+  'call.failed': { status: 500 },
   'witness.unrecorded': { status: 503, headers: retryLater },
   'edge.source.untrusted': { status: 403 },
   'edge.facts.missing': { status: 403 },

@@ -54,6 +54,7 @@ export interface FakeInvite {
 }
 
 export interface ResponseOptions {
+  /** Of To; empty for a peer that gives none. */
   readonly tag?: string
   readonly headers?: Record<string, string>
   readonly body?: string
@@ -237,7 +238,7 @@ function fakeInvite(
   let acknowledged: string | null = null
   let withdrawn = false
   const response = (status: number, { tag = 'callee1', headers = {}, body = '', source = '127.0.0.1' }: ResponseOptions) => {
-    const all: Record<string, string> = { To: `${options.headers.To};tag=${tag}`, ...headers }
+    const all: Record<string, string> = { To: `${options.headers.To}${tag === '' ? '' : `;tag=${tag}`}`, ...headers }
     return {
       status,
       reason: `Status ${status}`,
@@ -298,7 +299,7 @@ function fakeDialog(server: FakeServer, sdp = '', remoteTag = 'from1'): { dialog
   return {
     dialog: {
       id: 'dialog',
-      sip: { callId: 'call', localTag: 'local', remoteTag },
+      sip: { callId: 'call', localTag: 'local', remoteTag: remoteTag === '' ? undefined : remoteTag },
       res: { get: (name) => (name === 'Contact' ? '<sip:peer@192.0.2.7:5060>' : undefined) },
       remote: { sdp },
       on: (event: string, listener: (...args: never[]) => void) => void listeners.set(event, listener),
