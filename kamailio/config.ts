@@ -1,4 +1,4 @@
-import { isIPv4 } from 'node:net'
+import { isIP, isIPv4, isIPv6 } from 'node:net'
 import { ConfigError } from '#kernel'
 
 export interface EdgeEndpoint {
@@ -38,7 +38,7 @@ export interface EdgeWebSocket extends EdgeEndpoint {
 }
 
 export interface AllowedNetwork {
-  /** IPv4 network, `203.0.113.0/24`. */
+  /** Network, `203.0.113.0/24` or `2001:db8:7::/48`. */
   readonly network: string
   /** Whose it is; for the reader. */
   readonly name: string
@@ -75,6 +75,8 @@ export interface EdgeConfig {
     readonly udp?: EdgeEndpoint | null
     readonly tcp?: EdgeEndpoint | null
     readonly wss?: EdgeWebSocket | null
+    /** IPv6 address on which the same ports are taken for phones of IPv6; none when left out. */
+    readonly address6?: string | null
   }
   /** UDP endpoint toward the application servers; no phone should be able to reach it. */
   readonly inside: EdgeEndpoint
@@ -128,10 +130,9 @@ const originForm = /^https?:\/\/[a-z0-9.-]{1,253}(?::\d{1,5})?$/
 const pathForm = /^\/[^\u0000-\u001f"\\]*$/
 
 function isNetwork(text: string): boolean {
-  const [address, prefix, more] = text.split('/')
-  return (
-    more === undefined && isIPv4(address ?? '') && (prefix === undefined || (/^\d{1,2}$/.test(prefix) && Number(prefix) <= 32))
-  )
+  const [address = '', prefix, more] = text.split('/')
+  if (more !== undefined || isIP(address) === 0 || address.includes('%')) return false
+  return prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= (isIPv4(address) ? 32 : 128))
 }
 
 /**
@@ -157,6 +158,12 @@ export function checkEdgeConfig(config: EdgeConfig): void {
     for (const [n, origin] of listen.wss.origins.entries())
       expect(originForm.test(origin), `listen.wss.origins[${n}]`, 'an origin such as https://council.example')
   }
+  if (listen.address6 != null)
+    expect(
+      isIPv6(listen.address6) && !/%|^[0:]*$/.test(listen.address6),
+      'listen.address6',
+      'one IPv6 address of this machine, without brackets'
+    )
   endpoint('inside', config.inside)
   expect(config.applications.length > 0, 'applications', 'at least one')
   for (const [n, application] of config.applications.entries()) endpoint(`applications[${n}]`, application)
@@ -172,7 +179,7 @@ export function checkEdgeConfig(config: EdgeConfig): void {
   )
   expect(config.allowlist.length > 0, 'allowlist', 'at least one network')
   for (const [n, { network }] of config.allowlist.entries())
-    expect(isNetwork(network), `allowlist[${n}].network`, 'an IPv4 network such as 203.0.113.0/24')
+    expect(isNetwork(network), `allowlist[${n}].network`, 'a network such as 203.0.113.0/24 or 2001:db8:7::/48')
   expect(/^[A-Za-z0-9._ -]{1,128}$/.test(config.realm), 'realm', 'letters, digits, blanks and . _ -')
   for (const [n, { user, ha1Md5, ha1Sha256, registers }] of config.credentials.entries()) {
     expect(userForm.test(user), `credentials[${n}].user`, 'letters, digits and - . _ ~ + @')

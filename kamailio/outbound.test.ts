@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { rmSync } from 'node:fs'
 import { connect } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { setTimeout as pause } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
 import { startBaresip } from '../scripts/baresip/baresip.ts'
@@ -23,7 +24,7 @@ const registering = (t: ExecutionContext, calleeTimeoutMs = 30_000) =>
 let registrations = 0
 
 /** REGISTER for one flow of a phone. */
-const flow = (phone: Phone, instance: number, regId: number, headers: readonly string[] = []) =>
+const flow = (phone: Phone<Duplex>, instance: number, regId: number, headers: readonly string[] = []) =>
   register(phone, {
     callId: `flow-${++registrations}`,
     contact: `<sip:expert-safety@192.0.2.5${instance}:5099;transport=tls;ob>;+sip.instance="<urn:uuid:00000000-0000-1000-8000-00000000000${instance}>";reg-id=${regId}`,
@@ -31,7 +32,7 @@ const flow = (phone: Phone, instance: number, regId: number, headers: readonly s
   })
 
 const isInvite = ({ startLine }: Message) => startLine.startsWith('INVITE')
-const invites = (phone: Phone) => phone.inbox.messages.filter(isInvite).length
+const invites = (phone: Phone<Duplex>) => phone.inbox.messages.filter(isInvite).length
 
 /** The first of these phones that is called, or null when none is. */
 async function calledOf(phones: readonly Phone[], limitMs = 5000): Promise<Phone | null> {
@@ -121,17 +122,49 @@ test('each phone of an expert rings over one flow of its own', async (t) => {
   t.deepEqual(flows.flat().map(invites), [0, 0, 0, 0])
 })
 
-test('where an expert is called over TLS only, what registered without it does not ring', async (t) => {
+/** An edge that takes plain TCP, too, and phones on that. */
+async function withPlain(t: ExecutionContext, calleeTimeoutMs?: number) {
   const tcp = { address: '127.0.0.1', port: await freePort() }
   const running = await rig(t, certificates, ({ listen }) => ({
     listen: { ...listen, tcp },
-    credentials: [{ ...credential('expert-safety'), registers: 'expert-safety@edge.test' }]
+    credentials: [{ ...credential('expert-safety'), registers: 'expert-safety@edge.test' }],
+    ...(calleeTimeoutMs === undefined ? {} : { calleeTimeoutMs })
   }))
+  const plainPhone = async () => {
+    const socket = connect(tcp.port, tcp.address)
+    t.teardown(() => socket.destroy())
+    await once(socket, 'connect')
+    return new Phone(socket, `TCP 127.0.0.1:${socket.localPort}`)
+  }
+  return { running, plainPhone }
+}
+
+test('a phone of mixed flows is called over those of TLS alone where TLS is demanded, in whatever order they came', async (t) => {
+  for (const plainFirst of [true, false]) {
+    const { running, plainPhone } = await withPlain(t, 2000)
+    const plain = await plainPhone()
+    const secure = [await running.phone(), await running.phone()] as const
+    const order = plainFirst ? [plain, ...secure] : [...secure, plain]
+    for (const [n, each] of order.entries()) t.is((await flow(each, 1, n + 1)).startLine, 'SIP/2.0 200 OK')
+    const answered = callOut(running, 'sip:expert-safety@edge.test;transport=tls')
+    const first = (await calledOf(secure))!
+    const invite = await first.inbox.next(isInvite)
+    first.send(reply(invite, 430, 'Flow Failed'))
+    await ring(secure.find((each) => each !== first)!)
+    t.is((await answered).startLine, 'SIP/2.0 486 Busy Here')
+    t.is(invites(plain), 0)
+    for (const each of secure) each.socket.destroy()
+    await Promise.all(secure.map((each) => each.socket.destroyed || once(each.socket, 'close')))
+    const gone = await callOut(running, 'sip:expert-safety@edge.test;transport=tls')
+    t.is(gone.startLine, 'SIP/2.0 480 Temporarily Unavailable', 'nothing goes out in clear instead')
+    t.is(invites(plain), 0)
+  }
+})
+
+test('where an expert is called over TLS only, what registered without it does not ring', async (t) => {
+  const { running, plainPhone } = await withPlain(t)
   const secure = await running.phone()
-  const socket = connect(tcp.port, tcp.address)
-  t.teardown(() => socket.destroy())
-  await once(socket, 'connect')
-  const plain = new Phone(socket, `TCP 127.0.0.1:${socket.localPort}`)
+  const plain = await plainPhone()
   await register(secure)
   t.is((await register(plain, { contact: '<sip:expert-safety@192.0.2.66:5099;transport=tcp>' })).startLine, 'SIP/2.0 200 OK')
   const demanded = callOut(running, 'sip:expert-safety@edge.test;transport=tls')

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { isIPv6 } from 'node:net'
 import { checkEdgeConfig, defaultEdgeLimits, type EdgeConfig, type EdgeEndpoint } from './config.ts'
 
 /** Where Debian and Ubuntu put Kamailio's modules, by processor. */
@@ -7,7 +8,11 @@ const modulePaths: Readonly<Partial<Record<NodeJS.Architecture, string>>> = {
   arm64: '/usr/lib/aarch64-linux-gnu/kamailio/modules/'
 }
 
-const at = ({ address, port }: EdgeEndpoint) => `${address}:${port}`
+const at = ({ address, port }: EdgeEndpoint) => `${isIPv6(address) ? `[${address}]` : address}:${port}`
+
+/** The same port on each address where phones come in. */
+const everywhere = (endpoint: EdgeEndpoint, { address6 }: EdgeConfig['listen']): readonly string[] =>
+  [endpoint, ...(address6 == null ? [] : [{ ...endpoint, address: address6 }])].map(at)
 const quoted = (text: string) => `"${text}"`
 
 /** TLS 1.2 suites with forward secrecy and authenticated encryption; TLS 1.3 has no others. @see RFC 9325 §4.2 */
@@ -48,6 +53,7 @@ function local(config: EdgeConfig): string {
     EDGE_REALM: config.realm,
     EDGE_ACCOUNTING_MARK: config.accountingMark ?? 'accounting:',
     EDGE_NONCE_KEEP: limits.nonceSeconds + 60,
+    EDGE_PIKE_WINDOW: limits.pikeSeconds,
     EDGE_CALLEE_TIMER_MS: config.calleeTimeoutMs ?? 8000,
     ...(listen.wss ? { EDGE_WS_PATH: webSocketPath } : {})
   }
@@ -76,15 +82,16 @@ function local(config: EdgeConfig): string {
     // One process reads what application servers send: a 200 does not overtake its 180, nor a BYE its ACK.
     'socket_workers=1',
     `listen=udp:${at(config.inside)}`,
-    `listen=tls:${at(listen.tls)}`,
-    ...(listen.wss ? [`listen=tls:${at(listen.wss)}`] : []),
-    ...(listen.udp ? [`listen=udp:${at(listen.udp)}`] : []),
-    ...(listen.tcp ? [`listen=tcp:${at(listen.tcp)}`] : []),
+    ...(['tls', 'wss', 'udp', 'tcp'] as const).flatMap((kind) => {
+      const endpoint = listen[kind]
+      if (!endpoint) return []
+      return everywhere(endpoint, listen).map((place) => `listen=${kind === 'wss' ? 'tls' : kind}:${place}`)
+    }),
     ''
   ].join('\n')
 }
 
-function tls({ tls: files, listen: { wss } }: EdgeConfig): string {
+function tls({ tls: files, listen }: EdgeConfig): string {
   const own = [`certificate = "${files.certificate}"`, `private_key = "${files.key}"`]
   return [
     '[server:default]',
@@ -95,7 +102,14 @@ function tls({ tls: files, listen: { wss } }: EdgeConfig): string {
     ...(files.crl === undefined ? [] : [`crl = "${files.crl}"`]),
     `cipher_list = ${ciphers}`,
     '',
-    ...(wss ? [`[server:${at(wss)}]`, 'method = TLSv1.2+', 'verify_client = off', ...own, `cipher_list = ${ciphers}`, ''] : []),
+    ...(listen.wss ? everywhere(listen.wss, listen) : []).flatMap((place) => [
+      `[server:${place}]`,
+      'method = TLSv1.2+',
+      'verify_client = off',
+      ...own,
+      `cipher_list = ${ciphers}`,
+      ''
+    ]),
     '[client:default]',
     'method = TLSv1.2+',
     'verify_certificate = yes',
@@ -115,7 +129,7 @@ function dispatcher({ applications, h323Gateways = [] }: EdgeConfig): string {
 function allowlist({ allowlist: networks }: EdgeConfig): string {
   return networks
     .map(({ network, name }) => {
-      const [address, prefix = '32'] = network.split('/')
+      const [address = '', prefix = isIPv6(address) ? '128' : '32'] = network.split('/')
       return `1 ${address} ${prefix} 0 ${name.replace(/[^A-Za-z0-9]+/g, '-').slice(0, 60)}\n`
     })
     .join('')
