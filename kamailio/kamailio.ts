@@ -206,6 +206,9 @@ export async function startEdge(config: EdgeConfig, { log, clock, onState }: Edg
         String(shared),
         '-M',
         '16',
+        // the allocator for production: the default one keeps account of every piece
+        '-x',
+        'fm',
         ...folders
       ],
       {
