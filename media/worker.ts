@@ -17,7 +17,7 @@ import { frameMs, type MixTools } from './mixer/lane.ts'
 import { type PortPair, PortPool } from './ports.ts'
 import { RecordTap } from './recording/tap.ts'
 import { createResampler } from './resample/resampler.ts'
-import { libc } from './udp/libc.ts'
+import { type Libc, libc } from './udp/libc.ts'
 import { nativeUdp } from './udp/native.ts'
 import { nodeUdp } from './udp/node.ts'
 import type { UdpSocket } from './udp/udp.ts'
@@ -32,11 +32,16 @@ const largestCatchUp = 3
 const largestExpressCatchUp = 6
 /** Time between two readings of the sockets: a flood from strangers does not fill a socket's room in the kernel so soon. */
 const readEveryMs = 5
+/**
+ * Timers of the runtime are good to a millisecond or two: the last of the way to a frame is slept through exactly. Messages wait that long.
+ */
+const exactMs = 2.5
 /** Time that one reading may take, between frames and before one is mixed: a flood does not hold up the mix. */
 const readBudgetMs = readEveryMs / 2
 const frameReadBudgetMs = frameMs / 2
 /** Frames in which every leg is attended to once. */
 const attendEvery = 5
+const watchEvery = 1000 / frameMs
 /** Legs of the express lane: more than a thread can carry. */
 const mostExpress = 4096
 /** Frames until a conference that the express lane could not take is offered to it again. */
@@ -291,23 +296,38 @@ let overruns = 0
 let dueMs = nowMs() + frameMs
 let timer: NodeJS.Timeout
 
-/** After a stall the packets that waited in the sockets are read before their time is mixed. */
-function wake(): void {
-  if (shuttingDown) return
-  const now = nowMs()
-  if (now - dueMs >= frameMs) setImmediate(mixDue)
-  else if (now >= dueMs) mixDue()
-  else {
-    udp.poll(readBudgetMs)
-    sleepOn()
+const sleepExactly = library === null ? null : exactSleep(library)
+
+function exactSleep(native: Libc): (ms: number) => void {
+  const time = new Int32Array(4)
+  const timeAt = native.address(new Uint8Array(time.buffer))
+  return (ms) => {
+    time[0] = 0
+    time[2] = ms * 1e6
+    native.nanosleep(timeAt, 0)
   }
 }
 
-/** Until the next frame, or the next reading. */
+/** After a stall the packets that waited in the sockets are read before their time is mixed. */
+function wake(): void {
+  if (shuttingDown) return
+  if (nowMs() - dueMs >= frameMs) {
+    setImmediate(mixDue)
+    return
+  }
+  if (nowMs() < dueMs) udp.poll(readBudgetMs)
+  const leftMs = dueMs - nowMs()
+  if (sleepExactly !== null && leftMs > 0 && leftMs <= exactMs) sleepExactly(leftMs)
+  if (nowMs() >= dueMs) mixDue()
+  else sleepOn()
+}
+
+/** Until shortly before the next frame, or the next reading. */
 function sleepOn(): void {
   const leftMs = dueMs - nowMs()
-  const pauseMs = udp.name === 'native' && openLegs.length > 0 && leftMs > readEveryMs + 1 ? readEveryMs : Math.ceil(leftMs)
-  timer = setTimeout(wake, Math.max(0, pauseMs))
+  if (sleepExactly === null) timer = setTimeout(wake, Math.max(0, Math.ceil(leftMs)))
+  else if (leftMs <= exactMs) setImmediate(wake)
+  else timer = setTimeout(wake, openLegs.length > 0 && leftMs > readEveryMs + exactMs ? readEveryMs : Math.floor(leftMs - 1.5))
 }
 
 function mixDue(): void {
@@ -341,7 +361,7 @@ function mixDue(): void {
   dueMs += frameMs * (missed + 1)
   attend(begun)
   if (lane !== null) considerLane(lane)
-  if (ticks % (1000 / frameMs) === 0) for (let n = 0; n < openLegs.length; n++) openLegs[n]!.leg.watch(begun)
+  for (let n = ticks % watchEvery; n < openLegs.length; n += watchEvery) openLegs[n]!.leg.watch(begun)
   const ended = nowMs()
   work[ticks % work.length] = ended - begun
   ticks++

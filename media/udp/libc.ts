@@ -1,7 +1,7 @@
 /**
- * The few calls of the C library that carry packets, where koffi is there to make them.
+ * The few calls of the C library that carry packets and keep time, where koffi is there to make them.
  *
- * @see socket(7), epoll(7), recvmmsg(2), udp(7)
+ * @see socket(7), epoll(7), recvmmsg(2), udp(7), nanosleep(2)
  */
 import { createRequire } from 'node:module'
 import { endianness } from 'node:os'
@@ -19,6 +19,8 @@ export interface Libc {
   readonly epollControl: (set: number, operation: number, descriptor: number, event: Uint8Array) => number
   readonly epollWait: (set: number, eventsAt: number, count: number, timeoutMs: number) => number
   readonly clockGettime: (clock: number, timeAt: number) => number
+  /** Sleeps; `timeAt` is a `struct timespec`. */
+  readonly nanosleep: (timeAt: number, leftAt: number) => number
   readonly close: (descriptor: number) => number
   /** Where the memory of a view lies. */
   readonly address: (of: Uint8Array) => number
@@ -47,6 +49,7 @@ function load(): Libc | null {
       epollControl: library.func('int epoll_ctl(int, int, int, void *)'),
       epollWait: library.func('int epoll_wait(int, size_t, int, int)'),
       clockGettime: library.func('int clock_gettime(int, size_t)'),
+      nanosleep: library.func('int nanosleep(size_t, size_t)'),
       close: library.func('int close(int)'),
       address: (of) => Number(koffi.address(of))
     }
