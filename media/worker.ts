@@ -39,7 +39,7 @@ const exactMs = 2.5
 /** Time that one reading may take, between frames and before one is mixed: a flood does not hold up the mix. */
 const readBudgetMs = readEveryMs / 2
 const frameReadBudgetMs = frameMs / 2
-/** Frames in which every leg is attended to once. */
+/** Frames in which every leg is attended to once, and in which it is looked for silence: now some and now others. */
 const attendEvery = 5
 const watchEvery = 1000 / frameMs
 /** Legs of the express lane: more than a thread can carry. */
