@@ -33,8 +33,14 @@ async function same(t: ExecutionContext, script: Script): Promise<number | null>
 
 test('calm calls are carried by the lane, and nobody hears or counts the difference', async (t) => {
   const carried = await same(t, calm)
-  if (carried !== null) t.true(carried > 0.85, `${carried}`)
+  if (carried !== null) t.true(carried > 0.98, `${carried}`)
 })
+
+/** Of the legs' frames the part that the lane carries at least where its own code deals with what happens, and where a leg leaves it for a while. */
+const [atHome, visiting] = [0.99, 0.8]
+const leaving: readonly Incident[] = ['lose', 'noise', 'key', 'jump', 'half', 'long', 'huge', 'press']
+/** Frames in which nothing is mixed count as not carried. */
+const notMixed: readonly Incident[] = ['sleep']
 
 for (const what of incidents)
   test(`${what}: the same with and without the lane`, async (t) => {
@@ -47,23 +53,24 @@ for (const what of incidents)
       seed: what.length * 31 + 1,
       jitterTargetMs: 60
     })
-    if (carried !== null) t.true(carried > 0.3, `${carried}`)
+    const least = leaving.includes(what) || notMixed.includes(what) ? visiting : atHome
+    if (carried !== null) t.true(carried > least, `${carried}`)
   })
 
 test('more voices than places, and gain that follows them', async (t) => {
   const laws: LawName[] = ['PCMU', 'PCMA', 'PCMU', 'PCMU', 'PCMA', 'PCMU']
   const carried = await same(t, { ...calm, laws, drifts: laws.map(() => 0), ticks: 300, voices: 2, autoGain: true, seed: 99 })
-  if (carried !== null) t.true(carried > 0.85, `${carried}`)
+  if (carried !== null) t.true(carried > 0.98, `${carried}`)
 })
 
 test('somebody who is being called keeps nobody out of the lane', async (t) => {
   const carried = await same(t, { ...calm, guest: true })
-  if (carried !== null) t.true(carried > 0.85, `${carried}`)
+  if (carried !== null) t.true(carried > 0.98, `${carried}`)
 })
 
 test('clocks that differ', async (t) => {
   const carried = await same(t, { ...calm, ticks: 1500, drifts: [300, -300, 40] })
-  if (carried !== null) t.true(carried > 0.3, `${carried}`)
+  if (carried !== null) t.true(carried > 0.99, `${carried}`)
 })
 
 const law = fc.constantFrom<LawName>('PCMU', 'PCMA')
