@@ -167,7 +167,7 @@ test.serial('help and mistakes are told by the general bundle; a command without
   t.regex(explained.stderr, /^from the bundle\nifctl: there is no ledger/)
   t.is(explained.code, 1)
   const claimed = await node('cli/ifctl.cjs', 'coordinator', 'tasks', 'status')
-  t.regex(claimed.stderr, /^ifctl: <task> is missing/)
+  t.regex(claimed.stderr, /^from the bundle\nifctl: <task> is missing/)
 
   const made = await node('cli/ifctl.cjs', 'completion', 'bash')
   t.regex((await node('cli/bundle.ts', 'completion')).stderr, /1 commands bundled/)

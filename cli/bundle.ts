@@ -181,8 +181,6 @@ interface Listed {
   /** Hash of the bundle: V8 itself only sees whether what it kept is of a text of the same length. */
   readonly code: string
   readonly sources: readonly Source[]
-  /** Of the general bundle: commands that have none. */
-  readonly elsewhere: readonly string[]
 }
 
 function isFresh(name: string): boolean {
@@ -275,9 +273,7 @@ async function bundle(name: string): Promise<void> {
       putBeside(name)
       if (bundled) put(file, text)
       else rmSync(file, { force: true })
-      const elsewhere =
-        name === general ? commands.filter(({ words }) => !isShort(words)).map(({ words }) => words.join('-')) : []
-      const listed: Listed = { bundled, code: hash('sha256', text, 'hex').slice(0, 16), sources, elsewhere }
+      const listed: Listed = { bundled, code: hash('sha256', text, 'hex').slice(0, 16), sources }
       if (name === general) rehearse(file, join(bundleFolder, `${name}.${listed.code}.v8`))
       put(listOf(name), JSON.stringify(listed))
       return

@@ -45,9 +45,9 @@ function freshBundle(words) {
     } catch {
       continue
     }
+    if (!listed.bundled) continue
     // a list of an older form is never the same: bundle.ts is a source of every bundle
-    if (!listed.sources.every(isSame) || !listed.bundled || listed.elsewhere.some((other) => named.includes(other)))
-      return undefined
+    if (!listed.sources.every(isSame)) return undefined
     return { name, file: `${kept}/${name}.cjs`, compiled: `${kept}/${name}.${listed.code}.v8` }
   }
   return undefined

@@ -11,6 +11,7 @@ const commandsWithoutInput: readonly (readonly string[])[] = [
   ['guard', 'explain', '--help'],
   ['coordinator', 'tasks', 'claim', '--help'],
   ['gaurd', 'explain'],
+  ['coordinator', 'tasks', 'status'],
   ['optimise', 'estimate', '--mbit', '2', '--minutes-per-day', '60'],
   ['guard', 'policy', 'show'],
   ['completion', 'bash'],
