@@ -25,7 +25,7 @@ const tolerated = 1e-4
 const jitterTargetMs = 20
 
 const codecs: Readonly<Record<'g711' | 'g722' | 'opus', { readonly name: string; readonly first: number }>> = {
-  g711: { name: 'PCMU', first: 600 },
+  g711: { name: 'PCMU', first: 2000 },
   g722: { name: 'G722', first: 300 },
   opus: { name: 'OPUS', first: 90 }
 }
@@ -295,8 +295,10 @@ async function legs(codec: 'g711' | 'g722' | 'opus', seconds: number): Promise<M
 async function long(seconds: number, count: number): Promise<Metric[]> {
   const options = { codec: 'PCMU', legs: count, size: 3, threads, seconds }
   const figures = await scene(options)
-  const { received, missing, late, listeners, heldUp, cores, loadCores, metrics } = figures
-  const note = `${count} G.711 legs by 3 for ${seconds} s, ${threads} threads, ${figure(cores)} cores, the load ${figure(loadCores)}, which was itself held up ${heldUp} times`
+  const { received, missing, late, listeners, lateness, heldUpP50Ms, heldUpP99Ms, cores, loadCores, metrics } = figures
+  const note = `${count} G.711 legs by 3 for ${seconds} s, ${threads} threads, ${figure(cores)} cores, the load ${figure(loadCores)}, ${metrics.express} legs express`
+  const machine = `the load, a bare program, kept time to p50 ${figure(heldUpP50Ms)}, p99 ${figure(heldUpP99Ms)} ms`
+  const windows = lateness.map(({ p99Ms }) => p99Ms).sort((a, b) => a - b)
   return [
     {
       metric: 'media.long_underruns_ppm',
@@ -304,7 +306,18 @@ async function long(seconds: number, count: number): Promise<Metric[]> {
       unit: 'ppm',
       note: `frames late or missing, ${received} looked at: ${note}`
     },
-    { metric: 'media.long_late_p99_ms', value: metrics.lateP99Ms, unit: 'ms', note: `of the last 20 s: ${note}` },
+    {
+      metric: 'media.long_late_p50_ms',
+      value: Math.max(...lateness.map(({ p50Ms }) => p50Ms)),
+      unit: 'ms',
+      note: `how late ticks began, in the worst 20 s; ${machine}`
+    },
+    {
+      metric: 'media.long_late_p99_ms',
+      value: windows[Math.floor(windows.length / 2)]!,
+      unit: 'ms',
+      note: `the same, median of ${windows.length} times 20 s, ${figure(windows[0]!)} to ${figure(windows.at(-1)!)}; ${machine}`
+    },
     { metric: 'media.long_gc_max_ms', value: metrics.gcMaxMs, unit: 'ms', note: `longest pause: ${note}` }
   ]
 }

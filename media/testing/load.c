@@ -15,7 +15,7 @@
 #define SCM_TIMESTAMPNS SO_TIMESTAMPNS
 #endif
 
-enum { header = 12, largest_packet = 2048, burst = 8, rounds = 20, control_octets = 64, together = 64 };
+enum { header = 12, largest_packet = 2048, burst = 8, rounds = 20, control_octets = 64, together = 64, lateness_steps = 1000 };
 static const double frame_ms = 20;
 
 struct phone {
@@ -28,9 +28,10 @@ struct phone {
   double first_ms, frames;
 };
 
-/* Sent, received, missing, late packets, and rounds that began more than 10 ms late. */
+/* Sent, received, missing, late packets, and how late rounds began, by tenths of a millisecond: how well a bare program keeps time here. */
 struct figures {
-  double sent, received, missing, late, held_up;
+  double sent, received, missing, late;
+  double rounds_late[lateness_steps];
 };
 
 static struct phone *phones;
@@ -186,7 +187,10 @@ void load_talk(double until_ms, int counting, const uint8_t *payloads, const int
     struct timespec due = {.tv_sec = due_ms / 1e3};
     due.tv_nsec = (due_ms - due.tv_sec * 1e3) * 1e6;
     while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &due, NULL) == EINTR);
-    if (counting && now_of(CLOCK_MONOTONIC) - due_ms > 10) figures->held_up++;
+    if (counting) {
+      double late = (now_of(CLOCK_MONOTONIC) - due_ms) * 10;
+      figures->rounds_late[late < 0 ? 0 : late < lateness_steps ? (int)late : lateness_steps - 1]++;
+    }
     int round = round_number % rounds, waiting = 0;
     for (int n = round; n < count; n += rounds) {
       struct phone *phone = &phones[n];

@@ -21,6 +21,8 @@ export interface SceneOptions {
 
 export interface SceneFigures extends LoadFigures {
   readonly metrics: WorkerMetrics
+  /** How late ticks began, in each 20 s that were counted (the last of them may be less): half of them no later, and 99 of 100, in milliseconds. */
+  readonly lateness: readonly { readonly p50Ms: number; readonly p99Ms: number }[]
   /** Processor time of the plane's process in the time that was counted, in cores. */
   readonly cores: number
   /** Processor time of the load for a packet sent, in microseconds, and in cores. */
@@ -31,6 +33,8 @@ export interface SceneFigures extends LoadFigures {
 }
 
 const warmUpMs = 3000
+/** So long a media thread remembers how late its ticks were. */
+const latenessMs = 20_000
 /** Every so many phones one listens, so that the load takes less of the machine than the plane; a number without a divisor in common with conferences. */
 const listenEvery = 7
 const firstPhonePort = 42_000
@@ -158,18 +162,27 @@ export async function runScene(options: SceneOptions): Promise<SceneFigures> {
     let memoryAfter = 0
     let cpuBefore = process.cpuUsage()
     let beganMs = 0
+    const lateness: { p50Ms: number; p99Ms: number }[] = []
+    const look = async () => {
+      const { lateP50Ms, lateP99Ms } = await plane.metrics()
+      lateness.push({ p50Ms: lateP50Ms, p99Ms: lateP99Ms })
+    }
+    let looking: NodeJS.Timeout | undefined
     const done = await talk(load, codec, payloadType, ports, options.seconds, async () => {
       await plane.metrics()
       memoryAfter = process.memoryUsage().rss
       cpuBefore = process.cpuUsage()
       beganMs = performance.now()
-    })
+      looking = setInterval(() => void look().catch(() => undefined), latenessMs)
+    }).finally(() => clearInterval(looking))
+    if (lateness.length === 0) await look()
     const { user, system } = process.cpuUsage(cpuBefore)
     const cores = (user + system) / 1000 / (performance.now() - beganMs)
     const metrics = await plane.metrics()
     return {
       ...done,
       metrics,
+      lateness,
       cores,
       loadMicroseconds: (done.cpuMs * 1000) / done.sent,
       loadCores: done.cpuMs / 1000 / options.seconds,
