@@ -1,10 +1,33 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import test from 'ava'
 import { ledgerFiles } from '#ledger'
 import { openLogReader } from '../store/open.ts'
 import { items, openTestLedger, scratch } from '../testing/fixtures.ts'
 import { openEntryIndex } from './entry-index.ts'
+
+test('what an index holds beyond its own progress is forgotten when the log gets there', async (t) => {
+  const ledger = await openTestLedger(t)
+  await ledger.append(items(0, 3), 1)
+  await ledger.close()
+  const log = await openLogReader({ kind: 'sqlite', path: ledgerFiles(ledger.dir).database })
+  t.teardown(() => log.close())
+  const path = join(scratch(t), 'index.db')
+  const made = openEntryIndex(path, log)
+  await made.catchUp()
+  await made.close()
+  const database = new DatabaseSync(path)
+  database.exec(
+    `UPDATE entry SET event = 'of no log' WHERE idx = 2; UPDATE progress SET size = 0, last_hash = '${'0'.repeat(64)}'`
+  )
+  database.close()
+  const index = openEntryIndex(path, log)
+  t.teardown(() => index.close())
+  t.true(await index.catchUp())
+  t.deepEqual(await index.find({ event: 'of no log' }), [])
+  t.deepEqual(await index.find({}), [0, 1, 2])
+})
 
 test('an index whose spoiled pages show only when they are read is made anew', async (t) => {
   const ledger = await openTestLedger(t)

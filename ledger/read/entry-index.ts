@@ -39,8 +39,9 @@ export interface EntryIndex {
 }
 
 const form = 1
+/** Traces come in no order, so that nearly each entry changes pages that no other does: small ones, of which many are kept, are half the work. */
 const schema = `
-  PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA user_version = ${form};
+  PRAGMA page_size = 2048; PRAGMA cache_size = -32768; PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA user_version = ${form};
   CREATE TABLE IF NOT EXISTS entry (
     idx INTEGER PRIMARY KEY, time_ms INTEGER NOT NULL, trace TEXT NOT NULL, parent TEXT, component TEXT NOT NULL, event TEXT NOT NULL, call_id TEXT
   ) STRICT;
@@ -148,7 +149,9 @@ function openNow(path: string | null, log: LogReader, gaps: boolean): EntryIndex
   }
   const readProgress = database.prepare('SELECT size, last_hash AS lastHash FROM progress WHERE id = 0')
   const writeProgress = database.prepare('INSERT OR REPLACE INTO progress VALUES (0, ?, ?)')
-  const insert = database.prepare('INSERT OR REPLACE INTO entry VALUES (?, ?, ?, ?, ?, ?, ?)')
+  // replacing would have SQLite keep, for each entry, a copy of all pages that it touches
+  const insert = database.prepare('INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?)')
+  const forgetBeyond = database.prepare('DELETE FROM entry WHERE idx >= ?')
   const progress = () =>
     (readProgress.get() as { size: number; lastHash: string } | undefined) ?? { size: 0, lastHash: noPrevious }
 
@@ -161,6 +164,7 @@ function openNow(path: string | null, log: LogReader, gaps: boolean): EntryIndex
     try {
       let { size, lastHash } = progress()
       let last: Uint8Array | null = null
+      forgetBeyond.run(size)
       for (const { first, data } of segments) {
         for (const [number, bytes] of entriesOf(data).entries()) {
           const index = first + number
