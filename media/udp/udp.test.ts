@@ -204,6 +204,7 @@ function failing(fails: { -readonly [name in keyof Libc]?: number }) {
     epollControl: () => fails.epollControl ?? 0,
     epollWait: () => fails.epollWait ?? 0,
     clockGettime: () => 0,
+    nanosleep: () => 0,
     close: (descriptor) => {
       closed.push(descriptor)
       open.delete(descriptor)
