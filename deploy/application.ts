@@ -16,16 +16,19 @@ export interface ApplicationPorts extends Pick<SipApplicationPorts, 'isPlace' | 
   /** As it is now. */
   readonly registry: () => Registry
   readonly conference: ConferencePort
-  /** Null where there are no telephones in browsers. */
-  readonly describesFirst: SipApplicationPorts['describesFirst'] | null
+  /** Whether a phone that has registered under a URI is in a browser, and wants a browser's session description; null where there are none. */
+  readonly isInBrowser: ((uri: string) => Promise<boolean>) | null
   readonly clock: Clock
   readonly log: Log
 }
 
+/** Whether a contact is an address, and says by that of which family its phone is. For any other an offer of ours would have to guess. */
+const isAtAddress = (contact: string) => /^sips?:(?:[^@[\]]*@)?(?:\[|\d{1,3}(?:\.\d{1,3}){3}(?:[:;?]|$))/i.test(contact)
+
 export async function startApplication(
   config: SuiteConfig,
   layout: DataLayout,
-  { server, join, registry, describesFirst, ...ports }: ApplicationPorts
+  { server, join, registry, isInBrowser, ...ports }: ApplicationPorts
 ): Promise<SipApplication> {
   const vouch = await voucher(config.escalation, ports.clock)
   const calleeOf = (uri: string) => calleeByUri(registry(), uri, callsOverTls(config))
@@ -51,7 +54,11 @@ export async function startApplication(
       sign: await ownSigner(layout.escalationKey, ports.clock),
       ...(vouch === null ? {} : { vouch }),
       ...(join == null ? {} : { join }),
-      ...(describesFirst == null ? {} : { describesFirst }),
+      describesFirst: async (uri, contact) => {
+        const isFamilyKnown =
+          config.listen.address6 === null || (registry().byUri(uri)?.registers !== true && isAtAddress(contact))
+        return !isFamilyKnown || ((await isInBrowser?.(uri)) ?? false)
+      },
       ...(transfer === 'never' ? {} : { transferTo: calleeOf }),
       roleOf: (id) => registry().byId(id)?.role ?? 'expert',
       ...(config.restart === 'hang-up' ? {} : { takeUp: calleeOf })

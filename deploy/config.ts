@@ -23,6 +23,11 @@ export const suiteSchema = z.strictObject({
   listen: z
     .strictObject({
       address: z.ipv4().default('127.0.0.1').describe('IPv4 address of the edge and of the media plane'),
+      address6: z
+        .ipv6()
+        .nullable()
+        .default(null)
+        .describe('IPv6 address on which edge and media plane take the same ports; null for none'),
       tls: port.default(5061).describe('SIP over TLS; 0 takes a free port'),
       udp: port.nullable().default(null).describe('SIP over UDP, development only; null for none'),
       tcp: port.nullable().default(null).describe('SIP over TCP, development only; null for none')
@@ -140,11 +145,11 @@ export const suiteSchema = z.strictObject({
       'PEM files of the server certificate, its key and the CA of client certificates; null for those of the data folder'
     ),
   allowlist: z
-    .array(z.strictObject({ network: z.union([z.cidrv4(), z.ipv4()]), name: z.string().min(1).max(64) }))
+    .array(z.strictObject({ network: z.union([z.cidrv4(), z.ipv4(), z.cidrv6(), z.ipv6()]), name: z.string().min(1).max(64) }))
     .min(1)
     .nullable()
     .default(null)
-    .describe('IPv4 networks that may call, each with whose it is; null in development for loopback'),
+    .describe('Networks that may call, each with whose it is; null in development for loopback'),
   requireClientCertificate: z
     .boolean()
     .nullable()

@@ -43,7 +43,10 @@ export interface EmbeddedEdgeOptions {
 }
 
 const loopback = '127.0.0.1'
-const developmentAllowlist: readonly AllowedNetwork[] = [{ network: '127.0.0.0/8', name: 'this machine' }]
+const developmentAllowlist: readonly AllowedNetwork[] = [
+  { network: '127.0.0.0/8', name: 'this machine' },
+  { network: '::1', name: 'this machine' }
+]
 /** Another program may take a free port before Kamailio does. */
 const startAttempts = 3
 
@@ -81,7 +84,7 @@ export async function startEmbeddedEdge(options: EmbeddedEdgeOptions): Promise<E
     const edge = await startEdge(
       {
         profile: config.profile,
-        listen,
+        listen: { ...listen, address6: config.listen.address6 },
         inside,
         applications: [options.application],
         tls: {

@@ -34,6 +34,7 @@ export const environmentVariables: Readonly<Record<string, Setter>> = {
   IF_DATA: text('data'),
   IF_PROFILE: text('profile'),
   IF_LISTEN_ADDRESS: text('listen', 'address'),
+  IF_LISTEN_ADDRESS6: text('listen', 'address6'),
   IF_TLS_PORT: port('listen', 'tls'),
   IF_UDP_PORT: port('listen', 'udp'),
   IF_TCP_PORT: port('listen', 'tcp'),

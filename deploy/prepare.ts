@@ -1,4 +1,6 @@
+import { X509Certificate } from 'node:crypto'
 import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { generateKeyPair } from '#guard'
 import { checkCertificate, createAuthority, issueCertificate } from '#kamailio'
@@ -41,15 +43,18 @@ export async function prepareData(config: SuiteConfig, nowMs: number): Promise<P
 
 async function prepareCertificates(config: SuiteConfig, layout: DataLayout, nowMs: number): Promise<boolean> {
   const authority = await createAuthority(layout.authority)
+  const { address, address6 } = config.listen
+  const addresses = [...new Set(['127.0.0.1', address, ...(address6 === null ? [] : [address6])])]
   if (existsSync(layout.certificate) && existsSync(layout.certificateKey)) {
     const { state } = checkCertificate(layout.certificate, nowMs)
-    if (state === 'good') return false
+    const certificate = new X509Certificate(await readFile(layout.certificate))
+    if (state === 'good' && addresses.every((each) => certificate.checkIP(each) !== undefined)) return false
   }
   await issueCertificate(authority, {
     name: 'server',
     commonName: 'InfraFabric edge',
     usage: 'server',
-    subjectAltNames: [...new Set(['DNS:localhost', 'IP:127.0.0.1', `IP:${config.listen.address}`])]
+    subjectAltNames: ['DNS:localhost', ...addresses.map((each) => `IP:${each}`)]
   })
   return true
 }

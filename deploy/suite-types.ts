@@ -43,6 +43,8 @@ export interface Suite {
     readonly tls: Address | null
     readonly udp: Address | null
     readonly tcp: Address | null
+    /** Where the same ports are taken with IPv6; null where that is off. */
+    readonly ipv6: string | null
     /** Where the edge reaches the application's SIP server by UDP, and by TCP. */
     readonly app: Address
     readonly appTcp: Address

@@ -190,7 +190,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
         registry: guard.registry,
         conference: browsers?.conference ?? meeting.conference,
         isPlace: meeting.isPlace,
-        describesFirst: browsers?.isInBrowser ?? null,
+        isInBrowser: browsers?.isInBrowser ?? null,
         openCalls: left.find,
         clock,
         log: log.child({ part: 'application' })
@@ -361,6 +361,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
       tls: edge?.addresses.tls ?? null,
       udp: edge?.addresses.udp ?? null,
       tcp: edge?.addresses.tcp ?? null,
+      ipv6: edge === null ? null : config.listen.address6,
       app: { address: app.address, port: app.port },
       appTcp: { address: appTcp.address, port: appTcp.port },
       admin: { address: engine.admin.host, port: engine.admin.port },

@@ -1,6 +1,6 @@
 /** Every calling scenario against the running suite, through the edge, with what the ledger has to say about it. */
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
@@ -13,6 +13,8 @@ import { freeUdpPort } from '../deploy/free-ports.ts'
 import { until } from '../deploy/testing/harness.ts'
 
 const domain = 'external.advisor'
+const loopback6 = '::1'
+const hasIpv6 = networkInterfaces().lo?.some(({ address }) => address === loopback6) === true
 const users = ['expert-safety', 'expert-ethics', 'expert-security']
 const keys = generateKeyPair()
 const signingKey = readSigningKey(keys.privateKey)
@@ -55,7 +57,7 @@ test.before(async () => {
   suite = await startSuite(
     {
       data,
-      listen: { tls: 0, udp: udpPort },
+      listen: { tls: 0, udp: udpPort, address6: hasIpv6 ? loopback6 : null },
       logLevel: 'silent',
       md5OnlyUsers: users,
       // more than all the others send, and so few that a flood of 1,500 is over it however it falls into the spans of ten seconds in which the edge counts
@@ -163,6 +165,33 @@ for (const [scenario, call] of Object.entries(answered)) {
   test(`${scenario}: connected, ended by the caller`, async (t) => connectedAndEnded(t, await play(t, scenario, call)))
 }
 test('uac-expert over UDP', async (t) => connectedAndEnded(t, await play(t, 'uac-expert', { transport: 'udp' })))
+
+/** As a caller with IPv6. */
+const over6 = (transport: 'udp' | 'tls') => ({
+  transport,
+  localAddress: loopback6,
+  target: { host: loopback6, port: transport === 'udp' ? udpPort : suite.addresses.tls!.port }
+})
+const test6 = hasIpv6 ? test : test.skip
+for (const transport of ['udp', 'tls'] as const) {
+  test6(`uac-expert-with-tone over IPv6 and ${transport}: connected, heard, and recorded with its address`, async (t) => {
+    const callId = await play(t, 'uac-expert-with-tone', {
+      ...over6(transport),
+      user: 'expert-ethics',
+      hazard: 'ethics',
+      pauseMs: 500
+    })
+    await connectedAndEnded(t, callId)
+    const { edge } = entriesOf(callId).find(({ event }) => event === 'INVITE')!.payload as { edge: Record<string, unknown> }
+    t.like(edge, { sourceAddress: loopback6, transport })
+  })
+}
+test6('uac-expert-bad-password over IPv6: layer digest', async (t) => {
+  await play(t, 'uac-expert-bad-password', {
+    ...over6('udp'),
+    credentials: `[authentication username=expert-safety password=wrong]`
+  })
+})
 
 test('uac-header-smuggling: judged by the real facts', async (t) => {
   const callId = await play(t, 'uac-header-smuggling')

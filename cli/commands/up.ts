@@ -58,6 +58,7 @@ async function ready(suite: Suite, startMs: number, output: Output): Promise<voi
     ...where('SIP over TLS', addresses.tls),
     ...where('SIP over UDP', addresses.udp),
     ...where('SIP over TCP', addresses.tcp),
+    ...(addresses.ipv6 === null ? [] : [['the same with IPv6', `[${addresses.ipv6}]`]]),
     ...(addresses.tls === null ? where('for the edge', addresses.app) : []),
     ['data', data.folder],
     ['registry', `${data.registry}, ${status.registry.parties} parties`],

@@ -62,8 +62,11 @@ export interface SipApplicationPorts {
   readonly sign?: RequestSigner
   /** Vouches for who calls (STIR). Left out: calls out carry no Identity. */
   readonly vouch?: IdentityVoucher
-  /** Whether who is called under a URI must describe the session first: a SIP phone in a browser. Left out: nobody must. */
-  readonly describesFirst?: (uri: string) => Promise<boolean>
+  /**
+   * Whether who is called under a URI, at a contact, must describe the session first: a SIP phone in a browser, or one of which nobody knows whether it has IPv4
+   * or IPv6. Left out: nobody must.
+   */
+  readonly describesFirst?: (uri: string, contact: string) => Promise<boolean>
   /** Whether a name that is no conference can be joined like one: a terminal behind another gateway. Where any conference may be dialled, all can. */
   readonly isPlace?: (name: string) => boolean
   /** Experts whose calls an earlier run left and that are taken up again, by their address; null for those who are hung up on. Left out: all are. */

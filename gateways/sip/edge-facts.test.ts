@@ -30,7 +30,7 @@ test('every fact is read', (t) => {
 })
 
 test('what the edge did not ask is null', (t) => {
-  t.deepEqual(readEdgeFacts({ 'X-IF-Edge-Source': '[2001:db8::1]', 'X-IF-Edge-Transport': 'UDP' }), {
+  t.deepEqual(readEdgeFacts({ 'X-IF-Edge-Source': '[2001:0DB8:0:0:0:0:0:1]', 'X-IF-Edge-Transport': 'UDP' }), {
     ok: true,
     layers: [],
     facts: {

@@ -1,4 +1,4 @@
-import { isIP } from 'node:net'
+import { isIP, SocketAddress } from 'node:net'
 import { type EdgeFacts, type Layer, layers } from '#kernel'
 
 export type EdgeFactsResult =
@@ -60,7 +60,7 @@ export function readEdgeFacts(headers: Readonly<Record<string, string>>): EdgeFa
     ok: true,
     layers: named as readonly Layer[],
     facts: {
-      sourceAddress: address,
+      sourceAddress: plain(address),
       transport: transportName,
       tlsVersion: found.get('TLS-Version') ?? null,
       tlsCipher: found.get('TLS-Cipher') ?? null,
@@ -71,5 +71,8 @@ export function readEdgeFacts(headers: Readonly<Record<string, string>>): EdgeFa
     }
   }
 }
+
+/** IPv6 in the one form of RFC 5952, so that an address is always the same text. */
+const plain = (address: string) => (isIP(address) === 6 ? new SocketAddress({ address, family: 'ipv6' }).address : address)
 
 const problem = (code: EdgeFactsProblem, header: string): EdgeFactsResult => ({ ok: false, code, header: header.slice(0, 64) })

@@ -49,8 +49,8 @@ export interface OutgoingPorts extends CallPorts {
   readonly sign: RequestSigner | null
   /** Vouches for who calls; null sends no Identity. */
   readonly vouch: IdentityVoucher | null
-  /** Whether who is called under this URI must describe the session first, whatever was wished for. */
-  readonly describesFirst: (uri: string) => Promise<boolean>
+  /** Whether who is called under this URI, at this contact, must describe the session first, whatever was wished for. */
+  readonly describesFirst: (uri: string, contact: string) => Promise<boolean>
 }
 
 export interface OutgoingSettings extends CallSettings {
@@ -105,6 +105,7 @@ export function placeCall(
   const toUri = left?.dialog.remoteUri ?? callee.uri
   const requestUri = left?.dialog.remoteTarget ?? callee.contact
   const startedAt = clock.now()
+  const family = isAtIpv6(requestUri) ? 6 : 4
   const participant = `${callee.id}-${traceId.slice(0, 8)}`
 
   let decision: GuardDecision | null = null
@@ -252,13 +253,13 @@ export function placeCall(
     })
     parts.tellDecision(decision, [])
     if (decision.verdict !== 'approve') return fire({ type: 'refused', refusal: refusalByGuard(decision) })
-    lateOffer ||= await ports.describesFirst(toUri)
+    lateOffer ||= await ports.describesFirst(toUri, requestUri)
     fire({ type: lateOffer ? 'approvedLate' : 'approved' })
   }
 
   const join = async (offer: string | null): Promise<void> => {
     bridge.move({ type: 'joining' }, { conference, participant, role: wish.role })
-    const joined = await ports.conference.join(parts.context, { conference, participant, role: wish.role, offer })
+    const joined = await ports.conference.join(parts.context, { conference, participant, role: wish.role, offer, family })
     if (!joined.ok) return fire({ type: 'refused', refusal: refusalByMedia(joined) })
     if (offer === null) exchange.move({ type: 'ourOffer' })
     fire({ type: 'joined', leg: joined.leg, sdp: joined.sdp })
@@ -501,6 +502,9 @@ export function placeCall(
     over: parts.over
   }
 }
+
+/** Whether a SIP URI has an IPv6 address for its host. @see RFC 3261 §25.1 (IPv6reference) */
+const isAtIpv6 = (uri: string) => /^sips?:(?:[^@[\]]*@)?\[/i.test(uri)
 
 /** A request of our own came over no edge. */
 const ownFacts = {

@@ -125,6 +125,7 @@ test('configuration: loopback only, no registration unless asked', (t) => {
       ice: false
     },
     modulePath: '/m',
+    host: '127.0.0.1',
     sipPort: 20_000,
     controlPort: 20_004,
     rtpPorts: [20_008, 20_011],

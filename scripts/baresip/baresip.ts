@@ -1,7 +1,7 @@
 /**
  * The real baresip as a phone: an independent SIP, TLS and RTP implementation to test the suite with.
  *
- *     ctrl_tcp (JSON in netstrings) ⇄ baresip 1.0.0 ⇄ SIP and RTP on 127.0.0.1
+ *     ctrl_tcp (JSON in netstrings) ⇄ baresip 1.0.0 ⇄ SIP and RTP on one address
  *
  * @see https://github.com/baresip/baresip
  */
@@ -24,6 +24,8 @@ export { toneShare } from './tone-share.ts'
 export interface BaresipOptions {
   /** Address of record, `expert-safety@external.advisor`. */
   readonly address: string
+  /** Own address, IPv4 or IPv6. Default 127.0.0.1. */
+  readonly host?: string
   /** Default `udp`. */
   readonly transport?: 'udp' | 'tcp' | 'tls'
   /** Every request goes there first. */
@@ -90,6 +92,8 @@ export interface Baresip {
 
 const modulePaths = ['/usr/lib/baresip/modules', '/usr/local/lib/baresip/modules']
 const maxOutput = 65_536
+const place = ({ host, port }: { readonly host: string; readonly port: number }) =>
+  `${host.includes(':') ? `[${host}]` : host}:${port}`
 const running = new Set<ChildProcess>()
 process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL')
@@ -107,9 +111,10 @@ export async function startBaresip(options: BaresipOptions): Promise<Baresip> {
   let child: ChildProcess | undefined
   try {
     await mkdir(recordingDirectory)
-    const sipPort = await freePort('127.0.0.1')
+    const host = options.host ?? '127.0.0.1'
+    const sipPort = await freePort(host)
     const controlPort = await freePort('127.0.0.1')
-    const rtpPort = await freePort('127.0.0.1')
+    const rtpPort = await freePort(host)
     const write = async (name: string, content: string | Buffer) => {
       await writeFile(join(directory, name), content, { mode: 0o600 })
       return join(directory, name)
@@ -120,8 +125,8 @@ export async function startBaresip(options: BaresipOptions): Promise<Baresip> {
       account: {
         address: options.address,
         transport,
-        outbound: options.outbound === undefined ? undefined : `${options.outbound.host}:${options.outbound.port}`,
-        flows: options.flows?.map(({ host, port, transport }) => `${host}:${port};transport=${transport}`),
+        outbound: options.outbound === undefined ? undefined : place(options.outbound),
+        flows: options.flows?.map(({ host, port, transport }) => `${place({ host, port })};transport=${transport}`),
         digest: options.digest,
         answer: options.answer ?? 'manual',
         registerIntervalS: options.registerIntervalS ?? 0,
@@ -129,6 +134,7 @@ export async function startBaresip(options: BaresipOptions): Promise<Baresip> {
         ice: options.ice ?? false
       },
       modulePath,
+      host,
       sipPort,
       controlPort,
       rtpPorts: [rtpPort, rtpPort + 3],
@@ -142,7 +148,7 @@ export async function startBaresip(options: BaresipOptions): Promise<Baresip> {
       codecs: options.codecs ?? ['PCMA', 'PCMU']
     })
     await Promise.all([write('config', config), write('accounts', accounts), write('contacts', '')])
-    child = spawn('baresip', ['-f', directory], {
+    child = spawn('baresip', ['-f', directory, ...(host.includes(':') ? ['-6'] : [])], {
       cwd: directory,
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, HOME: directory }
@@ -157,7 +163,7 @@ export async function startBaresip(options: BaresipOptions): Promise<Baresip> {
       pid: child.pid!,
       directory,
       sipPort,
-      uri: `sip:${user}@127.0.0.1:${port};transport=${transport}`,
+      uri: `sip:${user}@${place({ host, port })};transport=${transport}`,
       dial: (uri) => control.command('dial', uri),
       accept: () => control.command('accept'),
       hangup: () => control.command('hangup'),

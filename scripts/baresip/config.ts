@@ -28,6 +28,8 @@ export interface BaresipSettings {
   /** TLS takes the port above. */
   readonly sipPort: number
   readonly controlPort: number
+  /** Own address, IPv4 or IPv6. */
+  readonly host: string
   readonly rtpPorts: readonly [first: number, last: number]
   /** WAV that is sent, at the rate and with the channels of the codec. */
   readonly sourceFile: string
@@ -75,10 +77,10 @@ export function renderBaresip(settings: BaresipSettings): BaresipFiles {
     accounts: `<sip:${plain('address', account.address)};transport=${account.transport}>;${parameters.join(';')}\n`,
     config: [
       'poll_method epoll',
-      'net_interface 127.0.0.1',
+      `net_interface ${plain('host', settings.host)}`,
       // Addresses only: nothing is ever asked of a name server.
       'dns_server 127.0.0.1:9',
-      `sip_listen 127.0.0.1:${settings.sipPort}`,
+      `sip_listen ${plain('host', settings.host.includes(':') ? `[${settings.host}]` : settings.host)}:${settings.sipPort}`,
       ...(settings.certificateFile === undefined
         ? []
         : [`sip_certificate ${plain('certificate file', settings.certificateFile)}`]),

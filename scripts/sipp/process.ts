@@ -1,6 +1,7 @@
 /** One SIPp process: its folder, its files while they grow, its end. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { access, mkdir, mkdtemp, open, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { isIPv6 } from 'node:net'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -65,7 +66,13 @@ export async function startSipp(options: SippOptions): Promise<SippProcess> {
     const relayed = options.transport === 'tls' && options.target !== undefined && !program.tls
     if (options.transport === 'tls' && options.target === undefined && !program.tls)
       throw new InfraFabricError('sipp.no-tls', 'this SIPp was built without TLS and cannot be the called side over TLS')
-    if (relayed) relay = await startTlsRelay({ ...options.tls, target: options.target! })
+    if (relayed)
+      relay = await startTlsRelay({
+        ...options.tls,
+        // SIPp speaks to both sides of it with one family of addresses
+        ...(isIPv6(address) ? { listen: { host: '::1' } } : {}),
+        target: options.target!
+      })
     const ownTls = options.transport === 'tls' && !relayed ? await writeTlsFiles(directory, options) : undefined
     await placeScenario(scenario, directory, relayed)
     const [sipPort, mediaPort, controlPort] = [

@@ -145,7 +145,8 @@ export async function openPhone(options: PhoneOptions): Promise<Phone> {
   socket.setNoDelay(true)
   const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()))
   socket.on('error', () => undefined)
-  const sentBy = `${socket.localAddress ?? '127.0.0.1'}:${socket.localPort}`
+  const own = socket.localAddress ?? '127.0.0.1'
+  const sentBy = `${own.includes(':') ? `[${own}]` : own}:${socket.localPort}`
   const link: Link = { socket, transport, sentBy, pending: new Map(), dialogs: new Map() }
   let buffer = ''
   socket.setEncoding('latin1')
