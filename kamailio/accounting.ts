@@ -1,5 +1,5 @@
 /** The edge's own record of the calls it saw, beside its other files: an auditor holds the ledger against it. */
-import { closeSync, openSync, writeSync } from 'node:fs'
+import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { errorCode, type Log } from '#kernel'
 
@@ -17,7 +17,9 @@ export function openAccounting(runtimeDir: string, log: Log): Accounting {
   return {
     write: (line) => {
       try {
-        file ??= openSync(join(runtimeDir, accountingFile), 'a', 0o600)
+        file ??= openSync(join(runtimeDir, accountingFile), 'a+', 0o600)
+        // a line that a kill or a full disk cut short would spoil the one behind it
+        cutTornLine(file)
         writeSync(file, `${line}\n`)
       } catch (error) {
         log.error({ code: errorCode(error) }, 'not in the accounting of the edge')
@@ -28,4 +30,18 @@ export function openAccounting(runtimeDir: string, log: Log): Accounting {
       file = null
     }
   }
+}
+
+const longestLine = 4096
+
+function cutTornLine(file: number): void {
+  const { size } = fstatSync(file)
+  const last = (octets: number): Buffer => {
+    const tail = Buffer.alloc(Math.min(size, octets))
+    readSync(file, tail, 0, tail.length, size - tail.length)
+    return tail
+  }
+  if (size === 0 || last(1)[0] === 0x0a) return
+  const tail = last(longestLine)
+  ftruncateSync(file, size - tail.length + tail.lastIndexOf('\n') + 1)
 }

@@ -1,6 +1,6 @@
-import { truncateSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { appendFile, copyFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import fc from 'fast-check'
 import { ledgerFiles, openLedgerReader, proveInclusion, tilesOf, verifyLedger } from '#ledger'
@@ -50,6 +50,27 @@ test('a good bundle of a whole log and one of a selection are valid, from every 
   for (const path of [whole, selection]) is(t, await verifyLedger(path, { vkey: other }), { verdict: 'unwitnessed' })
   const empty = await bundleOf(log, { filter: { trace: 'none' } })
   is(t, await verifyLedger(empty, { vkey: log.vkey }), { verdict: 'valid', entries: 0 })
+})
+
+test('an unpacked bundle of a whole log is verified as a folder, over changes of key; one of a selection is told to be none', async (t) => {
+  const log = await sampleLog(t, 300)
+  await log.rotateKey()
+  await fill(log, 300, 30)
+  const unpack = async (path: string): Promise<string> => {
+    const folder = scratch(t)
+    for (const [name, octets] of await contentOf(path)) {
+      mkdirSync(dirname(join(folder, name)), { recursive: true })
+      writeFileSync(join(folder, name), octets)
+    }
+    return folder
+  }
+  const { vkey } = log
+  const whole = await unpack(await bundleOf(log, {}))
+  is(t, await verifyLedger(whole, { vkey, depth: 'form', beside: {} }), { verdict: 'valid', entries: 331 })
+  rmSync(join(whole, 'checkpoints.log'))
+  is(t, await verifyLedger(whole, { vkey }), { verdict: 'unwitnessed', index: 300, explanation: /entry 300 .* another key/ })
+  const selection = await unpack(await bundleOf(log, trace))
+  await t.throwsAsync(verifyLedger(selection, { vkey }), { code: 'ledger.bundle.selection' })
 })
 
 test('a flipped bit anywhere is found, and what was changed is named', async (t) => {
@@ -202,6 +223,10 @@ test('forged with right checksums: each lie of a whole bundle has its verdict', 
   const last = 'tile/entries/001.p/44'
   is(t, await judged(edit(last, '"n":260', '"n":261')), { verdict: 'altered', index: 261 })
   is(t, await judged((content) => void content.delete(last)), { verdict: 'truncated', index: 256 })
+  is(t, await judged((content) => void content.delete('tile/entries/000')), {
+    verdict: 'altered',
+    explanation: /tile\/entries\/000 is missing/
+  })
   is(t, await judged(edit('bundle.json', '"entries":300', '"entries":301')), {
     verdict: 'altered',
     explanation: /another entries/

@@ -139,6 +139,15 @@ function* tileNames(size: number): Generator<string> {
   }
 }
 
+/** Leaf number of the first entry in `tile/entries/<N>[.p/<W>]`. */
+const beginOf = (name: string): number =>
+  Number(
+    name
+      .slice('tile/entries/'.length)
+      .replace(/\.p\/.*$/, '')
+      .replace(/[x/]/g, '')
+  ) * tileWidth
+
 /** The entries of a whole log in a bundle. @throws {InfraFabricError} `ledger.bundle.selection` for a bundle that holds none */
 export function openBundleSource(path: string): EntrySource {
   const bundle = openBundle(path)
@@ -152,6 +161,11 @@ export function openBundleSource(path: string): EntrySource {
   while (archive.files.has(nameOf(full))) full++
   const partial = [...Array(tileWidth).keys()].find((width) => archive.files.has(`${nameOf(full)}.p/${width}`)) ?? 0
   const end = full * tileWidth + partial
+  const later = [...archive.files.keys()].some((name) => name.startsWith('tile/entries/') && beginOf(name) > end)
+  if (later) {
+    archive.close()
+    throw new SourceDamaged(`${nameOf(full)} is missing`)
+  }
   const published = archive.files.get('checkpoints.log')
   return {
     head: () => ({ checkpoint: bundle.checkpoint, size: null, lastHash: null }),

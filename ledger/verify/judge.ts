@@ -94,7 +94,16 @@ export function judge({ head, own, heads, spoiled, scanned, chain, policy }: Fac
     return verdict('truncated', `${longest - entries} entries are missing from the end: a head of ${longest} is known`, entries)
   }
   if (entries === 0 && head === null) return bad > 0 ? verdict('altered', spoiledText(bad)) : verdict('valid', 'the log is empty')
-  if (!ownSigned) return verdict('unwitnessed', 'the head of the log has no good signature of this key')
+  if (!ownSigned) {
+    const untold = chain.untold
+    return untold === null
+      ? verdict('unwitnessed', 'the head of the log has no good signature of this key')
+      : verdict(
+          'unwitnessed',
+          `entry ${untold} says that another key takes over, and no head is known that the key before it signed over it`,
+          untold
+        )
+  }
   if (!chain.isSignedByNewest(own)) return verdict('unwitnessed', 'the head of the log is signed by a key that was replaced')
   if (bad > 0) return verdict('altered', spoiledText(bad))
   if (own.size < entries) return verdict('unwitnessed', `no signature covers the last ${entries - own.size} entries`, own.size)

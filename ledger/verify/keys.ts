@@ -27,6 +27,8 @@ export interface KeyChain {
   readonly broughtAt: number | null
   /** A change of key that is none: whoever wrote it was not the ledger. */
   readonly fault: Fault | null
+  /** Leaf number of the first entry that tells of a change of key of which no head is known; null when there is none. */
+  readonly untold: number | null
   readonly isSigned: (note: CheckpointNote) => boolean
   readonly isSignedByNewest: (note: CheckpointNote) => boolean
 }
@@ -63,6 +65,7 @@ export function followKeys(
   if (brought !== undefined && notes.some((note) => note.size <= brought.index + 1 && isOfTrustedAlone(note)))
     forged(brought.index, 'the key it names had signed before')
   const keys = [trusted]
+  let untold: number | null = null
   for (const { index, key } of rotations) {
     if (broughtAt !== null && index <= broughtAt) continue
     const current = keys.at(-1)!
@@ -71,6 +74,7 @@ export function followKeys(
     if (ofOld.some((note) => note.size > index + 1) || (ofOld.length > 0 && !told))
       forged(index, 'the key before it goes on signing')
     else if (told) keys.push(key)
+    else untold ??= index
   }
   // most heads are signed by one key, and each is asked for more than once
   const signed = new Map<CheckpointNote, boolean>()
@@ -78,6 +82,7 @@ export function followKeys(
     keys,
     broughtAt,
     fault,
+    untold,
     isSigned: (note) => {
       const known = signed.get(note) ?? keys.some((key) => isSignedBy(note, key))
       signed.set(note, known)

@@ -93,7 +93,9 @@ export async function openSource({ path, origin }: LogAddress): Promise<EntrySou
     const { openRedis } = await import('./redis-source.ts')
     return openRedis(path, origin)
   }
-  if (statSync(path).isDirectory()) return openTiles(path)
+  const kind = statSync(path)
+  if (kind.isDirectory()) return openTiles(path)
+  if (!kind.isFile()) throw new Error('neither a file nor a folder')
   if (!looksLikeArchive(path)) return openDatabase(path)
   const { openBundleSource } = await import('./bundle.ts')
   return openBundleSource(path)
@@ -104,6 +106,8 @@ const zipMarks = { first: 0x04034b50, end: 0x06054b50, endOctets: 22 }
 
 /** Whether a file is, or was, an evidence bundle and no database. */
 export function looksLikeArchive(path: string): boolean {
+  // to open a pipe would wait for whoever writes into it
+  if (!statSync(path).isFile()) return false
   const file = openSync(path, 'r')
   try {
     const { size } = fstatSync(file)
@@ -179,6 +183,8 @@ function openDatabase(path: string): EntrySource {
       database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name IN ('segment', 'head')").all()
     )
     if (tables.length !== 2) throw new SourceDamaged('the database has not the tables of a ledger')
+    if (reading(() => database.prepare('SELECT first FROM segment WHERE first < 0 LIMIT 1').get()) !== undefined)
+      throw new SourceDamaged('a segment stands before the first entry')
     return reading(() => sourceOf(database))
   } catch (error) {
     database.close()
@@ -276,6 +282,7 @@ function openTiles(dir: string): EntrySource {
   const entries = join(dir, 'tile', 'entries')
   const pathOf = (bundle: number) => join(entries, tilePath(bundle))
   const checkpointPath = join(dir, 'checkpoint')
+  const publishedPath = join(dir, 'checkpoints.log')
   if (!existsSync(checkpointPath) && !existsSync(entries))
     throw new SourceDamaged('the folder holds neither a checkpoint nor entries')
   /** Full bundles, one behind the other from the first. */
@@ -305,6 +312,8 @@ function openTiles(dir: string): EntrySource {
       erasable: () => null,
       erasables: () => 0
     },
+    // without the heads under which a key handed over, no later key would be known
+    published: existsSync(publishedPath) ? { path: publishedPath, start: 0, end: statSync(publishedPath).size } : null,
     close: () => {}
   }
 }

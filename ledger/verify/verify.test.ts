@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { copyFileSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -94,6 +95,27 @@ test('bits flipped anywhere in the file: never valid unless every entry and the 
     truncateSync(spoiled, length)
     t.not((await verifyLedger(spoiled, { vkey })).verdict, 'valid')
   }
+})
+
+test('an accounting that cannot be read all through leaves open what is missing; a pipe in place of the log is not waited for', async (t) => {
+  const { dir, path, vkey } = await closedLog(t, 5)
+  const accountingPath = join(dir, 'accounting.jsonl')
+  const judged = async (text: string) => {
+    writeFileSync(accountingPath, text)
+    return verifyLedger(path, { vkey, completeness: { accountingPath } })
+  }
+  t.is((await judged('')).verdict, 'valid')
+  t.is((await judged('{"time":1,"callId":"to')).verdict, 'valid', 'a line that was never whole')
+  for (const spoiled of ['no accounting\n', `${'x'.repeat(100_000)}\n`, '{"time":1,"outcome":"relayed"}\n']) {
+    const { verdict, explanation } = await judged(spoiled)
+    t.is(verdict, 'incomplete')
+    t.regex(explanation, /1 lines of the accounting cannot be read/)
+  }
+  const pipe = join(dir, 'pipe')
+  execFileSync('mkfifo', [pipe])
+  await t.throwsAsync(verifyLedger(pipe, { vkey }), { code: 'ledger.unreadable' })
+  change(path, "INSERT INTO segment VALUES (-5, 1, x'00027b7d', '')")
+  t.like(await verifyLedger(path, { vkey }), { verdict: 'altered', explanation: 'a segment stands before the first entry' })
 })
 
 test('from the state of an earlier verification only what is new is read, and it has to follow', async (t) => {

@@ -1,7 +1,8 @@
 /**
  * Checks a ledger from its octets, trusting nobody who keeps it. Shares no code with what writes a ledger but the two hash functions of the tree.
  */
-import { existsSync, statSync } from 'node:fs'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { InfraFabricError } from '#kernel'
 import { type Accounting, readAccounting } from './accounting.ts'
 import { type Beside, checkBeside } from './beside-check.ts'
@@ -101,7 +102,7 @@ export async function verifyLedger(path: string, options: VerifyOptions): Promis
     source.claims?.damage()
     let spoiled = published.spoiled
     if (source.published) {
-      const more = await readPublishedHeads(path, start?.tree.end ?? 0, source.published)
+      const more = await readPublishedHeads(source.published.path, start?.tree.end ?? 0, source.published)
       known.push(...more.heads)
       spoiled += more.spoiled
     }
@@ -196,9 +197,14 @@ export async function claimedKey(path: string): Promise<{ readonly vkey: string 
   }
 }
 
-/** The bundle at `path` when it holds a selection; null for anything else. */
+/** The bundle at `path` when it holds a selection; null for anything else. @throws {InfraFabricError} `ledger.bundle.selection` for one that was unpacked */
 async function openSelection(path: string): Promise<Bundle | null> {
-  if (!existsSync(path) || !statSync(path).isFile() || !looksLikeArchive(path)) return null
+  if (existsSync(join(path, 'proofs')) && !existsSync(join(path, 'tile')))
+    throw new InfraFabricError(
+      'ledger.bundle.selection',
+      'the folder holds a selection of entries, no log: verify the bundle as it came, or each proof by itself'
+    )
+  if (!existsSync(path) || !looksLikeArchive(path)) return null
   const { openBundle } = await import('./bundle.ts')
   const bundle = openBundle(path)
   if (bundle.facts.filter !== null) return bundle
@@ -266,11 +272,15 @@ function withCompleteness(
   if (open > 0) more.push(`${open} of ${calls} calls have no last entry: they go on, or the application ended before them`)
   if (unknownToEdge !== null && unknownToEdge > 0)
     more.push(`${unknownToEdge} calls of the log are not in the accounting, which is no fault of the log`)
-  if (accounting !== null && accounting.spoiled > 0) more.push(`${accounting.spoiled} lines of the accounting cannot be read`)
   const missing = [
     ...(missingCalls.length > 0 ? [`${missingCalls.length} calls that the edge passed on are not in the log`] : []),
     ...(missingRefusals.length > 0 ? [`${missingRefusals.length} refusals that the edge reported are not in the log`] : []),
-    ...(gaps.length > 0 ? [`${gaps.length} calls lack entries`] : [])
+    ...(gaps.length > 0 ? [`${gaps.length} calls lack entries`] : []),
+    ...(accounting !== null && accounting.spoiled > 0
+      ? [
+          `${accounting.spoiled} lines of the accounting cannot be read: whether the calls they told of are in the log is not known`
+        ]
+      : [])
   ]
   return missing.length === 0
     ? { verdict: 'valid', explanation: `${explanation}; ${calls} calls without a gap`, notes: more }
