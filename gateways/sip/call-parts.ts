@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import {
   type BridgeEvent,
   type BridgeState,
@@ -64,7 +64,7 @@ type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K>
 export type CallTimelineEventBody = DistributiveOmit<CallTimelineEvent, 'at' | 'traceId' | 'parentTraceId' | 'callId'>
 
 /** SHA-256 of a body, 64 hex digits: how records name an SDP. */
-export const bodyHash = (body: string): string => createHash('sha256').update(body, 'utf8').digest('hex')
+export const bodyHash = (body: string): string => hash('sha256', body)
 
 export const messageOf = (error: unknown): string => clip(error instanceof Error ? error.message : String(error), 200)
 

@@ -16,7 +16,8 @@ const edgeSamples = sampleRateHz / 200
 
 function notes(...frequenciesHz: number[]): Sound {
   const length = (sampleRateHz * noteMs) / 1000
-  const samples = new Int16Array(length * frequenciesHz.length)
+  // shared with the threads that play it: they get no copy each time
+  const samples = new Int16Array(new SharedArrayBuffer(Int16Array.BYTES_PER_ELEMENT * length * frequenciesHz.length))
   for (const [n, frequencyHz] of frequenciesHz.entries()) {
     const note = sine(sampleRateHz, frequencyHz, levelDbfs, length)
     for (let i = 0; i < length; i++) {
