@@ -146,12 +146,16 @@ test('layer rate: a user whose calls IF.guard refuses as attacks is refused at t
   app.answer = (request) =>
     request.startLine.startsWith('ACK') ? null : reply(request, 403, 'Forbidden', ['X-IF-Guard: attack'])
   const one = await phone()
-  for (let n = 0; n < 5; n++) {
+  const begunMs = performance.now()
+  const of = (method: string) => app.inbox.messages.filter(({ startLine }) => startLine.startsWith(method)).length
+  for (let n = 0; n < 5 || (of('PUBLISH') === 0 && n < 40); n++) {
     const answer = await one.call()
     t.is(answer.startLine, 'SIP/2.0 403 Forbidden')
     t.is(answer.get('X-IF-Guard'), undefined)
   }
-  t.is(app.inbox.messages.filter(({ startLine }) => startLine.startsWith('INVITE')).length, 3)
+  // where the calls took longer than that, the edge began to count anew
+  if (performance.now() - begunMs < 9000) t.is(of('INVITE'), 3)
+  else t.true(of('INVITE') >= 3)
   t.like(await app.report(), { layer: 'rate', code: 'edge.rate.attacks', status: 403, user: 'expert-safety' })
   app.answer = answering(() => app.port)
   t.is((await one.call({ user: 'old-phone', algorithm: 'MD5' })).startLine, 'SIP/2.0 200 OK')

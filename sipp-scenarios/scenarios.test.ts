@@ -77,8 +77,8 @@ const alone = ['uac-malformed-cseq', 'uac-malformed-content-length', 'uac-malfor
 const common = {
   service: 'council-safety',
   pauseMs: 100,
-  timeoutMs: 15_000,
-  receiveTimeoutMs: 8000
+  timeoutMs: 60_000,
+  receiveTimeoutMs: 30_000
 }
 
 async function runPair(t: ExecutionContext, uac: string, uas: string, options: Partial<SippOptions> = {}) {

@@ -1,10 +1,10 @@
-import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { UsageError } from '../arguments.ts'
 import type { Run } from '../command.ts'
 import { giveSuite } from '../control.ts'
 import { exitCodes } from '../exit-codes.ts'
+import { openInput } from '../files.ts'
 import { mediaTypeOf } from '../media-types.ts'
 
 interface Shared {
@@ -23,7 +23,7 @@ export const run: Run = async (args, output) => {
     name,
     media_type: args.value('type') ?? mediaTypeOf(name)
   })
-  const octets = { length: found.size, stream: createReadStream(file) }
+  const octets = { length: found.size, stream: await openInput(file) }
   const { evidence, calls } = (await giveSuite(args, `/v1/evidence?${query}`, octets)) as Shared
   if (output.json) await output.document({ ...evidence, calls })
   else {

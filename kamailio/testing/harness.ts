@@ -99,6 +99,8 @@ export class Application {
     this.port = socket.address().port
     socket.on('message', (data, from) => {
       const message = parse(data.toString())
+      // a port that was another program's a moment ago gets what is still sent to that
+      if (message.get('Via') === undefined) return
       if (message.startLine.startsWith('OPTIONS')) return this.send(reply(message, 200, 'OK'), from.port)
       if (message.startLine.startsWith('PUBLISH')) this.send(reply(message, 200, 'OK'), from.port)
       else {

@@ -20,7 +20,7 @@ const settingsOf = (server: Pick<RedisServer, 'url'>, more: Partial<RedisSetting
   url: server.url,
   logName: `${origin}/${randomUUID()}`,
   holder: { name: 'test', address: '' },
-  leaseMs: 1000,
+  leaseMs: 3000,
   ...more
 })
 
@@ -41,9 +41,9 @@ function freePort(): Promise<number> {
 }
 
 const untilTrue = async (condition: () => Promise<boolean>) => {
-  const deadline = performance.now() + 10_000
+  const deadline = performance.now() + 30_000
   while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error('not within 10 s')
+    if (performance.now() > deadline) throw new Error('not within 30 s')
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
 }
@@ -150,7 +150,7 @@ test('a server that keeps its settings to itself is not taken as durable', async
 
 test('errors by name: no server, no answer, no memory, a wrong password, a replica, spoiled keys', async (t) => {
   const redis = await server(t)
-  const settings = settingsOf(redis, { answerWithinMs: 500, leaseMs: 60_000 })
+  const settings = settingsOf(redis, { answerWithinMs: 2000, leaseMs: 60_000 })
   const sequencer = await openSequencer(await open(t, settings), contractSigner)
   await sequencer.append(numbered('p', 0, 2))
   const failing = (code: string) => t.throwsAsync(sequencer.append(numbered('p', 0, 9)), { code })
@@ -172,7 +172,7 @@ test('errors by name: no server, no answer, no memory, a wrong password, a repli
   process.kill(redis.pid(), 'SIGSTOP')
   const begun = performance.now()
   await failing('ledger.store.unanswered')
-  t.true(performance.now() - begun < 3000)
+  t.true(performance.now() - begun < 20_000)
   process.kill(redis.pid(), 'SIGCONT')
   t.is((await sequencer.append(numbered('p', 0, 4))).length, 4)
 

@@ -85,7 +85,7 @@ test('answers a digest challenge, and a SIPp council takes the call', async (t) 
     scenario: 'uas-council',
     service: 'council',
     keys: { domain: '127.0.0.1' },
-    timeoutMs: 15_000
+    timeoutMs: 60_000
   })
   await council.ready
   const expert = await phone(t, {

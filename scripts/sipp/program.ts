@@ -25,7 +25,7 @@ export function parseSippVersion(text: string): SippProgram {
 /** @throws {InfraFabricError} `sipp.not-installed`, `sipp.version` */
 export function sippProgram(): Promise<SippProgram> {
   return new Promise((resolve, reject) => {
-    execFile('sipp', ['-v'], { timeout: 5000, maxBuffer: 65_536 }, (error, stdout, stderr) => {
+    execFile('sipp', ['-v'], { timeout: 30_000, maxBuffer: 65_536 }, (error, stdout, stderr) => {
       if (error !== null && errorCode(error) === 'ENOENT') {
         reject(new InfraFabricError('sipp.not-installed', 'sipp is not installed (Debian package sip-tester)', { cause: error }))
         return

@@ -33,13 +33,13 @@ async function engineWith(t: ExecutionContext, setup: (srf: TestSrf) => void, ti
 
 /** Runs SIPp as the caller; every call must go as the scenario says. */
 async function callers(t: ExecutionContext, name: string, options: Omit<SippOptions, 'scenario'>): Promise<void> {
-  const result = await runSipp({ timeoutMs: 15_000, ...options, scenario: scenario(name) })
+  const result = await runSipp({ timeoutMs: 60_000, ...options, scenario: scenario(name) })
   t.is(failureText(result), null)
 }
 
 /** Starts SIPp as the callee; every call must go as the scenario says. */
 async function callee(t: ExecutionContext, name: string, calls = 1) {
-  const process = await startSipp({ scenario: scenario(name), calls, timeoutMs: 15_000 })
+  const process = await startSipp({ scenario: scenario(name), calls, timeoutMs: 60_000 })
   t.teardown(async () => void (await process.stop()))
   await process.ready
   const passed = async () => {
