@@ -51,8 +51,8 @@ export { renderEdge, webSocketPath } from './render.ts'
 
 const run = promisify(execFile)
 
-/** How long a start may take, and an end, before it is given up or forced. */
-const startTimeoutMs = 15_000
+/** How long a start may take on a machine that has much else to do, and an end, before it is given up or forced. */
+const startTimeoutMs = 60_000
 const stopTimeoutMs = 5000
 /** Pauses before restarts: the second death in a row waits longer than the first. Living for a minute begins anew. */
 const restartPausesMs = [100, 500, 2000, 10_000]
@@ -114,7 +114,7 @@ const seatForm = /^[-A-Za-z0-9._~+@]{1,100}~[-A-Za-z0-9_]{1,27}$/
 
 const secretFiles: ReadonlySet<string> = new Set(['kamailio-local.cfg', 'credentials.cfg'])
 
-/** Writes the rendered files and has Kamailio check them. @throws {ConfigError}, {InfraFabricError} `edge.config.refused` with Kamailio's own words */
+/** Writes the rendered files and has Kamailio check them. @throws {ConfigError}, {InfraFabricError} `edge.config.refused` with Kamailio's own words, `edge.config.unread` */
 export async function writeEdge(config: EdgeConfig): Promise<void> {
   const files = renderEdge(config)
   await mkdir(config.runtimeDir, { recursive: true, mode: 0o700 })
@@ -124,6 +124,14 @@ export async function writeEdge(config: EdgeConfig): Promise<void> {
     await kamailio(['-c', '-f', 'kamailio.cfg'], config.runtimeDir)
   } catch (error) {
     if (error instanceof InfraFabricError) throw error
+    if (error instanceof Error && 'killed' in error && error.killed === true && 'code' in error && error.code === null)
+      throw new InfraFabricError(
+        'edge.config.unread',
+        `Kamailio did not read its configuration within ${startTimeoutMs / 1000} s`,
+        {
+          cause: error
+        }
+      )
     const words = error instanceof Error && 'stderr' in error ? complaints(String(error.stderr)) : String(error)
     throw new InfraFabricError('edge.config.refused', `Kamailio refuses its configuration: ${words}`, { cause: error })
   }
