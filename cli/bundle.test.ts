@@ -212,3 +212,16 @@ test.serial('a command runs from its bundle until one of its sources changes, an
   t.regex(lost.stderr, /^from the bundle\nifctl: .* cannot be read/)
   t.is(lost.code, 1)
 })
+
+test.serial('a copy of a checkout runs its own sources, not the bundles that were made of the first', async (t) => {
+  const copy = mkdtempSync(join(tmpdir(), 'ifctl-copy-'))
+  t.teardown(() => rm(copy, { recursive: true, force: true }))
+  await cp(join(folder, 'cli'), join(copy, 'cli'), { recursive: true })
+  await cp(cache, join(copy, 'node_modules/.cache/ifctl'), { recursive: true })
+  for (const part of ['ledger', 'gateways', 'plugins', 'package.json']) await symlink(join(folder, part), join(copy, part))
+  const bundle = join(copy, 'node_modules/.cache/ifctl/ifctl.cjs')
+  await tells(bundle)
+  const { stdout, stderr } = await run(process.execPath, [join(copy, 'cli/ifctl.cjs'), '--help'], { env: cleanEnvironment() })
+  t.regex(stdout, /^ifctl: runs and examines/)
+  t.is(stderr, '')
+})

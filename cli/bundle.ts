@@ -180,12 +180,15 @@ interface Listed {
   readonly bundled: boolean
   /** Hash of the bundle: V8 itself only sees whether what it kept is of a text of the same length. */
   readonly code: string
+  /** Of the sources: a copy of the whole checkout is not to run what the first one is made of. */
+  readonly folder: string
   readonly sources: readonly Source[]
 }
 
 function isFresh(name: string): boolean {
   try {
-    const { sources } = JSON.parse(readFileSync(listOf(name), 'utf8')) as Listed
+    const { folder, sources } = JSON.parse(readFileSync(listOf(name), 'utf8')) as Listed
+    if (folder !== import.meta.dirname) return false
     return sources.every(([path, octets, changedMs]) => {
       const [, nowOctets, nowChangedMs] = sourceOf(path)
       return nowOctets === octets && nowChangedMs === changedMs
@@ -273,7 +276,7 @@ async function bundle(name: string): Promise<void> {
       putBeside(name)
       if (bundled) put(file, text)
       else rmSync(file, { force: true })
-      const listed: Listed = { bundled, code: hash('sha256', text, 'hex').slice(0, 16), sources }
+      const listed: Listed = { bundled, code: hash('sha256', text, 'hex').slice(0, 16), folder: import.meta.dirname, sources }
       if (name === general) rehearse(file, join(bundleFolder, `${name}.${listed.code}.v8`))
       put(listOf(name), JSON.stringify(listed))
       return

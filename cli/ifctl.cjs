@@ -47,7 +47,7 @@ function freshBundle(words) {
     }
     if (!listed.bundled) continue
     // a list of an older form is never the same: bundle.ts is a source of every bundle
-    if (!listed.sources.every(isSame)) return undefined
+    if (listed.folder !== __dirname || !listed.sources.every(isSame)) return undefined
     return { name, file: `${kept}/${name}.cjs`, compiled: `${kept}/${name}.${listed.code}.v8` }
   }
   return undefined
