@@ -76,6 +76,7 @@ test('a client that does not read is dropped, and the log tells whose it was', a
   }))
   for (let at = 0; at < large.length; at += 50) await ledger.append(large.slice(at, at + 50), 1)
   const socket = connect(port, '127.0.0.1')
+  socket.on('error', () => undefined)
   socket.write(`GET /v1/entries/follow HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${tokens.auditor}\r\n\r\n`)
   socket.pause()
   const closed = new Promise<void>((resolve) => {
