@@ -36,6 +36,7 @@ interface Told {
 /** A server spoken to line by line. */
 function rawServer(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
   const child = spawn(process.execPath, [shim, 'mcp', ...args], { env: cleanEnvironment(env), stdio: ['pipe', 'pipe', 'ignore'] })
+  child.stdin.on('error', () => undefined)
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
   const ended = new Promise<number | null>((resolve) => child.on('close', resolve))
   const next = async (): Promise<Told> => JSON.parse((await lines.next()).value ?? 'null')
