@@ -52,6 +52,11 @@ export interface EdgeLimits {
   readonly callsPerMinute: number
   /** Calls of one user from one address in ten seconds that IF.guard refused as attacks, before the edge refuses the rest of them. */
   readonly attacksPer10s: number
+  /**
+   * New calls of which an application server owes the answer; as many as that, and callers get 503 at once. With half as many, callers who have shown no credentials
+   * yet do.
+   */
+  readonly openCalls: number
   /** Largest SIP message, octets. */
   readonly messageBytes: number
   /** Age at which a nonce is stale, seconds. */
@@ -63,6 +68,7 @@ export const defaultEdgeLimits: EdgeLimits = {
   pikeSeconds: 10,
   callsPerMinute: 10,
   attacksPer10s: 10,
+  openCalls: 200,
   messageBytes: 16_384,
   nonceSeconds: 300
 }

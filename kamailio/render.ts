@@ -66,6 +66,8 @@ function local(config: EdgeConfig): string {
     EDGE_PIKE_REQUESTS: limits.pikeRequests,
     EDGE_CALLS_PER_MINUTE: limits.callsPerMinute,
     EDGE_ATTACKS: limits.attacksPer10s,
+    EDGE_OPEN_CALLS: limits.openCalls * config.applications.length,
+    EDGE_OPEN_CALLS_NEW: Math.ceil((limits.openCalls * config.applications.length) / 2),
     EDGE_MAX_MESSAGE: limits.messageBytes,
     EDGE_NONCE_SECONDS: limits.nonceSeconds,
     EDGE_PROBE_SECONDS: config.probeSeconds ?? 5,
