@@ -1,8 +1,18 @@
-import { randomBytes } from 'node:crypto'
+import { randomFillSync } from 'node:crypto'
+
+const idOctets = 16
+/** Random octets of the next ids: to ask for those of each id alone takes 4 µs. */
+const pool = Buffer.alloc(256 * idOctets)
+let used = pool.length
 
 /** 32 lowercase hex digits: serves as a SIP `Session-ID` (RFC 7989 §5) and as the trace-id of a W3C `traceparent`. Never all zero. */
 export function newTraceId(): string {
-  return randomBytes(16).toString('hex')
+  if (used === pool.length) {
+    randomFillSync(pool)
+    used = 0
+  }
+  used += idOctets
+  return pool.toString('hex', used - idOctets, used)
 }
 
 const ownTraceId = /^(?!0{32})[0-9a-f]{32}$/
