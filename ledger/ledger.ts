@@ -17,6 +17,7 @@ import { prepareKeys } from './store/keyring.ts'
 import { isKey } from './store/keys.ts'
 import { type LogPlace, openLogReader, type StoreSettings } from './store/open.ts'
 import type { Brought, Witnessing, WitnessingFigures } from './store/publisher.ts'
+import { aheadFrom } from './store/sequencer.ts'
 import type { AppendItem, Place } from './store/store.ts'
 import { chooseStore, type LedgerStore } from './store/store-file.ts'
 import { Waiting } from './store/waiting.ts'
@@ -261,7 +262,7 @@ export async function openLedger(config: LedgerConfig): Promise<Ledger> {
   const { vkey, policy, settings } = prepare(config)
   const { store } = settings
   const threadSettings: WriterSettings =
-    store.kind === 'sqlite' ? { ...settings, store: { ...store, commitThread: true } } : settings
+    store.kind === 'sqlite' ? { ...settings, store: { ...store, commitThreadFrom: config.sealAheadFrom ?? aheadFrom } } : settings
   let closed = false
   const waiting = new Waiting<readonly Place[]>()
   const rotations = new Map<number, string>()

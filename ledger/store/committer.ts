@@ -1,16 +1,20 @@
 /**
- * The embedded store with a thread of its own for commits: the next one is sequenced and hashed while the disk has the last one. Reading is done here, by another
- * connection.
+ * The embedded store with a thread of its own for large commits: the next one is sequenced and hashed while the disk has the last one. Small ones are made here, by
+ * another connection: none is sequenced beside them, and to hand them over and be told would take two turns of threads that wait for a core. To the store the two
+ * connections are what two processes are.
  */
 import { Worker } from 'node:worker_threads'
 import { InfraFabricError } from '#kernel'
 import type { CommitterAnswer, CommitterRequest, CommitterSettings } from './commit-thread.ts'
 import { flattenCommit } from './crossing.ts'
-import { openSqliteWriterReader } from './sqlite-store.ts'
+import { openSqliteStore } from './sqlite-store.ts'
 import type { LogStore } from './store.ts'
 
-/** @throws {InfraFabricError} as {@link LogStore.commit} */
-export async function openCommitThread(settings: CommitterSettings): Promise<LogStore> {
+/**
+ * @param threadFrom entries from which on a commit is made by the thread
+ * @throws {InfraFabricError} as {@link LogStore.commit}
+ */
+export async function openCommitThread(settings: CommitterSettings, threadFrom: number): Promise<LogStore> {
   const thread = new Worker(new URL('./commit-thread.ts', import.meta.url), {
     workerData: settings,
     execArgv: ['--disable-warning=ExperimentalWarning']
@@ -43,10 +47,12 @@ export async function openCommitThread(settings: CommitterSettings): Promise<Log
     await exited.promise
   }
   try {
-    const reader = openSqliteWriterReader(settings.path)
+    const here = openSqliteStore(settings.path, settings.busyTimeoutMs, true)
     return {
-      ...reader,
+      ...here,
       commit: (commit) => {
+        // behind one that the thread has it would come too early
+        if (waiting.length === 0 && commit.segment.count < threadFrom) return here.commit(commit)
         const answer = Promise.withResolvers<boolean>()
         waiting.push(answer)
         const flat = flattenCommit(commit)
@@ -54,7 +60,7 @@ export async function openCommitThread(settings: CommitterSettings): Promise<Log
         return answer.promise
       },
       close: async () => {
-        await reader.close()
+        await here.close()
         await close()
       }
     }

@@ -9,8 +9,8 @@ export interface SqliteSettings {
   readonly kind: 'sqlite'
   readonly path: string
   readonly busyTimeoutMs: number
-  /** Whether commits are made by a thread of their own: for whoever stays and writes much. Default false. */
-  readonly commitThread?: boolean
+  /** Commits of so many entries or more are made by a thread of their own: for whoever stays and writes much. Left out: there is none. */
+  readonly commitThreadFrom?: number
 }
 
 /** The same, for whoever only reads. */
@@ -19,10 +19,10 @@ export type LogPlace = { readonly kind: 'sqlite'; readonly path: string } | ({ r
 /** Opens the store chosen. The way to Redis takes a tenth of a second to load, and is loaded only when it is gone. @throws {InfraFabricError} as {@link LogStore.commit} */
 export async function openStore(settings: StoreSettings, tell: (notice: StoreNotice) => void): Promise<LogStore> {
   if (settings.kind === 'sqlite') {
-    const { path, busyTimeoutMs, commitThread = false } = settings
-    if (!commitThread) return openSqliteStore(path, busyTimeoutMs)
+    const { path, busyTimeoutMs, commitThreadFrom } = settings
+    if (commitThreadFrom === undefined) return openSqliteStore(path, busyTimeoutMs)
     const { openCommitThread } = await import('./committer.ts')
-    return openCommitThread({ path, busyTimeoutMs })
+    return openCommitThread({ path, busyTimeoutMs }, commitThreadFrom)
   }
   const { openRedisStore } = await import('./redis-store.ts')
   return openRedisStore(settings, tell)

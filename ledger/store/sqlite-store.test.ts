@@ -8,5 +8,5 @@ storeContract(test, 'SQLite, commits in a thread', async (t) => ({
   kind: 'sqlite',
   path: join(scratch(t), 'ledger.db'),
   busyTimeoutMs: 2000,
-  commitThread: true
+  commitThreadFrom: 1
 }))

@@ -124,17 +124,6 @@ export function openSqliteReader(path: string): LogReader {
   }
 }
 
-/** The same, for whoever writes to it by another connection. @throws as {@link openSqliteReader} */
-export function openSqliteWriterReader(path: string): LogReader & KeyReader {
-  const database = openForReading(path)
-  try {
-    return { ...readerOf(database), ...keyReaderOf(database) }
-  } catch (error) {
-    database.close()
-    throw error
-  }
-}
-
 /** Every entry of an embedded log, in one go. @throws {Error} `ERR_SQLITE_ERROR` when the file is not there or is no database */
 export function readEntries(path: string): LedgerEntry[] {
   const database = openForReading(path)
@@ -176,7 +165,7 @@ export function openSqliteStore(path: string, busyTimeoutMs = 2000, journalThrea
     useJournal(database, busyTimeoutMs)
     // where no thread does it, a commit waits while the journal is brought home: with 4000 pages the slowest hundredth took a quarter to a half longer
     database.exec(
-      'PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 1000; PRAGMA cache_size = -65536; PRAGMA secure_delete = ON;'
+      'PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 1000; PRAGMA cache_size = -32768; PRAGMA secure_delete = ON;'
     )
     database.exec(schema)
     settleJournal(path)

@@ -158,7 +158,7 @@ const run = async (work: () => Promise<void>): Promise<void> => {
   await work()
   underWay--
   if (underWay === 0) tookBack = false
-  proceed()
+  proceedSoon()
 }
 
 /** Begins what can be begun. Tasks are alone; a second group is sealed beside the commit of the first. */
@@ -169,6 +169,18 @@ const proceed = (): void => {
   } else if (queue.length > 0) {
     if (underWay === 0 || (underWay === 1 && !sealing && !tookBack && queued >= sealAheadFrom)) void run(runGroup)
   } else if (closing && underWay === 0) void end()
+}
+
+let isSoon = false
+
+/** Behind all messages that have come: what was told while a commit was made is one group. */
+const proceedSoon = (): void => {
+  if (isSoon) return
+  isSoon = true
+  setImmediate(() => {
+    isSoon = false
+    proceed()
+  })
 }
 
 const afterSealing = () => {
@@ -190,7 +202,7 @@ port.on('message', (request: WorkerRequest) => {
       queue.push(each)
       queued += each.items.length
     }
-    proceed()
+    proceedSoon()
     return
   }
   if (request.type === 'rotate') {
