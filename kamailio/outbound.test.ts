@@ -279,3 +279,9 @@ const phonePresent = spawnSync('baresip', ['-h'], { stdio: 'ignore' }).error ===
     t.regex((await answered).startLine, /^SIP\/2\.0 (?:486|603)/)
   }
 )
+
+test('a contact that no packet can be sent to is 502 with words to act on', async (t) => {
+  // broadcast needs a socket that asked for it: the system refuses to send
+  const answer = await callOut(await registering(t), 'sip:expert-safety@255.255.255.255:5060;transport=udp')
+  t.is(answer.startLine, 'SIP/2.0 502 Next Hop Cannot Be Reached')
+})
