@@ -1,6 +1,6 @@
 /** Faults that docs/runbook.md tells of and no other test here makes: Redis gone, Kamailio given new settings under load, a bad network. */
 import { execFile } from 'node:child_process'
-import { appendFile } from 'node:fs/promises'
+import { appendFile, writeFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -9,6 +9,7 @@ import { toneLevel } from '#media'
 import { statusOf } from '../gateways/sip/testing/phone.ts'
 import { startRedis } from '../ledger/testing/redis-server.ts'
 import { openUdpProxy } from '../media/testing/udp-proxy.ts'
+import { digestSecret, readCredentials } from './credentials.ts'
 import { edgeHeaders, runSuite, tone, until } from './testing/harness.ts'
 
 const sdp = 'v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 40000 RTP/AVP 0 8\r\n'
@@ -67,6 +68,26 @@ test.serial('Kamailio gets new credentials while calls come in: none of them fai
   const late = await (await phone('guardian-23')).invite({ to: 'council', sdp })
   t.is(late.status, 200, 'and who came last can call')
   await late.bye()
+})
+
+test.serial('a password that was replaced is refused within two seconds, and the new one is good', async (t) => {
+  const { suite, phone } = await runSuite(t, { limits: { requestsPer10s: 10_000, callsPerMinute: 1000 } })
+  const before = await phone('expert-safety')
+  const first = await before.invite({ sdp })
+  t.is(first.status, 200)
+  await first.bye()
+  const { users } = await readCredentials(suite.data.credentials)
+  const password = 'replaced'
+  const renewed = { ...users, 'expert-safety': { ...digestSecret('expert-safety', suite.config.realm, password), password } }
+  await writeFile(suite.data.credentials, JSON.stringify({ users: renewed }))
+  await until(async () => {
+    const call = await before.invite({ sdp })
+    if (call.status === 200) await call.bye()
+    return call.status === 403
+  })
+  const after = await (await phone('expert-safety')).invite({ sdp })
+  t.is(after.status, 200)
+  await after.bye()
 })
 
 test.serial('5 % of the packets lost and 100 ms of jitter: the voice comes through, and the record says how', async (t) => {

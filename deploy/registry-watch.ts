@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs'
 import type { RunningGuard } from '#guard'
 import type { Clock } from '#kernel'
 
@@ -28,6 +29,28 @@ export function watchRegistry(
     else if (problems.length > 0 && problems.join('\n') !== knownProblems) changed({ type: 'registry', ok: false, problems })
     known = registry
     knownProblems = problems.join('\n')
+    cancel = clock.after(intervalMs, look)
+  }
+  cancel = clock.after(intervalMs, look)
+  return () => cancel()
+}
+
+/**
+ * Tells when a file was written, replaced or removed.
+ *
+ * @returns how to stop watching.
+ */
+export function watchFile(path: string, clock: Clock, intervalMs: number, changed: () => void): () => void {
+  const state = () => {
+    const found = statSync(path, { throwIfNoEntry: false, bigint: true })
+    return found === undefined ? '' : `${found.ino} ${found.size} ${found.mtimeNs} ${found.ctimeNs}`
+  }
+  let known = state()
+  let cancel = () => {}
+  const look = () => {
+    const now = state()
+    if (now !== known) changed()
+    known = now
     cancel = clock.after(intervalMs, look)
   }
   cancel = clock.after(intervalMs, look)

@@ -26,7 +26,7 @@ import { mediaMetrics } from './media-metrics.ts'
 import type { RunningNdi } from './ndi.ts'
 import { pluginsMetrics, type RunningPlugins, startPlugins } from './plugins.ts'
 import { prepareData } from './prepare.ts'
-import { watchRegistry } from './registry-watch.ts'
+import { watchFile, watchRegistry } from './registry-watch.ts'
 import { leftCalls, suiteComponent, suiteStarted, suiteStopped } from './restart.ts'
 import { createSequence } from './sequence.ts'
 import { serveSuite } from './service.ts'
@@ -331,15 +331,22 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
   escalator = calling
   webrtc?.calls.follow(calling)
 
+  const renewCredentials = (told: (newUsers: readonly string[]) => void) => {
+    edge
+      ?.registryChanged()
+      .then(told, (error: unknown) => warn('suite.credentials', `credentials not renewed: ${errorCode(error)}`))
+  }
   const stopWatching = watchRegistry(guard, clock, registryPollMs, (change) => {
     if (!change.ok) return emit({ ...change, at: clock.now() })
     const told = (newUsers: readonly string[]) => emit({ ...change, at: clock.now(), newUsers })
     void webrtc?.council.registryChanged()
     if (edge === null) return told([])
-    edge
-      .registryChanged()
-      .then(told, (error: unknown) => warn('suite.credentials', `credentials not renewed: ${errorCode(error)}`))
+    renewCredentials(told)
   })
+  // a password that was changed or taken away is good no longer than the registry's own changes take
+  const stopCredentials = watchFile(layout.credentials, clock, registryPollMs, () =>
+    renewCredentials(() => log.info('credentials renewed'))
+  )
 
   const swept = startPlugins(config, layout, { ledger, clock, warn })
   plugins = swept
@@ -347,6 +354,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
   let stopped: Promise<void> | null = null
   const stop = async () => {
     stopWatching()
+    stopCredentials()
     await swept.close()
     await calling.close()
     await application.drain()

@@ -437,15 +437,30 @@ const expected = /get_cert\(\): Unable to retrieve peer TLS certificate|tcp_read
 const warningsPerInterval = 20
 const intervalMs = 10_000
 
-/** Gives Kamailio's log lines on as ours: with their level, and with control characters shown. */
+/**
+ * What a line of Kamailio's says by itself. What it quotes came from a caller: names, numbers, answers to challenges, descriptions with keys.
+ *
+ *     <core> [core/parser/parse_from.c:74]: parse_from_header(): bad From header …
+ */
+function withoutQuotes(text: string): string {
+  const [, place, said] = /^((?:<?\w+>?(?: \[[^\]]*\])?: (?:\w+\(\): )?)?)(.*)$/s.exec(text)!
+  return `${place}${said!.replace(/[[<"'{].*$/s, '…')}`
+}
+
+/**
+ * Gives Kamailio's log lines on as ours: with their level, and with control characters shown. Only lines that begin as Kamailio's do: others are the rest of
+ * what it quotes of a message.
+ */
 function logRelay(log: Log, clock: Clock): (line: string) => void {
   let intervalEndsMs = 0
   let warnings = 0
   let left = 0
   return (line) => {
-    const match = /^\s*\d+\(\d+\) (DEBUG|INFO|NOTICE|WARNING|ERROR|CRITICAL|ALERT|BUG): (.*)$/.exec(line)
-    const text = (match?.[2] ?? line).replace(/[\u0000-\u001f\u007f]/g, '?')
-    const serious = ['CRITICAL', 'ALERT', 'BUG', 'ERROR'].includes(match?.[1] ?? '') && !expected.test(text)
+    const match = /^\s*\d+\(\d+\) (DEBUG|INFO|NOTICE|WARNING|ERROR|CRITICAL|ALERT|BUG): (.*)$/s.exec(line)
+    if (match === null) return
+    const [, level, said] = match
+    const text = withoutQuotes(said!).replace(/[\u0000-\u001f\u007f]/g, '?')
+    const serious = ['CRITICAL', 'ALERT', 'BUG', 'ERROR'].includes(level!) && !expected.test(said!)
     if (!serious) {
       log.debug({ kamailio: text }, 'edge')
       return

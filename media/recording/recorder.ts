@@ -658,12 +658,13 @@ export async function createRecorder(config: RecorderConfig, { plane, witness, c
   }
 
   async function expire(): Promise<readonly string[]> {
-    const names = await readdir(config.folder).catch((error: unknown) => {
+    // keys lie beside the recordings
+    const found = await readdir(config.folder, { withFileTypes: true }).catch((error: unknown) => {
       if (errorCode(error) === 'ENOENT') return []
       throw error
     })
     const gone: string[] = []
-    for (const name of names.filter(isRecordingId)) {
+    for (const { name } of found.filter((one) => one.isDirectory() && isRecordingId(one.name))) {
       const folder = join(config.folder, name)
       try {
         const manifest = readManifest(await readFile(recordingFiles(folder).manifest, 'utf8'))
