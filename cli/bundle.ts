@@ -219,11 +219,13 @@ const entryOf = (name: string): string => `
   import { main as start } from './ifctl.ts'
   export const main = (argv, called, sources) => {
     const { promise: needed, resolve } = Promise.withResolvers()
+    let isLeft = false
     globalThis.ifctlNeedsSources = () => {
+      isLeft = true
       resolve(sources())
       return new Promise(() => undefined)
     }
-    return Promise.race([needed, start(argv, called, { name: '${name}', run })])
+    return Promise.race([needed, start(argv, called, { name: '${name}', run, isLeftToSources: () => isLeft })])
   }`
 
 const handsOn = /^export\s+(?:type\s+)?(?:\*|\{[^}]*\})\s*(?:as\s+\w+\s+)?from\b/m

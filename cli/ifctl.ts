@@ -10,6 +10,8 @@ export interface LoadedCommand {
   /** Its words, joined by `-`. */
   readonly name: string
   readonly run: Run
+  /** Whether it turned out that the sources have to do it, and are at it. */
+  readonly isLeftToSources: () => boolean
 }
 
 /**
@@ -26,12 +28,12 @@ export async function main(
   loaded?: LoadedCommand | (() => Promise<void>)
 ): Promise<void> {
   const output = processOutput(argv.includes('--json'))
-  let isElsewhere = false
+  let isElsewhere = (): boolean => typeof loaded === 'object' && loaded.isLeftToSources()
   const here =
     typeof loaded !== 'function'
       ? loaded
       : () => {
-          isElsewhere = true
+          isElsewhere = () => true
           return loaded()
         }
   try {
@@ -41,7 +43,7 @@ export async function main(
     await tell(error, called, output)
   }
   // what is bundled leaves nothing at work: not to have Node put everything away saves a millisecond
-  if (loaded !== undefined && !isElsewhere && output.isFlushed()) process.exit()
+  if (loaded !== undefined && !isElsewhere() && output.isFlushed()) process.exit()
 }
 
 /**
