@@ -40,7 +40,7 @@ class Seat implements LaneSeat {
   /** Lets the lane carry the leg, if its packets are in order. */
   enter(): void {
     const { leg, socket } = this.party!
-    if (!leg.lend(this)) return
+    if (!socket.claimable || !leg.lend(this)) return
     socket.claim()
     this.record.fields[of.mode] = mode.carried
     this.carriage!.fields[ofConference.slow]!--

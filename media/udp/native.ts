@@ -106,6 +106,8 @@ export class NativeSocket implements UdpSocket {
   came = false
   /** Turns in a row that speak for the other way of reading it. */
   #against = 0
+  /** Whether it is watched because too much came. */
+  #crowded = false
 
   constructor(libc: Libc, descriptor: number, family: Family, port: number, receive: Receive, events: SocketEvents) {
     this.#libc = libc
@@ -134,9 +136,13 @@ export class NativeSocket implements UdpSocket {
     return this.#libc.sendto(this.#descriptor, this.#packetAt, length, messageDontWait, this.#toAt, this.#toLength) === length
   }
 
+  /** Whether {@link claim} may be called: not where more has come than its turns could read, until ten of them have gone well. */
+  get claimable(): boolean {
+    return this.#descriptor >= 0 && !(this.watched && this.#crowded)
+  }
+
   /** Has it read in its turn alone from now on, by whoever asks: the kernel no longer tells of it. */
   claim(): void {
-    if (this.#descriptor < 0) return
     this.queued = false
     this.#against = 0
     if (!this.watched) return
@@ -183,6 +189,7 @@ export class NativeSocket implements UdpSocket {
     this.came = false
     if (!tooMuch && this.#against < turnsUntilSure) return
     this.#against = 0
+    this.#crowded = tooMuch
     this.watched = !this.watched
     this.#events.watch(this)
   }

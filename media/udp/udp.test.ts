@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
 import type { Endpoint } from '../latch.ts'
 import { type Libc, libc } from './libc.ts'
-import { nativeUdp } from './native.ts'
+import { type NativeSocket, nativeUdp } from './native.ts'
 import { nodeUdp } from './node.ts'
 import { largestPacket, type UdpLayer, type UdpSocket } from './udp.ts'
 
@@ -301,9 +301,12 @@ if (library !== null) {
     learn()
     for (let n = 0; n < 30; n++) send()
     t.is(heardBy(turn), 8)
+    const claimable = () => (receiver.socket as NativeSocket).claimable
+    t.false(claimable(), 'who reads it in turns alone would fall behind')
     t.is(heardBy(poll), 22)
 
     learn()
+    t.true(claimable())
     receiver.socket.close()
     send()
     t.is(heardBy(turn), 0)
