@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import test from 'ava'
 import type { z } from 'zod'
-import { InfraFabricError } from '#kernel'
+import { InfraFabricError, type Log, silentLog } from '#kernel'
 import { connectLedger } from '#ledger'
 import { commitTo } from '../log/commitment.ts'
 import { leafHash } from '../log/merkle.ts'
@@ -15,7 +15,8 @@ import { entriesOf } from '../log/segment.ts'
 import { checkTlogProof, parseTlogProof } from '../log/tlog-proof.ts'
 import { eventNumber, items, openTestLedger } from '../testing/fixtures.ts'
 import { openTestService } from '../testing/service.ts'
-import type { ProblemDocument } from './problem.ts'
+import { Problem, type ProblemDocument } from './problem.ts'
+import { route } from './route.ts'
 import type { entriesAnswer } from './schemas.ts'
 import { readTokens, revokeToken } from './tokens.ts'
 
@@ -290,4 +291,34 @@ test('over TLS a far producer appends; without the authority it does not', async
   await t.throwsAsync(openTestService(t, await openTestLedger(t), { tls: { certificatePath: '/none', keyPath } }), {
     code: 'ledger.service.tls'
   })
+})
+
+test('what is switched off is said to who asks, and no warning; what fails is one', async (t) => {
+  const ledger = await openTestLedger(t)
+  const warned: unknown[] = []
+  const log: Log = Object.assign(Object.create(silentLog), {
+    warn: (facts: unknown) => void warned.push(facts),
+    child: () => log
+  })
+  const failing = (operation: string, error: () => Error) =>
+    route({
+      method: 'GET',
+      path: `/v1/${operation}`,
+      operation,
+      summary: 'Fails',
+      access: 'auditor',
+      query: null,
+      params: null,
+      body: null,
+      answers: {},
+      statuses: [503],
+      handle: () => Promise.reject(error())
+    })
+  const off = failing('off', () => new Problem('out-of-service', 'this is off'))
+  const broken = failing('broken', () => new InfraFabricError('ledger.store.unreachable', 'no connection'))
+  const { ask } = await openTestService(t, ledger, { log, routes: [off, broken] })
+  t.is((await ask('/v1/off')).status, 503)
+  t.deepEqual(warned, [])
+  t.is((await ask('/v1/broken')).status, 503)
+  t.like(warned, [{ code: 'ledger.store.unreachable', operation: 'broken' }])
 })

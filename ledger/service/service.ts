@@ -221,7 +221,9 @@ export async function startLedgerService(config: LedgerServiceConfig): Promise<L
 
   const fail = async (request: FastifyRequest, reply: FastifyReply, error: unknown): Promise<void> => {
     const problem = problemOf(error)
-    if (problem.status >= 500) log.warn({ code: errorCode(error), operation: operationOf(request) }, 'a request failed')
+    // what is switched off was said to who asked, and is nothing for whoever keeps the service running
+    if (problem.status >= 500 && problem !== error)
+      log.warn({ code: errorCode(error), operation: operationOf(request) }, 'a request failed')
     if (problem.kind === 'internal') log.error({ error: String(error) }, 'a request failed for a reason unknown')
     if (problem.kind === 'not-a-cosignature') addressLimit.take(neighbourOf(request.ip), costOfBadToken)
     if (problem.status === 401) reply.header('www-authenticate', 'Bearer realm="ledger"')
