@@ -52,6 +52,22 @@ test('a list of seconds that was changed with its sound, and a description that 
     t.regex(stderr, /line 1 of the seconds is none/)
   }))
 
+test('an excerpt made after a change of key is good by the keys beside the ledger, or by all of them in one file', (t) =>
+  withFolder(async (data) => {
+    const { vkey } = await prepare(data, (_batch, event) => event)
+    const { stdout } = await ifctl(['witness', 'rotate-key', '--data', data])
+    // the head of the change itself is signed by both keys
+    await ifctl(['witness', 'log', '--data', data, '--event', 'note', '--component', 'IF.test'])
+    const out = join(data, 'excerpt')
+    t.is((await ifctl(['recording', 'excerpt', id, '--data', data, '--from', '1', '--to', '2', '--out', out])).code, 0)
+    const check = (...more: string[]) => ifctl(['recording', 'verify', out, '--data', data, ...more])
+    t.is((await check()).code, 0)
+    t.is((await check('--vkey', vkey)).code, 13)
+    const both = join(data, 'log.vkey')
+    await writeFile(both, `${vkey}\n${stdout}`)
+    t.is((await check('--vkey', both)).code, 0)
+  }))
+
 test('an excerpt, checked with another key, with an entry about something else, and with none', (t) =>
   withFolder(async (data) => {
     const { vkey } = await prepare(data, (_batch, event) => event)
@@ -68,6 +84,13 @@ test('an excerpt, checked with another key, with an entry about something else, 
     const beside = await check()
     t.is(beside.code, 0)
     t.regex(beside.said, /public key taken from/)
+    const list = join(out, 'excerpt.json')
+    const said = await readFile(list, 'utf8')
+    await writeFile(list, said.replace(/"sha256": "[0-9a-f]{64}"/, `"sha256": "${'0'.repeat(64)}"`))
+    const changed = await check()
+    t.is(changed.code, 11)
+    t.regex(changed.said, /second 1: not what was recorded/)
+    await writeFile(list, said)
     const other = formatVerifierKey(readSigner('council.example/witness', generateSigningKey()))
     const strange = await check('--vkey', other)
     t.is(strange.code, 13)

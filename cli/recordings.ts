@@ -177,7 +177,9 @@ export async function checkExcerpt(folder: string, trust: Trust): Promise<Record
     notes.push(...gapsOf(payload))
     for (const line of seconds.filter((each) => each.batch === batch)) {
       const proof = { index: line.index, proof: line.proof.map((node) => Buffer.from(node, 'hex')) }
-      if (!checkFrame(root, leafOfExcerpt(folder, excerpt, line), proof)) faults.push(secondFault(line, 'not what was recorded'))
+      // the leaf is made of the file's own octets: what the list says of them has to be the same
+      const leaf = leafOfExcerpt(folder, excerpt, line)
+      if (!checkFrame(root, leaf, proof) || !leaf.includes(line.sha256)) faults.push(secondFault(line, 'not what was recorded'))
     }
   }
   for (const problem of missingSeconds(excerpt)) faults.push({ verdict: 'incomplete', problem })

@@ -1,4 +1,5 @@
-import { existsSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
 import type { ReadRecording } from '#media/recording'
 import { type Arguments, UsageError } from '../arguments.ts'
 import type { Run } from '../command.ts'
@@ -30,21 +31,28 @@ export const run: Run = async (args, output) => {
   return tell(report, output)
 }
 
-/** Whose signature counts: a key that was given, else the one beside the ledger. */
+/** Whose signature counts: keys that were given, else those beside the ledger: the first, and those that took over from it. */
 async function trustOf(args: Arguments, output: Output): Promise<Trust> {
   const { ledgerFiles, noPolicy, parseVerifierKey } = await import('#ledger')
   const policy = (await readPolicy(args.value('policy'))) ?? noPolicy
   const given = args.value('vkey')
   const place = ledgerPlace(args)
-  const beside = isServerAddress(place) ? null : ledgerFiles(place).vkey
+  const { vkey: beside = null, keys: followers = null } = isServerAddress(place) ? {} : ledgerFiles(place)
   if (given === undefined && policy.logs.length === 0) {
     if (beside === null || !existsSync(beside)) throw new UsageError('--vkey is needed: whose signature should count?')
     output.talk(`public key taken from ${beside}: --vkey brings one that was kept elsewhere`)
   }
-  const keys =
-    given === undefined ? (beside !== null && existsSync(beside) ? await keysGiven(beside) : []) : await keysGiven(given)
+  const files = [beside, ...laterKeys(followers)].filter((file) => file !== null && existsSync(file))
+  const keys = given === undefined ? (await Promise.all(files.map((file) => keysGiven(file!)))).flat() : await keysGiven(given)
   return { logs: keys.map((key) => parseVerifierKey(key)), policy }
 }
+
+const laterKeys = (folder: string | null): string[] =>
+  folder === null || !existsSync(folder)
+    ? []
+    : readdirSync(folder)
+        .filter((name) => name.endsWith('.vkey'))
+        .map((name) => join(folder, name))
 
 async function checkWhole(args: Arguments, folder: string): Promise<RecordingReport> {
   const { openRecording } = await import('#media/recording')
