@@ -140,6 +140,22 @@ test('packets that are no RTP, of another payload type, or from others are count
   t.deepEqual(told, ['strangers 3'])
 })
 
+test('a phone behind NAT is no stranger: what it sent before it was believed is taken back; what others sent stays told', (t) => {
+  const behindNat = { address: '203.0.113.9', port: 61_000 }
+  const { leg, say, told } = scene()
+  leg.receiveControl(Buffer.alloc(8), { ...behindNat, port: 61_001 }, 1, 1)
+  for (let n = 0; n < 5; n++) say(n, 20 * n, { from: behindNat })
+  t.deepEqual([leg.strangers, leg.stats().received.packets], [0, 3])
+  say(9, 100, { from: { address: '192.0.2.1', port: 1 } })
+  leg.watch(1000)
+  t.deepEqual(told, ['strangers 1'])
+
+  const other = scene()
+  other.say(1, 0, { from: { address: '192.0.2.1', port: 1 } })
+  for (let n = 0; n < 3; n++) other.say(n, 20 * n, { from: behindNat })
+  t.is(other.leg.strangers, 1)
+})
+
 test('a stray packet with another SSRC does not end the stream; two in order begin a new one', (t) => {
   const { leg, say } = scene()
   for (let n = 0; n < 5; n++) say(n, n * 20)

@@ -133,6 +133,8 @@ export class Leg implements Party {
   #silenceTold = false
   #strangersUntold = 0
   #strangersTotal = 0
+  /** Packets of the last address that had not proved to be the participant's: of a phone behind NAT they are taken back when it has (RFC 7362 §4). */
+  #unproved = { address: '', packets: 0 }
   #lastSenderReport = { middle: 0, arrivedMs: 0 }
   #roundTripMs: number | null = null
   readonly #reception = new Reception()
@@ -197,7 +199,15 @@ export class Leg implements Party {
 
   #accepts(source: Endpoint, nowMs: number): boolean {
     if (this.#checked !== null) return this.#checked.rtp.accept(source)
-    return this.#latch!.accept(source, header.ssrc, header.sequenceNumber, nowMs)
+    const latch = this.#latch!
+    if (latch.latched) return latch.accept(source, header.ssrc, header.sequenceNumber, nowMs)
+    const isTheirs = latch.accept(source, header.ssrc, header.sequenceNumber, nowMs)
+    if (isTheirs && this.#unproved.address === source.address) {
+      const taken = Math.min(this.#unproved.packets, this.#strangersUntold)
+      this.#strangersUntold -= taken
+      this.#strangersTotal -= taken
+    }
+    return isTheirs
   }
 
   #acceptsControl(source: Endpoint): boolean {
@@ -269,7 +279,7 @@ export class Leg implements Party {
     const isNoise = header.payloadType === (terms.comfortNoisePayloadType ?? unaskedComfortNoise)
     const known = isEvent || isNoise || header.payloadType === terms.payloadType
     if (!known || !this.#accepts(source, nowMs)) {
-      if (known || !this.#acceptsControl(source)) this.stranger()
+      if (known || !this.#acceptsControl(source)) this.#unknown(source)
       else counts.errors++
       return
     }
@@ -344,7 +354,7 @@ export class Leg implements Party {
   /** @param received is decrypted in place */
   receiveControl(received: Buffer, source: Endpoint, nowMs: number, wallMs: number): void {
     if (this.#latch === null || !this.#acceptsControl(source)) {
-      this.stranger()
+      this.#unknown(source)
       return
     }
     const packet = this.#srtp === null ? received : this.#srtp.unprotectControl(received)
@@ -392,6 +402,12 @@ export class Leg implements Party {
   #takeMetrics({ ssrc, rFactor, mosListening, mosConversational }: VoipMetrics): void {
     if (ssrc !== this.#ssrc) return
     this.#peer = { ...(this.#peer ?? { lost: 0, jitterMs: 0 }), rFactor, mosListening, mosConversational }
+  }
+
+  #unknown(source: Endpoint): void {
+    this.stranger()
+    if (this.#unproved.address !== source.address) this.#unproved = { address: source.address, packets: 0 }
+    this.#unproved.packets++
   }
 
   /** Counts a packet that is not the participant's. */
@@ -494,6 +510,7 @@ export class Leg implements Party {
     if (this.#strangersUntold > 0) {
       this.#output.strangers(this.#strangersUntold)
       this.#strangersUntold = 0
+      this.#unproved.packets = 0
     }
   }
 
