@@ -177,7 +177,7 @@ interface ConferenceRecord {
   /** Place of its thread in the list of threads. */
   readonly slot: number
   locked: boolean
-  readonly members: Set<Member>
+  members: readonly Member[]
 }
 
 /** Pause before a lost thread is replaced, so that one that cannot live does not eat the machine. */
@@ -265,7 +265,7 @@ export async function createMediaPlane(config: MediaConfig): Promise<MediaPlane>
   const tell = (event: ConferenceEvent) => {
     for (const listener of listeners) listener(event)
   }
-  const membersOf = (conference: string) => [...(conferences.get(conference)?.members ?? [])]
+  const membersOf = (conference: string) => conferences.get(conference)?.members ?? []
 
   const lost = (thread: Thread) => {
     if (closing === null) log.error({ legs: thread.legs.size, cause: String(thread.cause ?? 'it ended') }, 'media thread lost')
@@ -297,17 +297,17 @@ export async function createMediaPlane(config: MediaConfig): Promise<MediaPlane>
   /** The thread with the fewest participants. */
   function leastLoaded(): number {
     const load = slots.map(() => 0)
-    for (const { slot, members: present } of conferences.values()) load[slot]! += present.size
+    for (const { slot, members: present } of conferences.values()) load[slot]! += present.length
     return load.indexOf(Math.min(...load))
   }
 
   function enter(member: Member): ConferenceRecord {
     let record = conferences.get(member.conference)
     if (record === undefined) {
-      record = { slot: leastLoaded(), locked: false, members: new Set() }
+      record = { slot: leastLoaded(), locked: false, members: [] }
       conferences.set(member.conference, record)
     }
-    record.members.add(member)
+    record.members = [...record.members, member]
     members.set(member.id, member)
     return record
   }
@@ -318,11 +318,11 @@ export async function createMediaPlane(config: MediaConfig): Promise<MediaPlane>
     members.delete(id)
     const { conference, participant, place } = member
     const record = conferences.get(conference)!
-    record.members.delete(member)
-    if (record.members.size === 0) conferences.delete(conference)
+    record.members = record.members.filter((other) => other !== member)
+    if (record.members.length === 0) conferences.delete(conference)
     if (place === null) return
     tell({ type: 'left', conference, participant })
-    if (record.members.size > 0 && checked.exitSound !== null && closing === null) play(conference, checked.exitSound, null)
+    if (record.members.length > 0 && checked.exitSound !== null && closing === null) play(conference, checked.exitSound, null)
   }
 
   function find(conference: string, participant: string): Member {

@@ -146,7 +146,6 @@ export async function runSipApplication(
     settings.conferences === null ? null : { has: (name: string) => named.has(name) || ports.isPlace?.(name) === true }
   const trusted = new Set(settings.trustedEdges.map(plainAddress))
   const calls = new Map<string, Call>()
-  const byTrace = new Map<string, Call>()
   const outgoing = new Map<string, OutgoingCall>()
   let proxy = settings.proxy
   const listeners = new Set<(event: SipApplicationEvent) => void>()
@@ -287,7 +286,6 @@ export async function runSipApplication(
         onOver: () => {
           calls.delete(call.callOut.callId)
           outgoing.delete(call.callOut.callId)
-          byTrace.delete(call.traceId)
         }
       },
       wish,
@@ -297,7 +295,6 @@ export async function runSipApplication(
     )
     calls.set(call.callOut.callId, call)
     outgoing.set(call.callOut.callId, call)
-    byTrace.set(call.traceId, call)
     return call.callOut
   }
 
@@ -326,18 +323,10 @@ export async function runSipApplication(
     const call = takeCall(
       callPorts,
       callSettings,
-      {
-        onEvent: emit,
-        onUnrecorded: () => counters.unrecorded++,
-        onOver: () => {
-          calls.delete(id)
-          byTrace.delete(call.traceId)
-        }
-      },
+      { onEvent: emit, onUnrecorded: () => counters.unrecorded++, onOver: () => void calls.delete(id) },
       { request, response, opening: { ...opening, refusal: refused }, replaced }
     )
     calls.set(id, call)
-    byTrace.set(call.traceId, call)
   }
 
   const options: RequestHandler = (_request, response) =>
@@ -493,17 +482,22 @@ export async function runSipApplication(
   }
   takeUpLeft()
 
+  const callOf = (traceId: string): Call | undefined => {
+    for (const call of calls.values()) if (call.traceId === traceId) return call
+    return undefined
+  }
+
   return {
     stats: () => ({ ...counters, active: calls.size }),
     calls: (traceId) => {
       if (traceId === undefined) return [...calls.values()].map((call) => call.snapshot())
-      const call = byTrace.get(traceId)
+      const call = callOf(traceId)
       return call === undefined ? [] : [call.snapshot()]
     },
     onEvent: (listener) => void listeners.add(listener),
     callsOut,
     trying: (callId) => outgoing.get(callId)?.trying(),
-    showText: async (traceId, text) => (await byTrace.get(traceId)?.showText(text)) ?? null,
+    showText: async (traceId, text) => (await callOf(traceId)?.showText(text)) ?? null,
     routeCallsOut: (next) => {
       proxy = next
       takeUpLeft()

@@ -73,9 +73,12 @@ export async function createWitness(config: WitnessConfig): Promise<LocalWitness
   let epoch = 0
   let state: 'direct' | 'spooling' = 'direct'
   let closed = false
-  /** Told and not yet answered, in order. */
-  let underWay = new Set<Told>()
-  /** The last of them, which are not handed to the ledger yet. */
+  /**
+   * Handed to the ledger in one append each and not yet answered, in order. No Set: what it outgrew stays in old memory, and keeps from quick collections all
+   * that it held.
+   */
+  let underWay: (readonly Told[])[] = []
+  /** Told after those, and not handed to the ledger yet. */
   let gathered: Told[] = []
   let cancelGathering: (() => void) | null = null
   /** Told while spooling, not yet on disk. */
@@ -96,7 +99,9 @@ export async function createWitness(config: WitnessConfig): Promise<LocalWitness
     for (const resolve of idle) resolve()
     idle.clear()
   }
-  const pending = () => underWay.size + spooling + spooledCount + (held?.length ?? 0)
+  const unanswered = () => [...underWay.flat(), ...gathered]
+  const pending = () =>
+    underWay.reduce((sum, entries) => sum + entries.length, gathered.length) + spooling + spooledCount + (held?.length ?? 0)
   const isBusy = () => state !== 'direct' || pending() > 0
 
   /** Asks the ledger, and does not wait for ever: what it does after all with items given up on, their keys will tell. */
@@ -116,16 +121,18 @@ export async function createWitness(config: WitnessConfig): Promise<LocalWitness
     const entries = gathered
     if (entries.length === 0) return
     gathered = []
+    underWay.push(entries)
     const ofEpoch = epoch
     ask(
       entries.map(({ item }) => item),
       ofEpoch
     ).then(
       (places) => {
-        for (const [number, entry] of entries.entries()) {
+        const at = underWay.indexOf(entries)
+        if (at >= 0) underWay.splice(at, 1)
+        for (const [number, { receipt }] of entries.entries()) {
           const { index, hash } = places[number]!
-          underWay.delete(entry)
-          entry.receipt.resolve({ state: 'committed', index, hash })
+          receipt.resolve({ state: 'committed', index, hash })
         }
         settle()
       },
@@ -136,7 +143,6 @@ export async function createWitness(config: WitnessConfig): Promise<LocalWitness
   }
 
   const append = (entry: Told, haste: WitnessHaste) => {
-    underWay.add(entry)
     gathered.push(entry)
     if (haste === 'now' || gathered.length === deliveryBatch) handOver()
     else cancelGathering ??= clock.after(gatherMs, handOver)
@@ -146,12 +152,12 @@ export async function createWitness(config: WitnessConfig): Promise<LocalWitness
   const beginSpooling = (cause: unknown) => {
     state = 'spooling'
     reached = false
-    log.warn({ code: errorCode(cause), entries: underWay.size }, 'ledger out of reach; entries go to the spool')
+    const stranded = unanswered()
+    log.warn({ code: errorCode(cause), entries: stranded.length }, 'ledger out of reach; entries go to the spool')
     cancelGathering?.()
     cancelGathering = null
     gathered = []
-    const stranded = [...underWay]
-    underWay = new Set()
+    underWay = []
     spool(stranded)
     startDelivery()
   }
@@ -351,7 +357,7 @@ export async function createWitness(config: WitnessConfig): Promise<LocalWitness
     close: async () => {
       if (closed) return
       handOver()
-      await Promise.allSettled([...underWay].map(({ receipt }) => receipt.promise))
+      await Promise.allSettled(unanswered().map(({ receipt }) => receipt.promise))
       closed = true
       const entries = held ?? []
       spoolHeld()
