@@ -385,6 +385,11 @@ test('bad input: what is malformed, oversized or of an unknown method is refused
   const mismatched = one.request({ callId: 'mismatch' }).replace('CSeq: 1 INVITE', 'CSeq: 1 BYE')
   one.send(mismatched)
   t.regex((await one.final('mismatch')).startLine, /^SIP\/2\.0 400/)
+  // what the application's SIP server would refuse unrecorded is not passed on, nor accounted as passed on
+  for (const callId of ['bell\u0007', 'escape\u001b[31m', `long-${'x'.repeat(600)}`])
+    t.is((await one.ask({ callId })).startLine, 'SIP/2.0 400 Bad Call-ID')
+  const asking = { callId: 'asks', requestUri: 'sip:council-safety@edge.test?Subject=x' }
+  t.is((await one.ask(asking)).startLine, 'SIP/2.0 400 Bad Request-URI')
   const garbage = await phone()
   garbage.send('\0\x01\x02 not sip at all\r\n\r\n'.repeat(50))
   const endless = await phone()
