@@ -8,7 +8,7 @@ import { InfraFabricError } from '#kernel'
 const given = new Set<number>()
 
 /**
- * An even port that is free, and whose two odd and even followers are free, for UDP and TCP on `host`.
+ * An even port that is free for TCP on `host`, and with its three followers for UDP on every address: SIPp binds its control port to no address of its own.
  *
  * @remarks Taken from below the ephemeral range, so that an outgoing connection of another process does not take it in between.
  * @throws {InfraFabricError} `sipp.no-port` after 100 tries.
@@ -25,10 +25,12 @@ export async function freePort(host: string): Promise<number> {
   throw new InfraFabricError('sipp.no-port', `no free port on ${host}`)
 }
 
-async function freeUdp(host: string, port: number): Promise<boolean> {
-  const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4')
+/** Whether nobody has this UDP port, on any address of the family of `host`. */
+export async function freeUdp(host: string, port: number): Promise<boolean> {
+  const six = host.includes(':')
+  const socket = createSocket(six ? 'udp6' : 'udp4')
   try {
-    socket.bind(port, host)
+    socket.bind(port, six ? '::' : '0.0.0.0')
     await once(socket, 'listening')
     return true
   } catch {

@@ -1,4 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process'
+import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
@@ -9,6 +10,7 @@ import test from 'ava'
 import fc from 'fast-check'
 import { SaxesParser } from 'saxes'
 import { sippArguments } from './options.ts'
+import { freeUdp } from './ports.ts'
 import {
   chart,
   failureText,
@@ -220,6 +222,14 @@ test('TLS goes through the relay, with the certificate checked, and the message 
   })
   t.not(refused.outcome, 'passed')
   edge.close()
+})
+
+test('a port that another address has is not free: SIPp listens on all of them for orders', async (t) => {
+  const socket = createSocket('udp4').bind(0, '127.0.0.9')
+  await once(socket, 'listening')
+  const { port } = socket.address()
+  t.teardown(() => socket.close())
+  for (const host of ['127.0.0.1', '::1']) t.false(await freeUdp(host, port), host)
 })
 
 test('free ports are given once', async (t) => {
