@@ -14,6 +14,9 @@ test.after.always(() => rmSync(certificates.authority.dir, { recursive: true, fo
 const answering = (port: () => number) => (request: Message) =>
   request.startLine.startsWith('ACK') ? null : reply(request, 200, 'OK', [`Contact: <sip:127.0.0.1:${port()}>`])
 
+/** What came through the edge. Its own reports are repeated where the application is slow to answer. */
+const reached = ({ inbox }: Application) => inbox.messages.filter(({ startLine }) => !startLine.startsWith('PUBLISH'))
+
 test('an expert over TLS: challenged, authenticated by SHA-256, taken to the application with the facts of the edge', async (t) => {
   const { app, phone } = await rig(t, certificates)
   app.answer = answering(() => app.port)
@@ -88,7 +91,7 @@ test('layer digest: a wrong password, and a user whom nobody knows', async (t) =
     traceId: null
   })
   t.is((await one.call({ user: 'nobody' })).startLine, 'SIP/2.0 403 Forbidden')
-  t.is(app.inbox.messages.length, 0)
+  t.deepEqual(reached(app), [])
 })
 
 test('layer digest: credentials open one request; used again they are challenged anew and recorded', async (t) => {
@@ -147,15 +150,17 @@ test('layer rate: a user whose calls IF.guard refuses as attacks is refused at t
     request.startLine.startsWith('ACK') ? null : reply(request, 403, 'Forbidden', ['X-IF-Guard: attack'])
   const one = await phone()
   const begunMs = performance.now()
-  const of = (method: string) => app.inbox.messages.filter(({ startLine }) => startLine.startsWith(method)).length
-  for (let n = 0; n < 5 || (of('PUBLISH') === 0 && n < 40); n++) {
+  const isReported = () => reached(app).length < app.inbox.messages.length
+  for (let n = 0; n < 5 || (!isReported() && n < 40); n++) {
     const answer = await one.call()
     t.is(answer.startLine, 'SIP/2.0 403 Forbidden')
     t.is(answer.get('X-IF-Guard'), undefined)
   }
-  // where the calls took longer than that, the edge began to count anew
-  if (performance.now() - begunMs < 9000) t.is(of('INVITE'), 3)
-  else t.true(of('INVITE') >= 3)
+  // where the calls took longer than that, the edge began to count anew; where it asked again, it counted each answer
+  const invites = reached(app).filter(({ startLine }) => startLine.startsWith('INVITE'))
+  const calls = new Set(invites.map(({ get }) => get('Call-ID'))).size
+  if (invites.length === calls && performance.now() - begunMs < 9000) t.is(calls, 3)
+  else t.true(invites.length >= 3)
   t.like(await app.report(), { layer: 'rate', code: 'edge.rate.attacks', status: 403, user: 'expert-safety' })
   app.answer = answering(() => app.port)
   t.is((await one.call({ user: 'old-phone', algorithm: 'MD5' })).startLine, 'SIP/2.0 200 OK')
@@ -179,7 +184,7 @@ test('layer pike: a flood is cut off without an answer and makes one report', as
   await sleep(500)
   const answered = one.inbox.messages.length
   t.true(answered >= 20 && answered <= 100, `${answered} of 200 answered`)
-  t.is(app.inbox.messages.length, 0)
+  t.deepEqual(reached(app), [])
 })
 
 test('layer tls: certificates that are good, expired, of another authority', async (t) => {
@@ -298,7 +303,7 @@ test('a Route that a stranger made up leads nowhere', async (t) => {
   })
   t.regex(routed.startLine, /^SIP\/2\.0 4/)
   await sleep(100)
-  t.is(target.inbox.messages.length + app.inbox.messages.length, 0)
+  t.deepEqual([...target.inbox.messages, ...reached(app)], [])
 })
 
 test('CANCEL reaches the application, and the phone gets its 200 and 487', async (t) => {
@@ -398,7 +403,7 @@ test('bad input: what is malformed, oversized or of an unknown method is refused
   const options = await (await phone()).ask({ method: 'OPTIONS' })
   t.is(options.startLine, 'SIP/2.0 200 OK')
   t.is(options.get('Server'), undefined)
-  t.is(app.inbox.messages.length, 0)
+  t.deepEqual(reached(app), [])
 })
 
 test('what a caller wrote is data in a report: quotes, backslashes, odd octets, length', async (t) => {

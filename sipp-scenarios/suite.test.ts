@@ -91,10 +91,13 @@ interface Call extends Partial<SippOptions> {
   readonly orElse?: RegExp
 }
 
-/** Runs a scenario once and expects it to pass. @returns the Call-ID. */
-async function play(t: ExecutionContext, scenario: string, call: Call = {}): Promise<string> {
+/** An answer again, since the ACK was late on a busy machine (RFC 3261 §13.3.1.4): SIPp knows such of UDP only. */
+const answeredAgain = /while (?:pausing|sending) .*received SIP\/2\.0 (?:100 Trying|200 OK)/
+
+/** Runs a scenario and expects it to pass. @returns the Call-ID. */
+async function play(t: ExecutionContext, scenario: string, call: Call = {}, again = ''): Promise<string> {
   const { user = 'expert-safety', hazard = 'safety', credentials = digest(user), furtherFields = [], orElse, ...options } = call
-  const callId = `${t.title.replace(/[^a-z0-9]+/gi, '-')}-${scenario}`
+  const callId = `${t.title.replace(/[^a-z0-9]+/gi, '-')}-${scenario}${again}`
   const csvFile = join(folder, `${callId}.csv`)
   await writeFile(csvFile, `SEQUENTIAL\n${[user, credentials, hazard, ...furtherFields].join(';')}\n`)
   const transport = options.transport ?? 'tls'
@@ -114,6 +117,11 @@ async function play(t: ExecutionContext, scenario: string, call: Call = {}): Pro
       ...options
     })
   )
+  // who signed did so for one Call-ID
+  if (again === '' && furtherFields.length === 0 && answeredAgain.test(failureText(result) ?? '')) {
+    t.log(failureText(result))
+    return play(t, scenario, call, '-again')
+  }
   if (orElse?.test(failureText(result) ?? '') === true) t.pass()
   else t.is(result.outcome, 'passed', `${scenario}: ${failureText(result)}`)
   return `${callId}-1@suite.test`

@@ -3,7 +3,6 @@ import { createHash } from 'node:crypto'
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
@@ -11,6 +10,7 @@ import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls'
 import type { ExecutionContext } from 'ava'
 import { type Authority, createAuthority, type Edge, type EdgeConfig, issueCertificate, startEdge } from '#kamailio'
 import { silentLog, systemClock } from '#kernel'
+import { freePort as portBelowEphemeral } from '#sipp'
 
 export const realm = 'infrafabric'
 export const hash = (algorithm: 'md5' | 'sha256', text: string) => createHash(algorithm).update(text).digest('hex')
@@ -20,23 +20,11 @@ export const credential = (user: string, password = 'secret') => ({
   ha1Sha256: hash('sha256', `${user}:${realm}:${password}`)
 })
 
-/** A port that was free a moment ago, for TCP and UDP alike. */
-export async function freePort(): Promise<number> {
-  for (;;) {
-    const server = createServer().listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    const { port } = server.address() as { port: number }
-    const socket = createSocket('udp4')
-    const free = await new Promise<boolean>((resolve) => {
-      socket.once('error', () => resolve(false))
-      socket.bind(port, '127.0.0.1', () => resolve(true))
-    })
-    socket.close()
-    server.close()
-    await once(server, 'close')
-    if (free) return port
-  }
-}
+/**
+ * A port that was free a moment ago, for TCP and UDP alike: none that a socket gets which asks for any, since an edge among many takes its time until it has
+ * bound it.
+ */
+export const freePort = (): Promise<number> => portBelowEphemeral('127.0.0.1')
 
 export interface Message {
   readonly startLine: string
@@ -317,9 +305,17 @@ export async function rig(
   more: (config: EdgeConfig) => Partial<EdgeConfig> = () => ({})
 ): Promise<Rig> {
   const app = await Application.open(t)
-  const base = await edgeConfig(t, certificates, [app.port])
-  const config = { ...base, ...more(base) }
-  const edge = await startEdge(config, { log: silentLog, clock: systemClock })
+  const start = async (triesLeft: number): Promise<{ config: EdgeConfig; edge: Edge }> => {
+    const base = await edgeConfig(t, certificates, [app.port])
+    const config = { ...base, ...more(base) }
+    try {
+      return { config, edge: await startEdge(config, { log: silentLog, clock: systemClock }) }
+    } catch (error) {
+      if (triesLeft === 0 || !(error instanceof Error && error.message.includes('Address already in use'))) throw error
+      return start(triesLeft - 1)
+    }
+  }
+  const { config, edge } = await start(3)
   t.teardown(() => edge.stop())
   return {
     edge,

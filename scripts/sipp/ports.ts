@@ -4,8 +4,11 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { InfraFabricError } from '#kernel'
 
-/** Ports handed out in the last 10 s, whose new owner may not have bound them yet. */
+/** Ports handed out in the last minute, whose new owner may not have bound them yet. */
 const given = new Set<number>()
+
+/** Processes that run at the same time mostly do not ask for the same ports: what one was given and has not bound yet, another would be given too. */
+const stripes = 4
 
 /**
  * An even port that is free for TCP on `host`, and with its three followers for UDP on every address: SIPp binds its control port to no address of its own.
@@ -15,10 +18,10 @@ const given = new Set<number>()
  */
 export async function freePort(host: string): Promise<number> {
   for (let attempt = 0; attempt < 100; attempt++) {
-    const port = 20_000 + 4 * Math.floor(Math.random() * 3000)
+    const port = 12_000 + 4 * (stripes * Math.floor(Math.random() * (5000 / stripes)) + (process.pid % stripes))
     if (given.has(port)) continue
     given.add(port)
-    setTimeout(() => given.delete(port), 10_000).unref()
+    setTimeout(() => given.delete(port), 60_000).unref()
     const free = await Promise.all([freeTcp(host, port), ...[0, 1, 2, 3].map((offset) => freeUdp(host, port + offset))])
     if (!free.includes(false)) return port
   }
