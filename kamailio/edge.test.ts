@@ -395,6 +395,8 @@ test('bad input: what is malformed, oversized or of an unknown method is refused
     t.is((await one.ask({ callId })).startLine, 'SIP/2.0 400 Bad Call-ID')
   const asking = { callId: 'asks', requestUri: 'sip:council-safety@edge.test?Subject=x' }
   t.is((await one.ask(asking)).startLine, 'SIP/2.0 400 Bad Request-URI')
+  for (const subject of ['a\rb', 'a\nX-Other: b'])
+    t.is((await one.ask({ headers: [`Subject: ${subject}`] })).startLine, 'SIP/2.0 400 Bad Line End')
   const garbage = await phone()
   garbage.send('\0\x01\x02 not sip at all\r\n\r\n'.repeat(50))
   const endless = await phone()
@@ -536,13 +538,19 @@ test('the edge writes down what became of each call in a file of its own', async
   app.answer = (request) => reply(request, 503, 'Service Unavailable')
   t.regex((await one.call()).startLine, /^SIP\/2.0 50[03] /)
   const read = () => readFileSync(`${config.runtimeDir}/accounting.jsonl`, 'utf8').trimEnd().split('\n')
-  while (read().length < 5) await sleep(20)
+  app.answer = (request) => reply(request, 400, 'Bad Request', ['Session-ID: 0;remote=0'])
+  t.regex((await one.call()).startLine, /^SIP\/2.0 400 /)
+  app.answer = (request) => reply(request, 400, 'Bad Request')
+  t.regex((await one.call()).startLine, /^SIP\/2.0 400 /)
+  while (read().length < 8) await sleep(20)
   const lines = read()
   const facts = lines.map((line) => JSON.parse(line) as { time: number; callId: string; outcome: string })
   t.deepEqual(
     facts.map(({ outcome }) => outcome),
-    ['relayed', 'relayed', 'refused', 'relayed', 'unanswered']
+    ['relayed', 'relayed', 'refused', 'relayed', 'unanswered', 'relayed', 'relayed', 'unanswered'],
+    'what the application refuses is its call; what its SIP server refuses by itself it never saw'
   )
   t.is(facts[3]!.callId, facts[4]!.callId)
-  t.is(new Set(facts.map(({ callId }) => callId)).size, 4)
+  t.is(facts[6]!.callId, facts[7]!.callId)
+  t.is(new Set(facts.map(({ callId }) => callId)).size, 6)
 })
