@@ -83,6 +83,8 @@ test('what the server says is told as a code', (t) => {
   }
   t.is(redisError(new Error('Command timed out'), 'a:1').code, 'ledger.store.unanswered')
   t.is(redisError(new Error('Connection is closed.'), 'a:1').code, 'ledger.store.unreachable')
+  const givenUp = Object.assign(new Error('Refer to "maxRetriesPerRequest"'), { name: 'MaxRetriesPerRequestError' })
+  t.is(redisError(givenUp, 'a:1').message, 'no connection to the Redis server (a:1): nobody answers there')
   const own = new InfraFabricError('ledger.store.version', 'old')
   t.is(redisError(own, 'a:1'), own)
 })

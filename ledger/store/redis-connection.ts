@@ -91,19 +91,16 @@ const codes: Readonly<Record<string, readonly [code: string, words: string]>> = 
 export function redisError(error: unknown, place: string): InfraFabricError {
   if (error instanceof InfraFabricError) return error
   const message = error instanceof Error ? error.message : String(error)
-  const told = codes[/^([A-Z]+)\b/.exec(message)?.[1] ?? '']
-  if (told !== undefined) return new InfraFabricError(told[0], `${told[1]} (${place}): ${message}`, { cause: error })
+  const known = codes[/^([A-Z]+)\b/.exec(message)?.[1] ?? '']
+  if (known !== undefined) return new InfraFabricError(known[0], `${known[1]} (${place}): ${message}`, { cause: error })
   if (message === 'Command timed out')
     return new InfraFabricError('ledger.store.unanswered', `the Redis server does not answer (${place})`, { cause: error })
   if (error instanceof Error && error.name === 'ReplyError')
     return new InfraFabricError('ledger.store.io', `the Redis server failed (${place}): ${message}`, { cause: error })
-  return new InfraFabricError(
-    'ledger.store.unreachable',
-    `no connection to the Redis server (${place}, ${errorCode(error)}): ${message}`,
-    {
-      cause: error
-    }
-  )
+  // what the client says of its attempts is advice to programmers
+  const isGivenUp = error instanceof Error && error.name === 'MaxRetriesPerRequestError'
+  const told = isGivenUp ? `${place}): nobody answers there` : `${place}, ${errorCode(error)}): ${message}`
+  return new InfraFabricError('ledger.store.unreachable', `no connection to the Redis server (${told}`, { cause: error })
 }
 
 /** Questions to one server, each with its time. All of them fail as {@link redisError} tells. */

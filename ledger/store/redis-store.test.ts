@@ -7,7 +7,7 @@ import { contractSigner, numbered, open, startWriter, storeContract, wholeLog } 
 import { openStore } from './open.ts'
 import { keysOf } from './redis-connection.ts'
 import { openRedisReader, type RedisSettings, type StoreNotice } from './redis-store.ts'
-import { openSequencer } from './sequencer.ts'
+import { openSequencer, type Sequencer } from './sequencer.ts'
 
 let shared: RedisServer
 test.before(async () => {
@@ -231,13 +231,12 @@ test('replicas: a commit they do not have is not acknowledged, and is once they 
   await t.throwsAsync(openSequencer(store, contractSigner), { code: 'ledger.store.unreplicated' })
   const replica = await server(t, durable)
   t.is(await replica.ask(`REPLICAOF 127.0.0.1 ${redis.port}`), '+OK')
-  await untilTrue(() =>
-    store.head().then(
-      () => true,
-      () => false
-    )
-  )
-  const sequencer = await openSequencer(store, contractSigner)
+  let opened = null as Sequencer | null
+  await untilTrue(async () => {
+    opened = await openSequencer(store, contractSigner).catch(() => null)
+    return opened !== null
+  })
+  const sequencer = opened!
   await untilTrue(() =>
     sequencer.append(numbered('p', 0, 2)).then(
       () => true,

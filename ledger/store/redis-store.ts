@@ -250,7 +250,8 @@ export async function openRedisStore(
   return {
     ...reader,
     head: async () => {
-      // what is read here may be answered as being in the log: the replicas must have it, whoever wrote it
+      // what is read here may be answered as being in the log: the server must keep it, and the replicas have it, whoever wrote it
+      await check()
       if (waitReplicas > 0) {
         const [, replicas] = await together(client.pipeline().incr(keys.barrier).wait(waitReplicas, replicasWithinMs))
         demandReplicas(Number(replicas))
@@ -262,6 +263,8 @@ export async function openRedisStore(
       await check()
       const names = [keys.lease, keys.head, keys.segments, keys.tiles, keys.producers, keys.singleKeys, keys.erasable]
       const outcome = await run(commitScript, names, commitValues(`${token} ${self}`, commit), waitReplicas > 0)
+      // a connection may have been made meanwhile, and have taken what waited for it
+      await check()
       if (outcome === 'lost') {
         lease.lost()
         throw notLeader(null, null, place)
