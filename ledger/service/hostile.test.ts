@@ -74,6 +74,31 @@ test('queries are held to their form: each parameter once, none that is not know
     t.is((await ask(path)).status, 404, path)
 })
 
+test('what is no request is answered with a problem, too', async (t) => {
+  const { port } = await openTestService(t, await openTestLedger(t))
+  const answerTo = async (octets: string): Promise<string> => {
+    const socket = connect(port, '127.0.0.1')
+    t.teardown(() => socket.destroy())
+    socket.on('error', () => undefined)
+    socket.end(octets)
+    let answer = ''
+    for await (const part of socket) answer += String(part)
+    return answer
+  }
+  for (const [octets, status, kind] of [
+    ['HELO\r\n\r\n', 400, 'invalid-request'],
+    ['GET /v1/entries HTTP/1.1\r\n\r\n', 400, 'invalid-request'],
+    ['GET / HTTP/1.1\r\nhost: a\r\na b: c\r\n\r\n', 400, 'invalid-request'],
+    [`GET / HTTP/1.1\r\nhost: a\r\nx: ${'x'.repeat(20_000)}\r\n\r\n`, 431, 'headers-too-large']
+  ] as const) {
+    const answer = await answerTo(octets)
+    t.true(answer.startsWith(`HTTP/1.1 ${status} `), answer)
+    t.regex(answer, /^content-type: application\/problem\+json\r$/m)
+    const body = answer.slice(answer.indexOf('\r\n\r\n') + 4)
+    t.like(JSON.parse(body), { type: `urn:infrafabric:problem:${kind}`, status })
+  }
+})
+
 test('an auditor cannot write, a producer cannot read, a stranger can do neither', async (t) => {
   const ledger = await openTestLedger(t)
   await ledger.append(items(0, 3), 1)

@@ -14,12 +14,14 @@ export const problemKinds = {
   unauthenticated: 401,
   forbidden: 403,
   'not-found': 404,
+  timeout: 408,
   late: 409,
   refused: 409,
   'too-large': 413,
   'unsupported-media-type': 415,
   'not-a-cosignature': 422,
   'rate-limited': 429,
+  'headers-too-large': 431,
   internal: 500,
   'read-only': 503,
   busy: 503,
@@ -70,7 +72,7 @@ export class Problem extends Error {
   }
 }
 
-/** What other errors are to a caller. The codes of fastify are stable. */
+/** What other errors are to a caller. The codes of fastify and of Node's HTTP are stable. */
 const kindOfCode: Readonly<Record<string, readonly [kind: ProblemKind, detail: string]>> = {
   'ledger.entry.reserved': ['invalid-entry', 'an entry is for the ledger alone to tell'],
   'ledger.entry.invalid': ['invalid-entry', 'an entry cannot be taken'],
@@ -84,7 +86,9 @@ const kindOfCode: Readonly<Record<string, readonly [kind: ProblemKind, detail: s
   FST_ERR_CTP_INVALID_JSON_BODY: ['invalid-request', 'the body is not JSON'],
   FST_ERR_CTP_EMPTY_JSON_BODY: ['invalid-request', 'the body is empty'],
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: ['invalid-request', 'the body is not as long as its header says'],
-  FST_ERR_BAD_URL: ['invalid-request', 'the path cannot be read']
+  FST_ERR_BAD_URL: ['invalid-request', 'the path cannot be read'],
+  HPE_HEADER_OVERFLOW: ['headers-too-large', 'the header is longer than 16 KiB'],
+  ERR_HTTP_REQUEST_TIMEOUT: ['timeout', 'the request did not come to its end in time']
 }
 
 export function problemOf(error: unknown): Problem {
@@ -95,6 +99,7 @@ export function problemOf(error: unknown): Problem {
     const [kind, detail] = known
     return new Problem(kind, detail, problemKinds[kind] === 503 ? { retryAfterS: 1 } : {})
   }
+  if (code.startsWith('HPE_')) return new Problem('invalid-request', 'the request is no HTTP')
   if (code.startsWith('ledger.')) return new Problem('out-of-service', 'the ledger cannot be reached', { retryAfterS: 5 })
   const status = error instanceof Error && 'statusCode' in error ? Number(error.statusCode) : 500
   if (status >= 400 && status < 500) return new Problem('invalid-request', 'the request cannot be read')

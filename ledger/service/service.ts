@@ -240,6 +240,9 @@ export async function startLedgerService(config: LedgerServiceConfig): Promise<L
   app.addHook('onRequest', async (request, reply) => {
     reply.headers(headers)
     limit(addressLimit.take(neighbourOf(request.ip)))
+    // RFC 9112 §3.2
+    if (request.headers.host === undefined && request.raw.httpVersion === '1.1')
+      throw new Problem('invalid-request', 'the request has no Host')
     if (request.headers['content-type'] !== octetStream)
       bodies.set(
         request,
@@ -345,8 +348,20 @@ export async function startLedgerService(config: LedgerServiceConfig): Promise<L
   }
 }
 
-/** What is wrong with a request that was not read to its end. @see nodejs.org/api/http.html, 'clientError' */
-const statusOfClientError: Readonly<Record<string, number>> = { HPE_HEADER_OVERFLOW: 431, ERR_HTTP_REQUEST_TIMEOUT: 408 }
+/** Answers a request that was not read to its end, on a connection that has no reply of fastify's. */
+function refuseUnread(error: Error, socket: Socket): void {
+  if (!socket.writable) return
+  const problem = problemOf(error)
+  const body = JSON.stringify(problem.document())
+  const fields = {
+    ...headers,
+    connection: 'close',
+    'content-type': problemMediaType,
+    'content-length': String(Buffer.byteLength(body))
+  }
+  const head = Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`)
+  socket.end(`HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\n${head.join('')}\r\n${body}`)
+}
 
 /** No address gets all the connections there are. */
 function limitConnections(server: Server, most: number): void {
@@ -377,12 +392,9 @@ function createApp(tls: LedgerServiceConfig['tls'], idleMs: number): FastifyInst
     routerOptions: { maxParamLength: 256 },
     exposeHeadRoutes: false,
     logger: false,
-    http: { maxHeaderSize: 16_384, headersTimeout: 10_000 },
-    clientErrorHandler: (error: Error, socket: Socket) => {
-      const status = statusOfClientError[errorCode(error)] ?? 400
-      if (socket.writable)
-        socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
-    },
+    // a request without Host is refused by a hook, in the form of all other refusals
+    http: { maxHeaderSize: 16_384, headersTimeout: 10_000, requireHostHeader: false },
+    clientErrorHandler: refuseUnread,
     frameworkErrors: (error: Error, _: FastifyRequest, reply: FastifyReply) => {
       const problem = problemOf(error)
       void reply
