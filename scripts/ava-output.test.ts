@@ -90,3 +90,19 @@ test('what holds has nothing to tell, and a failure whose details are missing is
   t.is(long.length, 1)
   t.true(long[0]!.text.split('\n').length < 100)
 })
+
+test('a file that only a stack names, by its whole path, is named from where ava ran', (t) => {
+  const lines = [
+    '✘ [fail]: a › b › c Error',
+    '─',
+    '',
+    'a › b › c',
+    '',
+    'Error: x',
+    '    at deep (file:///root/a/b.test.ts:46:45)',
+    '',
+    '─'
+  ]
+  const troubles = troublesIn(lines.map((line) => `  ${line}`).join('\n'), '/root')
+  t.deepEqual(filesOf(troubles, ['a/b.test.ts']), ['a/b.test.ts'])
+})

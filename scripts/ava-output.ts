@@ -1,4 +1,5 @@
 /** What ava's own report tells of files that did not go well. Its lines are read: of an exception that ended a file it keeps no record. */
+import { isAbsolute, relative } from 'node:path'
 import { stripVTControlCharacters } from 'node:util'
 
 export interface Trouble {
@@ -27,20 +28,28 @@ const next = /^(?:[✔✘⚠] |- \[|─)/
 /** More lines of one trouble than that tell nothing new. */
 const mostLines = 60
 
-/** The file in a line of a stack or an excerpt: `› file://a/b.test.ts:90:11`, `a/b.test.ts:90`. */
-const place = /(?:file:\/\/)?(\S+\.test\.[a-z]+):\d+/
+/** The file in a line of a stack or an excerpt: `› file://a/b.test.ts:90:11`, `at f (file:///…/a/b.test.ts:90:11)`, `a/b.test.ts:90`. */
+const place = /(?:file:\/\/)?([^\s()]+\.test\.[a-z]+):\d+/
+
+function placeIn(line: string, root: string): string | undefined {
+  const path = place.exec(line)?.[1]
+  return path !== undefined && isAbsolute(path) ? relative(root, path) : path
+}
 
 const trimmed = (lines: readonly string[]): string => {
   const text = lines.slice(0, mostLines).join('\n').trim()
   return lines.length > mostLines ? `${text}\n…` : text
 }
 
-/** @param output all that ava's default reporter wrote, with colours or without */
-export function troublesIn(output: string): Trouble[] {
+/**
+ * @param output all that ava's default reporter wrote, with colours or without
+ * @param root where ava ran: files are named from there
+ */
+export function troublesIn(output: string, root: string = process.cwd()): Trouble[] {
   const lines = stripVTControlCharacters(output)
     .split('\n')
     .map((line) => line.replace(/^ {2}/, '').trimEnd())
-  return [...fileTroubles(lines), ...testTroubles(lines)]
+  return [...fileTroubles(lines), ...testTroubles(lines, root)]
 }
 
 /** Exceptions, ends and silence of files, told as they come. */
@@ -66,7 +75,7 @@ function fileOf(line: string): string | undefined {
 }
 
 /** Tests that failed: each told again, whole, between two rules behind all tests. */
-function testTroubles(lines: readonly string[]): Trouble[] {
+function testTroubles(lines: readonly string[], root: string): Trouble[] {
   const titles = lines.flatMap((line) => /^✘ \[(?:fail|unexpected pass)\]: (.*)$/.exec(line)?.[1] ?? [])
   const last = lines.findLastIndex((line) => rule.test(line))
   const first = lines.slice(0, Math.max(last, 0)).findLastIndex((line) => rule.test(line))
@@ -79,7 +88,7 @@ function testTroubles(lines: readonly string[]): Trouble[] {
   )
   const told = starts.map((start, number): Trouble => {
     const block = details.slice(start, starts[number + 1])
-    const file = block.map((line) => place.exec(line)?.[1]).find((path) => path !== undefined) ?? null
+    const file = block.map((line) => placeIn(line, root)).find((path) => path !== undefined) ?? null
     return { file, title: details[start]!, text: trimmed(block) }
   })
   const isTold = (title: string) => told.some((trouble) => title === trouble.title || title.startsWith(`${trouble.title} `))
