@@ -1,15 +1,17 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import test from 'ava'
+import test, { type ExecutionContext } from 'ava'
 import { ledgerFiles } from '#ledger'
 import { openLogReader } from '../store/open.ts'
+import type { LogReader } from '../store/store.ts'
 import { items, openTestLedger, scratch } from '../testing/fixtures.ts'
 import { openEntryIndex } from './entry-index.ts'
 
-test('what an index holds beyond its own progress is forgotten when the log gets there', async (t) => {
+/** A log and its index, which is closed. */
+async function indexed(t: ExecutionContext, entries: number): Promise<{ log: LogReader; path: string }> {
   const ledger = await openTestLedger(t)
-  await ledger.append(items(0, 3), 1)
+  await ledger.append(items(0, entries), 1)
   await ledger.close()
   const log = await openLogReader({ kind: 'sqlite', path: ledgerFiles(ledger.dir).database })
   t.teardown(() => log.close())
@@ -17,6 +19,11 @@ test('what an index holds beyond its own progress is forgotten when the log gets
   const made = openEntryIndex(path, log)
   await made.catchUp()
   await made.close()
+  return { log, path }
+}
+
+test('what an index holds beyond its own progress is forgotten when the log gets there', async (t) => {
+  const { log, path } = await indexed(t, 3)
   const database = new DatabaseSync(path)
   database.exec(
     `UPDATE entry SET event = 'of no log' WHERE idx = 2; UPDATE progress SET size = 0, last_hash = '${'0'.repeat(64)}'`
@@ -30,15 +37,7 @@ test('what an index holds beyond its own progress is forgotten when the log gets
 })
 
 test('an index whose spoiled pages show only when they are read is made anew', async (t) => {
-  const ledger = await openTestLedger(t)
-  await ledger.append(items(0, 600), 1)
-  await ledger.close()
-  const log = await openLogReader({ kind: 'sqlite', path: ledgerFiles(ledger.dir).database })
-  t.teardown(() => log.close())
-  const path = join(scratch(t), 'index.db')
-  const made = openEntryIndex(path, log)
-  await made.catchUp()
-  await made.close()
+  const { log, path } = await indexed(t, 600)
   const octets = readFileSync(path)
   const pageOctets = 4096
   // all but the schema and the progress, by which it is opened
