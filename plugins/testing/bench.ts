@@ -14,6 +14,7 @@ import { openStore, type StorePlace, witnessedStore } from '#store'
 import { commandOverheads } from '../../cli/testing/overhead.ts'
 import { startRedis } from '../../ledger/testing/redis-server.ts'
 import { chassisFigures } from '../chassis/testing/figures.ts'
+import { wasteFigures } from '../governor/testing/waste-figures.ts'
 
 const { values } = parseArgs({
   options: {
@@ -104,6 +105,7 @@ try {
   const overheads = await commandOverheads(25, values['every-command'])
   const sqlite = await coordinatorFigures('SQLite', (name) => ({ kind: 'sqlite', path: join(folder, `${name}.db`) }))
   const overRedis = await coordinatorFigures('Redis', (name) => ({ kind: 'redis', url: redis.url, name }))
+  const waste = await wasteFigures([4, 5, 6])
   const metrics: Metric[] = [
     { metric: 'coordinator.claim_p99_ms', value: sqlite.latency.claim.p99, unit: 'ms', note: 'SQLite, one claim at a time' },
     {
@@ -138,7 +140,8 @@ try {
       unit: 'ms',
       note: `beyond node -e 0, median of 25, of the slowest of ${overheads.length} commands that read and write nothing: ${overheads[0]!.line}`
     },
-    { metric: 'chassis.call_us', value: chassis.callUs, unit: 'µs', note: 'host call and its answer, mean of 20,000' }
+    { metric: 'chassis.call_us', value: chassis.callUs, unit: 'µs', note: 'host call and its answer, mean of 20,000' },
+    ...waste
   ]
   if (values.json) for (const metric of metrics) console.log(JSON.stringify(metric))
   else {
@@ -161,6 +164,7 @@ try {
         ['', figure(chassis.startMs), figure(chassis.warmStartMs), figure(chassis.callUs)]
       ])
     )
+    console.log(table([['work wasted', ''], ...waste.map(({ value, unit, note }) => [note ?? '', `${figure(value)} ${unit}`])]))
     console.log(table([['command', 'ms beyond node -e 0'], ...overheads.map(({ line, medianMs }) => [line, figure(medianMs)])]))
   }
 } finally {
