@@ -125,10 +125,12 @@ test.serial('Redis: entries, head and what lies beside them are verified over th
   await sequencer.append(items(2000, 5))
   t.like(await verifyLedger(path, { vkey, from: state! }), { verdict: 'valid', entries: 906 })
 
-  const writes = async () => /cmdstat_(?:xadd|hset|set|del|eval|evalsha)\b.*/g.exec(await client.info('commandstats'))?.[0]
+  // of scripts, too: their commands are counted like others; the lease is renewed by none of these
+  const writes = async () => (await client.info('commandstats')).match(/^cmdstat_(?:xadd|hset|hdel|set|del)\b.*/gm)
   const before = await writes()
+  t.true(before!.length > 1)
   await check()
-  t.is(await writes(), before)
+  t.deepEqual(await writes(), before)
 
   const tile = (await client.hgetBuffer(keys.tiles, '0/1'))!
   await client.hset(keys.tiles, '0/1', Buffer.alloc(8192))
