@@ -1,20 +1,19 @@
 /**
- * `npm run test:all`: the tests in three parts. Those that keep time by the clock of the wall can fail because somebody else took the processor: files in
- * which that happened run once more, alone, when all others are done. What holds then is told as such, what fails twice has failed. The last lines name
- * each file, test and error, since what is before them may be cut off where somebody reads it.
+ * `npm run test:all`: the tests in three parts. Those that keep time by the clock of the wall can fail because somebody else took the processor, others
+ * hardly ever: where no more files fail than that explains, they run once more, alone, when all others are done. What holds then is told as such, what
+ * fails twice has failed. The last lines name each file, test and error, since what is before them may be cut off where somebody reads it.
  */
 import { spawn } from 'node:child_process'
 import { readFileSync, rmSync } from 'node:fs'
 import { relative, resolve } from 'node:path'
 import { filesOf, type Trouble, tellTroubles, troublesIn } from './ava-output.ts'
 
+/** `again`: files that may fail for want of a processor; of more, none is tried again. */
 const parts = [
-  { config: 'ava.other.config.js', clocked: false },
-  { config: 'ava.server.config.js', clocked: true },
-  { config: 'ava.real-time.config.js', clocked: true }
+  { config: 'ava.other.config.js', again: 2 },
+  { config: 'ava.server.config.js', again: 8 },
+  { config: 'ava.real-time.config.js', again: 8 }
 ] as const
-/** More files than that do not fail for want of a processor. */
-const mostAgain = 8
 /** Where ava keeps which files had tests that failed in its last run. */
 const failedFiles = 'node_modules/.cache/ava/failing-tests.json'
 
@@ -66,13 +65,13 @@ function failed(): readonly string[] {
   }
 }
 
-const again: { readonly config: string; readonly files: readonly string[]; readonly troubles: readonly Trouble[] }[] = []
+const repeated: { readonly config: string; readonly files: readonly string[]; readonly troubles: readonly Trouble[] }[] = []
 const told: string[] = []
 let good = true
-for (const { config, clocked } of parts) {
+for (const { config, again } of parts) {
   const { good: held, files, troubles } = await ava('--config', config)
   if (held) continue
-  if (clocked && files.length > 0 && files.length <= mostAgain) again.push({ config, files, troubles })
+  if (files.length > 0 && files.length <= again) repeated.push({ config, files, troubles })
   else {
     good = false
     told.push(tellTroubles(`failed in the part ${config}:`, troubles))
@@ -80,7 +79,7 @@ for (const { config, clocked } of parts) {
   }
 }
 if (good)
-  for (const { config, files, troubles } of again) {
+  for (const { config, files, troubles } of repeated) {
     console.log(`\nonce more, alone: ${files.join(', ')}\n`)
     const twice: Trouble[] = []
     let held = true
