@@ -63,10 +63,9 @@ test('bits flipped anywhere in the file: never valid unless every entry and the 
   const content = (file: string) => {
     const database = new DatabaseSync(file, { readOnly: true })
     try {
-      return JSON.stringify([
-        database.prepare('SELECT first, count, hex(data) FROM segment').all(),
-        database.prepare('SELECT * FROM head').all()
-      ])
+      // what stands there, whatever a bit that flips in the schema calls it
+      const rows = [database.prepare('SELECT first, count, hex(data) FROM segment'), database.prepare('SELECT * FROM head')]
+      return JSON.stringify(rows.map((statement) => statement.all().map(Object.values)))
     } finally {
       database.close()
     }
@@ -81,7 +80,7 @@ test('bits flipped anywhere in the file: never valid unless every entry and the 
       writeFileSync(spoiled, octets)
       try {
         const { verdict } = await verifyLedger(spoiled, { vkey, depth: 'form' })
-        if (verdict === 'valid') t.is(content(spoiled), before)
+        if (verdict === 'valid') t.true(content(spoiled) === before, `octet ${at}, bit ${bit}`)
         else caught++
       } catch (error) {
         t.is((error as { code?: string }).code, 'ledger.unreadable')
@@ -221,6 +220,9 @@ test('an index that hides an entry is told from one that is behind', async (t) =
   const index = indexPathOf(database)
   const at = { path: database, origin: 'test.example/witness' }
   t.is(await checkIndex(at, index), null)
+  const known = new DatabaseSync(index, { readOnly: true })
+  t.deepEqual({ ...known.prepare('SELECT size FROM progress').get() }, { size: 20 })
+  known.close()
   change(index, "UPDATE entry SET trace = 'elsewhere' WHERE idx = 7")
   t.regex((await checkIndex(at, index))!, /entry 7/)
   change(index, 'DELETE FROM entry WHERE idx = 3')
