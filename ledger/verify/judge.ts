@@ -1,7 +1,7 @@
 /** From what was read of a log to the word for it. */
 import type { KnownHead } from './heads.ts'
 import type { KeyChain } from './keys.ts'
-import type { CheckpointNote } from './notes.ts'
+import type { CheckpointNote, VerifierKey } from './notes.ts'
 import { meetsQuorum, type QuorumPolicy } from './policy.ts'
 import type { Scan } from './scan.ts'
 import type { OwnHead } from './sources.ts'
@@ -47,12 +47,16 @@ export function judge({ head, own, heads, spoiled, scanned, chain, policy }: Fac
   const signed: KnownHead[] = []
   /** Heads from before the trusted key: nobody vouched for the keys that signed them, so they only have to agree. */
   const older: KnownHead[] = []
+  /** The longest head given, longer than the log, by a key that only a change of key in what is missing would bring. */
+  let beyond: KnownHead | null = null
   let bad = spoiled
   for (const known of heads) {
     if (chain.isSigned(known.note)) signed.push(known)
     else if (known.note === own) continue
     else if (chain.broughtAt !== null && known.note.size <= chain.broughtAt) older.push(known)
-    else if (known.pinned)
+    else if (known.pinned && known.note.size > entries && isOfLaterKey(known.note, chain.keys)) {
+      if (beyond === null || known.note.size > beyond.note.size) beyond = known
+    } else if (known.pinned)
       return { verdict: 'unwitnessed', explanation: `${known.from} is not signed by this key`, index: null, heads: 0, notes }
     else bad++
   }
@@ -93,6 +97,13 @@ export function judge({ head, own, heads, spoiled, scanned, chain, policy }: Fac
   if (longest > entries) {
     return verdict('truncated', `${longest - entries} entries are missing from the end: a head of ${longest} is known`, entries)
   }
+  if (beyond !== null) {
+    return verdict(
+      'truncated',
+      `${beyond.note.size - entries} entries are missing from the end: ${beyond.from} is of ${beyond.note.size}, signed by a key that took over in them; to check its signature, too, give that key`,
+      entries
+    )
+  }
   if (entries === 0 && head === null) return bad > 0 ? verdict('altered', spoiledText(bad)) : verdict('valid', 'the log is empty')
   if (!ownSigned) {
     const untold = chain.untold
@@ -122,6 +133,13 @@ export function judge({ head, own, heads, spoiled, scanned, chain, policy }: Fac
   }
   const since = begin > 0 ? `, ${entries - begin} of them new` : ''
   return verdict('valid', `${entries} entries${since}, each in its place, all under one signed root`)
+}
+
+/** Whether a head of this log claims a signature of a key that is none of those known, and none of them. */
+function isOfLaterKey(note: CheckpointNote, keys: readonly VerifierKey[]): boolean {
+  const { name } = keys[0]!
+  const claimed = note.signatures.filter((signature) => signature.name === name)
+  return note.origin === name && claimed.length > 0 && claimed.every(({ id }) => keys.every((key) => key.id !== id))
 }
 
 const spoiledText = (lines: number): string => `${lines} lines of the published heads are not checkpoints signed by this key`

@@ -145,6 +145,35 @@ test('changes of key are followed from the one trusted, and no further than head
   t.is((await verifyLedger(database, { vkey: ledger.vkey })).verdict, 'unwitnessed', 'no head of the old key is known')
 })
 
+test('a log set back behind a change of key: a head held elsewhere, which the new key alone signed, shows what is missing', async (t) => {
+  const ledger = await openTestLedger(t)
+  await ledger.append(items(0, 5), 0)
+  const { database, published } = ledgerFiles(ledger.dir)
+  const copy = join(scratch(t), 'ledger.db')
+  for (const end of ['', '-wal']) copyFileSync(database + end, copy + end)
+  const { vkey: second } = await ledger.rotateKey()
+  await ledger.append(items(5, 5), 0)
+  await ledger.close()
+  const whole = await verifyLedger(database, { vkey: ledger.vkey, publishedPath: published })
+  const held = whole.state!.checkpoint
+  const judged = (pinned: string, vkey = ledger.vkey) => verifyLedger(copy, { vkey, pinned: [pinned] })
+  const byItself = await verifyLedger(copy, { vkey: ledger.vkey })
+  t.is(byItself.verdict, 'valid', 'nothing shows')
+  t.like(await judged(held), { verdict: 'truncated', index: 5, entries: 5 })
+  t.like(await judged(held, second), { verdict: 'truncated', index: 5 })
+  t.is((await verifyLedger(database, { vkey: ledger.vkey, pinned: [held], publishedPath: published })).verdict, 'valid')
+
+  const signatureOf = (note: string) => note.trimEnd().split('\n').at(-1)!
+  const signature = signatureOf(held)
+  const others = {
+    'of another log': held.replaceAll('test.example', 'other.example'),
+    'that nobody of this log signed': held.replace(signature, signature.replace('test.example', 'other.example')),
+    'no longer than the log': held.replace('\n11\n', '\n5\n'),
+    'whose signature the known key made of another': held.replace(signature, signatureOf(byItself.state!.checkpoint))
+  }
+  for (const [name, note] of Object.entries(others)) t.is((await judged(note)).verdict, 'unwitnessed', name)
+})
+
 test('a change of key that no dual signature stands under is altered, wherever it stands', async (t) => {
   const { path, vkey, append, store, signer } = await closedLog(t, 5)
   const attacker = readSigner('test.example/witness', generateSigningKey())
