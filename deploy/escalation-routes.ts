@@ -15,6 +15,13 @@ const escalationCreate = ifMessageSchema
 const waited = z.strictObject({
   wait: z.enum(['none', 'result']).default('none').describe('`result` answers when it is known what became of it')
 })
+const cancelWaited = z.strictObject({
+  wait: z
+    .enum(['none', 'ended'])
+    .default('none')
+    .describe('`ended` answers when every call is over, within 10 s at most: who does not answer a BYE is waited for no longer')
+})
+const longestWaitMs = 10_000
 
 const problems: Readonly<Record<string, ConstructorParameters<typeof Problem>[0]>> = {
   'escalate.message.invalid': 'invalid-request',
@@ -110,14 +117,21 @@ export function escalationRoutes(running: () => Escalator | null, clock: Clock):
       operation: 'cancelEscalation',
       summary: 'Cancels what rings and hangs up on who has answered',
       access: 'escalator',
-      query: null,
+      query: cancelWaited,
       params: id,
       body: z.strictObject({}),
       answers: { [json]: escalationView },
       statuses: [404, 503],
-      handle: async ({ params, caller }) => {
+      handle: async ({ params, query, caller }) => {
         known(params.id)
-        here().cancel(params.id, caller!.name)
+        const escalator = here()
+        escalator.cancel(params.id, caller!.name)
+        if (query.wait === 'ended') {
+          const late = Promise.withResolvers<void>()
+          const inTime = clock.after(longestWaitMs, () => late.resolve())
+          await Promise.race([escalator.ended(params.id), late.promise])
+          inTime()
+        }
         return jsonAnswer(known(params.id))
       }
     }),

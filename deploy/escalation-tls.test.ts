@@ -90,7 +90,10 @@ test.serial(
     t.deepEqual(asked, ['safety '])
     const id = events[0]!.escalation
     await new Promise((resolve) => setTimeout(resolve, 500))
-    t.is((await ifctl(['escalate', 'cancel', id], { env })).code, 0)
+    const cancelled = await ifctl(['escalate', 'cancel', id], { env })
+    t.is(cancelled.code, 0)
+    t.regex(cancelled.stdout, /^ended: safety, into council, trace /, 'as it stands afterwards')
+    t.is(cancelled.stderr, '')
     await until(() => entriesOf('TERMINATED').length === 1)
     t.like(entriesOf('TERMINATED')[0], {
       payload: { hungUpBy: 'application', reason: 'escalation-ended', leg: { encrypted: true } }

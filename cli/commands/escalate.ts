@@ -120,7 +120,9 @@ export const hold = holding(true)
 export const resume = holding(false)
 
 export const cancel: Run = async (args, output) => {
-  await display(output, (await askSuite(args, `${pathOf(args.operands[0]!)}/cancel`, {})) as EscalationView)
+  const escalation = (await askSuite(args, `${pathOf(args.operands[0]!)}/cancel?wait=ended`, {})) as EscalationView
+  if (escalation.state !== 'ended') output.talk('cancelled, and not over yet: somebody has not answered that')
+  await display(output, escalation)
   return exitCodes.ok
 }
 
