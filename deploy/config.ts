@@ -159,7 +159,9 @@ export const suiteSchema = z.strictObject({
   md5OnlyUsers: z
     .array(z.string().min(1).max(128))
     .default([])
-    .describe('Users whose phones give up at the sight of SHA-256: they are challenged for MD5 only'),
+    .describe(
+      'Users whose phones give up at the sight of SHA-256: they are challenged for MD5 only. Each must be a user of the registry'
+    ),
   limits: z
     .strictObject({
       callsPerMinute: positive(10_000).default(10).describe('Calls a minute of one expert, at the edge and in IF.guard'),

@@ -170,6 +170,12 @@ test.serial('an expired server certificate keeps the suite from starting; one ab
   t.is(suite.status().certificateDaysLeft, 9)
 })
 
+test.serial('a user kept on MD5 whom the registry does not know keeps the suite from starting, and is named', async (t) => {
+  const error = await t.throwsAsync(runSuite(t, { md5OnlyUsers: ['expert-safety', 'expert-saftey'] }))
+  t.is(errorCode(error), 'suite.start.edge')
+  t.regex(error!.message, /md5OnlyUsers: no party of the registry is called expert-saftey$/)
+})
+
 test.serial(
   'Kamailio killed mid-call: sound goes on, it comes back, and the phone’s BYE reaches the call over a new connection',
   async (t) => {

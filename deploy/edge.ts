@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import type { Registry } from 'prom-client'
 import type { RunningGuard } from '#guard'
 import { type AllowedNetwork, type Edge, type EdgeCredential, type EdgeEndpoint, startEdge, webSocketPath } from '#kamailio'
-import type { Clock, Log, Witness } from '#kernel'
+import { type Clock, InfraFabricError, type Log, type Witness } from '#kernel'
 import { renewRevocations, trustOf, watchCertificates } from './certificates.ts'
 import type { SuiteConfig } from './config.ts'
 import { type Credentials, ensureCredentials, readCredentials } from './credentials.ts'
@@ -53,6 +53,12 @@ const startAttempts = 3
 /** Starts Kamailio between the phones and the application. Certificates that run out are told of, and revocations reach it as they are made. */
 export async function startEmbeddedEdge(options: EmbeddedEdgeOptions): Promise<EmbeddedEdge> {
   const { config, layout, clock, log, warn } = options
+  const strangers = md5OnlyStrangers(options)
+  if (strangers.length > 0)
+    throw new InfraFabricError(
+      'suite.md5-only.unknown',
+      `md5OnlyUsers: no party of the registry is called ${strangers.join(', ')}`
+    )
   const { credentials } = await credentialsOf(options)
   await renewRevocations(layout, clock.now())
   const trust = await trustOf(config, layout, warn)
@@ -132,6 +138,9 @@ export async function startEmbeddedEdge(options: EmbeddedEdgeOptions): Promise<E
     pid: edge.pid,
     certificateDaysLeft: () => edge.certificate().daysLeft,
     registryChanged: async () => {
+      const strangers = md5OnlyStrangers(options)
+      if (strangers.length > 0)
+        warn('suite.md5-only.unknown', `md5OnlyUsers: the registry does not know ${strangers.join(', ')} any more`)
       const renewed = await credentialsOf(options)
       await edge.reloadCredentials(renewed.credentials)
       return renewed.added
@@ -185,6 +194,12 @@ async function credentialsOf({
     }),
     added
   }
+}
+
+/** Names set for MD5 that nobody has: a typing error there would leave a phone out with no word of why. */
+function md5OnlyStrangers({ config, guard }: Pick<EmbeddedEdgeOptions, 'config' | 'guard'>): string[] {
+  const users = new Set(guard.registry().parties.map(({ digestUser }) => digestUser))
+  return config.md5OnlyUsers.filter((name) => !users.has(name))
 }
 
 function edgeCredential(user: string, { users }: Credentials, md5Only: readonly string[]): EdgeCredential {
