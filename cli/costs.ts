@@ -25,7 +25,7 @@ export async function readRates(args: Arguments): Promise<Rates> {
 }
 
 /** How to group: what `--group-by` says. @throws {UsageError} */
-export async function readGrouping(args: Arguments): Promise<Grouping> {
+async function readGrouping(args: Arguments): Promise<Grouping> {
   const given = args.value('group-by') ?? 'component'
   const grouping = groupings.find((each) => each === given)
   if (grouping === undefined) throw new UsageError(`--group-by: expected one of ${groupings.join(', ')}`)

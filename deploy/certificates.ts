@@ -20,7 +20,7 @@ import type { DataLayout } from './data.ts'
 import { writePrivateFile } from './files.ts'
 
 /** Days left at which a certificate is told of, once each. */
-export const warnDays = [30, 7, 1] as const
+const warnDays = [30, 7, 1] as const
 
 const dayMs = 86_400_000
 const checkMs = 6 * 3_600_000

@@ -23,7 +23,7 @@ import type { LeftOpen } from './open-calls.ts'
 export const callsOverTls = ({ escalation, profile }: Pick<SuiteConfig, 'escalation' | 'profile'>): boolean =>
   (escalation.tls ?? (profile === 'production' ? 'required' : 'preferred')) === 'required'
 
-export function escalateSettings({ escalation, conferences, profile }: SuiteConfig): Partial<EscalateSettings> {
+function escalateSettings({ escalation, conferences, profile }: SuiteConfig): Partial<EscalateSettings> {
   const { contrarian, earlyMedia, offer, ringTimeoutMs, parallel, attempts, mostOpen } = escalation
   return {
     conferences,

@@ -77,7 +77,7 @@ export interface RunningH323 {
 }
 
 /** Account of the suite's own conferences; no name of a registry. */
-export const ownAccount = 'infrafabric-mcu'
+const ownAccount = 'infrafabric-mcu'
 
 /** Four for each of 100 terminals. */
 const automaticVideoPorts = 400

@@ -8,7 +8,7 @@ import type { SuiteConfig } from './config.ts'
 import type { DataLayout } from './data.ts'
 
 /** Batches as entries of a ledger: the items' hashes are leaves of a tree, its root stands in the entry. */
-export const batchWitness = (witness: Pick<Witness, 'record'>): BatchWitness => ({
+const batchWitness = (witness: Pick<Witness, 'record'>): BatchWitness => ({
   recordBatch: async (event, kind, items) => {
     const batch = batchOf(kind, Buffer.concat(items.map(frameHash)))
     return witness.record({ ...event, payload: { ...event.payload, batch } })

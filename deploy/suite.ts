@@ -36,13 +36,13 @@ import { withPictures } from './telephone-pictures.ts'
 import { callIdOfTrying } from './trying.ts'
 import type { RunningWebRtc } from './webrtc.ts'
 
-export { loadSuiteConfig, resolveSuiteConfig, type SuiteConfig, type SuiteSettings, suiteSchema } from './config.ts'
+export { loadSuiteConfig, resolveSuiteConfig, type SuiteConfig, type SuiteSettings } from './config.ts'
 export type { ControlFile } from './control.ts'
 export { type Credentials, readCredentials } from './credentials.ts'
-export { type DataLayout, layoutOf } from './data.ts'
-export { environmentVariables, settingsFromEnvironment } from './environment.ts'
+export type { DataLayout } from './data.ts'
+export { settingsFromEnvironment } from './environment.ts'
 export { type Part, parts, type SuiteEvent } from './events.ts'
-export { type PreparedData, prepareData } from './prepare.ts'
+export type { PreparedData } from './prepare.ts'
 export type { Address, CallPorts, Suite, SuiteOptions, SuiteStatus } from './suite-types.ts'
 
 const registryPollMs = 1000

@@ -34,7 +34,7 @@ function encodeValue(value: string | number): Buffer {
 }
 
 /** A request: the method's name and its parameters, one record each. */
-export function encodeRequest(method: string, params: readonly (string | number)[], cookie: number): Buffer {
+function encodeRequest(method: string, params: readonly (string | number)[], cookie: number): Buffer {
   const body = Buffer.concat([method, ...params].map(encodeValue))
   const head = Buffer.alloc(10)
   head[0] = magicAndVersion
@@ -53,7 +53,7 @@ export interface RpcReply {
 const malformed = (problem: string) => new InfraFabricError('edge.rpc.malformed', `reply of Kamailio: ${problem}`)
 
 /** Octets of the whole reply that begins `data`, or null while that cannot be told yet. @throws {InfraFabricError} `edge.rpc.malformed` */
-export function replyLength(data: Buffer): number | null {
+function replyLength(data: Buffer): number | null {
   if (data.length < 2) return null
   if (data[0] !== magicAndVersion) throw malformed('not BINRPC of version 1')
   const lengthOctets = ((data[1]! >> 2) & 3) + 1
@@ -63,7 +63,7 @@ export function replyLength(data: Buffer): number | null {
 }
 
 /** Reads a whole reply. @throws {InfraFabricError} `edge.rpc.malformed` */
-export function decodeReply(data: Buffer): RpcReply {
+function decodeReply(data: Buffer): RpcReply {
   const lengthOctets = ((data[1]! >> 2) & 3) + 1
   const cookieOctets = (data[1]! & 3) + 1
   const cursor = { at: 2 + lengthOctets + cookieOctets }

@@ -178,7 +178,7 @@ export interface CertificateCheck {
 }
 
 /** Fewer days than this are worth a warning. */
-export const warnBelowDays = 30
+const warnBelowDays = 30
 
 /** Reads a certificate's dates. @throws {InfraFabricError} `edge.certificate.unreadable` */
 export function checkCertificate(path: string, nowMs: number): CertificateCheck {

@@ -22,8 +22,7 @@ export {
   checkCertificate,
   createAuthority,
   type IssuedCertificate,
-  issueCertificate,
-  warnBelowDays
+  issueCertificate
 } from './certificates.ts'
 export {
   type ClientCertificate,

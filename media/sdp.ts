@@ -76,10 +76,10 @@ const plainProfiles = ['RTP/AVP', 'RTP/AVPF']
 const secureProfiles = ['RTP/SAVP', 'RTP/SAVPF']
 
 /** Nothing is encrypted. */
-export const inClear = new Secrecy('off')
+const inClear = new Secrecy('off')
 
 /** No checks are answered. */
-export const withoutIce = new IceCredentials(false)
+const withoutIce = new IceCredentials(false)
 
 const everyFamily: readonly Family[] = [4, 6]
 

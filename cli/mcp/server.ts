@@ -15,9 +15,9 @@ import type { ToolResult } from './run-tool.ts'
 import { commandLine, type Scope, type ToolCall, ToolInputError, toolCommands, toolOf } from './tools.ts'
 
 /** Revision whose requests each carry their version (2026-07-28 and later): there is no session. */
-export const statelessVersions: readonly string[] = ['2026-07-28']
+const statelessVersions: readonly string[] = ['2026-07-28']
 /** Revisions that begin with `initialize`; the newest first. Those before 2025-06-18 have batches, which are not taken here. */
-export const sessionVersions: readonly string[] = ['2025-11-25', '2025-06-18']
+const sessionVersions: readonly string[] = ['2025-11-25', '2025-06-18']
 
 const versionKey = 'io.modelcontextprotocol/protocolVersion'
 const capabilitiesKey = 'io.modelcontextprotocol/clientCapabilities'

@@ -118,7 +118,7 @@ export function causeOfReason(reason: string | null): number | null {
 export const causeOfSip = (status: number, reason: string | null): number => causeOfReason(reason) ?? causeOfStatus(status)
 
 /** Name of a cause in the record and in a Reason header. */
-export const causeNames: Readonly<Record<number, string>> = {
+const causeNames: Readonly<Record<number, string>> = {
   1: 'Unallocated number',
   3: 'No route to destination',
   16: 'Normal call clearing',

@@ -3,7 +3,7 @@
 /** Names as in SDP. */
 export type CodecName = 'opus' | 'G722' | 'PCMU' | 'PCMA' | 'G729'
 
-export const stages = ['direct', 'transcoded', 'g711'] as const
+const stages = ['direct', 'transcoded', 'g711'] as const
 
 export interface Agreement {
   readonly stage: (typeof stages)[number]

@@ -14,7 +14,7 @@ import {
 } from '#kernel'
 import { stateOfBridge } from './states.ts'
 
-export const component = 'IF.bridge.sip-h323'
+const component = 'IF.bridge.sip-h323'
 
 /** What the record has of a side's sound: per direction packets, octets, errors, drops; codec, encryption. */
 export const countsOf = ({ codec, encrypted, received, sent, jitterMs, lost }: LegStats): JsonObject => ({

@@ -35,7 +35,7 @@ export interface Attestation {
 }
 
 /** The batch of the ledger that these statements make. */
-export const batchOfStatements = (statements: readonly string[]): Batch =>
+const batchOfStatements = (statements: readonly string[]): Batch =>
   batchOf('video', Buffer.concat(statements.map((statement) => frameHash(Buffer.from(statement)))))
 
 /** As metadata of the stream. The trace id must be free of XML: ids of this suite are hex digits. */

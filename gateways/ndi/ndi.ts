@@ -3,14 +3,13 @@ export { createStreamCheck, type StreamVerdict } from './attestation.ts'
 export { type AttestedSender, type AttestedSenderConfig, openAttestedSender } from './attested-sender.ts'
 export { type Finder, type FinderConfig, type NdiSource, openFinder } from './find.ts'
 export type { AudioFrame, BufferFor, Frame, MetadataFrame, VideoFrame } from './frames.ts'
-export { createIngest, type IngestFigures, type IngestPorts, type IngestRequest } from './ingest.ts'
+export type { IngestFigures, IngestPorts, IngestRequest } from './ingest.ts'
 export { createIngests, type IngestBridgeConfig, type Ingests, type IngestView, ingestBridge } from './ingests.ts'
 export {
   type EncoderRequest,
   type IngestFormat,
   type IngestMedia,
   ingestCodecs,
-  ingestHeights,
   type PictureDestination,
   type PictureEncoder,
   type PictureSink,
@@ -29,4 +28,4 @@ export { configureDiscovery, loadRuntime, type NdiRuntime, runtimeCandidates } f
 export { type OutgoingAudio, type OutgoingVideo, openSender, type Sender, type SenderConfig, type SenderFigures } from './send.ts'
 export { ndiSources, sourcePattern } from './sources.ts'
 export { createStreamFile, type KeptFrame, readStreamFile } from './stream-file.ts'
-export { recordStream, type StreamRecord, type StreamRecordConfig } from './stream-record.ts'
+export type { StreamRecord, StreamRecordConfig } from './stream-record.ts'

@@ -15,7 +15,7 @@ export interface Sources {
   readonly receive: (source: NdiSource, bufferFor: BufferFor) => Receiver
 }
 
-export const ingestHeights = [480, 720, 1080] as const
+const ingestHeights = [480, 720, 1080] as const
 export const ingestCodecs = ['h264', 'h265'] as const
 
 /** How pictures are encoded. */

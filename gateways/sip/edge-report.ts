@@ -5,7 +5,7 @@ import { layers } from '#kernel'
 export const edgeReportEvent = 'x-if-edge'
 
 /** Longest body read, UTF-8 octets. */
-export const edgeReportLimit = 8192
+const edgeReportLimit = 8192
 
 const text = (limit: number) => z.string().max(limit)
 

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { errorCode, type JsonObject, type Log, type Witness } from '#kernel'
 
-export const component = 'IF.witness.webrtc'
+const component = 'IF.witness.webrtc'
 
 export type WebRtcEvent =
   | 'webrtc_connection_started'

@@ -96,7 +96,7 @@ export const largestSignal = 65_536
 
 const candidateTypes = new Set(['host', 'srflx', 'prflx', 'relay'])
 /** Of a message to participants, in characters. */
-export const longestData = 16_384
+const longestData = 16_384
 const longestTitle = 200
 const [shortestVoteS, longestVoteS] = [5, 86_400]
 

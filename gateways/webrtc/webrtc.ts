@@ -9,7 +9,7 @@ export {
 } from './evidence/evidence.ts'
 export type { EvidenceChannel, EvidenceShelf, EvidenceSource } from './evidence/link.ts'
 export { chunkOctets, type EvidenceContext } from './evidence/messages.ts'
-export { defaultMediaTypes, type EvidenceRefusal } from './evidence/names.ts'
+export type { EvidenceRefusal } from './evidence/names.ts'
 export { createPageLinks, type PageLinks } from './evidence/page-links.ts'
 export { createEvidencePages } from './evidence/pages.ts'
 export { type DataPeer, EvidenceParticipant, roomIn } from './evidence/participant.ts'
@@ -23,7 +23,7 @@ export {
 } from './evidence/store.ts'
 export { type EvidenceTotals, emptyTotals } from './evidence/totals.ts'
 export { type SeatTerms, seatUser } from './invitations.ts'
-export { countVotes, type MotionView, votesComponent } from './motions.ts'
+export type { MotionView } from './motions.ts'
 export type {
   Admission,
   BrowserLeg,
@@ -40,6 +40,5 @@ export { seatKinds } from './ports.ts'
 export { Recorder, textHash } from './record.ts'
 export { type CouncilConfig, type CouncilService, type Given, type SeatView, startCouncilService } from './service.ts'
 export type { NoticeCode, PageSignal, RefusalCode, ServiceSignal, SipTerms } from './signals.ts'
-export { checkVote } from './vote-check.ts'
 export { createVoteSigner, type VoteSigner } from './vote-signer.ts'
-export { type Choice, type SignedVote, voteText } from './vote-text.ts'
+export type { Choice, SignedVote } from './vote-text.ts'

@@ -10,7 +10,7 @@ import type { Rates } from './rates.ts'
 import { type Period, periods, type Span, spanAt } from './span.ts'
 
 /** Component of what the ledger is told about budgets. */
-export const budgetComponent = 'IF.optimise'
+const budgetComponent = 'IF.optimise'
 
 export interface Budget {
   readonly period: Period

@@ -148,7 +148,7 @@ function mayCount(bytes: Uint8Array, grouping: Grouping): boolean {
 }
 
 /** Parts of what an H.323 session costs, US dollars. */
-export const h323Prices = {
+const h323Prices = {
   callSetUp: parseDecimal('0.0005'),
   mbitMinute: parseDecimal('0.001'),
   keepAliveMinute: parseDecimal('0.00001')

@@ -37,13 +37,13 @@ import { type ExportView, keyBroughtBy, type Rotation } from './view.ts'
 import { createZip, type ZipWriter } from './zip.ts'
 
 /** Entries of a selection, at most: each costs two files. */
-export const mostSelected = 100_000
+const mostSelected = 100_000
 
 /** A page is made of bundles whose entries, proofs and heads come to no more octets. */
 export const mostPageOctets = 32 << 20
 
 /** Payloads of a bundle altogether: whoever verifies it holds them in memory. */
-export const mostPayloadOctets = 1 << 28
+const mostPayloadOctets = 1 << 28
 
 export interface BundleOptions {
   readonly rates: Rates

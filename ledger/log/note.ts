@@ -97,7 +97,7 @@ export function parseVerifierKey(vkey: string, type: SignatureType = 1): NoteVer
 }
 
 /** Body of a checkpoint: origin, size, root, each with its line feed. */
-export function formatCheckpoint({ origin, size, root }: Checkpoint): string {
+function formatCheckpoint({ origin, size, root }: Checkpoint): string {
   return `${origin}\n${size}\n${root.toString('base64')}\n`
 }
 

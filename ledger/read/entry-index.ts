@@ -55,7 +55,7 @@ const schema = `
 `
 
 /** The facts by which an entry is found. */
-export const callIdOf = ({ payload }: LedgerEntry): string | null =>
+const callIdOf = ({ payload }: LedgerEntry): string | null =>
   typeof payload.callId === 'string' ? payload.callId.slice(0, 256) : null
 
 const traceTree = `WITH RECURSIVE tree(id) AS (SELECT ? UNION SELECT entry.trace FROM entry JOIN tree ON entry.parent = tree.id) `

@@ -7,7 +7,7 @@ import { STATUS_CODES } from 'node:http'
 import { errorCode } from '#kernel'
 
 /** Every kind of problem the service tells of, with its status. The type URI is `urn:infrafabric:problem:<kind>`; both are stable. */
-export const problemKinds = {
+const problemKinds = {
   'invalid-request': 400,
   'invalid-cursor': 400,
   'invalid-entry': 400,

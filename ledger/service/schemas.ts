@@ -5,8 +5,8 @@ import { groupings } from '../audit/tally.ts'
 import type { LedgerEntry } from '../log/entry.ts'
 import type { StoredEntry } from '../read/reader.ts'
 
-export const mostEntriesOfBatch = 1000
-export const mostEntriesOfPage = 500
+const mostEntriesOfBatch = 1000
+const mostEntriesOfPage = 500
 
 const json: z.ZodType<Json> = z.json() as z.ZodType<Json>
 const payload = z.record(z.string(), json)
@@ -22,7 +22,7 @@ const number = z
 const dateTime = z.iso.datetime({ offset: true })
 
 /** Conditions of a query; they add up. */
-export const filterQuery = {
+const filterQuery = {
   trace: shortText.describe('Entries of this trace and of every trace that hangs under it').optional(),
   component: shortText.describe('Entries of this component').optional(),
   event: shortText.describe('Entries of this kind').optional(),
@@ -30,7 +30,7 @@ export const filterQuery = {
   since: dateTime.describe('Inclusive').optional(),
   until: dateTime.describe('Exclusive').optional()
 }
-export const pageQuery = {
+const pageQuery = {
   cursor: z.string().min(1).max(64).describe('`next` of the page before').optional(),
   limit: number
     .refine((limit) => limit >= 1 && limit <= mostEntriesOfPage, `expected 1 to ${mostEntriesOfPage}`)

@@ -18,7 +18,7 @@ function isCanonicalObject(text: string): boolean {
 }
 
 /** Keys belong to a name, so that no producer can take a place that another's entry would have. A name holds no `_`. */
-export const keyOf = (caller: Pick<Caller, 'name'>, key: string): string => `${caller.name}_${key}`
+const keyOf = (caller: Pick<Caller, 'name'>, key: string): string => `${caller.name}_${key}`
 
 /**
  * What a producer sent, as items of the log.

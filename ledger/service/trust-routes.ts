@@ -9,7 +9,7 @@ import { Problem } from './problem.ts'
 import { jsonAnswer, type Route, route } from './route.ts'
 
 const number = z.string().regex(/^(?:0|[1-9]\d{0,14})$/)
-export const checkpointsQuery = z.strictObject({
+const checkpointsQuery = z.strictObject({
   before: number.describe('`previous` of the page behind').optional(),
   limit: number
     .transform(Number)
@@ -17,7 +17,7 @@ export const checkpointsQuery = z.strictObject({
     .describe(`At most so many heads, 1 to ${mostHeads}, which is the default`)
     .optional()
 })
-export const checkpointsAnswer = z.strictObject({
+const checkpointsAnswer = z.strictObject({
   checkpoints: z
     .array(z.string())
     .describe(
@@ -25,14 +25,14 @@ export const checkpointsAnswer = z.strictObject({
     ),
   previous: z.string().nullable().describe('`before` of the page before this one; null where it begins with the first head')
 })
-export const keysAnswer = z.strictObject({
+const keysAnswer = z.strictObject({
   key: z
     .string()
     .describe('First public key of the log, name+hash+base64. The word of the service: compare it with what the Guardians say'),
   policy: z.string().nullable().describe('Which witnesses have to cosign (C2SP tlog-policy); null where none has to')
 })
 
-export const ratesAnswer = z.strictObject({
+const ratesAnswer = z.strictObject({
   rates: z
     .array(z.strictObject({ model: z.string(), in: z.string(), out: z.string(), from: z.string().nullable() }))
     .describe('US dollars per million tokens, read and written, from a moment on (null: always)')

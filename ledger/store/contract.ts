@@ -35,7 +35,7 @@ export async function open(t: ExecutionContext, settings: StoreSettings): Promis
   return store
 }
 
-export async function all<T>(source: AsyncIterable<T>): Promise<T[]> {
+async function all<T>(source: AsyncIterable<T>): Promise<T[]> {
   const list: T[] = []
   for await (const item of source) list.push(item)
   return list
@@ -123,11 +123,11 @@ export function startWriter(t: ExecutionContext, settings: StoreSettings, produc
   }
 }
 
-export const placeOf = (settings: StoreSettings): LogPlace =>
+const placeOf = (settings: StoreSettings): LogPlace =>
   settings.kind === 'sqlite' ? { kind: 'sqlite', path: settings.path } : settings
 
 /** A store whose commits fail, before they take effect or after: the answer is lost either way. */
-export function losing(store: LogStore, failures: ('before' | 'after' | null)[]): LogStore {
+function losing(store: LogStore, failures: ('before' | 'after' | null)[]): LogStore {
   return {
     ...store,
     commit: async (commit) => {

@@ -22,7 +22,7 @@ import { keyChanges, type NumberedKey, numberedKey, ownText, type Producer } fro
 import type { AppendItem, Commit, ErasableChanges, Head, LogStore, OwnItem, Place } from './store.ts'
 
 /** Entries in one commit at most: bounds how long it can take. */
-export const largestGroup = 1024
+const largestGroup = 1024
 /** Octets in one commit at most, but for a single entry. */
 const largestGroupOctets = 4 << 20
 /** A head that somebody else moved on: times to begin anew before the writer is told that the log is busy. */

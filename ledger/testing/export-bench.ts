@@ -13,7 +13,7 @@ import { makeLog } from './verify-bench.ts'
 
 const mib = 1 << 20
 
-export async function benchExport({ entries = 1_000_000 } = {}): Promise<Metric[]> {
+async function benchExport({ entries = 1_000_000 } = {}): Promise<Metric[]> {
   const dir = mkdtempSync(join(tmpdir(), 'export-bench-'))
   try {
     const log = await makeLog(dir, entries)

@@ -43,7 +43,7 @@ export const mode = { absent: 0, carried: 1, attended: 2 } as const
 
 /** Samples and octets of a frame of G.711; packets with nothing but it. */
 export const laneFrame = 160
-export const laneHeader = 12
+const laneHeader = 12
 export const laneSlots = 32
 const slotOctets = 192
 /** Packets held at most. */
@@ -52,7 +52,7 @@ export const mostHeld = 25
 export const keptFrames = 3
 /** Samples kept of a rough leg: heard last, played last, what waits behind those at most, and periods that are repeated in a gap. */
 export const heardSamples = 400
-export const pastSamples = 120
+const pastSamples = 120
 export const waitingSamples = pastSamples + 640
 export const cycleSamples = 360
 

@@ -49,9 +49,9 @@ export interface DataLink {
 }
 
 /** Octets of one message that we take. */
-export const mostMessageOctets = 262_144
+const mostMessageOctets = 262_144
 /** What SCTP keeps of a link. What a pipe may have under way is below it, so that nothing is dropped. */
-export const sctpSendOctets = 4 << 20
+const sctpSendOctets = 4 << 20
 /** A pipe is drained when no more than this waits. */
 const lowOctets = 512 << 10
 /** Messages kept until somebody listens. */

@@ -70,7 +70,7 @@ const loopback = '127.0.0.1'
 export const bridgeSuite = 'AEAD_AES_256_GCM'
 
 /** The leg's other end in the words of a telephone: the transport of mediasoup on loopback. */
-export function bridgeDescription(
+function bridgeDescription(
   { tuple, srtpParameters }: Pick<types.PlainTransport, 'tuple' | 'srtpParameters'>,
   { audio }: WebRtcOffer,
   direction: Direction,
@@ -104,7 +104,7 @@ export interface BridgeEnd {
 }
 
 /** Reads the leg's description. @throws {TypeError} when it names no stream */
-export function bridgeEnd(sdp: string): BridgeEnd {
+function bridgeEnd(sdp: string): BridgeEnd {
   const stream = parse(sdp).media.find(({ ssrcs }) => ssrcs !== undefined)
   const [port, ssrc] = [Number(stream?.port), Number(stream?.ssrcs?.[0]?.id)]
   if (!(port > 0) || !Number.isInteger(ssrc)) throw new TypeError('the leg names no stream of its own')

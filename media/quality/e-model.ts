@@ -29,7 +29,7 @@ const impairments: Readonly<Record<string, CodecImpairment>> = {
 }
 
 /** @param codec encoding name of SDP; an unknown one is taken for G.711 */
-export const impairmentOf = (codec: string): CodecImpairment => impairments[codec.toUpperCase()] ?? impairments.PCMU!
+const impairmentOf = (codec: string): CodecImpairment => impairments[codec.toUpperCase()] ?? impairments.PCMU!
 
 export interface Transmission {
   readonly codec: string

@@ -43,7 +43,7 @@ const time = (ms: number) => der(tags.time, Buffer.from(`${new Date(ms).toISOStr
 const noEnd = der(tags.time, Buffer.from('99991231235959Z'))
 
 /** @param keyPem private key, Ed25519, PKCS #8 */
-export function selfSignedCertificate(keyPem: string, commonName: string, nowMs: number): string {
+function selfSignedCertificate(keyPem: string, commonName: string, nowMs: number): string {
   const key = createPrivateKey(keyPem)
   const publicKey = createPublicKey(key).export({ format: 'der', type: 'spki' })
   const name = sequence(der(tags.set, sequence(oids.commonName, der(tags.utf8, Buffer.from(commonName.slice(0, 64), 'utf8')))))

@@ -18,7 +18,7 @@ import { decodeDumpHeader } from './rtpdump.ts'
 import { type SecondLine, secondText } from './second.ts'
 import { encodeWaveHeader } from './wave-writer.ts'
 
-export const excerptFormat = 'infrafabric-recording-excerpt/1'
+const excerptFormat = 'infrafabric-recording-excerpt/1'
 
 /** One second in an excerpt: `from` and `to` are those of the excerpt's own file. */
 export interface ExcerptSecond extends SecondLine {

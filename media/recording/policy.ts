@@ -37,7 +37,7 @@ const toneRateHz = 16_000
 const toneMs = 400
 
 /** The tone of recording machines, twice: 1400 Hz. @see 47 CFR 64.501 */
-export const recordingTone: Sound = (() => {
+const recordingTone: Sound = (() => {
   const tone = sine(toneRateHz, 1400, -18, (toneRateHz * toneMs) / 1000)
   const samples = new Int16Array(4 * tone.length)
   samples.set(tone, tone.length)

@@ -40,9 +40,9 @@ import type { FromRecordingThread, RecoveredRecording, ToRecordingThread } from 
 import { RingReader, ringMemory } from './ring.ts'
 import { recordingFormat, type SecondLine, secondText } from './second.ts'
 
-export const recorderComponent = 'IF.media.recorder'
+const recorderComponent = 'IF.media.recorder'
 /** Kind of the batches in the ledger. */
-export const batchKind = 'recording'
+const batchKind = 'recording'
 
 export interface RecorderConfig {
   /** Folder of all recordings, each in a folder of its own. */

@@ -16,7 +16,7 @@ export interface RtpRecord {
 }
 
 /** Octets in front of each packet. */
-export const recordHeaderLength = 8
+const recordHeaderLength = 8
 /** Largest packet that fits a record. */
 export const largestPacket = 65_535 - recordHeaderLength
 

@@ -104,7 +104,7 @@ class Track {
 }
 
 /** Replaces a small file in one step. */
-export function replaceFile(path: string, text: string): void {
+function replaceFile(path: string, text: string): void {
   const next = `${path}.new`
   writeFileSync(next, text, { mode: 0o600 })
   renameSync(next, path)

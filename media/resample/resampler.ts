@@ -29,7 +29,7 @@ const attenuationDb = 72
 /** Taps at the lower of the two rates; more for each sample of the higher one. */
 const lowRateTaps = 48
 const longestFrameMs = 60
-export const resamplerRates: readonly number[] = [8000, 12_000, 16_000, 24_000, 32_000, 48_000]
+const resamplerRates: readonly number[] = [8000, 12_000, 16_000, 24_000, 32_000, 48_000]
 
 /** Modified Bessel function of the first kind, order 0, by its series. */
 function bessel0(x: number): number {

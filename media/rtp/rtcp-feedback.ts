@@ -10,8 +10,8 @@
  */
 import { DecodeError } from '#kernel'
 
-export const transportFeedback = 205
-export const payloadFeedback = 206
+const transportFeedback = 205
+const payloadFeedback = 206
 const formats = { nack: 1, pictureLoss: 1, fullIntra: 4 } as const
 
 export type Feedback =

@@ -6,7 +6,7 @@
 import { DecodeError } from '#kernel'
 import { decodeExtendedReport, type ExtendedReport, extendedReport } from './rtcp-xr.ts'
 
-export const rtcpTypes = { senderReport: 200, receiverReport: 201, sourceDescription: 202, goodbye: 203 } as const
+const rtcpTypes = { senderReport: 200, receiverReport: 201, sourceDescription: 202, goodbye: 203 } as const
 
 export interface ReportBlock {
   /** Source the block is about. */

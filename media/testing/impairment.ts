@@ -15,7 +15,7 @@ export interface Impairment {
 }
 
 /** Two states, as Gilbert had it. @returns whether the next packet is lost */
-export function gilbert(share: number, burst: number, seed: number): () => boolean {
+function gilbert(share: number, burst: number, seed: number): () => boolean {
   const random = noise(Math.imul(seed, 0x9e3779b1))
   const leave = 1 / burst
   const enter = (leave * share) / (1 - share)

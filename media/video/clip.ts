@@ -12,7 +12,7 @@ import { type PictureSource, repeated } from './still-player.ts'
 
 /** Pictures a second at most: less where the level of a size allows less. */
 const mostPerSecond = 15
-export const clipRate = (format: StillFormat): number => Math.min(mostPerSecond, sizeOf(format).mostPerSecond)
+const clipRate = (format: StillFormat): number => Math.min(mostPerSecond, sizeOf(format).mostPerSecond)
 /** Copies of the last picture that are made at the end: one whole group of them, wherever it begins. */
 const lastPictures = 2 * stillGroup - 1
 /** How long the pictures are played beyond the file's own. */

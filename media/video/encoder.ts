@@ -9,7 +9,7 @@ import { startFfmpeg } from './ffmpeg.ts'
 import { splitAnnexB, type VideoCodec } from './nal.ts'
 
 /** Lines of the pictures that come out. */
-export const encodedHeights = [480, 720, 1080] as const
+const encodedHeights = [480, 720, 1080] as const
 export type EncodedHeight = (typeof encodedHeights)[number]
 
 export interface EncoderConfig {

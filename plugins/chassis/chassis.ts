@@ -19,7 +19,6 @@ import { type Services, servicePattern, useService } from './services.ts'
 import { createSlos, type Slos } from './slos.ts'
 
 export { defaultLimits, type Limits } from './limits.ts'
-export { checkModule } from './module.ts'
 export {
   type DayEvidence,
   type Evidence,
@@ -30,11 +29,11 @@ export {
   reputationOf
 } from './reputation.ts'
 export type { ReputationOfDay } from './reputations.ts'
-export { type CredentialPort, type Outcome, type RunOptions, type RunResult, runModule, type Usage } from './run.ts'
+export type { CredentialPort, Outcome, RunOptions, RunResult, Usage } from './run.ts'
 export type { AuditRecord, Grant, LogPart, Sandbox, SandboxState, Totals } from './sandbox.ts'
 export type { ScopedDirectory } from './scope.ts'
 export { readServices, type Service, type Services } from './services.ts'
-export { defaultObjectives, type ObjectiveName, type ObjectiveStatus, type Objectives, objectiveNames } from './slo.ts'
+export type { ObjectiveName, ObjectiveStatus, Objectives } from './slo.ts'
 export { type SloScope, type SloStatus, type SloViolation, taskGate } from './slos.ts'
 
 export interface ChassisConfig {

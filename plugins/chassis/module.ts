@@ -7,10 +7,10 @@
 import { DecodeError, InfraFabricError } from '#kernel'
 import { hostFunctions, wasiFunctions } from './guest/imports.ts'
 
-export const maxModuleOctets = 8 << 20
+const maxModuleOctets = 8 << 20
 /** Entries that all tables of a module may grow to together. */
 export const maxTableEntries = 65_536
-export const maxTables = 16
+const maxTables = 16
 const maxImports = 256
 const maxTypes = 10_000
 /** Octets of a page of linear memory. §4.2.8 */

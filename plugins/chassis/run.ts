@@ -50,7 +50,7 @@ export interface CredentialPort {
 /** Hazards as a module raises them, by name, with a summary for people. @returns an errno */
 export type RaiseHazard = (hazard: string, summary: string) => Promise<number>
 
-export const maxSummaryOctets = 4000
+const maxSummaryOctets = 4000
 
 export interface RunOptions {
   readonly limits: Limits

@@ -11,19 +11,10 @@ import { createTasks, type Tasks } from './tasks.ts'
 
 export type { ClaimEnd, ClaimGate, GateRefusal, Refusal } from './claim-gate.ts'
 export { type LatencyReport, measureLatency } from './latency.ts'
-export { createLeadership, type Leader, type Leadership } from './leadership.ts'
+export type { Leader, Leadership } from './leadership.ts'
 export { readSwarms } from './swarms.ts'
 export { type Sweeper, type SweeperConfig, type SweeperFigures, startSweeper } from './sweeper.ts'
-export {
-  type Capabilities,
-  type Claim,
-  isActive,
-  type NewTask,
-  type Swarm,
-  type Task,
-  type TaskState,
-  taskStates
-} from './task.ts'
+export { type Capabilities, type Claim, type NewTask, type Swarm, type Task, type TaskState, taskStates } from './task.ts'
 
 export interface CoordinatorConfig {
   /** How long a claim holds when its owner is not heard of; renewed by it. 1,000–3,600,000 ms. */

@@ -66,7 +66,7 @@ export interface Swarm extends JsonObject {
 }
 
 /** Swarms that missed so many heartbeats are not active. */
-export const missedHeartbeats = 3
+const missedHeartbeats = 3
 
 export const isActive = ({ heardAt, heartbeatMs }: Swarm, at: number): boolean => at - heardAt <= missedHeartbeats * heartbeatMs
 

@@ -51,7 +51,7 @@ export interface RunningBridges {
 type Running = Pick<BridgeView, 'state' | 'skipped'>
 
 /** The state of a call's bridges by its first rule that holds. What is skipped does not count. */
-export const callStateRules: readonly (readonly [CallBridgeState, (each: readonly CallBridgeState[]) => boolean])[] = [
+const callStateRules: readonly (readonly [CallBridgeState, (each: readonly CallBridgeState[]) => boolean])[] = [
   ['IDLE', (each) => each.length === 0],
   ['CLOSED', (each) => each.every((state) => state === 'CLOSED')],
   ['FAILED', (each) => each.every((state) => state === 'FAILED' || state === 'CLOSED')],

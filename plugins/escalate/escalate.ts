@@ -7,7 +7,7 @@ export { type Evidence, type IfMessage, type IfMessageInput, ifMessageSchema } f
 export type { ExpertDirectory } from './plan.ts'
 export type { EscalationResult, ResultStatus } from './result.ts'
 export { defaultRetryPolicy, type RetryPolicy } from './retry.ts'
-export { defaultEscalateSettings, type EscalateSettings } from './settings.ts'
+export type { EscalateSettings } from './settings.ts'
 export {
   type BridgeView,
   bridgeView,

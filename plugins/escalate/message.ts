@@ -31,7 +31,7 @@ export const evidenceSchema = z.strictObject({
 export type Evidence = Readonly<z.infer<typeof evidenceSchema>>
 
 /** What an escalation asks for. */
-export const escalationPayload = z.strictObject({
+const escalationPayload = z.strictObject({
   trace_id: z
     .string()
     .max(128)

@@ -7,14 +7,14 @@ const text = z.string()
 const moment = z.iso.datetime().describe('UTC')
 
 /** What became of an escalation, or of one leg of it. */
-export const resultView = z.strictObject({
+const resultView = z.strictObject({
   status: z.enum(resultStatuses),
   code: text.describe('Stable and dotted: of IF.guard, of the conference, `sip.<status>`, `call-out.…`, `escalate.…`'),
   reason: text
 })
 
 /** One call to one candidate. */
-export const branchView = z.strictObject({
+const branchView = z.strictObject({
   branch: z.int().min(1),
   expert: text.describe('Registry id'),
   attempt: z.int().min(1),
@@ -29,10 +29,10 @@ export const branchView = z.strictObject({
 })
 export type BranchView = z.infer<typeof branchView>
 
-export const legKinds = ['expert', 'contrarian'] as const
+const legKinds = ['expert', 'contrarian'] as const
 export type LegKind = (typeof legKinds)[number]
 
-export const legView = z.strictObject({
+const legView = z.strictObject({
   kind: z.enum(legKinds),
   state: z.enum(['hunting', 'connected', 'ended']),
   result: resultView.nullable(),

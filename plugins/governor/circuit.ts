@@ -1,7 +1,7 @@
 import type { JsonObject, Table } from '#kernel'
 
 /** States of a circuit breaker: whoever failed too often is given nothing for a while, then one task to try. */
-export const circuitStates = ['closed', 'open', 'halfOpen'] as const
+const circuitStates = ['closed', 'open', 'halfOpen'] as const
 export type CircuitState = (typeof circuitStates)[number]
 
 export type CircuitEvent =

@@ -72,7 +72,7 @@ const mostMargin = 10
 
 export const noHistory: History = { ended: 0, completed: 0, expected: 0, succeeded: 0, at: 0 }
 
-export const rootOf = (capability: string): string => capability.split('.', 1)[0]!
+const rootOf = (capability: string): string => capability.split('.', 1)[0]!
 /** Roots of what a task requires, each once, in order. */
 export const rootsOf = (requires: Capabilities): string[] => [...new Set(Object.keys(requires).map(rootOf))].sort()
 

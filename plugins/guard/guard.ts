@@ -39,21 +39,12 @@ export { type Replay, replay } from './replay.ts'
 export { defaultRules, type KeptRules, keepRules, keptRules, readRules, shippedFactSchema } from './rule-file.ts'
 export { askRow, parseRuleTable, type RowOutcome, type RuleRow } from './rule-table.ts'
 export { canonicalJson } from './rules/canonical.ts'
-export { engineVersion, judge, type RuleSet, surroundings } from './rules/rules.ts'
-export {
-  canonicalText,
-  formatSignature,
-  parseSignature,
-  type SignatureHeader,
-  type SignedFields,
-  signRequest
-} from './signature.ts'
-export { addressKey } from './sip-uri.ts'
+export { engineVersion, type RuleSet } from './rules/rules.ts'
+export { canonicalText, parseSignature, type SignatureHeader, type SignedFields, signRequest } from './signature.ts'
 export { type IdentitySigner, readIdentityKey, signIdentity, type VouchedCall } from './stir/sign.ts'
-export { identityStatus } from './stir/status.ts'
 export type { IdentityConfig } from './stir/verifier.ts'
 
-export const defaultLimits: GuardLimits = {
+const defaultLimits: GuardLimits = {
   callsPerMinute: 10,
   signatureWindowMs: 60_000,
   noncesPerKey: 1_000,

@@ -20,7 +20,7 @@ const buildUpRate = 60
 const failedOf = ({ failures }: LoadResult): number => Object.values(failures).reduce((sum, n) => sum + n, 0)
 
 /** Waits until no call is left and everything told is in the ledger. */
-export async function quiet({ suite }: LoadedSuite): Promise<void> {
+async function quiet({ suite }: LoadedSuite): Promise<void> {
   const deadline = performance.now() + quietWithinMs
   while (suite.status().calls.length > 0 && performance.now() < deadline) await sleep(50)
   await suite.inside.witness.flush(quietWithinMs)

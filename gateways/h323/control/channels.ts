@@ -75,11 +75,7 @@ export const openAudioBothWays = (number: number, codec: AudioCodec, local: Loca
 })
 
 /** A channel to this side, as fast connect proposes and answers it: in reverse, its forward direction empty. */
-export const reverseAudio = (
-  number: number,
-  codec: AudioCodec,
-  parameters: H2250LogicalChannelParameters
-): OpenLogicalChannel => ({
+const reverseAudio = (number: number, codec: AudioCodec, parameters: H2250LogicalChannelParameters): OpenLogicalChannel => ({
   forwardLogicalChannelNumber: number,
   forwardLogicalChannelParameters: { dataType: { type: 'nullData' }, multiplexParameters: { type: 'none' } },
   reverseLogicalChannelParameters: {

@@ -91,7 +91,7 @@ export function stepLeg(leg: Leg, type: LegEvent['type']): readonly LegEffect[] 
 const places = 7
 
 /** `numerator / denominator` as a decimal cut off behind 7 digits; exact where the quotient has no more. */
-export function ratioText(numerator: bigint, denominator: bigint): string {
+function ratioText(numerator: bigint, denominator: bigint): string {
   const scaled = (numerator * 10n ** BigInt(places)) / denominator
   const digits = scaled.toString().padStart(places + 1, '0')
   const fraction = digits.slice(-places).replace(/0+$/, '')

@@ -45,7 +45,7 @@ export type McEffect =
   | { readonly type: 'broadcast'; readonly source: string | null }
 
 /** Terminal numbers go up to 192 (H.245 §B.14.2). */
-export const mostMembers = 192
+const mostMembers = 192
 const mostNameOctets = 128
 
 export interface ConferenceControl {

@@ -10,7 +10,7 @@ import {
   type Witness
 } from '#kernel'
 
-export const component = 'IF.bridge.h323'
+const component = 'IF.bridge.h323'
 
 export interface LegRecorder {
   readonly state: () => BridgeState

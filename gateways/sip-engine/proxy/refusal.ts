@@ -11,7 +11,7 @@ export interface Refusal {
 }
 
 /** RFC 5393 §5.3.3: what a request without Max-Breadth gets. */
-export const defaultBreadth = 60
+const defaultBreadth = 60
 
 /** Max-Breadth as received; a malformed one counts as absent. */
 export function breadthOf(request: SipRequest): number {

@@ -30,7 +30,7 @@ import { createUac } from './uac.ts'
 import { createUas } from './uas.ts'
 
 /** Told to applications at login. drachtio-srf wants the form `vN.N.N` and at least v0.8.2. */
-export const protocolVersion = 'v0.9.10'
+const protocolVersion = 'v0.9.10'
 
 export interface Engine {
   readonly transportEvents: TransportEvents

@@ -39,7 +39,7 @@ const sdp = [
 ].join('\r\n')
 
 /** An INVITE with SDP of 13 header fields and 834 octets. */
-export const typicalInvite: Buffer = Buffer.from(
+const typicalInvite: Buffer = Buffer.from(
   [
     'INVITE sip:bob@biloxi.example.com SIP/2.0',
     'Via: SIP/2.0/UDP client.atlanta.example.com:5060;branch=z9hG4bK74bf9',

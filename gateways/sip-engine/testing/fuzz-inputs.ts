@@ -267,7 +267,7 @@ const soundUris = [
 ]
 
 /** A message of header fields drawn from the grammar and its edges. Three of four have what every message must have, once and in order. */
-export function composed(random: Random): Buffer {
+function composed(random: Random): Buffer {
   const sound = random.below(4) > 0
   const method = random.pick(methods)
   const body = random.pick(bodies)

@@ -25,7 +25,7 @@ import { createStreamFramer, type StreamItem } from '../transport/stream-framer.
 import { createRandom, damaged, hostileMessage, type Random } from './fuzz-inputs.ts'
 
 /** A rule of the code under test that an input broke. */
-export class Broken extends Error {}
+class Broken extends Error {}
 
 export interface Target {
   readonly name: string

@@ -13,8 +13,8 @@ import { Worker } from 'node:worker_threads'
 import { inputSeed } from './fuzz-inputs.ts'
 import { inputOf, type Target, targets } from './fuzz-targets.ts'
 
-export const slowMs = 50
-export const growthMb = 20
+const slowMs = 50
+const growthMb = 20
 /** From here on an input is timed again. */
 const doubtfulMs = 2
 

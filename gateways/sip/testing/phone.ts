@@ -11,7 +11,7 @@ export interface Message {
 
 export const header = (message: Message, name: string): string | undefined =>
   message.headers.find(([each]) => each === name.toLowerCase())?.[1]
-export const headersOf = (message: Message, name: string): readonly string[] =>
+const headersOf = (message: Message, name: string): readonly string[] =>
   message.headers.filter(([each]) => each === name.toLowerCase()).map(([, value]) => value)
 export const statusOf = (message: Message): number => Number(/^SIP\/2\.0 (\d{3})/.exec(message.start)?.[1] ?? 0)
 
@@ -92,7 +92,7 @@ const hash = (algorithm: string, text: string): string =>
     .digest('hex')
 
 /** Answers a digest challenge with qop=auth. */
-export function digestAnswer(
+function digestAnswer(
   challenge: string,
   options: { user: string; password: string; method: string; uri: string; nc?: string }
 ): string {

@@ -22,7 +22,7 @@ import type { SessionState } from './session-machine.ts'
 import type { Declared, EvidenceItem, OpenEvidence } from './store.ts'
 import { type EvidenceTotals, emptyTotals, type RefusedDirection, totalsWith } from './totals.ts'
 
-export const evidenceComponent = 'IF.bridge.evidence'
+const evidenceComponent = 'IF.bridge.evidence'
 
 /** How somebody has got a file, or has not. */
 export interface Delivery {

@@ -22,7 +22,7 @@ export const protocolVersion = 1
 /** Of a chunk; the last one of a file is shorter. */
 export const chunkOctets = 65_536
 /** A chunk in base64 has 87,384 characters. */
-export const mostTextOctets = 98_304
+const mostTextOctets = 98_304
 
 const hex = (digits: number) => z.string().check(z.regex(new RegExp(`^[0-9a-f]{${digits}}$`)))
 const id = hex(32)
@@ -31,7 +31,7 @@ const count = z.int().check(z.minimum(0), z.maximum(Number.MAX_SAFE_INTEGER))
 const short = z.string().check(z.maxLength(512))
 const base64 = (most: number) => z.string().check(z.maxLength(most), z.regex(/^[A-Za-z0-9+/]*={0,2}$/))
 
-export const encodings = ['binary', 'base64'] as const
+const encodings = ['binary', 'base64'] as const
 export type ChunkEncoding = (typeof encodings)[number]
 
 const handshake = z.strictObject({

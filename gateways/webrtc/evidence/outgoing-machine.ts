@@ -47,7 +47,7 @@ const received = ({ receipt }: { receipt: Receipt }): readonly OutgoingEffect[] 
 const no = ({ code }: { code: EvidenceRefusalCode }) => over('refused', code)
 const halt = (): readonly OutgoingEffect[] => [{ do: 'stopWaiting' }, { do: 'stopSending' }]
 
-export const outgoingTable = {
+const outgoingTable = {
   waiting: {
     start: ['offered', offer],
     refused: ['refused', no]

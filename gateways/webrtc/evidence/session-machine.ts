@@ -56,7 +56,7 @@ const endWord = ({ reason }: { reason: string }): readonly SessionEffect[] => [
   { do: 'free' }
 ]
 
-export const sessionTable = {
+const sessionTable = {
   IDLE: {
     open: ['CONNECTING', attempt],
     end: ['CLOSED', () => [{ do: 'free' }]]

@@ -4,7 +4,7 @@ import { type EvidenceRefusalCode, refusalCodes } from './names.ts'
 import { type EvidenceItem, ways } from './store.ts'
 
 /** Who was told no: the page that offers a file, the council when a page does not take one, or whoever sends by HTTP. */
-export const refusedDirections = ['from participant', 'to participant', 'from http'] as const
+const refusedDirections = ['from participant', 'to participant', 'from http'] as const
 export type RefusedDirection = (typeof refusedDirections)[number]
 
 type Moved = Pick<LinkStatistics, 'sentBytes' | 'receivedBytes' | 'retries' | 'resumes'>

@@ -46,7 +46,7 @@ export interface Audit {
   readonly payload: (index: number) => Payload | null
 }
 
-export const mostFaults = 100
+const mostFaults = 100
 
 /** Of what is told of one entry, what says most comes first. */
 const ranks: readonly Fault['kind'][] = ['altered', 'form', 'proof', 'payload', 'chain', 'tile']

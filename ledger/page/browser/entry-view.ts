@@ -28,7 +28,7 @@ function pretty(value: unknown, indent = ''): (Node | string)[] {
   return [told(JSON.stringify(value), { class: kind })]
 }
 
-export const jsonBlock = (value: unknown, label: string): HTMLElement =>
+const jsonBlock = (value: unknown, label: string): HTMLElement =>
   h('pre', { class: 'json', tabindex: 0, 'aria-label': label, dir: 'ltr' }, pretty(value))
 
 /** Offers text as a file. */

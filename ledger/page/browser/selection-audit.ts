@@ -35,7 +35,7 @@ const mostHashes = 63
 const progressEvery = 256
 
 /** Reads a proof without `extra`; null for what is none. @see C2SP tlog-proof */
-export function readProof(text: string): ReadProof | null {
+function readProof(text: string): ReadProof | null {
   const split = text.indexOf('\n\n')
   const [header, indexLine = '', ...lines] = text.slice(0, Math.max(0, split)).split('\n')
   const index = Number(/^index (0|[1-9]\d{0,15})$/.exec(indexLine)?.[1] ?? Number.NaN)

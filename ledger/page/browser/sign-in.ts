@@ -5,7 +5,7 @@ import { Malformed } from './note.ts'
 import type { Trust } from './verdict.ts'
 
 /** Key and policy as pasted; null for an empty key. @throws {Malformed} */
-export function pastedTrust(key: string, policy: string, seen: string | null): Trust | null {
+function pastedTrust(key: string, policy: string, seen: string | null): Trust | null {
   if (key.trim() === '') {
     if (policy.trim() !== '') throw new Malformed('A policy alone is not enough: paste the key of the log, too.')
     return null

@@ -17,7 +17,7 @@ const pair = new Uint8Array(1 + 2 * hashLength)
 pair[0] = 1
 
 /** Hash of a node: SHA-256(0x01 ‖ left ‖ right). */
-export function nodeHash(left: Uint8Array, right: Uint8Array): Uint8Array {
+function nodeHash(left: Uint8Array, right: Uint8Array): Uint8Array {
   pair.set(left, 1)
   pair.set(right, 1 + hashLength)
   return sha256(pair)

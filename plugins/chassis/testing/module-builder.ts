@@ -1,7 +1,7 @@
 /** Builds WebAssembly modules octet by octet, for tests: those that compilers make, and those that no compiler would. */
 
-export const i32 = 0x7f
-export const i64 = 0x7e
+const i32 = 0x7f
+const i64 = 0x7e
 type FunctionType = readonly [parameters: readonly number[], results: readonly number[]]
 
 export interface ModuleParts {
@@ -16,7 +16,7 @@ export interface ModuleParts {
   readonly data?: readonly { readonly at: number; readonly octets: Uint8Array | string }[]
 }
 
-export function leb(value: number | bigint): number[] {
+function leb(value: number | bigint): number[] {
   let rest = BigInt(value)
   const octets: number[] = []
   for (;;) {
@@ -28,7 +28,7 @@ export function leb(value: number | bigint): number[] {
   }
 }
 
-export function unsigned(value: number): number[] {
+function unsigned(value: number): number[] {
   const octets: number[] = []
   let rest = value
   do {

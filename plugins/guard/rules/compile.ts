@@ -313,7 +313,7 @@ function isLike(text: string, pattern: readonly (string | null)[]): boolean {
 }
 
 /** An address in its one canonical spelling; texts that are none stay as they are. */
-export function canonicalAddress(text: string): string {
+function canonicalAddress(text: string): string {
   if (isIP(text) !== 6) return text
   return new URL(`http://[${text.split('%')[0]}]`).hostname.slice(1, -1)
 }

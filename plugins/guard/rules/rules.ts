@@ -179,7 +179,7 @@ export interface Judgement {
 }
 
 /** Codes of a group that could not be established: they end it, whatever the rules say. */
-export const failureCodes: readonly string[] = ['guard.policy.failed', 'guard.policy.cancelled']
+const failureCodes: readonly string[] = ['guard.policy.failed', 'guard.policy.cancelled']
 
 /** Thrown by what {@link judge} asks for facts when a record does not hold them. */
 export class FactsMissing extends Error {

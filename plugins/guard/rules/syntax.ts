@@ -19,10 +19,10 @@
  * @see https://docs.cedarpolicy.com/policies/syntax-grammar.html
  */
 
-export const variables = ['principal', 'action', 'resource', 'context'] as const
+const variables = ['principal', 'action', 'resource', 'context'] as const
 export type Variable = (typeof variables)[number]
 
-export const comparisons = ['==', '!=', '<', '<=', '>', '>=', 'in'] as const
+const comparisons = ['==', '!=', '<', '<=', '>', '>=', 'in'] as const
 export type BinaryOperator = '||' | '&&' | (typeof comparisons)[number] | '+' | '-' | '*'
 
 /** Octet offsets are of UTF-16 units, from the beginning of the text. */

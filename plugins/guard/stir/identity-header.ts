@@ -12,7 +12,7 @@ export interface IdentityHeader {
 }
 
 /** Longest value that is read: a PASSporT with ten numbers called has about 900 octets. */
-export const longestIdentity = 4_096
+const longestIdentity = 4_096
 
 const fail = (message: string, path: string, offset: number): never => {
   throw new DecodeError('guard.identity.malformed', message, { path: `Identity.${path}`, bitOffset: offset * 8 })

@@ -3,7 +3,7 @@ import { DecodeError } from '#kernel'
 import { decodeBase64url } from '../keys.ts'
 
 /** How far the originating provider vouches: A for caller and number, B for the caller, C for having let the call in. */
-export const attestations = ['A', 'B', 'C'] as const
+const attestations = ['A', 'B', 'C'] as const
 export type Attestation = (typeof attestations)[number]
 
 /** What a PASSporT claims. Numbers are canonical. */

@@ -84,7 +84,7 @@ export async function openRasClient(first: Address, multicastFrom?: string): Pro
 
 const protocolIdentifier = '0.0.8.2250.0.7'
 const vendor = { vendor: { t35CountryCode: 9, t35Extension: 0, manufacturerCode: 61 } }
-export const terminal: EndpointType = { terminal: {}, mc: false, undefinedNode: false }
+const terminal: EndpointType = { terminal: {}, mc: false, undefinedNode: false }
 export const gatewayWith = (...prefixes: string[]): EndpointType => ({
   gateway: {
     protocol: [
