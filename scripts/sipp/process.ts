@@ -1,13 +1,13 @@
 /** One SIPp process: its folder, its files while they grow, its end. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { access, mkdir, mkdtemp, open, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
-import { isIPv6 } from 'node:net'
+import { connect, isIPv6 } from 'node:net'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { errorCode, InfraFabricError } from '#kernel'
 import { startTlsRelay, type TlsRelay } from '../tls-relay.ts'
-import { parseErrors } from './error-log.ts'
+import { parseErrors, type SippError } from './error-log.ts'
 import { outcomeOf, type SippOutcome } from './exit.ts'
 import { parseMessageCounts } from './message-counts.ts'
 import { defaultTimeoutMs, type SippOptions, sippArguments } from './options.ts'
@@ -66,9 +66,13 @@ export async function startSipp(options: SippOptions): Promise<SippProcess> {
     const relayed = options.transport === 'tls' && options.target !== undefined && !program.tls
     if (options.transport === 'tls' && options.target === undefined && !program.tls)
       throw new InfraFabricError('sipp.no-tls', 'this SIPp was built without TLS and cannot be the called side over TLS')
+    let refused: Unreachable | null = null
     if (relayed)
       relay = await startTlsRelay({
         ...options.tls,
+        onEvent: (event) => {
+          if (event.type === 'failed') refused ??= event
+        },
         // SIPp speaks to both sides of it with one family of addresses
         ...(isIPv6(address) ? { listen: { host: '::1' } } : {}),
         target: options.target!
@@ -90,11 +94,44 @@ export async function startSipp(options: SippOptions): Promise<SippProcess> {
       env: { ...process.env, TERM: 'dumb' }
     })
     running.add(child)
-    return supervise(child, { options, scenario, directory, sipPort, mediaPort, clean })
+    const unreachable = async () =>
+      refused ?? (options.transport === 'tcp' && options.target !== undefined ? whyNoConnection(options.target) : null)
+    return supervise(child, { options, scenario, directory, sipPort, mediaPort, unreachable, clean })
   } catch (error) {
     await clean()
     throw error
   }
+}
+
+/** Why a connection was not made. */
+interface Unreachable {
+  readonly code: string
+  readonly message: string
+}
+
+const connectTimeoutMs = 3000
+
+function whyNoConnection({ host, port }: { readonly host: string; readonly port: number }): Promise<Unreachable | null> {
+  return new Promise((resolveWhy) => {
+    const socket = connect({ host, port, timeout: connectTimeoutMs })
+    const end = (why: Unreachable | null) => {
+      socket.destroy()
+      resolveWhy(why)
+    }
+    socket.once('connect', () => end(null))
+    socket.once('timeout', () => end({ code: 'ETIMEDOUT', message: `no answer within ${connectTimeoutMs / 1000} s` }))
+    socket.once('error', (error) => end({ code: errorCode(error), message: error.message }))
+  })
+}
+
+/** SIPp itself only says which of its sockets could not be shut. */
+function unreachableError({ target, transport }: SippOptions, { code, message }: Unreachable): SippError {
+  const where = `${isIPv6(target!.host) ? `[${target!.host}]` : target!.host}:${target!.port}`
+  const text =
+    code === 'ECONNREFUSED'
+      ? `nobody listens at ${where} (${transport === 'tls' ? 'TLS' : 'TCP'})`
+      : `no ${transport === 'tls' ? 'TLS' : 'TCP'} connection to ${where}: ${message} (${code})`
+  return { atMs: Date.now(), text, received: null, callId: null }
 }
 
 interface Supervised {
@@ -103,6 +140,8 @@ interface Supervised {
   readonly directory: string
   readonly sipPort: number
   readonly mediaPort: number
+  /** Asked when the run came to nothing: why no connection to the target was made; null when one was. */
+  readonly unreachable: () => Promise<Unreachable | null>
   readonly clean: () => Promise<void>
 }
 
@@ -158,17 +197,23 @@ function supervise(child: ChildProcess, run: Supervised): SippProcess {
         readHead(join(directory, 'errors.log'))
       ])
       const reports = parseStatistics(statistics)
+      const outcome = cut ?? outcomeOf(code, reports.length > 0)
+      const last = reports.at(-1) ?? null
+      const why = outcome !== 'passed' && (last?.calls.successful ?? 0) === 0 ? await run.unreachable() : null
       return sippResult({
         scenario: run.scenario,
         transport: options.transport ?? 'udp',
         durationMs: performance.now() - startedMs,
-        outcome: cut ?? outcomeOf(code, reports.length > 0),
+        outcome,
         exitCode: code,
         signal,
-        statistics: reports.at(-1) ?? null,
+        statistics: last,
         responseTimes: parseResponseTimes(times),
         messages: parseMessageCounts(counts),
-        errors: parseErrors(errors === '' ? standardError : errors)
+        errors: [
+          ...(why === null ? [] : [unreachableError(options, why)]),
+          ...parseErrors(errors === '' ? standardError : errors)
+        ]
       })
     } finally {
       await run.clean()

@@ -221,7 +221,17 @@ test('TLS goes through the relay, with the certificate checked, and the message 
     timeoutMs: 3000
   })
   t.not(refused.outcome, 'passed')
+  t.regex(failureText(refused)!, new RegExp(`no TLS connection to 127\\.0\\.0\\.1:${port}: .*ERR_TLS_CERT_ALTNAME_INVALID`))
   edge.close()
+})
+
+test('where nobody listens, the failure says so, and where', async (t) => {
+  const port = await freePort('127.0.0.1')
+  for (const transport of ['tls', 'tcp'] as const) {
+    const result = await runSipp({ ...common, scenario: 'uac-options', transport, target: { host: '127.0.0.1', port } })
+    t.like(result, { outcome: 'fatal', calls: { successful: 0 } })
+    t.is(failureText(result), `run ended: fatal; first: nobody listens at 127.0.0.1:${port} (${transport.toUpperCase()})`)
+  }
 })
 
 test('a port that another address has is not free: SIPp listens on all of them for orders', async (t) => {
