@@ -6,7 +6,7 @@ import type { SuiteConfig } from './config.ts'
 import type { DataLayout } from './data.ts'
 import { calleeByUri, callsOverTls, ownSigner, voucher } from './escalation.ts'
 
-export interface ApplicationPorts extends Pick<SipApplicationPorts, 'isPlace' | 'openCalls'> {
+export interface ApplicationPorts extends Pick<SipApplicationPorts, 'isPlace' | 'openCalls' | 'onResponse'> {
   /** Where the drachtio protocol is spoken. */
   readonly server: SipApplicationConfig['drachtio']
   /** Null where that is another process. */

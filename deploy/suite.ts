@@ -2,9 +2,8 @@
  * The suite: the one place where ledger, guard, media plane, SIP engine, application and edge are made and given to each other.
  */
 
-import { mkdir } from 'node:fs/promises'
 import type { Escalator } from '#escalate'
-import { createLog, errorCode, newTraceId, systemClock } from '#kernel'
+import { createLog, errorCode, makeFolder, newTraceId, systemClock } from '#kernel'
 import type { MediaPlane, Recorder } from '#media'
 import type { CallSnapshot } from '#sip'
 import { createAnnouncer } from './announcer.ts'
@@ -30,6 +29,7 @@ import { watchFile, watchRegistry } from './registry-watch.ts'
 import { leftCalls, suiteComponent, suiteStarted, suiteStopped } from './restart.ts'
 import { createSequence } from './sequence.ts'
 import { serveSuite } from './service.ts'
+import { sipMetrics } from './sip-metrics.ts'
 import { startEmbeddedServer, useServer } from './sip-server.ts'
 import type { Suite, SuiteOptions, SuiteStatus } from './suite-types.ts'
 import { withPictures } from './telephone-pictures.ts'
@@ -75,11 +75,13 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
   let recording: Recorder | null = null
   let trying: (callId: string) => void = () => {}
   const mediaFigures = mediaMetrics(() => plane)
+  const sipFigures = sipMetrics(config.hazards, () => callsNow())
   let dialIns: DialInBridges | null = null
   const bridged = () => bridgedCalls(escalator, dialIns)
   const bridgeFigures = callBridgeMetrics(bridged)
   let plugins: RunningPlugins | null = null
   listen(bridgeFigures.take)
+  listen(sipFigures.take)
   const sequence = createSequence(log)
   const start = <T>(part: Part, begin: () => Promise<T>, stop: (running: T) => Promise<void>): Promise<T> =>
     sequence.start(
@@ -100,7 +102,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
     'data',
     async () => {
       const { folder, lock } = layoutOf(config)
-      await mkdir(folder, { recursive: true, mode: 0o700 })
+      makeFolder(folder)
       const unlock = await lockData(lock)
       try {
         return { ...(await prepareData(config, clock.now())), unlock }
@@ -132,7 +134,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
             recorder: () => recording,
             bridges: { list: bridged, retry: (...wanted) => retryBridge(escalator, dialIns, ...wanted) }
           },
-          [mediaFigures.registry, bridgeFigures.registry, await pluginsMetrics(() => plugins)]
+          [sipFigures.registry, mediaFigures.registry, bridgeFigures.registry, await pluginsMetrics(() => plugins)]
         )
       ),
     (running) => running.close()
@@ -186,7 +188,8 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
       const running = await startApplication(config, layout, {
         server: engine.admin,
         join: engine.join,
-        ...(options.callPorts?.({ witness, guard }) ?? { witness, guard: browsers?.guard ?? guard }),
+        ...(options.callPorts?.({ witness, guard }) ?? { witness, guard: sipFigures.timed(browsers?.guard ?? guard, clock) }),
+        onResponse: sipFigures.response,
         registry: guard.registry,
         conference: browsers?.conference ?? meeting.conference,
         isPlace: meeting.isPlace,

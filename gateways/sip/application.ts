@@ -32,6 +32,7 @@ import { type Opening, readOpening } from './opening.ts'
 import { type OutgoingCall, placeCall } from './outgoing.ts'
 import { reasonOfStatus, refusal } from './refusal.ts'
 import { findReplaced } from './replaces.ts'
+import { type ResponseSeen, watchResponses } from './responses.ts'
 import { clip, readNameAddr } from './sip-headers.ts'
 
 /** A call of this application that the ledger shows without an end. */
@@ -73,6 +74,8 @@ export interface SipApplicationPorts {
   readonly takeUp?: (uri: string) => Callee | null
   /** Calls that an earlier run of this application left open; they are closed in the record before the first call is taken. */
   readonly openCalls?: (application: string) => Promise<readonly OpenCall[]>
+  /** Is told every response that goes out or comes in, of requests inside and outside of calls. */
+  readonly onResponse?: (response: ResponseSeen) => void
   /** Joins the connection to a server that needs no address, in this process. Left out: it connects to that of the configuration. */
   readonly join?: (connection: Pick<SipServerConnection, 'connect'>) => void
 }
@@ -129,7 +132,9 @@ const reportIntervalMs = 10_000
  * witness threw when calls left open by an earlier run could not be closed in the record.
  */
 export function startSipApplication(config: SipApplicationConfig, ports: SipApplicationPorts): Promise<SipApplication> {
-  return runSipApplication(config, ports, newServerConnection())
+  const connection = newServerConnection()
+  if (ports.onResponse !== undefined) watchResponses(connection, ports.clock ?? systemClock, ports.onResponse)
+  return runSipApplication(config, ports, connection)
 }
 
 /** {@link startSipApplication} on a connection of the caller's. */

@@ -3,7 +3,7 @@ import { Writable } from 'node:stream'
 import test, { type ExecutionContext } from 'ava'
 import { createLog, errorCode, silentLog } from '#kernel'
 import { createSipServer } from '#sip-engine'
-import { type SipApplicationConfig, startSipApplication } from './sip.ts'
+import { type ResponseSeen, type SipApplicationConfig, startSipApplication } from './sip.ts'
 import { fakeConference, memoryWitness, scriptedGuard } from './testing/fake-ports.ts'
 import { header, openPhone, type PhoneOptions, statusOf } from './testing/phone.ts'
 
@@ -34,9 +34,16 @@ async function start(t: ExecutionContext, config: Partial<SipApplicationConfig> 
   const witness = memoryWitness()
   const guard = scriptedGuard()
   const conference = fakeConference()
+  const responses: ResponseSeen[] = []
   const application = await startSipApplication(
     { drachtio: { host: '127.0.0.1', port: engine.adminPort, secret }, ...config },
-    { witness, guard, conference, log: createLog({ name: 'sip', level: 'debug', destination }) }
+    {
+      witness,
+      guard,
+      conference,
+      log: createLog({ name: 'sip', level: 'debug', destination }),
+      onResponse: (seen) => responses.push(seen)
+    }
   )
   t.teardown(async () => {
     await application.close()
@@ -47,7 +54,7 @@ async function start(t: ExecutionContext, config: Partial<SipApplicationConfig> 
     t.teardown(opened.close)
     return opened
   }
-  return { engine, application, witness, guard, conference, phone, lines }
+  return { engine, application, witness, guard, conference, phone, lines, responses }
 }
 
 async function until(what: () => boolean): Promise<void> {
@@ -95,6 +102,25 @@ test('we end a call with BYE, and the reason goes with it', async (t) => {
   const bye = await call.ended()
   t.is(header(bye, 'reason'), 'SIP;cause=408;text="Media timeout"')
   await until(() => application.stats().active === 0)
+})
+
+test('every response is told once, that to a BYE too, which drachtio-srf gives by itself', async (t) => {
+  const { phone, conference, application, responses } = await start(t)
+  const told = () => responses.map(({ method, status, direction }) => `${direction} ${status} ${method}`)
+  const caller = await phone()
+  const call = await caller.invite({ sdp, headers: () => edge })
+  await call.request('INVITE', { body: sdp })
+  await call.request('MESSAGE', { headers: { 'Content-Type': 'text/plain' }, body: 'hi' })
+  await call.bye()
+  t.deepEqual(told(), ['sent 180 INVITE', 'sent 200 INVITE', 'sent 200 INVITE', 'sent 405 MESSAGE', 'sent 200 BYE'])
+  t.true(responses.every(({ afterMs }) => afterMs >= 0 && afterMs < 5000))
+
+  responses.splice(0)
+  const other = await (await phone()).invite({ sdp, headers: () => edge })
+  conference.legs[1]!.emit({ type: 'mediaTimeout', silentMs: 30_000 })
+  await other.ended()
+  await until(() => application.stats().active === 0)
+  t.deepEqual(told(), ['sent 180 INVITE', 'sent 200 INVITE', 'received 200 BYE'])
 })
 
 test('a late offer is made and answered', async (t) => {

@@ -11,3 +11,4 @@ export type { CallSnapshot, CallTimelineEvent, SipApplicationEvent } from './cal
 export type { SipApplicationConfig } from './config.ts'
 export type { EdgeReport } from './edge-report.ts'
 export { type RecordedDialog, readRecordedDialog } from './left-dialogs.ts'
+export type { ResponseSeen } from './responses.ts'
