@@ -1,5 +1,5 @@
 /**
- * The Merkle tree hash of a growing list.
+ * The hashes that a Merkle tree is made of.
  *
  * @see RFC 6962 §2.1 (RFC 9162 §2.1 for the same tree)
  */
@@ -39,46 +39,4 @@ export function nodeHash(left: Uint8Array, right: Uint8Array): Buffer {
 export function writeNodeHash(pairs: Buffer, from: number, out: Buffer, at: number): void {
   pairs.copy(nodeInput, 1, from, from + 2 * hashLength)
   out.write(digest(nodeInput), at, hashLength, 'latin1')
-}
-
-/**
- * What is needed of a tree to append to it and to state its root: the roots of its perfect subtrees, largest first. One for each bit set in the
- * size, so 20 hashes for a million leaves.
- */
-export class Frontier {
-  #size: number
-  readonly #peaks: Buffer[]
-
-  /**
-   * @param peaks the subtree roots one behind the other, as {@link toBytes} gives them
-   * @throws {RangeError} when there are not as many as the size has bits set
-   */
-  constructor(size = 0, peaks: Uint8Array = new Uint8Array()) {
-    if (!Number.isSafeInteger(size) || size < 0) throw new RangeError(`size ${size} is no number of leaves`)
-    const count = size.toString(2).replaceAll('0', '').length
-    if (peaks.length !== count * hashLength)
-      throw new RangeError(`a tree of ${size} leaves has ${count} peaks, got ${peaks.length} octets`)
-    this.#size = size
-    this.#peaks = Array.from({ length: count }, (_, i) => Buffer.from(peaks.subarray(i * hashLength, (i + 1) * hashLength)))
-  }
-
-  get size(): number {
-    return this.#size
-  }
-
-  append(leaf: Buffer): void {
-    let node = leaf
-    for (let size = this.#size; size % 2 === 1; size = (size - 1) / 2) node = nodeHash(this.#peaks.pop()!, node)
-    this.#peaks.push(node)
-    this.#size++
-  }
-
-  root(): Buffer {
-    if (this.#peaks.length === 0) return emptyRoot
-    return this.#peaks.reduceRight((right, left) => nodeHash(left, right))
-  }
-
-  toBytes(): Buffer {
-    return Buffer.concat(this.#peaks)
-  }
 }

@@ -1,18 +1,13 @@
 import test from 'ava'
 import fc from 'fast-check'
 import { consistencyProof } from '../testing/consistency.ts'
-import { Frontier, leafHash } from './merkle.ts'
+import { treeHash } from '../testing/tree-hash.ts'
+import { leafHash } from './merkle.ts'
 import { checkConsistency, checkInclusion, inclusionProof } from './proof.ts'
 
 const leavesOf = (count: number) => Array.from({ length: count }, (_, i) => leafHash(Buffer.from(`leaf ${i}`)))
 
-function rootOf(leaves: readonly Buffer[]): Buffer {
-  const frontier = new Frontier()
-  for (const leaf of leaves) frontier.append(leaf)
-  return frontier.root()
-}
-
-const node = (...leaves: readonly Buffer[]) => rootOf(leaves).toString('hex')
+const node = (...leaves: readonly Buffer[]) => treeHash(leaves).toString('hex')
 const hex = (proof: readonly Uint8Array[]) => proof.map((hash) => Buffer.from(hash).toString('hex'))
 
 // The tree of seven leaves d0…d6: a…f, j are its leaf hashes, g = (a,b), h = (c,d), i = (e,f), k = (g,h), l = (i,j).
@@ -38,7 +33,7 @@ test('RFC 6962 §2.1.3: the consistency proofs of the example', (t) => {
 test('every leaf of every small tree is proved, and is nowhere else', (t) => {
   for (let size = 1; size <= 33; size++) {
     const leaves = leavesOf(size)
-    const root = rootOf(leaves)
+    const root = treeHash(leaves)
     for (const [index, leaf] of leaves.entries()) {
       const proof = inclusionProof(leaves, index)
       t.true(checkInclusion(leaf, index, size, root, proof))
@@ -52,9 +47,9 @@ test('every leaf of every small tree is proved, and is nowhere else', (t) => {
 test('every small tree grew from every smaller one, and from no other', (t) => {
   for (let size = 1; size <= 33; size++) {
     const leaves = leavesOf(size)
-    const root = rootOf(leaves)
+    const root = treeHash(leaves)
     for (let old = 0; old <= size; old++) {
-      const oldRoot = rootOf(leaves.slice(0, old))
+      const oldRoot = treeHash(leaves.slice(0, old))
       const proof = consistencyProof(leaves, old)
       t.true(checkConsistency(old, oldRoot, size, root, proof))
       t.false(checkConsistency(old, leafHash(Buffer.from('other')), size, root, proof))
@@ -70,7 +65,7 @@ test('a proof with one octet changed proves nothing', (t) => {
   fc.assert(
     fc.property(fc.integer({ min: 2, max: 200 }), fc.nat(), fc.nat(), fc.integer({ min: 1, max: 255 }), (size, a, b, mask) => {
       const leaves = leavesOf(size)
-      const root = rootOf(leaves)
+      const root = treeHash(leaves)
       const spoil = (proof: readonly Uint8Array[]) => {
         const copy = proof.map((hash) => Buffer.from(hash))
         const chosen = copy[a % copy.length]!
@@ -80,7 +75,7 @@ test('a proof with one octet changed proves nothing', (t) => {
       const index = a % size
       t.false(checkInclusion(leaves[index]!, index, size, root, spoil(inclusionProof(leaves, index))))
       const old = 1 + (b % (size - 1))
-      t.false(checkConsistency(old, rootOf(leaves.slice(0, old)), size, root, spoil(consistencyProof(leaves, old))))
+      t.false(checkConsistency(old, treeHash(leaves.slice(0, old)), size, root, spoil(consistencyProof(leaves, old))))
     })
   )
 })
