@@ -75,7 +75,7 @@ test('a Reason header speaks before the status', (t) => {
   t.is(causeOfSip(480, 'Q.850;cause=17;text="User busy"'), 17)
   t.is(causeOfSip(480, 'SIP;cause=600, Q.850 ; text="a" ;cause=21'), 21)
   t.is(causeOfSip(486, 'SIP;cause=200;text="Call completed elsewhere"'), 17)
-  t.is(causeOfSip(486, null), 17)
+  t.is(causeOfSip(486, undefined), 17)
   for (const bad of ['', 'Q.850', 'Q.850;cause=0', 'Q.850;cause=128', 'Q.850;cause=1x', 'Q.8500;cause=17'])
     t.is(causeOfReason(bad), null, bad)
 })

@@ -105,7 +105,7 @@ export function causeOfStatus(status: number): number {
  *
  * @see RFC 3326 §2, RFC 6432 §2
  */
-export function causeOfReason(reason: string | null): number | null {
+export function causeOfReason(reason: string | undefined): number | null {
   for (const value of (reason ?? '').split(',')) {
     const match = /^\s*Q\.850\s*;(?:[^,]*;)?\s*cause\s*=\s*(\d{1,3})\s*(?:;|$)/i.exec(value)
     const cause = Number(match?.[1] ?? 0)
@@ -115,7 +115,7 @@ export function causeOfReason(reason: string | null): number | null {
 }
 
 /** What ended a SIP leg, for the other side: its Reason header before its status. */
-export const causeOfSip = (status: number, reason: string | null): number => causeOfReason(reason) ?? causeOfStatus(status)
+export const causeOfSip = (status: number, reason: string | undefined): number => causeOfReason(reason) ?? causeOfStatus(status)
 
 /** Name of a cause in the record and in a Reason header. */
 const causeNames: Readonly<Record<number, string>> = {

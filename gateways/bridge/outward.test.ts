@@ -161,6 +161,19 @@ test('early sound is an alerting in band; busy is busy on the other side', async
   t.is(s.states().at(-1), 'DISCONNECTED')
 })
 
+test('a Q.850 cause in the Reason of a final response or a BYE is what the terminal is told', async (t) => {
+  const declined = scene()
+  declined.answered.resolve({ ...refusal, status: 480, code: 'sip.480', reasonHeader: 'Q.850;cause=20' })
+  declined.outEnded.resolve({ by: 'callee', reason: 'sip.480', durationMs: 0 })
+  await declined.over
+  t.true(declined.done.includes('release 20'))
+  const hungUp = scene()
+  hungUp.answered.resolve({ ok: true, participant: 'expert-1-b', codec: 'PCMU', setupMs: 5 })
+  hungUp.outEnded.resolve({ by: 'callee', reason: 'bye', reasonHeader: 'SIP;cause=200, Q.850;cause=41', durationMs: 1000 })
+  await hungUp.over
+  t.true(hungUp.done.includes('release 41'))
+})
+
 test('a terminal that gives up while it rings: the call out is cancelled, and no answer is claimed any more', async (t) => {
   const s = scene()
   t.true(s.wish().claim())

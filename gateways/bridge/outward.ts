@@ -1,6 +1,6 @@
 /** Calls from H.323 to SIP: a terminal calls the alias of somebody who is reached by SIP; he is called, and both meet in a conference of their own. */
 import type { Callee, CallsOut, LegStats, Log, Witness } from '#kernel'
-import { causeOfStatus } from './causes.ts'
+import { causeOfReason, causeOfSip } from './causes.ts'
 import type { H323Event } from './ports.ts'
 import { h323OfSip } from './progress.ts'
 import { countsOf, createBridgeRecorder } from './record.ts'
@@ -106,10 +106,10 @@ export async function callOutward(config: OutwardConfig, caller: H323Caller, cal
       record.move('h323', 'connected')
       record.tell('BRIDGE_ESTABLISHED', { sip: answer.codec, setupMs: answer.setupMs })
     } else caller.release(causes.temporaryFailure)
-    void out.ended.then(() => caller.release(causes.normal))
+    void out.ended.then(({ reasonHeader }) => caller.release(causeOfReason(reasonHeader) ?? causes.normal))
   } else {
     record.tell('BRIDGE_FAILED', { step: 'sip-leg', code: answer.code, status: answer.status, by: answer.by })
-    caller.release(answer.status === null ? causes.temporaryFailure : causeOfStatus(answer.status))
+    caller.release(answer.status === null ? causes.temporaryFailure : causeOfSip(answer.status, answer.reasonHeader))
   }
   const { cause, stats } = await caller.ended
   stopKeys()

@@ -54,6 +54,8 @@ export interface CallOutRefusal {
   readonly reason: string
   /** Retry-After of the callee, milliseconds. */
   readonly retryAfterMs: number | null
+  /** Reason of the callee's final response, where it has one (RFC 3326, RFC 6432). */
+  readonly reasonHeader?: string
 }
 
 export type CallOutAnswer =
@@ -65,6 +67,8 @@ export interface CallOutEnd {
   readonly reason: string
   /** From the answer on; 0 for a call that was never answered. */
   readonly durationMs: number
+  /** Reason of the callee's BYE, where it has one (RFC 3326). */
+  readonly reasonHeader?: string
 }
 
 /** Why a call out is given up before its answer, or hung up after it. */

@@ -59,9 +59,13 @@ export function createCallDialog(
 
   const destroyed = (bye: SipRequest, reason: string) => {
     const ours = bye.source === 'application'
-    if (ours) recorder.tell(components.sip, 'sip_bye_sent', { by: 'sip-server', reason: clip(reason, 128) })
-    else recorder.tell(components.sip, 'sip_bye_received', { reason: clip(bye.get('Reason') ?? '', 128) })
-    hungUp(ours ? serverCause(reason) : { by: peer, reason: 'bye' })
+    if (ours) {
+      recorder.tell(components.sip, 'sip_bye_sent', { by: 'sip-server', reason: clip(reason, 128) })
+      return hungUp(serverCause(reason))
+    }
+    const reasonHeader = clip(bye.get('Reason') ?? '', 128)
+    recorder.tell(components.sip, 'sip_bye_received', { reason: reasonHeader })
+    hungUp({ by: peer, reason: 'bye', ...(reasonHeader !== '' && { reasonHeader }) })
   }
 
   const takeAck = ({ body }: Pick<SipRequest, 'body'>) => {

@@ -28,6 +28,8 @@ export interface EndCause {
   readonly reason: string
   /** Of the far side, Q.850: said in the BYE as it is. */
   readonly cause?: number
+  /** Reason of the BYE that came, where it has one (RFC 3326). */
+  readonly reasonHeader?: string
 }
 
 export type CallEvent =

@@ -155,10 +155,12 @@ function responseOf(error: unknown): ReceivedResponse | null {
 /** @see RFC 3261 §20.33 for Retry-After */
 function declinedBy(response: ReceivedResponse): Declined {
   const seconds = Number(/^\s*(\d{1,9})/.exec(response.get('Retry-After') ?? '')?.[1] ?? Number.NaN)
+  const reasonHeader = clip(response.get('Reason') ?? '', 128)
   return {
     status: response.status,
     reason: clip(response.reason ?? '', 128),
     retryAfterMs: Number.isNaN(seconds) ? null : Math.min(seconds, longestRetryAfterS) * 1000,
+    ...(reasonHeader !== '' && { reasonHeader }),
     byNetwork: response.source_address === '' || response.status === 408
   }
 }

@@ -47,6 +47,8 @@ export interface Declined {
   /** Text of the status line, for the record. */
   readonly reason: string
   readonly retryAfterMs: number | null
+  /** Reason of the response, where it has one (RFC 3326, RFC 6432). */
+  readonly reasonHeader?: string
   /** The status was made up: nobody answered, or nobody could be reached. */
   readonly byNetwork: boolean
 }

@@ -85,8 +85,8 @@ test('a phone that gives no tag (RFC 2543) is connected like any other', async (
   const dialog = invite.accept(answer, { tag: '' })
   t.like(await call.answered, { ok: true })
   t.like(witness.payload('sip_dialog_established'), { remoteTag: '' })
-  dialog.bye()
-  t.like(await call.ended, { by: 'callee', reason: 'bye' })
+  dialog.bye({ headers: { Reason: 'Q.850;cause=41' } })
+  t.like(await call.ended, { by: 'callee', reason: 'bye', reasonHeader: 'Q.850;cause=41' })
 })
 
 test('what goes wrong inside one call ends that call, and the next one is served', async (t) => {
@@ -198,7 +198,7 @@ test('no record, no call', async (t) => {
 for (const [status, headers, expected] of [
   [486, {}, { by: 'callee', code: 'sip.486', retryAfterMs: null }],
   [503, { 'Retry-After': '7 (busy)' }, { by: 'callee', code: 'sip.503', retryAfterMs: 7000 }],
-  [603, {}, { by: 'callee', code: 'sip.603' }]
+  [603, { Reason: 'Q.850;cause=21' }, { by: 'callee', code: 'sip.603', reasonHeader: 'Q.850;cause=21' }]
 ] as const) {
   test(`${status} ends the call out and is told with its reason`, async (t) => {
     const { called, witness, clock } = await start()

@@ -412,10 +412,10 @@ export function placeCall(
 
   const refuse = (refused: Refusal) => notConnected(refused, answerOf(refused), 'application')
 
-  const decline = ({ status, reason, retryAfterMs, byNetwork }: Declined) => {
+  const decline = ({ status, reason, retryAfterMs, reasonHeader, byNetwork }: Declined) => {
     const by = byNetwork ? 'network' : 'callee'
     const rejection = { status, code: `sip.${status}`, reason, layer: null, security: false }
-    notConnected(rejection, { ok: false, by, retryAfterMs, ...rejection }, by)
+    notConnected(rejection, { ok: false, by, retryAfterMs, reasonHeader, ...rejection }, by)
   }
 
   const giveUp = (cause: EndCause, refused: Refusal) => {
@@ -443,7 +443,8 @@ export function placeCall(
     const durationMs = answeredMs === null ? 0 : rounded(clock.monotonicMs() - answeredMs)
     cancelTimer()
     parts.end(cause, durationMs, { conference, expertId: callee.id, hazard, direction: 'outbound' })
-    void parts.over.then(() => leave({ by: cause.by, reason: cause.reason, durationMs }))
+    const { by, reason, reasonHeader } = cause
+    void parts.over.then(() => leave({ by, reason, durationMs, ...(reasonHeader !== undefined && { reasonHeader }) }))
   }
 
   /** After a transfer, the place in the conference is held until the successor leaves it. */

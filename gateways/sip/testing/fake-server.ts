@@ -32,7 +32,7 @@ export interface FakeDialog {
   readonly requests: FakeRequest[]
   /** ACK of the caller, with an SDP answer where one is due. */
   readonly ack: (body?: string) => void
-  readonly bye: (options?: { reason?: string; byServer?: boolean }) => void
+  readonly bye: (options?: { reason?: string; byServer?: boolean; headers?: Readonly<Record<string, string>> }) => void
   readonly request: (method: InDialogMethod, options?: { headers?: Record<string, string>; body?: string }) => ReceivedRequest
 }
 
@@ -326,8 +326,8 @@ function fakeDialog(server: FakeServer, sdp = '', remoteTag = 'from1'): { dialog
       byes,
       requests,
       ack: (body = '') => emit('ack', exchange('ACK', uri, {}, body, 'network', '127.0.0.1').request),
-      bye: ({ reason = 'normal release', byServer = false } = {}) =>
-        emit('destroy', exchange('BYE', uri, {}, '', byServer ? 'application' : 'network', '127.0.0.1').request, reason),
+      bye: ({ reason = 'normal release', byServer = false, headers = {} } = {}) =>
+        emit('destroy', exchange('BYE', uri, headers, '', byServer ? 'application' : 'network', '127.0.0.1').request, reason),
       request: (method, { headers = {}, body = '' } = {}) => {
         const made = exchange(method.toUpperCase(), uri, headers, body, 'network', '127.0.0.1')
         emit(method, made.request, made.response)
