@@ -113,7 +113,6 @@ export type WireEntry = z.infer<typeof appendBody>['entries'][number]
 export const places = z.strictObject({
   places: z.array(z.strictObject({ index: leafNumber, hash: hex64 })).describe('One for each entry, in their order')
 })
-export type WirePlaces = z.infer<typeof places>
 
 export const entryAnswer = z.strictObject({
   v: z.literal(1),
