@@ -1,7 +1,9 @@
 /** Puts the parts together: octets and application messages in, octets and application messages out. Knows no socket. */
 
-import type { Clock, Log } from '#kernel'
+import { type Clock, errorCode, type Log } from '#kernel'
+import { essentials, isOverlong } from '../codec/essentials.ts'
 import { header, headerLines, parseMessage, type SipMessage } from '../codec/message.ts'
+import { reasonPhrases } from '../codec/reasons.ts'
 import { firstVia, parseVia } from '../codec/via.ts'
 import { nokReply, okReply } from '../protocol/server-message.ts'
 import { type Flow, type TransportEvents, type TransportPort, transportTraits } from '../transport/port.ts'
@@ -94,10 +96,26 @@ export function createEngine(parts: EngineParts): Engine {
   core.outbound = createOutbound(core, options.outbound, parts.outbound ?? null, protocolVersion)
   core.orphans = createOrphans(clock, timers.orphanMs, core.uac.orphaned)
 
+  /** Whoever sent more than is taken is told so; what an answer was to ends. */
+  const overlong = (bytes: Buffer, flow: Flow): void => {
+    counters.oversized++
+    log.warn({ octets: bytes.length, source: flow.remote.address }, 'message larger than allowed')
+    const message = essentials(bytes)
+    if (message?.kind === 'request') core.uas.stateless.refuse(message, flow, 513, reasonPhrases[513]!)
+    else if (message !== undefined) core.uac.response(message, flow, true)
+  }
+
   const read = (bytes: Buffer, flow: Flow): SipMessage | undefined => {
     try {
-      return parseMessage(bytes, limits.message)
+      const message = parseMessage(bytes, limits.message)
+      if (!isOverlong(message.defect?.code)) return message
+      overlong(bytes, flow)
+      return undefined
     } catch (error) {
+      if (isOverlong(errorCode(error))) {
+        overlong(bytes, flow)
+        return undefined
+      }
       counters.malformed++
       log.debug({ error: (error as Error).message, source: flow.remote.address }, 'not SIP, dropped')
       return undefined
@@ -157,9 +175,10 @@ export function createEngine(parts: EngineParts): Engine {
         }),
       oversized: (head, flow) =>
         void guarded(() => {
-          counters.oversized++
           const message = read(head, flow)
-          if (message?.kind !== 'request') return
+          if (message?.kind === 'response') return overlong(head, flow)
+          if (message === undefined) return
+          counters.oversized++
           if (header(message, 'content-length') === undefined)
             core.uas.stateless.refuse(message, flow, 400, 'Missing Content-Length')
           else if (message.defect?.code === 'sip.content-length.malformed')

@@ -43,7 +43,8 @@ export interface UserAgentClient {
   readonly cancelOwn: (transaction: ClientTransaction) => void
   /** The call of a re-INVITE is over: its final response must come soon. */
   readonly outlive: (transaction: ClientTransaction) => void
-  readonly response: (response: SipResponse, flow: Flow) => void
+  /** @param overlong the response exceeded the limits, and this is what is left of it. */
+  readonly response: (response: SipResponse, flow: Flow, overlong?: boolean) => void
   /** Ends a session from this side: BYE with that Reason, shown to its application as unsolicited. */
   readonly bye: (session: Session, reason: string) => void
   /** Tells the application that its call is gone where there is no dialog yet to send BYE in: with a BYE that no peer gets. */
@@ -98,6 +99,7 @@ export function createUac(core: Core): UserAgentClient {
   const { subscriptions, records } = core
   const outgoing = new Map<string, Outgoing>()
   let currentFlow: Flow | null = null
+  let currentIsOverlong = false
 
   // Transactions
 
@@ -301,6 +303,7 @@ export function createUac(core: Core): UserAgentClient {
       item.done?.(null)
       return
     }
+    if (currentIsOverlong) return unusable(item, session, response, waiting)
     if (item.creating) {
       if (!turnTo(session, tag)) {
         setAside(session)
@@ -330,6 +333,21 @@ export function createUac(core: Core): UserAgentClient {
     show(item, response)
   }
 
+  /** A 2xx that is larger than allowed is acknowledged, and what it set up or changed is ended: nobody knows what it says. */
+  const unusable = (item: Outgoing, session: Session, response: SipResponse, waiting: AnsweredInvite) => {
+    const reason = `SIP ;cause=513 ;text="${reasonPhrases[513]}"`
+    if (item.creating) {
+      dismissFork(item, session, response, waiting, reason)
+      sessions.end(session)
+      records.stop('application', 'call-rejected', response.bytes)
+    } else {
+      sendAck(session, waiting, null)
+      bye(session, reason)
+    }
+    showMadeUp(item, 513, reasonPhrases[513]!)
+    item.done?.(null)
+  }
+
   const rememberBody = (session: Session, request: OutgoingRequest) => {
     const type = request.headers.find(([name]) => name === 'Content-Type')?.[1]
     if (request.body.length > 0 && type !== undefined) session.localBody = retainBody(type, request.body)
@@ -344,7 +362,13 @@ export function createUac(core: Core): UserAgentClient {
   }
 
   /** A fork answered that is not wanted: another did before, or the call is over. It is acknowledged and ended (RFC 3261 §13.2.2.4). */
-  const dismissFork = (item: Outgoing, session: Session, response: SipResponse, waiting: AnsweredInvite) => {
+  const dismissFork = (
+    item: Outgoing,
+    session: Session,
+    response: SipResponse,
+    waiting: AnsweredInvite,
+    reason = 'SIP ;cause=200 ;text="answered elsewhere"'
+  ) => {
     const known = item.forks?.get(tagOf(commonHeaders(response).to))
     const dialog = formedBy(known?.dialog ?? branchOf(item, session), response)
     const fork: Session = {
@@ -353,7 +377,7 @@ export function createUac(core: Core): UserAgentClient {
     }
     fork.peerFlow = directFlow(fork, currentFlow)
     sendAck(fork, waiting, null)
-    bye(fork, 'SIP ;cause=200 ;text="answered elsewhere"')
+    bye(fork, reason)
   }
 
   const finished = (item: Outgoing, response: SipResponse) => {
@@ -661,7 +685,7 @@ export function createUac(core: Core): UserAgentClient {
     bye,
     tellGone,
     refresh,
-    response: (response, flow) => {
+    response: (response, flow, overlong = false) => {
       counters.responsesReceived++
       const insanity = responseInsanity(response)
       if (insanity !== undefined) {
@@ -673,8 +697,10 @@ export function createUac(core: Core): UserAgentClient {
       const branch = top.params.get('branch') ?? ''
       const ours = transport.listeners.some((each) => each.address.toLowerCase() === top.host && each.port === (top.port ?? 5060))
       currentFlow = flow
+      currentIsOverlong = overlong
       if (!ours || !transactions.response(response, branch, commonHeaders(response).cseq.method)) counters.stray++
       currentFlow = null
+      currentIsOverlong = false
     },
     applicationGone: (application) => {
       for (const item of [...outgoing.values()]) {
