@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { constants, copyFile, mkdir, readFile } from 'node:fs/promises'
+import { constants, copyFile, readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { errorCode } from '#kernel'
+import { errorCode, makeFolder } from '#kernel'
 import type { SuiteConfig } from './config.ts'
 import { writePrivateFile } from './files.ts'
 
@@ -103,6 +103,5 @@ export async function ensureSecret(file: string): Promise<string> {
 
 /** Makes the folders of a layout. Only the owner may look into them. */
 export async function makeFolders(layout: DataLayout): Promise<void> {
-  for (const folder of [layout.folder, layout.authority, layout.ledger, layout.spool, layout.edge])
-    await mkdir(folder, { recursive: true, mode: 0o700 })
+  for (const folder of [layout.folder, layout.authority, layout.ledger, layout.spool, layout.edge]) makeFolder(folder)
 }

@@ -6,11 +6,11 @@
 import { execFile } from 'node:child_process'
 import { X509Certificate } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
-import { chmod, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { InfraFabricError } from '#kernel'
+import { InfraFabricError, makeFolder } from '#kernel'
 
 const run = promisify(execFile)
 const dayMs = 86_400_000
@@ -42,7 +42,7 @@ export interface Authority {
 export async function createAuthority(dir: string, name = 'InfraFabric development'): Promise<Authority> {
   const authority: Authority = { dir, certificate: join(dir, 'ca.pem'), key: join(dir, 'ca.key') }
   if (existsSync(authority.certificate) && existsSync(authority.key)) return authority
-  await mkdir(dir, { recursive: true, mode: 0o700 })
+  makeFolder(dir)
   await newKey(authority.key)
   await openssl(
     ...[

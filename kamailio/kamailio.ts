@@ -4,11 +4,11 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { copyFile, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { type Clock, InfraFabricError, type Log } from '#kernel'
+import { type Clock, InfraFabricError, type Log, makeFolder } from '#kernel'
 import { openAccounting } from './accounting.ts'
 import { callRpc, type RpcValue } from './binrpc.ts'
 import { type CertificateCheck, checkCertificate } from './certificates.ts'
@@ -116,7 +116,7 @@ const secretFiles: ReadonlySet<string> = new Set(['kamailio-local.cfg', 'credent
 /** Writes the rendered files and has Kamailio check them. @throws {ConfigError}, {InfraFabricError} `edge.config.refused` with Kamailio's own words, `edge.config.unread` */
 export async function writeEdge(config: EdgeConfig): Promise<void> {
   const files = renderEdge(config)
-  await mkdir(config.runtimeDir, { recursive: true, mode: 0o700 })
+  makeFolder(config.runtimeDir)
   for (const [name, text] of files)
     await writeFile(join(config.runtimeDir, name), text, { mode: secretFiles.has(name) ? 0o600 : 0o644 })
   try {

@@ -3,6 +3,7 @@ import { dirname, join, resolve } from 'node:path'
 import encodeQR from 'qr'
 import { parseRegistry } from '#guard'
 import { createAuthority, inviteClient, writeCrl } from '#kamailio'
+import { makeFolder } from '#kernel'
 import { CommandError, systemCode, UsageError } from '../arguments.ts'
 import { dataFolder, type Run, registryPath } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
@@ -78,8 +79,8 @@ function serverOf(text: string): PhoneProfile['server'] {
 }
 
 async function makeNew(folder: string): Promise<void> {
+  makeFolder(dirname(folder), 0o777)
   try {
-    await mkdir(dirname(folder), { recursive: true })
     await mkdir(folder, { mode: 0o700 })
   } catch (cause) {
     const why = systemCode(cause) === 'EEXIST' ? 'is there already' : `cannot be made (${systemCode(cause)})`
@@ -88,7 +89,7 @@ async function makeNew(folder: string): Promise<void> {
 }
 
 async function writePrivate(path: string, content: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+  makeFolder(dirname(path))
   const file = await open(path, 'wx', 0o600)
   try {
     await file.writeFile(content)

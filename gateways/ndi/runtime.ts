@@ -2,11 +2,11 @@
  * The NDI runtime: found, loaded, its functions declared. It is proprietary and comes with no distribution; without it every caller gets one clear error.
  */
 import { existsSync, readdirSync } from 'node:fs'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { LibraryHandle } from 'koffi'
-import { InfraFabricError } from '#kernel'
+import { InfraFabricError, makeFolder } from '#kernel'
 import { koffi, type Pointer } from './abi.ts'
 
 const soname = 'libndi.so.6'
@@ -34,7 +34,7 @@ export function runtimeCandidates(env: Readonly<Record<string, string | undefine
  * @see NDI SDK 6, "Configuration files"
  */
 export async function configureDiscovery(folder: string, servers: string): Promise<void> {
-  await mkdir(folder, { recursive: true, mode: 0o700 })
+  makeFolder(folder)
   const text = JSON.stringify({ ndi: { networks: { discovery: servers } } })
   await writeFile(join(folder, 'ndi-config.v1.json'), `${text}\n`, { mode: 0o600 })
   process.env.NDI_CONFIG_DIR = folder

@@ -1,8 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { join } from 'node:path'
-import { errorCode } from '#kernel'
+import { errorCode, makeFolder } from '#kernel'
 import { commitmentOf, isCommittedTo } from '../log/commitment.ts'
 import { type EntryDraft, expectDraft } from '../log/entry.ts'
 import { isKey } from '../store/keys.ts'
@@ -219,7 +219,7 @@ function startOf(pid: number): string | null {
 
 /** Files in `dir` that processes which no longer run have left, oldest first. Makes the folder when it is not there. */
 export function abandonedSpools(dir: string): string[] {
-  mkdirSync(dir, { recursive: true, mode: 0o750 })
+  makeFolder(dir)
   return readdirSync(dir)
     .sort()
     .filter((name) => {

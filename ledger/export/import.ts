@@ -1,10 +1,10 @@
 /** Takes an evidence bundle in, after all of it was checked. */
 import { randomBytes } from 'node:crypto'
 import { createReadStream, createWriteStream } from 'node:fs'
-import { copyFile, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { copyFile, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { pipeline } from 'node:stream/promises'
-import { errorCode, InfraFabricError } from '#kernel'
+import { errorCode, InfraFabricError, makeFolder } from '#kernel'
 import { importedBundle } from '../read/open-reader.ts'
 import { syncPath } from '../store/durable-file.ts'
 import type { ArchivedFile } from '../verify/archive.ts'
@@ -42,8 +42,7 @@ export async function importBundle({ bundle, into, vkey, onProgress, ...trust }:
   const parent = dirname(resolve(into))
   const draft = join(parent, `.import-${randomBytes(6).toString('hex')}`)
   try {
-    await mkdir(parent, { recursive: true })
-    await mkdir(draft, { mode: 0o750 })
+    makeFolder(draft)
     const copy = join(draft, importedBundle)
     await copyFile(bundle, copy)
     const verification = await verifyLedger(copy, {

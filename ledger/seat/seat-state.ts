@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
-import { InfraFabricError } from '#kernel'
+import { InfraFabricError, keepDatabasePrivate } from '#kernel'
 
 /** What a witness has signed last of a log. */
 export interface SignedHead {
@@ -67,6 +67,7 @@ export function openSeatState(path: string, create: boolean): SeatState {
   if (fresh && !create) throw failed('the memory of this witness is not there')
   let database: DatabaseSync
   try {
+    keepDatabasePrivate(path)
     database = new DatabaseSync(path, { timeout: 2000 })
   } catch (error) {
     throw failed('the memory of this witness cannot be opened', error)

@@ -1,5 +1,5 @@
 import { DatabaseSync } from 'node:sqlite'
-import { InfraFabricError } from '#kernel'
+import { InfraFabricError, keepDatabasePrivate } from '#kernel'
 
 /**
  * The frame hashes of batches, kept beside the log so that single frames can be proved later. The log does without them: what is lost or forgotten here
@@ -27,6 +27,7 @@ export function openFrameStore(path: string): FrameStore {
     }
   }
   const database = tried(() => {
+    keepDatabasePrivate(path)
     const opened = new DatabaseSync(path, { timeout: 2000 })
     opened.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
       CREATE TABLE IF NOT EXISTS batch (root TEXT PRIMARY KEY, time_ms INTEGER NOT NULL, hashes BLOB NOT NULL) STRICT;

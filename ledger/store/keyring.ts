@@ -8,9 +8,9 @@
  * Which key signs is not written down beside the log, where it could come apart from it: the head says so. Its last signature of the log is the present
  * key's; a head under which a key takes over carries two, the old key's first.
  */
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { InfraFabricError } from '#kernel'
+import { InfraFabricError, makeFolder } from '#kernel'
 import {
   formatVerifierKey,
   generateSigningKey,
@@ -58,7 +58,7 @@ const idOf = ({ keyHash }: NoteSigner): string => keyHash.toString('hex')
  * @throws {InfraFabricError} `ledger.key.mismatch` when private and public key or the origin do not belong together
  */
 export function prepareKeys(files: KeyFiles, origin: string): string {
-  mkdirSync(dirname(files.key), { recursive: true, mode: 0o750 })
+  makeFolder(dirname(files.key))
   // a first key that another has taken over from is gone, and its public half stays
   if (!existsSync(files.key) && !existsSync(files.vkey)) putNewFile(files.key, generateSigningKey(), 0o600)
   const mismatch = (kept: string, expected: string) =>
@@ -106,7 +106,7 @@ export function openKeyring(files: KeyFiles, origin: string): Keyring {
 
 /** Makes a key to take over, on disk with its public half before this returns. */
 export function makeNextKey(files: KeyFiles, origin: string): NoteSigner {
-  mkdirSync(files.keys, { recursive: true, mode: 0o700 })
+  makeFolder(files.keys)
   const pem = generateSigningKey()
   const signer = readSigner(origin, pem)
   putNewFile(join(files.keys, `${idOf(signer)}.vkey`), `${formatVerifierKey(signer)}\n`, 0o644)

@@ -197,7 +197,7 @@ function thinOut(path: string): void {
     const note = readLine(line)
     return note === null || isTakeOver(note)
   })
-  replaceFile(path, kept.join('\n'), 0o644)
+  replaceFile(path, kept.join('\n'), 0o600)
 }
 
 /**
@@ -213,7 +213,7 @@ export function openPublished(path: string, longest = longestFile): PublishedHea
     last = note
     break
   }
-  let file = openSync(path, 'a+', 0o644)
+  let file = openSync(path, 'a+', 0o600)
   let torn = true
   let longestNow = longest
   const goOn = (): void => {
@@ -228,7 +228,7 @@ export function openPublished(path: string, longest = longestFile): PublishedHea
     }
     if (isSame()) return
     closeSync(file)
-    file = openSync(path, 'a+', 0o644)
+    file = openSync(path, 'a+', 0o600)
     torn = true
   }
   return {

@@ -1,6 +1,6 @@
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as pause } from 'node:timers/promises'
-import { errorCode, InfraFabricError } from '#kernel'
+import { errorCode, InfraFabricError, keepDatabasePrivate } from '#kernel'
 import type { Erasable } from '../log/commitment.ts'
 import { type LedgerEntry, noPrevious, openEntry } from '../log/entry.ts'
 import { entriesOf } from '../log/segment.ts'
@@ -161,6 +161,7 @@ function useJournal(database: DatabaseSync, busyTimeoutMs: number): void {
 export function openSqliteStore(path: string, busyTimeoutMs = 2000, journalThread = false): LogStore {
   let database: DatabaseSync
   try {
+    keepDatabasePrivate(path)
     database = new DatabaseSync(path, { timeout: busyTimeoutMs })
     useJournal(database, busyTimeoutMs)
     // where no thread does it, a commit waits while the journal is brought home: with 4000 pages the slowest hundredth took a quarter to a half longer

@@ -4,8 +4,8 @@
  * @see RFC 5280 §4.1, RFC 8410 §3 (Ed25519), X.690 §8, §10 (DER)
  */
 import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes, sign, X509Certificate } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { InfraFabricError } from '#kernel'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { InfraFabricError, makeFolder } from '#kernel'
 import { signerFiles } from './files.ts'
 import { sha256Of } from './read.ts'
 
@@ -91,7 +91,7 @@ export function readRecordingSigner(folder: string): RecordingSigner {
 /** The same; made where there is none. */
 export function prepareRecordingSigner(folder: string, commonName: string, nowMs: number): RecordingSigner {
   const files = signerFiles(folder)
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  makeFolder(folder)
   if (!existsSync(files.key)) {
     const { privateKey } = generateKeyPairSync('ed25519')
     const keyPem = privateKey.export({ format: 'pem', type: 'pkcs8' }).toString()

@@ -4,8 +4,9 @@
  * Time is that of the conference: fifty frames are a second. Without sockets and clock; files are written at once, so it belongs into a thread that may wait.
  * A second is complete in all files, or in none: what an error has left half done is taken back.
  */
-import { appendFileSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
+import { appendFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { makeFolder } from '#kernel'
 import { limit } from '../mixer/kernel.ts'
 import { frameMs, frameSamples } from '../mixer/lane.ts'
 import { createResampler, type Resampler } from '../resample/resampler.ts'
@@ -136,7 +137,7 @@ export class RecordingWriter {
   constructor(plan: RecordingPlan, manifest: RecordingManifest, events: RecordingEvents) {
     this.plan = plan
     this.#events = events
-    mkdirSync(plan.folder, { recursive: true, mode: 0o700 })
+    makeFolder(plan.folder)
     writeManifest(plan.folder, manifest)
     this.#index = new GrowingFile(recordingFiles(plan.folder).index)
     this.#mix = this.#openChannel(streamNames.mix)

@@ -2,9 +2,18 @@
  * IF.chassis: runs code of swarms in sandboxes, with caps, scoped directories and credentials that it can have used and cannot see.
  */
 import { createHash, randomUUID } from 'node:crypto'
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { defaultHazards, errorCode, InfraFabricError, isAcceptableTraceId, type JsonObject, newTraceId, step } from '#kernel'
+import {
+  defaultHazards,
+  errorCode,
+  InfraFabricError,
+  isAcceptableTraceId,
+  type JsonObject,
+  makeFolder,
+  newTraceId,
+  step
+} from '#kernel'
 import type { WitnessedStore, WitnessedTransaction } from '#store'
 import { errno } from './guest/errno.ts'
 import { defaultLimits, type Limits, limitsWith } from './limits.ts'
@@ -391,7 +400,7 @@ export function createChassis(witnessed: WitnessedStore, config: ChassisConfig):
       if (module !== undefined) {
         checkModule(module, (capped.memoryMb << 20) / pageOctets)
         sha256 = createHash('sha256').update(module).digest('hex')
-        mkdirSync(folder, { recursive: true, mode: 0o700 })
+        makeFolder(folder)
         const half = join(folder, `.${randomUUID()}`)
         writeFileSync(half, module, { mode: 0o600 })
         renameSync(half, modulePlace(sha256))

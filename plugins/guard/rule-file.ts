@@ -1,6 +1,6 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs'
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { ConfigError } from '#kernel'
+import { ConfigError, makeFolder } from '#kernel'
 import { factSchema } from './facts.ts'
 import { shippedPolicies } from './policies/shipped.ts'
 import type { Policy } from './policy.ts'
@@ -64,7 +64,7 @@ export interface KeptRules {
  * those that another version of the suite has may be others. Throws what the file system throws.
  */
 export function keepRules(folder: string, { hash, text, schema }: RuleSet): void {
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  makeFolder(folder)
   const schemaText = `${JSON.stringify(schema, null, 2)}\n`
   for (const [ending, content] of [
     ['schema.json', schemaText],

@@ -1,9 +1,8 @@
 import { type FSWatcher, watch as watchFile } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { setTimeout as pause } from 'node:timers/promises'
-import { type Clock, InfraFabricError, systemClock } from '#kernel'
+import { type Clock, InfraFabricError, keepDatabasePrivate, makeFolder, systemClock } from '#kernel'
 import { checkKey, type WrittenChange, writeChange } from './change.ts'
 import {
   type CommitResult,
@@ -73,7 +72,7 @@ const isBusy = (error: unknown): boolean => [5, 6].includes(((error as { errcode
  * @throws {InfraFabricError} as StateStore; `store.damaged` also for a file that is something else or from a later version
  */
 export async function openSqliteStore(path: string, clock: Clock = systemClock): Promise<StateStore> {
-  await mkdir(dirname(path), { recursive: true })
+  makeFolder(dirname(path))
   let database: DatabaseSync
   try {
     database = await openDatabase(path)
@@ -289,6 +288,7 @@ export async function openSqliteStore(path: string, clock: Clock = systemClock):
 }
 
 async function openDatabase(path: string): Promise<DatabaseSync> {
+  keepDatabasePrivate(path)
   const database = new DatabaseSync(path)
   for (let attempt = 0; ; attempt++) {
     try {

@@ -1,11 +1,11 @@
 /** One SIPp process: its folder, its files while they grow, its end. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { access, mkdir, mkdtemp, open, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { access, mkdtemp, open, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { connect, isIPv6 } from 'node:net'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { errorCode, InfraFabricError } from '#kernel'
+import { errorCode, InfraFabricError, makeFolder } from '#kernel'
 import { startTlsRelay, type TlsRelay } from '../tls-relay.ts'
 import { parseErrors, type SippError } from './error-log.ts'
 import { outcomeOf, type SippOutcome } from './exit.ts'
@@ -62,7 +62,7 @@ export async function startSipp(options: SippOptions): Promise<SippProcess> {
     if (!keep) await rm(directory, { recursive: true, force: true })
   }
   try {
-    await mkdir(directory, { recursive: true })
+    makeFolder(directory)
     const relayed = options.transport === 'tls' && options.target !== undefined && !program.tls
     if (options.transport === 'tls' && options.target === undefined && !program.tls)
       throw new InfraFabricError('sipp.no-tls', 'this SIPp was built without TLS and cannot be the called side over TLS')

@@ -1,9 +1,9 @@
 /** The command: one scenario, one result. `node scripts/sipp/run.ts --help` */
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { errorCode, InfraFabricError } from '#kernel'
+import { errorCode, InfraFabricError, makeFolder } from '#kernel'
 import { chart } from './chart.ts'
 import { junit } from './junit.ts'
 import type { SippOptions } from './options.ts'
@@ -243,7 +243,7 @@ async function main(argv: readonly string[]): Promise<number> {
       [command.chartFile, () => chart(result)]
     ] as const) {
       if (file === undefined) continue
-      await mkdir(dirname(file), { recursive: true })
+      makeFolder(dirname(file), 0o777)
       await writeFile(file, text())
     }
     process.stdout.write(command.json ? `${JSON.stringify(result)}\n` : describe(result))

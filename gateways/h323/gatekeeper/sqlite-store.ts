@@ -1,4 +1,5 @@
 import { DatabaseSync } from 'node:sqlite'
+import { keepDatabasePrivate } from '#kernel'
 import type { Registration } from './registrations.ts'
 import type { RegistrationStore } from './store.ts'
 
@@ -10,6 +11,7 @@ const always = Number.MAX_SAFE_INTEGER
  * @remarks Synchronous NORMAL: a power cut may take the last registrations back, and their endpoints register again.
  */
 export function openSqliteStore(path: string): RegistrationStore {
+  if (path !== ':memory:') keepDatabasePrivate(path)
   const db = new DatabaseSync(path)
   db.exec(`
     PRAGMA journal_mode = WAL;

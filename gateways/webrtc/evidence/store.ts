@@ -8,10 +8,10 @@
  *       incoming/<id>           what is on its way; empty after a start
  */
 import { createHash, type Hash, hash, randomBytes } from 'node:crypto'
-import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { type FileHandle, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { errorCode, InfraFabricError, isAcceptableTraceId, type Log } from '#kernel'
+import { errorCode, InfraFabricError, isAcceptableTraceId, type Log, makeFolder } from '#kernel'
 import { chunkOctets } from './messages.ts'
 import { cleanName, defaultMediaTypes, type EvidenceRefusal, refused } from './names.ts'
 
@@ -127,7 +127,7 @@ export async function openEvidenceStore(
 ): Promise<EvidenceStore> {
   const [items, octets, incoming] = ['items', 'octets', 'incoming'].map((name) => join(folder, name)) as [string, string, string]
   await rm(incoming, { recursive: true, force: true })
-  for (const path of [folder, items, octets, incoming]) await mkdir(path, { recursive: true, mode: 0o700 })
+  for (const path of [folder, items, octets, incoming]) makeFolder(path)
   const byId = new Map<string, EvidenceItem>()
   for (const name of (await readdir(items)).sort()) {
     try {
