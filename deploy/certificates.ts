@@ -1,4 +1,5 @@
 /** Certificates of the edge and of experts while the suite runs: whom the edge trusts, what was revoked, what runs out soon. */
+import { X509Certificate } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -14,7 +15,7 @@ import {
   renewCrlBelowDays,
   writeCrl
 } from '#kamailio'
-import { type Clock, errorCode, type Log, newTraceId, type Witness } from '#kernel'
+import { type Clock, errorCode, followTlsFiles, type Log, newTraceId, type Witness } from '#kernel'
 import type { SuiteConfig } from './config.ts'
 import type { DataLayout } from './data.ts'
 import { writePrivateFile } from './files.ts'
@@ -28,7 +29,7 @@ const lookMs = 1_000
 
 /** A certificate whose days are counted. */
 export interface Dated {
-  /** `server`, or the registry id of an expert: safe as a metric label. */
+  /** `server`, `authority`, or the registry id of an expert: safe as a metric label. */
   readonly name: string
   readonly serial: string
   readonly notBefore: number
@@ -65,6 +66,20 @@ export function currentClients(clients: readonly ClientCertificate[]): Dated[] {
     else newest.set(id, { name: id, serial, notBefore: Date.parse(notBefore), notAfter: Date.parse(notAfter) })
   }
   return [...newest.values()]
+}
+
+/** Of the authorities of phones in a PEM file the one that expires first. @throws where a certificate in it cannot be read, or there is none */
+export function firstToExpire(pem: string): Dated {
+  const found = pem.match(/-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----/gs) ?? ['']
+  return found
+    .map((each) => new X509Certificate(each))
+    .map(({ serialNumber, validFromDate, validToDate }) => ({
+      name: 'authority',
+      serial: serialNumber,
+      notBefore: validFromDate.getTime(),
+      notAfter: validToDate.getTime()
+    }))
+    .reduce((first, each) => (each.notAfter < first.notAfter ? each : first))
 }
 
 type Trust = Pick<EdgeConfig['tls'], 'ca' | 'crl' | 'revoked'>
@@ -123,7 +138,7 @@ export async function renewRevocations(layout: DataLayout, nowMs: number): Promi
 export interface CertificateWatchOptions {
   readonly config: SuiteConfig
   readonly layout: DataLayout
-  readonly edge: Pick<Edge, 'reloadRevocations'>
+  readonly edge: Pick<Edge, 'reloadRevocations' | 'reloadCertificate'>
   readonly witness: Witness
   readonly figures: Registry
   readonly clock: Clock
@@ -132,8 +147,9 @@ export interface CertificateWatchOptions {
 }
 
 /**
- * Brings revocations to the edge within a second or two, and tells of certificates that run out: by log and event, in the ledger, and as the metric
- * `certificate_days_left`. The ledger is told once of each threshold, whatever restarts there are between.
+ * Brings what was revoked, and a certificate of the server or authorities that were replaced, to the edge within a few seconds, and tells of certificates that
+ * run out: by log and event, in the ledger, and as the metric `certificate_days_left`. The ledger is told once of each threshold, whatever restarts there are
+ * between.
  *
  * @returns how to stop watching, after the first look at all of them.
  */
@@ -147,12 +163,15 @@ export async function watchCertificates(options: CertificateWatchOptions): Promi
   let work: Promise<unknown> = Promise.resolve()
   let known: string | null = null
   let isStart = true
+  const { list, crl: ownRevocations } = clientFiles({ dir: layout.authority })
+  const watched = [list, ownRevocations, layout.ca, ...(config.certificates?.crl == null ? [] : [config.certificates.crl])]
 
   const dated = async (): Promise<Dated[]> => {
     const server = checkCertificate(layout.certificate, clock.now())
     const { notBefore, notAfter, serial } = server
     const clients = currentClients(await listClients({ dir: layout.authority }))
-    return [{ name: 'server', serial, notBefore: notBefore.getTime(), notAfter: notAfter.getTime() }, ...clients]
+    const own = { name: 'server', serial, notBefore: notBefore.getTime(), notAfter: notAfter.getTime() }
+    return [own, firstToExpire(await readFile(layout.ca, 'utf8')), ...clients]
   }
   new Gauge({
     name: 'certificate_days_left',
@@ -173,9 +192,12 @@ export async function watchCertificates(options: CertificateWatchOptions): Promi
     for (const { name, serial, daysLeft, threshold, notAfter } of expiring(await dated(), clock.now())) {
       const isFresh = threshold < (told[serial] ?? Number.POSITIVE_INFINITY)
       if (!isFresh && !isStart) continue
-      const of = name === 'server' ? 'the server certificate' : `the certificate of ${name}`
+      const of =
+        { server: 'the server certificate', authority: 'an authority of phones’ certificates' }[name] ??
+        `the certificate of ${name}`
       const how = threshold === 0 ? 'has expired' : `expires in ${daysLeft} days`
-      warn(name === 'server' ? 'suite.certificate' : 'suite.certificate.expert', `${of} ${how}`)
+      const code = { server: 'suite.certificate', authority: 'suite.certificate.authority' }[name] ?? 'suite.certificate.expert'
+      warn(code, `${of} ${how}`)
       if (!isFresh) continue
       const payload = { certificate: name, serial, daysLeft, threshold, notAfter: new Date(notAfter).toISOString() }
       await witness.record({ component: 'IF.guard', event: 'certificate_expiring', traceId, payload })
@@ -186,14 +208,14 @@ export async function watchCertificates(options: CertificateWatchOptions): Promi
     if (changed) await writePrivateFile(toldFile, `${JSON.stringify(told)}\n`)
   }
   const look = async (): Promise<void> => {
-    const print = await fingerprint(clientFiles({ dir: layout.authority }))
+    const print = await fingerprint(watched)
     if (print === known) return
     const isFirst = known === null
     known = print
     if (isFirst) return
     const { revoked = [] } = await trustOf(config, layout, warn)
     await edge.reloadRevocations(revoked)
-    log.info({ revoked: revoked.length }, 'revocations reached the edge')
+    log.info({ revoked: revoked.length }, 'authorities and revocations reached the edge')
   }
   const turn = (task: () => Promise<void>, code: string): Promise<void> => {
     const done = work.then(task).catch((error: unknown) => warn(code, `${code}: ${errorCode(error)}`))
@@ -208,9 +230,27 @@ export async function watchCertificates(options: CertificateWatchOptions): Promi
     await turn(check, 'suite.certificate.check')
     if (!stopped) cancelCheck = clock.after(checkMs, () => void checkOn())
   }
+  const replaced = async (): Promise<void> => {
+    await edge.reloadCertificate()
+    const { serial, notAfter } = checkCertificate(layout.certificate, clock.now())
+    const payload = { certificate: 'server', serial, notAfter: notAfter.toISOString() }
+    await witness.record({ component: 'IF.guard', event: 'certificate_replaced', traceId, payload })
+    await turn(check, 'suite.certificate.check')
+  }
+  const stopFollowing = followTlsFiles(
+    { certificate: layout.certificate, key: layout.certificateKey },
+    { clock, log },
+    replaced,
+    (error) =>
+      warn(
+        'suite.certificate.refused',
+        `the new server certificate is not taken, the one before stays in force: ${errorCode(error)}`
+      )
+  )
   await Promise.all([lookOn(), checkOn()])
   return async () => {
     stopped = true
+    stopFollowing()
     cancelLook()
     cancelCheck()
     await work
@@ -227,8 +267,8 @@ async function readTold(path: string): Promise<Record<string, number>> {
 }
 
 /** Changes whenever one of the files does. */
-async function fingerprint({ list, crl }: { readonly list: string; readonly crl: string }): Promise<string> {
-  const prints = [list, crl].map((path) =>
+async function fingerprint(paths: readonly string[]): Promise<string> {
+  const prints = paths.map((path) =>
     stat(path, { bigint: true }).then(
       ({ ino, size, mtimeNs }) => `${ino}:${size}:${mtimeNs}`,
       () => 'absent'

@@ -1,4 +1,6 @@
 import { execFile, spawn } from 'node:child_process'
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import test from 'ava'
@@ -472,6 +474,20 @@ test('Kamailio from 5.8 on is told to keep its processes apart by itself', async
   t.notRegex(local('5.7.6'), /tls_threads_mode/)
   t.regex(local('5.8.0'), /^tls_threads_mode=2$/m)
   t.regex(local('6.0.1'), /^tls_threads_mode=2$/m)
+})
+
+test('a UDP port that another program has keeps the edge from starting, though both could share it', async (t) => {
+  const taken = createSocket({ type: 'udp4', reuseAddr: true })
+  t.teardown(() => taken.close())
+  taken.bind(0, '127.0.0.1')
+  await once(taken, 'listening')
+  const config = await edgeConfig(t, certificates, [5080])
+  const { port } = taken.address()
+  const there = { address: '127.0.0.1', port }
+  for (const wanted of [{ listen: { ...config.listen, udp: there } }, { inside: there }]) {
+    const error = await t.throwsAsync(startEdge({ ...config, ...wanted }, { log: silentLog, clock: systemClock }))
+    t.like(error, { code: 'edge.port.taken', message: `UDP port ${port} of 127.0.0.1 is taken by another program` })
+  }
 })
 
 test('the edge ends with the process that runs it, even when that is killed', async (t) => {

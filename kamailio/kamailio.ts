@@ -13,6 +13,7 @@ import { openAccounting } from './accounting.ts'
 import { callRpc, type RpcValue } from './binrpc.ts'
 import { type CertificateCheck, checkCertificate } from './certificates.ts'
 import type { EdgeConfig, EdgeCredential, EdgeSeat } from './config.ts'
+import { expectFreePorts } from './ports.ts'
 import { hasThreadsMode, renderEdge, rpcSocket } from './render.ts'
 
 export {
@@ -82,6 +83,8 @@ export interface Edge {
    * the edge.
    */
   readonly reloadRevocations: (revoked: readonly string[]) => Promise<void>
+  /** Reads the server's certificate and key again, for new connections. @throws {InfraFabricError} as `rpc`: then those before stay in force */
+  readonly reloadCertificate: () => Promise<void>
   /** Any RPC of Kamailio, e.g. `dispatcher.list`. @throws {InfraFabricError} `edge.rpc.refused`, `edge.rpc.unreachable`, `edge.rpc.timeout` */
   readonly rpc: (method: string, params?: readonly (string | number)[]) => Promise<RpcValue>
   /** Ends every process of the edge. Idempotent. */
@@ -159,7 +162,7 @@ status=$?
 kill "$watch" 2>/dev/null
 exit "$status"`
 
-/** Starts the edge and resolves when it takes requests. @throws as {@link writeEdge}; `edge.certificate.*`; `edge.start.failed` */
+/** Starts the edge and resolves when it takes requests. @throws as {@link writeEdge}; `edge.certificate.*`; `edge.port.taken`; `edge.start.failed` */
 export async function startEdge(config: EdgeConfig, { log, clock, onState }: EdgeOptions): Promise<Edge> {
   const certificate = () => checkCertificate(config.tls.certificate, clock.now())
   const checked = certificate()
@@ -296,6 +299,7 @@ export async function startEdge(config: EdgeConfig, { log, clock, onState }: Edg
   }
 
   await endStranded(pidFile, config.runtimeDir, clock, log)
+  await expectFreePorts(config)
   try {
     await launch()
   } catch (error) {
@@ -361,6 +365,9 @@ export async function startEdge(config: EdgeConfig, { log, clock, onState }: Edg
       for (const print of more) await rpc('htable.seti', ['revoked', print, 1])
       if (next.length > 0) await rpc('htable.seti', ['start', 'revocations', 1])
       await rpc('tls.reload')
+    },
+    reloadCertificate: async () => {
+      if (child !== null) await rpc('tls.reload')
     },
     stop
   }

@@ -5,12 +5,12 @@
  */
 import { readFile } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { createServer as createSecureServer } from 'node:https'
+import { createServer as createSecureServer, type Server as SecureServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
 import { type RawData, type WebSocket, WebSocketServer } from 'ws'
-import { ConfigError, errorCode, InfraFabricError, type JsonObject, newTraceId } from '#kernel'
+import { ConfigError, errorCode, followTlsFiles, InfraFabricError, type JsonObject, newTraceId } from '#kernel'
 import type { SeatedPage } from './evidence/ports.ts'
 import { Invitations, type SeatTerms, seatName } from './invitations.ts'
 import { keepAlive } from './keep-alive.ts'
@@ -24,7 +24,7 @@ export interface CouncilConfig {
   readonly address: string
   /** 0 takes a free one. */
   readonly port: number
-  /** PEM files. Browsers give their microphones to pages of loopback or TLS only. */
+  /** PEM files, followed while it runs. Browsers give their microphones to pages of loopback or TLS only. */
   readonly tls: { readonly certificate: string; readonly key: string } | null
   /** Where browsers reach the service, where that is not its own address: `https://council.example`. */
   readonly url: string | null
@@ -364,6 +364,12 @@ export async function startCouncilService(config: CouncilConfig, ports: CouncilP
     })
   }
   server.on('error', (error) => log.error({ code: errorCode(error) }, 'the council page’s server failed'))
+  const stopFollowing =
+    config.tls === null
+      ? () => undefined
+      : followTlsFiles(config.tls, { clock, log }, (pair) =>
+          (server as SecureServer).setSecureContext({ ...pair, minVersion: 'TLSv1.2' })
+        )
   const { port } = server.address() as AddressInfo
   const url = config.url ?? `${config.tls === null ? 'http' : 'https'}://${config.address}:${port}`
   return {
@@ -386,6 +392,7 @@ export async function startCouncilService(config: CouncilConfig, ports: CouncilP
     close: () => {
       closing ??= (async () => {
         stopTelling()
+        stopFollowing()
         await motions.closeAll()
         const reason = 'the council’s page is closed'
         await Promise.all([...seats.values()].map((seat) => seat.end('closed', { code: 'service.closed', reason })))

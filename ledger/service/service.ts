@@ -5,13 +5,14 @@
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
+import type { Server as SecureServer } from 'node:https'
 import type { AddressInfo, Server, Socket } from 'node:net'
 import { promisify } from 'node:util'
 import { gzip as gzipCallback } from 'node:zlib'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { Registry } from 'prom-client'
 import type { z } from 'zod'
-import { type Clock, errorCode, InfraFabricError, type Log, systemClock } from '#kernel'
+import { type Clock, errorCode, followTlsFiles, InfraFabricError, type Log, systemClock } from '#kernel'
 import { defaultRates, type Rates } from '../audit/rates.ts'
 import type { Ledger } from '../ledger.ts'
 import { noPolicy, parsePolicy } from '../log/policy.ts'
@@ -45,7 +46,7 @@ export interface LedgerServiceConfig {
   readonly address?: string
   /** Default 0, a free one. */
   readonly port?: number
-  /** PEM files. Without them the service listens on loopback only. */
+  /** PEM files, followed while it runs. Without them the service listens on loopback only. */
   readonly tls?: { readonly certificatePath: string; readonly keyPath: string }
   readonly log: Log
   readonly clock?: Clock
@@ -332,14 +333,22 @@ export async function startLedgerService(config: LedgerServiceConfig): Promise<L
       cause: error
     })
   }
+  const { tls } = config
+  const stopFollowing =
+    tls === undefined
+      ? () => undefined
+      : followTlsFiles({ certificate: tls.certificatePath, key: tls.keyPath }, { clock, log }, (pair) =>
+          (app.server as unknown as SecureServer).setSecureContext({ ...pair, minVersion: 'TLSv1.2' })
+        )
   const bound = (app.server.address() as AddressInfo).port
   const host = address.includes(':') ? `[${address}]` : address
   let closing: Promise<void> | null = null
   return {
-    url: `${config.tls === undefined ? 'http' : 'https'}://${host}:${bound}`,
+    url: `${tls === undefined ? 'http' : 'https'}://${host}:${bound}`,
     port: bound,
     close: () => {
       closing ??= (async () => {
+        stopFollowing()
         for (const ended of streams.keys()) ended.abort()
         await app.close()
       })()
