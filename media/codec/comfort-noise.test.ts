@@ -1,10 +1,10 @@
 import test from 'ava'
 import fc from 'fast-check'
 import { loadLibrary } from '../native.ts'
+import { noise, voice } from '../testing/signals.ts'
 import { signalLevel, sine } from '../tone.ts'
 import { ComfortNoiseDecoder, ComfortNoiseEncoder } from './comfort-noise.ts'
 import { pcmu } from './g711.ts'
-import { noise, voice } from './signals.ts'
 
 /** Noise that is stronger in the low (`tilt` > 0) or high frequencies. `amplitude` of its white source. */
 function tilted(samples: number, tilt: number, amplitude: number, seed = 3): Int16Array {

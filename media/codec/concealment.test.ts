@@ -1,8 +1,8 @@
 import test from 'ava'
 import fc from 'fast-check'
+import { likeness, noise, voice } from '../testing/signals.ts'
 import { signalLevel, sine } from '../tone.ts'
 import { Concealment } from './concealment.ts'
-import { likeness, noise, voice } from './signals.ts'
 
 /** Plays a sound in frames of 10 ms and loses those that `isLost` names. */
 function play(sound: Int16Array, rateHz: number, isLost: (frame: number) => boolean): Int16Array {

@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import test from 'ava'
 import fc from 'fast-check'
+import { likeness, noise, voice } from '../testing/signals.ts'
 import { signalLevel, sine, toneLevel } from '../tone.ts'
 import { g722 } from './g722.ts'
 import { G722Decoder, G722Encoder } from './g722-adpcm.ts'
-import { likeness, noise, voice } from './signals.ts'
 
 const vectors: Readonly<Record<'inputSha256' | 'encodedSha256' | 'decodedSha256', string>> = JSON.parse(
   readFileSync(new URL('../testdata/g722-ffmpeg.json', import.meta.url), 'utf8')

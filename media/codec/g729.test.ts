@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import test from 'ava'
 import fc from 'fast-check'
+import { likeness, noise, voice } from '../testing/signals.ts'
 import { signalLevel } from '../tone.ts'
 import { g729, g729Missing } from './g729.ts'
-import { likeness, noise, voice } from './signals.ts'
 
 const vectors: Readonly<Record<'bitstream' | 'decoded', string>> = JSON.parse(
   readFileSync(new URL('../testdata/g729-ffmpeg.json', import.meta.url), 'utf8')

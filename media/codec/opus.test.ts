@@ -1,9 +1,9 @@
 import test from 'ava'
 import fc from 'fast-check'
+import { likeness, noise, voice } from '../testing/signals.ts'
 import { signalLevel, sine, toneLevel } from '../tone.ts'
 import { opus, opusByScript, opusSettings } from './opus.ts'
 import { opusHasRedundancy, opusPacketUnits } from './opus-packet.ts'
-import { likeness, noise, voice } from './signals.ts'
 
 interface Sent {
   readonly packets: readonly Uint8Array[]

@@ -1,6 +1,6 @@
 import test from 'ava'
 import fc from 'fast-check'
-import { noise } from '../codec/signals.ts'
+import { noise } from '../testing/signals.ts'
 import { DelayEstimate } from './delay-estimate.ts'
 
 /** Feeds packets, one each 20 ms, of which the n-th takes `transit(n)`. @returns the estimate after them */

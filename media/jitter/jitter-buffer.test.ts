@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { pcmu } from '../codec/g711.ts'
 import { l16 } from '../codec/l16.ts'
 import { opus } from '../codec/opus.ts'
-import { noise, voice } from '../codec/signals.ts'
+import { noise, voice } from '../testing/signals.ts'
 import { signalLevel, sine } from '../tone.ts'
 import { JitterBuffer } from './jitter-buffer.ts'
 

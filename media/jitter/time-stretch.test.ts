@@ -1,6 +1,6 @@
 import test from 'ava'
 import fc from 'fast-check'
-import { noise, voice } from '../codec/signals.ts'
+import { noise, voice } from '../testing/signals.ts'
 import { sine, toneLevel } from '../tone.ts'
 import { StretchQueue } from './time-stretch.ts'
 

@@ -1,6 +1,6 @@
 import test from 'ava'
 import fc from 'fast-check'
-import { noise } from '../codec/signals.ts'
+import { noise } from '../testing/signals.ts'
 import { signalLevel, sine, toneLevel } from '../tone.ts'
 import { createResampler } from './resampler.ts'
 

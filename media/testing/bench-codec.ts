@@ -8,9 +8,9 @@ import { codecs } from '../codec/codecs.ts'
 import { Concealment } from '../codec/concealment.ts'
 import { pcmu } from '../codec/g711.ts'
 import { opusByScript } from '../codec/opus.ts'
-import { voice } from '../codec/signals.ts'
 import { JitterBuffer } from '../jitter/jitter-buffer.ts'
 import { createResampler } from '../resample/resampler.ts'
+import { voice } from './signals.ts'
 
 const frames = 250
 const rounds = 7

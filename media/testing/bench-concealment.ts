@@ -11,9 +11,9 @@
 import { jsonLines, type Metric, table } from '#scripts/bench/report.ts'
 import type { Decoder, FormatParameters } from '../codec/codec.ts'
 import { codecNamed } from '../codec/codecs.ts'
-import { voice } from '../codec/signals.ts'
 import { JitterBuffer } from '../jitter/jitter-buffer.ts'
 import { gilbertLosses } from './impairment.ts'
+import { voice } from './signals.ts'
 import { spectralDistance, spectrum } from './spectral.ts'
 
 const seconds = 100

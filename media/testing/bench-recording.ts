@@ -7,11 +7,11 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { jsonLines, type Metric, metricTable } from '#scripts/bench/report.ts'
-import { voice } from '../codec/signals.ts'
 import type { AudioFormat, RecordingManifest } from '../recording/files.ts'
 import { RingReader, type RingRecord, RingWriter, ringMemory } from '../recording/ring.ts'
 import { recordingFormat } from '../recording/second.ts'
 import { RecordingWriter } from '../recording/writer.ts'
+import { voice } from './signals.ts'
 
 const participants = 8
 const seconds = 20

@@ -2,7 +2,6 @@
 import { InfraFabricError } from '#kernel'
 import { largestPayload, longestPacketMs } from '../codec/codec.ts'
 import { codecs } from '../codec/codecs.ts'
-import { noise, voice } from '../codec/signals.ts'
 import { Leg, type LegOutput } from '../leg.ts'
 import { decodeDumpHeader, decodeRecords, encodeDumpHeader, encodeRecord } from '../recording/rtpdump.ts'
 import { decodeRtcp, encodeReport } from '../rtp/rtcp.ts'
@@ -17,6 +16,7 @@ import { srtpAvailable } from '../srtp/session.ts'
 import { SrtpStream } from '../srtp/stream.ts'
 import { cryptoSuiteNamed } from '../srtp/suites.ts'
 import { beginsKeyFrame } from '../video/h264.ts'
+import { noise, voice } from './signals.ts'
 
 export interface Target {
   readonly name: string

@@ -9,8 +9,8 @@
 import { fileURLToPath } from 'node:url'
 import { cac } from 'cac'
 import { jsonLines, table } from '#scripts/bench/report.ts'
-import { noise } from '../codec/signals.ts'
 import { isRefusal, makeTargets, type Target } from './fuzz-targets.ts'
+import { noise } from './signals.ts'
 
 export interface FuzzReport {
   readonly target: string

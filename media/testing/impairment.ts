@@ -1,5 +1,5 @@
 /** What a bad network does to packets, the same for the same seed. */
-import { noise } from '../codec/signals.ts'
+import { noise } from './signals.ts'
 
 export interface Impairment {
   /** Share of packets lost, 0 to 1, and the mean length of a run of them; 1 for random loss. */

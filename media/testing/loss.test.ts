@@ -1,7 +1,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import test from 'ava'
-import { noise, voice } from '../codec/signals.ts'
 import { type LossCase, type LossResult, runLossCases } from './loss-run.ts'
+import { noise, voice } from './signals.ts'
 import { heardDistance } from './spectral.ts'
 import { openUdpProxy } from './udp-proxy.ts'
 
