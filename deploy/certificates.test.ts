@@ -66,7 +66,7 @@ test.serial(
 
     await rename(other.certificate, used.certificate)
     await until(() => events.some((event) => event.type === 'warning' && event.code === 'suite.certificate.refused'))
-    t.is(await shown(ports[0]!), after[0])
+    t.is(await shown(ports[0]!), after[0]!)
     const again = await (await phone('expert-safety', { ca })).invite({ sdp })
     t.is(again.status, 200, 'with the one before')
     await again.bye()
