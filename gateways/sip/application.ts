@@ -267,7 +267,7 @@ export async function runSipApplication(
     counters.calls++
     const engaged = [...outgoing.values()]
       .map((call) => call.snapshot())
-      .filter(({ expertId, state }) => expertId === wish.callee.id && state !== 'ended').length
+      .filter(({ expertId, state }) => expertId === wish.callee.id && state !== 'ended' && state !== 'cancelling').length
     const blocked = draining
       ? refusal('sip.draining', 'the application is shutting down')
       : calls.size >= settings.maxCalls

@@ -145,6 +145,8 @@ export interface CallParts {
   readonly contain: (work: () => void) => void
   /** The call is in its conference. @param dialog what the record keeps of the dialog */
   readonly establish: (place: CallPlace, dialog: JsonObject, more?: JsonObject) => void
+  /** Frees what the call holds of the conference before its end stands in the record. */
+  readonly release: () => void
   /** The call did not come about: tells so, and frees what it holds. */
   readonly reject: (rejection: Rejection, facts: JsonObject) => void
   /** The call is over: frees what it holds, then tells its last entries. */
@@ -177,6 +179,7 @@ export function createCallParts(
   let bridgeState: BridgeState = 'IDLE'
   let exchangeState: OfferAnswerState = 'stable'
   let leg: ConferenceLeg | null = null
+  let leaving: Promise<LegStats | null> | null = null
   let strangers = { packets: 0, untold: 0, toldMs: Number.NEGATIVE_INFINITY }
   const teardown: Promise<unknown>[] = []
   const over = Promise.withResolvers<void>()
@@ -250,18 +253,27 @@ export function createCallParts(
     strangers = { packets: strangers.packets, untold: 0, toldMs: nowMs }
   }
 
+  const leaveConference = async (): Promise<LegStats | null> => {
+    try {
+      return (await leg?.leave()) ?? null
+    } catch (error) {
+      log.error({ code: errorCode(error) }, 'leg did not leave cleanly')
+      return null
+    }
+  }
+
+  const release = (): Promise<LegStats | null> => {
+    abort.abort(callIsOver)
+    leaving ??= leaveConference()
+    return leaving
+  }
+
   /** Frees what the call holds, then tells the last entries. */
   const finish = (bridgeEnd: 'left' | 'failed' | null, last?: (stats: LegStats | null) => void) => {
-    abort.abort(callIsOver)
-    const leaving = leg
+    const leaving = release()
     if (bridgeEnd === 'left' && bridgeState !== 'IDLE') moveBridge({ type: 'leaving' })
     const left = async (): Promise<void> => {
-      let stats: LegStats | null = null
-      try {
-        stats = (await leaving?.leave()) ?? null
-      } catch (error) {
-        log.error({ code: errorCode(error) }, 'leg did not leave cleanly')
-      }
+      const stats = await leaving
       if (stats !== null) tellQuality(stats)
       if (bridgeEnd === 'failed') moveBridge({ type: 'failed' })
       if (bridgeEnd !== null) moveBridge({ type: 'left' }, {}, last === undefined)
@@ -360,6 +372,7 @@ export function createCallParts(
       recorder.tell(components.bridge, 'BRIDGE_ESTABLISHED', { conference, participant, codec })
       event({ type: 'established', conference, participant, codec })
     },
+    release: () => void release(),
     reject: ({ status, code, reason, layer, security }, facts) => {
       const isLast = bridgeState === 'IDLE'
       const payload = { status, code, reason, layer, ...facts }

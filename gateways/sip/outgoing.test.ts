@@ -251,14 +251,54 @@ test('a 200 that crosses the CANCEL gets BYE and is never heard', async (t) => {
   t.is(clock.pending(), 0)
 })
 
-test('a CANCEL with no final response is given up after 64·T1', async (t) => {
-  const { called, clock, application } = await start()
+test('a phone that does not answer the CANCEL keeps nobody waiting: the expert can be called again, and the INVITE is given up after 64·T1', async (t) => {
+  const { called, clock, application, witness } = await start()
   const { call, leg } = await called()
   call.stop('cancelled')
-  clock.advance(32_000)
-  t.like(await call.ended, { reason: 'cancelled' })
+  await settled()
   t.is(leg.left, 1)
-  t.is(application.stats().active, 0)
+  const again = await called()
+  clock.advance(1000)
+  t.deepEqual(await call.ended, { by: 'application', reason: 'cancelled', durationMs: 0 })
+  t.is(application.calls(call.traceId)[0]!.state, 'cancelling')
+  again.invite.accept(answer)
+  t.like(await again.call.answered, { ok: true })
+  clock.advance(31_000)
+  await settled()
+  t.is(application.stats().active, 1)
+  t.like(witness.payload('TERMINATED'), { hungUpBy: 'application', reason: 'cancelled' })
+  t.is(leg.left, 1)
+})
+
+test('a 200 long after the CANCEL gets ACK and BYE, and both stand in the record before its end', async (t) => {
+  const { called, clock, witness } = await start()
+  const { call, invite } = await called()
+  call.stop('cancelled')
+  clock.advance(1000)
+  t.like(await call.ended, { reason: 'cancelled' })
+  clock.advance(20_000)
+  t.is(invite.accept(answer).byes.length, 1)
+  await settled()
+  t.deepEqual(witness.names().slice(-5), [
+    'sip_ack_sent',
+    'sip_bye_sent',
+    'BRIDGE_STATE_CHANGED',
+    'BRIDGE_STATE_CHANGED',
+    'TERMINATED'
+  ])
+  t.is(clock.pending(), 0)
+})
+
+test('a phone that does not answer the BYE keeps nobody waiting either', async (t) => {
+  const { called, clock, server } = await start()
+  const { call, invite, leg } = await called()
+  invite.accept(answer)
+  await call.answered
+  server.silent = true
+  call.stop('escalation-ended')
+  clock.advance(1000)
+  t.like(await call.ended, { by: 'application', reason: 'escalation-ended' })
+  t.is(leg.left, 1)
 })
 
 test('given up before the server has sent the INVITE: CANCEL follows it', async (t) => {

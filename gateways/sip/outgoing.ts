@@ -65,6 +65,9 @@ export interface OutgoingSettings extends CallSettings {
 /** 64·T1: after a CANCEL, the INVITE is given up without a final response. @see RFC 3261 §9.1 */
 const cancelTimeoutMs = 32_000
 
+/** For so long the answer to our CANCEL or BYE is waited for before a call is told to be over. */
+const lastAnswerMs = 1000
+
 /** What asks for a call out is told, by the reason for which we stopped it. */
 const stopped: Readonly<Record<string, readonly [code: string, reason: string]>> = {
   cancelled: ['call-out.cancelled', 'cancelled before the answer'],
@@ -207,7 +210,9 @@ export function placeCall(
         return noteProgress(effect.status, effect.tag, effect.sdp)
       case 'cancel':
         cancelCause = effect.cause
-        return sendCancel()
+        sendCancel()
+        parts.release()
+        return endSoon({ by: effect.cause.by, reason: effect.cause.reason, durationMs: 0 })
       case 'lateCancel':
         return sendCancel()
       case 'accept':
@@ -444,7 +449,16 @@ export function placeCall(
     cancelTimer()
     parts.end(cause, durationMs, { conference, expertId: callee.id, hazard, direction: 'outbound' })
     const { by, reason, reasonHeader } = cause
-    void parts.over.then(() => leave({ by, reason, durationMs, ...(reasonHeader !== undefined && { reasonHeader }) }))
+    endSoon({ by, reason, durationMs, ...(reasonHeader !== undefined && { reasonHeader }) })
+  }
+
+  /** Nobody in the council waits for a phone that answers neither CANCEL nor BYE; the record is closed when its time is over. */
+  const endSoon = (how: CallOutEnd) => {
+    const cancelWait = clock.after(lastAnswerMs, () => leave(how))
+    void parts.over.then(() => {
+      cancelWait()
+      leave(how)
+    })
   }
 
   /** After a transfer, the place in the conference is held until the successor leaves it. */
