@@ -30,8 +30,6 @@ export interface Registry {
   readonly byId: (id: string) => Party | undefined
   /** By SIP URI, compared as addresses of record (see `addressKey`). */
   readonly byUri: (uri: string) => Party | undefined
-  readonly byDigestUser: (user: string) => Party | undefined
-  readonly byKeyId: (keyId: string) => Party | undefined
   /** Experts called for a hazard, in the order of the file. */
   readonly bySpecialisation: (hazard: string) => readonly Party[]
 }
@@ -129,8 +127,6 @@ interface RegistryEntry {
 function indexRegistry(parties: readonly Party[]): Registry {
   const byId = new Map(parties.map((party) => [party.id, party]))
   const byUri = new Map(parties.map((party) => [addressKey(party.uri), party]))
-  const byDigestUser = new Map(parties.map((party) => [party.digestUser, party]))
-  const byKeyId = new Map(parties.flatMap((party) => (party.key === null ? [] : [[party.key.id, party]])))
   const bySpecialisation = new Map<string, Party[]>()
   for (const party of parties) {
     for (const hazard of party.specialisations) bySpecialisation.set(hazard, [...(bySpecialisation.get(hazard) ?? []), party])
@@ -142,8 +138,6 @@ function indexRegistry(parties: readonly Party[]): Registry {
       const key = addressKey(uri)
       return key === null ? undefined : byUri.get(key)
     },
-    byDigestUser: (user) => byDigestUser.get(user),
-    byKeyId: (keyId) => byKeyId.get(keyId),
     bySpecialisation: (hazard) => bySpecialisation.get(hazard) ?? []
   }
 }
