@@ -30,6 +30,8 @@ export interface DataLayout {
   readonly edge: string
   /** Its port toward application servers, kept for the next start. */
   readonly edgePort: string
+  /** UDP port of the application's SIP server, kept for the next start. */
+  readonly sipPort: string
   /** Secret between application and SIP server, mode 0600. */
   readonly adminSecret: string
   /** Who may register with the gatekeeper, YAML, mode 0600. */
@@ -66,6 +68,7 @@ export function layoutOf(config: SuiteConfig): DataLayout {
     spool: resolve(config.spool ?? join(folder, 'spool')),
     edge: join(folder, 'edge'),
     edgePort: join(folder, 'edge.port'),
+    sipPort: join(folder, 'sip.port'),
     adminSecret: join(folder, 'admin.secret'),
     h323Accounts: resolve(config.h323.accounts ?? join(folder, 'h323-accounts.yaml')),
     h323Registrations: join(folder, 'h323.db'),

@@ -10,7 +10,7 @@ import { createAuthority, issueCertificate } from '#kamailio'
 import { errorCode } from '#kernel'
 import { toneLevel } from '#media'
 import { header, type InviteOptions, openPhone, statusOf } from '../gateways/sip/testing/phone.ts'
-import { freeTcpPort, freeUdpPort } from './free-ports.ts'
+import { freeTcpPort } from './free-ports.ts'
 import { type RunningSuite, runSuite, temporaryFolder, tone, until } from './testing/harness.ts'
 
 const dayMs = 86_400_000
@@ -213,7 +213,7 @@ test.serial(
   'the suite killed mid-call: the edge it leaves behind is ended by the next run, which takes the same port',
   async (t) => {
     const data = await temporaryFolder(t)
-    const settings = { data, listen: { tls: await freeTcpPort('127.0.0.1') }, sip: { udp: await freeUdpPort('127.0.0.1') } }
+    const settings = { data, listen: { tls: await freeTcpPort('127.0.0.1') } }
     const child = fork(fileURLToPath(new URL('./testing/suite-process.ts', import.meta.url)), [JSON.stringify(settings)], {
       execArgv: ['--disable-warning=ExperimentalWarning']
     })

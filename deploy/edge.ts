@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises'
 import type { Registry } from 'prom-client'
 import type { RunningGuard } from '#guard'
 import { type AllowedNetwork, type Edge, type EdgeCredential, type EdgeEndpoint, startEdge, webSocketPath } from '#kamailio'
@@ -7,8 +6,7 @@ import { renewRevocations, trustOf, watchCertificates } from './certificates.ts'
 import type { SuiteConfig } from './config.ts'
 import { type Credentials, ensureCredentials, readCredentials } from './credentials.ts'
 import type { DataLayout } from './data.ts'
-import { writePrivateFile } from './files.ts'
-import { freeTcpPort, freeUdpPort } from './free-ports.ts'
+import { freeTcpPort, freeUdpPort, keepPort, keptUdpPort } from './free-ports.ts'
 import type { SeatsAtEdge } from './webrtc-sip.ts'
 
 /** Kamailio as a part of the suite. */
@@ -86,7 +84,8 @@ export async function startEmbeddedEdge(options: EmbeddedEdgeOptions): Promise<E
               perAddress: config.webrtc.sip.perAddress
             }
     }
-    const inside = { address: loopback, port: await insidePort(layout.edgePort) }
+    const inside = { address: loopback, port: (await keptUdpPort(layout.edgePort, loopback)) || (await freeUdpPort(loopback)) }
+    await keepPort(layout.edgePort, inside.port)
     const edge = await startEdge(
       {
         profile: config.profile,
@@ -150,19 +149,6 @@ export async function startEmbeddedEdge(options: EmbeddedEdgeOptions): Promise<E
       await edge.stop()
     }
   }
-}
-
-/**
- * The port toward application servers: that of the last run where it is still free, for it stands in the Route sets of phones whose calls go on.
- *
- * @param file keeps it
- */
-async function insidePort(file: string): Promise<number> {
-  const last = Number(await readFile(file, 'utf8').catch(() => '0'))
-  const known = Number.isInteger(last) && last >= 1024 && last <= 65_535
-  const port = known ? await freeUdpPort(loopback, last).catch(() => freeUdpPort(loopback)) : await freeUdpPort(loopback)
-  if (port !== last) await writePrivateFile(file, `${port}\n`)
-  return port
 }
 
 /** Credentials of everybody in the registry. Development makes up those that are missing; production warns of them. */

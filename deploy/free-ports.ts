@@ -1,5 +1,7 @@
 import { createSocket } from 'node:dgram'
+import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
+import { writePrivateFile } from './files.ts'
 
 /** A TCP port of `address` that is free now. Somebody else may take it before we do: whoever binds it must be ready to ask again. */
 export function freeTcpPort(address: string): Promise<number> {
@@ -24,6 +26,20 @@ export function freeUdpPort(address: string, wanted = 0): Promise<number> {
     })
   })
 }
+
+/**
+ * The UDP port of the last run, where it is still free: it stands in the Route sets and targets of phones whose calls go on.
+ *
+ * @param file in which {@link keepPort} wrote it
+ * @returns 0 where there is none, or another program has it
+ */
+export async function keptUdpPort(file: string, address: string): Promise<number> {
+  const port = Number(await readFile(file, 'utf8').catch(() => '0'))
+  if (!Number.isInteger(port) || port < 1024 || port > 65_535) return 0
+  return freeUdpPort(address, port).catch(() => 0)
+}
+
+export const keepPort = (file: string, port: number): Promise<void> => writePrivateFile(file, `${port}\n`)
 
 /** First and last port of `size` UDP ports above a free one, below 65536, beginning with an even one. */
 export async function freeUdpRange(address: string, size: number): Promise<readonly [number, number]> {

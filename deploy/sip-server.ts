@@ -4,6 +4,7 @@ import { InfraFabricError } from '#kernel'
 import type { SipApplicationPorts } from '#sip'
 import { createSipServer, type SipServerConfig } from '#sip-engine'
 import type { SuiteConfig } from './config.ts'
+import { keepPort, keptUdpPort } from './free-ports.ts'
 
 /** The SIP server that the application works through. */
 export interface RunningSipServer {
@@ -19,24 +20,32 @@ export interface RunningSipServer {
 
 const loopback = '127.0.0.1'
 
-/** The one of this project, in this process. */
+/**
+ * The one of this project, in this process.
+ *
+ * @param portFile keeps its UDP port, where any free one will do
+ */
 export async function startEmbeddedServer(
   { address, udp, tcp }: SuiteConfig['sip'],
+  portFile: string,
   secret: string,
   more: Pick<SipServerConfig, 'onWire' | 'log'>
 ): Promise<RunningSipServer> {
+  const port = udp === 0 ? await keptUdpPort(portFile, address) : udp
   const server = await createSipServer({
     listen: [
-      { transport: 'udp', address, port: udp },
+      { transport: 'udp', address, port },
       { transport: 'tcp', address, port: tcp }
     ],
     admin: { address: loopback, port: 0, secret },
     ...more
   })
+  const app = server.addresses[0]!
+  if (udp === 0 && app.port !== port) await keepPort(portFile, app.port)
   return {
     admin: { host: loopback, port: server.adminPort, secret },
     join: server.connect,
-    app: server.addresses[0]!,
+    app,
     appTcp: server.addresses[1]!,
     close: server.close
   }

@@ -156,7 +156,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
     'sip-engine',
     () =>
       config.sip.server === null
-        ? startEmbeddedServer(config.sip, adminSecret, {
+        ? startEmbeddedServer(config.sip, layout.sipPort, adminSecret, {
             // 100 Trying is not shown to applications, and belongs in the record.
             onWire: ({ direction, bytes }) => {
               const callId = direction === 'in' ? callIdOfTrying(bytes) : null
