@@ -9,7 +9,11 @@ const of = (traceId: string) => ({ at: 0, traceId, callId: `${traceId}@phone` })
 const refused = { code: 'x', layer: null, security: false } as const
 
 function figures(calls: readonly Pick<CallSnapshot, 'state'>[] = []) {
-  const made = sipMetrics(['safety', 'privacy'], () => calls as readonly CallSnapshot[])
+  const made = sipMetrics(
+    ['safety', 'privacy'],
+    () => calls as readonly CallSnapshot[],
+    () => [{ id: 'expert-privacy', specialisations: ['privacy'] }]
+  )
   const received = (id: string, hazard: string | null = 'safety') =>
     made.take({ ...of(id), type: 'received', fromUri: 'sip:secret@x', toUri: 'sip:secret@y', conference: 'council', hazard })
   const calling = (id: string) => {
@@ -71,7 +75,7 @@ test('each call is counted once, by expert, hazard and what became of it', async
   })
 
   const lines = await linesOf(made)
-  t.deepEqual(lines.filter((line) => line.startsWith('sip_calls_total')).toSorted(), [
+  t.deepEqual(lines.filter((line) => line.startsWith('sip_calls_total') && !line.endsWith(' 0')).toSorted(), [
     'sip_calls_total{expert="expert-ethics",hazard="other",result="rejected"} 1',
     'sip_calls_total{expert="expert-safety",hazard="safety",result="connected"} 1',
     'sip_calls_total{expert="expert-security",hazard="privacy",result="cancelled"} 1',
@@ -83,6 +87,9 @@ test('each call is counted once, by expert, hazard and what became of it', async
     'sip_calls_total{expert="unknown",hazard="safety",result="rejected"} 1'
   ])
   for (const line of [
+    'sip_calls_total{expert="unknown",hazard="none",result="failed"} 0',
+    'sip_calls_total{expert="expert-privacy",hazard="privacy",result="failed"} 0',
+    'sip_errors_total{status_code="503"} 0',
     'sip_active_calls 1',
     'sip_call_duration_seconds_bucket{le="60"} 0',
     'sip_call_duration_seconds_bucket{le="300"} 1',

@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import type { Party } from '#guard'
 import type { Clock, Guard } from '#kernel'
 import type { CallSnapshot, ResponseSeen } from '#sip'
 import type { SuiteEvent } from './events.ts'
@@ -12,7 +13,11 @@ export interface SipFigures {
 }
 
 /** What became of a call. `cancelled` is that of somebody who did not wait, or was not needed any more. */
-type Result = 'connected' | 'rejected' | 'security_rejected' | 'failed' | 'cancelled'
+const results = ['connected', 'rejected', 'security_rejected', 'failed', 'cancelled'] as const
+type Result = (typeof results)[number]
+
+/** An expert of the registry, with the hazards that are his. */
+export type ExpertLabels = Pick<Party, 'id' | 'specialisations'>
 
 interface OpenCall {
   readonly direction: 'inbound' | 'outbound'
@@ -44,16 +49,28 @@ function resultOf(event: Extract<SuiteEvent, { type: 'rejected' }>, direction: O
 /**
  * Figures of SIP calls. Labels are ids of the registry, hazards of the configuration, codes, methods and status codes: nothing that a caller can choose.
  *
+ * What alerts are made of is there before the first call, at 0: Prometheus sees no increase in a series that begins with its first failure.
+ *
  * @param calls those that are not over
+ * @param experts as the registry has them now
  */
-export function sipMetrics(hazards: readonly string[], calls: () => readonly CallSnapshot[]): SipFigures {
+export function sipMetrics(
+  hazards: readonly string[],
+  calls: () => readonly CallSnapshot[],
+  experts: () => readonly ExpertLabels[]
+): SipFigures {
   const registry = new Registry()
   const registers = [registry]
   const total = new Counter({
     name: 'sip_calls_total',
     help: 'Calls by what became of them, those that the edge refused among them',
     labelNames: ['expert', 'hazard', 'result'] as const,
-    registers
+    registers,
+    collect() {
+      const known = [{ id: 'unknown', specialisations: ['none', ...hazards] }, ...experts()]
+      for (const { id: expert, specialisations } of known)
+        for (const hazard of specialisations) for (const result of results) this.inc({ expert, hazard, result }, 0)
+    }
   })
   const duration = new Histogram({
     name: 'sip_call_duration_seconds',
@@ -107,6 +124,16 @@ export function sipMetrics(hazards: readonly string[], calls: () => readonly Cal
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60],
     registers
   })
+
+  for (const status of [500, 502, 503, 504]) errors.inc({ status_code: status }, 0)
+  decisions.inc({ verdict: 'approve', code: 'guard.approved' }, 0)
+  for (const code of [
+    'guard.registered.unknown',
+    'guard.specialisation.mismatch',
+    'guard.signature.invalid',
+    'guard.rate.exceeded'
+  ])
+    decisions.inc({ verdict: 'reject', code }, 0)
 
   const open = new Map<string, OpenCall>()
   const hazardLabel = (hazard: string | null) => (hazard === null ? 'none' : hazards.includes(hazard) ? hazard : 'other')

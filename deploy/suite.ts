@@ -23,13 +23,14 @@ import { lockData } from './lock.ts'
 import { startMedia } from './media.ts'
 import { mediaMetrics } from './media-metrics.ts'
 import type { RunningNdi } from './ndi.ts'
+import { partsMetrics } from './parts-metrics.ts'
 import { pluginsMetrics, type RunningPlugins, startPlugins } from './plugins.ts'
 import { prepareData } from './prepare.ts'
 import { watchFile, watchRegistry } from './registry-watch.ts'
 import { leftCalls, suiteComponent, suiteStarted, suiteStopped } from './restart.ts'
 import { createSequence } from './sequence.ts'
 import { serveSuite } from './service.ts'
-import { sipMetrics } from './sip-metrics.ts'
+import { type ExpertLabels, sipMetrics } from './sip-metrics.ts'
 import { startEmbeddedServer, useServer } from './sip-server.ts'
 import type { Suite, SuiteOptions, SuiteStatus } from './suite-types.ts'
 import { withPictures } from './telephone-pictures.ts'
@@ -70,12 +71,19 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
   let webrtc: RunningWebRtc | null = null
   let ndi: RunningNdi | null = null
   let callsNow: () => readonly CallSnapshot[] = () => []
+  let expertsNow: () => readonly ExpertLabels[] = () => []
   let plane: MediaPlane | null = null
   let escalator: Escalator | null = null
   let recording: Recorder | null = null
   let trying: (callId: string) => void = () => {}
   const mediaFigures = mediaMetrics(() => plane)
-  const sipFigures = sipMetrics(config.hazards, () => callsNow())
+  const sipFigures = sipMetrics(
+    config.hazards,
+    () => callsNow(),
+    () => expertsNow()
+  )
+  const partFigures = partsMetrics()
+  listen(partFigures.take)
   let dialIns: DialInBridges | null = null
   const bridged = () => bridgedCalls(escalator, dialIns)
   const bridgeFigures = callBridgeMetrics(bridged)
@@ -134,7 +142,13 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
             recorder: () => recording,
             bridges: { list: bridged, retry: (...wanted) => retryBridge(escalator, dialIns, ...wanted) }
           },
-          [sipFigures.registry, mediaFigures.registry, bridgeFigures.registry, await pluginsMetrics(() => plugins)]
+          [
+            partFigures.registry,
+            sipFigures.registry,
+            mediaFigures.registry,
+            bridgeFigures.registry,
+            await pluginsMetrics(() => plugins)
+          ]
         )
       ),
     (running) => running.close()
@@ -144,6 +158,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
     () => openGuard({ config, layout, witness, clock, log: log.child({ part: 'guard' }), emit, warn }),
     (running) => running.close()
   )
+  expertsNow = () => guard.registry().parties.filter(({ role }) => role === 'expert')
   const { media, stages, recorder } = await start(
     'media',
     () => startMedia(config, layout, { witness, clock, log, onEvent: tellRecording }),
