@@ -129,6 +129,7 @@ const byeReasons: Readonly<Record<string, readonly [protocol: 'SIP' | 'Q.850', c
   'media-failed': ['SIP', 500, 'Media failure'],
   'internal-error': ['SIP', 500, 'Server internal error'],
   'answer-refused': ['SIP', 488, 'Not Acceptable Here'],
+  'answer-malformed': ['SIP', 502, 'Malformed answer'],
   draining: ['SIP', 503, 'Service shutting down'],
   cancelled: ['SIP', 487, 'Request Terminated'],
   'no-answer': ['Q.850', 19, 'No answer from user'],

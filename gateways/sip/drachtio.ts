@@ -60,6 +60,7 @@ export interface SipDialog {
 
 /** An INVITE of ours. */
 export interface SentRequest extends SipMessage {
+  readonly on: (event: 'response', listener: (response: ReceivedResponse) => void) => void
   readonly cancel: (options: SendOptions, sent: (error: unknown) => void) => void
 }
 

@@ -1,4 +1,6 @@
-import type { Clock, IdentityVoucher, RequestSigner } from '#kernel'
+import type { Clock, IdentityVoucher, Log, RequestSigner } from '#kernel'
+import { reasonOfBye } from './call-machine.ts'
+import { messageOf } from './call-parts.ts'
 import type { ReceivedResponse, SentRequest, SipDialog, SipServerConnection, UnacknowledgedDialog } from './drachtio.ts'
 import { allowedMethods } from './in-dialog.ts'
 import { firstCSeq, type LeftCall, remoteAddress } from './left-dialogs.ts'
@@ -32,6 +34,7 @@ export interface InvitationOptions {
   /** Value of Replaces. */
   readonly replaces: string | undefined
   readonly sessionId: () => string
+  readonly log: Log
 }
 
 /** What becomes of an INVITE. */
@@ -44,6 +47,8 @@ export interface InvitationListener {
     readonly sessionId: string | undefined
   }) => void
   readonly accepted: (dialog: SipDialog | UnacknowledgedDialog) => void
+  /** ACK and BYE have gone out for an answer of which no dialog can be made; it is declined next. */
+  readonly dismissed: (reason: string) => void
   /** 422: it may go once more with this interval (RFC 4028 §7.3). */
   readonly intervalTooSmall: (minSeconds: number) => void
   readonly declined: (how: Declined) => void
@@ -70,6 +75,8 @@ export function createInvitation(options: InvitationOptions, listener: Invitatio
   let cseq = cseqBefore
   let sentMs = 0
   let sent: SentRequest | null = null
+  /** The 2xx that came; a call has been set up, whatever can be made of it. */
+  let answer: ReceivedResponse | null = null
 
   const headersFor = (sdp: string, minSeconds: number): Record<string, string> => {
     const body = Buffer.from(sdp, 'utf8')
@@ -94,11 +101,27 @@ export function createInvitation(options: InvitationOptions, listener: Invitatio
     }
   }
 
+  /** drachtio-srf has sent the ACK, and makes no dialog of such an answer: the BYE goes where the INVITE went (RFC 3261 §12.1.2 has no other target). */
+  const hangUp = (to: string | undefined) => {
+    const reason = reasonOfBye({ by: 'application', reason: 'answer-malformed' })
+    const headers = { From: from, To: to ?? '', 'Call-ID': callId, CSeq: `${cseq + 1} BYE`, Reason: reason }
+    listener.dismissed(reason)
+    server.request({ uri: options.requestUri, method: 'BYE', proxy: options.proxy, headers }, (error) => {
+      if (error) options.log.info({ reason: messageOf(error) }, 'BYE not sent')
+    })
+  }
+
+  /** An answer that makes no dialog, said as a gateway says it of what is behind it (RFC 3261 §21.5.3). */
+  const malformed = (response: ReceivedResponse, reason: string) => {
+    hangUp(response.get('To'))
+    listener.declined({ status: 502, code: 'sip.answer.malformed', reason, retryAfterMs: null, byNetwork: false })
+  }
+
   const refused = (error: unknown) => {
+    if (answer !== null) return malformed(answer, faultOf(answer) ?? messageOf(error))
     const response = responseOf(error)
     if (response === null) {
-      const reason = clip(error instanceof Error ? error.message : String(error), 200)
-      return listener.declined({ status: 503, reason, retryAfterMs: null, byNetwork: true })
+      return listener.declined({ status: 503, reason: messageOf(error), retryAfterMs: null, byNetwork: true })
     }
     const minSeconds = Number(/^\s*(\d{1,6})/.exec(response.get('Min-SE') ?? '')?.[1] ?? 0)
     if (response.status === 422 && cseq === cseqBefore + 1 && minSeconds > 0 && minSeconds <= longestInterval)
@@ -106,9 +129,17 @@ export function createInvitation(options: InvitationOptions, listener: Invitatio
     listener.declined(declinedBy(response))
   }
 
+  const accepted = (result: SipDialog | UnacknowledgedDialog) => {
+    const fault = 'sdp' in result ? faultOf(result.res) : null
+    if (!('sdp' in result) || fault === null) return listener.accepted(result)
+    void result.destroy()
+    malformed(result.res, fault)
+  }
+
   return {
     send: (sdp, minSeconds) => {
       cseq++
+      answer = null
       sentMs = clock.monotonicMs()
       server.createUAC(
         {
@@ -121,6 +152,9 @@ export function createInvitation(options: InvitationOptions, listener: Invitatio
           cbRequest: (_error, request) => {
             if (request === undefined) return
             sent = request
+            request.on('response', (response) => {
+              if (response.status >= 200 && response.status < 300) answer = response
+            })
             from = request.get('From') ?? from
             listener.sent()
           },
@@ -132,7 +166,7 @@ export function createInvitation(options: InvitationOptions, listener: Invitatio
               sessionId: response.get('Session-ID')
             })
         },
-        (error, result) => (result === undefined ? refused(error) : listener.accepted(result))
+        (error, result) => (result === undefined ? refused(error) : accepted(result))
       )
     },
     cancel: (reason, problem) => {
@@ -145,6 +179,14 @@ export function createInvitation(options: InvitationOptions, listener: Invitatio
     isSent: () => cseq > cseqBefore,
     sentMs: () => sentMs
   }
+}
+
+/** Why no dialog can be made of a 2xx; null where one can. @see RFC 3261 §12.1.1, §13.3.1.4 */
+function faultOf(response: ReceivedResponse): string | null {
+  if (response.status !== 200) return `the INVITE was answered with ${response.status}`
+  const contact = response.get('Contact')
+  if (contact === undefined) return 'the 200 has no Contact'
+  return readNameAddr(contact) === null ? 'the Contact of the 200 cannot be read' : null
 }
 
 function responseOf(error: unknown): ReceivedResponse | null {

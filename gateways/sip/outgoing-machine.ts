@@ -44,6 +44,8 @@ export type Accepted =
 /** How the callee, or the network in its place, said no. */
 export interface Declined {
   readonly status: number
+  /** Where it is not that of the status. */
+  readonly code?: string
   /** Text of the status line, for the record. */
   readonly reason: string
   readonly retryAfterMs: number | null

@@ -223,6 +223,44 @@ test('nobody reachable is the network’s doing', async (t) => {
   t.like(await second.call.answered, { by: 'network', code: 'sip.503' })
 })
 
+for (const [status, contact, reason] of [
+  [200, '', 'the Contact of the 200 cannot be read'],
+  [200, '<http://192.0.2.7>', 'the Contact of the 200 cannot be read'],
+  [202, '<sip:peer@192.0.2.7:5060>', 'the INVITE was answered with 202']
+] as const) {
+  test(`an answer of which no dialog can be made is hung up on and named: ${status} with Contact "${contact}"`, async (t) => {
+    const { called, server, witness } = await start()
+    const { call, invite } = await called()
+    invite.decline(status, { headers: { Contact: contact } })
+    t.like(await call.answered, { ok: false, by: 'callee', status: 502, code: 'sip.answer.malformed', reason })
+    await call.ended
+    t.is(server.outside.length, 1)
+    t.like(server.outside[0], {
+      method: 'BYE',
+      uri: 'sip:expert@192.0.2.7:5061;transport=tls',
+      proxy: 'sip:127.0.0.1:5070;transport=udp'
+    })
+    t.like(server.outside[0]!.headers, {
+      'Call-ID': call.callId,
+      CSeq: '2 BYE',
+      From: '<sip:council@council.example>;tag=local',
+      To: '<sip:expert-safety@external.advisor>;tag=callee1',
+      Reason: 'SIP;cause=502;text="Malformed answer"'
+    })
+    t.deepEqual(witness.names().slice(-5, -3), ['sip_ack_sent', 'sip_bye_sent'])
+    t.like(witness.payload('REJECTED'), { code: 'sip.answer.malformed', reason })
+  })
+}
+
+test('an offer in an answer of which no dialog can be made is acknowledged and hung up on', async (t) => {
+  const { called, server } = await start()
+  const { call, invite } = await called({ offer: 'late' })
+  invite.accept('v=0\r\ns=offer\r\n', { headers: { Contact: 'nonsense' } })
+  t.like(await call.answered, { code: 'sip.answer.malformed' })
+  t.true(invite.withdrawn())
+  t.is(server.outside[0]!.method, 'BYE')
+})
+
 test('nobody answers: CANCEL after the ring timeout', async (t) => {
   const { called, clock, witness } = await start()
   const { call, invite, leg } = await called()

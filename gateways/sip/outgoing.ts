@@ -175,7 +175,8 @@ export function placeCall(
       claimedTraceId: wish.parentTraceId,
       hazard,
       replaces: wish.replaces,
-      sessionId: parts.sessionId
+      sessionId: parts.sessionId,
+      log
     },
     {
       sent: () => fire({ type: 'sent' }),
@@ -184,6 +185,10 @@ export function placeCall(
         fire({ type: 'progress', status, tag, sdp })
       },
       accepted: (result) => fire({ type: 'accepted', accepted: acceptedBy(result) }),
+      dismissed: (reason) => {
+        recorder.tell(components.sip, 'sip_ack_sent', { cseq: invitation.cseq() })
+        recorder.tell(components.sip, 'sip_bye_sent', { by: 'application', reason })
+      },
       intervalTooSmall: (minSeconds) => fire({ type: 'intervalTooSmall', minSeconds }),
       declined: (declined) => fire({ type: 'declined', declined })
     }
@@ -417,9 +422,9 @@ export function placeCall(
 
   const refuse = (refused: Refusal) => notConnected(refused, answerOf(refused), 'application')
 
-  const decline = ({ status, reason, retryAfterMs, reasonHeader, byNetwork }: Declined) => {
+  const decline = ({ status, code = `sip.${status}`, reason, retryAfterMs, reasonHeader, byNetwork }: Declined) => {
     const by = byNetwork ? 'network' : 'callee'
-    const rejection = { status, code: `sip.${status}`, reason, layer: null, security: false }
+    const rejection = { status, code, reason, layer: null, security: false }
     notConnected(rejection, { ok: false, by, retryAfterMs, reasonHeader, ...rejection }, by)
   }
 

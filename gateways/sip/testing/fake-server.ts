@@ -235,10 +235,15 @@ function fakeInvite(
   done: Parameters<SipServerConnection['createUAC']>[2]
 ): { invite: FakeInvite; request: SentRequest } {
   const cancels: SendOptions[] = []
+  const responses: ((response: ReceivedResponse) => void)[] = []
   let acknowledged: string | null = null
   let withdrawn = false
   const response = (status: number, { tag = 'callee1', headers = {}, body = '', source = '127.0.0.1' }: ResponseOptions) => {
-    const all: Record<string, string> = { To: `${options.headers.To}${tag === '' ? '' : `;tag=${tag}`}`, ...headers }
+    const all: Record<string, string> = {
+      To: `${options.headers.To}${tag === '' ? '' : `;tag=${tag}`}`,
+      Contact: '<sip:peer@192.0.2.7:5060>',
+      ...headers
+    }
     return {
       status,
       reason: `Status ${status}`,
@@ -249,6 +254,7 @@ function fakeInvite(
     }
   }
   const request: SentRequest = {
+    on: (_event, listener) => void responses.push(listener),
     body: options.localSdp ?? '',
     headers: { ...options.headers, From: `${options.headers.From};tag=local` },
     get: (name) => request.headers[name],
@@ -281,7 +287,11 @@ function fakeInvite(
           })
         return fake
       },
-      decline: (status, how = {}) => done(Object.assign(new Error(`status ${status}`), { status, res: response(status, how) })),
+      decline: (status, how = {}) => {
+        const res = response(status, how)
+        for (const told of responses) told(res)
+        done(Object.assign(new Error(`status ${status}`), { status, res }))
+      },
       fail: (reason) => done(new Error(reason)),
       acknowledged: () => acknowledged,
       withdrawn: () => withdrawn
