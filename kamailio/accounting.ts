@@ -14,13 +14,18 @@ export const accountingFile = 'accounting.jsonl'
 
 export function openAccounting(runtimeDir: string, log: Log): Accounting {
   let file: number | null = null
+  /** Size of the file behind the last whole line of ours; NaN where that is not known. */
+  let whole = Number.NaN
   return {
     write: (line) => {
       try {
         file ??= openSync(join(runtimeDir, accountingFile), 'a+', 0o600)
+        let { size } = fstatSync(file)
         // a line that a kill or a full disk cut short would spoil the one behind it
-        cutTornLine(file)
-        writeSync(file, `${line}\n`)
+        if (size !== whole) size = cutTornLine(file, size)
+        const octets = Buffer.from(`${line}\n`)
+        whole = size + octets.length
+        writeSync(file, octets)
       } catch (error) {
         log.error({ code: errorCode(error) }, 'not in the accounting of the edge')
       }
@@ -34,14 +39,16 @@ export function openAccounting(runtimeDir: string, log: Log): Accounting {
 
 const longestLine = 4096
 
-function cutTornLine(file: number): void {
-  const { size } = fstatSync(file)
+/** @returns the size without it */
+function cutTornLine(file: number, size: number): number {
   const last = (octets: number): Buffer => {
     const tail = Buffer.alloc(Math.min(size, octets))
     readSync(file, tail, 0, tail.length, size - tail.length)
     return tail
   }
-  if (size === 0 || last(1)[0] === 0x0a) return
+  if (size === 0 || last(1)[0] === 0x0a) return size
   const tail = last(longestLine)
-  ftruncateSync(file, size - tail.length + tail.lastIndexOf('\n') + 1)
+  const whole = size - tail.length + tail.lastIndexOf('\n') + 1
+  ftruncateSync(file, whole)
+  return whole
 }

@@ -11,7 +11,8 @@ import {
   errorCode,
   type JsonObject,
   type Log,
-  type Witness
+  type Witness,
+  type WitnessHaste
 } from '#kernel'
 import type { BridgeView } from './view.ts'
 
@@ -99,16 +100,17 @@ export function runBridges(
   /** The traces under which all is recorded. */
   let trace: Pick<CallContext, 'traceId' | 'parentTraceId'> | null = null
 
-  const record = (event: string, payload: JsonObject) => {
+  const record = (event: string, payload: JsonObject, haste?: WitnessHaste) => {
     witness
-      .record({ component, event, ...trace!, payload: { ...facts, ...payload } })
+      .record({ component, event, ...trace!, payload: { ...facts, ...payload } }, haste)
       .catch((error: unknown) => log.error({ event, code: errorCode(error) }, 'entry not recorded'))
   }
 
   const tell = (entry: Entry, previous: CallBridgeState) => {
     const { bridge, target, skipped, reason, state: now } = entry.view
     if (skipped === null) record('BRIDGE_STATE_CHANGED', { bridge, target, reason, previous, state: now })
-    else record('BRIDGE_SKIPPED', { bridge, target, reason, skipped })
+    // what was never opened is not taken up after a crash: its entry goes along with others
+    else record('BRIDGE_SKIPPED', { bridge, target, reason, skipped }, 'soon')
     changed({ view: { ...entry.view }, previous, state: state() })
   }
 
