@@ -4,14 +4,15 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'ava'
 import { newTraceId, silentLog } from '#kernel'
+import { chromiumPath } from '#scripts/chromium.ts'
 import type { SuiteSettings } from '#suite'
 import { ifctl } from '../cli/testing/run.ts'
-import { executablePath, openPage } from './testing/browser.ts'
+import { openPage } from './testing/browser.ts'
 import { runSuite, temporaryFolder, tone, until } from './testing/harness.ts'
 
 const settings: SuiteSettings = { webrtc: { enabled: true, port: 0, maxBrowsers: 10 } }
 const sha256 = (octets: Uint8Array): string => createHash('sha256').update(octets).digest('hex')
-const withBrowser = executablePath === undefined ? test.skip : test
+const withBrowser = chromiumPath === undefined ? test.skip : test
 
 withBrowser('a file reaches the page by data channel, its receipt the ledger, and a Guardian shares one, too', async (t) => {
   t.timeout(240_000)

@@ -3,9 +3,9 @@ import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import test from 'ava'
+import { chromiumPath } from '#scripts/chromium.ts'
 import { fetchedFolder } from '../gateways/ndi/runtime.ts'
 import { isolatedFor, missing } from '../gateways/ndi/testing/isolated.ts'
-import { executablePath } from './testing/browser.ts'
 
 const scenario = join(import.meta.dirname, 'testing/ndi-suite.ts')
 const withinMs = 150_000
@@ -43,7 +43,7 @@ real('a source comes into a conference: a browser and a telephone see it, with i
   }
   t.is(told.refused, '')
   t.deepEqual(told.problems, [])
-  if (executablePath !== undefined) {
+  if (chromiumPath !== undefined) {
     t.is(told.pageSees?.width, 640)
     t.true(told.pageSees!.frames > 10, `${told.pageSees!.frames} pictures in 4 s`)
     t.true(told.pageSees!.darkest < 60 && told.pageSees!.lightest > 180, JSON.stringify(told.pageSees))

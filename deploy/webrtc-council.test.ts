@@ -1,13 +1,14 @@
 /** The council at work on its pages: two Guardians in Chromium see a call and its decision, vote on it, and lose their seats. */
 import test from 'ava'
 import type { Page } from 'playwright-core'
+import { chromiumPath } from '#scripts/chromium.ts'
 import type { SuiteSettings } from '#suite'
 import { ifctl } from '../cli/testing/run.ts'
-import { executablePath, openBrowser, pageOf } from './testing/browser.ts'
+import { openBrowser, pageOf } from './testing/browser.ts'
 import { edgeHeaders, runSuite, tone, until } from './testing/harness.ts'
 
 const settings: SuiteSettings = { edge: 'external', webrtc: { enabled: true, port: 0, maxBrowsers: 10 } }
-const withBrowser = executablePath === undefined ? test.skip : test
+const withBrowser = chromiumPath === undefined ? test.skip : test
 
 /** Joins, and waits until the page has its seat. */
 async function sit(page: Page): Promise<void> {

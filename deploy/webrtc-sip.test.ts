@@ -4,13 +4,14 @@ import type { AddressInfo } from 'node:net'
 import test, { type ExecutionContext } from 'ava'
 import { build } from 'esbuild'
 import type { Page } from 'playwright-core'
+import { chromiumPath } from '#scripts/chromium.ts'
 import { readCredentials, type SuiteSettings } from '#suite'
 import { ifctl } from '../cli/testing/run.ts'
-import { executablePath, heardBy, openBrowser, openPage, pageOf } from './testing/browser.ts'
+import { heardBy, openBrowser, openPage, pageOf } from './testing/browser.ts'
 import { hears } from './testing/h323.ts'
 import { folderWithExpert, runSuite, tone, until } from './testing/harness.ts'
 
-const withBrowser = executablePath === undefined ? test.skip : test
+const withBrowser = chromiumPath === undefined ? test.skip : test
 
 /** A page elsewhere that has JsSIP, and nothing else. @returns its origin */
 async function softphonePage(t: ExecutionContext): Promise<string> {

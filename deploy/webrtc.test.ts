@@ -1,8 +1,9 @@
 /** Browsers in the council: Chromium with a microphone that says a tone, a telephone through Kamailio, and the seat that both meet from. */
 import test, { type ExecutionContext } from 'ava'
+import { chromiumPath } from '#scripts/chromium.ts'
 import type { SuiteSettings } from '#suite'
 import { ifctl } from '../cli/testing/run.ts'
-import { executablePath, heardBy, openPage } from './testing/browser.ts'
+import { heardBy, openPage } from './testing/browser.ts'
 import { hears } from './testing/h323.ts'
 import { type RunningSuite, runSuite, tone, until } from './testing/harness.ts'
 
@@ -14,7 +15,7 @@ async function inviteBy(t: ExecutionContext, { suite }: RunningSuite, party: str
   return stdout.trim()
 }
 
-const withBrowser = executablePath === undefined ? test.skip : test
+const withBrowser = chromiumPath === undefined ? test.skip : test
 
 withBrowser(
   'a Guardian with a browser and an expert with a telephone hear each other, through a lost connection too',

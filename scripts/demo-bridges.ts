@@ -16,6 +16,7 @@ import { newTraceId, silentLog } from '#kernel'
 import { createMediaPlane, encodeWav, RtpPhone, sine } from '#media'
 import { runtimeCandidates } from '#ndi'
 import type { Baresip } from '#scripts/baresip/baresip.ts'
+import { chromiumPath, fakeDevices, startChromium } from '#scripts/chromium.ts'
 import type { Suite } from '#suite'
 
 const roomPorts = [30_900, 30_919] as const
@@ -25,7 +26,6 @@ const browserToneHz = 900
 const patienceMs = 60_000
 /** Name of the source that the demo puts on the air. */
 export const source = 'Evidence of the demo'
-const chromiumPath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) => existsSync(path))
 /** Root needs no user namespace, which not every machine allows. */
 const namespace = process.getuid?.() === 0 ? ['--net'] : ['--user', '--map-root-user', '--net']
 /** Why there is no video: sources are announced by multicast, so that it takes a network of its own. Null where there is. */
@@ -167,22 +167,7 @@ async function takeSeat({ suite, who, say, check }: Stage, ends: (() => unknown)
   ends.push(() => rm(home, { recursive: true, force: true }))
   const tone = join(home, 'tone.wav')
   await writeFile(tone, encodeWav({ samples: sine(8000, browserToneHz, -12, 16_000), sampleRateHz: 8000 }))
-  const fakes = ['--use-fake-ui-for-media-stream', '--use-fake-device-for-media-stream']
-  const microphone = [...fakes, `--use-file-for-fake-audio-capture=${tone}`]
-  const quiet = [
-    '--no-first-run',
-    '--allow-loopback-in-peer-connection',
-    '--disable-quic',
-    '--disable-background-networking',
-    '--disable-component-update',
-    '--disable-sync'
-  ]
-  const { chromium } = await import('playwright-core')
-  const browser = await chromium.launch({
-    executablePath: chromiumPath,
-    env: { ...process.env, HOME: home, XDG_CONFIG_HOME: home, XDG_CACHE_HOME: home },
-    args: ['--headless', '--no-sandbox', '--disable-gpu', '--autoplay-policy=no-user-gesture-required', ...microphone, ...quiet]
-  })
+  const browser = await startChromium(home, ...fakeDevices(tone))
   ends.push(() => browser.close())
   const page = await browser.newPage()
   // what cleans up microphones takes a steady tone for noise

@@ -1,44 +1,23 @@
 /** Chromium with a microphone that says a tone, for tests of the council's page. */
-import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
-import { type Browser, chromium, type Page } from 'playwright-core'
+import type { Browser, Page } from 'playwright-core'
 import { encodeWav } from '#media'
+import { fakeDevices, startChromium } from '#scripts/chromium.ts'
 import { temporaryFolder, tone } from './harness.ts'
-
-/** Where Chromium is; undefined where it is not installed. */
-export const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) =>
-  existsSync(path)
-)
 
 /** A browser whose microphone says a tone over and over. */
 export async function openBrowser(t: ExecutionContext, frequencyHz: number): Promise<Browser> {
   const home = await temporaryFolder(t)
   const file = join(home, 'tone.wav')
   await writeFile(file, encodeWav({ samples: tone(frequencyHz), sampleRateHz: 8000 }))
-  const browser = await chromium.launch({
-    executablePath: executablePath!,
-    env: { ...process.env, HOME: home, XDG_CONFIG_HOME: home, XDG_CACHE_HOME: home },
-    args: [
-      '--headless',
-      '--no-sandbox',
-      '--disable-gpu',
-      '--disable-quic',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-      '--use-fake-ui-for-media-stream',
-      '--use-fake-device-for-media-stream',
-      `--use-file-for-fake-audio-capture=${file}`,
-      // in a network namespace there is nothing else
-      '--allow-loopback-in-peer-connection',
-      '--autoplay-policy=no-user-gesture-required',
-      // the edge of a test has the certificate of an authority of its own
-      '--ignore-certificate-errors'
-    ]
-  })
+  const browser = await startChromium(
+    home,
+    ...fakeDevices(file),
+    // the edge of a test has the certificate of an authority of its own
+    '--ignore-certificate-errors'
+  )
   t.teardown(() => browser.close())
   return browser
 }

@@ -7,12 +7,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { ExecutionContext } from 'ava'
 import { newTraceId, silentLog } from '#kernel'
 import { openEncoder, openPictureFeed, RtpPhone, sine } from '#media'
+import { chromiumPath } from '#scripts/chromium.ts'
 import { ifctl } from '../../cli/testing/run.ts'
 import { openScreen, picturesIn, screenCapabilities, watch } from '../../gateways/h323/mcu/testing/screen.ts'
 import { peer } from '../../gateways/ndi/testing/peer.ts'
 import { lumaOf } from '../../media/testing/luma.ts'
 import { lastPictureOf } from '../../media/testing/stills.ts'
-import { executablePath, openPage } from './browser.ts'
+import { openPage } from './browser.ts'
 import { terminal } from './h323.ts'
 import { type RunningSuite, runSuite, until } from './harness.ts'
 
@@ -82,7 +83,7 @@ const scenarios: Record<string, () => Promise<object>> = {
     const watching = await viewer(running)
     const invited = await ifctl(['council', 'invite', 'guardian-1', '--data', suite.data.folder])
     const browser =
-      executablePath === undefined || process.argv[3] === 'bare' ? null : await openPage(t, invited.stdout.trim(), 440)
+      chromiumPath === undefined || process.argv[3] === 'bare' ? null : await openPage(t, invited.stdout.trim(), 440)
     if (browser !== null) {
       await browser.page.click('#join')
       await browser.page.getByText('Connected', { exact: true }).waitFor({ timeout: 20_000 })

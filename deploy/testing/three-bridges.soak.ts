@@ -2,13 +2,13 @@
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import test from 'ava'
+import { chromiumPath } from '#scripts/chromium.ts'
 import { isolatedFor, missing } from '../../gateways/ndi/testing/isolated.ts'
-import { executablePath } from './browser.ts'
 
 const scenario = join(import.meta.dirname, 'three-bridges.ts')
 const withinMs = 280_000
 const hasPhone = spawnSync('baresip', ['-h'], { stdio: 'ignore' }).error === undefined
-const isHere = missing === null && hasPhone && executablePath !== undefined
+const isHere = missing === null && hasPhone && chromiumPath !== undefined
 const real = isHere ? test.serial : test.serial.skip
 if (!isHere) {
   test('nothing to test with', (t) => {

@@ -1,11 +1,9 @@
 /** Chromium as it comes with Debian, as participants of a conference: each page says a tone and shows a colour. Loopback only, no STUN server. */
-import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { chromium, type Page } from 'playwright-core'
-
-const executables = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
+import type { Page } from 'playwright-core'
+import { startChromium } from '#scripts/chromium.ts'
 
 export interface Caller {
   /** The offer of a new connection. @param colour of its picture; null for sound alone */
@@ -130,28 +128,13 @@ window.caller = {
 
 /** @throws {Error} when there is no Chromium */
 export async function openBrowser(): Promise<TestBrowser> {
-  const executablePath = executables.find((path) => existsSync(path))
-  if (executablePath === undefined) throw new Error('no Chromium is installed: run npm run setup')
   const home = await mkdtemp(join(tmpdir(), 'media-browser-'))
-  const browser = await chromium.launch({
-    executablePath,
-    env: { ...process.env, HOME: home, XDG_CONFIG_HOME: home, XDG_CACHE_HOME: home },
-    args: [
-      '--headless',
-      '--no-sandbox',
-      '--disable-gpu',
-      '--disable-quic',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-      '--allow-loopback-in-peer-connection',
-      '--autoplay-policy=no-user-gesture-required',
-      '--disable-background-timer-throttling',
-      '--disable-renderer-backgrounding',
-      '--disable-backgrounding-occluded-windows'
-    ]
-  })
+  const browser = await startChromium(
+    home,
+    '--disable-background-timer-throttling',
+    '--disable-renderer-backgrounding',
+    '--disable-backgrounding-occluded-windows'
+  )
   const call = <T>(page: Page, name: string, ...given: unknown[]): Promise<T> =>
     page.evaluate(`window.caller.${name}(${given.map((value) => JSON.stringify(value)).join(', ')})`) as Promise<T>
   return {

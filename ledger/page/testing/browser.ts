@@ -1,17 +1,13 @@
 /** Chromium as it comes with Debian, for tests of the page. */
-import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type BrowserContext, chromium, type Page } from 'playwright-core'
-
-const executables = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
+import type { Browser, BrowserContext, Page } from 'playwright-core'
+import { startChromium } from '#scripts/chromium.ts'
 
 export interface TestBrowser {
   /** A browser's memory of its own: tests do not see each other's pins. */
-  readonly context: (
-    options?: Parameters<Awaited<ReturnType<typeof chromium.launch>>['newContext']>[0]
-  ) => Promise<BrowserContext>
+  readonly context: (options?: Parameters<Browser['newContext']>[0]) => Promise<BrowserContext>
   /** What went wrong in any page: errors of its program, refusals of its security policy, requests to anywhere but loopback. */
   readonly problems: string[]
   readonly close: () => Promise<void>
@@ -21,23 +17,8 @@ const isLocal = (url: string): boolean => /^(?:http:\/\/127\.0\.0\.1:\d+\/|file:
 
 /** @throws {Error} when there is no Chromium */
 export async function openBrowser(): Promise<TestBrowser> {
-  const executablePath = executables.find((path) => existsSync(path))
-  if (executablePath === undefined) throw new Error('no Chromium is installed: run npm run setup')
   const home = await mkdtemp(join(tmpdir(), 'page-browser-'))
-  const browser = await chromium.launch({
-    executablePath,
-    env: { ...process.env, HOME: home, XDG_CONFIG_HOME: home, XDG_CACHE_HOME: home },
-    args: [
-      '--headless',
-      '--no-sandbox',
-      '--disable-gpu',
-      '--disable-quic',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync'
-    ]
-  })
+  const browser = await startChromium(home)
   const problems: string[] = []
   const context: TestBrowser['context'] = async (options) => {
     const made = await browser.newContext(options)

@@ -1,13 +1,13 @@
 /**
  * Browsers: how long a Guardian's page takes to join, and how late a tone made in Chromium is heard at a telephone, and one made by an agent.
  */
-import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Browser, chromium, type Page } from 'playwright-core'
+import type { Browser, Page } from 'playwright-core'
 import { silentLog } from '#kernel'
 import { RtpPhone, sine, toneLevel } from '#media'
+import { chromiumPath, startChromium } from '#scripts/chromium.ts'
 import { readCredentials, type Suite, startSuite } from '#suite'
 import { joinCouncil } from '#webrtc/agent'
 import { openPhone } from '../../../gateways/sip/testing/phone.ts'
@@ -16,9 +16,6 @@ import { type Metric, quantile } from '../report.ts'
 const rounds = 10
 const toneHz = 1000
 const loudDbfs = -30
-const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) =>
-  existsSync(path)
-)
 
 /** In the page: a microphone that is silent until `window.tone(true)`, which gives the wall clock at which the tone begins. */
 const microphone = `
@@ -132,7 +129,7 @@ async function agentDelays(ear: Ear, suite: Suite): Promise<number[]> {
 }
 
 /** Whether there is a browser to measure with. */
-export const canMeasureWebRtc: boolean = executablePath !== undefined
+export const canMeasureWebRtc: boolean = chromiumPath !== undefined
 
 /** Runs a suite, Chromium, a telephone and an agent. */
 export async function measureWebRtc(): Promise<Metric[]> {
@@ -149,18 +146,7 @@ export async function measureWebRtc(): Promise<Metric[]> {
   )
   const ear = new Ear()
   const rtp = await RtpPhone.open({ keeps: false, onReceive: ear.take })
-  const browser = await chromium.launch({
-    executablePath: executablePath!,
-    env: { ...process.env, HOME: folder, XDG_CONFIG_HOME: folder, XDG_CACHE_HOME: folder },
-    args: [
-      '--headless',
-      '--no-sandbox',
-      '--disable-gpu',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--autoplay-policy=no-user-gesture-required'
-    ]
-  })
+  const browser = await startChromium(folder)
   try {
     const { users } = await readCredentials(suite.data.credentials)
     const phone = await openPhone({

@@ -3,14 +3,15 @@
  * own over SCTP between two routers. Beside it a bare data channel of the same library to the same page: the same octets, nothing done with them.
  */
 import { createHash } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createWorker } from 'mediasoup'
-import { chromium, type Page } from 'playwright-core'
+import type { Page } from 'playwright-core'
 import { newTraceId, silentLog, systemClock } from '#kernel'
 import type { Metric } from '#scripts/bench/report.ts'
+import { chromiumPath, fakeDevices, startChromiumWith } from '#scripts/chromium.ts'
 import { type Suite, startSuite } from '#suite'
 import type { EvidenceChannel, EvidenceSource } from '../link.ts'
 import { testEnd } from './memory.ts'
@@ -19,9 +20,6 @@ const mebi = 1 << 20
 const chunk = 65_536
 /** A bare channel is as fast for few as for many. */
 const mostBare = 64 * mebi
-const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) =>
-  existsSync(path)
-)
 
 /** What /proc tells of a process; empty for one that is gone. */
 const told = (pid: string | number, file: string): string => {
@@ -113,17 +111,7 @@ export async function measurePage(bytes: number): Promise<EvidenceFigures> {
     const opened = evidence.bridge.open(context, { conference: 'council', expertId: 'expert-safety' })
     if (!opened.ok) throw new Error(opened.skipped)
     const facts = { trace, name: 'evidence.bin', mediaType: 'application/octet-stream', bytes, sha256: null }
-    const browser = await chromium.launchPersistentContext(join(data, 'browser'), {
-      executablePath: executablePath!,
-      env: { ...process.env, HOME: data, XDG_CONFIG_HOME: data, XDG_CACHE_HOME: data } as Record<string, string>,
-      args: [
-        '--headless',
-        '--no-sandbox',
-        '--disable-gpu',
-        '--use-fake-ui-for-media-stream',
-        '--use-fake-device-for-media-stream'
-      ]
-    })
+    const browser = await startChromiumWith(join(data, 'browser'), data, ...fakeDevices())
     try {
       const page = await browser.newPage()
       const invited = council.invite({
@@ -299,4 +287,4 @@ export const measureEvidence = async (bytes: number): Promise<Metric[]> => [
   ...ownMetrics(bytes, await measureOwn(bytes))
 ]
 
-export const canMeasureEvidence: boolean = executablePath !== undefined
+export const canMeasureEvidence: boolean = chromiumPath !== undefined
