@@ -6,6 +6,7 @@ import { renewRevocations, trustOf, watchCertificates } from './certificates.ts'
 import type { SuiteConfig } from './config.ts'
 import { type Credentials, ensureCredentials, readCredentials } from './credentials.ts'
 import type { DataLayout } from './data.ts'
+import { edgeMetrics } from './edge-metrics.ts'
 import { freeTcpPort, freeUdpPort, keepPort, keptUdpPort } from './free-ports.ts'
 import type { SeatsAtEdge } from './webrtc-sip.ts'
 
@@ -15,6 +16,8 @@ export interface EmbeddedEdge {
   /** Where application servers reach the edge, UDP. */
   readonly inside: EdgeEndpoint
   readonly pid: Edge['pid']
+  /** Any RPC of Kamailio. */
+  readonly rpc: Edge['rpc']
   readonly certificateDaysLeft: () => number
   /** Where SIP is taken over WebSockets, and who lets seats of the council in; null where none is taken. */
   readonly webSocket: { readonly url: string; readonly seats: SeatsAtEdge } | null
@@ -30,7 +33,7 @@ export interface EmbeddedEdgeOptions {
   /** SIP server of the application, UDP. */
   readonly application: EdgeEndpoint
   readonly witness: Witness
-  /** Takes the metrics of certificates. */
+  /** Takes the figures of Kamailio and of certificates. */
   readonly figures: Registry
   /** Pages whose scripts may open a WebSocket; null where none is taken. */
   readonly webSocketOrigins: readonly string[] | null
@@ -127,6 +130,7 @@ export async function startEmbeddedEdge(options: EmbeddedEdgeOptions): Promise<E
   const { edge, listen, inside } = started
 
   const stopWatching = await watchCertificates({ ...options, edge })
+  const withoutFigures = edgeMetrics(options.figures, edge.rpc)
 
   const { wss, ...addresses } = listen
   return {
@@ -135,6 +139,7 @@ export async function startEmbeddedEdge(options: EmbeddedEdgeOptions): Promise<E
       wss === null ? null : { url: config.webrtc.sip?.url ?? `wss://${wss.address}:${wss.port}${webSocketPath}`, seats: edge },
     inside,
     pid: edge.pid,
+    rpc: edge.rpc,
     certificateDaysLeft: () => edge.certificate().daysLeft,
     registryChanged: async () => {
       const strangers = md5OnlyStrangers(options)
@@ -145,6 +150,7 @@ export async function startEmbeddedEdge(options: EmbeddedEdgeOptions): Promise<E
       return renewed.added
     },
     stop: async () => {
+      withoutFigures()
       await stopWatching()
       await edge.stop()
     }
