@@ -28,7 +28,10 @@ export const levelWords = 2
 export const levelFlags = { speaking: 1, mixed: 2 } as const
 
 export type ToWorker =
-  /** Takes a pair of ports; the leg hears and is heard when it has terms. `voices` are mixed in the conference at most, if it begins with this leg. */
+  /**
+   * Takes a pair of ports; the leg hears and is heard when it has terms: these, or what is agreed later. `voices` are mixed in the conference at most, if it
+   * begins with this leg.
+   */
   | {
       readonly type: 'open'
       readonly leg: number
@@ -37,6 +40,7 @@ export type ToWorker =
       readonly conference: string
       readonly voices: number
       readonly controls: MemberControls
+      readonly terms: AudioTerms | null
     }
   | { readonly type: 'agree'; readonly leg: number; readonly terms: AudioTerms }
   | { readonly type: 'control'; readonly leg: number; readonly controls: MemberControls }

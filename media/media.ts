@@ -480,7 +480,14 @@ export async function createMediaPlane(config: MediaConfig): Promise<MediaPlane>
     let opened: OpenedPort
     try {
       thread = await slots[slot]!.running()
-      opened = await thread.open(id, address, conference, voices, controlsOf(member))
+      opened = await thread.open({
+        leg: id,
+        address,
+        conference,
+        voices,
+        controls: controlsOf(member),
+        terms: read?.terms ?? null
+      })
       if (closing !== null) throw planeClosed()
       member.place = { thread, index: opened.index }
     } catch (error) {
@@ -496,7 +503,7 @@ export async function createMediaPlane(config: MediaConfig): Promise<MediaPlane>
         member.held = terms.held
       }
     }
-    const leg = new PlaneLeg(thread, id, opened, address, keys, {
+    const leg = new PlaneLeg(thread, id, opened, address, keys, read?.terms ?? null, {
       changed,
       observe: (event) => observe(id, event),
       ended: (stats) => {

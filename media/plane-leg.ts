@@ -49,14 +49,17 @@ export class PlaneLeg implements ConferenceLeg {
   #terms: AudioTerms | null = null
   #left: Promise<LegStats> | null = null
 
+  /** @param terms with which the thread has opened it */
   constructor(
     thread: Thread,
     id: number,
     { port, source }: OpenedPort,
     address: string,
     { secrecy, ice }: Keys,
+    terms: AudioTerms | null,
     watch: LegWatch
   ) {
+    this.#terms = terms
     this.#thread = thread
     this.#id = id
     this.#port = port
@@ -97,8 +100,8 @@ export class PlaneLeg implements ConferenceLeg {
   }
 
   #agree(terms: AudioTerms): void {
+    if (terms !== this.#terms) this.#thread.post({ type: 'agree', leg: this.#id, terms })
     this.#terms = terms
-    this.#thread.post({ type: 'agree', leg: this.#id, terms })
     this.#watch.changed(terms)
   }
 

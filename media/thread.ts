@@ -1,7 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import { InfraFabricError, type LegEvent } from '#kernel'
 import type { FromWorker, ToWorker, WorkerSettings } from './control.ts'
-import type { MemberControls } from './mixer/conference.ts'
 import { reclaimPorts } from './ports.ts'
 import type { StreamSource } from './sdp.ts'
 import { libc } from './udp/libc.ts'
@@ -150,11 +149,11 @@ export class Thread {
   }
 
   /** @throws {InfraFabricError} `conference.no-ports`, `media.worker.lost` */
-  open(leg: number, address: string, conference: string, voices: number, controls: MemberControls): Promise<OpenedPort> {
+  open(wanted: Omit<Extract<ToWorker, { type: 'open' }>, 'type'>): Promise<OpenedPort> {
     if (this.lost) return Promise.reject(threadLost())
     const opening = Promise.withResolvers<OpenedPort>()
-    this.#opening.set(leg, opening)
-    this.post({ type: 'open', leg, address, conference, voices, controls })
+    this.#opening.set(wanted.leg, opening)
+    this.post({ type: 'open', ...wanted })
     return opening.promise
   }
 

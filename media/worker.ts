@@ -17,6 +17,7 @@ import { frameMs, type MixTools } from './mixer/lane.ts'
 import { type PortPair, PortPool } from './ports.ts'
 import { RecordTap } from './recording/tap.ts'
 import { createResampler } from './resample/resampler.ts'
+import type { AudioTerms } from './sdp.ts'
 import { type Libc, libc } from './udp/libc.ts'
 import { nativeUdp } from './udp/native.ts'
 import { nodeUdp } from './udp/node.ts'
@@ -115,7 +116,8 @@ async function open({
   address,
   conference: name,
   voices,
-  controls
+  controls,
+  terms
 }: Extract<ToWorker, { type: 'open' }>): Promise<void> {
   let leg: Leg | null = null
   let pair: PortPair
@@ -168,6 +170,7 @@ async function open({
   openLegs = [...legs.values()]
   conference.parties = [...conference.parties, { leg, socket: rtp }]
   tell({ type: 'opened', leg: id, port: pair.port, index: pair.index, source: { ssrc: leg.ssrc, cname } })
+  if (terms !== null) agree(id, terms)
 }
 
 function begin(name: string, voices: number): OpenConference {
@@ -212,7 +215,7 @@ function close(id: number): WorkerMetricsPart | null {
 
 type WorkerMetricsPart = ReturnType<Leg['stats']>
 
-function agree({ leg: id, terms }: Extract<ToWorker, { type: 'agree' }>): void {
+function agree(id: number, terms: AudioTerms): void {
   const opened = legs.get(id)
   if (opened === undefined) return
   try {
@@ -433,7 +436,7 @@ function take(message: ToWorker): void {
       void open(message)
       return
     case 'agree':
-      agree(message)
+      agree(message.leg, message.terms)
       return
     case 'control': {
       const opened = legs.get(message.leg)

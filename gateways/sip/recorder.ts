@@ -24,7 +24,7 @@ export interface Recorder {
   readonly tell: (component: string, event: string, payload: JsonObject, at?: 'opening' | 'end') => void
   /** Resolves when every fail-closed entry told so far is durable. @throws what the witness threw for the first that is not. */
   readonly requiredDurable: () => Promise<void>
-  /** Resolves when the fate of every entry told so far is known; never rejects. */
+  /** Resolves when the fate of every entry told so far, and of what is told meanwhile, is known; never rejects. */
   readonly settled: () => Promise<void>
 }
 
@@ -34,8 +34,15 @@ export interface Recorder {
  */
 export function createRecorder(options: RecorderOptions): Recorder {
   const required: Promise<unknown>[] = []
-  let tail: Promise<unknown> = Promise.resolve()
   let told = 0
+  /** Entries of which it is not known yet whether they were taken. */
+  let open = 0
+  let waiting: (() => void)[] = []
+  const settle = () => {
+    if (--open > 0) return
+    for (const resolve of waiting) resolve()
+    waiting = []
+  }
   return {
     tell: (component, event, payload, at) => {
       const seq = told++
@@ -51,19 +58,16 @@ export function createRecorder(options: RecorderOptions): Recorder {
         isRequired && at !== 'opening' ? 'now' : 'soon'
       )
       if (isRequired) required.push(receipt)
-      tail = Promise.allSettled([
-        tail,
-        receipt.catch((error: unknown) => {
-          options.onUnrecorded(event)
-          options.log.error({ event, component, code: errorCode(error) }, 'entry not recorded')
-        })
-      ])
+      open++
+      receipt.then(settle, (error: unknown) => {
+        options.onUnrecorded(event)
+        options.log.error({ event, component, code: errorCode(error) }, 'entry not recorded')
+        settle()
+      })
     },
     requiredDurable: async () => {
       await Promise.all(required)
     },
-    settled: async () => {
-      await tail
-    }
+    settled: () => (open === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve)))
   }
 }
