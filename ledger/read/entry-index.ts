@@ -4,6 +4,7 @@
  */
 import { rmSync } from 'node:fs'
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
+import { InfraFabricError, keepDatabasePrivate } from '#kernel'
 import { type LedgerEntry, noPrevious, openEntry } from '../log/entry.ts'
 import { leafHash } from '../log/merkle.ts'
 import { entriesOf } from '../log/segment.ts'
@@ -31,14 +32,22 @@ export interface LedgerFilter {
 }
 
 export interface EntryIndex {
-  /** Takes in entries the log has beyond the index, about `most` of them. @returns whether the index has reached the head */
+  /**
+   * Takes in entries the log has beyond the index, about `most` of them.
+   *
+   * @returns whether the index has reached the head
+   * @throws {InfraFabricError} `ledger.index.log` when the entries of the log do not follow one another: nothing is found by half of it
+   */
   readonly catchUp: (most?: number) => Promise<boolean>
-  /** Leaf numbers in order. Knows of no entry beyond what was taken in. */
+  /** Leaf numbers in order. Takes in first what the log has beyond the index. @throws {InfraFabricError} `ledger.index.log` */
   readonly find: (filter: LedgerFilter) => Promise<readonly number[]>
   readonly close: () => Promise<void>
 }
 
 const form = 1
+const inMemory = ':memory:'
+/** How often an index may turn out not to fit before it is the log that does not fit itself. */
+const mostRebuilds = 3
 /** Traces come in no order, so that nearly each entry changes pages that no other does: small ones, of which many are kept, are half the work. */
 const schema = `
   PRAGMA page_size = 2048; PRAGMA cache_size = -32768; PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA user_version = ${form};
@@ -82,16 +91,21 @@ function build(filter: LedgerFilter): { sql: string; values: SQLInputValue[] } {
   }
 }
 
+/** The index is of another version of this file. */
+class OtherForm extends Error {}
+
 const forgetFile = (path: string): void => {
   for (const suffix of ['', '-wal', '-shm']) rmSync(path + suffix, { force: true })
 }
 
+/** @throws when there is none and none can be made, or another process holds it: its file is not taken away from it */
 function openDatabase(path: string): DatabaseSync {
   const open = () => {
+    if (path !== inMemory) keepDatabasePrivate(path)
     const database = new DatabaseSync(path, { timeout: 2000 })
     try {
       const { user_version: version } = database.prepare('PRAGMA user_version').get() as { user_version: number }
-      if (version !== 0 && version !== form) throw new Error(`an index of form ${version}`)
+      if (version !== 0 && version !== form) throw new OtherForm()
       database.exec(schema)
       return database
     } catch (error) {
@@ -101,8 +115,8 @@ function openDatabase(path: string): DatabaseSync {
   }
   try {
     return open()
-  } catch {
-    // spoiled, or of another time: it follows from the log
+  } catch (error) {
+    if (!isDamage(error) && !(error instanceof OtherForm)) throw error
     forgetFile(path)
     return open()
   }
@@ -129,7 +143,6 @@ export function openEntryIndex(path: string | null, log: LogReader, { gaps = fal
       await opened?.close()
       opened = null
       forgetFile(path)
-      await open().catchUp()
       return work(open())
     }
   }
@@ -143,9 +156,10 @@ export function openEntryIndex(path: string | null, log: LogReader, { gaps = fal
 function openNow(path: string | null, log: LogReader, gaps: boolean): EntryIndex {
   let database: DatabaseSync
   try {
-    database = openDatabase(path ?? ':memory:')
+    database = openDatabase(path ?? inMemory)
   } catch {
-    database = openDatabase(':memory:')
+    // slower, and as good: it is filled from the log before anything is looked for in it
+    database = openDatabase(inMemory)
   }
   const readProgress = database.prepare('SELECT size, last_hash AS lastHash FROM progress WHERE id = 0')
   const writeProgress = database.prepare('INSERT OR REPLACE INTO progress VALUES (0, ?, ?)')
@@ -191,40 +205,70 @@ function openNow(path: string | null, log: LogReader, gaps: boolean): EntryIndex
 
   const forget = () => database.exec('BEGIN IMMEDIATE; DELETE FROM entry; DELETE FROM progress; COMMIT')
 
-  return {
-    catchUp: async (most = Number.POSITIVE_INFINITY) => {
-      const { size } = await log.head()
-      if (progress().size === size) return true
-      if (progress().size > size) forget()
-      const from = progress().size
-      let batch: Segment[] = []
-      let taken = 0
-      let held = 0
-      for await (const segment of log.segments(from, size)) {
-        batch.push(segment)
-        held += segment.count
-        if (held < 4096 && taken + held < most) continue
-        if (!takeIn(batch)) return rebuilt()
-        taken += held
-        batch = []
-        held = 0
-        if (taken >= most) return progress().size >= size
-      }
-      return takeIn(batch) ? true : rebuilt()
-    },
-    find: async (filter) => {
-      const { sql, values } = build(filter)
+  /** Size of the log as the index was when it reached its head last. */
+  let reached = 0
+  let rebuilds = 0
+
+  /** The index does not fit the log, and begins anew. */
+  const beginAnew = (): false => {
+    if (++rebuilds > mostRebuilds)
+      throw new InfraFabricError('ledger.index.log', 'the entries of the log do not follow one another: verify tells where')
+    fits = false
+    forget()
+    return false
+  }
+  const atHead = (size: number): true => {
+    reached = size
+    rebuilds = 0
+    return true
+  }
+
+  const catchUp = async (most = Number.POSITIVE_INFINITY): Promise<boolean> => {
+    let { size, lastHash } = await log.head()
+    // another process may have taken in what came since
+    if (progress().size > size) ({ size, lastHash } = await log.head())
+    const { size: from, lastHash: known } = progress()
+    if (from > size) return beginAnew()
+    if (from === size) return gaps || size === 0 || known === lastHash ? atHead(size) : beginAnew()
+    let batch: Segment[] = []
+    let taken = 0
+    let held = 0
+    for await (const segment of log.segments(from, size)) {
+      batch.push(segment)
+      held += segment.count
+      if (held < 4096 && taken + held < most) continue
+      if (!takeIn(batch)) return beginAnew()
+      taken += held
+      batch = []
+      held = 0
+      if (taken >= most) return progress().size >= size && atHead(size)
+    }
+    return takeIn(batch) ? atHead(progress().size) : beginAnew()
+  }
+
+  /** Leaf numbers as the index is now; null when another process has emptied it meanwhile. */
+  const findNow = (filter: LedgerFilter): number[] | null => {
+    const { sql, values } = build(filter)
+    database.exec('BEGIN')
+    try {
+      if (progress().size < reached) return null
       return (database.prepare(sql).all(...values) as { idx: number }[]).map(({ idx }) => idx)
+    } finally {
+      if (database.isTransaction) database.exec('ROLLBACK')
+    }
+  }
+
+  return {
+    catchUp,
+    find: async (filter) => {
+      for (;;) {
+        const found = (await catchUp()) ? findNow(filter) : null
+        if (found !== null) return found
+      }
     },
     close: async () => {
       if (database.isOpen) database.close()
     }
-  }
-
-  function rebuilt(): false {
-    fits = true
-    forget()
-    return false
   }
 }
 

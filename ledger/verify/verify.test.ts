@@ -244,7 +244,8 @@ test('an index that hides an entry is told from one that is behind', async (t) =
   const { database } = ledgerFiles(ledger.dir)
   await ledger.close()
   const reader = openLedgerReader(database)
-  t.is((await reader.query({})).length, 20)
+  // only a question with a condition goes through the index: without one it would hold what its thread came to before it was closed
+  t.is((await reader.query({ component: 'IF.test' })).length, 20)
   await reader.close()
   const index = indexPathOf(database)
   const at = { path: database, origin: 'test.example/witness' }
