@@ -15,6 +15,9 @@ export async function checkIndex(log: LogAddress, indexPath: string): Promise<st
   try {
     index = new DatabaseSync(indexPath, { readOnly: true, timeout: 2000 })
     index.exec('PRAGMA trusted_schema = OFF; BEGIN')
+    // what acts on its own could hide the next entries as they are taken in
+    const active = index.prepare("SELECT name FROM sqlite_schema WHERE type IN ('trigger', 'view') LIMIT 1").get()
+    if (active !== undefined) return `the index has ${String(active.name)}, which no index has`
     const size = Number(index.prepare('SELECT size FROM progress WHERE id = 0').get()?.size ?? 0)
     const outside = index.prepare('SELECT count(*) AS rows FROM entry WHERE idx < 0 OR idx >= ?').get(size)
     if (Number(outside?.rows) > 0) return 'the index has entries that it should not know yet'
