@@ -77,7 +77,7 @@ test('no record, no call: with ledger and spool both full, new calls get 503 and
     t.pass('needs the right to mount a file system')
     return
   }
-  const { phone, rtp } = await runSuite(t, { ...external, data })
+  const { phone, rtp, entriesOf } = await runSuite(t, { ...external, data })
   const sound = await rtp({ says: tone(440) })
   const caller = await phone('expert-safety')
   const first = await caller.invite({ sdp: sound.sdp(), ...asExpert })
@@ -102,6 +102,10 @@ test('no record, no call: with ledger and spool both full, new calls get 503 and
     return next.status === 200
   })
   await first.bye()
+  await until(() => entriesOf('witness_entries_unrecorded').length > 0)
+  const { entries, traces, code } = entriesOf('witness_entries_unrecorded')[0]!.payload
+  t.true(Number(entries) > 0 && (traces as string[]).length > 0, 'the record itself says what is missing')
+  t.is(code, 'ENOSPC')
 })
 
 test('the application killed mid-call: nothing acknowledged is lost, and the next run closes the call in the record', async (t) => {

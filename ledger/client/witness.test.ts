@@ -198,13 +198,21 @@ test('an entry that neither ledger nor spool takes is refused by name', async (t
   const witness = await openTestWitness(t, gate, spoolDir)
   gate.state.open = false
   rmSync(spoolDir, { recursive: true })
-  await t.throwsAsync(witness.record(eventNumber(0)), { code: 'witness.unrecorded' })
+  const lost = eventNumber(0)
+  await t.throwsAsync(witness.record(lost), { code: 'witness.unrecorded' })
+  await t.throwsAsync(witness.record(lost), { code: 'witness.unrecorded' })
   gate.state.open = true
   mkdirSync(spoolDir)
   const outcome = await witness.record(eventNumber(1))
   t.regex(outcome.state, /committed|spooled/)
   await witness.flush(5000)
-  t.deepEqual(await numbers(ledger), [1])
+  const entries = (await ledger.reader.query({})).map(({ entry }) => entry)
+  t.deepEqual(entries.map(({ event, payload }) => payload.n ?? event).sort(), [1, 'witness_entries_unrecorded'])
+  t.like(entries.find(({ event }) => event === 'witness_entries_unrecorded')?.payload, {
+    entries: 2,
+    code: 'ENOENT',
+    traces: [lost.traceId]
+  })
 })
 
 test('an event that cannot be an entry is refused before it can stop others', async (t) => {

@@ -47,8 +47,23 @@ export interface LocalWitness extends Witness {
 
 interface Told {
   readonly item: AppendItem
+  readonly traceId: string
   readonly receipt: PromiseWithResolvers<WitnessReceipt>
 }
+
+/** What neither the ledger nor the spool took, since the ledger was last reached. */
+interface Unrecorded {
+  entries: number
+  /** Milliseconds since 1970. */
+  readonly from: number
+  until: number
+  /** Of the last of them. */
+  code: string
+  readonly traces: Set<string>
+}
+
+/** Traces that the entry names which tells of those that were not recorded. */
+const mostTraces = 100
 
 /** Entries handed to the ledger in one append. */
 const deliveryBatch = 256
@@ -90,6 +105,7 @@ export async function createWitness(config: WitnessConfig): Promise<LocalWitness
   /** Delivered up to here. */
   let delivered = 0
   let spooledCount = 0
+  let unrecorded: Unrecorded | null = null
   let wake: (() => void) | null = null
   let delivery: Promise<void> = Promise.resolve()
   const idle = new Set<() => void>()
@@ -175,6 +191,7 @@ export async function createWitness(config: WitnessConfig): Promise<LocalWitness
         (error: unknown) => {
           spooling -= entries.length
           log.error({ code: errorCode(error), entries: entries.length }, 'spool failed; entries not recorded')
+          noteUnrecorded(entries, errorCode(error))
           for (const { receipt } of entries) {
             receipt.reject(
               new InfraFabricError('witness.unrecorded', 'neither the ledger nor the spool took the entry', { cause: error })
@@ -183,6 +200,27 @@ export async function createWitness(config: WitnessConfig): Promise<LocalWitness
           settle()
         }
       )
+  }
+
+  const noteUnrecorded = (entries: readonly Told[], code: string) => {
+    const now = clock.now()
+    unrecorded ??= { entries: 0, from: now, until: now, code, traces: new Set() }
+    unrecorded.entries += entries.length
+    unrecorded.until = now
+    unrecorded.code = code
+    for (const { traceId } of entries) if (unrecorded.traces.size < mostTraces) unrecorded.traces.add(traceId)
+  }
+
+  /** The first entry after the ledger was reached again says what is missing before it. */
+  const tellUnrecorded = () => {
+    if (unrecorded === null) return
+    const event = unrecordedEvent(unrecorded)
+    const item: AppendItem = { draft: draftEntry(event, clock.now()), key: `unrecorded:${instance}:${epoch}` }
+    unrecorded = null
+    const receipt = Promise.withResolvers<WitnessReceipt>()
+    // where it is not taken either, that is counted anew
+    receipt.promise.catch(() => undefined)
+    append({ item, traceId: event.traceId, receipt }, 'soon')
   }
 
   /** The ledger is out of reach again, or this process ends. */
@@ -299,6 +337,7 @@ export async function createWitness(config: WitnessConfig): Promise<LocalWitness
         state = 'direct'
         const entries = held ?? []
         held = null
+        tellUnrecorded()
         for (const entry of entries) append(entry, 'soon')
         handOver()
         log.info('ledger reached again; the spool is delivered')
@@ -325,7 +364,7 @@ export async function createWitness(config: WitnessConfig): Promise<LocalWitness
         return receipt.promise
       }
       told++
-      const entry: Told = { item, receipt }
+      const entry: Told = { item, traceId: event.traceId, receipt }
       if (state === 'direct') append(entry, haste)
       else if (held !== null) held.push(entry)
       else spool([entry])
@@ -367,6 +406,16 @@ export async function createWitness(config: WitnessConfig): Promise<LocalWitness
       const file = own as SpoolFile | null
       await file?.close(delivered >= file.size)
     }
+  }
+}
+
+function unrecordedEvent({ entries, from, until, code, traces }: Unrecorded): WitnessEvent {
+  const [since, last] = [from, until].map((ms) => new Date(ms).toISOString())
+  return {
+    event: 'witness_entries_unrecorded',
+    component: 'IF.witness.spool',
+    traceId: newTraceId(),
+    payload: { entries, since: since!, until: last!, code, traces: [...traces] }
   }
 }
 
