@@ -49,12 +49,18 @@ export function createCallDialog(
     event: parts.event,
     bridge: parts.bridge.move,
     exchange,
+    contain: parts.contain,
     describe: parts.describe,
     sessionId: parts.sessionId,
     sessionTimer,
     log: parts.log
   }
-  const holding = createHolding(inside, () => dialog, { clock, random: Math.random, ownsCallId: peer === 'callee' })
+  const holding = createHolding(inside, () => dialog, {
+    clock,
+    random: Math.random,
+    ownsCallId: peer === 'callee',
+    gone: (reason) => stop({ by: 'application', reason }, refusal('call-out.stopped', reason))
+  })
   void parts.over.then(holding.over)
 
   const destroyed = (bye: SipRequest, reason: string) => {
@@ -76,15 +82,15 @@ export function createCallDialog(
   /** drachtio-srf tells of an ACK a turn later than of a BYE that was read with it, when it has dropped the listeners of the dialog. */
   const destroyedInTurn = (created: SipDialog, bye: SipRequest, reason: string) => {
     if (peer === 'callee' || acknowledgedOnce) return destroyed(bye, reason)
-    queueMicrotask(() => created.on('ack', takeAck))
-    setImmediate(() => destroyed(bye, reason))
+    queueMicrotask(() => created.on('ack', (ack) => parts.contain(() => takeAck(ack))))
+    setImmediate(() => parts.contain(() => destroyed(bye, reason)))
   }
 
   return {
     keep: (created) => {
       dialog = created
-      created.on('ack', takeAck)
-      created.on('destroy', (bye, reason) => destroyedInTurn(created, bye, reason))
+      created.on('ack', (ack) => parts.contain(() => takeAck(ack)))
+      created.on('destroy', (bye, reason) => parts.contain(() => destroyedInTurn(created, bye, reason)))
       handleInDialog(created, inside)
       handleTransfers(created, inside, transfers, () => ({
         ...transfer(),

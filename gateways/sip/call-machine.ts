@@ -130,6 +130,8 @@ const byeReasons: Readonly<Record<string, readonly [protocol: 'SIP' | 'Q.850', c
   'internal-error': ['SIP', 500, 'Server internal error'],
   'answer-refused': ['SIP', 488, 'Not Acceptable Here'],
   'answer-malformed': ['SIP', 502, 'Malformed answer'],
+  'peer-silent': ['SIP', 408, 'Request Timeout'],
+  'peer-forgot': ['SIP', 481, 'Call/Transaction Does Not Exist'],
   draining: ['SIP', 503, 'Service shutting down'],
   cancelled: ['SIP', 487, 'Request Terminated'],
   'no-answer': ['Q.850', 19, 'No answer from user'],

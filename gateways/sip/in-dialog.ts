@@ -7,10 +7,10 @@ import { reasonOfStatus, refusalByMedia } from './refusal.ts'
 import { answerSessionTimer, type SessionTimerConfig } from './session-timer.ts'
 import { readMediaType } from './sip-headers.ts'
 
-/** Methods that a dialog of ours understands. */
 /** Extensions that are met where a peer asks for them. `replaces`: RFC 3891 §4. */
 export const supported = 'timer, replaces'
 
+/** Methods that a dialog of ours understands. */
 export const allowedMethods = 'INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, REFER'
 
 /** Parts of a call that in-dialog requests need. */
@@ -22,6 +22,7 @@ export interface CallInside {
   readonly event: (event: CallTimelineEventBody) => void
   readonly bridge: (event: BridgeEvent, detail?: JsonObject) => void
   readonly exchange: CallParts['exchange']
+  readonly contain: CallParts['contain']
   /** A session description of ours as it goes out: with the version that is due. */
   readonly describe: (sdp: string) => string
   readonly sessionId: () => string
@@ -38,14 +39,37 @@ const refused: readonly InDialogMethod[] = ['message', 'publish', 'notify', 'sub
  * @see RFC 3261 §12.2.2, §14; RFC 3311; RFC 6086 for INFO (keys only, in the form phones send)
  */
 export function handleInDialog(dialog: SipDialog, call: CallInside): void {
-  dialog.on('modify', (request, response) => void modify(call, 'INVITE', request, response))
-  dialog.on('update', (request, response) => void modify(call, 'UPDATE', request, response))
-  dialog.on('info', (request, response) => info(call, request, response))
-  dialog.on('options', (_request, response) =>
+  onRequest(dialog, call, 'modify', (request, response) => modify(call, 'INVITE', request, response))
+  onRequest(dialog, call, 'update', (request, response) => modify(call, 'UPDATE', request, response))
+  onRequest(dialog, call, 'info', (request, response) => info(call, request, response))
+  onRequest(dialog, call, 'options', (_request, response) =>
     response.send(200, { headers: { ...own(call), Allow: allowedMethods, Accept: 'application/sdp', Supported: supported } })
   )
   for (const method of refused)
-    dialog.on(method, (_request, response) => response.send(405, { headers: { ...own(call), Allow: allowedMethods } }))
+    onRequest(dialog, call, method, (_request, response) =>
+      response.send(405, { headers: { ...own(call), Allow: allowedMethods } })
+    )
+}
+
+/** Hears requests of one method in a dialog. A defect that shows while one is answered is answered with 500, and ends the call and nothing else. */
+export function onRequest(
+  dialog: SipDialog,
+  call: CallInside,
+  method: InDialogMethod,
+  handle: (request: SipRequest, response: SipResponse) => void | Promise<void>
+): void {
+  dialog.on(method, (request, response) => {
+    const failed = (error: unknown) =>
+      call.contain(() => {
+        if (!response.finalResponseSent) response.send(500, { headers: { ...own(call), Reason: reasonOfStatus(500) } })
+        throw error
+      })
+    try {
+      handle(request, response)?.catch(failed)
+    } catch (error) {
+      failed(error)
+    }
+  })
 }
 
 const own = (call: CallInside): Record<string, string> => ({ 'Session-ID': call.sessionId() })
@@ -94,6 +118,7 @@ async function modify(call: CallInside, method: 'INVITE' | 'UPDATE', request: Si
     })
     call.bridge({ type: result.held ? 'held' : 'resumed' })
   } catch (error) {
+    if (response.finalResponseSent) throw error
     call.log.error({ code: errorCode(error), method }, 'leg could not take an offer')
     answer(500)
   } finally {

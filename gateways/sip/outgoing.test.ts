@@ -560,6 +560,68 @@ test('a hold that is refused leaves the call as it was; one that never comes to 
   t.is(clock.pending(), 0)
 })
 
+for (const [status, source, code, bye] of [
+  [408, '', 'sip.408', 'SIP;cause=408;text="Request Timeout"'],
+  [481, '192.0.2.7', 'sip.481', 'SIP;cause=481;text="Call/Transaction Does Not Exist"']
+] as const) {
+  test(`a re-INVITE answered with ${status} ends the call (RFC 3261 §14.1)`, async (t) => {
+    const { called, witness } = await start()
+    const { call, invite } = await called()
+    const dialog = invite.accept(answer)
+    await call.answered
+    const held = call.hold(true)
+    dialog.requests[0]!.answer(status, undefined, source)
+    t.like(await held, { ok: false, code })
+    t.like(await call.ended, { by: 'application' })
+    t.is(dialog.byes[0]!.headers!.Reason, bye)
+    t.like(witness.payload('TERMINATED'), { reason: status === 408 ? 'peer-silent' : 'peer-forgot' })
+  })
+}
+
+test('a call that ends while its hold is on the way says so, not that it was cancelled', async (t) => {
+  const { called } = await start()
+  const { call, invite } = await called()
+  const dialog = invite.accept(answer)
+  await call.answered
+  const held = call.hold(true)
+  call.stop('escalation-ended')
+  dialog.requests[0]!.answer(487)
+  t.like(await held, { ok: false, code: 'sip.call.over' })
+})
+
+test('a defect that shows in a request inside a dialog is answered with 500, ends that call, and no other', async (t) => {
+  const { called, application, witness } = await start({ maxCallsPerExpert: 9 }, () => {
+    throw new TypeError('a defect')
+  })
+  const broken = () => {
+    throw new TypeError('a defect')
+  }
+  const cases = [
+    ['modify', { body: '' }, { localSdp: broken }, 500],
+    ['modify', { body: answer, headers: { 'Content-Type': 'application/sdp' } }, { codec: broken }, 200],
+    ['refer', { headers: { 'Refer-To': '<sip:expert-ethics@external.advisor>', CSeq: '7 REFER' } }, {}, 500]
+  ] as const
+  const bystander = await called()
+  bystander.invite.accept(answer)
+  await bystander.call.answered
+  for (const [method, options, spoil, status] of cases) {
+    const { call, invite, leg } = await called()
+    const dialog = invite.accept(answer)
+    await call.answered
+    Object.assign(leg, spoil)
+    const request = dialog.request(method, options)
+    await settled()
+    t.deepEqual(
+      request.sent.map((each) => each.status),
+      [status]
+    )
+    t.like(await call.ended, { reason: 'internal-error' }, method)
+    t.is(dialog.byes.length, 1)
+  }
+  t.is(witness.entries.filter(({ payload }) => payload.reason === 'internal-error').length, 3)
+  t.true(application.calls().some(({ traceId, state }) => traceId === bystander.call.traceId && state === 'established'))
+})
+
 const other: CallOutRequest['callee'] = { ...signedCallee, id: 'expert-ethics', uri: 'sip:expert-ethics@external.advisor' }
 
 test('an expert hands the call over: REFER, NOTIFY, the other takes the place, and the first is hung up on when it does not', async (t) => {

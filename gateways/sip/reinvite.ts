@@ -31,12 +31,31 @@ export const reinviteTable = {
 
 export type HoldOutcome = { readonly ok: true } | { readonly ok: false; readonly code: string; readonly reason: string }
 
+/**
+ * Answers to a re-INVITE after which there is no dialog any more; 408 also stands for none at all.
+ *
+ * @see RFC 3261 §14.1, §12.2.1.2; RFC 5057 §5.1
+ */
+const endingStatus: Readonly<Record<number, { readonly reason: string; readonly cause: 'peer-silent' | 'peer-forgot' }>> = {
+  408: { reason: 'the other side does not answer any more: the call was ended', cause: 'peer-silent' },
+  481: { reason: 'the other side knows nothing of the call any more: it was ended', cause: 'peer-forgot' }
+}
+
 /** Crossings after which a hold is given up. */
 const mostCrossings = 4
 
 /** How long to wait after a 491, milliseconds: 2.1 to 4 s for the side that made the Call-ID, 0 to 2 s for the other, in steps of 10 ms. @see RFC 3261 §14.1 */
 export function yieldMs(ownsCallId: boolean, random: number): number {
   return ownsCallId ? 2100 + Math.floor(random * 191) * 10 : Math.floor(random * 201) * 10
+}
+
+export interface HoldingOptions {
+  readonly clock: Clock
+  readonly random: () => number
+  /** We made the Call-ID. */
+  readonly ownsCallId: boolean
+  /** The other side knows nothing of the call any more, or does not answer: the call is to end. */
+  readonly gone: (reason: 'peer-silent' | 'peer-forgot') => void
 }
 
 export interface Holding {
@@ -48,7 +67,7 @@ export interface Holding {
 export function createHolding(
   call: CallInside,
   dialog: () => SipDialog | null,
-  { clock, random, ownsCallId }: { readonly clock: Clock; readonly random: () => number; readonly ownsCallId: boolean }
+  { clock, random, ownsCallId, gone }: HoldingOptions
 ): Holding {
   let state: ReinviteState = 'idle'
   let crossings = 0
@@ -97,10 +116,14 @@ export function createHolding(
         call.exchange.move({ type: 'offerRefused' })
         return refused('sip.request.failed', error instanceof Error ? clip(error.message, 128) : 'not sent')
       }
+      if (!call.isLive()) return refused('sip.call.over', 'the call ended')
       if (response.status === 200) return void agree(leg, response.body ?? '', offer)
       call.exchange.move({ type: 'offerRefused' })
       if (response.status === 491) return crossed()
-      refused(`sip.${response.status}`, clip(response.reason ?? '', 128))
+      const ends = endingStatus[response.status]
+      if (ends === undefined) return refused(`sip.${response.status}`, clip(response.reason ?? '', 128))
+      refused(`sip.${response.status}`, ends.reason)
+      gone(ends.cause)
     })
   }
 

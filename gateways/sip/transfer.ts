@@ -10,7 +10,7 @@ import {
 } from '#kernel'
 import { components } from './call-parts.ts'
 import type { SipDialog, SipRequest } from './drachtio.ts'
-import type { CallInside } from './in-dialog.ts'
+import { type CallInside, onRequest } from './in-dialog.ts'
 import { reasonOfStatus } from './refusal.ts'
 import { clip, readNameAddr } from './sip-headers.ts'
 
@@ -85,7 +85,7 @@ export function handleTransfers(
   context: () => TransferContext
 ): void {
   let busy = false
-  dialog.on('refer', (request, response) => {
+  onRequest(dialog, call, 'refer', (request, response) => {
     const answer = (status: number, code: string, headers: Record<string, string> = {}) => {
       call.tell(components.sip, 'sip_refer_received', { status, code, referTo: clip(request.get('Refer-To') ?? '', 256) })
       const reason: Record<string, string> = status >= 300 ? { Reason: reasonOfStatus(status) } : {}

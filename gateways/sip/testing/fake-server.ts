@@ -65,7 +65,8 @@ export interface ResponseOptions {
 /** A request of ours inside a dialog. */
 export interface FakeRequest {
   readonly options: SendOptions & { readonly method: string }
-  readonly answer: (status: number, body?: string) => void
+  /** @param source empty for a response that the server made up */
+  readonly answer: (status: number, body?: string, source?: string) => void
   readonly fail: (reason: string) => void
 }
 
@@ -316,11 +317,11 @@ function fakeDialog(server: FakeServer, sdp = '', remoteTag = 'from1'): { dialog
       request: (options, done) =>
         void requests.push({
           options,
-          answer: (status, body) =>
+          answer: (status, body, source = '127.0.0.1') =>
             done(null, {
               status,
               reason: `Status ${status}`,
-              source_address: '127.0.0.1',
+              source_address: source,
               body,
               headers: {},
               get: () => undefined
