@@ -22,7 +22,8 @@ test('the demo shows what it promises, and every check in it holds', async (t) =
     /✔ expert-security answered the phone and is in the council/,
     /valid: \d+ entries/,
     /✔ altered: exit code 11/,
-    /✔ truncated: exit code 10/
+    /✔ truncated: exit code 10/,
+    /What next\n {2}npx ifctl up /
   ]) {
     t.regex(output, promised)
   }

@@ -6,13 +6,13 @@
  */
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { cpSync } from 'node:fs'
+import { cpSync, existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { styleText } from 'node:util'
+import { stripVTControlCharacters, styleText } from 'node:util'
 import { silentLog } from '#kernel'
 import { toneLevel } from '#media'
 import { type Baresip, startBaresip } from '#scripts/baresip/baresip.ts'
@@ -43,6 +43,12 @@ const talkMs = 4000
 const picture = 'var/demo-council.png'
 
 const say = (line = '') => process.stdout.write(`${line}\n`)
+/** A line of details: no longer than the terminal is wide. */
+const sayDetail = (line: string) => {
+  const { columns } = process.stdout
+  const plain = stripVTControlCharacters(line)
+  say(columns !== undefined && plain.length > columns ? `${plain.slice(0, columns - 1)}…` : line)
+}
 const title = (text: string) => say(`\n${styleText('bold', text)}`)
 const mark = (good: boolean, text: string) => styleText(good ? 'green' : 'red', text)
 let failures = 0
@@ -74,12 +80,13 @@ function phone({ address, user, toneHz }: { address: string; user: string; toneH
   return startBaresip({ address, transport: 'tls', outbound: { host, port }, digest: { user, password }, source: { toneHz } })
 }
 
-/** Runs the real command; what it prints is shown. @returns its exit code */
+/** Runs the real command; what it prints is shown. The folder of the suite goes without saying, that of a copy does not. @returns its exit code */
 function ifctl(...words: string[]): Promise<number> {
-  say(styleText('dim', `  $ ifctl ${words.filter((_, n) => words[n - 1] !== '--data' && words[n] !== '--data').join(' ')}`))
+  const shown = words.map((word, n) => (words[n - 1] === '--data' ? basename(word) : word)).join(' ')
+  say(styleText('dim', `  $ ifctl ${shown.replace(/ --data data$/, '')}`))
   return new Promise((resolve) => {
     execFile(process.execPath, ['cli/ifctl.cjs', ...words], { timeout: 20_000 }, (error, stdout) => {
-      for (const line of stdout.trimEnd().split('\n')) say(`  ${line}`)
+      for (const line of stdout.trimEnd().split('\n')) sayDetail(`  ${line}`)
       resolve(error === null ? 0 : typeof error.code === 'number' ? error.code : 1)
     })
   })
@@ -87,18 +94,19 @@ function ifctl(...words: string[]): Promise<number> {
 
 /** The call as it happens, with the time since the beginning. */
 function timeline(beganMs: number): (event: SuiteEvent) => void {
-  const line = (at: number, text: string) => say(`  ${((at - beganMs) / 1000).toFixed(3).padStart(7)} s  ${text}`)
+  const line = (at: number, text: string) => sayDetail(`  ${((at - beganMs) / 1000).toFixed(3).padStart(7)} s  ${text}`)
+  const who = (uri: string) => uri.replace(/^sips?:|;.*$/g, '')
   return (event) => {
     switch (event.type) {
       case 'received':
-        return line(event.at, `${event.fromUri} dials ${event.toUri}`)
+        return line(event.at, `${who(event.fromUri)} dials ${who(event.toUri)}`)
       case 'decided':
         return line(
           event.at,
           `IF.guard: ${mark(event.verdict === 'approve', event.verdict)} ${event.expertId ?? 'unknown'} (${event.code})`
         )
       case 'calling':
-        return line(event.at, `the suite calls ${event.toUri} into ${event.conference}`)
+        return line(event.at, `the suite calls ${who(event.toUri)} into ${event.conference}`)
       case 'answered':
         return line(event.at, `answered after ${event.setupMs.toFixed(1)} ms in the application`)
       case 'established':
@@ -259,6 +267,19 @@ async function run(folder: string): Promise<void> {
   }
 }
 
+/** Commands and pages for whoever has seen it work. */
+function whatNext(): void {
+  title('What next')
+  for (const [what, why] of [
+    ['npx ifctl up', 'the suite itself; it tells how to dial in'],
+    ['npx ifctl escalate safety', 'in another terminal: calls an expert'],
+    ['npx ifctl witness verify', 'then check its record as an auditor would'],
+    ...(existsSync(picture) ? [[picture, 'what the council saw in its browser']] : []),
+    ['docs/tutorial-escalation.md', 'an escalation step by step']
+  ] as const)
+    say(`  ${what!.padEnd(28)} ${why}`)
+}
+
 const isolated = runIsolated(import.meta.filename)
 if (isolated !== null) process.exit(isolated)
 const folder = await mkdtemp(join(tmpdir(), 'infrafabric-demo-'))
@@ -273,4 +294,5 @@ title(
     ? mark(true, `All of it held, in ${((Date.now() - beganMs) / 1000).toFixed(1)} s. Nothing is left running.`)
     : mark(false, `${failures} checks failed`)
 )
+if (failures === 0) whatNext()
 process.exitCode = failures === 0 ? 0 : 1
