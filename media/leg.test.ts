@@ -17,6 +17,7 @@ const terms: AudioTerms = {
   comfortNoisePayloadType: null,
   eventPayloadType: 101,
   eventClockRateHz: 8000,
+  received: null,
   remote: phone,
   remoteControl: { ...phone, port: 4001 },
   controlMuxed: false,
@@ -458,4 +459,106 @@ test('with ICE nobody is believed by an address alone: the way is where a check 
   t.deepEqual(told, ['strangers 3'])
   leg.report(5000, 0, false)
   t.is(control.length, 0, 'no check has come on the port for control packets')
+})
+
+test('RFC 3550 §8.2: a peer that sends our stream back makes us take another SSRC once, and is not heard', (t) => {
+  const { leg, push, say, sent, control, header } = scene()
+  for (let n = 0; n < 10; n++) {
+    push()
+    const { ssrc } = header(sent.at(-1)!.packet)
+    say(n, n * 20, { ssrc })
+  }
+  const ssrcs = new Set(sent.map(({ packet }) => header(packet).ssrc))
+  t.is(ssrcs.size, 2)
+  t.is(control.length, 1)
+  t.like(leg.stats(), { received: { packets: 1, errors: 9 } })
+  // reports that come back are ours as well
+  leg.receiveControl(encodeReport({ ssrc: leg.ssrc, cname: 'p', sender: null, block: null, goodbye: false }), phone, 300, 300)
+  push()
+  t.is(header(sent.at(-1)!.packet).ssrc, [...ssrcs].at(-1))
+})
+
+test('RFC 3550 §8.2: our SSRC in a report alone is a collision, too', (t) => {
+  const { leg, push, sent, control, header } = scene()
+  push()
+  const before = leg.ssrc
+  leg.receiveControl(encodeReport({ ssrc: before, cname: 'p', sender: null, block: null, goodbye: false }), phone, 20, 20)
+  push()
+  t.not(leg.ssrc, before)
+  t.is(header(sent[1]!.packet).ssrc, leg.ssrc)
+  t.deepEqual(control[0]!.packets.at(-1), { type: 'goodbye', ssrcs: [before] })
+})
+
+test('RFC 3550 §6.4: who has not sent for two reports is no sender, and of who is silent nothing is reported', (t) => {
+  const { leg, push, say, control } = scene()
+  const reported = () => {
+    leg.report(0, 0, false)
+    const [first] = control.at(-1)!.packets
+    return first?.type === 'senderReport' || first?.type === 'receiverReport' ? [first.type, first.blocks.length] : null
+  }
+  t.deepEqual(reported(), ['receiverReport', 0])
+  push()
+  say(1, 0)
+  t.deepEqual(reported(), ['senderReport', 1])
+  t.deepEqual(reported(), ['senderReport', 0])
+  t.deepEqual(reported(), ['receiverReport', 0])
+  say(2, 20)
+  t.deepEqual(reported(), ['receiverReport', 1])
+  push()
+  t.deepEqual(reported(), ['senderReport', 0])
+})
+
+test('RFC 3550 §6.3.7: who has sent nothing leaves without goodbye', (t) => {
+  const silent = scene({ direction: 'recvonly' })
+  silent.leg.report(0, 0, true)
+  t.is(silent.control.length, 0)
+  const reporting = scene({ direction: 'recvonly' })
+  reporting.leg.report(0, 0, false)
+  reporting.leg.report(10, 10, true)
+  t.is(reporting.control[1]!.packets.at(-1)!.type, 'goodbye')
+})
+
+test('RFC 3711 §3.3.1: a stream begins in the lower half of its sequence numbers', (t) => {
+  for (let n = 0; n < 40; n++) {
+    const { push, sent, header } = scene()
+    push()
+    t.true(header(sent[0]!.packet).sequenceNumber < 0x8000)
+  }
+})
+
+test('RFC 3264 §6.1: sent with the payload types of the answer, heard with those of our offer', (t) => {
+  const { leg, push, say, sent, told, header } = scene({
+    codec: 'PCMU',
+    payloadType: 118,
+    eventPayloadType: 97,
+    received: { payloadType: 0, eventPayloadType: 101 }
+  })
+  push()
+  leg.press('5', 60)
+  push()
+  t.deepEqual(
+    sent.map(({ packet }) => header(packet).payloadType),
+    [118, 97]
+  )
+  say(1, 20, { type: 0 })
+  say(2, 40, { type: 118 })
+  const key = Buffer.alloc(16)
+  encodeRtp(key, true, 101, 3, 480, 5)
+  encodeTelephoneEvent({ event: 7, end: true, volume: 10, duration: 800 }, key, 12)
+  leg.receive(key, phone, 60)
+  t.deepEqual(told, ['digit 7 100'])
+  t.is(leg.stats().received.packets, 3)
+  t.false(leg.calm)
+})
+
+test('reports are taken from the address that a=rtcp names', (t) => {
+  const elsewhere = { address: '198.51.100.8', port: 4711 }
+  const { leg, push, say, control } = scene({ remoteControl: elsewhere })
+  push()
+  say(1, 20)
+  const sender = { ntpSeconds: 7, ntpFraction: 0, timestamp: 1, packets: 4, octets: 640 }
+  leg.receiveControl(encodeReport({ ssrc: 5, cname: 'p', sender, block: null, goodbye: false }), elsewhere, 30, 30)
+  leg.report(40, 40, false)
+  t.deepEqual(control[0]!.to, elsewhere)
+  t.like(control[0]!.packets[0], { blocks: [{ lastSenderReport: ntpMiddle(7, 0) }] })
 })

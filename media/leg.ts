@@ -44,6 +44,9 @@ const telephoneEvent: TelephoneEvent = { event: 0, end: false, volume: 0, durati
 
 const randomUint32 = () => randomBytes(4).readUInt32BE()
 
+/** In the lower half, so that a receiver that misses the first packets of an encrypted stream still knows how often the number has wrapped. @see RFC 3711 §3.3.1 */
+const firstSequence = () => randomUint32() & 0x7fff
+
 export interface LegSettings {
   readonly jitterTargetMs: number
   readonly latchWindowMs: number
@@ -105,12 +108,14 @@ export class Leg implements Party {
     sent: { packets: 0, bytes: 0, errors: 0, dropped: 0 }
   }
   #ssrc = randomUint32()
+  /** Address from which our own SSRC has come: what comes from there with the next one is our own stream, sent back. */
+  #collidedWith = ''
   /** Sent under an earlier SSRC of ours: not in our reports. */
   #sentBefore = { packets: 0, bytes: 0 }
   readonly #pressed = new DigitSender()
   readonly #keyPacket = Buffer.alloc(rtpHeaderLength + 4)
-  readonly #keyFrame: DigitFrame = { first: false, age: 0 }
-  #sequence = randomUint32() & 0xffff
+  readonly #keyFrame: DigitFrame = { first: false, age: 0, segment: 0 }
+  #sequence = firstSequence()
   #timestamp = randomUint32()
   #marker = true
   #terms: AudioTerms | null = null
@@ -136,6 +141,8 @@ export class Leg implements Party {
   /** Packets of the last address that had not proved to be the participant's: of a phone behind NAT they are taken back when it has (RFC 7362 §4). */
   #unproved = { address: '', packets: 0 }
   #lastSenderReport = { middle: 0, arrivedMs: 0 }
+  /** Packets counted at the last report, and sent at the one before it. */
+  readonly #reported = { received: 0, sent: 0, sentBefore: 0, any: false }
   #roundTripMs: number | null = null
   readonly #reception = new Reception()
   #jitterMaxMs = 0
@@ -212,7 +219,7 @@ export class Leg implements Party {
 
   #acceptsControl(source: Endpoint): boolean {
     if (this.#checked !== null) return this.#checked.rtp.accept(source) || this.#checked.rtcp.accept(source)
-    return this.#latch!.acceptsControl(source)
+    return this.#latch!.acceptsControl(source) || source.address === this.#terms?.remoteControl?.address
   }
 
   /** Null until a check has shown where the peer is. */
@@ -275,15 +282,19 @@ export class Leg implements Party {
       counts.errors++
       return
     }
-    const isEvent = header.payloadType === terms.eventPayloadType
+    const { payloadType: theirs, eventPayloadType: theirEvents } = terms.received ?? terms
+    const isEvent = header.payloadType === theirEvents
     const isNoise = header.payloadType === (terms.comfortNoisePayloadType ?? unaskedComfortNoise)
-    const known = isEvent || isNoise || header.payloadType === terms.payloadType
+    const known = isEvent || isNoise || header.payloadType === theirs || header.payloadType === terms.payloadType
     if (!known || !this.#accepts(source, nowMs)) {
       if (known || !this.#acceptsControl(source)) this.#unknown(source)
       else counts.errors++
       return
     }
-    if (header.ssrc === this.#ssrc) this.#collided()
+    if (header.ssrc === this.#ssrc && this.#isLoop(source)) {
+      counts.errors++
+      return
+    }
     if (
       !this.#isCurrentStream(header.ssrc, header.sequenceNumber) ||
       !this.#source!.receive(header.sequenceNumber, header.timestamp, nowMs)
@@ -325,12 +336,23 @@ export class Leg implements Party {
     return true
   }
 
-  /** The peer has chosen our SSRC: we take another. @see RFC 3550 §8.2 */
-  #collided(): void {
+  /**
+   * Our SSRC has come from the peer. The first time it has chosen the same and we take another; when that comes back, too, our own stream is sent back to us,
+   * and no third would help.
+   *
+   * @returns whether what came is a stream of ours
+   * @see RFC 3550 §8.2
+   */
+  #isLoop({ address }: Endpoint): boolean {
+    if (address === this.#collidedWith) return true
+    this.#collidedWith = address
     this.#sendControl(encodeReport({ ssrc: this.#ssrc, cname: this.#settings.cname, sender: null, block: null, goodbye: true }))
     this.#ssrc = randomUint32()
+    this.#sequence = firstSequence()
     this.#sentBefore = { ...this.#counts.sent }
+    Object.assign(this.#reported, { sent: this.#counts.sent.packets, sentBefore: this.#counts.sent.packets })
     this.#roundTripMs = null
+    return false
   }
 
   #telephoneEvent(packet: Buffer, nowMs: number): void {
@@ -363,7 +385,10 @@ export class Leg implements Party {
       return
     }
     try {
-      for (const report of decodeRtcp(packet, true)) this.#take(report, nowMs, wallMs)
+      for (const report of decodeRtcp(packet, true)) {
+        if ('ssrc' in report && report.ssrc === this.#ssrc && this.#isLoop(source)) return
+        this.#take(report, nowMs, wallMs)
+      }
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error
       this.#counts.received.errors++
@@ -447,7 +472,8 @@ export class Leg implements Party {
       this.#keyFrame
     )
     if (octets === 0) return false
-    const began = (this.#timestamp - this.#keyFrame.age * this.#frameClock) >>> 0
+    const { age, segment } = this.#keyFrame
+    const began = (this.#timestamp - age * this.#frameClock + (segment * this.#clockRateHz) / terms.eventClockRateHz) >>> 0
     encodeRtp(this.#keyPacket, this.#keyFrame.first, terms.eventPayloadType, this.#sequence, began, this.#ssrc)
     this.#sendPacket(this.#keyPacket, octets)
     this.#marker = true
@@ -522,9 +548,17 @@ export class Leg implements Party {
     const { ntpSeconds, ntpFraction } = ntpTime(wallMs)
     const packets = this.#counts.sent.packets - this.#sentBefore.packets
     const bytes = this.#counts.sent.bytes - this.#sentBefore.bytes
+    const { received, sent } = this.#counts
+    const reported = this.#reported
+    // who has sent nothing, neither sound nor reports, leaves without a word (RFC 3550 §6.3.7)
+    if (goodbye && sent.packets === 0 && !reported.any) return
+    // a sender is who has sent since the report before the last; a source is reported on when something has come from it since the last (§6.4)
     const sender: SenderInfo | null =
-      packets === 0 ? null : { ntpSeconds, ntpFraction, timestamp: this.#timestamp, packets, octets: bytes }
-    const source = this.#source
+      packets === 0 || sent.packets === reported.sentBefore
+        ? null
+        : { ntpSeconds, ntpFraction, timestamp: this.#timestamp, packets, octets: bytes }
+    const source = received.packets === reported.received ? null : this.#source
+    Object.assign(reported, { received: received.packets, sentBefore: reported.sent, sent: sent.packets, any: true })
     const { middle, arrivedMs } = this.#lastSenderReport
     this.#sendControl(
       encodeReport({
@@ -643,6 +677,7 @@ export class Leg implements Party {
     const terms = this.#terms
     if (lawOf(this.format) === null || terms === null || this.#source === null || this.#latch?.latched !== true) return false
     if (familyOf(terms.remote.address) === 6) return false
+    if (terms.received !== null && terms.received.payloadType !== terms.payloadType) return false
     if (terms.direction !== 'sendrecv' || this.#srtp !== null || this.#checked !== null || this.taken !== null) return false
     return this.#source.ssrc !== this.#ssrc && this.#pressed.idle && this.#digits!.idle
   }

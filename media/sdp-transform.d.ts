@@ -5,7 +5,7 @@ declare module 'sdp-transform' {
   export interface ParsedMedia {
     readonly connection?: { readonly ip?: Scalar }
     readonly direction?: Scalar
-    readonly rtcp?: { readonly port?: Scalar }
+    readonly rtcp?: { readonly port?: Scalar; readonly address?: Scalar }
     readonly rtcpMux?: Scalar
     readonly rtcpRsize?: Scalar
     readonly bundleOnly?: Scalar

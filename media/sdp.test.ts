@@ -139,7 +139,10 @@ test('where control packets go', (t) => {
   const at = (port: number) => ({ address: '127.0.0.1', port })
   t.deepEqual(control(4000), at(4001))
   t.deepEqual(control(4000, 'a=rtcp:4711'), at(4711))
-  t.deepEqual(control(4000, 'a=rtcp:4711 IN IP4 192.0.2.1'), at(4711))
+  // RFC 3605 §2.1; what is no address of a host, or of the other family, leaves it where the sound goes
+  t.deepEqual(control(4000, 'a=rtcp:4711 IN IP4 192.0.2.1'), { address: '192.0.2.1', port: 4711 })
+  for (const nowhere of ['IP4 0.0.0.0', 'IP4 224.0.0.1', 'IP6 2001:db8::1', 'IP4 host.example'])
+    t.deepEqual(control(4000, `a=rtcp:4711 IN ${nowhere}`), at(4711))
   t.deepEqual(control(4000, 'a=rtcp-mux'), at(4000))
   t.is(control(65_535), null)
   t.is(control(4000, 'a=rtcp:0'), 'sdp.malformed')
@@ -167,9 +170,15 @@ test('several ports for one stream are not used', (t) => {
   t.true(read.ok && writeAnswer(read, origin, 5000).includes('m=audio 0 RTP/AVP 0\r\nm=audio 5000 RTP/AVP 0\r\n'))
 })
 
-test('in an answer to ours, events come with the number that we offered', (t) => {
+test('RFC 3264 §6.1: who answers ours is sent to with its payload types, and sends with ours', (t) => {
   const answer = sdp('m=audio 4000 RTP/AVP 8 97', 'a=rtpmap:97 telephone-event/8000')
-  t.like(readAnswer(answer), { terms: { codec: 'PCMA', eventPayloadType: 101 } })
+  t.like(readAnswer(answer), {
+    terms: { codec: 'PCMA', payloadType: 8, eventPayloadType: 97, received: { payloadType: 8, eventPayloadType: 101 } }
+  })
+  const offered = /rtpmap:(?<number>\d+) opus/.exec(writeOffer(origin, 5000))?.groups?.number
+  t.like(readAnswer(sdp('m=audio 4000 RTP/AVP 122', 'a=rtpmap:122 opus/48000/2')), {
+    terms: { payloadType: 122, received: { payloadType: Number(offered), eventPayloadType: null } }
+  })
   t.like(readAnswer(sdp('m=audio 4000 RTP/AVP 8')), { terms: { eventPayloadType: null } })
   t.like(readAnswer(sdp('m=audio 0 RTP/AVP 8')), { ok: false, code: 'sdp.no-audio' })
 })

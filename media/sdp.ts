@@ -12,8 +12,8 @@ import {
   type CodecTerms,
   chooseCodec,
   type FormatLines,
-  offeredEventsAt,
   offeredFormats,
+  receivedTypes,
   spokenCodecs
 } from './codec/negotiation.ts'
 import { IceCredentials, type IceTerms, iceLines, isUnknownYet, liteLine, mismatchLine, readIce } from './ice/ice-attributes.ts'
@@ -173,7 +173,11 @@ function read(
     const terms: AudioTerms = {
       ...chosen,
       remote: { address, port },
-      remoteControl: controlMuxed ? { address, port } : controlPort > 65_535 ? null : { address, port: controlPort },
+      remoteControl: controlMuxed
+        ? { address, port }
+        : controlPort > 65_535
+          ? null
+          : { address: readControlAddress(text(parsed.rtcp?.address), address), port: controlPort },
       controlMuxed,
       direction: opposite[asked],
       held: asked === 'sendonly' || asked === 'inactive',
@@ -188,15 +192,14 @@ function read(
 }
 
 /**
- * Reads the answer to an offer of ours. The peer sends events with the number of our offer, whatever its own is.
+ * Reads the answer to an offer of ours. The peer sends with the payload types of our offer, and is sent to with its own.
  *
  * @see RFC 3264 §6.1
  */
 export function readAnswer(sdp: string, secrecy = inClear, ice = withoutIce, families = everyFamily): ReadOffer | MediaRefusal {
   const answer = read(sdp, secrecy, ice, families, true)
   if (!answer.ok) return answer
-  const events = answer.terms.eventPayloadType === null ? null : offeredEventsAt(answer.terms.eventClockRateHz)
-  return { ...answer, terms: { ...answer.terms, eventPayloadType: events } }
+  return { ...answer, terms: { ...answer.terms, received: receivedTypes(answer.terms) } }
 }
 
 const cryptoLine = 'a=crypto:'
@@ -250,6 +253,12 @@ function readAddress(written: string): string | null {
   if (isIP(written) === 0 || written.includes('%')) return null
   const address = plainAddress(written)
   return isUnspecified(address) || isUnicast(address) ? address : null
+}
+
+/** Where reports go: another host only where it can be reached from the same socket. @see RFC 3605 §2.1 */
+function readControlAddress(written: string, address: string): string {
+  const own = readAddress(written)
+  return own === null || isUnspecified(own) || familyOf(own) !== familyOf(address) ? address : own
 }
 
 /** Whom a description is from: the o= line. */

@@ -38,7 +38,8 @@ test('Opus as Firefox offers it', (t) => {
     parameters: { maxplaybackrate: '48000', useinbandfec: '1' },
     comfortNoisePayloadType: null,
     eventPayloadType: 101,
-    eventClockRateHz: 8000
+    eventClockRateHz: 8000,
+    received: null
   })
   t.deepEqual(answeredFormats(terms!), {
     payloadTypes: [109, 101],

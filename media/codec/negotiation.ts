@@ -22,6 +22,8 @@ export interface CodecTerms {
   readonly eventPayloadType: number | null
   /** Clock in which durations of telephone-event count. */
   readonly eventClockRateHz: number
+  /** Payload types of what comes, where the peer has answered an offer of ours: those of the offer, whatever its own are. Null where both ways have the same. @see RFC 3264 §6.1 */
+  readonly received: { readonly payloadType: number; readonly eventPayloadType: number | null } | null
 }
 
 interface Format {
@@ -98,7 +100,8 @@ export function chooseCodec(stream: ParsedMedia, formats: string): CodecTerms | 
       parameters,
       comfortNoisePayloadType: codec.comfortNoise ? (named(comfortNoise, clockRateHz)?.payloadType ?? null) : null,
       eventPayloadType: events?.payloadType ?? null,
-      eventClockRateHz: events?.clockRateHz ?? clockRateHz
+      eventClockRateHz: events?.clockRateHz ?? clockRateHz,
+      received: null
     }
   }
   return null
@@ -157,15 +160,35 @@ export const offeredEventsAt = (clockRateHz: number): number =>
 
 const firstDynamic = 96
 
+/** The codecs of an offer of ours, with their payload types. */
+const offeredCodecs = (): readonly (readonly [codec: CodecDefinition, payloadType: number])[] =>
+  codecs
+    .filter((codec) => codec.offered && codec.servedBy() !== null)
+    .map((codec, at) => [codec, codec.staticPayloadType ?? firstDynamic + at])
+
+/** Under which payload types the peer sends that has answered an offer of ours with these terms. @see RFC 3264 §6.1 */
+export function receivedTypes({
+  codec,
+  clockRateHz,
+  payloadType,
+  eventPayloadType,
+  eventClockRateHz
+}: CodecTerms): CodecTerms['received'] {
+  const ours = offeredCodecs().find(([{ name, clockRateHz: clock }]) => name === codec && clock === clockRateHz)
+  return {
+    payloadType: ours?.[1] ?? payloadType,
+    eventPayloadType: eventPayloadType === null ? null : offeredEventsAt(eventClockRateHz)
+  }
+}
+
 /** What an offer of ours says: every codec that is worth its bits, the best first. */
 export function offeredFormats(): FormatLines {
-  const offered = codecs.filter((codec) => codec.offered && codec.servedBy() !== null)
-  const numbers = offered.map((codec, at) => codec.staticPayloadType ?? firstDynamic + at)
-  const clocks = [...offeredEvents].filter(([clock]) => offered.some(({ clockRateHz }) => clockRateHz === clock))
+  const offered = offeredCodecs()
+  const clocks = [...offeredEvents].filter(([clock]) => offered.some(([{ clockRateHz }]) => clockRateHz === clock))
   return {
-    payloadTypes: [...numbers, ...clocks.map(([, number]) => number)],
+    payloadTypes: [...offered.map(([, number]) => number), ...clocks.map(([, number]) => number)],
     attributes: [
-      ...offered.flatMap((codec, at) => [rtpmapLine(numbers[at]!, codec), ...fmtp(numbers[at]!, codec.parameters)]),
+      ...offered.flatMap(([codec, number]) => [rtpmapLine(number, codec), ...fmtp(number, codec.parameters)]),
       ...clocks.flatMap(([clock, number]) => eventLines(number, clock)),
       `a=ptime:${packetMs}`
     ]

@@ -15,7 +15,7 @@ test('property: digits arrive once each and in order, with one packet in five lo
       const collector = new DigitCollector(8000, (digit) => void heard.push(digit))
       for (const [digit, frames] of pressed) t.true(sender.press(digit, frames))
       const packet = Buffer.alloc(4)
-      const out: DigitFrame = { first: false, age: 0 }
+      const out: DigitFrame = { first: false, age: 0, segment: 0 }
       const event = { event: 0, end: false, volume: 0, duration: 0 }
       let lostInARow = 0
       for (let frame = 0; frame < 1000; frame++) {
@@ -52,6 +52,7 @@ const terms: AudioTerms = {
   comfortNoisePayloadType: null,
   eventPayloadType: 101,
   eventClockRateHz: 8000,
+  received: null,
   remote: phone,
   remoteControl: null,
   controlMuxed: false,
@@ -111,4 +112,33 @@ test('a leg sends a digit in place of sound: same stream, one timestamp, marker 
   leg.press('5', 60)
   leg.send(payload, 160, false)
   t.is(sent.at(-1)!.type, 0)
+})
+
+test('RFC 4733 §2.5.1.3: a key that outlasts what a packet can tell goes on in segments, and is one digit', (t) => {
+  for (const clockRateHz of [8000, 48_000]) {
+    const frameClock = clockRateHz / 50
+    const frames = Math.ceil((0xffff * 2.5) / frameClock)
+    const sender = new DigitSender()
+    const heard: [string, number][] = []
+    const collector = new DigitCollector(clockRateHz, (digit, durationMs) => void heard.push([digit, durationMs]))
+    sender.press('7', frames)
+    const packet = Buffer.alloc(4)
+    const out: DigitFrame = { first: false, age: 0, segment: 0 }
+    const event = { event: 0, end: false, volume: 0, duration: 0 }
+    const told: [timestamp: number, duration: number, end: boolean, marker: boolean][] = []
+    for (let frame = 0; sender.write(packet, 0, frameClock, out) > 0; frame++) {
+      decodeTelephoneEvent(packet, 0, 4, event)
+      const timestamp = (frame - out.age) * frameClock + out.segment
+      told.push([timestamp, event.duration, event.end, out.first])
+      collector.receive(event, timestamp, frame * 20)
+    }
+    t.deepEqual(heard, [['7', frames * 20]])
+    t.deepEqual([...new Set(told.map(([timestamp]) => timestamp))], [0, 0xffff, 2 * 0xffff])
+    for (const at of [0, 0xffff]) {
+      const last = told.filter(([timestamp]) => timestamp === at).at(-1)!
+      t.deepEqual(last.slice(1, 3), [0xffff, false])
+    }
+    t.is(told.filter(([, , end]) => end).length, 3)
+    t.is(told.filter(([, , , marker]) => marker).length, 1)
+  }
 })

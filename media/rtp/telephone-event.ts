@@ -49,7 +49,7 @@ export function eventOfDigit(digit: string): number {
 }
 
 /** Longest duration a packet can tell: a longer event goes on as a segment of its own, with a new timestamp. @see RFC 4733 §2.5.1.3 */
-const longestSegment = 0xffff
+export const longestSegment = 0xffff
 
 /** Longest pause within one event after which it counts as ended although its end was lost, in milliseconds: three packet intervals and some. */
 const lostEndMs = 150

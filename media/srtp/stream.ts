@@ -7,11 +7,17 @@ const same = (a: Uint8Array, b: Uint8Array) => Buffer.compare(a, b) === 0
 /** Largest packet before it is encrypted, and room for its growth. */
 const packetOctets = 1600
 
+/** Packets under a key that was replaced, at most: ten seconds of them. */
+const mostBefore = 500
+
 /** Both directions of a participant's encrypted stream. */
 export class SrtpStream {
   #terms: SrtpTerms
   #inbound: InboundSrtp
   #outbound: OutboundSrtp
+  /** Of the peer's key before, which its packets may have until it knows that the new one was taken. */
+  #before: InboundSrtp | null = null
+  #leftBefore = 0
   /** Where packets are encrypted that others share in clear. */
   readonly packet = Buffer.alloc(packetOctets)
 
@@ -23,13 +29,20 @@ export class SrtpStream {
     this.#outbound = new OutboundSrtp(suite, terms.localKey)
   }
 
-  /** Takes new keys. A direction whose key stays goes on where it is: packets that were replayed before are replayed still. */
+  /**
+   * Takes new keys. A direction whose key stays goes on where it is: packets that were replayed before are replayed still. Under the key before the peer is heard
+   * until its first packet under the new one: the answer is still on its way to it.
+   *
+   * @see RFC 4568 §7.1.3, §7.1.4
+   */
   rekey(terms: SrtpTerms): void {
     const suite = cryptoSuiteNamed(terms.suite)!
     const before = this.#terms
     if (terms.suite !== before.suite || !same(terms.remoteKey, before.remoteKey)) {
       const inbound = new InboundSrtp(suite, terms.remoteKey)
-      this.#inbound.close()
+      this.#before?.close()
+      this.#before = this.#inbound
+      this.#leftBefore = mostBefore
       this.#inbound = inbound
     }
     if (terms.suite !== before.suite || !same(terms.localKey, before.localKey)) {
@@ -55,10 +68,33 @@ export class SrtpStream {
   }
 
   /** In place. @returns the packet, or null where it is not the peer's or came before */
-  readonly unprotect = (packet: Buffer): Buffer | null => whole(packet, this.#inbound.unprotect(packet))
-  readonly unprotectControl = (packet: Buffer): Buffer | null => whole(packet, this.#inbound.unprotectControl(packet))
+  readonly unprotect = (packet: Buffer): Buffer | null =>
+    this.#before === null ? whole(packet, this.#inbound.unprotect(packet)) : this.#unprotectByEither('unprotect', packet)
+  readonly unprotectControl = (packet: Buffer): Buffer | null =>
+    this.#before === null
+      ? whole(packet, this.#inbound.unprotectControl(packet))
+      : this.#unprotectByEither('unprotectControl', packet)
+
+  #unprotectByEither(how: 'unprotect' | 'unprotectControl', packet: Buffer): Buffer | null {
+    // what does not fit the key is no longer what came
+    const copy = Buffer.from(packet)
+    const length = this.#inbound[how](packet)
+    if (length > notAuthentic) {
+      this.#forgetBefore()
+      return whole(packet, length)
+    }
+    const plain = whole(copy, this.#before![how](copy))
+    if (plain !== null && --this.#leftBefore === 0) this.#forgetBefore()
+    return plain
+  }
+
+  #forgetBefore(): void {
+    this.#before?.close()
+    this.#before = null
+  }
 
   close(): void {
+    this.#forgetBefore()
     this.#inbound.close()
     this.#outbound.close()
   }

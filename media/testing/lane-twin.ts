@@ -103,6 +103,7 @@ function termsOf(law: LawName, port: number): AudioTerms {
     comfortNoisePayloadType: null,
     eventPayloadType: keys,
     eventClockRateHz: 8000,
+    received: null,
     remote: { address, port },
     remoteControl: null,
     controlMuxed: false,
