@@ -77,7 +77,8 @@ function writeObject(value: { readonly [key: string]: Json }, depth: number): st
   let written = '{'
   for (let at = 0; at < keys.length; at++) {
     const key = keys[at]!
-    written += `${at === 0 ? '' : ','}${text(key)}:`
+    if (at > 0) written += ','
+    written += nameText(key)
     try {
       written += write(value[key], depth + 1)
     } catch (error) {
@@ -99,6 +100,19 @@ function inOrder(keys: string[]): string[] {
     keys[to] = key
   }
   return keys
+}
+
+/** Names of members as they are written, since the same ones come again and again: so many at most, and none that is long. */
+const nameTexts = new Map<string, string>()
+const mostNames = 1024
+const longestName = 64
+
+function nameText(name: string): string {
+  const known = nameTexts.get(name)
+  if (known !== undefined) return known
+  const written = `${text(name)}:`
+  if (nameTexts.size < mostNames && name.length <= longestName) nameTexts.set(name, written)
+  return written
 }
 
 /** Nothing that JSON escapes, and no half of a character. */
