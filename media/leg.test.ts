@@ -475,7 +475,7 @@ test('RFC 3550 §8.2: a peer that sends our stream back makes us take another SS
   // reports that come back are ours as well
   leg.receiveControl(encodeReport({ ssrc: leg.ssrc, cname: 'p', sender: null, block: null, goodbye: false }), phone, 300, 300)
   push()
-  t.is(header(sent.at(-1)!.packet).ssrc, [...ssrcs].at(-1))
+  t.is(header(sent.at(-1)!.packet).ssrc, [...ssrcs].at(-1)!)
 })
 
 test('RFC 3550 §8.2: our SSRC in a report alone is a collision, too', (t) => {
