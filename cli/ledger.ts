@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { silentLog } from '#kernel'
+import { messageOf, silentLog } from '#kernel'
 import {
   type AppendItem,
   appendOnce,
@@ -70,7 +70,7 @@ export async function withReader<T>(place: string, use: (reader: LedgerReader) =
     reader = await openReader(place)
     await reader.size()
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause)
+    const why = messageOf(cause)
     const where = isServerAddress(place) ? 'the ledger' : place
     throw new CommandError('cli.ledger.unreadable', `${where} cannot be read: ${why}`, { cause })
   }

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { parseDocument } from 'yaml'
 import { z } from 'zod'
-import { ConfigError, callBridgeKinds, defaultBridgeTimes, defaultHazards, isHazardName } from '#kernel'
+import { ConfigError, callBridgeKinds, defaultBridgeTimes, defaultHazards, isHazardName, messageOf } from '#kernel'
 import { defaultMediaTypes } from '#webrtc/names'
 
 const port = z.number().int().min(0).max(65535)
@@ -671,7 +671,7 @@ async function readText(file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8')
   } catch (error) {
-    throw new ConfigError(file, [`cannot be read: ${error instanceof Error ? error.message : String(error)}`])
+    throw new ConfigError(file, [`cannot be read: ${messageOf(error)}`])
   }
 }
 

@@ -1,4 +1,4 @@
-import { errorCode, InfraFabricError, type Log } from '#kernel'
+import { errorCode, InfraFabricError, type Log, messageOf } from '#kernel'
 
 /** Parts of a whole that start one after another and stop in the reverse order. */
 export interface Sequence {
@@ -34,7 +34,7 @@ export function createSequence(log: Log): Sequence {
         return started
       } catch (cause) {
         await stopAll()
-        const reason = cause instanceof Error ? cause.message : String(cause)
+        const reason = messageOf(cause)
         throw new InfraFabricError(`suite.start.${part}`, `${part} did not start: ${reason}`, { cause })
       }
     },

@@ -3,7 +3,7 @@
  */
 
 import type { Escalator } from '#escalate'
-import { createLog, errorCode, makeFolder, newTraceId, systemClock } from '#kernel'
+import { createLog, errorCode, makeFolder, messageOf, newTraceId, systemClock } from '#kernel'
 import type { MediaPlane, Recorder } from '#media'
 import type { CallSnapshot } from '#sip'
 import { createAnnouncer } from './announcer.ts'
@@ -272,7 +272,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
     const { ndiRuntime, startNdi } = await import('./ndi.ts')
     const runtime = await ndiRuntime(config, layout).catch((error: unknown) => {
       // the council meets without it
-      warn(errorCode(error), `NDI is left out: ${error instanceof Error ? error.message : error}`)
+      warn(errorCode(error), `NDI is left out: ${messageOf(error)}`)
       down.add('ndi')
       return null
     })

@@ -8,12 +8,13 @@ import { copyFile, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { type Clock, InfraFabricError, type Log, makeFolder } from '#kernel'
+import { type Clock, InfraFabricError, type Log, makeFolder, messageOf } from '#kernel'
 import { openAccounting } from './accounting.ts'
 import { callRpc, type RpcValue } from './binrpc.ts'
 import { type CertificateCheck, checkCertificate } from './certificates.ts'
 import type { EdgeConfig, EdgeCredential, EdgeSeat } from './config.ts'
 import { expectFreePorts } from './ports.ts'
+import { type ProbeTimes, probeTimes, watchAnswers } from './probe.ts'
 import { hasThreadsMode, renderEdge, rpcSocket } from './render.ts'
 
 export {
@@ -61,8 +62,10 @@ const steadyMs = 60_000
 export interface EdgeOptions {
   readonly log: Log
   readonly clock: Clock
-  /** The edge died, or runs again after it died. */
+  /** The edge died or does not answer, or runs again after that. */
   readonly onState?: (state: 'lost' | 'running', detail: string | null) => void
+  /** Default {@link probeTimes}. */
+  readonly probe?: ProbeTimes
 }
 
 export interface Edge {
@@ -163,7 +166,7 @@ kill "$watch" 2>/dev/null
 exit "$status"`
 
 /** Starts the edge and resolves when it takes requests. @throws as {@link writeEdge}; `edge.certificate.*`; `edge.port.taken`; `edge.start.failed` */
-export async function startEdge(config: EdgeConfig, { log, clock, onState }: EdgeOptions): Promise<Edge> {
+export async function startEdge(config: EdgeConfig, { log, clock, onState, probe = probeTimes }: EdgeOptions): Promise<Edge> {
   const certificate = () => checkCertificate(config.tls.certificate, clock.now())
   const checked = certificate()
   if (checked.state === 'expired' || checked.state === 'notYetValid') {
@@ -186,6 +189,7 @@ export async function startEdge(config: EdgeConfig, { log, clock, onState }: Edg
   let stopping = false
   let deaths = 0
   let cancelRestart: () => void = () => undefined
+  let stopProbe: () => void = () => undefined
   const socket = join(config.runtimeDir, rpcSocket)
   const pidFile = join(config.runtimeDir, 'kamailio.pid')
   const rpc: Edge['rpc'] = (method, params = []) => callRpc(socket, method, params)
@@ -245,6 +249,7 @@ export async function startEdge(config: EdgeConfig, { log, clock, onState }: Edg
     void ended.then((how) => {
       killGroup(started, 'SIGKILL')
       if (child === started) {
+        stopProbe()
         child = null
         pid = null
       }
@@ -262,6 +267,20 @@ export async function startEdge(config: EdgeConfig, { log, clock, onState }: Edg
     }
     pid = Number(await readFile(pidFile, 'utf8'))
     up = true
+    stopProbe = watchAnswers(clock, () => rpc('core.uptime'), probe, {
+      lost: () => {
+        log.error('edge does not answer')
+        onState?.('lost', 'no answer')
+      },
+      found: () => {
+        log.info('edge answers again')
+        onState?.('running', null)
+      },
+      hopeless: () => {
+        log.error('edge killed, since it does not answer')
+        killGroup(started, 'SIGKILL')
+      }
+    })
     for (const seat of seats.values()) await putSeat(seat)
   }
 
@@ -278,7 +297,7 @@ export async function startEdge(config: EdgeConfig, { log, clock, onState }: Edg
       launch().then(
         () => onState?.('running', null),
         (error: unknown) => {
-          log.error({ error: error instanceof Error ? error.message : String(error) }, 'edge not restarted')
+          log.error({ error: messageOf(error) }, 'edge not restarted')
           if (!stopping) restart()
         }
       )
@@ -288,6 +307,7 @@ export async function startEdge(config: EdgeConfig, { log, clock, onState }: Edg
   const stop = async (): Promise<void> => {
     stopping = true
     cancelRestart()
+    stopProbe()
     const running = child
     if (running === null || running.exitCode !== null || running.signalCode !== null) return accounting.close()
     const ended = new Promise<void>((resolve) => running.once('exit', () => resolve()))

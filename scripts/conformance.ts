@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { createGuard } from '#guard'
-import { errorCode, silentLog, systemClock, type WitnessEvent } from '#kernel'
+import { errorCode, messageOf, silentLog, systemClock, type WitnessEvent } from '#kernel'
 import { createMediaPlane } from '#media'
 import { startSipApplication } from '#sip'
 import { checks } from './testing/conformance-checks.ts'
@@ -105,7 +105,7 @@ async function main(): Promise<number> {
         const beganMs = performance.now()
         const problem = await check({ sip, entries, application }).then(
           () => null,
-          (error: unknown) => (error instanceof Error ? error.message : errorCode(error))
+          messageOf
         )
         const ms = Math.round(performance.now() - beganMs)
         if (problem !== null) failed++

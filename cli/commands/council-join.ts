@@ -1,5 +1,5 @@
 import { readFile, writeFile } from 'node:fs/promises'
-import { errorCode } from '#kernel'
+import { errorCode, messageOf } from '#kernel'
 import { decodeWav, encodeWav } from '#media'
 import { agentSampleRateHz, type CouncilAgent, joinCouncil } from '#webrtc/agent'
 import { UsageError } from '../arguments.ts'
@@ -68,11 +68,7 @@ async function shareWith(agent: CouncilAgent, path: string, tell: Tell): Promise
     const { call, id } = await agent.share!(path)
     await tell('shared', { call, id, path }, `shared ${path} in ${call}`)
   } catch (error) {
-    await tell(
-      'notice',
-      { of: 'share', code: errorCode(error) },
-      `share: ${error instanceof Error ? error.message : String(error)}`
-    )
+    await tell('notice', { of: 'share', code: errorCode(error) }, `share: ${messageOf(error)}`)
   }
 }
 

@@ -1,7 +1,7 @@
 import { renameSync, rmSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { createLog } from '#kernel'
+import { createLog, messageOf } from '#kernel'
 import {
   connectLog,
   type LedgerReader,
@@ -144,7 +144,7 @@ async function followLog(seat: Seat, log: LogClient, everyS: number, args: Argum
           last = note
         }
       } catch (error) {
-        output.talk(printable(error instanceof Error ? error.message : String(error)))
+        output.talk(printable(messageOf(error)))
       }
       await pause(everyS * 1000, undefined, { signal: stop.signal }).catch(() => undefined)
     }

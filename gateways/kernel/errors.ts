@@ -41,3 +41,6 @@ export function errorCode(error: unknown): string {
   if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code
   return 'unknown'
 }
+
+/** What an error says, for people; of what is no error, its text. */
+export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))

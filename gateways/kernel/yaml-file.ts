@@ -1,6 +1,6 @@
 /** YAML files in which every problem is told with its place. Apart from the kernel's public file, so that only who reads such files loads the parser. */
 import { isNode, LineCounter, parseDocument } from 'yaml'
-import { ConfigError } from './errors.ts'
+import { ConfigError, messageOf } from './errors.ts'
 
 export interface YamlFile {
   readonly content: unknown
@@ -43,7 +43,7 @@ export function readYaml(
   try {
     content = document.toJS({ maxAliasCount: 100 })
   } catch (error) {
-    throw new ConfigError(source, [error instanceof Error ? error.message : String(error)])
+    throw new ConfigError(source, [messageOf(error)])
   }
   const problems: { offset: number; text: string }[] = []
   return {

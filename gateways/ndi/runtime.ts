@@ -6,7 +6,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { LibraryHandle } from 'koffi'
-import { InfraFabricError, makeFolder } from '#kernel'
+import { InfraFabricError, makeFolder, messageOf } from '#kernel'
 import { koffi, type Pointer } from './abi.ts'
 
 const soname = 'libndi.so.6'
@@ -105,7 +105,7 @@ export function loadRuntime(candidates: readonly string[] = runtimeCandidates(pr
     try {
       library = koffi.load(path)
     } catch (error) {
-      tried.push(`${path}: ${error instanceof Error ? error.message : error}`)
+      tried.push(`${path}: ${messageOf(error)}`)
       continue
     }
     return declare(library, path)

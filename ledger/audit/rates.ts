@@ -1,5 +1,5 @@
 /** What models cost: US dollars per million tokens, each rate valid from a moment on until the next one of the same model. */
-import { ConfigError, InfraFabricError } from '#kernel'
+import { ConfigError, InfraFabricError, messageOf } from '#kernel'
 import type { OfflineRate } from '../export/offline-data.ts'
 import { add, type Decimal, decimalOf, formatDecimal, multiply, parseDecimal } from './decimal.ts'
 
@@ -90,7 +90,7 @@ export async function parseRates(text: string): Promise<Rates> {
     // as text throughout: a number of YAML would be a binary fraction
     read = parse(text, { schema: 'failsafe', maxAliasCount: 0 })
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause)
+    const why = messageOf(cause)
     throw new InfraFabricError('ledger.rates.malformed', `the rates are no YAML: ${why}`, { cause })
   }
   const problems: string[] = []

@@ -6,7 +6,9 @@
  * Names: those of the parts in parts.ts, or of their groups. Ends with status 1 when anything was lost, stood twice, was forked or did not verify, when a part
  * could not be tried here, or when the runs that must lose lost nothing.
  */
+
 import { parseArgs } from 'node:util'
+import { messageOf } from '#kernel'
 import { jsonLines, type Metric, table } from '#scripts/bench/report.ts'
 import { keepCompiled } from './loader.ts'
 import { type Outcome, type Part, parts } from './parts.ts'
@@ -65,7 +67,7 @@ async function tryPart(part: Part): Promise<void> {
   } catch (error) {
     // what was tried before is told all the same
     if (signal.aborted) return
-    complaints.push(`${part.name}: ${error instanceof Error ? error.message : String(error)}`)
+    complaints.push(`${part.name}: ${messageOf(error)}`)
   }
 }
 

@@ -10,7 +10,7 @@
  *
  * @see C2SP tlog-policy
  */
-import { InfraFabricError } from '#kernel'
+import { InfraFabricError, messageOf } from '#kernel'
 import { cosignedAt, parseCosignerKey } from './cosignature.ts'
 import { type CheckpointNote, isSignedBy, type NoteVerifier, parseVerifierKey } from './note.ts'
 
@@ -82,7 +82,7 @@ export function parsePolicy(file: Uint8Array | string): Policy {
       try {
         verifier = kind === 'log' ? parseVerifierKey(text) : parseCosignerKey(text)
       } catch (error) {
-        throw problemAt(number, error instanceof Error ? error.message : String(error), error)
+        throw problemAt(number, messageOf(error), error)
       }
       const raw = verifier.publicKey.export({ format: 'jwk' }).x!
       if (keys[kind].has(raw)) throw problemAt(number, `a second ${kind} with the same public key`)

@@ -3,7 +3,7 @@
  *
  * @see C2SP tlog-witness, add-checkpoint
  */
-import { errorCode } from '#kernel'
+import { errorCode, messageOf } from '#kernel'
 import { type AddCheckpoint, parseAddCheckpoint, sizeMediaType } from '../log/add-checkpoint.ts'
 import { cosign } from '../log/cosignature.ts'
 import { emptyRoot } from '../log/merkle.ts'
@@ -40,7 +40,7 @@ export function answerAddCheckpoint(config: SeatConfig, request: string): SeatAn
   try {
     asked = parseAddCheckpoint(request)
   } catch (error) {
-    return say(400, error instanceof Error ? error.message : String(error))
+    return say(400, messageOf(error))
   }
   const { note, oldSize, proof } = asked
   const { origin, size, root } = note.checkpoint

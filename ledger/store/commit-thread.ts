@@ -1,6 +1,6 @@
 /** The thread that makes the commits of an embedded log, one after another. */
 import { parentPort, workerData } from 'node:worker_threads'
-import { errorCode } from '#kernel'
+import { errorCode, messageOf } from '#kernel'
 import { type FlatCommit, readCommit } from './crossing.ts'
 import { openSqliteStore } from './sqlite-store.ts'
 import type { LogStore } from './store.ts'
@@ -23,7 +23,7 @@ const port = parentPort!
 const answer = (message: CommitterAnswer) => port.postMessage(message)
 const wordsOf = (error: unknown): { code: string; message: string } => ({
   code: errorCode(error),
-  message: error instanceof Error ? error.message : String(error)
+  message: messageOf(error)
 })
 
 function open(): LogStore {

@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto'
 import { type ChainableCommander, Cluster, Redis, type RedisOptions } from 'ioredis'
-import { errorCode, InfraFabricError } from '#kernel'
+import { errorCode, InfraFabricError, messageOf } from '#kernel'
 import type { RedisAddress } from './redis-address.ts'
 
 export type Client = Redis | Cluster
@@ -90,7 +90,7 @@ const codes: Readonly<Record<string, readonly [code: string, words: string]>> = 
 /** Redis's word for it as a code of ours. */
 export function redisError(error: unknown, place: string): InfraFabricError {
   if (error instanceof InfraFabricError) return error
-  const message = error instanceof Error ? error.message : String(error)
+  const message = messageOf(error)
   const known = codes[/^([A-Z]+)\b/.exec(message)?.[1] ?? '']
   if (known !== undefined) return new InfraFabricError(known[0], `${known[1]} (${place}): ${message}`, { cause: error })
   if (message === 'Command timed out')

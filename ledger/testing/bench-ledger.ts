@@ -3,7 +3,7 @@
  */
 import { cac } from 'cac'
 import { z } from 'zod'
-import { ConfigError } from '#kernel'
+import { ConfigError, messageOf } from '#kernel'
 import { commandOverhead } from '#scripts/bench/overhead.ts'
 import { jsonLines, type Metric, metricTable, quantile } from '#scripts/bench/report.ts'
 import { benchAppend, benchLatency, benchSync } from './append-bench.ts'
@@ -128,6 +128,6 @@ async function main(): Promise<number> {
 try {
   process.exitCode = await main()
 } catch (error) {
-  say(error instanceof Error ? error.message : String(error))
+  say(messageOf(error))
   process.exitCode = 2
 }

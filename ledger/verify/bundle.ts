@@ -3,7 +3,7 @@
  *
  * @see C2SP tlog-tiles
  */
-import { InfraFabricError } from '#kernel'
+import { InfraFabricError, messageOf } from '#kernel'
 import { type Archive, openArchive } from './archive.ts'
 import { type CheckpointNote, readCheckpoint } from './notes.ts'
 import { type BesidePayload, type EntrySource, isCount, largestRun, SourceDamaged, tilePath } from './sources.ts'
@@ -209,6 +209,6 @@ export function headOf({ checkpoint }: Bundle): CheckpointNote {
   try {
     return readCheckpoint(checkpoint)
   } catch (error) {
-    throw new SourceDamaged(error instanceof Error ? error.message : String(error), { cause: error })
+    throw new SourceDamaged(messageOf(error), { cause: error })
   }
 }

@@ -9,7 +9,7 @@
  *
  * @see C2SP tlog-policy
  */
-import { InfraFabricError } from '#kernel'
+import { InfraFabricError, messageOf } from '#kernel'
 import { type CheckpointNote, cosignedAt, keyTypes, readVerifierKey, type VerifierKey } from './notes.ts'
 
 type Component = { readonly witness: VerifierKey } | { readonly threshold: number; readonly members: readonly string[] }
@@ -40,7 +40,7 @@ export function readPolicy(text: string): QuorumPolicy {
       try {
         return readVerifierKey(vkey ?? '', type)
       } catch (error) {
-        return fail(error instanceof Error ? error.message : String(error))
+        return fail(messageOf(error))
       }
     }
     const member = (name: string): string => {

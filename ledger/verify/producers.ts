@@ -8,7 +8,7 @@
  * @see RFC 8785, RFC 8032
  */
 import { verify } from 'node:crypto'
-import { InfraFabricError } from '#kernel'
+import { InfraFabricError, messageOf } from '#kernel'
 import { readVerifierKey, type VerifierKey } from './notes.ts'
 
 export interface Producers {
@@ -34,7 +34,7 @@ export function readProducers(text: string): Producers {
     try {
       key = readVerifierKey(vkey!)
     } catch (cause) {
-      const why = cause instanceof Error ? cause.message : String(cause)
+      const why = messageOf(cause)
       throw new InfraFabricError('ledger.producers.malformed', `producers, line ${number + 1}: ${why}`, { cause })
     }
     if (keys.has(key.id) && keys.get(key.id)!.text !== key.text)

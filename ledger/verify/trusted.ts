@@ -1,5 +1,5 @@
 /** What an auditor keeps of one verification, so that the next begins where it ended. */
-import { InfraFabricError } from '#kernel'
+import { InfraFabricError, messageOf } from '#kernel'
 import { CompactRange } from './compact-range.ts'
 import { type CheckpointNote, isSignedBy, readCheckpoint, readVerifierKey } from './notes.ts'
 
@@ -40,6 +40,6 @@ export function readTrusted(state: TrustedState): Trusted {
     return { vkey, checkpoint, lastHash, tree }
   } catch (error) {
     if (error instanceof InfraFabricError && error.code === 'ledger.state.malformed') throw error
-    return fail(error instanceof Error ? error.message : String(error), error)
+    return fail(messageOf(error), error)
   }
 }

@@ -14,6 +14,7 @@ import {
   type JoinRequest,
   type Log,
   type MediaRefusal,
+  messageOf,
   type PictureKind,
   systemClock
 } from '#kernel'
@@ -183,7 +184,7 @@ export async function createRooms(plane: MediaPlane, config: RoomsConfig): Promi
     } catch (error) {
       if (closing !== null) throw roomsClosed()
       if (error instanceof InfraFabricError) throw error
-      const reason = error instanceof Error ? error.message : String(error)
+      const reason = messageOf(error)
       if (/no more available ports/.test(reason)) return refuse('conference.no-ports', `no port is free from ${min} to ${max}`)
       log.warn({ code: errorCode(error), reason }, 'mediasoup refused an offer')
       return refuse('sdp.unsupported-profile', 'mediasoup does not take these streams')

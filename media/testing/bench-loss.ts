@@ -4,10 +4,12 @@
  * Loss is made by the kernel (iptables, statistic match) in a network namespace that this makes and takes away again; delay, jitter and reordering by a proxy of
  * our own. The cases of a codec run at once, each in a conference of its own. Needs root, `ip` and `iptables`.
  */
+
 import { execFile, spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { cac } from 'cac'
+import { messageOf } from '#kernel'
 import { jsonLines, type Metric, table } from '#scripts/bench/report.ts'
 import { type LossCase, type LossResult, runLossCases } from './loss-run.ts'
 
@@ -145,7 +147,7 @@ if (!options.help) {
       const results = await inNamespace(seconds)
       console.log(options.json === true ? jsonLines(metricsOf(results)) : report(results))
     } catch (error) {
-      say(error instanceof Error ? error.message : String(error))
+      say(messageOf(error))
       process.exitCode = 2
     }
   }

@@ -4,7 +4,7 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { cac } from 'cac'
-import { errorCode, silentLog } from '#kernel'
+import { messageOf, silentLog } from '#kernel'
 import { createMediaPlane, measureMediaDelay } from '#media'
 import { figure, jsonLines, type Metric, metricTable, table } from '#scripts/bench/report.ts'
 import { codecNamed } from '../codec/codecs.ts'
@@ -374,7 +374,7 @@ async function main(chosen: readonly Part[], seconds: number, minutes: number, l
       metrics.push(...(await run[part]()))
     } catch (error) {
       failed = true
-      say(`${part}: ${error instanceof Error ? error.message : errorCode(error)}`)
+      say(`${part}: ${messageOf(error)}`)
     }
   }
   if (json) console.log(jsonLines(metrics))

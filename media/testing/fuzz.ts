@@ -6,8 +6,10 @@
  * An input that ends in a way not seen before joins those that are changed further. A run fails on anything thrown but a refusal, on a rule of the target
  * broken, and on an input that takes more than 50 ms of processor time four times over. The input is printed as hex.
  */
+
 import { fileURLToPath } from 'node:url'
 import { cac } from 'cac'
+import { messageOf } from '#kernel'
 import { jsonLines, table } from '#scripts/bench/report.ts'
 import { isRefusal, makeTargets, type Target } from './fuzz-targets.ts'
 import { noise } from './signals.ts'
@@ -132,7 +134,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
       try {
         main(inputs, seed, options.target as string | undefined, options.json === true)
       } catch (error) {
-        console.error(error instanceof Error ? error.message : error)
+        console.error(messageOf(error))
         process.exitCode = 1
       }
     }

@@ -11,6 +11,7 @@ import {
   isAcceptableTraceId,
   type JsonObject,
   makeFolder,
+  messageOf,
   newTraceId,
   step
 } from '#kernel'
@@ -319,7 +320,7 @@ export function createChassis(witnessed: WitnessedStore, config: ChassisConfig):
             ? { ok: false, code: 'chassis.hazard.nowhere', reason: 'nobody takes hazards here' }
             : await escalate({ hazard, summary, sandbox: id, swarm, task, traceId, key })
       } catch (error) {
-        told = { ok: false, code: errorCode(error), reason: error instanceof Error ? error.message : String(error) }
+        told = { ok: false, code: errorCode(error), reason: messageOf(error) }
       }
       await transact(async (transaction) =>
         told.ok
@@ -472,7 +473,7 @@ export function createChassis(witnessed: WitnessedStore, config: ChassisConfig):
       } catch (error) {
         waiting.child.kill('SIGKILL')
         const usage = { cpuMs: 0, wallMs: 0, pages: 0, hostCalls: 0, logOctets: 0, logOctetsDropped: 0 }
-        const message = error instanceof Error ? error.message : String(error)
+        const message = messageOf(error)
         await finish(sandbox, { outcome: 'invalid', code: null, message, output: Buffer.alloc(0), usage })
         throw error
       } finally {

@@ -1,4 +1,5 @@
 import type { JsonObject } from '#kernel'
+import { messageOf } from '#kernel'
 import { errno } from './guest/errno.ts'
 import { encodeFrame, maxBodyOctets, maxHeadOctets } from './guest/frame.ts'
 import type { Limits } from './limits.ts'
@@ -240,7 +241,7 @@ export async function runModule(octets: Uint8Array, options: RunOptions): Promis
         () => {
           answering = false
         },
-        (error: unknown) => end('protocol', String(error instanceof Error ? error.message : error))
+        (error: unknown) => end('protocol', messageOf(error))
       )
       return null
     }

@@ -1,7 +1,7 @@
 /**
  * IF.guard: decides whether a call may bring an expert and the council together. Layer 6 of 7.
  */
-import { type Clock, ConfigError, defaultHazards, type Guard, isHazardName, type Log } from '#kernel'
+import { type Clock, ConfigError, defaultHazards, type Guard, isHazardName, type Log, messageOf } from '#kernel'
 import { decideWith, type OpenPolicy } from './decide.ts'
 import { followFile } from './follow-file.ts'
 import { loadPolicies } from './load-policies.ts'
@@ -134,7 +134,7 @@ export async function createGuard(config: GuardConfig): Promise<RunningGuard> {
       const setup = { limits, settings, startedAt: clock.now(), identities, log: log.child({ policy: name }) }
       opened.push({ name, evaluate: open(setup), facts, noFacts })
     } catch (error) {
-      problems.push(`policySettings.${name}: ${error instanceof Error ? error.message : String(error)}`)
+      problems.push(`policySettings.${name}: ${messageOf(error)}`)
     }
   }
   if (problems.length > 0) throw new ConfigError('guard configuration', problems)
@@ -144,7 +144,7 @@ export async function createGuard(config: GuardConfig): Promise<RunningGuard> {
     try {
       config.keepRules?.(rules)
     } catch (error) {
-      throw new ConfigError(source, [`cannot be kept: ${error instanceof Error ? error.message : String(error)}`])
+      throw new ConfigError(source, [`cannot be kept: ${messageOf(error)}`])
     }
     return rules
   }

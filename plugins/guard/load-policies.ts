@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { errorCode } from '#kernel'
+import { errorCode, messageOf } from '#kernel'
 import type { Policy } from './policy.ts'
 
 const policyName = /^[a-z][a-z0-9-]{0,31}$/
@@ -44,7 +44,7 @@ async function loadFrom(folder: string, name: string): Promise<Policy | string> 
     if (!isPolicy(policy)) return `${path} exports no policy with a name and open()`
     return policy.name === name ? policy : `${path} exports a policy named ${JSON.stringify(policy.name)}, expected ${name}`
   } catch (error) {
-    return `${path} does not load: ${error instanceof Error ? error.message : String(error)}`
+    return `${path} does not load: ${messageOf(error)}`
   }
 }
 

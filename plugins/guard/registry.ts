@@ -1,4 +1,4 @@
-import { ConfigError } from '#kernel'
+import { ConfigError, messageOf } from '#kernel'
 import { pathText, readYaml } from '#kernel/yaml'
 import { type PublicKey, readPublicKey } from './keys.ts'
 import { registrySchema } from './registry-schema.ts'
@@ -75,7 +75,7 @@ export function parseRegistry(text: string, source: string, hazards: readonly st
         key = readPublicKey(entry.publicKey)
         unique('publicKey', key.id, [...path, 'publicKey'])
       } catch (error) {
-        problem([...path, 'publicKey'], error instanceof Error ? error.message : String(error))
+        problem([...path, 'publicKey'], messageOf(error))
       }
     } else if (entry.signature === 'required')
       problem([...path, 'signature'], 'required, but there is no publicKey to verify it with')

@@ -2,7 +2,7 @@ import { type FSWatcher, watch as watchFile } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { setTimeout as pause } from 'node:timers/promises'
-import { type Clock, InfraFabricError, keepDatabasePrivate, makeFolder, systemClock } from '#kernel'
+import { type Clock, InfraFabricError, keepDatabasePrivate, makeFolder, messageOf, systemClock } from '#kernel'
 import { checkKey, type WrittenChange, writeChange } from './change.ts'
 import {
   type CommitResult,
@@ -49,7 +49,7 @@ interface Pending {
 function sqliteError(cause: unknown, place: string): InfraFabricError {
   if (cause instanceof InfraFabricError) return cause
   const number = (cause as { errcode?: number }).errcode ?? 0
-  const message = cause instanceof Error ? cause.message : String(cause)
+  const message = messageOf(cause)
   const codes: Record<number, string> = {
     5: 'busy',
     6: 'busy',

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { InfraFabricError, type Json, type WitnessEvent } from '#kernel'
+import { InfraFabricError, type Json, messageOf, type WitnessEvent } from '#kernel'
 import type { StateStore } from './state-store.ts'
 import { type Transaction, transact } from './transact.ts'
 
@@ -45,7 +45,7 @@ export function witnessedStore(store: StateStore, record: RecordEvents | null): 
     try {
       await record(sent)
     } catch (cause) {
-      const message = cause instanceof Error ? cause.message : String(cause)
+      const message = messageOf(cause)
       throw new InfraFabricError('store.unwitnessed', `done, and not yet in the ledger: ${message}`, { cause })
     }
     for (const { key } of sent) delivered.add(key)

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { cac } from 'cac'
 import { z } from 'zod'
-import { ConfigError } from '#kernel'
+import { ConfigError, messageOf } from '#kernel'
 import { readCredentials, type Suite, startSuite } from '#suite'
 import { syncMs } from './disk.ts'
 import { details, type Found, metricsOf } from './figures.ts'
@@ -113,6 +113,6 @@ async function main(): Promise<number> {
 try {
   process.exitCode = await main()
 } catch (error) {
-  say(error instanceof Error ? error.message : String(error))
+  say(messageOf(error))
   process.exitCode = 2
 }

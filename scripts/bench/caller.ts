@@ -1,7 +1,9 @@
 /** The calling side, in a process of its own so that it shares no event loop with the suite. Takes orders from `load.ts`. */
+
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { messageOf } from '#kernel'
 import { type LoadPhone, type LoadUser, openLoadPhone } from './load-phone.ts'
 
 export interface LoadSettings {
@@ -177,6 +179,6 @@ async function obey(order: ToCaller): Promise<void> {
 }
 
 process.on('message', (order: ToCaller) => {
-  obey(order).catch((error: unknown) => tell({ type: 'error', message: error instanceof Error ? error.message : String(error) }))
+  obey(order).catch((error: unknown) => tell({ type: 'error', message: messageOf(error) }))
 })
 process.on('disconnect', () => process.exit())

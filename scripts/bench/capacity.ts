@@ -4,7 +4,7 @@
 import { availableParallelism, cpus } from 'node:os'
 import { cac } from 'cac'
 import { z } from 'zod'
-import { ConfigError } from '#kernel'
+import { ConfigError, messageOf } from '#kernel'
 import {
   type CallsFigures,
   callRate,
@@ -197,6 +197,6 @@ async function main(): Promise<number> {
 try {
   process.exitCode = await main()
 } catch (error) {
-  say(error instanceof Error ? error.message : String(error))
+  say(messageOf(error))
   process.exitCode = 2
 }

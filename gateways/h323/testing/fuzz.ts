@@ -13,7 +13,7 @@ import { parseArgs } from 'node:util'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
-import { InfraFabricError } from '#kernel'
+import { InfraFabricError, messageOf } from '#kernel'
 import { jsonLines } from '#scripts/bench/report.ts'
 import { openCoverage } from './coverage.ts'
 import { inputFrom } from './fuzz-inputs.ts'
@@ -214,7 +214,7 @@ else if (import.meta.main) {
   try {
     await main()
   } catch (error) {
-    console.error(error instanceof Error ? error.message : error)
+    console.error(messageOf(error))
     process.exitCode = 1
   }
 }

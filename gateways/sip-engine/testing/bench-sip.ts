@@ -6,7 +6,7 @@ import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { cac } from 'cac'
-import { ConfigError, errorCode, InfraFabricError } from '#kernel'
+import { ConfigError, errorCode, InfraFabricError, messageOf } from '#kernel'
 import { jsonLines, type Metric, metricTable } from '#scripts/bench/report.ts'
 import { createAuthority } from '../transport/testing/certificates.ts'
 import { findCapacity, type Outcome, runBlock } from './bench-sip/calls.ts'
@@ -282,7 +282,7 @@ async function main(): Promise<number> {
     say(`${name} …`)
     await parts[name]!(found).catch((error: unknown) => {
       failed = true
-      say(`${name}: ${errorCode(error) ?? ''} ${error instanceof Error ? error.message : String(error)}`)
+      say(`${name}: ${errorCode(error) ?? ''} ${messageOf(error)}`)
     })
   }
   console.log(options.json ? jsonLines(found.metrics) : metricTable(found.metrics))
@@ -292,6 +292,6 @@ async function main(): Promise<number> {
 try {
   process.exitCode = await main()
 } catch (error) {
-  say(error instanceof Error ? error.message : String(error))
+  say(messageOf(error))
   process.exitCode = 2
 }

@@ -1,5 +1,5 @@
 /** Verifies Identity headers: who vouches for the number a call shows. */
-import { type Clock, ConfigError, DecodeError } from '#kernel'
+import { type Clock, ConfigError, DecodeError, messageOf } from '#kernel'
 import { followPath, type ReadCertificate, readCertificates, type TrustedLeaf } from './chain.ts'
 import { type FetchRules, fetchText } from './fetch.ts'
 import { type IdentityHeader, parseIdentity } from './identity-header.ts'
@@ -149,7 +149,7 @@ function readAnchors(pem: string): readonly ReadCertificate[] {
   try {
     return readCertificates(pem, mostAnchors)
   } catch (error) {
-    throw new ConfigError('identity.anchors', [error instanceof Error ? error.message : String(error)])
+    throw new ConfigError('identity.anchors', [messageOf(error)])
   }
 }
 
