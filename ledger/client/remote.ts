@@ -1,12 +1,11 @@
 /**
  * Appends to a ledger through its service, from anywhere: the `ledger` of a witness, which keeps its spool when no service answers.
  */
-import { Agent as HttpAgent, request as httpRequest } from 'node:http'
-import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
-import { InfraFabricError } from '#kernel'
+import { InfraFabricError, messageOf } from '#kernel'
 import type { Ledger } from '../ledger.ts'
 import { type EntryDraft, finishDraft, noPrevious, openEntry } from '../log/entry.ts'
 import type { AppendItem, Place } from '../store/store.ts'
+import { type Answer, createPoster } from './poster.ts'
 
 export interface RemoteLedgerConfig {
   /** Addresses of services over one log; the next is asked when one does not answer or does not lead. */
@@ -72,10 +71,8 @@ export function connectLedger({ urls, token, ca, answerWithinMs = 4000 }: Remote
     }
     return target
   })
-  const agents = {
-    http: new HttpAgent({ keepAlive: true }),
-    https: new HttpsAgent({ keepAlive: true, ...(ca === undefined ? {} : { ca }) })
-  }
+  const poster = createPoster(ca)
+  const headers = { 'content-type': 'application/json', authorization: `Bearer ${token}` }
   let queue: Waiting[] = []
   let working = false
   let closed = false
@@ -83,34 +80,11 @@ export function connectLedger({ urls, token, ca, answerWithinMs = 4000 }: Remote
   /** The service that answered last. */
   let current = 0
 
-  const post = (target: URL, body: Buffer): Promise<{ readonly status: number; readonly text: string }> =>
-    new Promise((resolve, reject) => {
-      const fail = (problem: string, cause?: unknown) =>
-        reject(new InfraFabricError('ledger.remote.unreachable', `service at ${target.origin}: ${problem}`, { cause }))
-      const secure = target.protocol === 'https:'
-      const signal = AbortSignal.timeout(answerWithinMs)
-      const asked = (secure ? httpsRequest : httpRequest)(
-        target,
-        {
-          method: 'POST',
-          agent: secure ? agents.https : agents.http,
-          signal,
-          headers: { 'content-type': 'application/json', 'content-length': body.length, authorization: `Bearer ${token}` }
-        },
-        (response) => {
-          const parts: Buffer[] = []
-          let octets = 0
-          response.on('data', (part: Buffer) => {
-            octets += part.length
-            if (octets > longestAnswer) asked.destroy(new Error(`an answer of more than ${longestAnswer} octets`))
-            else parts.push(part)
-          })
-          response.on('error', (error) => fail(error.message, error))
-          response.on('end', () => resolve({ status: response.statusCode ?? 0, text: Buffer.concat(parts).toString('utf8') }))
-        }
-      )
-      asked.on('error', (error) => fail(signal.aborted ? `no answer within ${answerWithinMs} ms` : error.message, error))
-      asked.end(body)
+  const post = (target: URL, body: Buffer): Promise<Answer> =>
+    poster.post(target, body, { headers, timeoutMs: answerWithinMs, longestAnswer }).catch((error: unknown) => {
+      throw new InfraFabricError('ledger.remote.unreachable', `service at ${target.origin}: ${messageOf(error)}`, {
+        cause: error
+      })
     })
 
   const ask = async (texts: readonly string[]): Promise<readonly Place[]> => {
@@ -201,8 +175,7 @@ export function connectLedger({ urls, token, ca, answerWithinMs = 4000 }: Remote
     },
     close: () => {
       closed = true
-      agents.http.destroy()
-      agents.https.destroy()
+      poster.close()
     }
   }
 }
