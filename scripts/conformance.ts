@@ -103,10 +103,7 @@ async function main(): Promise<number> {
     try {
       for (const [name, check] of Object.entries(checks)) {
         const beganMs = performance.now()
-        const problem = await check({ sip, entries, application }).then(
-          () => null,
-          messageOf
-        )
+        const problem = await check({ sip, entries, application }).then(() => null, messageOf)
         const ms = Math.round(performance.now() - beganMs)
         if (problem !== null) failed++
         const line = values.json
