@@ -23,7 +23,7 @@ export async function showVerification(
     return
   }
   await output.line(output.paint(result.verdict === 'valid' ? 'green' : 'red', printable(describeVerdict(result))))
-  await output.line(`${result.entries} entries, root ${result.root ?? '-'}, held against ${result.heads} signed heads`)
+  await output.line(`${result.entries} entries, root ${result.root ?? '-'}, held against ${result.heads} heads`)
   for (const note of result.notes) await output.line(printable(note))
   for (const callId of [...(result.completeness?.missingCalls ?? []), ...(result.completeness?.missingRefusals ?? [])]) {
     await output.line(`not in the log: ${printable(callId)}`)

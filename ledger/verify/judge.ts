@@ -29,29 +29,44 @@ export interface Facts {
   readonly scanned: Scan
   readonly chain: KeyChain
   readonly policy: QuorumPolicy | null
+  /** Whether the signature of each head is checked: one that says the same as the entries tells nothing of them by being signed. */
+  readonly everyHead: boolean
 }
 
 export interface Judgement {
   readonly verdict: Verdict
   readonly explanation: string
   readonly index: number | null
-  /** Signed heads that were held against the log. */
+  /** Heads that were held against the log. */
   readonly heads: number
   readonly notes: readonly string[]
 }
 
-export function judge({ head, own, heads, spoiled, scanned, chain, policy }: Facts): Judgement {
+export function judge({ head, own, heads, spoiled, scanned, chain, policy, everyHead }: Facts): Judgement {
   const entries = scanned.tree.end
   const begin = Math.min(...scanned.roots.keys())
   const notes: string[] = []
   const signed: KnownHead[] = []
   /** Heads from before the trusted key: nobody vouched for the keys that signed them, so they only have to agree. */
   const older: KnownHead[] = []
+  /** Heads that agree with the entries and claim to be signed by a key of the log. */
+  const agreeing: KnownHead[] = []
   /** The longest head given, longer than the log, by a key that only a change of key in what is missing would bring. */
   let beyond: KnownHead | null = null
   let bad = spoiled
+  const disagrees = ({ note }: KnownHead): boolean => {
+    const root = scanned.roots.get(note.size)
+    return root !== undefined && Buffer.compare(root, note.root) !== 0
+  }
+  const mayAgree = (known: KnownHead): boolean =>
+    !known.pinned &&
+    known.note !== own &&
+    scanned.roots.has(known.note.size) &&
+    !disagrees(known) &&
+    chain.keys.some((key) => claimsSignatureOf(known.note, key))
   for (const known of heads) {
-    if (chain.isSigned(known.note)) signed.push(known)
+    if (!everyHead && mayAgree(known)) agreeing.push(known)
+    else if (chain.isSigned(known.note)) signed.push(known)
     else if (known.note === own) continue
     else if (chain.broughtAt !== null && known.note.size <= chain.broughtAt) older.push(known)
     else if (known.pinned && known.note.size > entries && isOfLaterKey(known.note, chain.keys)) {
@@ -64,7 +79,7 @@ export function judge({ head, own, heads, spoiled, scanned, chain, policy }: Fac
     verdict: word,
     explanation,
     index,
-    heads: signed.length,
+    heads: signed.length + agreeing.length,
     notes
   })
   if (chain.keys.length > 1)
@@ -76,10 +91,9 @@ export function judge({ head, own, heads, spoiled, scanned, chain, policy }: Fac
       `${scanned.backward} entries have a time before that of the entry before them: a clock was set back, or they were delivered late`
     )
 
-  const disagrees = ({ note }: KnownHead): boolean => {
-    const root = scanned.roots.get(note.size)
-    return root !== undefined && Buffer.compare(root, note.root) !== 0
-  }
+  if (agreeing.length > 0)
+    notes.push(`${agreeing.length} heads say the same as the entries: their signatures are checked one by one only with --all`)
+
   const ownSigned = own !== null && chain.isSigned(own)
   const ownGood = ownSigned && own.size === entries && !disagrees({ from: '', note: own, pinned: false })
   for (const known of [...signed, ...older]) {
@@ -122,7 +136,8 @@ export function judge({ head, own, heads, spoiled, scanned, chain, policy }: Fac
     return verdict('altered', 'what the head keeps of the tree is not what the entries give: the next append would build on it')
   }
   if (policy !== null) {
-    const witnessed = signed.reduce((size, { note }) => (note.size > size && meetsQuorum(note, policy) ? note.size : size), 0)
+    const newestFirst = [...signed, ...agreeing].sort((a, b) => b.note.size - a.note.size)
+    const witnessed = newestFirst.find(({ note }) => chain.isSigned(note) && meetsQuorum(note, policy))?.note.size ?? 0
     if (witnessed < entries) {
       return verdict(
         'unwitnessed',
@@ -139,7 +154,10 @@ export function judge({ head, own, heads, spoiled, scanned, chain, policy }: Fac
 function isOfLaterKey(note: CheckpointNote, keys: readonly VerifierKey[]): boolean {
   const { name } = keys[0]!
   const claimed = note.signatures.filter((signature) => signature.name === name)
-  return note.origin === name && claimed.length > 0 && claimed.every(({ id }) => keys.every((key) => key.id !== id))
+  return note.origin === name && claimed.length > 0 && keys.every((key) => !claimsSignatureOf(note, key))
 }
+
+const claimsSignatureOf = (note: CheckpointNote, { name, id }: VerifierKey): boolean =>
+  note.origin === name && note.signatures.some((signature) => signature.name === name && signature.id === id)
 
 const spoiledText = (lines: number): string => `${lines} lines of the published heads are not checkpoints signed by this key`

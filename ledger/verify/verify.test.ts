@@ -8,7 +8,7 @@ import type { JsonObject } from '#kernel'
 import { indexPathOf, ledgerFiles, openLedgerReader, verifyLedger } from '#ledger'
 import { cosign, readCosigner } from '../log/cosignature.ts'
 import { draftEntry, draftOwnEntry } from '../log/entry.ts'
-import { formatVerifierKey, generateSigningKey, readSigner } from '../log/note.ts'
+import { formatVerifierKey, generateSigningKey, readSigner, signCheckpoint } from '../log/note.ts'
 import { openSequencer } from '../store/sequencer.ts'
 import { openSqliteStore } from '../store/sqlite-store.ts'
 import { eventNumber, items, openTestLedger, scratch } from '../testing/fixtures.ts'
@@ -172,6 +172,33 @@ test('a log set back behind a change of key: a head held elsewhere, which the ne
     'whose signature the known key made of another': held.replace(signature, signatureOf(byItself.state!.checkpoint))
   }
   for (const [name, note] of Object.entries(others)) t.is((await judged(note)).verdict, 'unwitnessed', name)
+})
+
+test('published heads: one that says the same as the entries needs no signature unless all is asked for; any other does', async (t) => {
+  const { dir, path, vkey, append, signer, checkpoint } = await closedLog(t, 10)
+  const early = checkpoint()
+  await append(10)
+  const publishedPath = join(dir, 'checkpoints.log')
+  const judged = (depth: 'place' | 'form', ...notes: string[]) => {
+    writeFileSync(publishedPath, notes.map((note) => `${JSON.stringify(note)}\n`).join(''))
+    return verifyLedger(path, { vkey, publishedPath, depth })
+  }
+  const signatureOf = (note: string) => note.trimEnd().split(' ').at(-1)!
+  const unsigned = (note: string) => note.replace(signatureOf(note), signatureOf(checkpoint()))
+  const other = (size: number) => signCheckpoint({ origin: signer.name, size, root: Buffer.alloc(32, 7) }, signer)
+  t.like(await judged('place', early), { verdict: 'valid', heads: 2 })
+  t.like(await judged('form', early), { verdict: 'valid', heads: 2, notes: [] })
+  t.is((await judged('place', unsigned(early))).verdict, 'valid', 'the entries themselves say so')
+  const told = await judged('form', unsigned(early))
+  t.is(told.verdict, 'altered')
+  t.regex(told.explanation, /^1 lines of the published heads/)
+  for (const depth of ['place', 'form'] as const) {
+    t.is((await judged(depth, early, other(7))).verdict, 'forked')
+    t.is((await judged(depth, early, other(70))).verdict, 'truncated')
+    t.is((await judged(depth, early, unsigned(other(7)))).verdict, 'altered')
+    t.is((await judged(depth, early, unsigned(other(70)))).verdict, 'altered')
+    t.is((await judged(depth, early, early.replace(signatureOf(early), 'AAAA'))).verdict, 'altered')
+  }
 })
 
 test('a change of key that no dual signature stands under is altered, wherever it stands', async (t) => {

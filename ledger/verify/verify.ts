@@ -30,7 +30,7 @@ export interface Verification {
   readonly entries: number
   /** Root over them, base64; null when they do not form a log. */
   readonly root: string | null
-  /** Signed heads that were held against the log. */
+  /** Heads that were held against the log. */
   readonly heads: number
   /** What is no fault but worth knowing, a sentence each. */
   readonly notes: readonly string[]
@@ -51,7 +51,7 @@ export interface VerifyOptions {
   readonly policy?: string
   /** State of an earlier verification: what it covers is not read again. */
   readonly from?: TrustedState
-  /** `form` also holds every entry against the form of an entry. Default `place`. */
+  /** `form` also holds every entry against the form of an entry, and checks the signature of each head that agrees. Default `place`. */
   readonly depth?: Depth
   /** Threads; chosen by the length of the log when left out. */
   readonly threads?: number
@@ -137,7 +137,7 @@ export async function verifyLedger(path: string, options: VerifyOptions): Promis
     }
     const chain = followKeys(trusted, scanned.rotations, heads, fits)
     if (chain.fault !== null) return failure('altered', chain.fault.problem, chain.fault.index, scanned.tree.end)
-    const judged = judge({ head, own, heads, spoiled, scanned, chain, policy })
+    const judged = judge({ head, own, heads, spoiled, scanned, chain, policy, everyHead: options.depth === 'form' })
     const beside =
       options.beside === undefined || judged.verdict !== 'valid'
         ? null
