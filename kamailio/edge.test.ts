@@ -462,6 +462,47 @@ test('kill -9: the edge is told lost, runs again, and takes calls', async (t) =>
   t.is((await phone.call()).startLine, 'SIP/2.0 200 OK')
 })
 
+test('an edge that lives and does not answer is told lost; one that stays so is killed and started anew', async (t) => {
+  const config = await edgeConfig(t, certificates, [5080])
+  const states: string[] = []
+  const edge = await startEdge(config, {
+    log: silentLog,
+    clock: systemClock,
+    onState: (state, detail) => void states.push(detail ?? state),
+    probe: { everyMs: 100, withinMs: 500, lostAfter: 2, hopelessAfter: 6 }
+  })
+  t.teardown(() => edge.stop())
+  const reaches = async (count: number) => {
+    for (let waited = 0; states.length < count && waited < 30_000; waited += 50) await sleep(50)
+  }
+  const before = edge.pid()!
+  const all = [before, ...childrenOf(before)]
+  for (const pid of all) process.kill(pid, 'SIGSTOP')
+  await reaches(1)
+  for (const pid of all) process.kill(pid, 'SIGCONT')
+  await reaches(2)
+  t.deepEqual(states, ['no answer', 'running'])
+  t.is(edge.pid(), before)
+  for (const pid of all) process.kill(pid, 'SIGSTOP')
+  await reaches(5)
+  t.is(states[2], 'no answer')
+  t.is(states[4], 'running')
+  t.not(edge.pid(), before)
+  t.deepEqual(all.filter(lives), [])
+})
+
+/** Neither gone nor a zombie, of which nobody has asked how it ended. */
+function lives(pid: number): boolean {
+  try {
+    return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
+  } catch {
+    return false
+  }
+}
+
+const childrenOf = (pid: number): number[] =>
+  readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number)
+
 test('forked processes do not share what OpenSSL keeps for a thread', async (t) => {
   const { edge } = await rig(t, certificates)
   const maps = readFileSync(`/proc/${edge.pid()}/maps`, 'utf8')
@@ -560,12 +601,13 @@ test('the edge writes down what became of each call in a file of its own', async
   t.regex((await one.call()).startLine, /^SIP\/2.0 400 /)
   while (read().length < 8) await sleep(20)
   const lines = read()
-  const facts = lines.map((line) => JSON.parse(line) as { time: number; callId: string; outcome: string })
+  const facts = lines.map((line) => JSON.parse(line) as { time: number; callId: string; fromTag: string; outcome: string })
   t.deepEqual(
     facts.map(({ outcome }) => outcome),
     ['relayed', 'relayed', 'refused', 'relayed', 'unanswered', 'relayed', 'relayed', 'unanswered'],
     'what the application refuses is its call; what its SIP server refuses by itself it never saw'
   )
+  t.true(facts.every(({ fromTag }) => fromTag === 'phone'))
   t.is(facts[3]!.callId, facts[4]!.callId)
   t.is(facts[6]!.callId, facts[7]!.callId)
   t.is(new Set(facts.map(({ callId }) => callId)).size, 6)
