@@ -1,5 +1,5 @@
 /** Phones that register at the edge, and are called over the connection that they keep. */
-import { rmSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import test, { type ExecutionContext } from 'ava'
 import { authorityOf, credential, rig } from './testing/harness.ts'
 import { callOut, register, ring } from './testing/registration.ts'
@@ -30,6 +30,8 @@ test('a phone registers and is called over the connection that it opened, wherev
   t.is((await register(phone, { expires: 0 })).startLine, 'SIP/2.0 200 OK')
   t.like(await running.app.report(), { code: 'edge.register.gone' })
   t.is((await callOut(running)).startLine, 'SIP/2.0 480 Temporarily Unavailable')
+  const accounted = readFileSync(`${running.config.runtimeDir}/accounting.jsonl`, 'utf8')
+  t.notRegex(accounted, /refused/, 'that a phone registers is no refusal')
 })
 
 test('all phones of an expert ring; one that lost its connection is not waited for', async (t) => {

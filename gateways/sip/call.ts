@@ -279,6 +279,7 @@ export function takeCall(
     'sip_invite_received',
     {
       cseq: opening.cseq,
+      fromTag: opening.fromTag,
       sdpSha256: opening.offer === '' ? null : bodyHash(opening.offer),
       lateOffer: opening.offer === '',
       peerSessionId

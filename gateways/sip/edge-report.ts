@@ -17,6 +17,7 @@ const schema = z.object({
   source: text(64),
   transport: text(16),
   callId: text(256).nullable(),
+  fromTag: text(256).optional(),
   from: text(512).nullable(),
   to: text(512).nullable(),
   user: text(256).nullable(),

@@ -61,6 +61,8 @@ export interface Invitation {
   /** @returns false while the INVITE is not out: there is nothing to cancel. */
   readonly cancel: (reason: string, problem: (error: unknown) => void) => boolean
   readonly cseq: () => number
+  /** Empty until the INVITE is out. */
+  readonly fromTag: () => string
   /** It has gone out, or is about to. */
   readonly isSent: () => boolean
   /** Of the last that went out, monotonic clock. */
@@ -176,6 +178,7 @@ export function createInvitation(options: InvitationOptions, listener: Invitatio
       return sent !== null
     },
     cseq: () => cseq,
+    fromTag: () => readNameAddr(from)?.tag ?? '',
     isSent: () => cseq > cseqBefore,
     sentMs: () => sentMs
   }

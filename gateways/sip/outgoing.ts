@@ -310,6 +310,7 @@ export function placeCall(
   const noteSent = () => {
     recorder.tell(components.sip, 'sip_invite_sent', {
       cseq: invitation.cseq(),
+      fromTag: clip(invitation.fromTag(), 128),
       sdpSha256: localSdp === '' ? null : bodyHash(localSdp),
       lateOffer,
       signed: ports.sign !== null,

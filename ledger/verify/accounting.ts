@@ -1,7 +1,7 @@
 /**
  * What the edge wrote down of its own about the calls it saw: a JSON object a line.
  *
- *     {"time":1767225600,"callId":"a@b","outcome":"relayed"}
+ *     {"time":1767225600,"callId":"a@b","fromTag":"4fd7","outcome":"relayed"}
  *
  * `relayed`: given to an application server. `unanswered`: no application server took it after all. `refused`: the edge said no, and reported it.
  */
@@ -9,7 +9,7 @@ import { createReadStream } from 'node:fs'
 import { InfraFabricError } from '#kernel'
 
 export interface Accounting {
-  /** Calls that an application server took, as {@link accountedId} has their Call-IDs. */
+  /** Calls that an application server took, as {@link accountedCall} names them. */
   readonly taken: ReadonlySet<string>
   /** Requests of which the edge reported that it refused them. */
   readonly refused: ReadonlySet<string>
@@ -24,19 +24,34 @@ export const accountedId = (callId: string): string =>
     .toString('latin1')
     .replace(/[^ -~]/g, '?')
 
+/**
+ * A call by its Call-ID and the tag in From, which a caller who uses a Call-ID again has to choose anew (RFC 3261 §12): `a@b;from-tag=4fd7`. Without the tag
+ * where none is known: of a peer of RFC 2543, and of what was written before tags were.
+ */
+export const accountedCall = (callId: string, fromTag: string | null): string =>
+  fromTag === null ? accountedId(callId) : `${accountedId(callId)}${tagMark}${accountedId(fromTag)}`
+
+const tagMark = ';from-tag='
+
+/** The Call-ID of a call as {@link accountedCall} names it; the name itself where it has no tag. */
+export const callIdOf = (call: string): string => {
+  const at = call.lastIndexOf(tagMark)
+  return at < 0 ? call : call.slice(0, at)
+}
+
 const longestLine = 4096
 
 /** @throws {InfraFabricError} `ledger.accounting.unreadable` */
 export async function readAccounting(path: string): Promise<Accounting> {
-  /** Times an application server took an INVITE of that Call-ID: a caller may use one again. */
+  /** Times an application server took an INVITE of that call. */
   const taken = new Map<string, number>()
   const refused = new Set<string>()
   let spoiled = 0
   const take = (line: string) => {
     const fact = line.length > longestLine ? null : readLine(line)
     if (fact === null) spoiled++
-    else if (fact.outcome === 'refused') refused.add(fact.callId)
-    else taken.set(fact.callId, (taken.get(fact.callId) ?? 0) + (fact.outcome === 'relayed' ? 1 : -1))
+    else if (fact.outcome === 'refused') refused.add(fact.call)
+    else taken.set(fact.call, (taken.get(fact.call) ?? 0) + (fact.outcome === 'relayed' ? 1 : -1))
   }
   try {
     let rest = ''
@@ -49,15 +64,16 @@ export async function readAccounting(path: string): Promise<Accounting> {
   } catch (error) {
     throw new InfraFabricError('ledger.accounting.unreadable', `${path} cannot be read: ${String(error)}`, { cause: error })
   }
-  const calls = [...taken].flatMap(([callId, times]) => (times > 0 ? [callId] : []))
+  const calls = [...taken].flatMap(([call, times]) => (times > 0 ? [call] : []))
   return { taken: new Set(calls), refused, spoiled }
 }
 
-function readLine(line: string): { readonly callId: string; readonly outcome: 'relayed' | 'unanswered' | 'refused' } | null {
+function readLine(line: string): { readonly call: string; readonly outcome: 'relayed' | 'unanswered' | 'refused' } | null {
   try {
-    const { callId, outcome } = JSON.parse(line) as { callId?: unknown; outcome?: unknown }
+    const { callId, fromTag, outcome } = JSON.parse(line) as { callId?: unknown; fromTag?: unknown; outcome?: unknown }
     if (typeof callId !== 'string') return null
-    return outcome === 'relayed' || outcome === 'unanswered' || outcome === 'refused' ? { callId, outcome } : null
+    const call = accountedCall(callId, typeof fromTag === 'string' && fromTag !== '' ? fromTag : null)
+    return outcome === 'relayed' || outcome === 'unanswered' || outcome === 'refused' ? { call, outcome } : null
   } catch {
     return null
   }

@@ -5,6 +5,8 @@ export interface CallEntry {
   readonly index: number
   readonly traceId: string
   readonly callId: string
+  /** Tag in From of the INVITE that the entry is about; null for every other entry. */
+  readonly fromTag: string | null
   readonly event: string
   /** Number of the entry in its call, from 0; null where its producer does not number. */
   readonly seq: number | null
@@ -21,6 +23,8 @@ export function readCallEntry({ index, text }: Collected): CallEntry | null {
   if (!text.includes('"callId":"')) return null
   const { event, trace_id: traceId, payload } = JSON.parse(text) as Record<string, unknown>
   if (typeof event !== 'string' || typeof traceId !== 'string' || typeof payload !== 'object' || payload === null) return null
-  const { callId, seq, entries } = payload as Record<string, unknown>
-  return typeof callId === 'string' ? { index, traceId, callId, event, seq: count(seq), entries: count(entries) } : null
+  const { callId, fromTag, seq, entries } = payload as Record<string, unknown>
+  if (typeof callId !== 'string') return null
+  const tag = typeof fromTag === 'string' && fromTag !== '' ? fromTag : null
+  return { index, traceId, callId, fromTag: tag, event, seq: count(seq), entries: count(entries) }
 }

@@ -4,7 +4,7 @@
  * Each entry of a call has a number, from 0 on, and the last one says how many there are: what was not recorded leaves a gap. What was not recorded at
  * all shows against the accounting of the edge, which another program wrote.
  */
-import { type Accounting, accountedId } from './accounting.ts'
+import { type Accounting, accountedCall, accountedId, callIdOf } from './accounting.ts'
 import type { CallEntry } from './call-entries.ts'
 
 /** A call of which entries are missing. */
@@ -21,11 +21,11 @@ export interface Completeness {
   /** Calls without a last entry: still open when the log was read, or the application ended before them. */
   readonly open: number
   readonly gaps: readonly CallGap[]
-  /** Call-IDs of which the edge says that the application took them, and that the log does not know. */
+  /** Calls of which the edge says that the application took them, and that the log does not know: `<Call-ID>;from-tag=<tag>`, without a tag where there is none. */
   readonly missingCalls: readonly string[]
-  /** Call-IDs of refusals that the edge reported, and that the log does not know. */
+  /** The same of refusals that the edge reported, and that the log does not know. */
   readonly missingRefusals: readonly string[]
-  /** Call-IDs that the log knows and the edge does not; no fault of the log. Null without an accounting. */
+  /** Calls that the log knows and the edge does not; no fault of the log. Null without an accounting. */
   readonly unknownToEdge: number | null
 }
 
@@ -34,6 +34,8 @@ const closing: ReadonlySet<string> = new Set(['TERMINATED', 'REJECTED', 'SECURIT
 
 interface Call {
   readonly callId: string
+  /** As the edge names it: none where the log does not say the tag in From, two where the INVITE went again with another. */
+  readonly names: Set<string>
   readonly numbers: Set<number>
   entries: number | null
   closed: boolean
@@ -41,15 +43,20 @@ interface Call {
 
 export function judgeCompleteness(entries: Iterable<CallEntry>, accounting: Accounting | null): Completeness {
   const calls = new Map<string, Call>()
-  const callIds = new Set<string>()
   const told = new Set<string>()
-  for (const { traceId, callId, seq, entries: total, event } of entries) {
-    told.add(accountedId(callId))
+  for (const { traceId, callId, fromTag, seq, entries: total, event } of entries) {
+    told.add(accountedCall(callId, fromTag)).add(accountedId(callId))
     // what the edge refused is told by the application, too; it is no call of the application's
     if (seq === null && event !== 'TERMINATED') continue
-    callIds.add(accountedId(callId))
-    const call = calls.get(traceId) ?? { callId, numbers: new Set<number>(), entries: null, closed: false }
+    const call = calls.get(traceId) ?? {
+      callId,
+      names: new Set<string>(),
+      numbers: new Set<number>(),
+      entries: null,
+      closed: false
+    }
     calls.set(traceId, call)
+    if (fromTag !== null) call.names.add(accountedCall(callId, fromTag))
     if (seq !== null) call.numbers.add(seq)
     call.entries = total ?? call.entries
     call.closed ||= closing.has(event) || total !== null
@@ -61,13 +68,32 @@ export function judgeCompleteness(entries: Iterable<CallEntry>, accounting: Acco
     const missing = missingOf(numbers, total)
     if (missing.length > 0) gaps.push({ callId, traceId, missing })
   }
+  const named = new Set<string>()
+  /** Call-IDs of all calls, and of those of which the log says no tag: any tag of the edge's may be theirs. */
+  const callIds = new Set<string>()
+  const untagged = new Set<string>()
+  for (const { callId, names } of calls.values()) {
+    callIds.add(accountedId(callId))
+    if (names.size === 0) untagged.add(accountedId(callId))
+    for (const name of names) named.add(name)
+  }
+  const isMissing = (call: string): boolean => {
+    const callId = callIdOf(call)
+    return callId === call ? !callIds.has(callId) : !named.has(call) && !untagged.has(callId)
+  }
+  const unknown = (taken: ReadonlySet<string>): number => {
+    const takenIds = new Set([...taken].map(callIdOf))
+    const isUnknown = (call: string): boolean => !taken.has(call) && !taken.has(callIdOf(call))
+    return [...named].filter(isUnknown).length + [...untagged].filter((callId) => !takenIds.has(callId)).length
+  }
   return {
     calls: calls.size,
     open,
     gaps,
-    missingCalls: accounting === null ? [] : [...accounting.taken].filter((callId) => !callIds.has(callId)),
-    missingRefusals: accounting === null ? [] : [...accounting.refused].filter((callId) => callId !== '' && !told.has(callId)),
-    unknownToEdge: accounting === null ? null : [...callIds].filter((callId) => !accounting.taken.has(callId)).length
+    missingCalls: accounting === null ? [] : [...accounting.taken].filter(isMissing),
+    missingRefusals:
+      accounting === null ? [] : [...accounting.refused].filter((call) => callIdOf(call) !== '' && !told.has(call)),
+    unknownToEdge: accounting === null ? null : unknown(accounting.taken)
   }
 }
 
