@@ -76,4 +76,6 @@ test('a database is its owner’s alone, with its journals, whatever the umask; 
   chmodSync(path, 0o640)
   keepDatabasePrivate(path)
   t.is(modeOf(path), 0o640)
+  keepDatabasePrivate(':memory:')
+  t.false(existsSync(':memory:'))
 })

@@ -52,11 +52,13 @@ function makeOne(folder: string, mode: number): void {
 
 /**
  * Sees to it that only its owner can read an SQLite database that is about to be opened: a new one is made so, whatever the umask, and its journals take the
- * same mode from it. One that everybody could read is closed to them. A mode that lets a group in was given by somebody, and stays.
+ * same mode from it. One that everybody could read is closed to them. A mode that lets a group in was given by somebody, and stays. One in memory
+ * (`:memory:`) has no file.
  *
  * @throws what the file system throws when it cannot be made
  */
 export function keepDatabasePrivate(path: string): void {
+  if (path === ':memory:') return
   const found = statSync(path, { throwIfNoEntry: false })
   if (found === undefined) {
     closeSync(openSync(path, 'a', 0o600))

@@ -101,7 +101,7 @@ const forgetFile = (path: string): void => {
 /** @throws when there is none and none can be made, or another process holds it: its file is not taken away from it */
 function openDatabase(path: string): DatabaseSync {
   const open = () => {
-    if (path !== inMemory) keepDatabasePrivate(path)
+    keepDatabasePrivate(path)
     const database = new DatabaseSync(path, { timeout: 2000 })
     try {
       const { user_version: version } = database.prepare('PRAGMA user_version').get() as { user_version: number }

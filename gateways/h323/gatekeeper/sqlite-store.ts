@@ -11,7 +11,7 @@ const always = Number.MAX_SAFE_INTEGER
  * @remarks Synchronous NORMAL: a power cut may take the last registrations back, and their endpoints register again.
  */
 export function openSqliteStore(path: string): RegistrationStore {
-  if (path !== ':memory:') keepDatabasePrivate(path)
+  keepDatabasePrivate(path)
   const db = new DatabaseSync(path)
   db.exec(`
     PRAGMA journal_mode = WAL;
