@@ -68,6 +68,7 @@ export class PortPool {
    */
   async take(address: string, receiveRtp: Receive, receiveRtcp: Receive): Promise<PortPair> {
     const { first, count, shared } = this.#range
+    let refused = 0
     for (let tried = 0; tried < count; tried++) {
       const index = (Atomics.add(shared, 0, 1) >>> 0) % count
       const port = first + 2 * index
@@ -79,8 +80,12 @@ export class PortPool {
       if (rtcp !== null) Atomics.store(shared, at + 2, Math.max(0, rtcp.descriptor))
       if (rtp !== null && rtcp !== null) return { port, index, rtp, rtcp }
       this.#release(index, rtp, rtcp)
+      refused++
     }
-    throw new InfraFabricError('conference.no-ports', `all ${count} port pairs are taken`)
+    const opened = `${count - refused} of ${count} port pairs carry calls`
+    const why =
+      refused === 0 ? '' : '; the others are another program’s, or this one has as many files open as it may (ulimit -n)'
+    throw new InfraFabricError('conference.no-ports', opened + why)
   }
 
   /** Whether a port carries a leg of any thread: what comes from there has gone in a circle. */
