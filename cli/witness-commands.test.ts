@@ -84,6 +84,8 @@ test('query adds conditions up and pages through any number of entries', async (
     t.is((await ifctl(['witness', 'query', '--data', data, '--since', '2027-01-01', '--until', '2026-01-01'])).code, 2)
     const people = await ifctl(['witness', 'query', '--data', data, '--limit', '2'])
     t.is(lines(people.stdout).length, 2)
+    for (const line of lines(people.stdout))
+      t.regex(line, /^ {5}\d {2}\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} {2}\S+ +\S+ +trace=\S+/)
   })
 })
 

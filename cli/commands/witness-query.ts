@@ -17,7 +17,7 @@ export const run: Run = async (args, output) => {
       const entries = args.has('follow') ? reader.follow(filter, stop.signal) : pages(reader, filter, limit, stop.signal)
       for await (const stored of entries) {
         if (output.json) await output.document(entryJson(stored))
-        else await output.line(entryLine(stored))
+        else await output.line(entryLine(stored, output.columns()))
         if (++shown >= limit) break
       }
       return exitCodes.ok

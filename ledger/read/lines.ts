@@ -1,13 +1,16 @@
 import type { Verification } from '../verify/verify.ts'
 import type { StoredEntry } from './reader.ts'
 
-/** One entry as a line for people: leaf number, time of day, component, event and the payload, cut at `width` characters. */
+/** One entry as a line for people: leaf number, time (UTC), component, event, trace, payload and what a model took, cut at `width` characters. */
 export function entryLine({ entry }: Pick<StoredEntry, 'entry'>, width = 160): string {
-  const facts = Object.entries(entry.payload)
-    .filter(([name]) => name !== 'callId')
+  const { index, time, component, event, trace_id: trace, payload, model, tokens_in, tokens_out, cost } = entry
+  const spent = Object.entries({ model, tokens_in, tokens_out, cost })
+  const facts = [['trace', trace] as const, ...Object.entries(payload), ...spent]
+    .filter(([name, value]) => name !== 'callId' && value !== undefined)
     .map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
     .join(' ')
-  const line = `${String(entry.index).padStart(6)}  ${entry.time.slice(11, 23)}  ${entry.component.padEnd(20)} ${entry.event.padEnd(22)} ${facts}`
+  const when = time.slice(0, 23).replace('T', ' ')
+  const line = `${String(index).padStart(6)}  ${when}  ${component.padEnd(20)} ${event.padEnd(22)} ${facts}`
   return printable(line.length > width ? `${line.slice(0, width - 1)}…` : line)
 }
 
