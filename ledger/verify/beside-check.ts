@@ -8,7 +8,7 @@ import { existsSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { hashLength, leafHash, nodeHash, sha256 } from '../log/merkle.ts'
 import { type Producers, producerCheck } from './producers.ts'
-import { type EntrySource, SourceDamaged } from './sources.ts'
+import { type BesidePayload, type EntrySource, expectFile, SourceDamaged } from './sources.ts'
 
 export interface BesideFault {
   readonly verdict: 'altered' | 'incomplete'
@@ -78,6 +78,12 @@ const isHash = (value: unknown): value is string => typeof value === 'string' &&
 type Members = Record<string, unknown>
 const isObject = (value: unknown): value is Members => typeof value === 'object' && value !== null && !Array.isArray(value)
 
+/** The hash by which an entry commits to a payload, hex; null for a salt that is none. */
+function commitmentTo({ salt: text, payload }: BesidePayload): string | null {
+  const salt = Buffer.from(text, 'base64')
+  return salt.length === hashLength ? sha256(Buffer.concat([salt, Buffer.from(payload)])).toString('hex') : null
+}
+
 /** Commitments whose payload is not there: not yet erased, as far as the log was read. */
 function payloadCheck({ beside }: EntrySource) {
   let waiting = new Map<number, string>()
@@ -99,9 +105,7 @@ function payloadCheck({ beside }: EntrySource) {
         continue
       }
       present++
-      const salt = Buffer.from(payload.salt, 'base64')
-      const digest = sha256(Buffer.concat([salt, Buffer.from(payload.payload)])).toString('hex')
-      if (salt.length !== hashLength || digest !== commitment)
+      if (commitmentTo(payload) !== commitment)
         return { verdict: 'altered', index, problem: `the payload beside entry ${index} is not the one it committed to` }
     }
     return null
@@ -121,6 +125,16 @@ function payloadCheck({ beside }: EntrySource) {
     },
     lookAt,
     /** Leaf numbers of payloads that are gone though nothing tells of it. */
+    /** Leaf numbers of payloads that are there though an entry tells that they were erased. */
+    returned: async (): Promise<number[]> => {
+      const told = [...erased.keys()].filter((index) => Number.isSafeInteger(index) && !absent.has(index))
+      const there: number[] = []
+      for (let from = 0; from < told.length; from += lookUp) {
+        const found = await beside.erasable(told.slice(from, from + lookUp))
+        for (const [index, payload] of found ?? []) if (commitmentTo(payload) === erased.get(index)) there.push(index)
+      }
+      return there.sort((a, b) => a - b)
+    },
     untold: (): number[] =>
       hasPlace ? [...absent].filter(([index, commitment]) => erased.get(index) !== commitment).map(([index]) => index) : [],
     counts: () => ({ present, gone: absent.size })
@@ -130,6 +144,7 @@ function payloadCheck({ beside }: EntrySource) {
 /** Holds the frames kept of a batch against its entry. */
 function openFrames(path: string | undefined) {
   if (path === undefined || !existsSync(path)) return null
+  expectFile(path)
   const database = new DatabaseSync(path, { readOnly: true, timeout: 2000 })
   database.exec('PRAGMA trusted_schema = OFF')
   const read = database.prepare('SELECT hashes FROM batch WHERE root = ?')
@@ -217,6 +232,13 @@ export async function checkBeside(
         problem: `${untold.length} payloads beside the log are gone, and no entry tells that they were erased: ${named}`
       }
     }
+    const returned = fault === null ? await payloads.returned() : []
+    if (returned.length > 0)
+      fault = {
+        verdict: 'altered',
+        index: returned[0]!,
+        problem: `${returned.length} payloads lie beside the log though entries tell that they were erased: ${returned.slice(0, mostNamed).join(', ')}`
+      }
     const { present, gone } = payloads.counts()
     const notes: string[] = producers === null ? [] : [producers.note()]
     if (present + gone > 0) notes.push(`${present} payloads beside the log are those committed to, ${gone} were erased`)

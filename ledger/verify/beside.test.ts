@@ -97,6 +97,26 @@ test('frames that are not those of their batch; frames that are not kept', async
   t.true((await check()).notes.includes('the frames of 0 batches are theirs; those of 1 are not kept'))
 })
 
+test('an erased payload that was put back is told, and so is another in its place', async (t) => {
+  const { check, erase, path } = await fullLog(t, sqlite(t))
+  const database = new DatabaseSync(path)
+  t.teardown(() => database.close())
+  const { salt, payload } = database.prepare('SELECT salt, payload FROM erasable WHERE idx = 256').get() as Record<string, string>
+  await erase(256)
+  t.is((await check()).verdict, 'valid')
+  const put = database.prepare('INSERT OR REPLACE INTO erasable VALUES (256, ?, ?)')
+  put.run(salt!, payload!)
+  const told = await check()
+  t.like(told, { verdict: 'altered', index: 256 })
+  t.regex(told.explanation, /^1 payloads lie beside the log though entries tell that they were erased: 256$/)
+  put.run(salt!, '{"said":"nothing"}')
+  t.like(await check(), {
+    verdict: 'altered',
+    index: 256,
+    explanation: 'the payload beside entry 256 is not the one it committed to'
+  })
+})
+
 test('an erasure told of another payload erases none; a payload nobody committed to is said', async (t) => {
   const { check, erase, path } = await fullLog(t, sqlite(t))
   await erase(3, { commitment: '0'.repeat(64) })

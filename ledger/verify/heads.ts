@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { InfraFabricError } from '#kernel'
 import { type CheckpointNote, readCheckpoint } from './notes.ts'
-import type { FilePart } from './sources.ts'
+import { expectFile, type FilePart } from './sources.ts'
 
 export interface KnownHead {
   /** Where it comes from, in words. */
@@ -42,6 +42,7 @@ export async function readPublishedHeads(path: string, above: number, part?: Omi
     else if (note.size > above) heads.push({ from: 'the published heads', note, pinned: false })
   }
   if (!existsSync(path)) return { heads, spoiled }
+  expectFile(path)
   const file = await open(path).catch((error: unknown) => {
     throw new InfraFabricError('ledger.unreadable', `${path} cannot be read: ${String(error)}`, { cause: error })
   })

@@ -1,5 +1,5 @@
 /** Whether the index by which entries are found says the same as the log: one that was changed hides entries from a query, though they are all there. */
-import { existsSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { type LogAddress, openSource } from './sources.ts'
 
@@ -10,6 +10,7 @@ import { type LogAddress, openSource } from './sources.ts'
  */
 export async function checkIndex(log: LogAddress, indexPath: string): Promise<string | null> {
   if (!existsSync(indexPath)) return null
+  if (!statSync(indexPath).isFile()) return 'the index is no file'
   const source = await openSource(log)
   let index: DatabaseSync | null = null
   try {

@@ -120,6 +120,18 @@ export function looksLikeArchive(path: string): boolean {
   }
 }
 
+/** @throws {SourceDamaged} for a pipe, which would be waited for, or a device, which never ends: whoever gives a log away may put such a thing in its place */
+export function expectFile(path: string): void {
+  if (!statSync(path).isFile()) throw new SourceDamaged(`${path} is no file`)
+}
+
+/** @throws {SourceDamaged} */
+function readSmall(path: string, most: number): Buffer {
+  expectFile(path)
+  if (statSync(path).size > most) throw new SourceDamaged(`${path} is too large`)
+  return readFileSync(path)
+}
+
 /** SQLite's primary result codes. @see sqlite.org/rescode.html */
 const sqlite = { error: 1, readOnly: 8, corrupt: 11, cantOpen: 14, schema: 17, tooBig: 18, mismatch: 20, notADatabase: 26 }
 const damageCodes: readonly number[] = [
@@ -172,6 +184,10 @@ function openReadOnly(path: string): DatabaseSync {
   }
 }
 
+/** An entry behind its length. */
+const largestEntry = 2 + 65_535
+/** More than any checkpoint has with all its cosignatures. */
+const largestCheckpoint = 1 << 20
 /** More than any commit holds. */
 export const largestRun = 64 * 2 ** 20
 export const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0
@@ -291,15 +307,17 @@ function openTiles(dir: string): EntrySource {
   if (existsSync(pathOf(full + 1))) throw new SourceDamaged(`the bundle of entries from ${full * bundleWidth} on is missing`)
   return {
     head: () =>
-      existsSync(checkpointPath) ? { checkpoint: readFileSync(checkpointPath, 'utf8'), size: null, lastHash: null } : null,
+      existsSync(checkpointPath)
+        ? { checkpoint: readSmall(checkpointPath, largestCheckpoint).toString('utf8'), size: null, lastHash: null }
+        : null,
     end: () => full * bundleWidth + width,
     seam: (index) => index - (index % bundleWidth),
     runs: function* (from, to) {
       for (let bundle = Math.floor(from / bundleWidth); bundle * bundleWidth < to; bundle++) {
         if (bundle > full || (bundle === full && width === 0)) return
         const path = bundle < full ? pathOf(bundle) : join(`${pathOf(bundle)}.p`, String(width))
-        if (statSync(path).size > largestRun) throw new SourceDamaged(`${path} is too large for an entry bundle`)
-        yield { first: bundle * bundleWidth, count: bundle < full ? bundleWidth : width, data: readFileSync(path) }
+        const data = readSmall(path, bundleWidth * largestEntry)
+        yield { first: bundle * bundleWidth, count: bundle < full ? bundleWidth : width, data }
       }
     },
     beside: {
@@ -307,7 +325,7 @@ function openTiles(dir: string): EntrySource {
       tile: (level, position, width) => {
         const path = join(dir, 'tile', String(level), tilePath(position))
         const found = [path, join(`${path}.p`, String(width))].find((file) => existsSync(file))
-        return found === undefined || statSync(found).size > bundleWidth * 32 ? null : readFileSync(found)
+        return found === undefined || statSync(found).size > bundleWidth * 32 ? null : readSmall(found, bundleWidth * 32)
       },
       erasable: () => null,
       erasables: () => 0

@@ -87,11 +87,6 @@ export async function verifyLedger(path: string, options: VerifyOptions): Promis
     pinned: true
   }))
   if (start !== null) known.push({ from: 'the state of the last verification', note: start.checkpoint, pinned: true })
-  const published =
-    options.publishedPath === undefined
-      ? { heads: [], spoiled: 0 }
-      : await readPublishedHeads(options.publishedPath, start?.tree.end ?? 0)
-  known.push(...published.heads)
 
   let source: EntrySource | null = null
   try {
@@ -100,6 +95,11 @@ export async function verifyLedger(path: string, options: VerifyOptions): Promis
     const log = { path, origin: trusted.name }
     source = await openSource(log)
     source.claims?.damage()
+    const published =
+      options.publishedPath === undefined
+        ? { heads: [], spoiled: 0 }
+        : await readPublishedHeads(options.publishedPath, start?.tree.end ?? 0)
+    known.push(...published.heads)
     let spoiled = published.spoiled
     if (source.published) {
       const more = await readPublishedHeads(source.published.path, start?.tree.end ?? 0, source.published)
