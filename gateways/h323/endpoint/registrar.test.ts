@@ -5,11 +5,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
-import { silentLog, systemClock } from '#kernel'
+import { type Clock, silentLog, systemClock } from '#kernel'
 import { type Address, transportAddressOf } from '../gatekeeper/addresses.ts'
 import type { RasMessage } from '../h225/h225.ts'
 import { rasMessage } from '../h225/pdus.ts'
+import type { CryptoH323Token } from '../h225/security.ts'
 import { h225ProtocolIdentifier } from '../h225/version.ts'
+import { baselineToken, keyOfPassword, seal } from '../h235/h235.ts'
 import { pcapOf } from '../testing/capture.ts'
 import { readByTshark } from '../testing/pdml.ts'
 import { openRegistrar, type Registrar, type RegistrarOptions } from './registrar.ts'
@@ -94,6 +96,36 @@ async function fake(t: ExecutionContext): Promise<FakeGatekeeper> {
     if (answer !== null) send(answer)
   })
   return { address: here, got, octets: all, confirm, answer: (type, ...answers) => void planned.set(type, answers), say: send }
+}
+
+/** A gatekeeper that seals what it says. */
+async function sealedFake(t: ExecutionContext, password: string) {
+  const socket = createSocket('udp4')
+  socket.bind(0, '127.0.0.1')
+  await once(socket, 'listening')
+  t.teardown(() => socket.close())
+  const got: RasMessage[] = []
+  const address = { ip: '127.0.0.1', port: socket.address().port }
+  const confirm = confirmAt(address)
+  let last: Address = address
+  let random = 0
+  const sendOctets = (octets: Buffer): void => socket.send(octets, last.port, last.ip)
+  const tokensOf = (message: RasMessage) =>
+    (message as { value: { cryptoTokens: readonly CryptoH323Token[] } }).value.cryptoTokens
+  const sealed = (message: RasMessage, sendersID: string): Buffer => {
+    const timeStamp = Math.floor(Date.now() / 1000)
+    const token = baselineToken({ sendersID, generalID: 'e1', timeStamp, random: ++random })
+    const value = { ...(message as { value: object }).value, cryptoTokens: [token] }
+    return seal(rasMessage, { type: message.type, value } as unknown as RasMessage, keyOfPassword(password), tokensOf)
+  }
+  socket.on('message', (octets, { address: ip, port }) => {
+    last = { ip, port }
+    const message = rasMessage.decode(octets)
+    got.push(message)
+    const answer = confirm(message)
+    if (answer !== null) sendOctets(answer.type === 'gatekeeperConfirm' ? rasMessage.encode(answer) : sealed(answer, 'fake'))
+  })
+  return { address, got, sendOctets, sealed }
 }
 
 async function open(t: ExecutionContext, gatekeeper: Address, more: Partial<RegistrarOptions> = {}): Promise<Registrar> {
@@ -182,10 +214,11 @@ test('an admission that takes its time, one that is refused, one that is not ans
 
 test('the gatekeeper asks: for calls, to end one, to leave', async (t) => {
   const gatekeeper = await fake(t)
-  const ended: (string | null)[] = []
+  const ended: string[] = []
   const callIdentifier = Buffer.alloc(16, 7)
   const registrar = await open(t, gatekeeper.address, {
-    onDisengage: (guid) => void ended.push(guid === null ? null : Buffer.from(guid).toString('hex')),
+    onDisengage: ({ callIdentifier: guid, callReference }) =>
+      void ended.push(guid === null ? `reference ${callReference}` : Buffer.from(guid).toString('hex')),
     calls: () => [{ callReference: 5, callIdentifier, conferenceId: Buffer.alloc(16, 8), isOriginator: true, bandwidth: 640 }]
   })
   await registrar.registered
@@ -208,6 +241,18 @@ test('the gatekeeper asks: for calls, to end one, to leave', async (t) => {
   })
   await until(() => types(gatekeeper).includes('disengageConfirm'))
   t.deepEqual(ended, ['07'.repeat(16)])
+  gatekeeper.say({
+    type: 'disengageRequest',
+    value: {
+      requestSeqNum: 903,
+      endpointIdentifier: 'e1',
+      conferenceID: Buffer.alloc(16, 8),
+      callReferenceValue: 5,
+      disengageReason: { type: 'forcedDrop' }
+    }
+  })
+  await until(() => ended.length === 2)
+  t.is(ended[1], 'reference 5', 'of a gatekeeper of version 1')
   gatekeeper.say({
     type: 'unregistrationRequest',
     value: { requestSeqNum: 902, callSignalAddress: [], endpointIdentifier: 'e1' }
@@ -250,6 +295,105 @@ test('datagrams of others, and rubbish, are nothing', async (t) => {
   await sleep(100)
   t.is(registrar.state(), 'registered')
 })
+
+test('after the time that an RIP asks for the request is repeated', async (t) => {
+  const gatekeeper = await fake(t)
+  const registrar = await open(t, gatekeeper.address)
+  await registrar.registered
+  const slow: Answer = (message) => ({ type: 'requestInProgress', value: { requestSeqNum: seqOf(message), delay: 200 } })
+  gatekeeper.answer('admissionRequest', slow, slow)
+  t.like(await registrar.admit(parts), { ok: true })
+  const asked = gatekeeper.got.filter(({ type }) => type === 'admissionRequest')
+  t.is(new Set(asked.map(seqOf)).size, 1)
+  t.is(asked.length, 3)
+})
+
+test('calls are reported at the interval of the ACF, as long as they last', async (t) => {
+  const gatekeeper = await fake(t)
+  const callIdentifier = Buffer.from(parts.callIdentifier)
+  const calls = [{ callReference: 1, callIdentifier, conferenceId: Buffer.alloc(16, 2), isOriginator: true, bandwidth: 640 }]
+  const registrar = await open(t, gatekeeper.address, { calls: () => calls })
+  await registrar.registered
+  gatekeeper.answer('admissionRequest', (message) => {
+    const confirm = gatekeeper.confirm(message) as { type: 'admissionConfirm'; value: object }
+    return { ...confirm, value: { ...confirm.value, irrFrequency: 1 } } as RasMessage
+  })
+  t.like(await registrar.admit(parts), { ok: true })
+  const reports = () => gatekeeper.got.filter(({ type }) => type === 'infoRequestResponse')
+  await until(() => reports().length === 2)
+  t.like(reports()[0], { value: { unsolicited: true, needResponse: false, perCallInfo: [{ callReferenceValue: 1 }] } })
+  calls.length = 0
+  await sleep(1500)
+  t.is(reports().length, 2)
+})
+
+test('a gatekeeper that refuses and names another, and one that falls silent: the alternates are asked, the best first', async (t) => {
+  const [first, second, third] = [await fake(t), await fake(t), await fake(t)]
+  const alternate = ({ address }: FakeGatekeeper, priority: number) => ({
+    rasAddress: transportAddressOf(address),
+    gatekeeperIdentifier: `gk${priority}`,
+    needToRegister: true,
+    priority
+  })
+  first.answer('registrationRequest', (message) => ({
+    type: 'registrationReject',
+    value: {
+      requestSeqNum: seqOf(message),
+      protocolIdentifier: h225ProtocolIdentifier,
+      rejectReason: { type: 'resourceUnavailable' },
+      altGKInfo: { alternateGatekeeper: [alternate(third, 9), alternate(second, 3)], altGKisPermanent: false }
+    }
+  }))
+  // silent from its first message on
+  second.answer('registrationRequest', ...Array.from({ length: 3 }, (): Answer => () => null))
+  const registrar = await open(t, first.address, { clock: quick })
+  await registrar.registered
+  t.deepEqual([first, second, third].map(types), [
+    ['registrationRequest'],
+    ['registrationRequest', 'registrationRequest', 'registrationRequest'],
+    ['registrationRequest']
+  ])
+  t.like(second.got[0], { value: { gatekeeperIdentifier: 'gk3' } })
+  t.like(third.got[0], { value: { gatekeeperIdentifier: 'gk9' } })
+  t.like(await registrar.admit(parts), { ok: true })
+  t.is(types(third).at(-1), 'admissionRequest')
+})
+
+test('with a hash: what was sealed here and comes back is not believed; a request that is repeated is answered again, and done once', async (t) => {
+  const ended: number[] = []
+  const name = { name: 'alice', password: 'secret' }
+  const gatekeeper = await sealedFake(t, name.password)
+  const registrar = await open(t, gatekeeper.address, {
+    user: name,
+    onDisengage: ({ callReference }) => void ended.push(callReference)
+  })
+  await registrar.registered
+  const drq = (reference: number): RasMessage => ({
+    type: 'disengageRequest',
+    value: {
+      requestSeqNum: 700 + reference,
+      endpointIdentifier: 'e1',
+      conferenceID: Buffer.alloc(16, 8),
+      callReferenceValue: reference,
+      disengageReason: { type: 'forcedDrop' }
+    }
+  })
+  const confirms = () => gatekeeper.got.filter(({ type }) => type === 'disengageConfirm').length
+  const octets = gatekeeper.sealed(drq(1), 'fake')
+  gatekeeper.sendOctets(octets)
+  await until(() => confirms() === 1)
+  gatekeeper.sendOctets(octets)
+  await until(() => confirms() === 2)
+  // our own DRQ, sent back
+  gatekeeper.sendOctets(gatekeeper.sealed(drq(2), 'e1'))
+  gatekeeper.sendOctets(gatekeeper.sealed(drq(3), 'alice'))
+  gatekeeper.sendOctets(gatekeeper.sealed(drq(4), 'fake'))
+  await until(() => confirms() === 3)
+  t.deepEqual(ended, [1, 4])
+})
+
+/** A tenth of the time. */
+const quick: Clock = { ...systemClock, after: (ms, run) => systemClock.after(ms / 10, run) }
 
 test('tshark finds nothing wrong or unknown in what is sent', async (t) => {
   const gatekeeper = await fake(t)

@@ -4,7 +4,7 @@ import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import { type Clock, errorCode, InfraFabricError, type Log } from '#kernel'
 import { type Address, addressOf, addressOfText, plainIp, transportAddressOf } from '../gatekeeper/addresses.ts'
-import type { AdmissionConfirm, AliasAddress, EndpointType, RasMessage, VendorIdentifier } from '../h225/h225.ts'
+import type { AdmissionConfirm, AliasAddress, AlternateGK, EndpointType, RasMessage, VendorIdentifier } from '../h225/h225.ts'
 import { rasMessage } from '../h225/pdus.ts'
 import { h225ProtocolIdentifier } from '../h225/version.ts'
 import { baselineToken, baselineTokenOf, isSealed, judgeFreshness, keyOfPassword, type SeenToken, seal } from '../h235/h235.ts'
@@ -23,10 +23,17 @@ export interface RegistrarOptions {
   readonly clock: Clock
   readonly log: Log
   /** The gatekeeper wants a call ended (DRQ). */
-  readonly onDisengage: (callIdentifier: Uint8Array | null) => void
+  readonly onDisengage: (call: DisengagedCall) => void
   readonly onState: (state: RegistrationState, reason: string | null) => void
   /** Calls that are under way, for IRR. */
   readonly calls: () => readonly ReportedCall[]
+}
+
+/** Peers of H.225.0 v1 name a call without an identifier: then its reference and its conference tell which. */
+export interface DisengagedCall {
+  readonly callIdentifier: Uint8Array | null
+  readonly callReference: number
+  readonly conferenceId: Uint8Array
 }
 
 export type RegistrationState = 'none' | 'discovering' | 'registering' | 'registered' | 'rejected'
@@ -79,8 +86,13 @@ const patience = {
 } as const
 type Asked = keyof typeof patience
 
-/** Longest that a RIP makes us wait, ms. */
+/** Longest that a RIP makes us wait, ms, and how many make us wait for one answer. */
 const longestProgressMs = 60_000
+const mostProgress = 10
+/** Other gatekeepers that are remembered. */
+const mostAlternates = 8
+/** Answers that are sent again when their request comes again. */
+const mostAnswers = 16
 const multicastGroup: Address = { ip: '224.0.1.41', port: 1718 }
 const retryMs = { shortest: 2000, longest: 60_000 }
 const clockToleranceS = 120
@@ -97,11 +109,19 @@ const reasonOf = (message: RasMessage): string =>
     : message.type
 
 interface Pending {
+  readonly tries: number
   readonly octets: Buffer
   readonly to: Address
   readonly settle: (answer: RasMessage | null) => void
   left: number
+  progressLeft: number
+  readonly attempt: () => void
   cancel: () => void
+}
+
+interface Alternate {
+  readonly address: Address
+  readonly identifier: string | null
 }
 
 /** Opens RAS and begins to register. @throws {InfraFabricError} `h323.ras.bind` */
@@ -129,6 +149,13 @@ export async function openRegistrar(options: RegistrarOptions): Promise<Registra
   let stopWaiting = (): void => {}
   let pauseMs = retryMs.shortest
   let seen: readonly SeenToken[] = []
+  /** The best first. @see H.225.0 §7.2.2 (alternateGatekeeper) */
+  let alternates: readonly Alternate[] = []
+  /** Which of them is asked; 0 is the one that was configured or found. */
+  let turn = 0
+  const answers: { readonly request: Buffer; readonly answer: Buffer }[] = []
+  /** Reports that are due of calls, by call identifier. */
+  const reports = new Map<string, () => void>()
 
   function setState(next: RegistrationState, reason: string | null = null): void {
     if (state === next && reason === null) return
@@ -166,26 +193,28 @@ export async function openRegistrar(options: RegistrarOptions): Promise<Registra
     const number = message.value.requestSeqNum
     return new Promise((resolve) => {
       const entry: Pending = {
+        tries,
         octets: encode(message),
         to,
         left: tries,
+        progressLeft: mostProgress,
         cancel: () => {},
+        attempt: () => {
+          if (entry.left-- === 0) {
+            entry.settle(null)
+            return
+          }
+          transmit(entry.octets, to)
+          entry.cancel = clock.after(ms, entry.attempt)
+        },
         settle: (answer) => {
           entry.cancel()
           pending.delete(number)
           resolve(answer)
         }
       }
-      const attempt = (): void => {
-        if (entry.left-- === 0) {
-          entry.settle(null)
-          return
-        }
-        transmit(entry.octets, to)
-        entry.cancel = clock.after(ms, attempt)
-      }
       pending.set(number, entry)
-      attempt()
+      entry.attempt()
     })
   }
 
@@ -195,7 +224,11 @@ export async function openRegistrar(options: RegistrarOptions): Promise<Registra
     if (message.type === 'registrationReject' && tokensOf(message) === undefined) return true
     const tokens = tokensOf(message)
     if (!isSealed(octets, tokens, key)) return false
-    const { verdict, seen: next } = judgeFreshness(seen, baselineTokenOf(tokens)!.claims, clock.now() / 1000, clockToleranceS)
+    const { claims } = baselineTokenOf(tokens)!
+    // both sides seal with one key: what we have sealed ourselves and comes back is nobody's word
+    const sender = claims.sendersID?.replace(/\0+$/, '') ?? ''
+    if (sender === endpointIdentifier || sender === user?.name) return false
+    const { verdict, seen: next } = judgeFreshness(seen, claims, clock.now() / 1000, clockToleranceS)
     seen = next
     return verdict === 'fresh'
   }
@@ -213,41 +246,60 @@ export async function openRegistrar(options: RegistrarOptions): Promise<Registra
     }
     const isKnown = gatekeeper !== null && source.ip === gatekeeper.ip && source.port === gatekeeper.port
     if (!isKnown && !(state === 'discovering' && message.type.startsWith('gatekeeper'))) return
+    // without a hash a repeated request is simply done again
+    const before = key === null ? undefined : answers.find(({ request }) => request.equals(octets))
+    if (before !== undefined) {
+      transmit(before.answer, source)
+      return
+    }
     if (!isTrusted(octets, message)) {
       log.warn({ message: message.type }, 'ras message without a right hash')
       return
     }
-    receive(message, source)
+    receive(message, source, octets)
   })
 
-  function receive(message: RasMessage, from: Address): void {
+  /** Answers a request of the gatekeeper, and again where the answer was lost and the request comes again. */
+  function respond(request: Buffer, message: RasMessage, to: Address): void {
+    const answer = encode(message)
+    answers.push({ request, answer })
+    if (answers.length > mostAnswers) answers.shift()
+    transmit(answer, to)
+  }
+
+  function receive(message: RasMessage, from: Address, octets: Buffer): void {
     switch (message.type) {
       case 'requestInProgress': {
         const entry = pending.get(message.value.requestSeqNum)
-        if (entry === undefined) return
+        if (entry === undefined || entry.progressLeft-- === 0) return
+        // until then the request is not repeated; afterwards it is, as from the beginning
         entry.cancel()
-        entry.left = 0
-        entry.cancel = clock.after(Math.min(message.value.delay, longestProgressMs), () => entry.settle(null))
+        entry.left = entry.tries
+        entry.cancel = clock.after(Math.min(message.value.delay, longestProgressMs), entry.attempt)
         return
       }
       case 'unregistrationRequest': {
         const { requestSeqNum } = message.value
-        transmit(encode({ type: 'unregistrationConfirm', value: { requestSeqNum } }), from)
+        respond(octets, { type: 'unregistrationConfirm', value: { requestSeqNum } }, from)
         unregister('unregistrationRequest')
         return
       }
       case 'disengageRequest': {
-        const { requestSeqNum, callIdentifier } = message.value
-        transmit(encode({ type: 'disengageConfirm', value: { requestSeqNum } }), from)
-        options.onDisengage(callIdentifier?.guid ?? null)
+        const { requestSeqNum, callIdentifier, callReferenceValue, conferenceID } = message.value
+        respond(octets, { type: 'disengageConfirm', value: { requestSeqNum } }, from)
+        options.onDisengage({
+          callIdentifier: callIdentifier?.guid ?? null,
+          callReference: callReferenceValue,
+          conferenceId: conferenceID
+        })
         return
       }
       case 'infoRequest':
-        report(message, from)
+        report(message, from, octets)
         return
       case 'bandwidthRequest': {
         const { requestSeqNum, bandWidth } = message.value
-        transmit(encode({ type: 'bandwidthConfirm', value: { requestSeqNum, bandWidth } }), from)
+        respond(octets, { type: 'bandwidthConfirm', value: { requestSeqNum, bandWidth } }, from)
         return
       }
       default: {
@@ -258,10 +310,14 @@ export async function openRegistrar(options: RegistrarOptions): Promise<Registra
   }
 
   /** IRR, for one call or all. @see H.323 §8.4.2 */
-  function report({ value }: Named<'infoRequest'>, from: Address): void {
+  function report({ value }: Named<'infoRequest'>, from: Address, octets: Buffer): void {
     const wanted = value.callIdentifier?.guid
     const isAll = value.callReferenceValue === 0 || wanted === undefined || wanted.every((octet) => octet === 0)
     const calls = options.calls().filter((call) => isAll || Buffer.compare(call.callIdentifier, wanted) === 0)
+    respond(octets, reportOf(calls, value.requestSeqNum), from)
+  }
+
+  function reportOf(calls: readonly ReportedCall[], requestSeqNum: number, unsolicited = false): Named<'infoRequestResponse'> {
     const perCallInfo = calls.map((call) => ({
       callReferenceValue: call.callReference,
       conferenceID: call.conferenceId,
@@ -273,19 +329,47 @@ export async function openRegistrar(options: RegistrarOptions): Promise<Registra
       callModel: { type: 'direct' as const },
       callIdentifier: { guid: call.callIdentifier }
     }))
-    const answer: Named<'infoRequestResponse'> = {
+    return {
       type: 'infoRequestResponse',
       value: {
-        requestSeqNum: value.requestSeqNum,
+        requestSeqNum,
         endpointType: options.endpointType,
         endpointIdentifier: endpointIdentifier ?? '0',
         rasAddress: transportAddressOf(own),
         callSignalAddress: [transportAddressOf(options.callSignalAddress)],
         endpointAlias: [...options.aliases],
-        ...(perCallInfo.length > 0 && { perCallInfo })
+        ...(perCallInfo.length > 0 && { perCallInfo }),
+        ...(unsolicited && { needResponse: false, unsolicited })
       }
     }
-    transmit(encode(answer), from)
+  }
+
+  /** IRRs of a call at the interval that the ACF asks for, for as long as there is the call. @see H.225.0 §7.11.2 (irrFrequency) */
+  function reportEvery(callIdentifier: Uint8Array, seconds: number): void {
+    const name = Buffer.from(callIdentifier).toString('hex')
+    const due = (): void => {
+      const call = options.calls().find((one) => Buffer.compare(one.callIdentifier, callIdentifier) === 0)
+      if (call === undefined) {
+        reports.delete(name)
+        return
+      }
+      if (state === 'registered' && gatekeeper !== null) transmit(encode(reportOf([call], nextSeq(), true)), gatekeeper)
+      reports.set(name, clock.after(seconds * 1000, due))
+    }
+    reports.get(name)?.()
+    reports.set(name, clock.after(seconds * 1000, due))
+  }
+
+  function learnAlternates(told: readonly AlternateGK[] | undefined): void {
+    if (told === undefined || told.length === 0) return
+    // 0 is the highest priority
+    alternates = told
+      .toSorted((one, other) => one.priority - other.priority)
+      .flatMap(({ rasAddress, gatekeeperIdentifier: identifier }) => {
+        const address = addressOf(rasAddress)
+        return address === null ? [] : [{ address, identifier: identifier ?? null }]
+      })
+      .slice(0, mostAlternates)
   }
 
   function unregister(reason: string): void {
@@ -299,15 +383,26 @@ export async function openRegistrar(options: RegistrarOptions): Promise<Registra
     if (closing === null) stopWaiting = clock.after(ms, run)
   }
 
-  function again(reason: string): void {
+  function again(reason: string, isMoved = false): void {
     setState('rejected', reason)
-    later(pauseMs, () => void discover())
+    // one that refuses knows us; one that is silent, or names others as it refuses, makes room for the next
+    if (isMoved || reason === 'noAnswer' || reason === 'noGatekeeper')
+      turn = alternates.length === 0 ? 0 : (turn + 1) % (alternates.length + 1)
+    later(turn === 0 ? pauseMs : pauseMs / 8, () => void discover())
     pauseMs = Math.min(pauseMs * 2, retryMs.longest)
   }
 
   /** GRQ, where a gatekeeper is looked for or its name is not known and has to be for the hash. */
   async function discover(): Promise<void> {
     if (closing !== null) return
+    const alternate = turn === 0 ? undefined : alternates[turn - 1]
+    if (alternate !== undefined) {
+      gatekeeper = alternate.address
+      gatekeeperIdentifier = alternate.identifier ?? gatekeeperIdentifier
+      await register(true)
+      return
+    }
+    if (alternates.length > 0) gatekeeperIdentifier = options.identifier
     if (options.gatekeeper !== null && (gatekeeperIdentifier !== null || key === null)) {
       gatekeeper = options.gatekeeper
       await register(true)
@@ -335,10 +430,13 @@ export async function openRegistrar(options: RegistrarOptions): Promise<Registra
     )
     if (closing !== null) return
     if (answer?.type !== 'gatekeeperConfirm') {
-      if (answer !== null) firstFailed(reasonOf(answer))
-      again(answer === null ? 'noGatekeeper' : reasonOf(answer))
+      const altGKInfo = answer?.type === 'gatekeeperReject' ? answer.value.altGKInfo : undefined
+      learnAlternates(altGKInfo?.alternateGatekeeper)
+      if (answer !== null && altGKInfo === undefined) firstFailed(reasonOf(answer))
+      again(answer === null ? 'noGatekeeper' : reasonOf(answer), altGKInfo !== undefined)
       return
     }
+    learnAlternates(answer.value.alternateGatekeeper)
     gatekeeper = addressOf(answer.value.rasAddress) ?? options.gatekeeper
     gatekeeperIdentifier = answer.value.gatekeeperIdentifier ?? gatekeeperIdentifier
     await register(true)
@@ -373,6 +471,7 @@ export async function openRegistrar(options: RegistrarOptions): Promise<Registra
     if (answer?.type === 'registrationConfirm') {
       endpointIdentifier = answer.value.endpointIdentifier
       gatekeeperIdentifier = answer.value.gatekeeperIdentifier ?? gatekeeperIdentifier
+      learnAlternates(answer.value.alternateGatekeeper)
       pauseMs = retryMs.shortest
       setState('registered')
       registered.resolve()
@@ -387,8 +486,10 @@ export async function openRegistrar(options: RegistrarOptions): Promise<Registra
       return
     }
     endpointIdentifier = null
-    if (answer !== null) firstFailed(reason)
-    again(reason)
+    const altGKInfo = answer?.type === 'registrationReject' ? answer.value.altGKInfo : undefined
+    learnAlternates(altGKInfo?.alternateGatekeeper)
+    if (answer !== null && altGKInfo === undefined) firstFailed(reason)
+    again(reason, altGKInfo !== undefined)
   }
 
   /** A reject ends the waiting of whoever waits for the first registration; silence does not, it is tried again. */
@@ -427,7 +528,11 @@ export async function openRegistrar(options: RegistrarOptions): Promise<Registra
       },
       gatekeeper
     )
-    if (answer?.type === 'admissionConfirm') return { ok: true, confirm: answer.value }
+    if (answer?.type === 'admissionConfirm') {
+      const { irrFrequency } = answer.value
+      if (irrFrequency !== undefined && irrFrequency > 0) reportEvery(parts.callIdentifier, irrFrequency)
+      return { ok: true, confirm: answer.value }
+    }
     if (answer === null) return { ok: false, reason: 'noAnswer' }
     const reason = reasonOf(answer)
     if (reason === 'callerNotRegistered' || reason === 'invalidEndpointIdentifier') unregister(reason)
@@ -456,6 +561,8 @@ export async function openRegistrar(options: RegistrarOptions): Promise<Registra
 
   async function shut(): Promise<void> {
     stopWaiting()
+    for (const cancel of reports.values()) cancel()
+    reports.clear()
     if (state === 'registered' && gatekeeper !== null && endpointIdentifier !== null) {
       await ask(
         {

@@ -179,7 +179,9 @@ export async function createEndpoint(config: EndpointConfig): Promise<Endpoint> 
   function takeSetup(channel: Channel, message: Q931Message): LiveCall | null {
     const body = userInformationOf(message)?.['h323-uu-pdu']
     const setup = body?.['h323-message-body']
-    if (message.messageType !== 'setup' || setup?.type !== 'setup') {
+    // the flag tells who chose the reference: a SETUP is never from the other side; 0 is that of no call (Q.931 §4.3)
+    const isCall = !message.callReferenceFlag && message.callReference !== 0
+    if (message.messageType !== 'setup' || setup?.type !== 'setup' || !isCall) {
       tell({ type: 'refused', reason: 'noSetup' })
       return null
     }
@@ -252,11 +254,14 @@ export async function createEndpoint(config: EndpointConfig): Promise<Endpoint> 
         vendor,
         clock,
         log,
-        onDisengage: (callIdentifier) => {
+        onDisengage: ({ callIdentifier, callReference, conferenceId }) => {
           for (const call of calls) {
-            if (callIdentifier === null || Buffer.compare(call.reported.callIdentifier, callIdentifier) === 0) {
-              call.release(causes.normal)
-            }
+            const { reported } = call
+            const isMeant =
+              callIdentifier === null
+                ? reported.callReference === callReference && Buffer.compare(reported.conferenceId, conferenceId) === 0
+                : Buffer.compare(reported.callIdentifier, callIdentifier) === 0
+            if (isMeant) call.release(causes.normal)
           }
         },
         onState: (state, reason) => {

@@ -1,6 +1,6 @@
 /** Location of endpoints in other zones: LRQ, LCF, LRJ. @see H.323 §8.1.6 */
 import type { AliasAddress, LocationRejectReason, LocationRequest, RasMessage } from '../h225/h225.ts'
-import { addressOfText, isDigits, keyOfAlias, nameOfKey, textOfAddress, transportAddressOf } from './addresses.ts'
+import { addressOf, addressOfText, isDigits, keyOfAlias, nameOfKey, textOfAddress, transportAddressOf } from './addresses.ts'
 import { resolve } from './admission.ts'
 import { answer, ask, type Effect, hex, type Origin, signalAddressOf, speaksFor, type Zone } from './zone.ts'
 
@@ -81,9 +81,11 @@ export function takeLocationRequest(zone: Zone, request: LocationRequest, origin
       | 'aliasesInconsistent'
       | 'incompleteAddress'
       | 'resourceUnavailable'
-  ): Effect[] => [answer(origin, 'locationReject', { requestSeqNum, rejectReason: { type } as LocationRejectReason })]
+  ): Effect[] => [answer(reply, 'locationReject', { requestSeqNum, rejectReason: { type } as LocationRejectReason })]
   const source = textOfAddress(origin.from)
   const neighbour = zone.settings.neighbours.find(({ address }) => address === source)
+  // a request that was passed on is answered to who asked first (H.225.0 §7.13.1, replyAddress); only neighbours are believed
+  const reply: Origin = neighbour === undefined ? origin : { ...origin, from: addressOf(request.replyAddress) ?? origin.from }
   const endpoint = zone.registrations.get(request.endpointIdentifier ?? '')
   const isTrusted = neighbour !== undefined || (endpoint !== undefined && speaksFor(zone, endpoint, origin))
   if (!isTrusted) return reject('invalidPermission')
@@ -96,7 +98,7 @@ export function takeLocationRequest(zone: Zone, request: LocationRequest, origin
   const resolution = resolve(zone, destinationInfo, null)
   if (resolution.found === 'endpoint') {
     return [
-      answer(origin, 'locationConfirm', {
+      answer(reply, 'locationConfirm', {
         requestSeqNum,
         callSignalAddress: signalAddressOf(zone, resolution.endpoint),
         rasAddress: transportAddressOf(zone.rasAddress)
@@ -113,6 +115,6 @@ export function takeLocationRequest(zone: Zone, request: LocationRequest, origin
   return searchNeighbours(zone, search, now, (found) => {
     if (found?.type !== 'locationConfirm') return reject('notRegistered')
     const { callSignalAddress, rasAddress } = found.value
-    return [answer(origin, 'locationConfirm', { requestSeqNum, callSignalAddress, rasAddress })]
+    return [answer(reply, 'locationConfirm', { requestSeqNum, callSignalAddress, rasAddress })]
   })
 }

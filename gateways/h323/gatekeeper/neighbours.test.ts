@@ -98,6 +98,18 @@ test('LRQ: answered to neighbours, passed on with one hop less, never in a circl
   t.deepEqual(found.type === 'locationConfirm' && found.value.callSignalAddress, elsewhere)
 })
 
+test('LRQ: who is named as the one to answer is answered, when a neighbour passes the request on', async (t) => {
+  const [one, asker] = [await neighbour(t), await neighbour(t)]
+  const { open, join, gatekeeper } = await room(t, { config: { neighbours: neighboursOf(one), retries: 0 } })
+  one.target(gatekeeper.address)
+  const alice = await open()
+  await join(alice, 'alice')
+  const passedOn = lrq(asker, 1, 'alice')
+  one.send(passedOn)
+  t.is((await asker.next()).type, 'locationConfirm')
+  t.is(one.waiting(), 0)
+})
+
 test('answers count only from whom was asked', async (t) => {
   const [one, forger] = [await neighbour(t), await neighbour(t)]
   const { open, join, gatekeeper } = await room(t, { config: { neighbours: neighboursOf(one), retries: 0 } })
