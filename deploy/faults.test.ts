@@ -1,16 +1,19 @@
 /** Faults that docs/runbook.md tells of and no other test here makes: Redis gone, Kamailio given new settings under load, a bad network. */
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { appendFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import test from 'ava'
+import { ledgerFiles, readEntries } from '#ledger'
 import { toneLevel } from '#media'
-import { statusOf } from '../gateways/sip/testing/phone.ts'
+import { header, openPhone, type PhoneCall, statusOf } from '../gateways/sip/testing/phone.ts'
 import { startRedis } from '../ledger/testing/redis-server.ts'
 import { openUdpProxy } from '../media/testing/udp-proxy.ts'
 import { digestSecret, readCredentials } from './credentials.ts'
-import { edgeHeaders, runSuite, tone, until } from './testing/harness.ts'
+import { edgeHeaders, runSuite, temporaryFolder, tone, until } from './testing/harness.ts'
 
 const sdp = 'v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 40000 RTP/AVP 0 8\r\n'
 const asExpert = { headers: () => edgeHeaders('expert-safety') }
@@ -128,3 +131,62 @@ test.serial('5 % of all datagrams lost, of phones and inside: every call is set 
   })
   t.deepEqual(JSON.parse(stdout), { failed: [], whole: 20, left: 0 })
 })
+
+test.serial('stopped with calls up: each phone gets a BYE over the edge, and each call has its last entry', async (t) => {
+  const { suite, phone, entriesOf, verify } = await runSuite(t)
+  const caller = await phone('expert-safety')
+  const calls = await Promise.all(Array.from({ length: 10 }, () => caller.invite({ sdp })))
+  t.deepEqual([...new Set(calls.map(({ status }) => status))], [200])
+  const ended = Promise.all(calls.map((call) => call.ended()))
+  await suite.stop()
+  for (const bye of await ended) t.regex(bye.start, /^BYE /)
+  const last = entriesOf('TERMINATED')
+  t.is(last.length, 10)
+  for (const { payload } of last) t.like(payload, { hungUpBy: 'application', reason: 'draining' })
+  t.is(entriesOf('suite_stopped').length, 1)
+  t.is((await verify()).verdict, 'valid')
+})
+
+test.serial(
+  'as many files open as there may be: new calls get 503 with a true reason, present ones end as they should, and then there is room',
+  async (t) => {
+    const data = join(await temporaryFolder(t), 'data')
+    const own = fileURLToPath(new URL('./testing/suite-process.ts', import.meta.url))
+    const settings = { data, edge: 'external', media: { maxParticipants: 500 }, limits: { callsPerMinute: 1000 } }
+    const child = spawn(
+      'sh',
+      [
+        '-c',
+        'ulimit -n 128 && exec "$0" --disable-warning=ExperimentalWarning "$@"',
+        process.execPath,
+        own,
+        JSON.stringify(settings)
+      ],
+      { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] }
+    )
+    t.teardown(() => void child.kill('SIGKILL'))
+    const [{ port }] = (await once(child, 'message')) as [{ port: number }]
+    const caller = await openPhone({ port, uri: 'sip:expert-safety@external.advisor' })
+    t.teardown(caller.close)
+    const present: PhoneCall[] = []
+    let refused: PhoneCall | null = null
+    while (refused === null && present.length < 100) {
+      const call = await caller.invite({ sdp, ...asExpert })
+      if (call.status === 200) present.push(call)
+      else refused = call
+    }
+    t.is(refused?.status, 503)
+    t.is(header(refused!.response, 'retry-after'), '10')
+    for (const call of present) t.is(statusOf(await call.bye()), 200)
+    const again = await caller.invite({ sdp, ...asExpert })
+    t.is(again.status, 200)
+    await again.bye()
+    child.kill('SIGTERM')
+    await once(child, 'exit')
+    const entries = readEntries(ledgerFiles(join(data, 'ledger')).database)
+    const why = entries.find(({ event }) => event === 'REJECTED')!
+    t.like(why.payload, { code: 'conference.no-ports', status: 503 })
+    t.regex(String(why.payload.reason), /ulimit -n/)
+    t.is(entries.filter(({ event }) => event === 'TERMINATED').length, present.length + 1)
+  }
+)
