@@ -113,10 +113,10 @@ export function createInvitation(options: InvitationOptions, listener: Invitatio
     })
   }
 
-  /** An answer that makes no dialog, said as a gateway says it of what is behind it (RFC 3261 §21.5.3). */
+  /** An answer that makes no dialog. */
   const malformed = (response: ReceivedResponse, reason: string) => {
     hangUp(response.get('To'))
-    listener.declined({ status: 502, code: 'sip.answer.malformed', reason, retryAfterMs: null, byNetwork: false })
+    listener.declined({ status: response.status, code: 'sip.answer.malformed', reason, retryAfterMs: null, byNetwork: false })
   }
 
   const refused = (error: unknown) => {
@@ -206,6 +206,7 @@ function declinedBy(response: ReceivedResponse): Declined {
     reason: clip(response.reason ?? '', 128),
     retryAfterMs: Number.isNaN(seconds) ? null : Math.min(seconds, longestRetryAfterS) * 1000,
     ...(reasonHeader !== '' && { reasonHeader }),
-    byNetwork: response.source_address === '' || response.status === 408
+    // 513 is what the server says of an answer of the callee's that is larger than it takes
+    byNetwork: (response.source_address === '' && response.status !== 513) || response.status === 408
   }
 }

@@ -232,7 +232,7 @@ for (const [status, contact, reason] of [
     const { called, server, witness } = await start()
     const { call, invite } = await called()
     invite.decline(status, { headers: { Contact: contact } })
-    t.like(await call.answered, { ok: false, by: 'callee', status: 502, code: 'sip.answer.malformed', reason })
+    t.like(await call.answered, { ok: false, by: 'callee', status, code: 'sip.answer.malformed', reason })
     await call.ended
     t.is(server.outside.length, 1)
     t.like(server.outside[0], {
@@ -248,7 +248,7 @@ for (const [status, contact, reason] of [
       Reason: 'SIP;cause=502;text="Malformed answer"'
     })
     t.deepEqual(witness.names().slice(-5, -3), ['sip_ack_sent', 'sip_bye_sent'])
-    t.like(witness.payload('REJECTED'), { code: 'sip.answer.malformed', reason })
+    t.like(witness.payload('REJECTED'), { status: 502, code: 'sip.answer.malformed', reason })
   })
 }
 

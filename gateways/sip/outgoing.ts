@@ -425,8 +425,9 @@ export function placeCall(
 
   const decline = ({ status, code = `sip.${status}`, reason, retryAfterMs, reasonHeader, byNetwork }: Declined) => {
     const by = byNetwork ? 'network' : 'callee'
-    const rejection = { status, code, reason, layer: null, security: false }
-    notConnected(rejection, { ok: false, by, retryAfterMs, reasonHeader, ...rejection }, by)
+    // a 2xx that is no answer is said as a gateway says it of what is behind it (RFC 3261 §21.5.3)
+    const rejection = { status: status < 300 ? 502 : status, code, reason, layer: null, security: false }
+    notConnected(rejection, { ok: false, by, retryAfterMs, reasonHeader, ...rejection, status }, by)
   }
 
   const giveUp = (cause: EndCause, refused: Refusal) => {
