@@ -176,7 +176,7 @@ test.serial('help and mistakes are told by the general bundle; a command without
   t.regex(kept.stderr, /^from the bundle/)
   t.is(kept.stdout, made.stdout)
   t.is(await throughFullPipe('completion', 'zsh'), completionScript('zsh', definitions))
-  const governor = join(folder, 'cli/governor-commands.ts')
+  const governor = join(folder, 'cli/definitions/governor.ts')
   await writeFile(governor, (await readFile(governor, 'utf8')).replaceAll(`'recommendations'`, `'advice'`))
   t.regex((await node('cli/ifctl.cjs', 'completion', 'bash')).stdout, /\badvice\b/, 'made anew of the definitions')
   t.regex((await node('cli/ifctl.cjs', 'help', 'governor', 'advice')).stdout, /^ifctl governor advice/)

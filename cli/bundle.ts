@@ -61,7 +61,7 @@ const inPlace: Plugin = {
   name: 'in-place',
   setup: (build) => {
     build.onResolve({ filter: /^[a-z@]/ }, ({ path }) => ({ path, external: true, sideEffects: false }))
-    build.onResolve({ filter: /^\.\/commands\// }, ({ path, kind, resolveDir }) =>
+    build.onResolve({ filter: /^\.\.?\/commands\// }, ({ path, kind, resolveDir }) =>
       kind === 'dynamic-import' ? { path: pathToFileURL(join(resolveDir, path)).href, external: true } : null
     )
     build.onResolve({ filter: /^[#.]/ }, async ({ path, pluginData, ...rest }) => {
@@ -169,8 +169,12 @@ const made = (name: string): Plugin => ({
   }
 })
 
-/** A file of definitions of commands, or of what they share. */
-const isDefinitions = (file: string): boolean => /^(?:.+-)?commands?\.ts$/.test(file)
+/** The definitions of commands, and what they share. */
+const definitionFiles = (): string[] => [
+  'cli/command.ts',
+  'cli/commands.ts',
+  ...readdirSync(join(root, 'cli/definitions')).map((file) => `cli/definitions/${file}`)
+]
 
 const listOf = (name: string): string => join(bundleFolder, `${name}.json`)
 
@@ -263,8 +267,7 @@ async function bundle(name: string): Promise<void> {
       plugins: [made(name), inPlace]
     })
 
-    const definitions = readdirSync(join(root, 'cli')).filter(isDefinitions)
-    const told = new Set([...telling(metafile), ...definitions.map((file) => `cli/${file}`), 'cli/bundle.ts', 'package.json'])
+    const told = new Set([...telling(metafile), ...definitionFiles(), 'cli/bundle.ts', 'package.json'])
     const sources = [...told].map((path) => sourceOf(join(root, path)))
     if (sources.every(([, , changedMs]) => changedMs < begunMs - coarseMs)) {
       const code = outputFiles[0]!.text
