@@ -72,6 +72,8 @@ test('there are the twelve alerts and the thirteen panels that were asked for', 
     t.regex(labels.severity, /^(warning|critical)$/, alert)
     t.true(annotations.summary.length > 10, alert)
   }
+  const runbook = await readFile(file('../../docs/runbook.md'), 'utf8')
+  for (const { alert } of all) t.true(runbook.includes(`\`${alert}\``), `${alert} is not in the runbook`)
   const critical = all.filter(({ labels }) => labels.severity === 'critical').map(({ alert }) => alert)
   t.deepEqual(critical, ['CallFailures', 'GuardRejectsMost', 'ProxyDown'])
   const { panels } = await dashboard()
