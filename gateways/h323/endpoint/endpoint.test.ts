@@ -5,7 +5,7 @@ import test, { type ExecutionContext } from 'ava'
 import { silentLog, type Witness, type WitnessEvent } from '#kernel'
 import { createMediaPlane, RtpPhone, sine, toneLevel } from '../../../media/media.ts'
 import type { SignallingModes } from '../call/call.ts'
-import { releaseComplete } from '../call/messages.ts'
+import { releaseComplete, setup } from '../call/messages.ts'
 import { decision, startBench } from '../gatekeeper/testing/fakes.ts'
 import { decodeQ931, encodeQ931, TpktSplitter, tpkt } from '../q931/q931.ts'
 import { captured } from '../testing/vectors.ts'
@@ -407,6 +407,25 @@ test.serial('strangers: rubbish, silence, one octet at a time, floods, and too m
   }
   noSetup.socket.write(tpkt(encodeQ931(releaseComplete(identity, 16, { tunnelling: false }))))
   await noSetup.closed
+  const nobody = { aliases: [], endpointType: { terminal: {}, mc: false, undefinedNode: false }, display: null }
+  const parts = {
+    destination: [],
+    destCallSignalAddress: b.address,
+    sourceCallSignalAddress: b.address,
+    endpointIdentifier: null
+  }
+  const refusals: string[] = []
+  b.onEvent((event) => event.type === 'refused' && refusals.push(event.reason))
+  // a SETUP is from who chose the reference, and 0 is the reference of no call
+  for (const wrong of [
+    { callReference: 5, callReferenceFlag: true },
+    { callReference: 0, callReferenceFlag: false }
+  ]) {
+    const unmeant = await raw(t, b)
+    unmeant.socket.write(tpkt(encodeQ931(setup({ ...identity, ...wrong }, nobody, parts, { tunnelling: false }))))
+    await unmeant.closed
+  }
+  t.deepEqual(refusals, ['noSetup', 'noSetup'])
   const two = [await raw(t, b), await raw(t, b)]
   const third = await raw(t, b)
   await third.closed

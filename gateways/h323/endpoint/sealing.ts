@@ -33,7 +33,10 @@ export function createSealing(
   const check = (octets: Uint8Array): boolean => {
     const found = tokens(h323UserInformation.decode(octets))
     if (!isSealed(octets, found, key)) return false
-    const { verdict, seen: next } = judgeFreshness(seen, baselineTokenOf(found)!.claims, now() / 1000, sealToleranceS)
+    const { claims } = baselineTokenOf(found)!
+    // one key seals both ways: what names us as its sender is a message of ours that was sent back
+    if (sendersID !== generalID && claims.sendersID?.replace(/\0+$/, '') === sendersID) return false
+    const { verdict, seen: next } = judgeFreshness(seen, claims, now() / 1000, sealToleranceS)
     seen = next.slice(-mostSeen)
     return verdict === 'fresh'
   }
