@@ -1,4 +1,4 @@
-/** Two application servers behind one edge: calls go both ways through either, and new ones around the one that died. */
+/** Two application servers behind one edge: both call out; who dials in reaches the first, where the conference is, and the other once that has died. */
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'ava'
@@ -13,7 +13,7 @@ import { type RunningSuite, runSuite, temporaryFolder, until } from './testing/h
 const address = '127.0.0.1'
 const sdp = 'v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 40000 RTP/AVP 0 8\r\n'
 
-test.serial('both call out; when one is gone, those who dial in reach the other', async (t) => {
+test.serial('both call out; those who dial in meet in the first, and when that is gone in the other', async (t) => {
   const folder = await temporaryFolder(t)
   const expertPort = await freeUdpPort(address)
   const registry = [
@@ -95,6 +95,15 @@ test.serial('both call out; when one is gone, those who dial in reach the other'
     password: 'secret'
   })
   t.teardown(phone.close)
+  const counts = () => suites.map(({ suite }) => suite.status().sip.calls)
+  const [first, standby] = counts()
+  const together = await Promise.all([phone.invite({ sdp }), phone.invite({ sdp })])
+  t.deepEqual(
+    together.map(({ status }) => status),
+    [200, 200]
+  )
+  t.deepEqual(counts(), [first! + 2, standby], 'those who dial one conference meet in one application server')
+  for (const call of together) await call.bye()
   await suites[0]!.suite.stop()
   const before = suites[1]!.suite.status().sip.calls
   for (let n = 0; n < 3; n++) {

@@ -86,7 +86,7 @@ export interface EdgeConfig {
   }
   /** UDP endpoint toward the application servers; no phone should be able to reach it. */
   readonly inside: EdgeEndpoint
-  /** Application servers, UDP. New calls go to them in turn. */
+  /** Application servers, UDP. New calls go to the first that answers, so that those of a conference meet: the others stand by. */
   readonly applications: readonly EdgeEndpoint[]
   /** Gateways for `h323-…`; none when left out. */
   readonly h323Gateways?: readonly EdgeEndpoint[]

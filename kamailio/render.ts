@@ -124,8 +124,10 @@ function tls({ tls: files, listen }: EdgeConfig): string {
 }
 
 function dispatcher({ applications, h323Gateways = [] }: EdgeConfig): string {
-  const line = (set: number) => (endpoint: EdgeEndpoint) => `${set} sip:${at(endpoint)} 0 0`
-  return [...applications.map(line(1)), ...h323Gateways.map(line(2)), ''].join('\n')
+  /** The last number is the priority: the first of the list has the highest. */
+  const lines = (set: number, endpoints: readonly EdgeEndpoint[]) =>
+    endpoints.map((endpoint, index) => `${set} sip:${at(endpoint)} 0 ${endpoints.length - index}`)
+  return [...lines(1, applications), ...lines(2, h323Gateways), ''].join('\n')
 }
 
 function allowlist({ allowlist: networks }: EdgeConfig): string {
