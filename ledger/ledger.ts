@@ -12,10 +12,12 @@ import { bundleOfFolder } from './read/open-reader.ts'
 import { createLedgerReader, indexPathOf, type LedgerReader } from './read/reader.ts'
 import type { Seat, SeatSettings } from './seat/open.ts'
 import type { LedgerService, LedgerServiceConfig } from './service/service.ts'
-import { expectProducers, OutgoingRequests, readPlaces } from './store/crossing.ts'
+import { expectProducers, memoryOf, OutgoingRequests } from './store/crossing.ts'
 import { prepareKeys } from './store/keyring.ts'
 import { isKey } from './store/keys.ts'
+import { layOut } from './store/laid.ts'
 import { type LogPlace, openLogReader, type StoreSettings } from './store/open.ts'
+import { readPlaces } from './store/places.ts'
 import type { Brought, Witnessing, WitnessingFigures } from './store/publisher.ts'
 import { aheadFrom } from './store/sequencer.ts'
 import type { AppendItem, Place } from './store/store.ts'
@@ -247,7 +249,7 @@ export async function appendOnce(
     task: (task) => void tasks.push(task)
   })
   try {
-    const places = await writer.append(items)
+    const places = readPlaces(await writer.append(layOut(items, writer.head().size)), 0, items.length)
     await writer.publish()
     for (const task of tasks) await task()
     return places
@@ -345,7 +347,8 @@ export async function openLedger(config: LedgerConfig): Promise<Ledger> {
     if (worker === null) {
       start().catch((error: unknown) => config.log.error({ code: errorCode(error) }, 'ledger thread not started'))
     }
-    request({ type: 'append', requests: outgoing.take() })
+    const requests = outgoing.take()
+    worker!.postMessage({ type: 'append', requests } satisfies WorkerRequest, memoryOf(requests))
   }
   const log = placeOf(settings.store)
   const indexPath = indexPathOf(files.database)
@@ -374,7 +377,7 @@ export async function openLedger(config: LedgerConfig): Promise<Ledger> {
       for (const { key } of items) expectKey(key)
       expectProducers(items)
       const { id, promise } = waiting.add()
-      outgoing.add(id, epoch, items)
+      outgoing.add(id, epoch, items, size)
       if (outgoing.isFull) send()
       else if (outgoing.size === 1) setImmediate(send)
       return promise

@@ -48,10 +48,13 @@ export class GrowingTree {
     return this.#size
   }
 
-  /** @param leaf 32 octets; copied */
-  append(leaf: Uint8Array): void {
+  /** @param leaf its hash begins at octet `at`; copied */
+  append(leaf: Uint8Array, at = 0): void {
     let position = this.#size
-    this.#row(0).set(leaf, this.#slot(0, position))
+    const leaves = this.#row(0)
+    const slot = this.#slot(0, position)
+    // sooner than a view of so few octets is made
+    for (let octet = 0; octet < hashLength; octet++) leaves[slot + octet] = leaf[at + octet]!
     this.#grown(0, position)
     for (let height = 0; position % 2 === 1; ) {
       const row = this.#rows[height]!

@@ -1,31 +1,47 @@
 import { randomBytes } from 'node:crypto'
 import test from 'ava'
 import fc from 'fast-check'
-import { expectProducers, flattenPlaces, OutgoingRequests, readPlaces, readRequests } from './crossing.ts'
+import { expectProducers, memoryOf, OutgoingRequests, readRequests } from './crossing.ts'
+import type { LaidItem } from './laid.ts'
+import { flattenPlaces, readPlaces } from './places.ts'
 
 const text = fc.string({ unit: 'binary', maxLength: 12 })
+const key = fc.string({ minLength: 1, maxLength: 12 })
 const item = fc.record(
-  { draft: fc.tuple(text, text, text), key: text, erasable: fc.record({ salt: text, payload: text }) },
+  { draft: fc.tuple(text, text, text), key, erasable: fc.record({ salt: text, payload: text }) },
   { requiredKeys: ['draft', 'key'], noNullPrototype: true }
 )
+
+/** What an item says, and how much room it has for its number. */
+const told = ({ octets, start, index, rest, prev, end, key: own, erasable }: LaidItem) => ({
+  draft: [octets.toString('utf8', start, index), octets.toString('utf8', rest, prev), octets.toString('utf8', prev + 64, end)],
+  key: own,
+  ...(erasable === undefined ? {} : { erasable }),
+  digits: rest - index
+})
 
 test('what is appended in one turn is on the other side what it was here', (t) => {
   const request = fc.record({ id: fc.nat(), epoch: fc.option(fc.nat()), items: fc.array(item, { maxLength: 4 }) })
   const outgoing = new OutgoingRequests()
   fc.assert(
-    fc.property(fc.array(request), (requests) => {
-      for (const { id, epoch, items } of requests) outgoing.add(id, epoch, items)
+    fc.property(fc.array(request), fc.nat(), (requests, next) => {
+      for (const { id, epoch, items } of requests) outgoing.add(id, epoch, items, next)
       t.is(outgoing.size, requests.length)
-      const there = readRequests(structuredClone(outgoing.take()))
+      const flat = outgoing.take()
+      const there = readRequests(structuredClone(flat, { transfer: memoryOf(flat) }))
       t.deepEqual(
-        there.map(({ octets: _, ...rest }) => rest),
-        requests
+        there.map(({ id, epoch, items }) => ({ id, epoch, items: items.map(told) })),
+        requests.map(({ id, epoch, items }) => ({
+          id,
+          epoch,
+          items: items.map((one) => ({ ...one, digits: String(next).length }))
+        }))
       )
-      const lengthOf = ({ draft, key, erasable }: (typeof requests)[number]['items'][number]) =>
-        [...draft, key, erasable?.payload ?? ''].join('').length
+      const octetsOf = ({ draft, erasable }: (typeof requests)[number]['items'][number]) =>
+        2 + Buffer.byteLength(draft.join('')) + String(next).length + 64 + (erasable?.payload.length ?? 0)
       t.deepEqual(
         there.map(({ octets }) => octets),
-        requests.map(({ items }) => items.reduce((sum, one) => sum + lengthOf(one), 0))
+        requests.map(({ items }) => items.reduce((sum, one) => sum + octetsOf(one), 0))
       )
       t.is(outgoing.size, 0)
     })

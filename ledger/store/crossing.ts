@@ -1,19 +1,21 @@
 /**
- * What crosses to the ledger's thread and back, laid out flat: all appends of one turn of the event loop as one text with the lengths of its parts, all places as two
- * arrays. To clone an object for each entry takes longer than to make it anew on the other side, and to clone its strings longer than to cut them out of one.
+ * What crosses to the ledger's thread and to that of the commits, laid out flat: all appends of one turn of the event loop are octets, as they will be stored, whose memory
+ * is handed over. To clone an object for each entry takes longer than to make it anew on the other side, and strings would have to be written as octets there, and be kept by
+ * its collector meanwhile.
  */
 import { InfraFabricError } from '#kernel'
 import type { Erasable } from '../log/commitment.ts'
-import { hashLength } from '../log/merkle.ts'
-import type { AppendItem, Commit, Place } from './store.ts'
+import { joinKeys, splitKeys } from './keys.ts'
+import { type LaidItem, type LaidText, LaidTextReader, Layout } from './laid.ts'
+import type { AppendItem, Commit } from './store.ts'
 
 /** One call of `append`. */
 export interface AppendRequest {
   readonly id: number
   /** After a failure everything of the same epoch is refused, so that nothing overtakes what failed. Null for what stands by itself. */
   readonly epoch: number | null
-  readonly items: readonly AppendItem[]
-  /** Length of the items' text, for grouping. */
+  readonly items: readonly LaidItem[]
+  /** Octets of the items, for grouping. */
   readonly octets: number
 }
 
@@ -22,15 +24,14 @@ export interface FlatRequests {
   readonly epochs: readonly (number | null)[]
   /** How many items each of them has. */
   readonly counts: readonly number[]
-  /** Of each item the three parts of its draft, and its key. */
-  readonly text: string
-  readonly lengths: Uint32Array<ArrayBuffer>
+  readonly text: LaidText
+  /** Idempotency keys of all items, as joinKeys writes them. */
+  readonly keys: string
   /** By the number of the item in all of them. */
   readonly erasable: readonly (readonly [item: number, erasable: Erasable])[]
 }
 
-const textsOfItem = 4
-/** Length of the text that crosses in one go, about: no text can be longer than eight times that. */
+/** Characters that cross in one go, about, and that one append may bring: no text can be longer than eight times that. */
 const longestText = 64 << 20
 
 /** Appends that wait for the end of the turn. */
@@ -38,50 +39,53 @@ export class OutgoingRequests {
   #ids: number[] = []
   #epochs: (number | null)[] = []
   #counts: number[] = []
-  #texts: string[] = []
+  #layout: Layout | null = null
+  #keys: string[] = []
   #erasable: [number, Erasable][] = []
-  #length = 0
 
   get size(): number {
     return this.#ids.length
   }
 
   get isFull(): boolean {
-    return this.#length >= longestText
+    return this.#layout !== null && this.#layout.length >= longestText
   }
 
-  add(id: number, epoch: number | null, items: readonly AppendItem[]): void {
+  /** @param next the leaf number that the first item is likely to get */
+  add(id: number, epoch: number | null, items: readonly AppendItem[], next: number): void {
+    this.#layout ??= new Layout(next)
     this.#ids.push(id)
     this.#epochs.push(epoch)
     this.#counts.push(items.length)
     for (const { draft, key, erasable } of items) {
-      if (erasable !== undefined) this.#erasable.push([this.#texts.length / textsOfItem, erasable])
-      this.#texts.push(draft[0], draft[1], draft[2], key)
-      this.#length += draft[0].length + draft[1].length + draft[2].length + key.length
+      if (erasable !== undefined) this.#erasable.push([this.#keys.length, erasable])
+      this.#layout.add(draft)
+      this.#keys.push(key)
     }
   }
 
-  /** All of them, which are no more here. */
+  /** All of them, which are no more here; to be transferred with {@link memoryOf}. */
   take(): FlatRequests {
-    const lengths = new Uint32Array(this.#texts.length)
-    for (let at = 0; at < lengths.length; at++) lengths[at] = this.#texts[at]!.length
     const flat: FlatRequests = {
       ids: this.#ids,
       epochs: this.#epochs,
       counts: this.#counts,
-      text: this.#texts.join(''),
-      lengths,
+      text: (this.#layout ?? new Layout(0)).text(),
+      keys: joinKeys(this.#keys),
       erasable: this.#erasable
     }
     this.#ids = []
     this.#epochs = []
     this.#counts = []
-    this.#texts = []
+    this.#layout = null
+    this.#keys = []
     this.#erasable = []
-    this.#length = 0
     return flat
   }
 }
+
+/** What of them is handed over, not copied. */
+export const memoryOf = ({ text }: FlatRequests): ArrayBuffer[] => [text.octets.buffer, text.lengths.buffer]
 
 /**
  * What can cross.
@@ -102,59 +106,24 @@ export function expectProducers(items: readonly AppendItem[]): void {
     )
 }
 
-export function readRequests({ ids, epochs, counts, text, lengths, erasable: erasables }: FlatRequests): AppendRequest[] {
+export function readRequests({ ids, epochs, counts, text, keys: keysText, erasable: erasables }: FlatRequests): AppendRequest[] {
   const requests: AppendRequest[] = []
-  let start = 0
+  const reader = new LaidTextReader(text)
+  const keys = splitKeys(keysText)
   let number = 0
   let nextErasable = 0
-  let at = 0
-  const cut = (): string => {
-    const from = start
-    start += lengths[at++]!
-    return text.substring(from, start)
-  }
   for (let request = 0; request < ids.length; request++) {
-    const items: AppendItem[] = []
-    const from = start
+    const items: LaidItem[] = []
+    const from = reader.at
     let beside = 0
     for (let left = counts[request]!; left > 0; left--, number++) {
-      const item: AppendItem = { draft: [cut(), cut(), cut()], key: cut() }
-      if (erasables[nextErasable]?.[0] === number) {
-        const erasable = erasables[nextErasable++]![1]
-        beside += erasable.payload.length
-        items.push({ ...item, erasable })
-      } else items.push(item)
+      const erasable = erasables[nextErasable]?.[0] === number ? erasables[nextErasable++]![1] : undefined
+      if (erasable !== undefined) beside += erasable.payload.length
+      items.push(reader.next(keys[number]!, erasable))
     }
-    requests.push({ id: ids[request]!, epoch: epochs[request]!, items, octets: start - from + beside })
+    requests.push({ id: ids[request]!, epoch: epochs[request]!, items, octets: reader.at - from + beside })
   }
   return requests
-}
-
-export interface FlatPlaces {
-  readonly indexes: Float64Array<ArrayBuffer>
-  /** One behind the other. */
-  readonly hashes: Uint8Array<ArrayBuffer>
-}
-
-export function flattenPlaces(places: readonly Place[]): FlatPlaces {
-  const indexes = new Float64Array(places.length)
-  const hashes = Buffer.from(new ArrayBuffer(places.length * hashLength))
-  for (let number = 0; number < places.length; number++) {
-    const { index, hash } = places[number]!
-    indexes[number] = index
-    hashes.write(hash, number * hashLength, 'hex')
-  }
-  return { indexes, hashes }
-}
-
-/** Places `from` up to `to`. */
-export function readPlaces({ indexes, hashes }: FlatPlaces, from: number, to: number): Place[] {
-  const octets = Buffer.from(hashes.buffer, hashes.byteOffset, hashes.byteLength)
-  const places: Place[] = []
-  for (let number = from; number < to; number++) {
-    places.push({ index: indexes[number]!, hash: octets.toString('hex', number * hashLength, (number + 1) * hashLength) })
-  }
-  return places
 }
 
 /** A commit on its way to the thread that makes it. Its octets go there and are no more here. */

@@ -20,6 +20,33 @@ export interface Producer {
 }
 
 const numbered = /^([A-Za-z0-9_-]{1,100}):(0|[1-9]\d{0,14})$/
+const mostDigits = 15
+
+/** The number behind `producer:` in a key; -1 when it is another producer's key, or none that counts. */
+function numberOf(key: string, producer: string): number {
+  const from = producer.length + 1
+  const digits = key.length - from
+  if (digits < 1 || digits > mostDigits || key[from - 1] !== ':' || !key.startsWith(producer)) return -1
+  if (digits > 1 && key[from] === '0') return -1
+  let number = 0
+  for (let at = from; at < key.length; at++) {
+    const digit = key.charCodeAt(at) - 48
+    if (digit < 0 || digit > 9) return -1
+    number = number * 10 + digit
+  }
+  return number
+}
+
+/** {@link numberedKey} of each. Keys of one producer mostly come one behind the other: they are given its name as one text, and read without looking for it. */
+export function numberedKeys(keys: readonly string[]): (NumberedKey | null)[] {
+  let last: NumberedKey | null = null
+  return keys.map((key) => {
+    const number = last === null ? -1 : numberOf(key, last.producer)
+    const id = number === -1 ? numberedKey(key) : { producer: last!.producer, number }
+    if (id !== null) last = id
+    return id
+  })
+}
 
 export function numberedKey(key: string): NumberedKey | null {
   const match = numbered.exec(key)
@@ -36,39 +63,46 @@ export interface KeyChanges {
 export const ownText = (text: string): string => Buffer.from(text, 'latin1').toString('latin1')
 
 /**
- * @param ids of the keys, as {@link numberedKey} finds them
+ * @param ids of the keys, as {@link numberedKeys} finds them
+ * @param first leaf number of the first key's entry; the others stand behind it
+ * @param placeOf where the entry of a key stands, by the key's number
  * @param known producers as they are in the store, by id; left as it is
  */
 export function keyChanges(
   keys: readonly string[],
   ids: readonly (NumberedKey | null)[],
-  places: readonly Place[],
+  first: number,
+  placeOf: (number: number) => Place,
   known: ReadonlyMap<string, Producer>
 ): KeyChanges {
-  const producers = new Map<string, { id: string; last: number; firstIndex: number; lastIndex: number }>()
+  type Changed = { readonly id: string; last: number; readonly firstIndex: number; lastIndex: number }
+  const producers = new Map<string, Changed>()
   const single: { key: string; place: Place }[] = []
-  keys.forEach((key, at) => {
-    const place = places[at]!
+  let name: string | null = null
+  let changed: Changed | undefined
+  for (let at = 0; at < keys.length; at++) {
     const id = ids[at]!
     if (id === null) {
-      single.push({ key, place })
-      return
+      single.push({ key: keys[at]!, place: placeOf(at) })
+      continue
     }
-    const changed = producers.get(id.producer)
-    if (changed !== undefined) {
-      changed.last = Math.max(changed.last, id.number)
-      changed.lastIndex = place.index
-      return
+    if (id.producer !== name) {
+      name = id.producer
+      changed = producers.get(name)
     }
-    const before = known.get(id.producer)
-    const own = before?.id ?? ownText(id.producer)
-    producers.set(own, {
-      id: own,
-      last: Math.max(before?.last ?? 0, id.number),
-      firstIndex: before?.firstIndex ?? place.index,
-      lastIndex: place.index
-    })
-  })
+    if (changed === undefined) {
+      const before = known.get(id.producer)
+      const own = before?.id ?? ownText(id.producer)
+      changed = {
+        id: own,
+        last: Math.max(before?.last ?? 0, id.number),
+        firstIndex: before?.firstIndex ?? first + at,
+        lastIndex: 0
+      }
+      producers.set(own, changed)
+    } else if (changed.last < id.number) changed.last = id.number
+    changed.lastIndex = first + at
+  }
   return { producers: [...producers.values()], single }
 }
 

@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto'
 import { type Clock, InfraFabricError, systemClock } from '#kernel'
 import type { Erasable } from '../log/commitment.ts'
 import { noPrevious } from '../log/entry.ts'
-import { joinKeys, type Producer, splitKeys } from './keys.ts'
+import { type Producer, splitKeys } from './keys.ts'
 import { type Holder, holdLease, type LeaseLink } from './lease.ts'
 import { parseRedisUrl, placeOf } from './redis-address.ts'
 import { type Asking, asking, type Client, checkServer, connect, faultText, keysOf, type LogKeys } from './redis-connection.ts'
@@ -326,7 +326,7 @@ function commitValues(
     idOf(segment.first),
     String(segment.count),
     bytes(segment.data),
-    joinKeys(keys),
+    keys,
     String(head.size),
     head.lastHash,
     head.checkpoint,

@@ -10,7 +10,6 @@
 import { hash as sha256 } from 'node:crypto'
 import { InfraFabricError } from '#kernel'
 import type { Erasable } from '../log/commitment.ts'
-import { expectFromProducer, finishDraft } from '../log/entry.ts'
 import { hashLength, leafHash } from '../log/merkle.ts'
 import { type Checkpoint, type NoteSigner, signCheckpoint } from '../log/note.ts'
 import { rootAt } from '../log/prover.ts'
@@ -18,8 +17,10 @@ import { entriesOf, maxEntryOctets } from '../log/segment.ts'
 import { GrowingTree, tileHashes, tileWidth } from '../log/tree.ts'
 import { leafHashes, tilesOf } from '../read/tiles.ts'
 import type { Keyring } from './keyring.ts'
-import { keyChanges, type NumberedKey, numberedKey, ownText, type Producer } from './keys.ts'
-import type { AppendItem, Commit, ErasableChanges, Head, LogStore, OwnItem, Place } from './store.ts'
+import { joinKeys, keyChanges, type NumberedKey, numberedKeys, ownText, type Producer, splitKeys } from './keys.ts'
+import { expectFromProducer, type LaidItem, layOut, lengthOctets } from './laid.ts'
+import { type FlatPlaces, flatPlacesOf, flattenPlaces, readPlaces } from './places.ts'
+import type { AppendItem, Commit, ErasableChanges, Head, LogStore, OwnItem, Place, Segment } from './store.ts'
 
 /** Entries in one commit at most: bounds how long it can take. */
 const largestGroup = 1024
@@ -29,8 +30,6 @@ const largestGroupOctets = 4 << 20
 const attempts = 16
 /** Producers remembered; when there are more, those in use are read again. */
 const mostProducers = 10_000
-
-type Item = AppendItem & OwnItem
 
 export interface Sequencer {
   /**
@@ -44,6 +43,8 @@ export interface Sequencer {
    * @param whenSealed called when its commit has been handed to the store
    */
   readonly append: (items: readonly AppendItem[], whenSealed?: () => void) => Promise<readonly Place[]>
+  /** The same for items that are laid out. */
+  readonly appendLaid: (items: readonly LaidItem[], whenSealed?: () => void) => Promise<FlatPlaces>
   /**
    * Appends what the ledger tells of itself.
    *
@@ -63,15 +64,15 @@ interface Position {
 
 /** An append under way. */
 interface Flight {
-  /** Keys of its items, from when it is sealed. */
-  keys: ReadonlySet<string>
+  /** Keys of its items as its commit has them, from when it is sealed; empty before. */
+  keys: string
   /** Whether one before it failed meanwhile: it is not tried once more, so as not to overtake that one. */
   overFailed: boolean
 }
 
 /** What became of sealing: places of all items, and whether the store takes the commit that puts them there; null where all were in the log. */
 interface Sealed {
-  readonly places: readonly Place[]
+  readonly places: FlatPlaces
   readonly taken: Promise<boolean> | null
 }
 
@@ -174,7 +175,12 @@ export async function openSequencer(
 
   const learn = async (keys: readonly (NumberedKey | null)[]): Promise<void> => {
     const ids = new Set<string>()
-    for (const key of keys) if (key !== null && !producers.has(key.producer)) ids.add(ownText(key.producer))
+    let last: string | null = null
+    for (const key of keys) {
+      if (key === null || key.producer === last) continue
+      last = key.producer
+      if (!producers.has(last)) ids.add(ownText(last))
+    }
     if (ids.size === 0) return
     // those of commits under way are nowhere else
     if (producers.size > mostProducers && commits.size === 0) producers = new Map()
@@ -186,7 +192,6 @@ export async function openSequencer(
     keys: readonly string[],
     numbered: readonly (NumberedKey | null)[]
   ): Promise<ReadonlyMap<string, Place>> => {
-    await learn(numbered)
     const single: string[] = []
     const used = new Map<string, Producer>()
     for (const [at, key] of keys.entries()) {
@@ -215,6 +220,28 @@ export async function openSequencer(
     return found
   }
 
+  /**
+   * Whether each key is the next of its producer, or one further on: none of them is in the log, in an append under way, or here twice. `producers` has
+   * what is sealed, taken or not.
+   */
+  const areAhead = (numbered: readonly (NumberedKey | null)[]): boolean => {
+    const lasts = new Map<string, { number: number }>()
+    let name: string | null = null
+    let last = { number: -1 }
+    for (const id of numbered) {
+      if (id === null) return false
+      if (id.producer !== name) {
+        name = id.producer
+        const seen = lasts.get(name)
+        last = seen ?? { number: producers.get(name)?.last ?? -1 }
+        if (seen === undefined) lasts.set(name, last)
+      }
+      if (id.number <= last.number) return false
+      last.number = id.number
+    }
+    return true
+  }
+
   let turns: Promise<unknown> = Promise.resolve()
   /** One after another, in the order of the calls. */
   const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
@@ -224,7 +251,7 @@ export async function openSequencer(
   }
 
   /** Sets out the commit of those items that are not in the log. */
-  const sealNext = async (flight: Flight, items: readonly Item[], next?: NoteSigner): Promise<Sealed> => {
+  const sealNext = async (flight: Flight, items: readonly LaidItem[], next?: NoteSigner): Promise<Sealed> => {
     if (flight.overFailed) throw again('an append before this one failed')
     if (position === null) {
       if (underWay[0] !== flight) throw again('an append before this one failed')
@@ -238,43 +265,74 @@ export async function openSequencer(
       known = read.head
     }
     const before = position
+    const itemKeys = items.map(({ key }) => key)
+    const ids = numberedKeys(itemKeys)
+    await learn(ids)
+    const fresh = areAhead(ids) ? null : await findFresh(flight, items, itemKeys, ids)
+    if (position !== before) throw again('an append before this one failed')
+    if (fresh === null) return sealFresh(flight, items, itemKeys, ids, before, next)
+    const { placed, numbers } = fresh
+    const pick = <T>(all: readonly T[]): T[] => numbers.map((number) => all[number]!)
+    const pickedKeys = pick(itemKeys)
+    if (numbers.length === 0) return { places: flattenPlaces(itemKeys.map((key) => placed.get(key)!)), taken: null }
+    const { places, taken } = sealFresh(flight, pick(items), pickedKeys, pick(ids), before, next)
+    const all = new Map(placed)
+    readPlaces(places, 0, numbers.length).forEach((place, number) => {
+      all.set(pickedKeys[number]!, place)
+    })
+    return { places: flattenPlaces(itemKeys.map((key) => all.get(key)!)), taken }
+  }
+
+  /** Which of the items are not in the log, and where the others stand; of several with one key the first. */
+  const findFresh = async (
+    flight: Flight,
+    items: readonly LaidItem[],
+    itemKeys: readonly string[],
+    ids: readonly (NumberedKey | null)[]
+  ): Promise<{ readonly placed: ReadonlyMap<string, Place>; readonly numbers: readonly number[] }> => {
     for (const other of underWay) {
       if (other === flight) break
-      if (items.some(({ key }) => other.keys.has(key))) throw again('an append under way has keys of this one')
+      const others = new Set(splitKeys(other.keys))
+      if (itemKeys.some((key) => others.has(key))) throw again('an append under way has keys of this one')
     }
-    const ids = items.map(({ key }) => numberedKey(key))
-    const placed = await placesOf(
-      items.map(({ key }) => key),
-      ids
-    )
-    if (position !== before) throw again('an append before this one failed')
-    const freshKeys = new Set<string>()
-    const fresh: Item[] = []
-    const freshIds: (NumberedKey | null)[] = []
+    const placed = await placesOf(itemKeys, ids)
+    const seen = new Set<string>()
+    const numbers: number[] = []
     for (let number = 0; number < items.length; number++) {
-      const item = items[number]!
-      if (placed.has(item.key)) continue
-      freshKeys.add(item.key)
-      // one that was there already did not make it larger
-      if (freshKeys.size === fresh.length) continue
-      fresh.push(item)
-      freshIds.push(ids[number]!)
+      const key = itemKeys[number]!
+      if (placed.has(key) || seen.has(key)) continue
+      seen.add(key)
+      numbers.push(number)
     }
-    flight.keys = freshKeys
-    if (fresh.length === 0) return { places: items.map(({ key }) => placed.get(key)!), taken: null }
-    const { head, tree, signer } = before
+    return { placed, numbers }
+  }
+
+  const sealFresh = (
+    flight: Flight,
+    items: readonly LaidItem[],
+    itemKeys: readonly string[],
+    ids: readonly (NumberedKey | null)[],
+    { head, tree, signer }: Position,
+    next: NoteSigner | undefined
+  ): Sealed => {
+    flight.keys = joinKeys(itemKeys)
     // the tree is the position's own and grows while it is sealed
     position = null
-    const { commit, places } = seal(fresh, freshIds, head, tree, next === undefined ? [signer] : [signer, next], producers)
+    const signers: readonly [NoteSigner, ...NoteSigner[]] = next === undefined ? [signer] : [signer, next]
+    const { segment, places, checkpoint, lastHash } = seal(items, head, tree, signers)
+    const placeOf = (number: number): Place => readPlaces(places, number, number + 1)[0]!
+    const commit: Commit = {
+      after: head,
+      segment,
+      tiles: tree.takeTiles(),
+      keys: flight.keys,
+      keyChanges: keyChanges(itemKeys, ids, segment.first, placeOf, producers),
+      erasableChanges: erasableChanges(items, segment.first),
+      head: { size: tree.size, lastHash, checkpoint }
+    }
     position = { head: commit.head, tree, signer: next ?? signer }
     for (const producer of commit.keyChanges.producers) producers.set(producer.id, producer)
-    const taken = take(commit)
-    if (fresh.length === items.length) return { places, taken }
-    const all = new Map(placed)
-    fresh.forEach(({ key }, number) => {
-      all.set(key, places[number]!)
-    })
-    return { places: items.map(({ key }) => all.get(key)!), taken }
+    return { places, taken: take(commit) }
   }
 
   /** Has the store take a commit; after one that it did not take, whatever was sealed behind it stands nowhere. */
@@ -293,8 +351,8 @@ export async function openSequencer(
     }
   }
 
-  const append = async (items: readonly Item[], next?: NoteSigner, whenSealed?: () => void): Promise<readonly Place[]> => {
-    const flight: Flight = { keys: new Set(), overFailed: false }
+  const append = async (items: readonly LaidItem[], next?: NoteSigner, whenSealed?: () => void): Promise<FlatPlaces> => {
+    const flight: Flight = { keys: '', overFailed: false }
     underWay.push(flight)
     try {
       for (let times = 0; times < attempts; times++) {
@@ -311,85 +369,113 @@ export async function openSequencer(
     }
   }
 
+  const appendLaid = async (items: readonly LaidItem[], whenSealed?: () => void): Promise<FlatPlaces> => {
+    for (const item of items) {
+      expectFromProducer(item)
+      if (item.erases !== undefined) throw new InfraFabricError('ledger.entry.reserved', 'only the ledger itself erases')
+    }
+    return append(items, undefined, whenSealed)
+  }
+
   return {
-    append: async (items, whenSealed) => {
-      for (const item of items) {
-        expectFromProducer(item.draft)
-        if ('erases' in item) throw new InfraFabricError('ledger.entry.reserved', 'only the ledger itself erases')
-      }
-      return append(items, undefined, whenSealed)
-    },
-    appendOwn: async (item, next) => (await append([item], next))[0]!,
+    appendLaid,
+    append: async (items, whenSealed) => readPlaces(await appendLaid(layOut(items, known.size), whenSealed), 0, items.length),
+    appendOwn: async (item, next) => readPlaces(await append(layOut([item], known.size), next), 0, 1)[0]!,
     head: () => known
   }
 }
 
-/** Makes the commit that puts `items` behind `head`. `tree` grows by them. */
+/** Puts `items` behind `head`: their numbers, hashes and signature. `tree` grows by them. */
 function seal(
-  items: readonly Item[],
-  ids: readonly (NumberedKey | null)[],
+  items: readonly LaidItem[],
   head: Head,
   tree: GrowingTree,
-  signers: readonly [NoteSigner, ...NoteSigner[]],
-  producers: ReadonlyMap<string, Producer>
-): { commit: Commit; places: Place[] } {
-  let room = 0
-  for (const { draft } of items) room += 2 + 3 * (draft[0].length + draft[1].length + draft[2].length) + 96
-  const data = scratchOf(room)
-  const places: Place[] = []
+  signers: readonly [NoteSigner, ...NoteSigner[]]
+): { readonly segment: Segment; readonly places: FlatPlaces; readonly checkpoint: string; readonly lastHash: string } {
   const first = tree.size
+  const data = layInPlace(items, first)
+  const places = flatPlacesOf(items.length, first)
+  const { hashes } = places
   let prev = head.lastHash
   let at = 0
-  for (const { draft } of items) {
-    const start = at + 2
-    const octets = data.write(finishDraft(draft, tree.size, prev), start, 'utf8')
-    if (octets > maxEntryOctets)
-      throw new InfraFabricError('ledger.entry.too-large', `an entry has at most ${maxEntryOctets} octets, this one ${octets}`)
-    const end = start + octets
+  for (let number = 0; number < items.length; number++) {
+    const item = items[number]!
+    const index = first + number
+    const begin = at + lengthOctets
+    const numberAt = begin + (item.index - item.start)
+    const behindNumber = writeNumber(data, numberAt, index)
+    data.write(prev, behindNumber + (item.prev - item.rest), 'latin1')
+    const end = behindNumber + (item.end - item.rest)
     // the octet before the entry holds the tree's leaf prefix while it is hashed, its length afterwards
-    data[start - 1] = 0
-    prev = sha256('sha256', data.subarray(start - 1, end), 'hex')
-    data.writeUInt16BE(octets, at)
-    places.push({ index: tree.size, hash: prev })
-    leaf.write(prev, 'hex')
-    tree.append(leaf)
+    data[begin - 1] = 0
+    prev = sha256('sha256', data.subarray(begin - 1, end), 'hex')
+    const octets = end - begin
+    data[at] = octets >> 8
+    data[at + 1] = octets & 0xff
+    hashes.write(prev, number * hashLength, 'hex')
+    tree.append(hashes, number * hashLength)
     at = end
   }
-  const keys = items.map(({ key }) => key)
   const checkpoint = signCheckpoint({ origin: signers[0].name, size: tree.size, root: tree.root() }, ...signers)
-  return {
-    places,
-    commit: {
-      after: head,
-      segment: { first, count: items.length, data: ownOctets(data.subarray(0, at)) },
-      tiles: tree.takeTiles(),
-      keys,
-      keyChanges: keyChanges(keys, ids, places, producers),
-      erasableChanges: erasableChanges(items, first),
-      head: { size: tree.size, lastHash: prev, checkpoint }
-    }
+  return { segment: { first, count: items.length, data }, places, checkpoint, lastHash: prev }
+}
+
+/**
+ * The items one behind the other, each with room for its number. It shares its memory with nothing: it may go to another thread.
+ *
+ * @throws {InfraFabricError} `ledger.entry.too-large`
+ */
+function layInPlace(items: readonly LaidItem[], first: number): Buffer {
+  const digits = digitsOf(first)
+  const sameDigits = digitsOf(first + items.length - 1) === digits
+  let room = 0
+  let fits = sameDigits
+  for (let number = 0; number < items.length; number++) {
+    const { start, index, rest, end } = items[number]!
+    const octets = end - start - (rest - index) + (sameDigits ? digits : digitsOf(first + number))
+    if (octets > maxEntryOctets)
+      throw new InfraFabricError('ledger.entry.too-large', `an entry has at most ${maxEntryOctets} octets, this one ${octets}`)
+    fits &&= rest - index === digits
+    room += lengthOctets + octets
   }
+  const data = Buffer.allocUnsafeSlow(room)
+  let at = 0
+  for (let number = 0; number < items.length; ) {
+    const { octets, start, index, rest, end } = items[number]!
+    if (!fits) {
+      octets.copy(data, at + lengthOctets, start, index)
+      at += lengthOctets + (index - start) + digitsOf(first + number)
+      octets.copy(data, at, rest, end)
+      at += end - rest
+      number++
+      continue
+    }
+    let until = end
+    for (number++; number < items.length; number++) {
+      const next = items[number]!
+      if (next.octets !== octets || next.start !== until + lengthOctets) break
+      until = next.end
+    }
+    octets.copy(data, at, start - lengthOctets, until)
+    at += until - (start - lengthOctets)
+  }
+  return data
 }
 
-const leaf = Buffer.alloc(hashLength)
-let scratch = Buffer.alloc(0)
-const mostScratch = 4 << 20
+const digitsOf = (index: number): number => String(index).length
 
-/** Room to write entries in, in the three octets that a character of text may take: mostly far more than they need. */
-function scratchOf(octets: number): Buffer {
-  if (octets > mostScratch) return Buffer.allocUnsafeSlow(octets)
-  if (scratch.length < octets) scratch = Buffer.allocUnsafeSlow(octets)
-  return scratch
+/** Writes a leaf number and returns where it ends. */
+function writeNumber(data: Buffer, at: number, index: number): number {
+  const end = at + digitsOf(index)
+  for (let digit = end - 1, left = index; digit >= at; digit--) {
+    const tens = Math.floor(left / 10)
+    data[digit] = 48 + (left - tens * 10)
+    left = tens
+  }
+  return end
 }
 
-/** A copy that shares its memory with nothing: it may go to another thread. */
-function ownOctets(octets: Uint8Array): Buffer {
-  const own = Buffer.allocUnsafeSlow(octets.length)
-  own.set(octets)
-  return own
-}
-
-function erasableChanges(items: readonly Item[], first: number): ErasableChanges {
+function erasableChanges(items: readonly LaidItem[], first: number): ErasableChanges {
   const added: { index: number; erasable: Erasable }[] = []
   const erased: number[] = []
   for (const [number, { erasable, erases }] of items.entries()) {

@@ -5,7 +5,7 @@ import type { Erasable } from '../log/commitment.ts'
 import { type LedgerEntry, noPrevious, openEntry } from '../log/entry.ts'
 import { entriesOf } from '../log/segment.ts'
 import { openJournal } from './journal.ts'
-import { joinKeys, type Producer, splitKeys } from './keys.ts'
+import { type Producer, splitKeys } from './keys.ts'
 import { openForReading, settleJournal } from './read-only.ts'
 import type { Head, LogReader, LogStore, Place, Segment } from './store.ts'
 
@@ -213,7 +213,7 @@ export function openSqliteStore(path: string, busyTimeoutMs = 2000, journalThrea
           database.exec('ROLLBACK')
           return false
         }
-        insertSegment.run(segment.first, segment.count, segment.data, joinKeys(keys))
+        insertSegment.run(segment.first, segment.count, segment.data, keys)
         for (const { level, index, hashes: tile } of tiles) insertTile.run(level, index, tile)
         for (const { id, last, firstIndex, lastIndex } of keyChanges.producers)
           insertProducer.run(id, last, firstIndex, lastIndex)

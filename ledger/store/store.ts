@@ -58,8 +58,8 @@ export interface Commit {
   readonly segment: Segment
   /** Tiles that were filled, and unfinished ones above the leaves that have grown; the latter replace what is stored under their place. */
   readonly tiles: readonly Tile[]
-  /** Idempotency keys of the segment's entries, in their order, and what they change. */
-  readonly keys: readonly string[]
+  /** Idempotency keys of the segment's entries, in their order, as joinKeys writes them, and what they change. */
+  readonly keys: string
   readonly keyChanges: KeyChanges
   readonly erasableChanges: ErasableChanges
   readonly head: Head & { readonly checkpoint: string }

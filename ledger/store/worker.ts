@@ -1,7 +1,8 @@
 /** The ledger's thread. It owns the store: an fsync here delays no packet and no SIP message. What it does is said in sequencer.ts. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { errorCode, InfraFabricError } from '#kernel'
-import { type AppendRequest, type FlatPlaces, type FlatRequests, flattenPlaces, readRequests } from './crossing.ts'
+import { type AppendRequest, type FlatRequests, readRequests } from './crossing.ts'
+import { type FlatPlaces, flattenPlaces } from './places.ts'
 import type { Brought, Witnessing, WitnessingFigures } from './publisher.ts'
 import { aheadFrom, groupSize } from './sequencer.ts'
 import type { Place } from './store.ts'
@@ -123,7 +124,7 @@ const commitGroup = async (group: readonly AppendRequest[]): Promise<readonly Ap
   if (group.length === 0) return []
   try {
     const items = group.flatMap((request) => request.items)
-    const places = flattenPlaces(await writer.append(items, afterSealing))
+    const places = await writer.append(items, afterSealing)
     const ids = group.map(({ id }) => id)
     const counts = group.map((request) => request.items.length)
     const size = writer.head().size

@@ -47,7 +47,8 @@ export interface ErasureTold {
 }
 
 /** `append` may be called while others are under way; nothing else that appends is. */
-export interface Writer extends Pick<Sequencer, 'append' | 'head'> {
+export interface Writer extends Pick<Sequencer, 'head'> {
+  readonly append: Sequencer['appendLaid']
   /** Lets a new signing key take over. @throws {InfraFabricError} as Sequencer.append */
   readonly rotate: () => Promise<Place & { readonly vkey: string }>
   /** Erases a payload and says so. @throws {InfraFabricError} as Sequencer.append */
@@ -137,7 +138,7 @@ export async function openWriter(settings: WriterSettings, events: WriterEvents)
   return {
     head: sequencer.head,
     append: async (items, whenSealed) => {
-      const places = await sequencer.append(items, whenSealed)
+      const places = await sequencer.appendLaid(items, whenSealed)
       publisher.changed()
       return places
     },

@@ -13,7 +13,7 @@ import { openEntry } from '../log/entry.ts'
 import { hashLength } from '../log/merkle.ts'
 import { entriesOf } from '../log/segment.ts'
 import { GrowingTree, type Tile } from '../log/tree.ts'
-import { joinKeys, keyChanges, numberedKey, type Producer } from '../store/keys.ts'
+import { joinKeys, keyChanges, numberedKeys, type Producer } from '../store/keys.ts'
 import type { Head, LogReader } from '../store/store.ts'
 import { startRedis } from './redis-server.ts'
 
@@ -147,7 +147,6 @@ async function commitsOf(log: LogReader, from: number): Promise<BareCommit[]> {
       const [producer, number] = String(openEntry(entry).payload.callId).split(/[-@]/)
       return keyOf(Number(producer), Number(number))
     })
-    const places = keys.map((_, at) => ({ index: first + at, hash: head.lastHash }))
     for (let leaves = 0; leaves < count; leaves++) tree.append(leaf)
     commits.push({
       first,
@@ -155,7 +154,8 @@ async function commitsOf(log: LogReader, from: number): Promise<BareCommit[]> {
       data: Buffer.from(data),
       keys: joinKeys(keys),
       tiles: tree.takeTiles(),
-      producers: keyChanges(keys, keys.map(numberedKey), places, new Map()).producers,
+      producers: keyChanges(keys, numberedKeys(keys), first, (at) => ({ index: first + at, hash: head.lastHash }), new Map())
+        .producers,
       head
     })
   }
