@@ -158,7 +158,7 @@ export async function createSipServer(config: SipServerConfig): Promise<SipServe
     send: (...args) => opened().send(...args),
     sendOnFlow: (...args) => opened().sendOnFlow(...args)
   }
-  const meter = createLoadMeter()
+  const meter = createLoadMeter((listener, reached) => transport?.mark(listener, reached))
   const engine = createEngine({
     clock,
     log,

@@ -76,9 +76,14 @@ const remote = { address: '127.0.0.1', port: 5090 }
 
 function metered() {
   let nowMs = 0
-  const meter = createLoadMeter(() => nowMs)
+  const marked: (() => void)[] = []
+  const meter = createLoadMeter(
+    (_listener, reached) => void marked.push(reached),
+    () => nowMs
+  )
   return {
     meter,
+    marked,
     /** One round of the event loop that reads so many messages and takes so long. */
     round: async (messages: number, tookMs: number, connection = 0) => {
       for (let n = 0; n < messages; n++) meter.received({ listener, remote, connection })
@@ -116,6 +121,37 @@ test('the meter: a long round counts whatever it read, and a pause of the machin
   t.is(meter.behindMs(), 0)
   await round(1, 60_000)
   t.is(meter.behindMs(), 100)
+})
+
+test('the meter: what was read up to a mark does not count, however long there has been something to read', async (t) => {
+  const { meter, marked, round } = metered()
+  await round(32, 10)
+  t.is(marked.length, 1, 'a mark is set behind what waits')
+  for (let n = 0; n < 200; n++) {
+    marked.shift()!()
+    // the mark is one of the datagrams that were read
+    await round(31, 10)
+    t.is(marked.length, 1)
+    t.is(meter.behindMs(), 10)
+  }
+  for (let n = 0; n < 20; n++) await round(32, 10)
+  t.is(marked.length, 1, 'one at a time')
+  t.is(meter.behindMs(), 210, 'as long as it has not come')
+  marked.shift()!()
+  t.is(meter.behindMs(), 200)
+  await round(30, 10)
+  t.is(meter.behindMs(), 0)
+})
+
+test('the meter: a mark that does not come back is set again, and until then all counts', async (t) => {
+  const { meter, marked, round } = metered()
+  for (let n = 0; n < 99; n++) await round(32, 10)
+  t.is(marked.length, 1)
+  t.is(meter.behindMs(), 990)
+  for (let n = 0; n < 3; n++) await round(32, 10)
+  t.is(marked.length, 2)
+  marked[1]!()
+  t.true(meter.behindMs() < 20)
 })
 
 const invite = (n: number): string => requestText({ method: 'INVITE', branch: `b${n}`, callId: `c${n}` })

@@ -68,6 +68,26 @@ test('UDP: messages in with their flow, answers back, keep-alives answered and n
   t.is(got[1], 'answer')
 })
 
+test('UDP: a mark is reached when everything before it has been read, on any address, and shown to nobody', async (t) => {
+  const { transports, messages } = await open(t, [{}, { address: '0.0.0.0' }, { address: '::1' }, { address: '::' }])
+  for (const [n, listener] of transports.listeners.entries()) {
+    const address = n < 2 ? '127.0.0.1' : '::1'
+    const socket = createSocket(n < 2 ? 'udp4' : 'udp6')
+    t.teardown(() => socket.close())
+    const send = (text: string) => new Promise((resolve) => socket.send(text, listener.port, address, resolve))
+    const before = messages.length
+    for (let sent = 0; sent < 40; sent++) await send(message(`${sent}`))
+    let reached = -1
+    transports.mark(listener, () => t.fail('another took its place'))
+    transports.mark(listener, () => {
+      reached = messages.length - before
+    })
+    await send('0123456789abcdef')
+    await until(() => reached >= 0 && messages.length === before + 41)
+    t.is(reached, 40)
+  }
+})
+
 test('TCP: several messages in one segment, answers on the connection, ping and pong', async (t) => {
   const { transports, messages } = await open(t, [{ transport: 'tcp' }])
   const peer = await client(t, transports.listeners[0]!.port)

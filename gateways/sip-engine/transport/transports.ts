@@ -32,6 +32,8 @@ export interface Transports extends TransportPort {
    * @throws {InfraFabricError} `sip-engine.tls` when one cannot be used; all listeners keep the old ones then.
    */
   readonly reloadTls: () => void
+  /** Tells when everything that waits in the socket of a UDP listener has been read. Never, where what tells it was lost. */
+  readonly mark: (listener: Listener, reached: () => void) => void
   readonly close: () => Promise<void>
 }
 
@@ -221,6 +223,9 @@ export async function openTransports(
     alias: (flow, port) => {
       const connection = openOf(flow)
       if (connection !== undefined) connections.alias(connection, port)
+    },
+    mark: (listener, reached) => {
+      if (!closing) datagrams.get(listener)?.mark(reached)
     },
     reloadTls: () => {
       for (const use of streams.map((stream) => stream.reloadTls())) use()
