@@ -2,9 +2,9 @@
 import type { Registry } from '#guard'
 import type { Clock, ConferencePort, Guard, Log, Witness } from '#kernel'
 import { type SipApplication, type SipApplicationConfig, type SipApplicationPorts, startSipApplication } from '#sip'
-import type { SuiteConfig } from './config.ts'
 import type { DataLayout } from './data.ts'
 import { calleeByUri, callsOverTls, ownSigner, voucher } from './escalation.ts'
+import type { SuiteConfig } from './settings.ts'
 
 export interface ApplicationPorts extends Pick<SipApplicationPorts, 'isPlace' | 'openCalls' | 'onResponse'> {
   /** Where the drachtio protocol is spoken. */

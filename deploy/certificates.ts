@@ -16,9 +16,9 @@ import {
   writeCrl
 } from '#kamailio'
 import { type Clock, errorCode, followTlsFiles, type Log, newTraceId, type Witness } from '#kernel'
-import type { SuiteConfig } from './config.ts'
 import type { DataLayout } from './data.ts'
 import { writePrivateFile } from './files.ts'
+import type { SuiteConfig } from './settings.ts'
 
 /** Days left at which a certificate is told of, once each. */
 const warnDays = [30, 7, 1] as const

@@ -4,10 +4,11 @@ import { join } from 'node:path'
 import test from 'ava'
 import { z } from 'zod'
 import { ConfigError, errorCode, silentLog } from '#kernel'
-import { loadSuiteConfig, resolveSuiteConfig, suiteSchema } from './config.ts'
+import { loadSuiteConfig, resolveSuiteConfig } from './config.ts'
 import { digestSecret, ensureCredentials, readCredentials } from './credentials.ts'
 import { environmentVariables, settingsFromEnvironment } from './environment.ts'
 import { createSequence } from './sequence.ts'
+import { suiteSchema } from './settings.ts'
 
 const folders: string[] = []
 test.after.always(async () => {

@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { constants, copyFile, readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { errorCode, makeFolder } from '#kernel'
-import type { SuiteConfig } from './config.ts'
 import { writePrivateFile } from './files.ts'
+import type { SuiteConfig } from './settings.ts'
 
 /** Where the suite keeps what it keeps. All paths are absolute. */
 export interface DataLayout {

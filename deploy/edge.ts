@@ -3,11 +3,11 @@ import type { RunningGuard } from '#guard'
 import { type AllowedNetwork, type Edge, type EdgeCredential, type EdgeEndpoint, startEdge, webSocketPath } from '#kamailio'
 import { type Clock, InfraFabricError, type Log, type Witness } from '#kernel'
 import { renewRevocations, trustOf, watchCertificates } from './certificates.ts'
-import type { SuiteConfig } from './config.ts'
 import { type Credentials, ensureCredentials, readCredentials } from './credentials.ts'
 import type { DataLayout } from './data.ts'
 import { edgeMetrics } from './edge-metrics.ts'
 import { freeTcpPort, freeUdpPort, keepPort, keptUdpPort } from './free-ports.ts'
+import type { SuiteConfig } from './settings.ts'
 import type { SeatsAtEdge } from './webrtc-sip.ts'
 
 /** Kamailio as a part of the suite. */

@@ -1,5 +1,5 @@
 import { ConfigError } from '#kernel'
-import type { SuiteSettings } from './config.ts'
+import type { SuiteSettings } from './settings.ts'
 
 type Setter = (settings: Record<string, unknown>, value: string) => string | null
 

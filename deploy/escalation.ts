@@ -14,10 +14,10 @@ import {
 } from '#kernel'
 import type { SipApplication } from '#sip'
 import { type CallBridgeParts, callBridges } from './call-bridges.ts'
-import type { SuiteConfig } from './config.ts'
 import { type DialInBridges, dialInBridges } from './dial-in-bridges.ts'
 import type { SuiteEvent } from './events.ts'
 import type { LeftOpen } from './open-calls.ts'
+import type { SuiteConfig } from './settings.ts'
 
 /** Whether experts are called over TLS only. */
 export const callsOverTls = ({ escalation, profile }: Pick<SuiteConfig, 'escalation' | 'profile'>): boolean =>

@@ -23,9 +23,9 @@ import {
   type EvidenceItem,
   openEvidenceStore
 } from '#webrtc'
-import type { SuiteConfig } from './config.ts'
 import type { SuiteEvent } from './events.ts'
 import { createEvidencePictures, type EvidencePicturesParts } from './evidence-pictures.ts'
+import type { SuiteConfig } from './settings.ts'
 
 /** A participant without a page, and the link that it was given. */
 export interface GivenLink {

@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import { createGuard, engineVersion, type GuardConfig, keepRules, type RuleChange, type RunningGuard } from '#guard'
 import { type Clock, ConfigError, errorCode, type Guard, type JsonObject, type Log, newTraceId, type Witness } from '#kernel'
-import type { SuiteConfig } from './config.ts'
 import type { DataLayout } from './data.ts'
 import type { SuiteEvent } from './events.ts'
+import type { SuiteConfig } from './settings.ts'
 
 export interface SuiteGuardOptions {
   readonly config: SuiteConfig

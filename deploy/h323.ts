@@ -24,12 +24,12 @@ import {
 } from '#kernel'
 import { formatDecimal, h323SessionCost, parseDecimal } from '#ledger'
 import { createPictures, type MediaPlane, type Stages } from '#media'
-import type { SuiteConfig } from './config.ts'
 import type { DataLayout } from './data.ts'
 import { freeUdpRange } from './free-ports.ts'
 import { recordingGuard } from './guard.ts'
 import { ensureAccounts, readAccounts } from './h323-accounts.ts'
 import { bridgeFloor, callExpert } from './h323-bridge.ts'
+import type { SuiteConfig } from './settings.ts'
 
 export interface H323Ports {
   readonly guard: Guard

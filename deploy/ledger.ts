@@ -1,9 +1,9 @@
 /** The ledger, the witness that everybody tells, and the service through which both are asked. */
 import type { Clock, Log } from '#kernel'
 import { createWitness, type Ledger, type LedgerService, type LocalWitness, openLedger } from '#ledger'
-import type { SuiteConfig } from './config.ts'
 import { removeControl } from './control.ts'
 import type { DataLayout } from './data.ts'
+import type { SuiteConfig } from './settings.ts'
 
 export interface RunningLedger {
   readonly ledger: Ledger

@@ -1,10 +1,10 @@
 /** The media plane with its stages and the recorder, as the suite is set. */
 import type { Clock, Log, Witness } from '#kernel'
 import { createMediaPlane, createStages, type MediaPlane, type Recorder, type RecorderEvent, type Stages } from '#media'
-import type { SuiteConfig } from './config.ts'
 import type { DataLayout } from './data.ts'
 import { freeUdpRange } from './free-ports.ts'
 import { startRecorder } from './recording.ts'
+import type { SuiteConfig } from './settings.ts'
 
 export interface RunningMedia {
   readonly media: MediaPlane

@@ -41,8 +41,8 @@ import {
   type PublicationView,
   sourcePattern
 } from '#ndi'
-import type { SuiteConfig } from './config.ts'
 import type { DataLayout } from './data.ts'
+import type { SuiteConfig } from './settings.ts'
 
 export interface NdiPorts {
   readonly media: MediaPlane

@@ -4,9 +4,9 @@ import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { generateKeyPair } from '#guard'
 import { checkCertificate, createAuthority, issueCertificate } from '#kamailio'
-import type { SuiteConfig } from './config.ts'
 import { copyIfAbsent, type DataLayout, ensureSecret, layoutOf, makeFolders } from './data.ts'
 import { writePrivateFile } from './files.ts'
+import type { SuiteConfig } from './settings.ts'
 
 /** A data folder that is ready. */
 export interface PreparedData {

@@ -4,8 +4,8 @@ import { type BatchWitness, type Clock, ConfigError, errorCode, type Log, type W
 import { batchOf, frameHash } from '#ledger'
 import { createRecorder, decodeWav, defaultPolicy, type MediaPlane, type Recorder, type RecorderEvent, type Sound } from '#media'
 import { prepareRecordingSigner } from '#media/recording'
-import type { SuiteConfig } from './config.ts'
 import type { DataLayout } from './data.ts'
+import type { SuiteConfig } from './settings.ts'
 
 /** Batches as entries of a ledger: the items' hashes are leaves of a tree, its root stands in the entry. */
 const batchWitness = (witness: Pick<Witness, 'record'>): BatchWitness => ({

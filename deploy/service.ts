@@ -6,11 +6,11 @@ import { type Ledger, type LedgerService, type LocalWitness, serveLedger } from 
 import type { Recorder } from '#media'
 import type { CallSnapshot } from '#sip'
 import type { CallBridgesAccess } from './call-bridges-routes.ts'
-import type { SuiteConfig } from './config.ts'
 import { newControlToken, writeControl } from './control.ts'
 import type { DataLayout } from './data.ts'
 import type { RunningH323 } from './h323.ts'
 import type { RunningNdi } from './ndi.ts'
+import type { SuiteConfig } from './settings.ts'
 import type { RunningWebRtc } from './webrtc.ts'
 
 /** Parts that start after the service and are asked through it; null until they run. */

@@ -3,8 +3,8 @@ import type { EdgeEndpoint } from '#kamailio'
 import { InfraFabricError } from '#kernel'
 import type { SipApplicationPorts } from '#sip'
 import { createSipServer, type SipServerConfig } from '#sip-engine'
-import type { SuiteConfig } from './config.ts'
 import { keepPort, keptUdpPort } from './free-ports.ts'
+import type { SuiteConfig } from './settings.ts'
 
 /** The SIP server that the application works through. */
 export interface RunningSipServer {

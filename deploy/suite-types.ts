@@ -5,12 +5,12 @@ import type { Clock, Guard, Log, Witness } from '#kernel'
 import type { LocalWitness, Witnessing } from '#ledger'
 import type { MediaPlane, Recorder, Stages } from '#media'
 import type { CallSnapshot, SipApplicationStats } from '#sip'
-import type { SuiteConfig } from './config.ts'
 import type { DataLayout } from './data.ts'
 import type { EmbeddedEdge } from './edge.ts'
 import type { Part, SuiteEvent } from './events.ts'
 import type { RunningH323 } from './h323.ts'
 import type { RunningNdi } from './ndi.ts'
+import type { SuiteConfig } from './settings.ts'
 import type { RunningWebRtc } from './webrtc.ts'
 
 export interface Address {

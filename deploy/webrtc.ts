@@ -12,10 +12,10 @@ import {
   type SeatTerms,
   startCouncilService
 } from '#webrtc'
-import type { SuiteConfig } from './config.ts'
 import { type EvidenceParts, type RunningEvidence, startEvidence } from './evidence.ts'
 import { freeUdpRange } from './free-ports.ts'
 import { recordingGuard } from './guard.ts'
+import type { SuiteConfig } from './settings.ts'
 import { type CallsFollowed, followCalls } from './webrtc-context.ts'
 
 import type { SipOverWebSocket, SipSeat } from './webrtc-sip.ts'
