@@ -1,6 +1,6 @@
 /**
  * Which new requests are taken when there are more than the process can do: on-off control by the age of the backlog. What would wait for longer
- * than `targetMs` is refused, at a small part of the cost of serving it, until the sockets have been emptied; then everything is taken again. So
+ * than `targetMs` is refused, at a small part of the cost of serving it; the rest is taken. So
  * the processor is never without work, and what is taken is served in time. Requests in a dialog, ACK, CANCEL and retransmissions are always
  * served.
  *
@@ -32,7 +32,7 @@ export interface Overload {
   readonly admits: (key: string, waiting: number) => boolean
 }
 
-/** @param behindMs for how long the process has worked without emptying its sockets. @param verdictMs for how long a refusal is remembered. */
+/** @param behindMs age of the backlog, as the load meter has it. @param verdictMs for how long a refusal is remembered. */
 export function createOverload(
   limits: OverloadLimits,
   parts: { readonly nowMs: () => number; readonly behindMs: () => number; readonly verdictMs: number }
