@@ -208,7 +208,7 @@ test('a bit that flips in the database is seen, or changes nothing that is told'
 
 test('a bit that flips in the published heads is seen', async (t) => {
   const { dir, vkey } = await logOf40(t)
-  const { published } = ledgerFiles(dir)
+  const { database, published } = ledgerFiles(dir)
   const whole = readFileSync(published)
   const random = randomFrom(12)
   for (let times = 0; times < 60; times++) {
@@ -217,7 +217,9 @@ test('a bit that flips in the published heads is seen', async (t) => {
     const at = Math.floor(random() * (whole.length - 1))
     spoiled[at]! ^= 1 << Math.floor(random() * 8)
     writeFileSync(published, spoiled)
-    t.not((await verify(dir, vkey)).verdict, 'valid', `octet ${at}`)
+    // whose entries agree with it, a head's signature is only looked at when everything is
+    const { verdict } = await verifyLedger(database, { vkey, publishedPath: published, depth: 'form' })
+    t.not(verdict, 'valid', `octet ${at}`)
   }
 })
 
