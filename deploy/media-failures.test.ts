@@ -4,6 +4,7 @@ import type { Worker } from 'node:worker_threads'
 import test from 'ava'
 import { toneLevel } from '#media'
 import { header } from '../gateways/sip/testing/phone.ts'
+import { terminal } from './testing/h323.ts'
 import { edgeHeaders, runSuite, tone, until } from './testing/harness.ts'
 
 const asExpert = { headers: () => edgeHeaders('expert-safety') }
@@ -25,13 +26,18 @@ test.serial('the media thread dies: its calls end with BYE and a reason, and new
   const note = (worker: Worker) => void (worker.threadName === 'media' && workers.push(worker))
   process.on('worker', note)
   t.teardown(() => void process.off('worker', note))
-  const { suite, phone, rtp, entriesOf, events } = await runSuite(t, { edge: 'external' })
+  const running = await runSuite(t, { edge: 'external', h323: { enabled: true, ras: 0, signalling: 0, router: 0 } })
+  const { suite, phone, rtp, entriesOf, events } = running
+  const room = await terminal(t, running, 'guardian-1', 1000)
+  await room.call('council')
   const sound = await rtp({ says: tone(440) })
   const caller = await phone('expert-safety')
   const call = await caller.invite({ sdp: sound.sdp(), ...asExpert })
   sound.talkTo(call.response.body)
   await until(() => events.some((event) => event.type === 'established'))
+  await until(() => suite.inside.media.roster('council').length === 2)
   await workers[0]!.terminate()
+  await until(() => room.endpoint.calls().length === 0, 10_000, 'the room is hung up on')
   t.is(header(await call.ended(), 'reason'), 'SIP;cause=500;text="Media failure"')
   await until(() => suite.status().sip.active === 0)
   t.like(entriesOf('TERMINATED')[0], { payload: { reason: 'media-failed' } })
