@@ -18,9 +18,12 @@ export function partsMetrics(): { readonly registry: Registry; readonly take: (e
   return {
     registry,
     take: (event) => {
-      if (event.type === 'part')
-        running.set({ part: event.part }, event.state === 'started' || event.state === 'restarted' ? 1 : 0)
-      else if (event.type === 'signalling') connected.set(event.state === 'connected' ? 1 : 0)
+      if (event.type === 'part') {
+        const isRunning = event.state === 'started' || event.state === 'restarted'
+        running.set({ part: event.part }, isRunning ? 1 : 0)
+        // it has started when it is connected
+        if (event.part === 'application') connected.set(isRunning ? 1 : 0)
+      } else if (event.type === 'signalling') connected.set(event.state === 'connected' ? 1 : 0)
     }
   }
 }

@@ -48,6 +48,9 @@ test('every figure and label that alerts and dashboard ask for is told by a runn
   const { url, token } = JSON.parse(await readFile(suite.data.control, 'utf8')) as ControlFile
   const text = await (await fetch(`${url}/metrics`, { headers: { authorization: `Bearer ${token}` } })).text()
   const types = new Map([...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, type]) => [name!, type!]))
+  t.regex(text, /^sip_server_connected 1$/m)
+  t.regex(text, /^suite_part_running\{part="application"\} 1$/m)
+  t.notRegex(text, /^suite_part_running\{part="edge"\}/m, 'this suite has none of its own')
   const expressions = [
     ...(await rules()).map(({ expr }) => expr),
     ...(await dashboard()).panels.flatMap(({ targets }) => targets.map(({ expr }) => expr))
