@@ -414,6 +414,11 @@ test('other methods in the dialog get 405 and the list of those that work; OPTIO
     t.regex(response.last()!.headers.Allow!, /INVITE.*UPDATE/)
   }
   t.is(dialog.request('options').status(), 200)
+  for (const method of ['modify', 'update', 'info', 'options', 'refer'] as const) {
+    const response = dialog.request(method, { headers: { Require: 'timer, precondition, foo' } })
+    t.is(response.status(), 420, method)
+    t.is(response.last()!.headers.Unsupported, 'precondition, foo')
+  }
 })
 
 test('a leg without media ends the call with BYE and a reason', async (t) => {

@@ -95,6 +95,16 @@ test('a call is set up, modified and ended by the caller', async (t) => {
   t.is(statusOf(await call.request('UPDATE')), 481)
 })
 
+test('what a request in the dialog demands and is not understood is named, and the call goes on', async (t) => {
+  const { phone } = await start(t)
+  const call = await (await phone()).invite({ sdp, headers: () => edge })
+  const unsupported = await call.request('INVITE', { headers: { Require: 'precondition' }, body: sdp })
+  t.is(statusOf(unsupported), 420)
+  t.is(header(unsupported, 'Unsupported'), 'precondition')
+  t.is(statusOf(await call.request('INVITE', { body: sdp })), 200)
+  await call.bye()
+})
+
 test('we end a call with BYE, and the reason goes with it', async (t) => {
   const { phone, conference, application } = await start(t)
   const call = await (await phone()).invite({ sdp, headers: () => edge })

@@ -5,7 +5,7 @@ import { dtmfMediaTypes, readDtmfInfo } from './dtmf-relay.ts'
 import type { Recorder } from './recorder.ts'
 import { reasonOfStatus, refusalByMedia } from './refusal.ts'
 import { answerSessionTimer, type SessionTimerConfig } from './session-timer.ts'
-import { readMediaType } from './sip-headers.ts'
+import { clip, readMediaType, readTokens } from './sip-headers.ts'
 
 /** Extensions that are met where a peer asks for them. `replaces`: RFC 3891 §4. */
 export const supported = 'timer, replaces'
@@ -51,7 +51,10 @@ export function handleInDialog(dialog: SipDialog, call: CallInside): void {
     )
 }
 
-/** Hears requests of one method in a dialog. A defect that shows while one is answered is answered with 500, and ends the call and nothing else. */
+/** Extensions of which a peer may demand in a dialog that we understand them; the last is met by the answer to a REFER (RFC 4488 §4). */
+const understood: ReadonlySet<string> = new Set(['timer', '100rel', 'replaces', 'norefersub'])
+
+/** Hears requests of one method in a dialog. One that demands what is not understood gets 420 (RFC 3261 §8.2.2.3). A defect that shows while one is answered is answered with 500, and ends the call and nothing else. */
 export function onRequest(
   dialog: SipDialog,
   call: CallInside,
@@ -65,6 +68,11 @@ export function onRequest(
         throw error
       })
     try {
+      const unsupported = [...readTokens(request.get('Require'))].filter((tag) => !understood.has(tag))
+      if (unsupported.length > 0) {
+        const headers = { ...own(call), Unsupported: clip(unsupported.join(', '), 256), Reason: reasonOfStatus(420) }
+        return response.send(420, { headers })
+      }
       handle(request, response)?.catch(failed)
     } catch (error) {
       failed(error)
@@ -83,7 +91,7 @@ async function modify(call: CallInside, method: 'INVITE' | 'UPDATE', request: Si
   if (!call.isLive() || leg === null) return answer(481)
   const timer = answerSessionTimer((name) => request.get(name), call.sessionTimer)
   if (!timer.ok) return answer(422, { 'Min-SE': String(timer.minSeconds) })
-  const accepted = { ...timer.headers, Allow: allowedMethods, Supported: 'timer' }
+  const accepted = { ...timer.headers, Allow: allowedMethods, Supported: supported }
   const offer = request.body
   if (offer === '' && method === 'UPDATE') return answer(200, accepted)
   const withSdp = { ...accepted, 'Content-Type': 'application/sdp' }

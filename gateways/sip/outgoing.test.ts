@@ -663,6 +663,20 @@ test('an expert hands the call over: REFER, NOTIFY, the other takes the place, a
   t.true(conference.legs.every((leg) => leg.left === 1))
 })
 
+test('who forgot its REFER is notified no more (RFC 6665 §4.2.2); the compact form of Refer-To is one', async (t) => {
+  const { called, server } = await start({}, (uri) => (uri === other.uri ? other : null))
+  const { call, invite } = await called()
+  const dialog = invite.accept(answer)
+  await call.answered
+  t.is(dialog.request('refer', { headers: { r: `<${other.uri}>` } }).status(), 202)
+  await settled()
+  server.invites.at(-1)!.progress(180)
+  dialog.requests[0]!.answer(481)
+  server.invites.at(-1)!.decline(486)
+  await settled()
+  t.is(dialog.requests.length, 1)
+})
+
 test('an attended transfer brings the dialog that is to be replaced', async (t) => {
   const { called, server } = await start({}, () => other)
   const { call, invite } = await called()

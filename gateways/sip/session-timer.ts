@@ -30,8 +30,9 @@ export function answerSessionTimer(get: (name: string) => string | undefined, co
   const supported = readTokens(get('Supported')).has('timer') || readTokens(get('Require')).has('timer')
   const value = get('Session-Expires') ?? get('x')
   const asked = deltaSeconds(value)
-  if (asked !== null && asked < config.minSessionExpiresSeconds) return { ok: false, minSeconds: config.minSessionExpiresSeconds }
+  // 422 is only for those who know it (§9)
   if (!supported) return { ok: true, headers: {} }
+  if (asked !== null && asked < config.minSessionExpiresSeconds) return { ok: false, minSeconds: config.minSessionExpiresSeconds }
   const minimum = Math.max(config.minSessionExpiresSeconds, deltaSeconds(get('Min-SE')) ?? 0)
   const interval = Math.max(minimum, Math.min(asked ?? config.sessionExpiresSeconds, config.sessionExpiresSeconds))
   const refresher = /;\s*refresher\s*=\s*(uac|uas)\b/i.exec(value ?? '')?.[1]?.toLowerCase() ?? 'uas'

@@ -86,15 +86,17 @@ export function handleTransfers(
 ): void {
   let busy = false
   onRequest(dialog, call, 'refer', (request, response) => {
+    // drachtio-srf does not know the compact form (RFC 3515 §2.1)
+    const referTo = request.get('Refer-To') ?? request.get('r')
     const answer = (status: number, code: string, headers: Record<string, string> = {}) => {
-      call.tell(components.sip, 'sip_refer_received', { status, code, referTo: clip(request.get('Refer-To') ?? '', 256) })
+      call.tell(components.sip, 'sip_refer_received', { status, code, referTo: clip(referTo ?? '', 256) })
       const reason: Record<string, string> = status >= 300 ? { Reason: reasonOfStatus(status) } : {}
       response.send(status, { headers: { ...reason, ...headers, 'Session-ID': call.sessionId() } })
     }
     if (!call.isLive()) return answer(481, 'sip.call.over')
     const { hazard, conference, role, expertId, parentTraceId, successor: succeed, handedOver } = context()
     if (ports === null) return answer(403, 'sip.transfer.forbidden')
-    const wanted = readReferTo(request.get('Refer-To'))
+    const wanted = readReferTo(referTo)
     if (wanted === null) return answer(400, 'sip.transfer.malformed')
     const callee = ports.calleeOf(wanted.uri)
     if (callee === null || hazard === null || callee.id === expertId) return answer(403, 'sip.transfer.unknown-target')
@@ -145,6 +147,8 @@ export function handleTransfers(
 function createNotifier(dialog: SipDialog, call: CallInside, refer: SipRequest): (status: number, subscription: string) => void {
   const id = /^\s*(\d+)/.exec(refer.get('CSeq') ?? '')?.[1] ?? '0'
   let tail: Promise<void> = Promise.resolve()
+  /** The peer knows nothing of the subscription, and is told nothing more (RFC 6665 §4.2.2). */
+  let isForgotten = false
   return (status, subscription) => {
     const headers = {
       Event: `refer;id=${id}`,
@@ -156,9 +160,10 @@ function createNotifier(dialog: SipDialog, call: CallInside, refer: SipRequest):
     tail = tail.then(
       () =>
         new Promise((resolve) => {
-          if (!call.isLive()) return resolve()
-          dialog.request({ method: 'NOTIFY', headers, body }, (error) => {
+          if (!call.isLive() || isForgotten) return resolve()
+          dialog.request({ method: 'NOTIFY', headers, body }, (error, response) => {
             if (error != null) call.log.info({ status }, 'NOTIFY not answered')
+            isForgotten = response?.status === 481
             resolve()
           })
         })

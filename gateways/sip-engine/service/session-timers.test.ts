@@ -90,11 +90,16 @@ test('a refresh answered 491 is tried again; one that fails ends the call', (t) 
 test('an interval below 90 s inside a dialog is refused with 422 and Min-SE; that of a new call is the application’s to judge', (t) => {
   const s = scene(['Session-Expires: 60;refresher=uac'], '')
   t.is(startLine(s.answer), 'SIP/2.0 200 OK')
-  s.peer.send(requestText({ method: 'UPDATE', branch: 'u1', cseq: 2, to: s.to, extra: ['Session-Expires: 60'] }), s.at)
+  const short = ['Session-Expires: 60', 'Supported: timer']
+  s.peer.send(requestText({ method: 'UPDATE', branch: 'u1', cseq: 2, to: s.to, extra: short }), s.at)
   s.clock.advance(5)
   const refused = s.peer.received.at(-1)!.text
   t.is(startLine(refused), 'SIP/2.0 422 Session Interval Too Small')
   t.is(headerOf(refused, 'Min-SE'), '90')
+  const shown = s.app.delivered().length
+  s.peer.send(requestText({ method: 'UPDATE', branch: 'u2', cseq: 3, to: s.to, extra: ['Session-Expires: 60'] }), s.at)
+  s.clock.advance(5)
+  t.is(s.app.delivered().length, shown + 1, 'a peer without session timers knows no 422')
 })
 
 test('client side: a 200 with Session-Expires and no refresher makes this side refresh', (t) => {

@@ -643,8 +643,9 @@ function clashStatus(existing: Session, received: ReceivedRequest): number {
   return existing.side === 'uac' || existing.dialog.remoteCSeq === received.cseq.number ? 482 : 491
 }
 
-/** Min-SE for a request whose session interval is too short (RFC 4028 §9), else null. */
+/** Min-SE for a request whose session interval is too short, of a peer that knows what 422 means (RFC 4028 §9); else null. */
 function tooShort(received: ReceivedRequest): HeaderLine | null {
+  if (!supports(received.message, 'timer')) return null
   const wished = parseSessionExpires(header(received.message, 'session-expires') ?? '')
   return wished !== undefined && wished.intervalS < minimumSessionS ? ['Min-SE', `${minimumSessionS}`] : null
 }
