@@ -340,3 +340,65 @@ test.serial('ten thousand frames take no memory', (t) => {
   // one object for each party would take ten times as much; what a compiler that is still at work leaves behind is below
   t.true(octets < 160, `${octets} octets a frame of ten parties`)
 })
+
+/** Largest bend of a sound from sample to sample: a click is one many times that of the sound itself. */
+const bend = (sound: readonly number[]) =>
+  sound.reduce((most, _, i) => (i < 2 ? most : Math.max(most, Math.abs(sound[i]! - 2 * sound[i - 1]! + sound[i - 2]!))), 0)
+
+test.serial('no click: gains of voices and listeners change within a frame, and so do mutes and places', (t) => {
+  const { join, conference, members, run } = scene({ voices: 1 })
+  // at its crest where a frame begins
+  const speaker = join((i) => 12_000 * Math.cos((2 * Math.PI * 100 * i) / 8000))
+  const listener = join()
+  run(20)
+  const steady = bend(listener.heard)
+  const clicks = (what: string, change: () => void) => {
+    listener.heard.length = 0
+    run(3)
+    change()
+    run(3)
+    t.true(bend(listener.heard) < 4 * steady, `${what}: ${bend(listener.heard)} of ${steady}`)
+  }
+  const [first, second] = [members[0]!, members[1]!]
+  clicks('hears less', () => conference.control(second, { ...openControls, hearsDb: -20 }))
+  clicks('hears more', () => conference.control(second, openControls))
+  clicks('is heard less', () => conference.control(first, { ...openControls, heardDb: -20 }))
+  clicks('is heard more', () => conference.control(first, openControls))
+  clicks('muted', () => conference.control(first, { ...openControls, speaks: false }))
+  clicks('unmuted', () => conference.control(first, openControls))
+  // a louder one takes the only place, and loses it again
+  const louder = join(null)
+  clicks('place lost', () => {
+    louder.says = (i) => 15_000 * (1 - Math.cos((2 * Math.PI * 50 * i) / 8000))
+  })
+  t.true(speaker.sent > 0)
+})
+
+test.serial('many talkers at once are bent together, not cut: distortion stays far below the voices', (t) => {
+  for (const talkers of [2, 4, 8]) {
+    const { join, run } = scene()
+    const voice = (hz: number, level: number) => (i: number) => level * Math.sin((2 * Math.PI * hz * i) / 8000)
+    // whole periods in the half second that is looked at; speech at −18 dBFS each
+    const tones = Array.from({ length: talkers }, (_, n) => 210 + 130 * n)
+    const level = 32_767 * 10 ** (-18 / 20)
+    for (const hz of tones) join(voice(hz, level))
+    const listener = join()
+    run(10)
+    listener.heard.length = 0
+    run(50)
+    const heard = listener.heard.slice(-4000)
+    const power = heard.reduce((sum, sample) => sum + sample * sample, 0) / heard.length
+    const wanted = tones.reduce((sum, hz) => {
+      let [re, im] = [0, 0]
+      for (const [i, sample] of heard.entries()) {
+        re += sample * Math.cos((2 * Math.PI * hz * i) / 8000)
+        im += sample * Math.sin((2 * Math.PI * hz * i) / 8000)
+      }
+      return sum + (2 * (re * re + im * im)) / heard.length ** 2
+    }, 0)
+    const distortion = 10 * Math.log10(Math.max(1e-12, (power - wanted) / wanted))
+    t.log(`${talkers} talkers: ${distortion.toFixed(1)} dB of distortion`)
+    t.true(distortion < (talkers < 8 ? -40 : -20))
+    t.true(heard.every((sample) => Math.abs(sample) < 32_767))
+  }
+})

@@ -85,6 +85,8 @@ export class Member implements Voice {
   gain = unityGain
   /** Gain of the others' sound for this one. */
   hearsGain = unityGain
+  /** The same at the end of the frame before: from there it is faded. */
+  hearsApplied = unityGain
   /** Gain at the end of the frame before; 0 when it was kept out of the mix. */
   applied = 0
   /** Whether sound of it came in this frame, heard or not. */
@@ -340,7 +342,11 @@ export class Conference {
     const { dominant, turned } = this.#choice.choose(this.#members)
     this.#mix()
     if (this.#tap !== null) this.#tap.frame(nowMs, this.#bus.rateHz, this.#members, this.#playing)
-    for (let n = 0; n < this.#members.length; n++) this.#send(this.#members[n]!)
+    for (let n = 0; n < this.#members.length; n++) {
+      const member = this.#members[n]!
+      this.#send(member)
+      member.hearsApplied = member.hearsGain
+    }
     this.#finishChange()
     for (let n = 0; n < turned.length; n++) this.#events.speaking(turned[n]!, turned[n]!.speaking)
     if (dominant) this.#events.dominant(this.#choice.dominant!)
@@ -533,7 +539,8 @@ export class Conference {
       party.pass()
       return
     }
-    const alone = member.part !== null || member.playing.length > 0 || member.hearsGain !== unityGain
+    const { hearsGain, hearsApplied } = member
+    const alone = member.part !== null || member.playing.length > 0 || hearsGain !== unityGain || hearsApplied !== unityGain
     let downlink: Downlink | null = shared
     if (alone && shared.users > 1) {
       member.own ??= this.#downlink(member, shared.format)
@@ -557,7 +564,8 @@ export class Conference {
   #hear(bus: Bus, member: Member, own: Int16Array | null, before: boolean): Int16Array {
     const { kernel } = this.#tools
     kernel.without(bus.sum, own, bus.heard)
-    if (member.hearsGain !== unityGain) kernel.scale(bus.heard, member.hearsGain, member.hearsGain)
+    const { hearsGain, hearsApplied } = member
+    if (hearsGain !== unityGain || hearsApplied !== unityGain) kernel.scale(bus.heard, hearsApplied, hearsGain)
     for (let n = 0; n < member.playing.length; n++) {
       const part = before ? member.playing[n]!.partBefore : member.playing[n]!.part
       if (part !== null) kernel.blend(bus.heard, part)
