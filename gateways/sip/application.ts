@@ -151,6 +151,8 @@ export async function runSipApplication(
     settings.conferences === null ? null : { has: (name: string) => named.has(name) || ports.isPlace?.(name) === true }
   const trusted = new Set(settings.trustedEdges.map(plainAddress))
   const calls = new Map<string, Call>()
+  /** The same by their traces. */
+  const traced = new Map<string, Call>()
   const outgoing = new Map<string, OutgoingCall>()
   let proxy = settings.proxy
   const listeners = new Set<(event: SipApplicationEvent) => void>()
@@ -290,6 +292,7 @@ export async function runSipApplication(
         onUnrecorded: () => counters.unrecorded++,
         onOver: () => {
           calls.delete(call.callOut.callId)
+          traced.delete(call.traceId)
           outgoing.delete(call.callOut.callId)
         }
       },
@@ -299,6 +302,7 @@ export async function runSipApplication(
       takenUp
     )
     calls.set(call.callOut.callId, call)
+    traced.set(call.traceId, call)
     outgoing.set(call.callOut.callId, call)
     return call.callOut
   }
@@ -328,10 +332,18 @@ export async function runSipApplication(
     const call = takeCall(
       callPorts,
       callSettings,
-      { onEvent: emit, onUnrecorded: () => counters.unrecorded++, onOver: () => void calls.delete(id) },
+      {
+        onEvent: emit,
+        onUnrecorded: () => counters.unrecorded++,
+        onOver: () => {
+          calls.delete(id)
+          traced.delete(call.traceId)
+        }
+      },
       { request, response, opening: { ...opening, refusal: refused }, replaced }
     )
     calls.set(id, call)
+    traced.set(call.traceId, call)
   }
 
   const options: RequestHandler = (_request, response) =>
@@ -487,22 +499,17 @@ export async function runSipApplication(
   }
   takeUpLeft()
 
-  const callOf = (traceId: string): Call | undefined => {
-    for (const call of calls.values()) if (call.traceId === traceId) return call
-    return undefined
-  }
-
   return {
     stats: () => ({ ...counters, active: calls.size }),
     calls: (traceId) => {
       if (traceId === undefined) return [...calls.values()].map((call) => call.snapshot())
-      const call = callOf(traceId)
+      const call = traced.get(traceId)
       return call === undefined ? [] : [call.snapshot()]
     },
     onEvent: (listener) => void listeners.add(listener),
     callsOut,
     trying: (callId) => outgoing.get(callId)?.trying(),
-    showText: async (traceId, text) => (await callOf(traceId)?.showText(text)) ?? null,
+    showText: async (traceId, text) => (await traced.get(traceId)?.showText(text)) ?? null,
     routeCallsOut: (next) => {
       proxy = next
       takeUpLeft()
