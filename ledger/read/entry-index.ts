@@ -9,7 +9,7 @@ import { type LedgerEntry, noPrevious, openEntry } from '../log/entry.ts'
 import { leafHash } from '../log/merkle.ts'
 import { entriesOf } from '../log/segment.ts'
 import { isDamage } from '../store/read-only.ts'
-import type { LogReader, Segment } from '../store/store.ts'
+import type { Head, LogReader, Segment } from '../store/store.ts'
 
 /** Entries given at most to whoever says no limit. */
 export const defaultLimit = 10_000
@@ -172,8 +172,13 @@ function openNow(path: string | null, log: LogReader, gaps: boolean): EntryIndex
   /** Whether what was taken in before is of this log. */
   let fits = false
 
-  /** Takes in what the segments hold behind the present progress; false when they belong to another log than the index. */
-  const takeIn = (segments: readonly Segment[]): boolean => {
+  /**
+   * Takes in what the segments hold behind the present progress. The hash of the last entry of all is taken from the head: a command that takes in a few need
+   * not load node:crypto for it.
+   *
+   * @returns false when they belong to another log than the index
+   */
+  const takeIn = (segments: readonly Segment[], head: Pick<Head, 'size' | 'lastHash'>): boolean => {
     database.exec('BEGIN IMMEDIATE')
     try {
       let { size, lastHash } = progress()
@@ -194,7 +199,8 @@ function openNow(path: string | null, log: LogReader, gaps: boolean): EntryIndex
           size = index + 1
         }
       }
-      writeProgress.run(size, last === null ? lastHash : leafHash(last).toString('hex'))
+      if (last !== null) lastHash = size === head.size ? head.lastHash : leafHash(last).toString('hex')
+      writeProgress.run(size, lastHash)
       database.exec('COMMIT')
       return true
     } catch (error) {
@@ -237,13 +243,13 @@ function openNow(path: string | null, log: LogReader, gaps: boolean): EntryIndex
       batch.push(segment)
       held += segment.count
       if (held < 4096 && taken + held < most) continue
-      if (!takeIn(batch)) return beginAnew()
+      if (!takeIn(batch, { size, lastHash })) return beginAnew()
       taken += held
       batch = []
       held = 0
       if (taken >= most) return progress().size >= size && atHead(size)
     }
-    return takeIn(batch) ? atHead(progress().size) : beginAnew()
+    return takeIn(batch, { size, lastHash }) ? atHead(progress().size) : beginAnew()
   }
 
   /** Leaf numbers as the index is now; null when another process has emptied it meanwhile. */
