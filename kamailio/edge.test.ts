@@ -120,6 +120,15 @@ test('layer digest: a nonce that is not ours, and one that is old, are stale', a
   t.regex((await one.ask({ headers: [authorize(challenge)] })).get('Proxy-Authenticate')!, /stale=true/)
 })
 
+test('layer digest: an algorithm is a token, whatever its case', async (t) => {
+  const { app, phone } = await rig(t, certificates)
+  app.answer = answering(() => app.port)
+  const one = await phone()
+  const credentials = authorize(await one.ask({ callId: 'case' })).replace('algorithm=SHA-256', 'algorithm=sha-256')
+  t.is((await one.ask({ callId: 'case', cseq: 2, headers: [credentials] })).startLine, 'SIP/2.0 200 OK')
+  t.is((await app.inbox.next(({ startLine }) => startLine.startsWith('INVITE'))).get('X-IF-Edge-Digest'), 'SHA-256')
+})
+
 for (const [what, spoil] of [
   ['a user with a quote', (line: string) => line.replace('username="', 'username="a\\"b')],
   ['no nonce count', (line: string) => line.replace(', nc=00000001', '')],
@@ -408,6 +417,19 @@ test('bad input: what is malformed, oversized or of an unknown method is refused
   t.is(options.startLine, 'SIP/2.0 200 OK')
   t.is(options.get('Server'), undefined)
   t.deepEqual(reached(app), [])
+})
+
+test('OPTIONS is answered as an INVITE would be, and what it demands and is not understood is named', async (t) => {
+  const { phone } = await rig(t, certificates)
+  const one = await phone()
+  const known = await one.ask({ method: 'OPTIONS', headers: ['Require: timer, replaces', 'Require: 100rel'] })
+  t.is(known.startLine, 'SIP/2.0 200 OK')
+  t.is(known.get('Allow'), 'INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, REFER')
+  t.is(known.get('Supported'), 'timer, replaces')
+  t.is(known.get('Accept'), 'application/sdp')
+  const unknown = await one.ask({ method: 'OPTIONS', headers: ['Require: foo,timer , bar', 'Require: baz'] })
+  t.is(unknown.startLine, 'SIP/2.0 420 Bad Extension')
+  t.is(unknown.get('Unsupported'), 'foo,bar,baz')
 })
 
 test('what a caller wrote is data in a report: quotes, backslashes, odd octets, length', async (t) => {
