@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { isDecline } from '#escalate'
 import type { Party } from '#guard'
 import type { Clock, Guard } from '#kernel'
 import type { CallSnapshot, ResponseSeen } from '#sip'
@@ -32,9 +33,6 @@ const methodLabel = (method: string): string => (methods.includes(method) ? meth
 /** Classes of RFC 3261 §7.2. */
 const types = ['provisional', 'success', 'redirection', 'client_error', 'server_error', 'global_failure'] as const
 
-/** Final responses by which who is called says no: RFC 3261 §21.4.4, §21.6.2; RFC 8197; RFC 8688. */
-const declines: ReadonlySet<number> = new Set([403, 603, 607, 608])
-
 const withdrawn: ReadonlySet<string> = new Set(['call-out.stopped', 'call-out.overtaken'])
 
 /** A call in is refused with 4xx for what the caller did, with 5xx for what we could not do; of who is called only a no is no failure. */
@@ -43,7 +41,7 @@ function resultOf(event: Extract<SuiteEvent, { type: 'rejected' }>, direction: O
   if (security) return 'security_rejected'
   if (withdrawn.has(code)) return 'cancelled'
   if (layer !== null && layer !== 'witness') return 'rejected'
-  return declines.has(status) || (direction === 'inbound' && status < 500) ? 'rejected' : 'failed'
+  return isDecline(status) || (direction === 'inbound' && status < 500) ? 'rejected' : 'failed'
 }
 
 /**

@@ -5,7 +5,7 @@ export { type BridgeWish, createEscalator, type Escalator, type EscalatorPorts, 
 export type { EventLog } from './events.ts'
 export { type Evidence, type IfMessage, type IfMessageInput, ifMessageSchema } from './message.ts'
 export type { ExpertDirectory } from './plan.ts'
-export type { EscalationResult, ResultStatus } from './result.ts'
+export { type EscalationResult, isDecline, type ResultStatus } from './result.ts'
 export { defaultRetryPolicy, type RetryPolicy } from './retry.ts'
 export type { EscalateSettings } from './settings.ts'
 export {

@@ -11,14 +11,16 @@ export interface EscalationResult {
   readonly reason: string
 }
 
-/** Final responses by which somebody says no: RFC 3261 §21.4.4, §21.6.2; RFC 8197; RFC 8688. */
 const declines: ReadonlySet<number> = new Set([403, 603, 607, 608])
+
+/** Whether somebody says no by a final response, where others say that it did not come about. @see RFC 3261 §21.4.4, §21.6.2; RFC 8197; RFC 8688 */
+export const isDecline = (status: number): boolean => declines.has(status)
 
 /** The status of one refusal: a person or a rule said no, or it did not come about. */
 export function statusOf(refusal: CallOutRefusal): Exclude<ResultStatus, 'connected'> {
   if (refusal.security) return 'security_rejected'
   if (refusal.by === 'guard') return 'rejected'
-  return refusal.by === 'callee' && refusal.status !== null && declines.has(refusal.status) ? 'rejected' : 'failed'
+  return refusal.by === 'callee' && refusal.status !== null && isDecline(refusal.status) ? 'rejected' : 'failed'
 }
 
 /** One result of several refusals: an attack outweighs a no, a no outweighs a failure; of equals the last counts. */
