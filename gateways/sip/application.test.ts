@@ -218,6 +218,8 @@ test('requests that cannot be taken are refused with their status, and stand in 
     [400, 'sip.hazard.malformed', { headers: { 'X-IF-Hazard': 'Doom!' } }],
     [400, 'sip.header.escaped-name', { headers: { '%58-IF-Edge-User': 'admin' } }],
     [415, 'sip.body.unsupported', { headers: { 'Content-Type': 'text/html' } }],
+    [415, 'sip.body.encoded', { headers: { 'Content-Encoding': 'gzip' } }],
+    [415, 'sip.body.encoded', { headers: { e: 'deflate' } }],
     [420, 'sip.extension.unsupported', { headers: { Require: 'timer, precondition' } }],
     [422, 'sip.session-interval.too-small', { headers: { Supported: 'timer', 'Session-Expires': '20' } }],
     [403, 'edge.facts.missing', { headers: { 'X-IF-Edge-Source': null } }],

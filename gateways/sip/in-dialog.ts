@@ -5,7 +5,7 @@ import { dtmfMediaTypes, readDtmfInfo } from './dtmf-relay.ts'
 import type { Recorder } from './recorder.ts'
 import { reasonOfStatus, refusalByMedia } from './refusal.ts'
 import { answerSessionTimer, type SessionTimerConfig } from './session-timer.ts'
-import { clip, readMediaType, readTokens } from './sip-headers.ts'
+import { clip, isEncoded, readMediaType, readTokens } from './sip-headers.ts'
 
 /** Extensions that are met where a peer asks for them. `replaces`: RFC 3891 §4. */
 export const supported = 'timer, replaces'
@@ -103,6 +103,7 @@ async function modify(call: CallInside, method: 'INVITE' | 'UPDATE', request: Si
     call.tell(components.sip, 'sip_session_modified', { method, status: 200, lateOffer: true, localSdpSha256: bodyHash(sdp) })
     return answer(200, withSdp, sdp)
   }
+  if (isEncoded((name) => request.get(name))) return answer(415, { 'Accept-Encoding': 'identity' })
   if (readMediaType(request.get('Content-Type')) !== 'application/sdp') return answer(415, { Accept: 'application/sdp' })
 
   call.exchange.move({ type: 'theirOffer' })

@@ -4,7 +4,7 @@ import type { SipRequest } from './drachtio.ts'
 import { readEdgeFacts } from './edge-facts.ts'
 import { type Refusal, refusal } from './refusal.ts'
 import { type Replaces, readReplaces } from './replaces.ts'
-import { ambiguity, clip, readCSeq, readIdentities, readMediaType, readNameAddr, readTokens } from './sip-headers.ts'
+import { ambiguity, clip, isEncoded, readCSeq, readIdentities, readMediaType, readNameAddr, readTokens } from './sip-headers.ts'
 
 /** What an INVITE says, read once. Fields that could not be read are null or empty; then `refusal` says why. */
 export interface Opening {
@@ -77,6 +77,8 @@ export function readOpening(
       return refusal('sip.extension.unsupported', 'an extension is required that is not understood', {
         Unsupported: clip(unsupported.join(', '), 256)
       })
+    if (request.body !== '' && isEncoded((name) => request.get(name)))
+      return refusal('sip.body.encoded', 'the body has a Content-Encoding')
     if (request.body !== '' && mediaType !== 'application/sdp')
       return refusal('sip.body.unsupported', `body of type ${clip(mediaType ?? 'unknown', 64)}`)
     if (claimedTraceId !== null && !isAcceptableTraceId(claimedTraceId))

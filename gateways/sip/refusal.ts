@@ -55,6 +55,7 @@ const ownOutcomes = {
   'sip.address.unknown': { status: 404 },
   'sip.address.unsigned': { status: 403 },
   'sip.body.unsupported': { status: 415, headers: { Accept: 'application/sdp' } },
+  'sip.body.encoded': { status: 415, headers: { 'Accept-Encoding': 'identity' } },
   'sip.extension.unsupported': { status: 420 },
   'sip.session-interval.too-small': { status: 422 },
   'sip.call.merged': { status: 482 },

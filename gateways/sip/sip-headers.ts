@@ -49,6 +49,12 @@ export function readMediaType(value: string | undefined): string | null {
   return type === undefined || type === '' ? null : type
 }
 
+/** Whether a body is compressed, or else not what its type says. @see RFC 3261 §20.12, §8.2.3 */
+export function isEncoded(get: SipMessage['get']): boolean {
+  const encoding = (get('Content-Encoding') ?? get('e') ?? 'identity').trim().toLowerCase()
+  return encoding !== 'identity'
+}
+
 export type Ambiguity = 'sip.header.escaped-name' | 'sip.header.repeated' | 'sip.header.missing'
 
 /** Headers of which a request has one; a second one is an attempt to be read differently by two readers. */
