@@ -97,6 +97,16 @@ test('a key held for 10 s comes in segments and is one digit', (t) => {
   t.deepEqual(told, ['7 10000'])
 })
 
+test('a packet of the segment before, out of order, begins no other digit', (t) => {
+  const { told, packet } = collector()
+  packet(7, 100, 65_440, false, 8180)
+  packet(7, 65_635, 160, false, 8212)
+  packet(7, 100, 65_535, false, 8214)
+  packet(7, 65_635, 14_465, true, 10_000)
+  packet(7, 100, 65_535, false, 10_001)
+  t.deepEqual(told, ['7 10000'])
+})
+
 test('events that are no DTMF are not told', (t) => {
   const { told, packet } = collector()
   for (const event of [16, 32, 64, 255]) packet(event, event * 1000, 400, true, event)

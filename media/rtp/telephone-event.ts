@@ -79,7 +79,7 @@ export class DigitCollector {
   /** @param timestamp RTP timestamp of the packet: that of the beginning of the event, the same in all its packets. */
   receive(event: TelephoneEvent, timestamp: number, nowMs: number): void {
     const ahead = this.#timestamp === null ? null : timestampDistance(timestamp, this.#timestamp)
-    if (ahead !== null && ahead < 0 && ahead > -longestSegment) return
+    if (ahead !== null && ahead < 0 && ahead >= -longestSegment) return
     if (ahead === longestSegment && event.event === this.#event && !this.#told) {
       this.#timestamp = timestamp
       this.#segmentsBefore += longestSegment

@@ -6,6 +6,7 @@ import { captured } from '../testing/vectors.ts'
 import { transportAddressOf } from './addresses.ts'
 import { dropCall } from './calling.ts'
 import { type LegEvent, type LegState, legMachine, stepLeg } from './calls.ts'
+import { takeMessage } from './core.ts'
 import { aliasesOf, guid } from './testing/ras-client.ts'
 import { reasonOf } from './testing/room.ts'
 import { simulate } from './testing/simulation.ts'
@@ -250,4 +251,17 @@ test('property: whatever happens in whatever order, bandwidth is what the legs h
     { numRuns: 200 }
   )
   t.true(completed > 50, `${completed} calls`)
+})
+
+test('H.323 §7.2.3: an LRQ to all gatekeepers at once is answered by who knows, and refused by nobody', (t) => {
+  const neighbour = { ip: '127.0.0.1', port: 4000 }
+  const { zone, now } = simulate({ neighbours: [{ identifier: 'other', address: '127.0.0.1:4000', prefixes: [] }] }, () => 'e')
+  const asked = (multicast: boolean, from = neighbour) => {
+    const value = { requestSeqNum: 1, destinationInfo: aliasesOf('nobody'), replyAddress: transportAddressOf(from) }
+    const origin = { from, key: '', size: 100, user: null, sendersId: null }
+    return takeMessage(zone, { type: 'locationRequest', value }, origin, now, new Uint8Array(), multicast).map(({ type }) => type)
+  }
+  t.deepEqual(asked(false), ['answer'])
+  t.deepEqual(asked(true), ['silence'])
+  t.deepEqual(asked(true, { ip: '127.0.0.1', port: 4001 }), ['silence'])
 })

@@ -56,7 +56,7 @@ export function takeMessage(
     case 'disengageRequest':
       return takeDisengageRequest(zone, message.value, origin, now)
     case 'locationRequest':
-      return takeLocationRequest(zone, message.value, origin, now)
+      return takeLocationRequest(zone, message.value, origin, now, multicast)
     case 'infoRequestResponse':
       return takeUnsolicitedResponse(zone, message.value, origin, now)
     case 'resourcesAvailableIndicate':

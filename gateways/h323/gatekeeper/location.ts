@@ -69,8 +69,14 @@ export function searchNeighbours(
   )
 }
 
-/** LRQ of a neighbour, or of an endpoint of ours. Nobody else is answered with a place. */
-export function takeLocationRequest(zone: Zone, request: LocationRequest, origin: Origin, now: number): Effect[] {
+/** LRQ of a neighbour, or of an endpoint of ours. Nobody else is answered with a place; who asks all gatekeepers at once is answered by those alone that know (H.323 §7.2.3). */
+export function takeLocationRequest(
+  zone: Zone,
+  request: LocationRequest,
+  origin: Origin,
+  now: number,
+  multicast = false
+): Effect[] {
   const { requestSeqNum, destinationInfo } = request
   const reject = (
     type:
@@ -81,7 +87,10 @@ export function takeLocationRequest(zone: Zone, request: LocationRequest, origin
       | 'aliasesInconsistent'
       | 'incompleteAddress'
       | 'resourceUnavailable'
-  ): Effect[] => [answer(reply, 'locationReject', { requestSeqNum, rejectReason: { type } as LocationRejectReason })]
+  ): Effect[] =>
+    multicast
+      ? [{ type: 'silence', origin }]
+      : [answer(reply, 'locationReject', { requestSeqNum, rejectReason: { type } as LocationRejectReason })]
   const source = textOfAddress(origin.from)
   const neighbour = zone.settings.neighbours.find(({ address }) => address === source)
   // a request that was passed on is answered to who asked first (H.225.0 §7.13.1, replyAddress); only neighbours are believed
