@@ -7,6 +7,7 @@ import { openTestService } from '../testing/service.ts'
 
 interface Operation {
   readonly operationId: string
+  readonly parameters: readonly { readonly name: string; readonly in: string }[]
   readonly responses: Readonly<Record<string, { readonly content: Readonly<Record<string, { readonly schema?: unknown }>> }>>
 }
 interface OpenApi {
@@ -78,6 +79,14 @@ test('the document is good OpenAPI, and every answer of every route is as it say
   t.is(document.openapi, '3.1.1')
   const { valid, errors } = await new Validator().validate(structuredClone(document) as never)
   t.true(valid, JSON.stringify(errors))
+
+  for (const [path, operations] of Object.entries(document.paths))
+    for (const { operationId, parameters } of Object.values(operations))
+      t.deepEqual(
+        parameters.filter((each) => each.in === 'path').map(({ name }) => name),
+        [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name!),
+        operationId
+      )
 
   const ajv = new Ajv2020({ strict: false, validateFormats: false })
   ajv.addSchema({ $id: 'doc', components: document.components })

@@ -54,6 +54,13 @@ function parameters(schema: z.ZodType | null, where: 'query' | 'path'): Schema[]
   }))
 }
 
+/** Those of a path that no schema reads: its handler does, as of tiles, whose place has slashes in it. */
+const unread = (path: string, read: readonly Schema[]): Schema[] =>
+  [...path.matchAll(/\{(\w+)\}/g)]
+    .map(([, name]) => name)
+    .filter((name) => !read.some((each) => each.name === name))
+    .map((name) => ({ name, in: 'path', required: true, schema: { type: 'string' } }))
+
 const statusTexts: Readonly<Record<number, string>> = {
   400: 'The request cannot be read; `errors` tells what is wrong',
   401: 'No token, or none that is known',
@@ -99,6 +106,7 @@ export function openApiDocument(routes: readonly Route[], version: string): Sche
         schema === null ? {} : { schema: lifted(schemaOf(schema, 'output'), operation, components) }
       ])
     )
+    const ofPath = parameters(params, 'path')
     paths[path] ??= {}
     paths[path][method.toLowerCase()] = {
       operationId: operation,
@@ -106,7 +114,7 @@ export function openApiDocument(routes: readonly Route[], version: string): Sche
       security: access === 'anybody' ? [] : [{ bearer: [] }],
       'x-role': access,
       ...(alsoFor === undefined ? {} : { 'x-role-also': alsoFor }),
-      parameters: [...parameters(params, 'path'), ...parameters(query, 'query')],
+      parameters: [...ofPath, ...unread(path, ofPath), ...parameters(query, 'query')],
       ...(takesOctets === undefined ? {} : { requestBody: { required: true, content: { 'application/octet-stream': {} } } }),
       ...(body === null
         ? {}
