@@ -195,6 +195,8 @@ test('what is no SETUP, no TPKT or too long ends the connection; who brings noth
   const { open, router } = await bench(t, { limits: { messageOctets: 1000, slowMs: 150, pending: 3 } })
   const hostile = [
     tpkt(encodeQ931(plain(5, false, 'connect'))),
+    tpkt(encodeQ931(setup(0))),
+    tpkt(encodeQ931({ ...setup(5), callReferenceFlag: true })),
     tpkt(Buffer.from('0801')),
     Buffer.from('GET / HTTP/1.1\r\n\r\n'),
     Buffer.from('0300ffff', 'hex'),
@@ -207,7 +209,7 @@ test('what is no SETUP, no TPKT or too long ends the connection; who brings noth
     peer.socket.write(octets)
     t.is(await peer.next(), null)
   }
-  t.is(router.stats().refused.malformed, 2)
+  t.is(router.stats().refused.malformed, 4)
   const silent = await Promise.all([open(), open(), open()])
   const crowded = await open()
   t.is(await crowded.next(), null)

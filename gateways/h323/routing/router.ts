@@ -143,7 +143,9 @@ export async function createRouter(config: RouterConfig): Promise<Router> {
       return null
     }
     const body = information?.['h323-uu-pdu']['h323-message-body']
-    if (setup.messageType !== 'setup' || information === undefined || body?.type !== 'setup' || setup.callReferenceFlag) {
+    // 0 is the reference of no call (Q.931 §4.3)
+    const isCall = !setup.callReferenceFlag && setup.callReference !== 0
+    if (setup.messageType !== 'setup' || information === undefined || body?.type !== 'setup' || !isCall) {
       counters.refused.malformed = (counters.refused.malformed ?? 0) + 1
       return null
     }
