@@ -1,7 +1,8 @@
 /** Commands that ask the running suite about H.323. */
 import test from 'ava'
-import { hears, terminal } from '../deploy/testing/h323.ts'
+import { terminal } from '../deploy/testing/h323.ts'
 import { edgeHeaders, runSuite, temporaryFolder, until } from '../deploy/testing/harness.ts'
+import { hears } from '../deploy/testing/sound.ts'
 import { ifctl } from './testing/run.ts'
 
 const settings = { edge: 'external', media: { srtp: 'off' }, h323: { enabled: true, ras: 0, signalling: 0 } } as const

@@ -6,8 +6,9 @@ import type { ControlFile, Suite, SuiteSettings } from '#suite'
 import { ifctl } from '../cli/testing/run.ts'
 import type { Baresip } from '../scripts/baresip/baresip.ts'
 import { answeringExpert, hasBaresip } from './testing/baresip.ts'
-import { hears, terminal } from './testing/h323.ts'
+import { terminal } from './testing/h323.ts'
 import { edgeHeaders, folderWithExpert, type RunningSuite, runSuite, tone, until } from './testing/harness.ts'
+import { hears } from './testing/sound.ts'
 
 const withPhone = hasBaresip ? test.serial : test.skip
 

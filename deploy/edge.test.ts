@@ -8,10 +8,10 @@ import test from 'ava'
 import { explain, generateKeyPair, readSigningKey, signRequest } from '#guard'
 import { createAuthority, issueCertificate } from '#kamailio'
 import { errorCode } from '#kernel'
-import { toneLevel } from '#media'
 import { header, type InviteOptions, openPhone, statusOf } from '../gateways/sip/testing/phone.ts'
 import { freeTcpPort } from './free-ports.ts'
 import { type RunningSuite, runSuite, temporaryFolder, tone, until } from './testing/harness.ts'
+import { hears } from './testing/sound.ts'
 
 const dayMs = 86_400_000
 const sdp = 'v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 40000 RTP/AVP 0 8\r\n'
@@ -32,9 +32,8 @@ test.serial('an expert dials in over TLS, talks in the council, hangs up, and th
   t.deepEqual([expert.status, guardian.status], [200, 200])
   sound.expert.talkTo(expert.response.body)
   sound.guardian.talkTo(guardian.response.body)
-  await new Promise((resolve) => setTimeout(resolve, 1500))
-  t.true(toneLevel(sound.expert.takeHeard().subarray(-4000), 8000, 1000) > -20)
-  t.true(toneLevel(sound.guardian.takeHeard().subarray(-4000), 8000, 440) > -20)
+  t.true(await hears(sound.expert, 1000))
+  t.true(await hears(sound.guardian, 440))
   t.is(statusOf(await expert.request('INVITE', { body: sound.expert.sdp('sendonly') })), 200)
   t.true(suite.status().calls.some(({ bridge }) => bridge === 'HOLD'))
   t.is(statusOf(await expert.request('UPDATE', { body: sound.expert.sdp() })), 200)
@@ -186,16 +185,11 @@ test.serial(
     const guardian = await (await phone('guardian-1')).invite({ to: 'council', sdp: sound.guardian.sdp() })
     sound.expert.talkTo(expert.response.body)
     sound.guardian.talkTo(guardian.response.body)
-    await new Promise((resolve) => setTimeout(resolve, 500))
+    t.true(await hears(sound.guardian, 440))
     const before = suite.inside.edge!.pid()!
     process.kill(before, 'SIGKILL')
     await expertPhone.closed
-    sound.guardian.takeHeard()
-    await new Promise((resolve) => setTimeout(resolve, 700))
-    t.true(
-      toneLevel(sound.guardian.takeHeard().subarray(-4000), 8000, 440) > -20,
-      'the Guardian hears the expert without the edge'
-    )
+    t.true(await hears(sound.guardian, 440), 'the Guardian hears the expert without the edge')
     await until(() => events.some((event) => event.type === 'part' && event.part === 'edge' && event.state === 'restarted'))
     t.not(suite.inside.edge!.pid(), before)
     t.is(suite.status().sip.active, 2)

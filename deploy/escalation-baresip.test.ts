@@ -5,6 +5,7 @@ import { toneLevel } from '#media'
 import { readCredentials } from '#suite'
 import { startBaresip } from '../scripts/baresip/baresip.ts'
 import { folderWithExpert, runSuite, tone, until } from './testing/harness.ts'
+import { hears } from './testing/sound.ts'
 
 const present = spawnSync('baresip', ['-h'], { stdio: 'ignore' }).error === undefined
 const call = present ? test : test.skip
@@ -55,9 +56,7 @@ call('baresip is called, rings, is heard and hears, holds, is held, and hangs up
   await until(() => suite.escalator.events.after(0).some(({ type }) => type === 'ringing'))
   await expert.accept()
   t.like(await suite.escalator.result(escalation.id), { result: { status: 'connected' } })
-  await new Promise((resolve) => setTimeout(resolve, 1500))
-  const heard = sound.takeHeard()
-  t.true(toneLevel(heard.subarray(-4000), 8000, 440) > -30, 'the Guardian hears the expert')
+  t.true(await hears(sound, 440), 'the Guardian hears the expert')
 
   const bridgeIs = (state: string) =>
     until(() => suite.status().calls.some(({ direction, bridge }) => direction === 'outbound' && bridge === state))

@@ -4,8 +4,9 @@ import test from 'ava'
 import { toneLevel } from '#media'
 import { startBaresip } from '../scripts/baresip/baresip.ts'
 import { expertInside, hasBaresip } from './testing/baresip.ts'
-import { hears, terminal } from './testing/h323.ts'
+import { terminal } from './testing/h323.ts'
 import { folderWithExpert, runSuite, until } from './testing/harness.ts'
+import { hears } from './testing/sound.ts'
 
 const call = hasBaresip ? test.serial : test.serial.skip
 const h323 = { enabled: true, ras: 0, signalling: 0 } as const

@@ -1,8 +1,9 @@
 /** Experts by SIP and Guardians by H.323 terminals, through the whole suite. */
 import test from 'ava'
 import { tone } from '../gateways/h323/mcu/testing/terminal.ts'
-import { hears, level, terminal } from './testing/h323.ts'
+import { terminal } from './testing/h323.ts'
 import { edgeHeaders, runSuite, until } from './testing/harness.ts'
+import { hears, level } from './testing/sound.ts'
 
 const external = {
   edge: 'external',

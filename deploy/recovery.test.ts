@@ -5,14 +5,14 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
 import { ledgerFiles, readEntries } from '#ledger'
-import { toneLevel } from '#media'
 import { failureText, startSipp } from '#sipp'
 import type { Suite, SuiteSettings } from '#suite'
 import { ifctl } from '../cli/testing/run.ts'
 import { freeTcpPort, freeUdpPort } from './free-ports.ts'
 import { answeringExpert, hasBaresip } from './testing/baresip.ts'
-import { hears, terminal } from './testing/h323.ts'
+import { terminal } from './testing/h323.ts'
 import { folderWithExpert, runSuite, tone, until } from './testing/harness.ts'
+import { hears } from './testing/sound.ts'
 
 /** A suite with one expert, in a process that can be killed. */
 async function killableSuite(t: ExecutionContext, contact: string, settings: SuiteSettings) {
@@ -69,8 +69,7 @@ withPhone(
     const guardian = await (await phone('guardian-1')).invite({ to: 'council', sdp: sound.sdp() })
     t.is(guardian.status, 200)
     sound.talkTo(guardian.response.body)
-    await new Promise((resolve) => setTimeout(resolve, 1500))
-    t.true(toneLevel(sound.takeHeard().subarray(-4000), 8000, 440) > -30, 'the expert is heard')
+    t.true(await hears(sound, 440), 'the expert is heard')
     await guardian.bye()
 
     await expert.hangup()

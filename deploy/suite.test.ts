@@ -1,9 +1,9 @@
 /** The suite on an external edge: ledger, guard, media plane, SIP engine and application together. */
 import test from 'ava'
 import { errorCode } from '#kernel'
-import { toneLevel } from '#media'
 import { startSuite } from '#suite'
 import { edgeHeaders, runSuite, temporaryFolder, tone, until } from './testing/harness.ts'
+import { hears, level } from './testing/sound.ts'
 
 const external = { edge: 'external' } as const
 
@@ -23,11 +23,9 @@ test('an expert and a Guardian talk in the council, and the ledger that holds th
   t.deepEqual([expert.status, guardian.status], [200, 200], JSON.stringify(entriesOf('REJECTED')))
   sound.expert.talkTo(expert.response.body)
   sound.guardian.talkTo(guardian.response.body)
-  await new Promise((resolve) => setTimeout(resolve, 1500))
-  const heard = { expert: sound.expert.takeHeard(), guardian: sound.guardian.takeHeard() }
-  t.true(toneLevel(heard.expert.subarray(-4000), 8000, 1000) > -20, 'the expert hears the Guardian')
-  t.true(toneLevel(heard.expert.subarray(-4000), 8000, 440) < -50, 'and not himself')
-  t.true(toneLevel(heard.guardian.subarray(-4000), 8000, 440) > -20)
+  t.true(await hears(sound.expert, 1000), 'the expert hears the Guardian')
+  t.true(await hears(sound.guardian, 440), 'the Guardian hears the expert')
+  t.true(level(sound.expert, 440) < -50, 'who does not hear himself')
   t.deepEqual(
     suite.inside.media.roster('council').map(({ role }) => role),
     ['expert', 'guardian']

@@ -9,8 +9,8 @@ import { decodeWav, encodeWav, sine, toneLevel } from '#media'
 import type { SuiteSettings } from '#suite'
 import { type AgentEvents, type AgentOptions, type CouncilAgent, joinCouncil } from '#webrtc/agent'
 import { ifctl } from '../cli/testing/run.ts'
-import { hears } from './testing/h323.ts'
 import { edgeHeaders, runSuite, temporaryFolder, tone, until } from './testing/harness.ts'
+import { hears } from './testing/sound.ts'
 
 const settings: SuiteSettings = { edge: 'external', webrtc: { enabled: true, port: 0, maxBrowsers: 10 } }
 

@@ -8,8 +8,8 @@ import { chromiumPath } from '#scripts/chromium.ts'
 import { readCredentials, type SuiteSettings } from '#suite'
 import { ifctl } from '../cli/testing/run.ts'
 import { heardBy, openBrowser, openPage, pageOf } from './testing/browser.ts'
-import { hears } from './testing/h323.ts'
 import { folderWithExpert, runSuite, tone, until } from './testing/harness.ts'
+import { hears } from './testing/sound.ts'
 
 const withBrowser = chromiumPath === undefined ? test.skip : test
 

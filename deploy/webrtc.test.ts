@@ -4,8 +4,8 @@ import { chromiumPath } from '#scripts/chromium.ts'
 import type { SuiteSettings } from '#suite'
 import { ifctl } from '../cli/testing/run.ts'
 import { heardBy, openPage } from './testing/browser.ts'
-import { hears } from './testing/h323.ts'
 import { type RunningSuite, runSuite, tone, until } from './testing/harness.ts'
+import { hears } from './testing/sound.ts'
 
 const settings: SuiteSettings = { webrtc: { enabled: true, port: 0, maxBrowsers: 10 } }
 

@@ -1,9 +1,7 @@
 /** H.323 terminals of Guardians, registered with a running suite. */
 import { readFile } from 'node:fs/promises'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { ExecutionContext } from 'ava'
 import { parse } from 'yaml'
-import { type RtpPhone, toneLevel } from '#media'
 import type { Capability } from '../../gateways/h323/h245/h245.ts'
 import { openTerminal, type Terminal, tone } from '../../gateways/h323/mcu/testing/terminal.ts'
 import type { H323Account } from '../h323-accounts.ts'
@@ -30,17 +28,4 @@ export async function terminal(
       capabilities
     }
   )
-}
-
-export const level = (phone: RtpPhone, frequencyHz: number, rateHz = 8000): number =>
-  toneLevel(phone.takeHeard().subarray(-rateHz / 2), rateHz, frequencyHz)
-
-/** Whether a tone is heard within some seconds. */
-export async function hears(phone: RtpPhone, frequencyHz: number, rateHz = 8000): Promise<boolean> {
-  phone.takeHeard()
-  for (let tries = 0; tries < 12; tries++) {
-    await sleep(600)
-    if (level(phone, frequencyHz, rateHz) > -25) return true
-  }
-  return false
 }

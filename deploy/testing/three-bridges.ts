@@ -11,8 +11,9 @@ import { ifctl } from '../../cli/testing/run.ts'
 import { peer } from '../../gateways/ndi/testing/peer.ts'
 import { startBaresip } from '../../scripts/baresip/baresip.ts'
 import { heardBy, openPage } from './browser.ts'
-import { hears, terminal } from './h323.ts'
+import { terminal } from './h323.ts'
 import { folderWithExpert, runSuite, until } from './harness.ts'
+import { hears } from './sound.ts'
 
 const teardowns: (() => unknown)[] = []
 /** What helpers of tests need of one. */
