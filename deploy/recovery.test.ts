@@ -55,7 +55,7 @@ withPhone(
     await first.kill()
 
     const { suite, entriesOf, rtp, phone, verify } = await runSuite(t, { data: first.data, listen })
-    await until(() => suite.status().sip.takenUp === 1)
+    await until(() => suite.status().sip.takenUp === 1 && entriesOf('CONNECTED').length === 2)
     const before = entriesOf('CONNECTED')[0]!
     const [closed] = entriesOf('TERMINATED')
     t.like(closed, { trace_id: before.trace_id, payload: { reason: 'application-restart', takenUp: true, byeFollows: false } })
