@@ -61,7 +61,7 @@ export function createCallDialog(
     ownsCallId: peer === 'callee',
     gone: (reason) => stop({ by: 'application', reason }, refusal('call-out.stopped', reason))
   })
-  void parts.over.then(holding.over)
+  parts.context.signal.addEventListener('abort', holding.over, { once: true })
 
   const destroyed = (bye: SipRequest, reason: string) => {
     const ours = bye.source === 'application'

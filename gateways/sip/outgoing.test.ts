@@ -579,14 +579,15 @@ for (const [status, source, code, bye] of [
 }
 
 test('a call that ends while its hold is on the way says so, not that it was cancelled', async (t) => {
-  const { called } = await start()
+  const { called, server } = await start()
   const { call, invite } = await called()
   const dialog = invite.accept(answer)
   await call.answered
   const held = call.hold(true)
+  server.silent = true
   call.stop('escalation-ended')
+  t.like(await held, { ok: false, code: 'sip.call.over' }, 'before the phone has answered anything')
   dialog.requests[0]!.answer(487)
-  t.like(await held, { ok: false, code: 'sip.call.over' })
 })
 
 test('a defect that shows in a request inside a dialog is answered with 500, ends that call, and no other', async (t) => {
