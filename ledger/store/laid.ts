@@ -13,7 +13,7 @@ import type { OwnItem } from './store.ts'
 /** Octets before each entry that tell its length. */
 export const lengthOctets = 2
 /** Octets of a hash in an entry: 64 hex digits. */
-export const prevOctets: number = noPrevious.length
+const prevOctets: number = noPrevious.length
 
 /** An event laid out. Its places are those in `octets`. */
 export interface LaidItem {

@@ -3,7 +3,7 @@
  * cluster.
  */
 import { randomUUID } from 'node:crypto'
-import { type Clock, InfraFabricError, systemClock } from '#kernel'
+import { type Clock, InfraFabricError, messageOf, systemClock } from '#kernel'
 import type { Erasable } from '../log/commitment.ts'
 import { noPrevious } from '../log/entry.ts'
 import { type Producer, splitKeys } from './keys.ts'
@@ -334,8 +334,6 @@ function commitValues(
     ...parts.flat()
   ]
 }
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
 function readHolder(text: string): Holder {
   try {

@@ -1,6 +1,6 @@
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as pause } from 'node:timers/promises'
-import { errorCode, InfraFabricError, keepDatabasePrivate } from '#kernel'
+import { errorCode, InfraFabricError, keepDatabasePrivate, messageOf } from '#kernel'
 import type { Erasable } from '../log/commitment.ts'
 import { type LedgerEntry, noPrevious, openEntry } from '../log/entry.ts'
 import { entriesOf } from '../log/segment.ts'
@@ -31,7 +31,7 @@ const primaryCode = (errcode: number): number => errcode & 0xff
 function storeError(error: unknown): InfraFabricError {
   if (error instanceof InfraFabricError) return error
   const errcode = error instanceof Error && 'errcode' in error ? Number(error.errcode) : 0
-  const message = error instanceof Error ? error.message : String(error)
+  const message = messageOf(error)
   switch (primaryCode(errcode)) {
     case 13:
       return new InfraFabricError('ledger.store.full', `the disk under the ledger is full: ${message}`, { cause: error })

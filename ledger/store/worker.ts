@@ -1,6 +1,6 @@
 /** The ledger's thread. It owns the store: an fsync here delays no packet and no SIP message. What it does is said in sequencer.ts. */
 import { parentPort, workerData } from 'node:worker_threads'
-import { errorCode, InfraFabricError } from '#kernel'
+import { errorCode, InfraFabricError, messageOf } from '#kernel'
 import { type AppendRequest, type FlatRequests, readRequests } from './crossing.ts'
 import { type FlatPlaces, flattenPlaces } from './places.ts'
 import type { Brought, Witnessing, WitnessingFigures } from './publisher.ts'
@@ -39,7 +39,7 @@ const { sealAheadFrom = aheadFrom } = workerData as WriterSettings
 const answer = (message: WorkerAnswer) => port.postMessage(message)
 const wordsOf = (error: unknown): { code: string; message: string } => ({
   code: errorCode(error),
-  message: error instanceof Error ? error.message : String(error)
+  message: messageOf(error)
 })
 
 let queue: AppendRequest[] = []

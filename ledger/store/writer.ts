@@ -1,5 +1,5 @@
 /** What appends to a log needs, opened together: the store, the sequencer and the publisher of heads, and what the ledger itself has to tell. */
-import { errorCode, newTraceId, systemClock, type WitnessEvent } from '#kernel'
+import { errorCode, messageOf, newTraceId, systemClock, type WitnessEvent } from '#kernel'
 import { createSeatClient } from '../client/seat-client.ts'
 import { draftOwnEntry } from '../log/entry.ts'
 import { formatVerifierKey } from '../log/note.ts'
@@ -96,7 +96,7 @@ export async function openWriter(settings: WriterSettings, events: WriterEvents)
         try {
           await record({ event: `checkpoint_${now.state}`, payload }, `witnessing:${newTraceId()}`)
         } catch (error) {
-          events.notice({ code: errorCode(error), message: error instanceof Error ? error.message : String(error) })
+          events.notice({ code: errorCode(error), message: messageOf(error) })
         }
       })
     }
