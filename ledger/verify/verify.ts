@@ -92,14 +92,15 @@ export async function verifyLedger(path: string, options: VerifyOptions): Promis
   try {
     const selection = await openSelection(path)
     if (selection !== null) return await verifySelection(selection, trusted, policy, options)
-    const log = { path, origin: trusted.name }
-    source = await openSource(log)
-    source.claims?.damage()
+    // before the log's end is read: what is published meanwhile would stand beyond it
     const published =
       options.publishedPath === undefined
         ? { heads: [], spoiled: 0 }
         : await readPublishedHeads(options.publishedPath, start?.tree.end ?? 0)
     known.push(...published.heads)
+    const log = { path, origin: trusted.name }
+    source = await openSource(log)
+    source.claims?.damage()
     let spoiled = published.spoiled
     if (source.published) {
       const more = await readPublishedHeads(source.published.path, start?.tree.end ?? 0, source.published)
