@@ -80,7 +80,7 @@ export interface CallOut {
   readonly callId: string
   /** Never rejects. */
   readonly answered: Promise<CallOutAnswer>
-  /** Resolves when all that the call held of the council is free. The last answers of the other side, which may never come, are waited for a second. Never rejects. */
+  /** Resolves when all that the call held of the council is free. The last answers of the other side, which may never come, are waited for four seconds. Never rejects. */
   readonly ended: Promise<CallOutEnd>
   /** Puts the callee on hold so that neither hears the other, or resumes. */
   readonly hold: (

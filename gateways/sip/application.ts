@@ -500,7 +500,8 @@ export async function runSipApplication(
   takeUpLeft()
 
   return {
-    stats: () => ({ ...counters, active: calls.size }),
+    // a call that is cancelled is over, though its last answer is still waited for
+    stats: () => ({ ...counters, active: [...calls.values()].filter((call) => call.snapshot().state !== 'cancelling').length }),
     calls: (traceId) => {
       if (traceId === undefined) return [...calls.values()].map((call) => call.snapshot())
       const call = traced.get(traceId)

@@ -66,7 +66,7 @@ export interface OutgoingSettings extends CallSettings {
 const cancelTimeoutMs = 32_000
 
 /** For so long the answer to our CANCEL or BYE is waited for before a call is told to be over. */
-const lastAnswerMs = 1000
+const lastAnswerMs = 4000
 
 /** What asks for a call out is told, by the reason for which we stopped it. */
 const stopped: Readonly<Record<string, readonly [code: string, reason: string]>> = {
