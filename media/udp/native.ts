@@ -208,6 +208,12 @@ export interface NativeUdp extends UdpLayer {
   readonly wallOffsetMs: number
 }
 
+/**
+ * No packet counts as having waited for longer, in milliseconds. The kernel stamps by the wall clock: of a packet that came just before that was set forward, the
+ * stamp says that it came hours ago, and a leg would seem to have been silent for so long.
+ */
+const longestWaitMs = 1000
+
 /** @throws {InfraFabricError} `media.udp.failed` when the kernel gives no set of sockets */
 export function nativeUdp(libc: Libc): NativeUdp {
   const sockets: (NativeSocket | undefined)[] = []
@@ -283,7 +289,7 @@ export function nativeUdp(libc: Libc): NativeUdp {
     const length = words[(message.length * n + message.received) / 4]!
     const packets = views[n]!
     packets[length] ??= Buffer.from(memory, packetsAt + largestPacket * n, length)
-    socket.receive(packets[length], socket.source, Math.min(now, wallMs - wallOffsetMs), wallMs)
+    socket.receive(packets[length], socket.source, Math.min(now, Math.max(now - longestWaitMs, wallMs - wallOffsetMs)), wallMs)
   }
 
   /** Reads what waits in a socket. @returns whether there may be more */

@@ -2,6 +2,7 @@ import { createSocket } from 'node:dgram'
 import { networkInterfaces } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
+import koffi from 'koffi'
 import type { Endpoint } from '../latch.ts'
 import { type Libc, libc } from './libc.ts'
 import { type NativeSocket, nativeUdp } from './native.ts'
@@ -344,3 +345,26 @@ if (library !== null) {
     t.is(next.heard.length, 1)
   })
 }
+
+const native = libc()
+;(native === null ? test.skip : test)(
+  'the wall clock set forward by hours: no packet seems to have waited for so long',
+  async (t) => {
+    let aheadS = 0
+    const layer = nativeUdp({
+      ...native!,
+      clockGettime: (clock, at) => {
+        const result = native!.clockGettime(clock, at)
+        koffi.encode(BigInt(at), 'int64', BigInt(Math.floor(Date.now() / 1000) + aheadS))
+        return result
+      }
+    })
+    const { open, until } = await scene(t, layer)
+    const [one, other] = [await open(), await open()]
+    aheadS = 7200
+    t.true(one.socket.send(Buffer.from('before it'), 9, { address: addresses[0]!, port: other.socket.port }))
+    t.is(await until(other.heard, 1), 1)
+    const { arrivedMs } = other.heard[0]!
+    t.true(arrivedMs > performance.now() - 5000, `${performance.now() - arrivedMs} ms ago`)
+  }
+)
