@@ -1,5 +1,6 @@
 /** baresip, a phone that nobody here wrote, called out into the council. */
 import { spawnSync } from 'node:child_process'
+import { setTimeout as sleep } from 'node:timers/promises'
 import test from 'ava'
 import { toneLevel } from '#media'
 import { readCredentials } from '#suite'
@@ -57,6 +58,8 @@ call('baresip is called, rings, is heard and hears, holds, is held, and hangs up
   await expert.accept()
   t.like(await suite.escalator.result(escalation.id), { result: { status: 'connected' } })
   t.true(await hears(sound, 440), 'the Guardian hears the expert')
+  // what baresip records ends with the hold: so long it hears the Guardian
+  await sleep(1200)
 
   const bridgeIs = (state: string) =>
     until(() => suite.status().calls.some(({ direction, bridge }) => direction === 'outbound' && bridge === state))
@@ -67,11 +70,11 @@ call('baresip is called, rings, is heard and hears, holds, is held, and hangs up
   t.deepEqual(await suite.escalator.hold(escalation.id, true, 'test'), { ok: true })
   await bridgeIs('HOLD')
   sound.takeHeard()
-  await new Promise((resolve) => setTimeout(resolve, 600))
+  await sleep(600)
   t.true(toneLevel(sound.takeHeard().subarray(-2000), 8000, 440) < -50, 'who is on hold is not heard')
   t.deepEqual(await suite.escalator.hold(escalation.id, false, 'test'), { ok: true })
   await bridgeIs('CONNECTED')
-  await new Promise((resolve) => setTimeout(resolve, 1000))
+  t.true(await hears(sound, 440), 'the Guardian hears the expert again')
   await expert.hangup()
   t.like(await suite.escalator.ended(escalation.id), { result: { status: 'connected' } })
   t.like(entriesOf('TERMINATED')[0], { payload: { hungUpBy: 'callee', reason: 'bye' } })

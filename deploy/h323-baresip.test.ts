@@ -20,6 +20,8 @@ call(
     const inCouncil = await room.call('council')
     const expert = await expertInside(t, suite, { srtp: true })
     t.true(await hears(room.phone, 440, 16_000), 'the Guardian hears the expert')
+    // what baresip records ends with the hold: so long it hears the Guardian
+    await sleep(1200)
     await expert.hold()
     await until(() => suite.status().calls.some(({ bridge }) => bridge === 'HOLD'))
     await expert.resume()

@@ -82,7 +82,7 @@ export interface Baresip {
   readonly events: () => AsyncIterableIterator<BaresipEvent>
   /** Waits for the next event of one of `types`, those since the start included unless an earlier call took them. @throws {InfraFabricError} `baresip.timeout`, `baresip.ended` */
   readonly next: (types: string | readonly string[], timeoutMs?: number) => Promise<BaresipEvent>
-  /** What was heard in the latest call; complete when the call is over. Null before the first. */
+  /** What was heard in the latest call up to its first hold, behind which baresip 1.0.0 records no more; complete when the call is over. Null before the first. */
   readonly recording: () => Promise<Wave | null>
   /** Ends calls and the process, removes its files. */
   readonly stop: () => Promise<void>
