@@ -42,6 +42,7 @@ import {
   sourcePattern
 } from '#ndi'
 import type { DataLayout } from './data.ts'
+import { retainFrames } from './frame-retention.ts'
 import type { SuiteConfig } from './settings.ts'
 
 export interface NdiPorts {
@@ -153,6 +154,8 @@ export async function startNdi(
   const { ndi } = config
   const { clock, log, witness } = ports
   const frames: FrameStore = openFrameStore(ledgerFiles(layout.ledger).frames)
+  const { frameProofDays } = ndi
+  const endRetention = frameProofDays === null ? null : retainFrames(frameProofDays, { frames, witness, clock, log })
   const finder = { extraAddresses: ndi.addresses, groups: ndi.groups }
   const ingests = createIngests({
     sources: ndiSources(runtime, finder, findMs),
@@ -239,6 +242,7 @@ export async function startNdi(
     list: () => ({ ingests: ingests.list(), publications: [...publications.values()].map(({ view }) => view()) }),
     close: async () => {
       ended.abort()
+      endRetention?.()
       await ingests.close()
       await Promise.all([...publications.keys()].map(unpublish))
       frames.close()

@@ -277,6 +277,10 @@ const ndiSettings = z
       .nullable()
       .default(null)
       .describe('Discovery server of NDI; null for multicast DNS'),
+    frameProofDays: positive(36_500)
+      .nullable()
+      .default(90)
+      .describe('Days for which single frames can be proved; null for always'),
     ingest: z
       .strictObject({
         source: z

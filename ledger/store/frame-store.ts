@@ -12,7 +12,7 @@ export interface FrameStore {
   readonly save: (root: string, hashes: Uint8Array, timeMs: number) => void
   /** Hashes of a batch, one behind the other; null when they are not kept. */
   readonly hashes: (root: string) => Uint8Array | null
-  /** Forgets batches saved before a time. @returns how many */
+  /** Forgets batches saved before a time, the oldest first and no more than 1000 at once. @returns how many. @throws {InfraFabricError} `ledger.frames.store` */
   readonly forgetBefore: (timeMs: number) => number
   readonly close: () => void
 }
@@ -36,7 +36,9 @@ export function openFrameStore(path: string): FrameStore {
   })
   const insert = database.prepare('INSERT OR IGNORE INTO batch VALUES (?, ?, ?)')
   const read = database.prepare('SELECT hashes FROM batch WHERE root = ?')
-  const forget = database.prepare('DELETE FROM batch WHERE time_ms < ?')
+  const forget = database.prepare(
+    'DELETE FROM batch WHERE root IN (SELECT root FROM batch WHERE time_ms < ? ORDER BY time_ms LIMIT 1000)'
+  )
   return {
     save: (root, hashes, timeMs) => tried(() => void insert.run(root, Math.floor(timeMs), hashes)),
     hashes: (root) => tried(() => (read.get(root) as { hashes: Uint8Array } | undefined)?.hashes ?? null),
