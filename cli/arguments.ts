@@ -130,7 +130,7 @@ export function parseArguments(args: readonly string[], options: readonly Option
     wholeNumber: (option, least, most) => {
       const text = values.get(option)
       if (text === undefined) return undefined
-      const number = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN
+      const number = /^-?\d{1,15}$/.test(text) ? Number(text) : Number.NaN
       if (!(number >= least && number <= most))
         throw new UsageError(`--${option}: expected a whole number from ${least} to ${most}`)
       return number

@@ -86,6 +86,12 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
   'h323 conference invite': [{ line: 'ifctl h323 conference invite council guardian-1', ...needsCall('cli/h323-suite.test.ts') }],
   'h323 conference mute': [{ line: 'ifctl h323 conference mute council h323:2', ...needsCall('cli/h323-suite.test.ts') }],
   'h323 conference unmute': [{ line: 'ifctl h323 conference unmute council h323:2', ...needsCall('cli/h323-suite.test.ts') }],
+  'h323 conference role': [
+    { line: 'ifctl h323 conference role council h323:2 observer', ...needsCall('cli/h323-suite.test.ts') }
+  ],
+  'h323 conference volume': [
+    { line: 'ifctl h323 conference volume council h323:2 --heard -6', ...needsCall('cli/h323-suite.test.ts') }
+  ],
   'h323 conference drop': [{ line: 'ifctl h323 conference drop council h323:2', ...needsCall('cli/h323-suite.test.ts') }],
   'h323 conference lock': [{ line: 'ifctl h323 conference lock council', ...needsCall('cli/h323-suite.test.ts') }],
   'h323 conference unlock': [{ line: 'ifctl h323 conference unlock council', ...needsCall('cli/h323-suite.test.ts') }],

@@ -9,7 +9,7 @@ const settings = { edge: 'external', media: { srtp: 'off' }, h323: { enabled: tr
 
 test('endpoints, calls and conferences are shown; a terminal is invited, muted, dropped; a conference is locked', async (t) => {
   const running = await runSuite(t, settings)
-  const { suite, phone, rtp } = running
+  const { suite, phone, rtp, entriesOf } = running
   const ask = async (...words: string[]) => {
     const done = await ifctl(['h323', ...words, '--data', suite.data.folder, '--json'])
     t.is(done.code, 0, done.stderr)
@@ -41,8 +41,29 @@ test('endpoints, calls and conferences are shown; a terminal is invited, muted, 
   await ask('conference', 'mute', 'council', guest)
   t.true((await ask('conference', 'show', 'council')).terminals[2].muted)
   await ask('conference', 'unmute', 'council', guest)
+  await ask('conference', 'role', 'council', guest, 'observer')
+  await ask('conference', 'volume', 'council', guest, '--heard', '-6', '--hears', '3')
+  t.like((await ask('conference', 'show', 'council')).terminals[2], { role: 'observer', heardDb: -6, hearsDb: 3 })
+  await ask('conference', 'role', 'council', guest, 'guardian')
+  for (const wrong of [
+    ['role', 'council', guest, 'chairman'],
+    ['volume', 'council', guest],
+    ['volume', 'council', guest, '--heard', '13']
+  ]) {
+    const refused = await ifctl(['h323', 'conference', ...wrong, '--data', suite.data.folder])
+    t.is(refused.code, 2)
+    t.regex(refused.stderr, /expected/)
+  }
   await ask('conference', 'lock', 'council')
   await ask('conference', 'drop', 'council', guest)
+  await until(() => entriesOf('conference_locked').length === 1)
+  const told = ['participant_muted', 'participant_unmuted', 'participant_role_changed', 'participant_volume_changed']
+  t.deepEqual(
+    told.map((event) => entriesOf(event).map(({ payload }) => payload.participant)),
+    [[guest], [guest], [guest, guest], [guest]]
+  )
+  t.is(entriesOf('participant_muted')[0]!.trace_id, entriesOf('participant_volume_changed')[0]!.trace_id)
+  t.like(entriesOf('participant_muted')[0]!.payload, { conference: 'council', by: 'chair' })
   await until(() => suite.inside.media.roster('council').length === 2)
   const shown = await ifctl(['h323', 'conference', 'list', '--data', suite.data.folder])
   t.regex(shown.stdout, /^council +2 +1 +-/m)

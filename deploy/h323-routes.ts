@@ -27,17 +27,20 @@ const call = z.object({
   legs: z.array(z.object({ endpoint: z.string(), answering: z.boolean(), state: z.string(), bandwidthBps: z.number() }))
 })
 
+const role = z.enum(['guardian', 'expert', 'observer'])
 const terminal = z.object({
   participant: z.string(),
   number: z.number(),
   name: z.string(),
   protocol: z.enum(['h323', 'other']),
-  role: z.enum(['guardian', 'expert', 'observer']),
+  role,
   codec: z.string().nullable(),
   chair: z.boolean(),
   muted: z.boolean(),
   held: z.boolean(),
   handRaised: z.boolean(),
+  heardDb: z.number(),
+  hearsDb: z.number(),
   speaking: z.boolean(),
   call: z.string().nullable(),
   traceId: z.string().nullable()
@@ -45,6 +48,7 @@ const terminal = z.object({
 const conference = z.object({ conference: z.string(), terminals: z.array(terminal) })
 const conferenceName = z.strictObject({ conference: z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/) })
 const participant = z.string().min(1).max(128)
+const decibels = z.number().min(-60).max(12).optional()
 const invited = z.object({
   ok: z.boolean(),
   participant: z.string().optional(),
@@ -220,6 +224,39 @@ export function h323Routes(running: () => RunningH323 | null): Route[] {
       statuses: [404, 503],
       handle: async ({ params, body }) => {
         known(() => here().mcu.mute(params.conference, body.participant, body.muted))
+        return jsonAnswer({ done: true })
+      }
+    }),
+    route({
+      method: 'POST',
+      path: '/v1/h323/conferences/{conference}/role',
+      operation: 'setParticipantRole',
+      summary: 'Gives a participant another role: observers hear and are not heard',
+      access: 'admin',
+      query: null,
+      params: conferenceName,
+      body: z.strictObject({ participant, role }),
+      answers: { [json]: done },
+      statuses: [404, 503],
+      handle: async ({ params, body }) => {
+        known(() => here().mcu.setRole(params.conference, body.participant, body.role))
+        return jsonAnswer({ done: true })
+      }
+    }),
+    route({
+      method: 'POST',
+      path: '/v1/h323/conferences/{conference}/volume',
+      operation: 'setParticipantVolume',
+      summary: 'Sets how loud the others hear a participant, and it the others, in dB: 0 is as it comes',
+      access: 'admin',
+      query: null,
+      params: conferenceName,
+      body: z.strictObject({ participant, heardDb: decibels, hearsDb: decibels }),
+      answers: { [json]: done },
+      statuses: [404, 503],
+      handle: async ({ params, body: { participant: who, heardDb, hearsDb } }) => {
+        const volume = { ...(heardDb !== undefined && { heardDb }), ...(hearsDb !== undefined && { hearsDb }) }
+        known(() => here().mcu.setVolume(params.conference, who, volume))
         return jsonAnswer({ done: true })
       }
     }),

@@ -9,6 +9,7 @@ import type { CallSnapshot } from '#sip'
 import { createAnnouncer } from './announcer.ts'
 import { startApplication } from './application.ts'
 import { callBridgeMetrics } from './call-bridges-metrics.ts'
+import { recordConferences } from './conference-record.ts'
 import { resolveSuiteConfig } from './config.ts'
 import { layoutOf } from './data.ts'
 import { bridgedCalls, type DialInBridges, retryBridge } from './dial-in-bridges.ts'
@@ -169,6 +170,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
   plane = media
   recording = recorder
   media.onLegEnd(mediaFigures.ended)
+  recordConferences(media, { witness, log })
   const engine = await start(
     'sip-engine',
     () =>

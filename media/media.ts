@@ -84,13 +84,29 @@ export interface RosterEntry {
 export type ConferenceEvent =
   | { readonly type: 'joined'; readonly conference: string; readonly participant: string; readonly role: ParticipantRole }
   | { readonly type: 'left'; readonly conference: string; readonly participant: string }
-  | { readonly type: 'role'; readonly conference: string; readonly participant: string; readonly role: ParticipantRole }
+  | {
+      readonly type: 'role'
+      readonly conference: string
+      readonly participant: string
+      readonly traceId: string
+      readonly role: ParticipantRole
+    }
   | {
       readonly type: 'muted'
       readonly conference: string
       readonly participant: string
+      readonly traceId: string
       readonly muted: boolean
       readonly by: MuteBy
+    }
+  /** In dB, as in the roster. Told of what others set, not of what a participant sets for itself. */
+  | {
+      readonly type: 'volume'
+      readonly conference: string
+      readonly participant: string
+      readonly traceId: string
+      readonly heardDb: number
+      readonly hearsDb: number
     }
   | { readonly type: 'hand'; readonly conference: string; readonly participant: string; readonly raised: boolean }
   | { readonly type: 'speaking'; readonly conference: string; readonly participant: string; readonly speaking: boolean }
@@ -158,6 +174,8 @@ interface Member {
   readonly id: number
   readonly conference: string
   readonly participant: string
+  /** Of the call that brought it. */
+  readonly traceId: string
   role: ParticipantRole
   codec: string | null
   held: boolean
@@ -366,12 +384,12 @@ export async function createMediaPlane(config: MediaConfig): Promise<MediaPlane>
   }
 
   function setMute(member: Member, muted: boolean, by: MuteBy): void {
-    const { conference, participant } = member
+    const { conference, participant, traceId } = member
     const field = by === 'self' ? 'mutedBySelf' : 'mutedByChair'
     if (member[field] === muted) return
     member[field] = muted
     control(member)
-    tell({ type: 'muted', conference, participant, muted, by })
+    tell({ type: 'muted', conference, participant, traceId, muted, by })
   }
 
   function setHand(member: Member, raised: boolean): void {
@@ -438,7 +456,7 @@ export async function createMediaPlane(config: MediaConfig): Promise<MediaPlane>
     }
   }
 
-  const join = async (request: JoinRequest): Promise<Awaited<ReturnType<ConferencePort['join']>>> => {
+  const join = async (traceId: string, request: JoinRequest): Promise<Awaited<ReturnType<ConferencePort['join']>>> => {
     if (closing !== null) throw planeClosed()
     const { conference, participant, role, offer, family = 4 } = request
     const keys = { secrecy: new Secrecy(checked.srtp), ice: new IceCredentials(checked.ice === 'lite') }
@@ -462,6 +480,7 @@ export async function createMediaPlane(config: MediaConfig): Promise<MediaPlane>
       id,
       conference,
       participant,
+      traceId,
       role,
       codec: null,
       held: false,
@@ -526,7 +545,7 @@ export async function createMediaPlane(config: MediaConfig): Promise<MediaPlane>
 
   return {
     srtp: checked.srtp,
-    join: (_context, request) => join(request),
+    join: ({ traceId }, request) => join(traceId, request),
     conferences: () => [...conferences.keys()],
     roster: (conference) =>
       membersOf(conference).map((member) => {
@@ -554,7 +573,7 @@ export async function createMediaPlane(config: MediaConfig): Promise<MediaPlane>
       if (member.role === role) return
       member.role = role
       control(member)
-      tell({ type: 'role', conference, participant, role })
+      tell({ type: 'role', conference, participant, traceId: member.traceId, role })
     },
     raiseHand: (conference, participant, raised) => setHand(find(conference, participant), raised),
     press: (conference, participant, digit) => press(find(conference, participant), digit),
@@ -571,6 +590,14 @@ export async function createMediaPlane(config: MediaConfig): Promise<MediaPlane>
       member.heardDb = heardDb ?? member.heardDb
       member.hearsDb = hearsDb ?? member.hearsDb
       control(member)
+      tell({
+        type: 'volume',
+        conference,
+        participant,
+        traceId: member.traceId,
+        heardDb: member.heardDb,
+        hearsDb: member.hearsDb
+      })
     },
     lock: (conference, locked) => setLock(conference, findConference(conference), locked),
     announce: async (conference, sound, to) => {

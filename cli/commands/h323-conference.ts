@@ -1,3 +1,4 @@
+import { type Arguments, UsageError } from '../arguments.ts'
 import type { Run } from '../command.ts'
 import { askSuite } from '../control.ts'
 import { exitCodes } from '../exit-codes.ts'
@@ -15,6 +16,8 @@ interface Terminal {
   readonly muted: boolean
   readonly held: boolean
   readonly handRaised: boolean
+  readonly heardDb: number
+  readonly hearsDb: number
   readonly speaking: boolean
 }
 
@@ -53,16 +56,35 @@ const change =
   (path: string, bodyOf: (participant: string | undefined) => object): Run =>
   async (args, output) => {
     const [conference = '', participant] = args.operands
-    await askSuite(args, `${pathOf(conference)}/${path}`, bodyOf(participant))
-    if (output.json) await output.document({ done: true })
-    return exitCodes.ok
+    return changeOne(conference, path, bodyOf(participant), args, output)
   }
+
+async function changeOne(conference: string, path: string, body: object, args: Arguments, output: Output): Promise<number> {
+  await askSuite(args, `${pathOf(conference)}/${path}`, body)
+  if (output.json) await output.document({ done: true })
+  return exitCodes.ok
+}
 
 export const mute = change('mute', (participant) => ({ participant, muted: true }))
 export const unmute = change('mute', (participant) => ({ participant, muted: false }))
 export const drop = change('drop', (participant) => ({ participant }))
 export const lock = change('lock', () => ({ locked: true }))
 export const unlock = change('lock', () => ({ locked: false }))
+const roles = ['guardian', 'expert', 'observer']
+
+export const role: Run = async (args, output) => {
+  const [conference = '', participant, wanted = ''] = args.operands
+  if (!roles.includes(wanted)) throw new UsageError(`expected ${roles.join(', ')}, not ${JSON.stringify(wanted)}`)
+  return changeOne(conference, 'role', { participant, role: wanted }, args, output)
+}
+
+export const volume: Run = async (args, output) => {
+  const [conference = '', participant] = args.operands
+  const [heardDb, hearsDb] = [args.wholeNumber('heard', -60, 12), args.wholeNumber('hears', -60, 12)]
+  if (heardDb === undefined && hearsDb === undefined) throw new UsageError('expected --heard DB, --hears DB or both')
+  return changeOne(conference, 'volume', { participant, heardDb, hearsDb }, args, output)
+}
+
 export const withdrawChair = change('withdraw-chair', () => ({}))
 
 export const list: Run = async (args, output) => {
@@ -91,7 +113,10 @@ async function tell({ terminals }: Conference, output: Output): Promise<void> {
     terminal.role,
     terminal.protocol,
     terminal.codec ?? '-',
-    (['chair', 'speaking', 'muted', 'held', 'handRaised'] as const).filter((key) => terminal[key]).join(' ')
+    [
+      ...(['chair', 'speaking', 'muted', 'held', 'handRaised'] as const).filter((key) => terminal[key]),
+      ...(['heardDb', 'hearsDb'] as const).filter((key) => terminal[key] !== 0).map((key) => `${key}=${terminal[key]}`)
+    ].join(' ')
   ])
   for (const line of table([['no.', 'participant', 'name', 'role', 'protocol', 'codec', ''], ...rows], output.columns()))
     await output.line(printable(line))

@@ -105,6 +105,26 @@ export const h323Commands: readonly Command[] = [
     load: async () => ({ run: (await import('../commands/h323-conference.ts')).unmute })
   },
   {
+    words: ['h323', 'conference', 'role'],
+    operands: ['<conference>', '<participant>', '<role>'],
+    effect: 'changes',
+    summary: 'give a participant another role (guardian, expert, observer): observers hear and are not heard',
+    options: [dataOption],
+    load: async () => ({ run: (await import('../commands/h323-conference.ts')).role })
+  },
+  {
+    words: ['h323', 'conference', 'volume'],
+    operands: ['<conference>', '<participant>'],
+    effect: 'changes',
+    summary: 'set how loud a participant is heard, and hears the others',
+    options: [
+      { name: 'heard', value: 'DB', summary: 'how loud the others hear it: -60 to 12, 0 is as it comes' },
+      { name: 'hears', value: 'DB', summary: 'how loud it hears the others, likewise' },
+      dataOption
+    ],
+    load: async () => ({ run: (await import('../commands/h323-conference.ts')).volume })
+  },
+  {
     words: ['h323', 'conference', 'drop'],
     operands: ['<conference>', '<participant>'],
     effect: 'changes',

@@ -66,6 +66,9 @@ export interface Terminal {
   readonly muted: boolean
   readonly held: boolean
   readonly handRaised: boolean
+  /** How loud the others hear it, and it the others, in dB: 0 is as it comes. */
+  readonly heardDb: number
+  readonly hearsDb: number
   readonly speaking: boolean
   /** Call identifier, 32 hex digits; null for another protocol. */
   readonly call: string | null
@@ -119,6 +122,9 @@ export interface Mcu {
   /** Calls a terminal for somebody else, who looks after the call. @throws {InfraFabricError} as `Endpoint.dial` */
   readonly place: (target: string, place: MediaPlace, parentTraceId: string) => PlacedCall
   readonly mute: (conference: string, participant: string, muted: boolean) => void
+  /** Observers hear and are not heard. */
+  readonly setRole: Floor['setRole']
+  readonly setVolume: Floor['setVolume']
   /**
    * Shows a text on a terminal that takes text as user input, beyond the keys that all take.
    *
@@ -450,6 +456,8 @@ export async function createMcu(config: McuConfig): Promise<Mcu> {
             muted: member.mutedBySelf || member.mutedByChair,
             held: member.held,
             handRaised: member.handRaised,
+            heardDb: member.heardDb,
+            hearsDb: member.hearsDb,
             speaking: member.speaking,
             call: leg?.call.id ?? null,
             traceId: leg?.call.traceId ?? null
@@ -491,6 +499,8 @@ export async function createMcu(config: McuConfig): Promise<Mcu> {
       return { call, stats: lastOf(call, place) }
     },
     mute: (conference, participant, muted) => floor.mute(conference, participant, muted, 'chair'),
+    setRole: floor.setRole,
+    setVolume: floor.setVolume,
     showText: (conference, participant, text) => {
       const { call, capabilities } = find(conference, participant)
       if (!capabilities.some(takesText)) return false

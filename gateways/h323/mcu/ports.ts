@@ -10,6 +10,8 @@ export interface FloorMember {
   readonly mutedBySelf: boolean
   readonly mutedByChair: boolean
   readonly handRaised: boolean
+  readonly heardDb: number
+  readonly hearsDb: number
   readonly speaking: boolean
   readonly dominant: boolean
 }
@@ -19,13 +21,23 @@ export type FloorEvent =
   | { readonly type: 'left'; readonly conference: string; readonly participant: string }
   | { readonly type: 'dominant'; readonly conference: string; readonly participant: string }
   /** Anything else is of no concern here. */
-  | { readonly type: 'role' | 'muted' | 'hand' | 'speaking' | 'sending' | 'key' | 'locked'; readonly conference: string }
+  | {
+      readonly type: 'role' | 'muted' | 'volume' | 'hand' | 'speaking' | 'sending' | 'key' | 'locked'
+      readonly conference: string
+    }
 
 /** The conferences' floor: who is there and who is heard. */
 export interface Floor {
   readonly conferences: () => readonly string[]
   readonly roster: (conference: string) => readonly FloorMember[]
   readonly mute: (conference: string, participant: string, muted: boolean, by: 'self' | 'chair') => void
+  readonly setRole: (conference: string, participant: string, role: ParticipantRole) => void
+  /** In dB, each from −60 to 12. */
+  readonly setVolume: (
+    conference: string,
+    participant: string,
+    volume: { readonly heardDb?: number; readonly hearsDb?: number }
+  ) => void
   readonly raiseHand: (conference: string, participant: string, raised: boolean) => void
   readonly lock: (conference: string, locked: boolean) => void
   /** A key that was pressed outside the sound (H.245 user input). */
