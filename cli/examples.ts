@@ -74,12 +74,18 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
       elsewhere: 'needs a gatekeeper and a terminal: cli/h323-dial.test.ts'
     }
   ],
-  'h323 endpoints': [{ line: 'ifctl h323 endpoints', suite: true }],
+  'h323 endpoints': [
+    { line: 'ifctl h323 endpoints', suite: true },
+    { line: 'ifctl h323 endpoints --json', note: 'with their addresses of signalling', suite: true }
+  ],
   'h323 calls': [
     { line: 'ifctl h323 calls', suite: true },
     { line: 'ifctl h323 calls --drop 12', note: 'ends one', ...needsCall('cli/h323-suite.test.ts') }
   ],
-  'h323 conference list': [{ line: 'ifctl h323 conference list', suite: true }],
+  'h323 conference list': [
+    { line: 'ifctl h323 conference list', suite: true },
+    { line: 'ifctl h323 conference list --json', note: 'with everybody in them', suite: true }
+  ],
   'h323 conference show': [
     { line: 'ifctl h323 conference show council', note: 'by H.323, SIP or WebRTC', ...needsCall('cli/h323-suite.test.ts') }
   ],
