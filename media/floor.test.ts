@@ -118,21 +118,22 @@ test('mutes by self and chair, and roles, are heard and told', async (t) => {
   media.setRole('council', 'a', 'observer')
   await sleep(100)
   t.true((await level(phone, 500)) < -50)
+  const { traceId } = context
   t.deepEqual(
     events.filter(({ type }) => type === 'muted' || type === 'role').map((event) => JSON.stringify(event)),
     [
-      { type: 'muted', conference: 'council', participant: 'a', muted: true, by: 'chair' },
-      { type: 'muted', conference: 'council', participant: 'a', muted: true, by: 'self' },
-      { type: 'muted', conference: 'council', participant: 'a', muted: false, by: 'self' },
-      { type: 'muted', conference: 'council', participant: 'a', muted: false, by: 'chair' },
-      { type: 'role', conference: 'council', participant: 'a', role: 'observer' }
+      { type: 'muted', conference: 'council', participant: 'a', traceId, muted: true, by: 'chair' },
+      { type: 'muted', conference: 'council', participant: 'a', traceId, muted: true, by: 'self' },
+      { type: 'muted', conference: 'council', participant: 'a', traceId, muted: false, by: 'self' },
+      { type: 'muted', conference: 'council', participant: 'a', traceId, muted: false, by: 'chair' },
+      { type: 'role', conference: 'council', participant: 'a', traceId, role: 'observer' }
     ].map((event) => JSON.stringify(event))
   )
   t.throws(() => media.mute('council', 'nobody', true, 'self'), { code: 'media.participant.unknown' })
 })
 
-test('volume both ways; out of bounds is refused', async (t) => {
-  const { media, join } = await scene(t)
+test('volume both ways is told; out of bounds is refused', async (t) => {
+  const { media, join, events } = await scene(t)
   await join('a', 500)
   const { phone } = await join('b', null)
   await sleep(200)
@@ -143,6 +144,14 @@ test('volume both ways; out of bounds is refused', async (t) => {
   await sleep(100)
   t.true(Math.abs((await level(phone, 500)) + 18) < 1)
   t.like(entry(media, 'a'), { heardDb: -12, hearsDb: 0 })
+  const told = { type: 'volume', conference: 'council', traceId: context.traceId } as const
+  t.deepEqual(
+    events.filter(({ type }) => type === 'volume'),
+    [
+      { ...told, participant: 'a', heardDb: -12, hearsDb: 0 },
+      { ...told, participant: 'b', heardDb: 0, hearsDb: 6 }
+    ]
+  )
   for (const heardDb of [13, -61, Number.NaN])
     t.throws(() => media.setVolume('council', 'a', { heardDb }), { instanceOf: RangeError })
 })
