@@ -74,42 +74,27 @@ export function edgeMetrics(registry: Registry, rpc: Edge['rpc']): () => void {
       })
     return asked
   }
-  const collect = async ({ of }: Figure, put: (labels: Record<string, string>, value: number) => void) => {
-    const told = await numbers()
-    for (const [value, number] of Object.entries(typeof of === 'string' ? { '': of } : of.values)) {
-      const found = told.get(number)
-      if (found !== undefined) put(typeof of === 'string' ? {} : { [of.label]: value }, found)
+  const settings = ({ name, help, of }: Figure) => ({
+    name,
+    help,
+    labelNames: typeof of === 'string' ? [] : [of.label],
+    registers,
+    async collect(this: Counter | Gauge) {
+      this.reset()
+      if (typeof of === 'string') this.remove()
+      const told = await numbers()
+      for (const [value, number] of Object.entries(typeof of === 'string' ? { '': of } : of.values)) {
+        const found = told.get(number)
+        if (found !== undefined) this.inc(typeof of === 'string' ? {} : { [of.label]: value }, found)
+      }
     }
-  }
-  const labelNames = ({ of }: Figure) => (typeof of === 'string' ? [] : [of.label])
-  for (const figure of counters)
-    new Counter({
-      ...named(figure),
-      labelNames: labelNames(figure),
-      registers,
-      async collect() {
-        this.reset()
-        if (typeof figure.of === 'string') this.remove()
-        await collect(figure, (labels, value) => this.inc(labels, value))
-      }
-    })
-  for (const figure of gauges)
-    new Gauge({
-      ...named(figure),
-      labelNames: labelNames(figure),
-      registers,
-      async collect() {
-        this.reset()
-        if (typeof figure.of === 'string') this.remove()
-        await collect(figure, (labels, value) => this.set(labels, value))
-      }
-    })
+  })
+  for (const figure of counters) new Counter(settings(figure))
+  for (const figure of gauges) new Gauge(settings(figure))
   return () => {
     for (const { name } of [...counters, ...gauges]) registry.removeSingleMetric(name)
   }
 }
-
-const named = ({ name, help }: Figure) => ({ name, help })
 
 function numbersOf(answer: unknown): [string, number][] {
   if (typeof answer !== 'object' || answer === null) return []

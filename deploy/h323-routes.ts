@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { errorCode } from '#kernel'
 import { jsonAnswer, Problem, type Route, route } from '#ledger'
+import { volumeBounds } from '#media'
 import type { RunningH323 } from './h323.ts'
 
 const endpoint = z.object({
@@ -48,7 +49,7 @@ const terminal = z.object({
 const conference = z.object({ conference: z.string(), terminals: z.array(terminal) })
 const conferenceName = z.strictObject({ conference: z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/) })
 const participant = z.string().min(1).max(128)
-const decibels = z.number().min(-60).max(12).optional()
+const decibels = z.number().min(volumeBounds.least).max(volumeBounds.most).optional()
 const invited = z.object({
   ok: z.boolean(),
   participant: z.string().optional(),

@@ -108,6 +108,11 @@ const certificatesSettings = z
   .default(null)
   .describe('PEM files of the server certificate, its key and the CA of client certificates; null for those of the data folder')
 
+const tlsFiles = z
+  .strictObject({ certificate: z.string().min(1), key: z.string().min(1) })
+  .nullable()
+  .default(null)
+
 const ledgerSettings = z
   .strictObject({
     store: z
@@ -147,11 +152,7 @@ const ledgerSettings = z
           .describe('Whether the ledger is served over HTTP; null for the rule of the profile: in development'),
         address: address.default('127.0.0.1').describe('Where the service listens; beyond loopback it needs a certificate'),
         port: port.default(0).describe('Its port; 0 takes a free one'),
-        tls: z
-          .strictObject({ certificate: z.string().min(1), key: z.string().min(1) })
-          .nullable()
-          .default(null)
-          .describe('PEM files of its certificate and key; null for none')
+        tls: tlsFiles.describe('PEM files of its certificate and key; null for none')
       })
       .prefault({})
       .describe('For auditors, and for producers elsewhere')
@@ -219,11 +220,9 @@ const webrtcSettings = z
     enabled: z.boolean().default(false).describe('Whether there is a page on which parties of the registry join by browser'),
     address: z.ipv4().nullable().default(null).describe('Where page and sound are served; null for listen.address'),
     port: port.default(8443).describe('TCP port of the page; 0 takes a free one'),
-    tls: z
-      .strictObject({ certificate: z.string().min(1), key: z.string().min(1) })
-      .nullable()
-      .default(null)
-      .describe('PEM files of its certificate and key; null for none: browsers then give their microphones on loopback only'),
+    tls: tlsFiles.describe(
+      'PEM files of its certificate and key; null for none: browsers then give their microphones on loopback only'
+    ),
     url: z
       .string()
       .regex(/^https:\/\/[A-Za-z0-9.-]{1,253}(:\d{1,5})?$/, 'expected https://host or https://host:port')

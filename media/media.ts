@@ -200,7 +200,8 @@ interface ConferenceRecord {
 
 /** Pause before a lost thread is replaced, so that one that cannot live does not eat the machine. */
 const restartPauseMs = 100
-const volumeBounds = { least: -60, most: 12 }
+/** Of a participant's volume, in dB. */
+export const volumeBounds = { least: -60, most: 12 }
 const volumeStepDb = 3
 
 const planeClosed = () => new InfraFabricError('media.closed', 'the media plane is closed')

@@ -153,6 +153,14 @@ export async function runSipApplication(
   const calls = new Map<string, Call>()
   /** The same by their traces. */
   const traced = new Map<string, Call>()
+  const keep = (id: string, call: Call) => {
+    calls.set(id, call)
+    traced.set(call.traceId, call)
+  }
+  const forget = (id: string, call: Call) => {
+    calls.delete(id)
+    traced.delete(call.traceId)
+  }
   const outgoing = new Map<string, OutgoingCall>()
   let proxy = settings.proxy
   const listeners = new Set<(event: SipApplicationEvent) => void>()
@@ -291,8 +299,7 @@ export async function runSipApplication(
         onEvent: emit,
         onUnrecorded: () => counters.unrecorded++,
         onOver: () => {
-          calls.delete(call.callOut.callId)
-          traced.delete(call.traceId)
+          forget(call.callOut.callId, call)
           outgoing.delete(call.callOut.callId)
         }
       },
@@ -301,8 +308,7 @@ export async function runSipApplication(
       blocked,
       takenUp
     )
-    calls.set(call.callOut.callId, call)
-    traced.set(call.traceId, call)
+    keep(call.callOut.callId, call)
     outgoing.set(call.callOut.callId, call)
     return call.callOut
   }
@@ -335,15 +341,11 @@ export async function runSipApplication(
       {
         onEvent: emit,
         onUnrecorded: () => counters.unrecorded++,
-        onOver: () => {
-          calls.delete(id)
-          traced.delete(call.traceId)
-        }
+        onOver: () => forget(id, call)
       },
       { request, response, opening: { ...opening, refusal: refused }, replaced }
     )
-    calls.set(id, call)
-    traced.set(call.traceId, call)
+    keep(id, call)
   }
 
   const options: RequestHandler = (_request, response) =>

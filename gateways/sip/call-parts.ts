@@ -15,6 +15,7 @@ import {
   type LegEvent,
   type LegStats,
   type Log,
+  messageOf,
   type ParticipantRole,
   recordOfQuality,
   step,
@@ -66,7 +67,8 @@ export type CallTimelineEventBody = DistributiveOmit<CallTimelineEvent, 'at' | '
 /** SHA-256 of a body, 64 hex digits: how records name an SDP. */
 export const bodyHash = (body: string): string => hash('sha256', body)
 
-export const messageOf = (error: unknown): string => clip(error instanceof Error ? error.message : String(error), 200)
+/** What an error says, short enough for a log line and an entry. */
+export const clippedMessage = (error: unknown): string => clip(messageOf(error), 200)
 
 export const rounded = (ms: number): number => Math.round(ms * 1000) / 1000
 
@@ -346,7 +348,7 @@ export function createCallParts(
       const answered = Promise.withResolvers<void>()
       teardown.push(answered.promise)
       dialog.destroy({ headers: { Reason: reason, 'Session-ID': sessionId() } }, (error) => {
-        if (error) log.info({ reason: messageOf(error) }, 'BYE not answered')
+        if (error) log.info({ reason: clippedMessage(error) }, 'BYE not answered')
         answered.resolve()
       })
     },

@@ -7,9 +7,9 @@ import {
   type CallListener,
   type CallPorts,
   type CallSettings,
+  clippedMessage,
   components,
   createCallParts,
-  messageOf,
   rounded
 } from './call-parts.ts'
 import type { SipRequest, SipResponse } from './drachtio.ts'
@@ -210,7 +210,7 @@ export function takeCall(
     parts.await(told.promise)
     server.createUAS(request, response, { localSdp, headers }, (error, created) => {
       if (created === undefined) {
-        log.info({ reason: messageOf(error) }, 'answer not sent')
+        log.info({ reason: clippedMessage(error) }, 'answer not sent')
         fire({ type: 'notSent' })
       } else {
         dialog.keep(created)

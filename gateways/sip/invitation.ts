@@ -1,6 +1,6 @@
 import type { Clock, IdentityVoucher, Log, RequestSigner } from '#kernel'
 import { reasonOfBye } from './call-machine.ts'
-import { messageOf } from './call-parts.ts'
+import { clippedMessage } from './call-parts.ts'
 import type { ReceivedResponse, SentRequest, SipDialog, SipServerConnection, UnacknowledgedDialog } from './drachtio.ts'
 import { allowedMethods } from './in-dialog.ts'
 import { firstCSeq, type LeftCall, remoteAddress } from './left-dialogs.ts'
@@ -109,7 +109,7 @@ export function createInvitation(options: InvitationOptions, listener: Invitatio
     const headers = { From: from, To: to ?? '', 'Call-ID': callId, CSeq: `${cseq + 1} BYE`, Reason: reason }
     listener.dismissed(reason)
     server.request({ uri: options.requestUri, method: 'BYE', proxy: options.proxy, headers }, (error) => {
-      if (error) options.log.info({ reason: messageOf(error) }, 'BYE not sent')
+      if (error) options.log.info({ reason: clippedMessage(error) }, 'BYE not sent')
     })
   }
 
@@ -120,10 +120,10 @@ export function createInvitation(options: InvitationOptions, listener: Invitatio
   }
 
   const refused = (error: unknown) => {
-    if (answer !== null) return malformed(answer, faultOf(answer) ?? messageOf(error))
+    if (answer !== null) return malformed(answer, faultOf(answer) ?? clippedMessage(error))
     const response = responseOf(error)
     if (response === null) {
-      return listener.declined({ status: 503, reason: messageOf(error), retryAfterMs: null, byNetwork: true })
+      return listener.declined({ status: 503, reason: clippedMessage(error), retryAfterMs: null, byNetwork: true })
     }
     const minSeconds = Number(/^\s*(\d{1,6})/.exec(response.get('Min-SE') ?? '')?.[1] ?? 0)
     if (response.status === 422 && cseq === cseqBefore + 1 && minSeconds > 0 && minSeconds <= longestInterval)

@@ -23,9 +23,9 @@ import {
   type CallListener,
   type CallPorts,
   type CallSettings,
+  clippedMessage,
   components,
   createCallParts,
-  messageOf,
   type Rejection,
   rounded
 } from './call-parts.ts'
@@ -344,7 +344,7 @@ export function placeCall(
 
   const sendCancel = () => {
     const reason = reasonOfBye(cancelCause)
-    const isSent = invitation.cancel(reason, (error) => log.info({ reason: messageOf(error) }, 'CANCEL not sent'))
+    const isSent = invitation.cancel(reason, (error) => log.info({ reason: clippedMessage(error) }, 'CANCEL not sent'))
     if (!isSent) return
     recorder.tell(components.sip, 'sip_cancel_sent', { reason })
     cancelTimer()
