@@ -36,6 +36,22 @@ test('what an index holds beyond its own progress is forgotten when the log gets
   t.deepEqual(await index.find({}), [0, 1, 2])
 })
 
+test('whoever takes entries in may rest behind each segment', async (t) => {
+  const ledger = await openTestLedger(t)
+  for (let n = 0; n < 6; n++) await ledger.append(items(n, 1), 0)
+  await ledger.close()
+  const log = await openLogReader({ kind: 'sqlite', path: ledgerFiles(ledger.dir).database })
+  const index = openEntryIndex(null, log)
+  t.teardown(async () => {
+    await index.close()
+    await log.close()
+  })
+  let rests = 0
+  t.true(await index.catchUp(6, () => rests++))
+  t.true(rests >= 6, `${rests} rests`)
+  t.deepEqual(await index.find({}), [0, 1, 2, 3, 4, 5])
+})
+
 test('the index of another log of as many entries is not taken for this one’s', async (t) => {
   const [one, other] = [await indexed(t, 5), await indexed(t, 5)]
   const index = openEntryIndex(one.path, other.log)

@@ -35,10 +35,11 @@ export interface EntryIndex {
   /**
    * Takes in entries the log has beyond the index, about `most` of them.
    *
+   * @param rest called after each segment: whoever has time may wait in it for those who have not. The index is locked meanwhile
    * @returns whether the index has reached the head
    * @throws {InfraFabricError} `ledger.index.log` when the entries of the log do not follow one another: nothing is found by half of it
    */
-  readonly catchUp: (most?: number) => Promise<boolean>
+  readonly catchUp: (most?: number, rest?: () => void) => Promise<boolean>
   /** Leaf numbers in order. Takes in first what the log has beyond the index. @throws {InfraFabricError} `ledger.index.log` */
   readonly find: (filter: LedgerFilter) => Promise<readonly number[]>
   readonly close: () => Promise<void>
@@ -147,7 +148,7 @@ export function openEntryIndex(path: string | null, log: LogReader, { gaps = fal
     }
   }
   return {
-    catchUp: (most) => sound((index) => index.catchUp(most)),
+    catchUp: (most, rest) => sound((index) => index.catchUp(most, rest)),
     find: (filter) => sound((index) => index.find(filter)),
     close: async () => opened?.close()
   }
@@ -178,7 +179,7 @@ function openNow(path: string | null, log: LogReader, gaps: boolean): EntryIndex
    *
    * @returns false when they belong to another log than the index
    */
-  const takeIn = (segments: readonly Segment[], head: Pick<Head, 'size' | 'lastHash'>): boolean => {
+  const takeIn = (segments: readonly Segment[], head: Pick<Head, 'size' | 'lastHash'>, rest?: () => void): boolean => {
     database.exec('BEGIN IMMEDIATE')
     try {
       let { size, lastHash } = progress()
@@ -198,10 +199,12 @@ function openNow(path: string | null, log: LogReader, gaps: boolean): EntryIndex
           last = bytes
           size = index + 1
         }
+        rest?.()
       }
       if (last !== null) lastHash = size === head.size ? head.lastHash : leafHash(last).toString('hex')
       writeProgress.run(size, lastHash)
       database.exec('COMMIT')
+      rest?.()
       return true
     } catch (error) {
       if (database.isTransaction) database.exec('ROLLBACK')
@@ -229,7 +232,7 @@ function openNow(path: string | null, log: LogReader, gaps: boolean): EntryIndex
     return true
   }
 
-  const catchUp = async (most = Number.POSITIVE_INFINITY): Promise<boolean> => {
+  const catchUp = async (most = Number.POSITIVE_INFINITY, rest?: () => void): Promise<boolean> => {
     let { size, lastHash } = await log.head()
     // another process may have taken in what came since
     if (progress().size > size) ({ size, lastHash } = await log.head())
@@ -243,13 +246,13 @@ function openNow(path: string | null, log: LogReader, gaps: boolean): EntryIndex
       batch.push(segment)
       held += segment.count
       if (held < 4096 && taken + held < most) continue
-      if (!takeIn(batch, { size, lastHash })) return beginAnew()
+      if (!takeIn(batch, { size, lastHash }, rest)) return beginAnew()
       taken += held
       batch = []
       held = 0
       if (taken >= most) return progress().size >= size && atHead(size)
     }
-    return takeIn(batch, { size, lastHash }) ? atHead(progress().size) : beginAnew()
+    return takeIn(batch, { size, lastHash }, rest) ? atHead(progress().size) : beginAnew()
   }
 
   /** Leaf numbers as the index is now; null when another process has emptied it meanwhile. */

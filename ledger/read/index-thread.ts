@@ -9,19 +9,24 @@ import type { IndexerAnswer, IndexerRequest, IndexerSettings } from './indexer.t
  *
  * @param reader the same log, for when the thread has failed
  */
-export function openIndexThread(settings: IndexerSettings, reader: LogReader, log: Log): EntryIndex {
+export function openIndexThread(settings: Omit<IndexerSettings, 'asked'>, reader: LogReader, log: Log): EntryIndex {
   const waiting = new Map<number, PromiseWithResolvers<readonly number[] | null>>()
   let nextId = 0
   let own: EntryIndex | null = null
   let closed = false
   let ended = false
   const { promise: end, resolve: atEnd } = Promise.withResolvers<void>()
+  const asked = new Int32Array(new SharedArrayBuffer(4))
   const thread = new Worker(new URL('./indexer.ts', import.meta.url), {
-    workerData: settings,
+    workerData: { ...settings, asked } satisfies IndexerSettings,
     execArgv: ['--disable-warning=ExperimentalWarning']
   })
   thread.unref()
-  const ask = (request: IndexerRequest) => thread.postMessage(request)
+  const ask = (request: IndexerRequest) => {
+    thread.postMessage(request)
+    Atomics.add(asked, 0, 1)
+    Atomics.notify(asked, 0)
+  }
   thread.on('message', ({ id, found }: IndexerAnswer) => {
     waiting.get(id)?.resolve(found)
     waiting.delete(id)

@@ -1,6 +1,7 @@
 /**
- * The thread that keeps the index near the head of the log, and finds in it: a query that has to look through much of it holds up no call. It rests longer
- * than it works: appends have the machine first.
+ * The thread that keeps the index near the head of the log, and finds in it: a query that has to look through much of it holds up no call. It works for fractions of a
+ * millisecond and rests longer than it works: appends have the machine first. Where it works for longer, the system lets it, and whoever is woken meanwhile on its core waits
+ * for milliseconds. A question ends its rests.
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { type LogPlace, openLogReader } from '../store/open.ts'
@@ -9,6 +10,8 @@ import { type LedgerFilter, openEntryIndex } from './entry-index.ts'
 export interface IndexerSettings {
   readonly log: LogPlace
   readonly indexPath: string
+  /** Questions that have no answer yet; shared with who asks. */
+  readonly asked: Int32Array<SharedArrayBuffer>
 }
 
 export type IndexerRequest =
@@ -24,6 +27,8 @@ export interface IndexerAnswer {
 /** Entries taken in at once: of 1024 each costs twice as much. */
 const atOnce = 4096
 const restMs = 200
+/** How long it works before it rests. */
+const workMs = 0.3
 /** How much longer it rests than it worked, at least. */
 const restFactor = 4
 
@@ -33,12 +38,20 @@ const log = await openLogReader(settings.log)
 const index = openEntryIndex(settings.indexPath, log)
 let stopped = false
 let timer: NodeJS.Timeout | null = null
+let begun = 0
+
+const rest = (): void => {
+  const worked = performance.now() - begun
+  if (worked < workMs) return
+  Atomics.wait(settings.asked, 0, 0, restFactor * worked)
+  begun = performance.now()
+}
 
 const step = async (): Promise<void> => {
   timer = null
-  const begun = performance.now()
-  await index.catchUp(atOnce).catch(() => undefined)
-  if (!stopped) timer = setTimeout(step, Math.max(restMs, restFactor * (performance.now() - begun)))
+  begun = performance.now()
+  const atHead = await index.catchUp(atOnce, rest).catch(() => true)
+  if (!stopped) timer = setTimeout(step, atHead ? restMs : 0)
 }
 
 const find = async (id: number, filter: LedgerFilter): Promise<void> => {
@@ -47,6 +60,8 @@ const find = async (id: number, filter: LedgerFilter): Promise<void> => {
     port.postMessage({ id, found: await index.find(filter) } satisfies IndexerAnswer)
   } catch {
     port.postMessage({ id, found: null } satisfies IndexerAnswer)
+  } finally {
+    Atomics.sub(settings.asked, 0, 1)
   }
 }
 

@@ -1,7 +1,7 @@
 /**
  * When SQLite's write-ahead log (its journal) is brought home to the database.
  *
- *     commits ─▶ 2 MiB since the last pass ─▶ a pass by the thread ─▶ journal long, little of it left? ─▶ the rest here, between two commits
+ *     commits ─▶ 512 KiB since the last pass ─▶ a pass by the thread ─▶ journal long, little of it left? ─▶ the rest here, between two commits
  *
  * SQLite does it inside a commit, which then waits for megabytes and two syncs more. Here a thread of its own does it beside the commits. While they go on it never gets
  * to the end, and the journal begins anew only behind a pass that did: the last few frames are therefore brought home by the writer, who commits nothing meanwhile.
@@ -12,7 +12,7 @@ import { Worker } from 'node:worker_threads'
 import type { JournalPass, JournalRequest } from './journal-thread.ts'
 
 /** Octets committed after which there is a pass. */
-const passAfterOctets = 2 << 20
+const passAfterOctets = 512 << 10
 /** Frames, of a page each, at which the journal is to begin anew. */
 const longFrames = 4096
 /** The part of a long journal that the writer brings home itself: where the thread falls behind the commits, they wait the longer, and the journal does not grow for ever. */
