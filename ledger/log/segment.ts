@@ -8,6 +8,8 @@
  */
 import { InfraFabricError } from '#kernel'
 
+/** Octets before each entry that tell its length. */
+export const lengthOctets = 2
 /** Largest entry that its length can tell. */
 export const maxEntryOctets = 65_535
 

@@ -2,7 +2,9 @@ import { createHash } from 'node:crypto'
 import test from 'ava'
 import fc from 'fast-check'
 import { treeHash } from '../testing/tree-hash.ts'
-import { emptyRoot, leafHash } from './merkle.ts'
+import { compiledHashing } from './compiled-hashing.ts'
+import { plain } from './hashing.ts'
+import { emptyRoot, hashLength, leafHash } from './merkle.ts'
 import { GrowingTree, rootOfHashes } from './tree.ts'
 
 // Leaves and roots of the test data that Certificate Transparency implementations share.
@@ -54,4 +56,26 @@ test('a tree that is put away as its last tiles and taken up again grows as one 
 
 test('a last tile that does not fit the size is refused', (t) => {
   t.throws(() => GrowingTree.of(3, () => Buffer.alloc(32)), { instanceOf: RangeError, message: /has 3 hashes, got 32 octets/ })
+})
+
+test('leaves of a whole commit at once give the tiles and roots that they give one by one', (t) => {
+  const all = Buffer.concat(Array.from({ length: 1400 }, (_, n) => leafHash(Buffer.of(n >> 8, n & 0xff))))
+  for (const hashing of [plain, compiledHashing() ?? plain]) {
+    fc.assert(
+      fc.property(fc.array(fc.oneof(fc.nat(3), fc.nat(600), fc.constantFrom(255, 256, 257)), { maxLength: 4 }), (counts) => {
+        const [atOnce, oneByOne] = [new GrowingTree(hashing), new GrowingTree()]
+        let size = 0
+        for (const each of counts) {
+          const count = Math.min(each, 1400 - size)
+          atOnce.append(all, size * hashLength, count)
+          for (let n = 0; n < count; n++) oneByOne.append(all, (size + n) * hashLength)
+          size += count
+          t.is(atOnce.size, size)
+          t.deepEqual(atOnce.root(), rootOfHashes(all, 0, size))
+          t.deepEqual(atOnce.takeTiles(), oneByOne.takeTiles())
+        }
+      }),
+      { numRuns: 30 }
+    )
+  }
 })

@@ -3,7 +3,8 @@
  *
  * @see RFC 6962 §2.1; C2SP tlog-tiles
  */
-import { emptyRoot, hashLength, nodeHash, writeNodeHash } from './merkle.ts'
+import { type Hashing, plain } from './hashing.ts'
+import { emptyRoot, hashLength, nodeHash } from './merkle.ts'
 
 /** A tile is eight levels of the tree high. */
 export const tileHeight = 8
@@ -30,41 +31,56 @@ export function rootOfHashes(hashes: Uint8Array, from = 0, count = hashes.length
   return nodeHash(rootOfHashes(hashes, from, split), rootOfHashes(hashes, from + split, count - split))
 }
 
-const pairSlots = 2
-const slotsAt = (height: number): number => (height % tileHeight === 0 ? tileWidth : pairSlots)
+/** Hashes at a height that lie over one tile. */
+const slotsAt = (height: number): number => tileWidth / 2 ** (height % tileHeight)
 
 /** The tree of a log while it grows. */
 export class GrowingTree {
   #size = 0
   /**
-   * The last hashes at each height: of the unfinished tile where tiles begin, else of the last pair. The hash at a position is in the slot of that number,
-   * modulo the slots there are, so that the two beneath a node lie side by side.
+   * The last hashes at each height, of the unfinished tile and the nodes in it. The hash at a position is in the slot of that number, modulo the slots there are,
+   * so that the two beneath a node lie side by side.
    */
   readonly #rows: Buffer[] = []
   readonly #completed: Tile[] = []
+  readonly #hashing: Hashing
   readonly #changed = new Set<number>()
+
+  /** @param hashing who hashes the nodes */
+  constructor(hashing: Hashing = plain) {
+    this.#hashing = hashing
+  }
 
   get size(): number {
     return this.#size
   }
 
-  /** @param leaf its hash begins at octet `at`; copied */
-  append(leaf: Uint8Array, at = 0): void {
-    let position = this.#size
-    const leaves = this.#row(0)
-    const slot = this.#slot(0, position)
-    // sooner than a view of so few octets is made
-    for (let octet = 0; octet < hashLength; octet++) leaves[slot + octet] = leaf[at + octet]!
-    this.#grown(0, position)
-    for (let height = 0; position % 2 === 1; ) {
-      const row = this.#rows[height]!
-      const right = this.#slot(height, position)
-      height++
-      position = (position - 1) / 2
-      writeNodeHash(row, right - hashLength, this.#row(height), this.#slot(height, position))
-      this.#grown(height, position)
+  /** @param leaves hashes of `count` leaves, one behind the other from octet `at` on; copied */
+  append(leaves: Uint8Array, at = 0, count = 1): void {
+    for (let done = 0; done < count; ) {
+      const slot = this.#size % tileWidth
+      const some = Math.min(count - done, tileWidth - slot)
+      this.#row(0).set(leaves.subarray(at + done * hashLength, at + (done + some) * hashLength), slot * hashLength)
+      this.#grow(some)
+      done += some
     }
-    this.#size++
+  }
+
+  /** Makes the nodes over `count` leaves that are in their row, all of one tile. */
+  #grow(count: number): void {
+    let from = this.#size
+    let to = from + count
+    this.#size = to
+    for (let height = 0; ; height++) {
+      this.#grown(height, to)
+      const row = this.#rows[height]!
+      const pair = Math.floor(from / 2)
+      from = pair
+      to = Math.floor(to / 2)
+      if (from === to) return
+      const above = this.#row(height + 1)
+      this.#hashing.nodes(row, this.#slot(height, 2 * pair), to - from, above, this.#slot(height + 1, pair))
+    }
   }
 
   #row(height: number): Buffer {
@@ -78,12 +94,13 @@ export class GrowingTree {
     return (position % slotsAt(height)) * hashLength
   }
 
-  #grown(height: number, position: number): void {
+  /** A row has `length` hashes now. */
+  #grown(height: number, length: number): void {
     if (height % tileHeight > 0) return
     const level = height / tileHeight
     if (level > 0) this.#changed.add(level)
-    if (position % tileWidth < tileWidth - 1) return
-    this.#completed.push({ level, index: Math.floor(position / tileWidth), hashes: Buffer.from(this.#rows[height]!) })
+    if (length % tileWidth > 0) return
+    this.#completed.push({ level, index: length / tileWidth - 1, hashes: Buffer.from(this.#rows[height]!) })
     this.#changed.delete(level)
   }
 
@@ -123,8 +140,8 @@ export class GrowingTree {
    * @param lastTile hashes of the last, unfinished tile of a level; empty where the level has only full ones
    * @throws {RangeError} when a tile has not as many hashes as the size says
    */
-  static of(size: number, lastTile: (level: number) => Uint8Array): GrowingTree {
-    const tree = new GrowingTree()
+  static of(size: number, lastTile: (level: number) => Uint8Array, hashing: Hashing = plain): GrowingTree {
+    const tree = new GrowingTree(hashing)
     tree.#size = size
     for (let level = 0; tileHashes(size, level) > 0; level++) {
       const count = tileHashes(size, level) % tileWidth
@@ -137,8 +154,11 @@ export class GrowingTree {
       tree.#row(level * tileHeight).set(hashes)
       for (let from = 0; from < count; ) {
         const doublings = Math.floor(Math.log2(count - from))
-        // the last node at a height that is no right one of a pair: its position is even
-        if (doublings > 0) tree.#row(level * tileHeight + doublings).set(rootOfHashes(hashes, from, 2 ** doublings))
+        // the last node at a height that is no right one of a pair
+        if (doublings > 0)
+          tree
+            .#row(level * tileHeight + doublings)
+            .set(rootOfHashes(hashes, from, 2 ** doublings), (from / 2 ** doublings) * hashLength)
         from += 2 ** doublings
       }
     }

@@ -8,10 +8,9 @@
  */
 import type { Erasable } from '../log/commitment.ts'
 import { type EntryDraft, expectBeginFromProducer, noPrevious } from '../log/entry.ts'
+import { lengthOctets } from '../log/segment.ts'
 import type { OwnItem } from './store.ts'
 
-/** Octets before each entry that tell its length. */
-export const lengthOctets = 2
 /** Octets of a hash in an entry: 64 hex digits. */
 const prevOctets: number = noPrevious.length
 

@@ -7,18 +7,18 @@
  * head it names: the store takes it only behind that one. The head that others see moves with the commits, so that nothing signed for a place that is not
  * on disk leaves this file but to the store.
  */
-import { hash as sha256 } from 'node:crypto'
 import { InfraFabricError } from '#kernel'
 import type { Erasable } from '../log/commitment.ts'
+import { type Hashing, marksOfEntry, plain } from '../log/hashing.ts'
 import { hashLength, leafHash } from '../log/merkle.ts'
 import { type Checkpoint, type NoteSigner, signCheckpoint } from '../log/note.ts'
 import { rootAt } from '../log/prover.ts'
-import { entriesOf, maxEntryOctets } from '../log/segment.ts'
+import { entriesOf, lengthOctets, maxEntryOctets } from '../log/segment.ts'
 import { GrowingTree, tileHashes, tileWidth } from '../log/tree.ts'
 import { leafHashes, tilesOf } from '../read/tiles.ts'
 import type { Keyring } from './keyring.ts'
 import { joinKeys, keyChanges, type NumberedKey, numberedKeys, ownText, type Producer, splitKeys } from './keys.ts'
-import { expectFromProducer, type LaidItem, layOut, lengthOctets } from './laid.ts'
+import { expectFromProducer, type LaidItem, layOut } from './laid.ts'
 import { type FlatPlaces, flatPlacesOf, flattenPlaces, readPlaces } from './places.ts'
 import type { AppendItem, Commit, ErasableChanges, Head, LogStore, OwnItem, Place, Segment } from './store.ts'
 
@@ -83,7 +83,7 @@ const again = (why: string): InfraFabricError => new InfraFabricError('ledger.ap
  *
  * @throws {InfraFabricError} `ledger.store.damaged`, `ledger.key.missing`
  */
-async function readPosition(store: LogStore, keys: Keyring): Promise<Position> {
+async function readPosition(store: LogStore, keys: Keyring, hashing: Hashing): Promise<Position> {
   const head = await store.head()
   const damaged = (problem: string, cause?: unknown) => new InfraFabricError('ledger.store.damaged', problem, { cause })
   const lastTiles: Uint8Array[] = []
@@ -98,7 +98,7 @@ async function readPosition(store: LogStore, keys: Keyring): Promise<Position> {
             ? await leafHashes(store, index * tileWidth, head.size)
             : ((await store.tile(level, index)) ?? new Uint8Array()).subarray(0, (hashes % tileWidth) * hashLength)
     }
-    const tree = GrowingTree.of(head.size, (level) => lastTiles[level]!)
+    const tree = GrowingTree.of(head.size, (level) => lastTiles[level]!, hashing)
     if (head.checkpoint !== null) {
       const [, size, root] = head.checkpoint.split('\n')
       if (size !== String(head.size) || root !== tree.root().toString('base64'))
@@ -150,16 +150,18 @@ async function expectPublished(store: LogStore, published: Checkpoint, { head, t
 /**
  * @param signers a key alone for a log that never changes it
  * @param published newest head known to be published, read before the store is: a log that does not hold it is not built on
+ * @param hashing who hashes entries and nodes
  * @throws {InfraFabricError} as {@link Sequencer.append}
  */
 export async function openSequencer(
   store: LogStore,
   signers: NoteSigner | Keyring,
-  published: Checkpoint | null = null
+  published: Checkpoint | null = null,
+  hashing: Hashing = plain
 ): Promise<Sequencer> {
   const keys: Keyring = 'signerBehind' in signers ? signers : { signerBehind: () => signers }
   /** Behind all commits under way; null after one of them was not taken. */
-  let position: Position | null = await readPosition(store, keys)
+  let position: Position | null = await readPosition(store, keys, hashing)
   if (published !== null) await expectPublished(store, published, position)
   /** Behind those that were taken. */
   let known: Head = position.head
@@ -258,7 +260,7 @@ export async function openSequencer(
       // what may still be taken is part of the head that is read
       await Promise.allSettled(commits)
       producers.clear()
-      const read = await readPosition(store, keys)
+      const read = await readPosition(store, keys, hashing)
       await expectGrowth(store, known, read.head)
       readings++
       position = read
@@ -319,7 +321,7 @@ export async function openSequencer(
     // the tree is the position's own and grows while it is sealed
     position = null
     const signers: readonly [NoteSigner, ...NoteSigner[]] = next === undefined ? [signer] : [signer, next]
-    const { segment, places, checkpoint, lastHash } = seal(items, head, tree, signers)
+    const { segment, places, checkpoint, lastHash } = seal(items, head, tree, signers, hashing)
     const placeOf = (number: number): Place => readPlaces(places, number, number + 1)[0]!
     const commit: Commit = {
       after: head,
@@ -390,34 +392,31 @@ function seal(
   items: readonly LaidItem[],
   head: Head,
   tree: GrowingTree,
-  signers: readonly [NoteSigner, ...NoteSigner[]]
+  signers: readonly [NoteSigner, ...NoteSigner[]],
+  hashing: Hashing
 ): { readonly segment: Segment; readonly places: FlatPlaces; readonly checkpoint: string; readonly lastHash: string } {
   const first = tree.size
   const data = layInPlace(items, first)
   const places = flatPlacesOf(items.length, first)
-  const { hashes } = places
-  let prev = head.lastHash
+  const marks = new Uint32Array(items.length * marksOfEntry)
+  let digits = digitsOf(first)
   let at = 0
-  for (let number = 0; number < items.length; number++) {
-    const item = items[number]!
-    const index = first + number
+  for (let number = 0, mark = 0; number < items.length; number++) {
+    const { start, index, rest, prev, end } = items[number]!
+    if (first + number === 10 ** digits) digits++
     const begin = at + lengthOctets
-    const numberAt = begin + (item.index - item.start)
-    const behindNumber = writeNumber(data, numberAt, index)
-    data.write(prev, behindNumber + (item.prev - item.rest), 'latin1')
-    const end = behindNumber + (item.end - item.rest)
-    // the octet before the entry holds the tree's leaf prefix while it is hashed, its length afterwards
-    data[begin - 1] = 0
-    prev = sha256('sha256', data.subarray(begin - 1, end), 'hex')
-    const octets = end - begin
-    data[at] = octets >> 8
-    data[at + 1] = octets & 0xff
-    hashes.write(prev, number * hashLength, 'hex')
-    tree.append(hashes, number * hashLength)
-    at = end
+    const behindNumber = begin + (index - start) + digits
+    at = behindNumber + (end - rest)
+    marks[mark++] = begin
+    marks[mark++] = behindNumber
+    marks[mark++] = behindNumber + (prev - rest)
+    marks[mark++] = at
   }
+  const previous = Buffer.from(head.lastHash, 'latin1')
+  hashing.chain(data, marks, items.length, first, previous, places.hashes)
+  tree.append(places.hashes, 0, items.length)
   const checkpoint = signCheckpoint({ origin: signers[0].name, size: tree.size, root: tree.root() }, ...signers)
-  return { segment: { first, count: items.length, data }, places, checkpoint, lastHash: prev }
+  return { segment: { first, count: items.length, data }, places, checkpoint, lastHash: previous.toString('latin1') }
 }
 
 /**
@@ -463,17 +462,6 @@ function layInPlace(items: readonly LaidItem[], first: number): Buffer {
 }
 
 const digitsOf = (index: number): number => String(index).length
-
-/** Writes a leaf number and returns where it ends. */
-function writeNumber(data: Buffer, at: number, index: number): number {
-  const end = at + digitsOf(index)
-  for (let digit = end - 1, left = index; digit >= at; digit--) {
-    const tens = Math.floor(left / 10)
-    data[digit] = 48 + (left - tens * 10)
-    left = tens
-  }
-  return end
-}
 
 function erasableChanges(items: readonly LaidItem[], first: number): ErasableChanges {
   const added: { index: number; erasable: Erasable }[] = []

@@ -2,6 +2,7 @@
 import { errorCode, messageOf, newTraceId, systemClock, type WitnessEvent } from '#kernel'
 import { createSeatClient } from '../client/seat-client.ts'
 import { draftOwnEntry } from '../log/entry.ts'
+import type { Hashing } from '../log/hashing.ts'
 import { formatVerifierKey } from '../log/note.ts'
 import { noPolicy, parsePolicy } from '../log/policy.ts'
 import { forgetNextKey, type KeyFiles, makeNextKey, openKeyring, publicKeys, retireKey, takeOverIn } from './keyring.ts'
@@ -61,22 +62,28 @@ export interface Writer extends Pick<Sequencer, 'head'> {
   readonly close: () => Promise<void>
 }
 
-async function behind(store: LogStore, { keys, origin, publishedPath }: WriterSettings) {
+async function behind(store: LogStore, { keys, origin, publishedPath }: WriterSettings, hashing?: Hashing) {
   try {
     // read before the head is: another process may publish in between
     const before = latestSigned(publishedPath, publicKeys(keys))
-    return { sequencer: await openSequencer(store, openKeyring(keys, origin), before), published: openPublished(publishedPath) }
+    return {
+      sequencer: await openSequencer(store, openKeyring(keys, origin), before, hashing),
+      published: openPublished(publishedPath)
+    }
   } catch (error) {
     await store.close()
     throw error
   }
 }
 
-/** @throws {InfraFabricError} as openStore and openSequencer; `ledger.policy.*` */
-export async function openWriter(settings: WriterSettings, events: WriterEvents): Promise<Writer> {
+/**
+ * @param hashing as of openSequencer
+ * @throws {InfraFabricError} as openStore and openSequencer; `ledger.policy.*`
+ */
+export async function openWriter(settings: WriterSettings, events: WriterEvents, hashing?: Hashing): Promise<Writer> {
   const { keys, origin, publishedPath } = settings
   const store = await openStore(settings.store, events.notice)
-  const { sequencer, published } = await behind(store, settings)
+  const { sequencer, published } = await behind(store, settings, hashing)
   const seats = createSeatClient()
   const publisher: Publisher = createPublisher({
     log: store,
