@@ -19,7 +19,8 @@ import { startRedis } from './redis-server.ts'
 
 const origin = 'bench.example/witness'
 const producers = 64
-const rate = 20_000
+/** Entries a second while their latency is measured. */
+export const latencyRate = 20_000
 /** How long the producers rest before they look at the clock again. */
 const restMs = 0.2
 
@@ -256,9 +257,9 @@ export async function benchLatency(seconds = 5): Promise<number[]> {
   try {
     ledger = await openLedger({ dir, origin, store, log: silentLog })
     const open = ledger
-    const warmUp = rate
-    const total = rate * seconds + warmUp
-    const taken = new Float64Array(rate * seconds)
+    const warmUp = latencyRate
+    const total = latencyRate * seconds + warmUp
+    const taken = new Float64Array(latencyRate * seconds)
     const { promise: allAnswered, resolve, reject } = Promise.withResolvers<void>()
     let waiting = total
     const answered = (number: number, dueMs: number) => {
@@ -271,10 +272,10 @@ export async function benchLatency(seconds = 5): Promise<number[]> {
     const tick = () => {
       // a thread that only looks at the clock would take the ledger's threads one of two cores
       Atomics.wait(rest, 0, 0, restMs)
-      const due = Math.min(total, Math.floor(((performance.now() - begun) * rate) / 1000))
+      const due = Math.min(total, Math.floor(((performance.now() - begun) * latencyRate) / 1000))
       for (; next < due; next++) {
         const number = next
-        const dueMs = begun + (number * 1000) / rate
+        const dueMs = begun + (number * 1000) / latencyRate
         open.append([item(number % producers, Math.floor(number / producers))], 1).then(() => answered(number, dueMs), reject)
       }
       // what was told goes on its way in the turn before the next rest
