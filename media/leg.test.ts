@@ -32,12 +32,12 @@ const frames = { frame: (samples: number) => new Int16Array(samples), freeFrame:
 const loud = 0x80
 
 function scene(more: Partial<AudioTerms> = {}) {
-  const sent: { packet: Buffer; to: Endpoint }[] = []
+  const sent: { packet: Buffer; to: Endpoint; payload: number }[] = []
   const control: { packets: RtcpPacket[]; to: Endpoint; muxed: boolean }[] = []
   const told: string[] = []
   const leg = new Leg(settings, {
     ...frames,
-    sendRtp: (packet, length, to) => sent.push({ packet: Buffer.from(packet.subarray(0, length)), to }) > 0,
+    sendRtp: (packet, length, to, payload = 0) => sent.push({ packet: Buffer.from(packet.subarray(0, length)), to, payload }) > 0,
     sendRtcp: (packet, to, muxed) => control.push({ packets: decodeRtcp(packet), to, muxed }),
     digit: (digit, durationMs) => told.push(`digit ${digit} ${durationMs}`),
     silent: (silentMs) => told.push(`silent ${silentMs}`),
@@ -75,6 +75,16 @@ test('sends a frame a tick: numbers and RTP timestamps count up, the marker stan
     t.is(timestamp, (headers[0]!.timestamp + 160 * n) >>> 0)
   }
   t.true(sent.every(({ packet, to }) => packet.length === 172 && packet[12] === 0xff && to === sent[0]!.to))
+})
+
+test('what counted as sent and did not leave is counted as dropped, and no report says that it was sent', (t) => {
+  const { leg, push, sent, control } = scene()
+  for (let n = 0; n < 3; n++) push()
+  leg.unsent(sent[1]!.payload)
+  t.deepEqual(leg.traffic().sent, { packets: 2, bytes: 320, errors: 0, dropped: 1 })
+  leg.report(60, 1e12, false)
+  const [report] = control[0]!.packets
+  t.true(report?.type === 'senderReport' && report.sender.packets === 2 && report.sender.octets === 320)
 })
 
 test('RTP time passes while nothing is sent, and the next packet has the marker', (t) => {

@@ -58,8 +58,13 @@ export interface LegSettings {
 
 /** What a leg asks of the world. */
 export interface LegOutput {
-  /** Takes the first `length` octets; the packet is written again at once. @returns false when it was not sent */
-  readonly sendRtp: (packet: Buffer, length: number, to: Endpoint) => boolean
+  /**
+   * Takes the first `length` octets; the packet is written again at once.
+   *
+   * @param payload octets of it that count as sent, to be given to {@link Leg.unsent} when it turns out that they were not; 0 or left out: none do
+   * @returns false when it was not sent
+   */
+  readonly sendRtp: (packet: Buffer, length: number, to: Endpoint, payload?: number) => boolean
   readonly sendRtcp: (packet: Buffer, to: Endpoint, muxed: boolean) => void
   /** A frame for decoded sound. */
   readonly frame: (samples: number) => Int16Array
@@ -490,7 +495,7 @@ export class Leg implements Party {
 
   #sendPacket(packet: Buffer, octets: number): void {
     const { sent } = this.#counts
-    if (this.#sendRtp(packet, rtpHeaderLength + octets)) {
+    if (this.#sendRtp(packet, octets)) {
       sent.packets++
       sent.bytes += octets
     } else sent.dropped++
@@ -498,12 +503,22 @@ export class Leg implements Party {
     this.#timestamp = (this.#timestamp + this.#frameClock) >>> 0
   }
 
-  #sendRtp(packet: Buffer, length: number): boolean {
+  #sendRtp(packet: Buffer, payload: number): boolean {
     const destination = this.#destination
     if (destination === null) return false
-    if (this.#srtp === null) return this.#output.sendRtp(packet, length, destination)
-    const encrypted = this.#srtp.protect(packet, length)
-    return encrypted > 0 && this.#output.sendRtp(this.#srtp.packet, encrypted, destination)
+    if (this.#srtp === null) return this.#output.sendRtp(packet, rtpHeaderLength + payload, destination, payload)
+    const encrypted = this.#srtp.protect(packet, rtpHeaderLength + payload)
+    return encrypted > 0 && this.#output.sendRtp(this.#srtp.packet, encrypted, destination, payload)
+  }
+
+  /** A packet that counts as sent was not: the system would not take it. */
+  unsent(payload: number): void {
+    this.#glance()
+    const { sent } = this.#counts
+    sent.packets--
+    sent.bytes -= payload
+    sent.dropped++
+    this.#lendCounts()
   }
 
   pass(): void {

@@ -83,3 +83,7 @@ export function checkRate(codec: string, rates: readonly number[], sampleRateHz:
     `${codec}: expected a sample rate of ${rates.join(', ')} Hz, got ${sampleRateHz}`
   )
 }
+
+/** Where each of `fields` stands among them: fields of memory that compiled code knows, too. */
+export const placesOf = <Fields extends readonly string[]>(fields: Fields) =>
+  Object.freeze(Object.fromEntries(fields.map((field, place) => [field, place]))) as Readonly<Record<Fields[number], number>>

@@ -80,6 +80,8 @@ test.serial('threads share a range; what a lost one held comes back, its descrip
     descriptor: -1,
     open: async (_address, port) => ({ port, descriptor: descriptor++, send: () => true, turn: () => undefined, close: nothing }),
     poll: nothing,
+    turn: nothing,
+    flush: nothing,
     close: nothing
   }
   const [one, other] = [new PortPool(fake, range, 1), new PortPool(fake, range, 2)]

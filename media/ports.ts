@@ -1,5 +1,5 @@
 import { InfraFabricError } from '#kernel'
-import type { Receive, UdpLayer, UdpSocket } from './udp/udp.ts'
+import type { Receive, Refused, UdpLayer, UdpSocket } from './udp/udp.ts'
 
 export interface PortPair {
   /** Even. */
@@ -64,9 +64,10 @@ export class PortPool {
 
   /**
    * @param address on which the ports are opened
+   * @param told of packets that were to leave from the RTP port and did not
    * @throws {InfraFabricError} `conference.no-ports` when every pair is taken, by us or by others
    */
-  async take(address: string, receiveRtp: Receive, receiveRtcp: Receive): Promise<PortPair> {
+  async take(address: string, receiveRtp: Receive, receiveRtcp: Receive, told?: Refused): Promise<PortPair> {
     const { first, count, shared } = this.#range
     let refused = 0
     for (let tried = 0; tried < count; tried++) {
@@ -74,7 +75,7 @@ export class PortPool {
       const port = first + 2 * index
       const at = ownerAt(index)
       if (Atomics.compareExchange(shared, at, 0, this.#owner) !== 0) continue
-      const rtp = await this.#udp.open(address, port, receiveRtp)
+      const rtp = await this.#udp.open(address, port, receiveRtp, told)
       if (rtp !== null) Atomics.store(shared, at + 1, Math.max(0, rtp.descriptor))
       const rtcp = rtp === null ? null : await this.#udp.open(address, port + 1, receiveRtcp)
       if (rtcp !== null) Atomics.store(shared, at + 2, Math.max(0, rtcp.descriptor))

@@ -66,6 +66,7 @@ interface OpenConference {
   readonly mixer: Conference
   /** Its legs and their sockets, which are read right before it is mixed: what is fetched into the processor's caches for a leg then serves both ways. */
   parties: { readonly leg: Leg; readonly socket: UdpSocket }[]
+  sockets: UdpSocket[]
   tap: RecordTap | null
   /** Tick from which on it may be offered to the express lane. */
   considerAt: number
@@ -136,7 +137,8 @@ async function open({
         if (loops(source)) leg.stranger()
         else if (isStun(packet)) leg.receiveCheck(packet, source, 'rtcp')
         else leg.receiveControl(packet, source, arrivedMs, wallMs)
-      }
+      },
+      (payload) => leg?.unsent(payload)
     )
   } catch (error) {
     if (!(error instanceof InfraFabricError)) throw error
@@ -168,9 +170,14 @@ async function open({
   conference.mixer.control(member, controls)
   legs.set(id, { id, leg, pair, conference, member, reportDueMs: nextReportMs(nowMs()) })
   openLegs = [...legs.values()]
-  conference.parties = [...conference.parties, { leg, socket: rtp }]
+  seat(conference, [...conference.parties, { leg, socket: rtp }])
   tell({ type: 'opened', leg: id, port: pair.port, index: pair.index, source: { ssrc: leg.ssrc, cname } })
   if (terms !== null) agree(id, terms)
+}
+
+function seat(conference: OpenConference, parties: OpenConference['parties']): void {
+  conference.parties = parties
+  conference.sockets = parties.map(({ socket }) => socket)
 }
 
 function begin(name: string, voices: number): OpenConference {
@@ -183,7 +190,7 @@ function begin(name: string, voices: number): OpenConference {
       failed: ({ id }, { code }) => tell({ type: 'failed', leg: id, reason: code })
     }
   )
-  const conference = { name, mixer, parties: [], tap: null, considerAt: 0 }
+  const conference: OpenConference = { name, mixer, parties: [], sockets: [], tap: null, considerAt: 0 }
   conferences.set(name, conference)
   openConferences = [...conferences.values()]
   return conference
@@ -197,7 +204,10 @@ function close(id: number): WorkerMetricsPart | null {
   legs.delete(id)
   openLegs = [...legs.values()]
   conference.mixer.remove(member)
-  conference.parties = conference.parties.filter((party) => party.leg !== leg)
+  seat(
+    conference,
+    conference.parties.filter((party) => party.leg !== leg)
+  )
   if (conference.mixer.size === 0) {
     conference.mixer.close()
     conferences.delete(conference.name)
@@ -351,18 +361,17 @@ function mixDue(): void {
     const leftOut = frame === left ? left : 0
     lane?.tick(frameDueMs, begun, nativeLayer!.wallOffsetMs, leftOut)
     for (let n = 0; n < openConferences.length; n++) {
-      const { mixer, parties } = openConferences[n]!
+      const { mixer, parties, sockets } = openConferences[n]!
       if (mixer.lent) continue
-      for (let p = 0; p < parties.length; p++) {
-        const { leg, socket } = parties[p]!
-        socket.turn(missed)
-        if (leftOut > 0) leg.skip(leftOut, frameDueMs)
-      }
+      udp.turn(sockets, missed)
+      if (leftOut > 0) for (let p = 0; p < parties.length; p++) parties[p]!.leg.skip(leftOut, frameDueMs)
       mixer.tick(frameDueMs)
+      udp.flush()
     }
   }
   dueMs += frameMs * (missed + 1)
   attend(begun)
+  udp.flush()
   if (lane !== null) considerLane(lane)
   for (let n = ticks % watchEvery; n < openLegs.length; n += watchEvery) openLegs[n]!.leg.watch(begun)
   const ended = nowMs()

@@ -103,6 +103,7 @@ build_library() {
 
 build_libraries() {
   build_library kamailio/openssl-fork.c kamailio/build/openssl-fork.so -O2 -pthread &&
+    build_library media/udp/udp.c media/build/udp.so -O2 &&
     # Numbers as JavaScript reckons them: no sum and product in one step.
     build_library media/express/express.c media/build/express.so -O3 -ffp-contract=off -fno-math-errno -lm &&
     # What Node does not lend shows when it is loaded, not when it is called.

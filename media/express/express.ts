@@ -236,6 +236,8 @@ export class ExpressLane {
           if (came === outcome.pull) this.#pull(seat, place, dueMs, leftOut)
           else this.#deliver(seat, place)
         }
+        // The lane goes on without looking at the clock.
+        if (came === outcome.deliver) seats[0]!.party!.socket.flush()
       }
     }
     this.#tell()

@@ -1,4 +1,5 @@
 /** What the express lane knows of a leg: one record in the lane's memory, of numbers as JavaScript has them. The fields are those of express.c, in its order. */
+import { placesOf } from '../native.ts'
 
 export const legFields = [
   ...['mode', 'rough', 'next', 'descriptor', 'address', 'port', 'law', 'payloadType'],
@@ -28,10 +29,6 @@ export const conferenceFields = ['first', 'slow', 'places', 'autoGain', 'dominan
 export const laneFields = [
   ...['conferences', 'gate', 'release', 'wallOffset', 'leftOut', 'atConference', 'leg', 'skips', 'handed', 'turned', 'crowned']
 ] as const
-
-type Places<Fields extends readonly string[]> = Readonly<Record<Fields[number], number>>
-const placesOf = <Fields extends readonly string[]>(fields: Fields) =>
-  Object.freeze(Object.fromEntries(fields.map((field, place) => [field, place]))) as Places<Fields>
 
 /** Where a field stands in {@link LegRecord.fields}, and in those of a conference and of the lane. */
 export const of = placesOf(legFields)

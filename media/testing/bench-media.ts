@@ -147,7 +147,7 @@ async function cost(seconds: number): Promise<Metric[]> {
 }
 
 async function sockets(seconds: number): Promise<Metric[]> {
-  say('sockets: three echoes')
+  say('sockets: seven echoes')
   const costs = await measureSockets(seconds)
   const of = (name: string) => costs.find((one) => one.name === name)?.microseconds ?? Number.NaN
   return [
@@ -155,7 +155,7 @@ async function sockets(seconds: number): Promise<Metric[]> {
       metric: 'media.udp_ratio_to_echo',
       value: of('bare') / of('native'),
       unit: '',
-      note: `packets for the same processor time, against a bare echo in C; µs a packet in and out: C ${figure(of('bare'))}, ours ${figure(of('native'))}, node:dgram ${figure(of('node'))}`
+      note: `packets for the same processor time, against a bare echo in C, medians of three runs by turns, each on a core of its own; µs a packet in and out: C ${figure(of('bare'))}, ours ${figure(of('native'))}, node:dgram ${figure(of('node'))}`
     }
   ]
 }

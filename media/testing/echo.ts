@@ -1,9 +1,9 @@
 /**
- * An echo by the socket layer of the media plane, read as the media thread reads: a process of its own.
+ * An echo by the socket layer of the media plane, that reads and sends as a media thread does: a process of its own.
  *
  *     node echo.ts <native|node> <first port> <sockets>
  *
- * Writes `ready` and, at the end of its standard input, the packets echoed since the first 20,000 and the microseconds of processor time they took.
+ * Writes `ready` and, at the end of its standard input, the packets echoed since the first 40,000 and the microseconds of processor time they took.
  */
 import { libc } from '../udp/libc.ts'
 import { nativeUdp } from '../udp/native.ts'
@@ -13,9 +13,10 @@ import type { UdpSocket } from '../udp/udp.ts'
 const [kind, firstPort, sockets] = process.argv.slice(2)
 const library = kind === 'native' ? libc() : null
 const udp = library === null ? nodeUdp() : nativeUdp(library)
+const opened: UdpSocket[] = []
 let packets = 0
 /** Packets before counting begins: by then the code is compiled. */
-const warmUpPackets = 20_000
+const warmUpPackets = 40_000
 let before = process.cpuUsage()
 for (let n = 0; n < Number(sockets); n++) {
   let socket: UdpSocket | null = null
@@ -24,8 +25,13 @@ for (let n = 0; n < Number(sockets); n++) {
     before = process.cpuUsage()
   })
   if (socket === null) throw new Error(`port ${Number(firstPort) + n} is taken`)
+  opened.push(socket)
 }
-const timer = setInterval(() => udp.poll(20), 5)
+const timer = setInterval(() => {
+  udp.poll(20)
+  udp.turn(opened)
+  udp.flush()
+}, 5)
 process.stdout.write('ready\n')
 process.stdin.on('end', () => {
   clearInterval(timer)

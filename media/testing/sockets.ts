@@ -1,7 +1,7 @@
 /** What the socket layer costs against a bare UDP echo in C, in processor time for a packet in and a packet out. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -14,7 +14,7 @@ import { nodeUdp } from '../udp/node.ts'
 export interface EchoCost {
   readonly name: 'native' | 'node' | 'bare'
   readonly packets: number
-  /** Of processor time, for a packet received and sent. */
+  /** Of processor time, for a packet received and sent: the median of the runs. */
   readonly microseconds: number
 }
 
@@ -22,6 +22,8 @@ const sockets = 200
 const firstEchoPort = 18_000
 const firstClientPort = 19_000
 const packetOctets = 172
+/** Runs of the bare echo and of ours, by turns: what others do on the machine falls on both. */
+const rounds = 3
 const file = (name: string) => fileURLToPath(new URL(name, import.meta.url))
 
 /** Sends every socket of the echo a packet each 4 ms. @returns when `ms` have passed */
@@ -37,6 +39,7 @@ async function load(ms: number): Promise<void> {
   const end = performance.now() + ms
   while (performance.now() < end) {
     for (const { socket, to } of clients) socket.send(packet, packetOctets, to)
+    udp.flush()
     await sleep(4)
     udp.poll(4)
   }
@@ -70,20 +73,36 @@ function compileBare(folder: string): string | null {
   }
 }
 
-/** @param seconds for each echo */
+/** The last processor that this process may use: echoes have it, so that none is the dearer for being moved about by the scheduler. */
+function lastProcessor(): string {
+  const allowed = /^Cpus_allowed_list:.*?(\d+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))
+  return allowed?.[1] ?? '0'
+}
+
+const median = (costs: readonly EchoCost[]) => costs.toSorted((a, b) => a.microseconds - b.microseconds)[costs.length >> 1]!
+
+/** @param seconds for each run of an echo */
 export async function measureSockets(seconds: number): Promise<EchoCost[]> {
   const folder = mkdtempSync(join(tmpdir(), 'bench-media-'))
-  const found: EchoCost[] = []
+  const found: Record<EchoCost['name'], EchoCost[]> = { bare: [], native: [], node: [] }
   try {
     const range = [String(firstEchoPort), String(sockets)]
+    const processor = lastProcessor()
+    const run = async (name: EchoCost['name'], program: string, ...words: string[]) => {
+      const echo = spawn('taskset', ['-c', processor, program, ...words, ...range], { stdio: ['pipe', 'pipe', 'inherit'] })
+      found[name].push(await measure(name, echo, seconds))
+    }
     const ours = (kind: 'native' | 'node') =>
-      spawn(process.execPath, ['--disable-warning=ExperimentalWarning', file('./echo.ts'), kind, ...range], {
-        stdio: ['pipe', 'pipe', 'inherit']
-      })
+      run(kind, process.execPath, '--disable-warning=ExperimentalWarning', file('./echo.ts'), kind)
     const bare = compileBare(folder)
-    if (bare !== null) found.push(await measure('bare', spawn(bare, range, { stdio: ['pipe', 'pipe', 'inherit'] }), seconds))
-    for (const kind of ['native', 'node'] as const) found.push(await measure(kind, ours(kind), seconds))
-    return found
+    for (let round = 0; round < rounds; round++) {
+      if (bare !== null) await run('bare', bare)
+      await ours('native')
+    }
+    await ours('node')
+    return Object.values(found)
+      .filter((costs) => costs.length > 0)
+      .map(median)
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }

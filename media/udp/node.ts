@@ -76,6 +76,8 @@ export function nodeUdp(): UdpLayer {
         })
       }),
     poll: () => undefined,
+    turn: () => undefined,
+    flush: () => undefined,
     close: () => undefined
   }
 }

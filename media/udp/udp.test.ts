@@ -119,12 +119,14 @@ const address = addresses[0]!
 
 if (library !== null) {
   test('native: the time told is that of the arrival, not of the reading', async (t) => {
-    const { open, until } = await scene(t, nativeUdp(library))
+    const layer = nativeUdp(library)
+    const { open, until } = await scene(t, layer)
     const [a, b] = [await open(), await open()]
     let waitedMs = 0
     // The kernel begins to take times some moments after the first socket has asked for them; before that it tells when it is read.
     for (let tried = 1; tried <= 10 && waitedMs < 90; tried++) {
       a.socket.send(Buffer.from('x'), 1, { address, port: b.socket.port })
+      layer.flush()
       await sleep(100)
       t.is(await until(b.heard, tried), tried)
       waitedMs = performance.now() - b.heard.at(-1)!.arrivedMs
@@ -186,6 +188,163 @@ if (library !== null) {
   })
 }
 
+if (library !== null) {
+  test('native: what the kernel will not take is told to who sent it, with what it gave, and to nobody else', async (t) => {
+    const layer = nativeUdp(library)
+    const { open, until } = await scene(t, layer)
+    const [a, b] = [await open(), await open()]
+    const refused: [string, number][] = []
+    const openTelling = async (name: string) => {
+      for (let port = 44_000 + (process.pid % 1000); ; port++) {
+        const socket = await layer.open(
+          address,
+          port,
+          () => undefined,
+          (payload) => refused.push([name, payload])
+        )
+        if (socket !== null) return socket
+      }
+    }
+    const [one, other] = [await openTelling('one'), await openTelling('other')]
+    t.teardown(() => {
+      for (const socket of [one, other]) socket.close()
+    })
+    const packet = Buffer.alloc(172)
+    const good = { address, port: b.socket.port }
+    // of another family: the kernel says no, as it does where it has no room
+    const bad = { address: '::1', port: b.socket.port }
+    t.true(one.send(packet, 172, bad, 160))
+    t.true(other.send(packet, 171, good, 159))
+    t.true(one.send(packet, 170, bad))
+    t.true(other.send(packet, 169, bad, 157))
+    t.true(a.socket.send(packet, 168, bad, 156))
+    layer.flush()
+    t.deepEqual(refused, [
+      ['one', 160],
+      ['other', 157]
+    ])
+    t.is(await until(b.heard, 1), 1)
+    t.is(b.heard[0]!.text.length, 171)
+    t.false(one.send(Buffer.alloc(largestPacket + 1), largestPacket + 1, good, 1), 'longer than any packet')
+  })
+
+  test('native: what is sent is gathered, leaves in its order when it is much or old, and before its socket closes or sends elsewhere', async (t) => {
+    const layer = nativeUdp(library)
+    const sent: number[] = []
+    const counting = nativeUdp({
+      ...library,
+      udpSend: (at, count) => {
+        sent.push(count)
+        return library.udpSend(at, count)
+      }
+    })
+    const { open: openThere, until } = await scene(t, layer)
+    const { open } = await scene(t, counting)
+    const [from, to, elsewhere] = [await open(), await openThere(), await openThere()]
+    const target = { address, port: to.socket.port }
+    const packet = Buffer.alloc(4)
+    const send = (n: number) => {
+      packet.write(String(n).padStart(4), 'latin1')
+      return from.socket.send(packet, 4, target)
+    }
+    const { gathered } = library.udpSizes
+    const stop = performance.now() + 2000
+    // as long as it takes until so many are gathered within half a millisecond
+    let begun = 0
+    for (; sent.at(-1) !== gathered && performance.now() < stop; begun++) send(begun)
+    t.is(sent.at(-1), gathered)
+    t.true(sent.every((count) => count <= gathered))
+    sent.splice(0)
+
+    send(begun++)
+    await sleep(2)
+    t.deepEqual(sent, [])
+    send(begun++)
+    t.deepEqual(sent, [2], 'the first was old')
+
+    send(begun++)
+    from.socket.send(packet, 4, { address, port: elsewhere.socket.port })
+    t.deepEqual(sent, [2, 1], 'aimed anew')
+    counting.poll(0)
+    t.deepEqual(sent, [2, 1, 1])
+    send(begun++)
+    from.socket.close()
+    t.deepEqual(sent, [2, 1, 1, 1])
+    t.is(await until(to.heard, begun), begun)
+    t.deepEqual(
+      to.heard.map(({ text }) => Number(text)),
+      Array.from({ length: begun }, (_, n) => n)
+    )
+    t.is(await until(elsewhere.heard, 1), 1)
+  })
+
+  test('native: sockets have their turns together, more than are read at once, and each as if it were alone', async (t) => {
+    const layer = nativeUdp(library)
+    const { open, until } = await scene(t, layer)
+    const sender = await open()
+    const receivers = await Promise.all(Array.from({ length: 2 * library.udpSizes.together + 9 }, open))
+    const sockets = receivers.map(({ socket }) => socket)
+    const sendAll = (times = 1) => {
+      for (const { port } of sockets)
+        for (let n = 0; n < times; n++) sender.socket.send(Buffer.from(`${port}`), 5, { address, port })
+      layer.flush()
+    }
+    const heard = () => receivers.map(({ heard }) => heard.length)
+    for (let n = 1; n <= 10; n++) {
+      sendAll()
+      for (const one of receivers) t.is(await until(one.heard, n), n)
+      layer.turn(sockets)
+    }
+    const all = (count: number) => receivers.map(() => count)
+    sendAll()
+    layer.poll(100)
+    t.deepEqual(heard(), all(10), 'the kernel no longer tells of them')
+    sockets[3]!.close()
+    layer.turn(sockets)
+    const less = (count: number) => receivers.map((_, n) => (n === 3 ? 10 : count))
+    t.deepEqual(heard(), less(11))
+    for (const [n, { socket, heard }] of receivers.entries())
+      t.true(
+        heard.every(({ text }) => text === `${socket.port}`),
+        `${n}`
+      )
+
+    sendAll(9)
+    layer.turn(sockets)
+    t.deepEqual(heard(), less(19), 'eight each')
+    layer.poll(1000)
+    t.deepEqual(heard(), less(20), 'too much came: the kernel tells of them again')
+  })
+
+  test('native: a socket that gets the place of one which was closed by a packet read with its own hears nothing of that', async (t) => {
+    const layer = nativeUdp(library)
+    const { open } = await scene(t, layer)
+    const sender = await open()
+    let closed = 0
+    const strange: string[] = []
+    const opening: Promise<UdpSocket | null>[] = []
+    const victims: UdpSocket[] = []
+    for (let port = 46_000 + (process.pid % 1000); victims.length < 2; port++) {
+      const victim = await layer.open(address, port, () => {
+        // whoever is first closes both, and others are opened in their places
+        closed++
+        for (const socket of victims) socket.close()
+        for (let n = 0; n < 2; n++)
+          opening.push(layer.open(address, 48_000 + (process.pid % 1000) + n, (packet) => strange.push(packet.toString())))
+      })
+      if (victim !== null) victims.push(victim)
+    }
+    for (const { port } of victims) sender.socket.send(Buffer.from('x'), 1, { address, port })
+    layer.poll(100)
+    t.is(closed, 1)
+    t.deepEqual(strange, [])
+    for (const socket of await Promise.all(opening)) {
+      t.not(socket, null)
+      socket?.close()
+    }
+  })
+}
+
 /** A C library that fails where it is told to, and counts descriptors. */
 function failing(fails: { -readonly [name in keyof Libc]?: number }) {
   const open = new Set<number>()
@@ -199,11 +358,8 @@ function failing(fails: { -readonly [name in keyof Libc]?: number }) {
     socket: () => fails.socket ?? made(),
     bind: () => fails.bind ?? 0,
     setsockopt: () => 0,
-    sendto: (_descriptor, _packet, length) => fails.sendto ?? length,
-    recvmmsg: () => fails.recvmmsg ?? -1,
     epollCreate: () => fails.epollCreate ?? made(),
     epollControl: () => fails.epollControl ?? 0,
-    epollWait: () => fails.epollWait ?? 0,
     clockGettime: () => 0,
     nanosleep: () => 0,
     close: (descriptor) => {
@@ -211,23 +367,15 @@ function failing(fails: { -readonly [name in keyof Libc]?: number }) {
       open.delete(descriptor)
       return 0
     },
-    address: () => 4096
+    address: () => 4096,
+    udpSizes: library!.udpSizes,
+    udpOpen: () => undefined,
+    udpTurn: () => 0,
+    udpRead: () => 0,
+    udpSend: () => 0
   }
   return { calls, open, closed }
 }
-
-test('no room in the kernel, a refused send, an interrupted wait: the packet is lost, nothing else', async (t) => {
-  const { calls } = failing({ sendto: -1 })
-  const layer = nativeUdp(calls)
-  const socket = (await layer.open(address, 4000, () => t.fail()))!
-  t.is(socket.descriptor, 101)
-  t.false(socket.send(Buffer.alloc(10), 10, { address, port: 9 }))
-  layer.poll(5)
-  const interrupted = nativeUdp(failing({ epollWait: -1 }).calls)
-  interrupted.poll(5)
-  const short = nativeUdp(failing({ sendto: 4 }).calls)
-  t.false((await short.open(address, 4000, () => undefined))!.send(Buffer.alloc(10), 10, { address, port: 9 }))
-})
 
 test('what cannot be opened is closed, once; a set of sockets that is not to be had is an error', async (t) => {
   for (const fails of [{ bind: -1 }, { epollControl: -1 }, { socket: -1 }]) {
@@ -301,6 +449,7 @@ if (library !== null) {
 
     learn()
     for (let n = 0; n < 30; n++) send()
+    layer.flush()
     t.is(heardBy(turn), 8)
     const claimable = () => (receiver.socket as NativeSocket).claimable
     t.false(claimable(), 'who reads it in turns alone would fall behind')
