@@ -1,4 +1,4 @@
-/* The hashes of a whole commit in one call: what log/chain.ts and log/merkle.ts do entry by entry in TypeScript, octet for octet.
+/* The hashes of a whole commit in one call: what log/hashing.ts and log/merkle.ts do entry by entry in TypeScript, octet for octet.
  *
  * SHA-256 is OpenSSL's, which Node carries and lends to what it loads.
  */
