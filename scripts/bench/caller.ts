@@ -2,11 +2,8 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { messageOf } from '#kernel'
-import { libc } from '../../media/udp/libc.ts'
-import { nativeUdp } from '../../media/udp/native.ts'
-import { nodeUdp } from '../../media/udp/node.ts'
-import type { UdpSocket } from '../../media/udp/udp.ts'
 import { type LoadPhone, type LoadUser, openLoadPhone } from './load-phone.ts'
+import { type Ear, openEar } from './testing/ear.ts'
 
 export interface LoadSettings {
   readonly port: number
@@ -66,8 +63,8 @@ export type FromCaller =
 interface Opened {
   readonly settings: LoadSettings
   readonly phones: readonly LoadPhone[]
-  /** Where every call's sound goes: a socket that nobody reads, since what hearing costs is no cost of the suite. */
-  readonly ear: UdpSocket
+  /** Where every call's sound goes. */
+  readonly ear: Ear
   readonly sdp: string
 }
 
@@ -84,19 +81,6 @@ const offer = (port: number): string =>
     'a=ptime:20',
     ''
   ].join('\r\n')
-
-const earPorts = { first: 41_000, last: 41_999 }
-
-/** The kernel drops what does not fit into the socket any more; without system calls of our own the runtime reads it, and the callers take a third more of the machine. */
-async function openEar(): Promise<UdpSocket> {
-  const native = libc()
-  const layer = native === null ? nodeUdp() : nativeUdp(native)
-  for (let port = earPorts.first; port <= earPorts.last; port++) {
-    const socket = await layer.open('127.0.0.1', port, () => undefined)
-    if (socket !== null) return socket
-  }
-  throw new Error(`no UDP port from ${earPorts.first} to ${earPorts.last} is free`)
-}
 
 async function open(settings: LoadSettings): Promise<Opened> {
   const ear = await openEar()
