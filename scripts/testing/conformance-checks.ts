@@ -79,7 +79,10 @@ export const checks: Readonly<Record<string, Check>> = {
     withPhone(rig, async (phone) => {
       const call = await invite(phone, { onSent: (cancel) => void setTimeout(cancel, 1) })
       assert.ok(call.status === 487 || call.status === 200, `got ${call.status}`)
-      if (call.status === 200) assert.equal(statusOf(await call.bye()), 200)
+      if (call.status !== 200) return
+      // a server may take a CANCEL behind its 200 for the end of the call: then its BYE and ours cross
+      const ended = statusOf(await call.bye())
+      assert.ok(ended === 200 || ended === 481, `got ${ended} for the BYE`)
     }),
   'an expert outside the specialisation is refused by IF.guard': (rig) =>
     withPhone(
