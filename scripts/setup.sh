@@ -89,11 +89,11 @@ install_node_modules() {
   printf '%s' "$wanted" >"$stamp"
 }
 
-# build_library SOURCE LIBRARY FLAGS...: anew when the source is newer.
+# build_library SOURCE LIBRARY FLAGS...: anew when the source, or a header of its part, is newer.
 build_library() {
   source=$1 library=$2
   shift 2
-  if [ -e "$library" ] && [ "$library" -nt "$source" ]; then return 0; fi
+  if [ -e "$library" ] && [ "$library" -nt "$source" ] && [ -z "$(find "${source%%/*}" -name '*.h' -newer "$library")" ]; then return 0; fi
   if $check_only; then say "not built: $library"; return 1; fi
   say "building $library"
   mkdir -p "$(dirname "$library")"

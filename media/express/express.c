@@ -18,11 +18,8 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <time.h>
 
-#ifndef SCM_TIMESTAMPNS
-#define SCM_TIMESTAMPNS SO_TIMESTAMPNS
-#endif
+#include "../udp/arrival.h"
 
 #if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
 #define WIDE __attribute__((target_clones("avx2", "default")))
@@ -41,7 +38,6 @@ enum {
   most_held = 25,
   kept_frames = 3,
   burst = 4,
-  largest_packet = 2048,
   most_members = 512,
   unity = 2048,
   largest_gain = 16 * unity - 1,
@@ -327,15 +323,11 @@ static int receive(struct lane *lane, struct leg *leg, double now) {
     for (int n = 0; n < count; n++) {
       uint8_t *octets = lane->vectors[n][0].iov_base;
       double arrival = now, wall = now + lane->wallOffset;
-      struct cmsghdr *control = CMSG_FIRSTHDR(&messages[n].msg_hdr);
-      if (control != NULL && control->cmsg_level == SOL_SOCKET && control->cmsg_type == SCM_TIMESTAMPNS) {
-        struct timespec stamp;
-        memcpy(&stamp, CMSG_DATA(control), sizeof stamp);
-        wall = stamp.tv_sec * 1000.0 + stamp.tv_nsec / 1e6;
+      if (kernel_time(&messages[n].msg_hdr, &wall)) {
         /* A packet can have come while others were treated, but not later than that. */
         arrival = least(now + 20, wall - lane->wallOffset);
         /* Stamped before the wall clock was set forward: media/udp/native.ts tells why. */
-        if (arrival < now - 1000) arrival = now - 1000;
+        if (arrival < now - longest_wait) arrival = now - longest_wait;
       }
       calm = calm && take_packet(leg, octets, messages[n].msg_len, &lane->names[n], arrival);
       if (calm) continue;

@@ -23,7 +23,7 @@ export const ofArrival = placesOf(arrivalFields)
 export const ofDeparture = placesOf(departureFields)
 export const ofLayer = placesOf(layerFields)
 
-/** Octets and numbers of the parts of a layer's memory, and where they begin: by the numbers that {@link Libc.udpSize} knows. */
+/** Octets and numbers of the parts of a layer's memory, and where they begin: by the numbers that `udp_size` knows. */
 const sizes = {
   layer: 0,
   arrivals: 1,

@@ -15,11 +15,8 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <time.h>
 
-#ifndef SCM_TIMESTAMPNS
-#define SCM_TIMESTAMPNS SO_TIMESTAMPNS
-#endif
+#include "arrival.h"
 
 enum {
   /* Packets after which a reading ends, and of one socket before others have their turn. */
@@ -28,14 +25,11 @@ enum {
   room = together + burst,
   /* Packets that leave together. */
   gathered = 64,
-  largest_packet = 2048,
   control_octets = 64,
   /* Sockets of a layer, a power of two: more than a thread can carry. */
   most_places = 16384,
   /* Sockets that the kernel tells of in one call. */
-  most_events = 512,
-  /* No packet counts as having waited for longer, in milliseconds: native.ts tells why. */
-  longest_wait = 1000
+  most_events = 512
 };
 
 /* A socket: where it sends to, and where its last packet came from (of IPv4 the first word). */
@@ -171,11 +165,7 @@ static void note_source(struct place *place, const struct sockaddr_in6 *name, st
 static void note_time(const struct layer *layer, struct msghdr *message, struct arrival *arrival) {
   arrival->arrived = layer->now;
   arrival->wall = layer->now + layer->wall_offset;
-  struct cmsghdr *control = CMSG_FIRSTHDR(message);
-  if (control == NULL || control->cmsg_level != SOL_SOCKET || control->cmsg_type != SCM_TIMESTAMPNS) return;
-  struct timespec stamp;
-  memcpy(&stamp, CMSG_DATA(control), sizeof stamp);
-  arrival->wall = stamp.tv_sec * 1000.0 + stamp.tv_nsec / 1e6;
+  if (!kernel_time(message, &arrival->wall)) return;
   double arrived = arrival->wall - layer->wall_offset;
   if (arrived < layer->now - longest_wait) arrival->arrived = layer->now - longest_wait;
   else if (arrived < layer->now) arrival->arrived = arrived;
