@@ -42,26 +42,30 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
     {
       line: 'ifctl escalate safety --contrarian --key case-42',
       note: 'calls experts into the council; shows every step',
-      ...needsCall('deploy/escalation.test.ts')
+      ...needsCall('deploy/escalation/escalation.test.ts')
     },
-    { line: 'ifctl escalate bias --parallel --detach', ...needsCall('deploy/escalation.test.ts') }
+    { line: 'ifctl escalate bias --parallel --detach', ...needsCall('deploy/escalation/escalation.test.ts') }
   ],
   'escalate list': [{ line: 'ifctl escalate list', suite: true }],
-  'escalate show': [{ line: 'ifctl escalate show 0af7651916cd43dd8448eb211c80319c', ...needsCall('deploy/escalation.test.ts') }],
+  'escalate show': [
+    { line: 'ifctl escalate show 0af7651916cd43dd8448eb211c80319c', ...needsCall('deploy/escalation/escalation.test.ts') }
+  ],
   'escalate bridges': [{ line: 'ifctl escalate bridges', suite: true }],
   'escalate retry': [
     {
       line: 'ifctl escalate retry 0af7651916cd43dd8448eb211c80319c h323 guardian-1',
       note: 'the room is reachable again',
-      ...needsCall('deploy/call-bridges.test.ts')
+      ...needsCall('deploy/escalation/call-bridges.test.ts')
     }
   ],
-  'escalate hold': [{ line: 'ifctl escalate hold 0af7651916cd43dd8448eb211c80319c', ...needsCall('deploy/escalation.test.ts') }],
+  'escalate hold': [
+    { line: 'ifctl escalate hold 0af7651916cd43dd8448eb211c80319c', ...needsCall('deploy/escalation/escalation.test.ts') }
+  ],
   'escalate resume': [
-    { line: 'ifctl escalate resume 0af7651916cd43dd8448eb211c80319c', ...needsCall('deploy/escalation.test.ts') }
+    { line: 'ifctl escalate resume 0af7651916cd43dd8448eb211c80319c', ...needsCall('deploy/escalation/escalation.test.ts') }
   ],
   'escalate cancel': [
-    { line: 'ifctl escalate cancel 0af7651916cd43dd8448eb211c80319c', ...needsCall('deploy/escalation.test.ts') }
+    { line: 'ifctl escalate cancel 0af7651916cd43dd8448eb211c80319c', ...needsCall('deploy/escalation/escalation.test.ts') }
   ],
   'h323 decode': [
     { line: 'ifctl h323 decode call.pcap', note: 'the H.323 in a capture, message by message' },
@@ -183,10 +187,15 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
   'witness erase': [{ line: "ifctl witness erase --entry 42 --reason 'asked for'", note: 'the entry and its proofs stay' }],
   'witness cost': [{ line: 'ifctl witness cost --trace T --group-by model' }],
   'evidence share': [
-    { line: 'ifctl evidence share call.pcap --trace 0af7651916cd43dd8448eb211c80319c', ...needsCall('deploy/evidence.test.ts') }
+    {
+      line: 'ifctl evidence share call.pcap --trace 0af7651916cd43dd8448eb211c80319c',
+      ...needsCall('deploy/evidence/evidence.test.ts')
+    }
   ],
   'evidence list': [{ line: 'ifctl evidence list --trace 0af7651916cd43dd8448eb211c80319c', suite: true }],
-  'evidence erase': [{ line: "ifctl evidence erase 5f1c2a9b --reason 'asked for'", ...needsCall('deploy/evidence.test.ts') }],
+  'evidence erase': [
+    { line: "ifctl evidence erase 5f1c2a9b --reason 'asked for'", ...needsCall('deploy/evidence/evidence.test.ts') }
+  ],
   'council invite': [
     { line: 'ifctl council invite guardian-1', note: 'a link: who has it joins by browser', suite: true },
     { line: 'ifctl council invite guardian-2 --as agent', note: 'for a program that acts for the party', suite: true }
@@ -195,15 +204,15 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
     {
       line: "ifctl council join 'https://council.example/#seat' --say words.wav --seconds 60",
       note: 'what a program that sits there for a party does; the link is of council invite --as agent',
-      ...goesOn('deploy/webrtc-agent.test.ts')
+      ...goesOn('deploy/webrtc/agent.test.ts')
     }
   ],
   'council seats': [{ line: 'ifctl council seats', suite: true }],
   'council revoke': [{ line: 'ifctl council revoke guardian-1', suite: true }],
   'council votes': [{ line: 'ifctl council votes --conference council', suite: true }],
   'recording status': [{ line: 'ifctl recording status', suite: true }],
-  'recording start': [{ line: 'ifctl recording start council', ...needsCall('deploy/recording.test.ts') }],
-  'recording stop': [{ line: 'ifctl recording stop council', ...needsCall('deploy/recording.test.ts') }],
+  'recording start': [{ line: 'ifctl recording start council', ...needsCall('deploy/media/recording.test.ts') }],
+  'recording stop': [{ line: 'ifctl recording stop council', ...needsCall('deploy/media/recording.test.ts') }],
   'recording list': [{ line: 'ifctl recording list' }],
   'recording export': [
     { line: 'ifctl recording export council-20261121t160000z-00000001 --format wav --out council.wav' },

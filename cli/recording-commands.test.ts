@@ -1,4 +1,4 @@
-/** Recordings against a ledger that tells less, or something else. The whole way from a call is tested in deploy/recording.test.ts. */
+/** Recordings against a ledger that tells less, or something else. The whole way from a call is tested in deploy/media/recording.test.ts. */
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'

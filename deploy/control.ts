@@ -1,7 +1,7 @@
 /** How commands on this machine reach a running suite: a file that only its owner may read, with the address of the service and a token. */
 import { randomBytes } from 'node:crypto'
 import { rm } from 'node:fs/promises'
-import { writePrivateFile } from './files.ts'
+import { writePrivateFile } from './data/files.ts'
 
 /** A token of 256 bits, good for as long as the suite runs. */
 export const newControlToken = (): string => `ifc_${randomBytes(32).toString('base64url')}`

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import test from 'ava'
 import { parseDocument } from 'yaml'
 import { z } from 'zod'
-import { resolveSuiteConfig } from './config.ts'
+import { resolveSuiteConfig } from './settings/config.ts'
 
 const text = z.string().min(1)
 const duration = z.string().regex(/^\d+(?:ms|s|m|h)$/)

@@ -12,7 +12,7 @@ import { toneLevel } from '#media'
 import { header, openPhone, type PhoneCall, statusOf } from '../gateways/sip/testing/phone.ts'
 import { startRedis } from '../ledger/testing/redis-server.ts'
 import { openUdpProxy } from '../media/testing/udp-proxy.ts'
-import { digestSecret, readCredentials } from './credentials.ts'
+import { digestSecret, readCredentials } from './data/credentials.ts'
 import { edgeHeaders, runSuite, temporaryFolder, tone, until } from './testing/harness.ts'
 
 const sdp = 'v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 40000 RTP/AVP 0 8\r\n'

@@ -8,8 +8,8 @@ import { createGovernor } from '#governor'
 import { type Clock, errorCode } from '#kernel'
 import { appendItem, type Ledger } from '#ledger'
 import { openStore, type StorePlace, type WitnessedStore, witnessedStore } from '#store'
-import type { DataLayout } from './data.ts'
-import type { SuiteConfig } from './settings.ts'
+import type { DataLayout } from './data/layout.ts'
+import type { SuiteConfig } from './settings/settings.ts'
 
 export interface RunningPlugins {
   /** Null until there is a state. */

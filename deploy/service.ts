@@ -5,13 +5,13 @@ import type { Clock, Log } from '#kernel'
 import { type Ledger, type LedgerService, type LocalWitness, serveLedger } from '#ledger'
 import type { Recorder } from '#media'
 import type { CallSnapshot } from '#sip'
-import type { CallBridgesAccess } from './call-bridges-routes.ts'
 import { newControlToken, writeControl } from './control.ts'
-import type { DataLayout } from './data.ts'
-import type { RunningH323 } from './h323.ts'
-import type { RunningNdi } from './ndi.ts'
-import type { SuiteConfig } from './settings.ts'
-import type { RunningWebRtc } from './webrtc.ts'
+import type { DataLayout } from './data/layout.ts'
+import type { CallBridgesAccess } from './escalation/call-bridges-routes.ts'
+import type { RunningH323 } from './h323/h323.ts'
+import type { RunningNdi } from './ndi/ndi.ts'
+import type { SuiteConfig } from './settings/settings.ts'
+import type { RunningWebRtc } from './webrtc/webrtc.ts'
 
 /** Parts that start after the service and are asked through it; null until they run. */
 export interface RunningParts {
@@ -50,16 +50,16 @@ export async function serveSuite(
     { evidenceRoutes },
     { evidenceMetrics }
   ] = await Promise.all([
-    import('./h323-routes.ts'),
-    import('./h323-metrics.ts'),
-    import('./escalation-routes.ts'),
-    import('./recording-routes.ts'),
-    import('./webrtc-routes.ts'),
-    import('./ndi-routes.ts'),
-    import('./ndi-metrics.ts'),
-    import('./call-bridges-routes.ts'),
-    import('./evidence-routes.ts'),
-    import('./evidence-metrics.ts')
+    import('./h323/routes.ts'),
+    import('./h323/metrics.ts'),
+    import('./escalation/routes.ts'),
+    import('./media/recording-routes.ts'),
+    import('./webrtc/routes.ts'),
+    import('./ndi/routes.ts'),
+    import('./ndi/metrics.ts'),
+    import('./escalation/call-bridges-routes.ts'),
+    import('./evidence/routes.ts'),
+    import('./evidence/metrics.ts')
   ])
   const ownToken = newControlToken()
   const running = await serveLedger({

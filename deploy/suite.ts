@@ -7,46 +7,46 @@ import { createLog, errorCode, makeFolder, messageOf, newTraceId, systemClock } 
 import type { MediaPlane, Recorder } from '#media'
 import type { CallSnapshot } from '#sip'
 import { createAnnouncer } from './announcer.ts'
-import { startApplication } from './application.ts'
-import { callBridgeMetrics } from './call-bridges-metrics.ts'
-import { recordConferences } from './conference-record.ts'
-import { resolveSuiteConfig } from './config.ts'
-import { layoutOf } from './data.ts'
-import { bridgedCalls, type DialInBridges, retryBridge } from './dial-in-bridges.ts'
-import { startEmbeddedEdge } from './edge.ts'
-import { callsOverTls, directoryOf, startEscalation } from './escalation.ts'
+import { startApplication } from './calls/application.ts'
+import { type ExpertLabels, sipMetrics } from './calls/metrics.ts'
+import { leftCalls, suiteComponent, suiteStarted, suiteStopped } from './calls/restart.ts'
+import { startEmbeddedServer, useServer } from './calls/sip-server.ts'
+import { callIdOfTrying } from './calls/trying.ts'
+import { layoutOf } from './data/layout.ts'
+import { lockData } from './data/lock.ts'
+import { prepareData } from './data/prepare.ts'
+import { startEmbeddedEdge } from './edge/edge.ts'
+import { watchFile, watchRegistry } from './edge/registry-watch.ts'
+import { callBridgeMetrics } from './escalation/call-bridges-metrics.ts'
+import { bridgedCalls, type DialInBridges, retryBridge } from './escalation/dial-in-bridges.ts'
+import { callsOverTls, directoryOf, startEscalation } from './escalation/escalation.ts'
 import { type Part, parts } from './events.ts'
-import { openGuard } from './guard.ts'
-import type { RunningH323 } from './h323.ts'
-import { sipToH323 } from './h323-bridge.ts'
-import { startLedger } from './ledger.ts'
-import { lockData } from './lock.ts'
-import { startMedia } from './media.ts'
-import { mediaMetrics } from './media-metrics.ts'
-import type { RunningNdi } from './ndi.ts'
+import type { RunningH323 } from './h323/h323.ts'
+import { sipToH323 } from './h323/sip-bridge.ts'
+import { startMedia } from './media/media.ts'
+import { mediaMetrics } from './media/metrics.ts'
+import { withPictures } from './media/telephone-pictures.ts'
+import type { RunningNdi } from './ndi/ndi.ts'
 import { partsMetrics } from './parts-metrics.ts'
 import { pluginsMetrics, type RunningPlugins, startPlugins } from './plugins.ts'
-import { prepareData } from './prepare.ts'
-import { watchFile, watchRegistry } from './registry-watch.ts'
-import { leftCalls, suiteComponent, suiteStarted, suiteStopped } from './restart.ts'
+import { recordConferences } from './record/conference-record.ts'
+import { openGuard } from './record/guard.ts'
+import { startLedger } from './record/ledger.ts'
 import { createSequence } from './sequence.ts'
 import { serveSuite } from './service.ts'
-import type { SuiteConfig, SuiteSettings } from './settings.ts'
-import { type ExpertLabels, sipMetrics } from './sip-metrics.ts'
-import { startEmbeddedServer, useServer } from './sip-server.ts'
+import { resolveSuiteConfig } from './settings/config.ts'
+import type { SuiteConfig, SuiteSettings } from './settings/settings.ts'
 import type { Suite, SuiteOptions, SuiteStatus } from './suite-types.ts'
-import { withPictures } from './telephone-pictures.ts'
-import { callIdOfTrying } from './trying.ts'
-import type { RunningWebRtc } from './webrtc.ts'
+import type { RunningWebRtc } from './webrtc/webrtc.ts'
 
-export { loadSuiteConfig, resolveSuiteConfig } from './config.ts'
 export type { ControlFile } from './control.ts'
-export { type Credentials, readCredentials } from './credentials.ts'
-export type { DataLayout } from './data.ts'
-export { settingsFromEnvironment } from './environment.ts'
+export { type Credentials, readCredentials } from './data/credentials.ts'
+export type { DataLayout } from './data/layout.ts'
+export type { PreparedData } from './data/prepare.ts'
 export { type Part, parts, type SuiteEvent } from './events.ts'
-export type { PreparedData } from './prepare.ts'
-export type { SuiteConfig, SuiteSettings } from './settings.ts'
+export { loadSuiteConfig, resolveSuiteConfig } from './settings/config.ts'
+export { settingsFromEnvironment } from './settings/environment.ts'
+export type { SuiteConfig, SuiteSettings } from './settings/settings.ts'
 export type { Address, CallPorts, Suite, SuiteOptions, SuiteStatus } from './suite-types.ts'
 
 const registryPollMs = 1000
@@ -191,7 +191,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
   const telephones = withPictures(media, () => webrtc?.rooms ?? null)
   const meeting = sipToH323(() => h323, { conference: telephones, witness, clock, log: log.child({ part: 'bridge' }) })
   const browsers = config.webrtc.enabled
-    ? (await import('./webrtc-sip.ts')).sipOverWebSocket({
+    ? (await import('./webrtc/sip-phones.ts')).sipOverWebSocket({
         rooms: () => webrtc?.rooms ?? null,
         conference: meeting.conference,
         guard,
@@ -228,7 +228,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
     h323 = await start(
       'h323',
       async () => {
-        const { startH323 } = await import('./h323.ts')
+        const { startH323 } = await import('./h323/h323.ts')
         const directory = () => directoryOf(guard.registry(), callsOverTls(config))
         const { parties } = guard.registry()
         return startH323(config, layout, {
@@ -252,7 +252,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
     webrtc = await start(
       'webrtc',
       async () => {
-        const { startWebRtc } = await import('./webrtc.ts')
+        const { startWebRtc } = await import('./webrtc/webrtc.ts')
         return startWebRtc(config, {
           media,
           stages,
@@ -273,7 +273,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
     listen(webrtc.evidence.take)
   }
   if (config.ndi.enabled) {
-    const { ndiRuntime, startNdi } = await import('./ndi.ts')
+    const { ndiRuntime, startNdi } = await import('./ndi/ndi.ts')
     const runtime = await ndiRuntime(config, layout).catch((error: unknown) => {
       // the council meets without it
       warn(errorCode(error), `NDI is left out: ${messageOf(error)}`)

@@ -8,7 +8,7 @@ import { text as textOf } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
-import { freeTcpPort } from '../deploy/free-ports.ts'
+import { freeTcpPort } from '../deploy/edge/free-ports.ts'
 
 const file = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 const warnings = '--disable-warning=ExperimentalWarning'

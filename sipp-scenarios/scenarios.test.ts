@@ -56,7 +56,7 @@ const furtherPairs = [
 /** What they ask only an edge can answer: suite.test.ts runs them. */
 const ofTheEdge = ['uac-invite-flood', 'uac-options-storm', 'uac-register', 'uac-register-expert', 'uac-torture']
 
-/** They need more of a caller than any scenario here does: deploy/escalation.test.ts has the suite call them. */
+/** They need more of a caller than any scenario here does: deploy/escalation/escalation.test.ts has the suite call them. */
 const ofTheSuite = [
   'uas-expert-answers-cancelled',
   'uas-expert-forks',

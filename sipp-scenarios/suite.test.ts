@@ -9,7 +9,7 @@ import { silentLog } from '#kernel'
 import { type LedgerEntry, ledgerFiles, readEntries, verifyLedger } from '#ledger'
 import { failureText, runSipp, type SippOptions, sentHeader } from '#sipp'
 import { readCredentials, type Suite, startSuite } from '#suite'
-import { freeUdpPort } from '../deploy/free-ports.ts'
+import { freeUdpPort } from '../deploy/edge/free-ports.ts'
 import { until } from '../deploy/testing/harness.ts'
 
 const domain = 'external.advisor'

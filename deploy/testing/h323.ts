@@ -4,7 +4,7 @@ import type { ExecutionContext } from 'ava'
 import { parse } from 'yaml'
 import type { Capability } from '../../gateways/h323/h245/h245.ts'
 import { openTerminal, type Terminal, tone } from '../../gateways/h323/mcu/testing/terminal.ts'
-import type { H323Account } from '../h323-accounts.ts'
+import type { H323Account } from '../h323/accounts.ts'
 import type { RunningSuite } from './harness.ts'
 
 /** A Guardian's terminal, registered with the password of its account. */
