@@ -69,6 +69,31 @@ test('three participants: each hears the other two and not itself, over both law
   t.is((await media.metrics()).strangers, 0)
 })
 
+test('RFC 8866 §6.4: each is sent to in the packet time that it wants, also where the others are in the express lane', async (t) => {
+  const { phone, join } = await plane(t)
+  const wanted = [
+    { codec: 'PCMU', packetMs: 10 },
+    { codec: 'PCMA', packetMs: 30 },
+    { codec: 'PCMU', packetMs: 60, srtp: true },
+    { codec: 'PCMU' }
+  ]
+  const heard = wanted.map(() => [] as number[])
+  const phones = await Promise.all(
+    wanted.map((options, n) =>
+      phone({ ...options, says: tone(tones[0]!), onReceive: ({ length }) => heard[n]!.push(length / 8) })
+    )
+  )
+  for (const [n, each] of phones.entries()) each.talkTo((await join(`p${n}`, each.sdp())).sdp)
+  await settle(...phones)
+  const levels = await Promise.all(phones.map((each) => heardBy(each)))
+  for (const [n, { packetMs = 20 }] of wanted.entries()) {
+    t.true(levels[n]![0]! > present, `${n} hears ${levels[n]![0]}`)
+    const like = heard[n]!.filter((ms) => ms === packetMs).length
+    t.true(like > 0.9 * heard[n]!.length, `${like} of ${heard[n]!.length} packets to ${n} hold ${packetMs} ms`)
+    t.is(phones[n]!.packetsLost, 0)
+  }
+})
+
 test('an observer hears and is not heard; a conference hears no other', async (t) => {
   const { phone, join, media } = await plane(t)
   const [speaker, observer, stranger] = await Promise.all(tones.map((frequency) => phone({ says: tone(frequency) })))

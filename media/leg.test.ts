@@ -17,6 +17,7 @@ const terms: AudioTerms = {
   comfortNoisePayloadType: null,
   eventPayloadType: 101,
   eventClockRateHz: 8000,
+  packetMs: 20,
   received: null,
   remote: phone,
   remoteControl: { ...phone, port: 4001 },
@@ -103,6 +104,75 @@ test('RTP time passes while nothing is sent, and the next packet has the marker'
       [true, 0],
       [true, 11 * 160],
       [true, 14 * 160]
+    ]
+  )
+})
+
+test('RFC 8866 §6.4: packets as long as the peer wants, each with the time of its first sample', (t) => {
+  for (const packetMs of [10, 30, 40, 60]) {
+    const { leg, push, sent, header } = scene({ packetMs })
+    for (let n = 0; n < 12; n++) push()
+    const headers = sent.map(({ packet }) => header(packet))
+    t.is(sent.length, 240 / packetMs, `${packetMs} ms`)
+    for (const [n, { marker, sequenceNumber, timestamp }] of headers.entries()) {
+      t.is(sent[n]!.packet.length, 12 + 8 * packetMs)
+      t.is(sent[n]!.payload, 8 * packetMs)
+      t.is(marker, n === 0)
+      t.is(sequenceNumber, (headers[0]!.sequenceNumber + n) & 0xffff)
+      t.is(timestamp, (headers[0]!.timestamp + n * 8 * packetMs) >>> 0)
+    }
+    t.like(leg.traffic().sent, { packets: sent.length, bytes: 12 * 160 })
+    t.false(leg.calm)
+  }
+})
+
+test('keys, pauses, left-out frames and new terms do not keep sound back, and time goes on', (t) => {
+  const { leg, push, sent, header } = scene({ packetMs: 60 })
+  push()
+  leg.press('5', 40)
+  for (let n = 0; n < 5; n++) push()
+  push()
+  leg.skip(3, 0)
+  push()
+  push()
+  leg.agree({ ...terms, packetMs: 60, direction: 'recvonly', held: true }, 20)
+  push()
+  leg.agree({ ...terms, packetMs: 20 }, 40)
+  push()
+  const headers = sent.map(({ packet }) => header(packet))
+  t.deepEqual(
+    headers.map(({ payloadType, marker, timestamp }, n) => [
+      payloadType,
+      marker,
+      ((timestamp - headers[0]!.timestamp) >>> 0) / 160,
+      sent[n]!.payload
+    ]),
+    [
+      [0, true, 0, 160],
+      [101, true, 1, 4],
+      [101, false, 1, 4],
+      [101, false, 1, 4],
+      [101, false, 1, 4],
+      [0, true, 5, 320],
+      [0, true, 10, 320],
+      [0, true, 13, 160]
+    ]
+  )
+})
+
+test('comfort noise leaves by itself, behind the sound before it', (t) => {
+  const { leg, push, sent, header } = scene({ packetMs: 40, comfortNoisePayloadType: 13 })
+  push()
+  leg.send(Buffer.alloc(172, 60), 1, true)
+  push()
+  push()
+  const headers = sent.map(({ packet }) => header(packet))
+  t.deepEqual(
+    headers.map(({ payloadType, timestamp }, n) => [payloadType, (timestamp - headers[0]!.timestamp) >>> 0, sent[n]!.payload]),
+    [
+      [0, 0, 160],
+      [13, 160, 1],
+      [0, 320, 320]
     ]
   )
 })

@@ -3,6 +3,7 @@ import { DecodeError, type LegStats, type PeerQuality, type WayBeyond } from '#k
 import type { CodecDefinition, Decoder } from './codec/codec.ts'
 import { codecNamed } from './codec/codecs.ts'
 import { aLaw, type Law, muLaw, pcma, pcmu } from './codec/g711.ts'
+import { createPacker, type Packer } from './codec/packing.ts'
 import { type LegRecord, of } from './express/record.ts'
 import { LitePath } from './ice/lite-path.ts'
 import { JitterBuffer } from './jitter/jitter-buffer.ts'
@@ -122,6 +123,8 @@ export class Leg implements Party {
   readonly #keyFrame: DigitFrame = { first: false, age: 0, segment: 0 }
   #sequence = firstSequence()
   #timestamp = randomUint32()
+  /** Null where each frame leaves as a packet. */
+  #packer: Packer | null = null
   #marker = true
   #terms: AudioTerms | null = null
   #srtp: SrtpStream | null = null
@@ -175,7 +178,9 @@ export class Leg implements Party {
   agree(terms: AudioTerms, nowMs: number): void {
     this.#seat?.leave()
     const before = this.#terms
+    this.#packer?.flush()
     if (before === null || formatKey(before) !== formatKey(terms)) this.#useCodec(terms)
+    this.#packer = createPacker(this.format!.codec, terms.packetMs, this.#sendPacked)
     this.#useKeys(terms)
     this.#terms = terms
     if (this.#latch === null) this.#latch = new Latch(terms.remote, this.#settings.latchWindowMs, nowMs)
@@ -477,20 +482,38 @@ export class Leg implements Party {
       this.#keyFrame
     )
     if (octets === 0) return false
+    this.#packer?.flush()
     const { age, segment } = this.#keyFrame
     const began = (this.#timestamp - age * this.#frameClock + (segment * this.#clockRateHz) / terms.eventClockRateHz) >>> 0
     encodeRtp(this.#keyPacket, this.#keyFrame.first, terms.eventPayloadType, this.#sequence, began, this.#ssrc)
     this.#sendPacket(this.#keyPacket, octets)
+    this.#passFrames(1)
     this.#marker = true
     return true
   }
 
   send(packet: Buffer, octets: number, comfortNoise: boolean): void {
     if (this.#sendDigit()) return
-    const payloadType = comfortNoise ? this.#terms!.comfortNoisePayloadType! : this.#terms!.payloadType
-    encodeRtp(packet, this.#marker, payloadType, this.#sequence, this.#timestamp, this.#ssrc)
+    const { payloadType, comfortNoisePayloadType } = this.#terms!
+    if (comfortNoise) {
+      this.#packer?.flush()
+      this.#sendSound(packet, octets, comfortNoisePayloadType!, this.#timestamp)
+    } else if (this.#packer === null) this.#sendSound(packet, octets, payloadType, this.#timestamp)
+    else this.#packer.add(packet, rtpHeaderLength, octets, this.#timestamp)
+    this.#passFrames(1)
+  }
+
+  readonly #sendPacked = (octets: number, timestamp: number): void =>
+    this.#sendSound(this.#packer!.packet, octets, this.#terms!.payloadType, timestamp)
+
+  #sendSound(packet: Buffer, octets: number, payloadType: number, timestamp: number): void {
+    encodeRtp(packet, this.#marker, payloadType, this.#sequence, timestamp, this.#ssrc)
     this.#sendPacket(packet, octets)
     this.#marker = false
+  }
+
+  #passFrames(frames: number): void {
+    this.#timestamp = (this.#timestamp + frames * this.#frameClock) >>> 0
   }
 
   #sendPacket(packet: Buffer, octets: number): void {
@@ -500,7 +523,6 @@ export class Leg implements Party {
       sent.bytes += octets
     } else sent.dropped++
     this.#sequence = (this.#sequence + 1) & 0xffff
-    this.#timestamp = (this.#timestamp + this.#frameClock) >>> 0
   }
 
   #sendRtp(packet: Buffer, payload: number): boolean {
@@ -523,14 +545,16 @@ export class Leg implements Party {
 
   pass(): void {
     if (this.listening && this.#sendDigit()) return
-    this.#timestamp = (this.#timestamp + this.#frameClock) >>> 0
+    this.#packer?.flush()
+    this.#passFrames(1)
     this.#marker = true
   }
 
   /** Lets the time of frames pass that were never mixed: those before the one that is due. */
   skip(frames: number, dueMs: number): void {
     this.#seat?.leave()
-    this.#timestamp = (this.#timestamp + frames * this.#frameClock) >>> 0
+    this.#packer?.flush()
+    this.#passFrames(frames)
     this.#marker = true
     this.#jitter?.skip(frames, dueMs)
   }
@@ -693,7 +717,14 @@ export class Leg implements Party {
     if (lawOf(this.format) === null || terms === null || this.#source === null || this.#latch?.latched !== true) return false
     if (familyOf(terms.remote.address) === 6) return false
     if (terms.received !== null && terms.received.payloadType !== terms.payloadType) return false
-    if (terms.direction !== 'sendrecv' || this.#srtp !== null || this.#checked !== null || this.taken !== null) return false
+    if (
+      terms.packetMs !== frameMs ||
+      terms.direction !== 'sendrecv' ||
+      this.#srtp !== null ||
+      this.#checked !== null ||
+      this.taken !== null
+    )
+      return false
     return this.#source.ssrc !== this.#ssrc && this.#pressed.idle && this.#digits!.idle
   }
 
@@ -806,6 +837,7 @@ export class Leg implements Party {
     this.#srtp?.close()
     this.#srtp = null
     this.#terms = null
+    this.#packer = null
     this.format = null
     this.#output.freeFrame(this.frame)
     this.frame = new Int16Array(0)

@@ -85,6 +85,7 @@ function scene(t: ExecutionContext, options: { readonly voices?: number; readonl
         comfortNoisePayloadType: null,
         eventPayloadType: null,
         eventClockRateHz: 8000,
+        packetMs: 20,
         received: null,
         remote: this.source,
         remoteControl: null,

@@ -22,6 +22,8 @@ declare module 'sdp-transform' {
     readonly ssrcs?: readonly { readonly id?: Scalar; readonly attribute?: Scalar; readonly value?: Scalar }[]
     readonly ssrcGroups?: readonly { readonly semantics?: Scalar; readonly ssrcs?: Scalar }[]
     readonly fmtp?: readonly { readonly payload?: Scalar; readonly config?: Scalar }[]
+    readonly ptime?: Scalar
+    readonly maxptime?: Scalar
     readonly rtp: readonly {
       readonly payload?: Scalar
       readonly codec?: Scalar

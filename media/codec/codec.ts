@@ -19,8 +19,7 @@ export interface CodecDefinition {
   readonly sampleRatesHz: readonly number[]
   /** Static payload type, null for a dynamic one. @see RFC 3551 §6 */
   readonly staticPayloadType: number | null
-  /** Longest time that fits one packet of ours, in whole 10 ms up to 20. */
-  readonly packetMs: number
+  readonly packing: Packing
   /** Format parameters of our session descriptions, null for none: what we like to receive. */
   readonly parameters: string | null
   /** Silence is sent as comfort noise, where both sides agree on it; false where silence is part of the codec. @see RFC 3389 */
@@ -36,6 +35,14 @@ export interface CodecDefinition {
   readonly createDecoder: (options?: CoderOptions) => Decoder
   /** @throws {InfraFabricError} `media.codec.unavailable`, `media.codec.option` */
   readonly createEncoder: (options?: CoderOptions) => Encoder
+}
+
+/** How payloads can be cut and joined to packets of another length than the mixer's frames. */
+export interface Packing {
+  /** Packets hold whole multiples of so many ms. */
+  readonly stepMs: number
+  /** Where a payload is a row of samples or frames: octets of a millisecond. Null for Opus, whose packets say of which frames they are. */
+  readonly octetsPerMs: number | null
 }
 
 /** Format parameters of the peer's description (a=fmtp), names in lower case: `{ useinbandfec: '1' }`. */

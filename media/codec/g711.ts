@@ -84,7 +84,7 @@ function definition(name: string, payloadType: number, encode: Uint8Array, decod
     sampleRateHz: 8000,
     sampleRatesHz: rates,
     staticPayloadType: payloadType,
-    packetMs: 20,
+    packing: { stepMs: 1, octetsPerMs: 8 },
     parameters: null,
     comfortNoise: true,
     offered: true,

@@ -44,7 +44,7 @@ export const g722: CodecDefinition = {
   sampleRateHz: 16_000,
   sampleRatesHz: rates,
   staticPayloadType: 9,
-  packetMs: 20,
+  packing: { stepMs: 1, octetsPerMs: 8 },
   parameters: null,
   comfortNoise: true,
   offered: true,

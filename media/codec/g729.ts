@@ -174,7 +174,7 @@ function definition(library: () => Library | null): CodecDefinition {
     sampleRateHz: 8000,
     sampleRatesHz: rates,
     staticPayloadType: 18,
-    packetMs: 20,
+    packing: { stepMs: 10, octetsPerMs: 1 },
     parameters: 'annexb=yes',
     comfortNoise: false,
     offered: true,

@@ -34,7 +34,7 @@ function definition(sampleRateHz: number): CodecDefinition {
     sampleRateHz,
     sampleRatesHz: rates,
     staticPayloadType: null,
-    packetMs: sampleRateHz > 16_000 ? 10 : 20,
+    packing: { stepMs: 1, octetsPerMs: (2 * sampleRateHz) / 1000 },
     parameters: null,
     comfortNoise: true,
     offered: false,

@@ -39,6 +39,7 @@ test('Opus as Firefox offers it', (t) => {
     comfortNoisePayloadType: null,
     eventPayloadType: 101,
     eventClockRateHz: 8000,
+    packetMs: 20,
     received: null
   })
   t.deepEqual(answeredFormats(terms!), {
@@ -51,6 +52,17 @@ test('Opus as Firefox offers it', (t) => {
       'a=ptime:20'
     ]
   })
+})
+
+test('RFC 8866 §6.4: a stream is sent in the packet time that its reader wants; a codec that is too long for it is passed over', (t) => {
+  const opus = 'a=rtpmap:96 opus/48000/2'
+  t.is(choose('0', 'a=ptime:30')!.packetMs, 30)
+  t.is(choose('0', 'a=maxptime:40', 'a=ptime:60')!.packetMs, 40)
+  for (const senseless of ['a=ptime:0', 'a=ptime:', 'a=ptime:x', 'a=maxptime:0'])
+    t.is(choose('0', senseless)!.packetMs, 20, senseless)
+  t.like(choose('96 0', opus, 'a=maxptime:10'), { codec: 'PCMU', packetMs: 10 })
+  t.is(choose('96', opus, 'a=maxptime:10'), null)
+  t.true(answeredFormats(choose('0', 'a=ptime:30')!).attributes.includes('a=ptime:20'), 'what we like to receive')
 })
 
 test('events at the clock of the codec go before those at 8 kHz', (t) => {

@@ -1,12 +1,14 @@
 /**
  * Which codec of a stream is used, and how: the part of offer and answer that is about codecs, as pure functions.
  *
- * @see RFC 3264 §6.1, RFC 8866 §6.6 and §6.15 (rtpmap, fmtp), RFC 3551 §6 (static payload types), RFC 3389 §5 (CN), RFC 4733 §2.1
+ * @see RFC 3264 §6.1, RFC 8866 §6.4, §6.6 and §6.15 (ptime, rtpmap, fmtp), RFC 3551 §6 (static payload types), RFC 3389 §5 (CN), RFC 4733 §2.1
  * (clock of events)
  */
 import type { ParsedMedia } from 'sdp-transform'
+import { frameMs } from '../mixer/lane.ts'
 import type { CodecDefinition, FormatParameters } from './codec.ts'
 import { codecNamed, codecs } from './codecs.ts'
+import { type PacketTimes, packetMsFor } from './packing.ts'
 
 /** What both sides agree on about coding. */
 export interface CodecTerms {
@@ -22,6 +24,8 @@ export interface CodecTerms {
   readonly eventPayloadType: number | null
   /** Clock in which durations of telephone-event count. */
   readonly eventClockRateHz: number
+  /** How much sound each packet of ours holds, ms: what the peer would like to receive, as far as the codec can. @see RFC 8866 §6.4 */
+  readonly packetMs: number
   /** Payload types of what comes, where the peer has answered an offer of ours: those of the offer, whatever its own are. Null where both ways have the same. @see RFC 3264 §6.1 */
   readonly received: { readonly payloadType: number; readonly eventPayloadType: number | null } | null
 }
@@ -41,9 +45,6 @@ const mostParameters = 32
 
 /** Parameters that tell an encoder what to send. Participants who agree in them can be sent the same payload. */
 const encoderParameters = ['annexb', 'cbr', 'maxaveragebitrate', 'maxplaybackrate', 'usedtx', 'useinbandfec']
-
-/** The mixer sends one packet each tick. */
-const packetMs = 20
 
 /** What of `minptime=10;useinbandfec=1` an encoder goes by; names in lower case and in order. @see RFC 6838 §4.3 */
 export function readParameters(config: string): FormatParameters {
@@ -83,14 +84,23 @@ const comfortNoiseAt8 = 13
 const telephoneEvent = 'telephone-event'
 const usualEventClockHz = 8000
 
+/** What is no time counts as not said. @see RFC 8866 §6.4 */
+function readPacketTimes({ ptime, maxptime }: ParsedMedia): PacketTimes {
+  const time = (value: string | number | undefined) => (Number(value) >= 1 ? Number(value) : null)
+  return { wantedMs: time(ptime), mostMs: time(maxptime) }
+}
+
 /** The first codec of the stream that we speak, and what goes with it; null for none. */
 export function chooseCodec(stream: ParsedMedia, formats: string): CodecTerms | null {
   const offered = readFormats(stream, formats)
   const named = (name: string, clockRateHz: number) =>
     offered.find((format) => format.name.toLowerCase() === name.toLowerCase() && format.clockRateHz === clockRateHz)
+  const times = readPacketTimes(stream)
   for (const { payloadType, name, clockRateHz, channels, parameters } of offered) {
     const codec = codecNamed(name, clockRateHz)
-    if (codec === undefined || codec.channels !== channels || codec.packetMs < packetMs || codec.servedBy() === null) continue
+    if (codec === undefined || codec.channels !== channels || codec.servedBy() === null) continue
+    const packetMs = packetMsFor(codec, times)
+    if (packetMs === null) continue
     // Events belong to the clock of the codec, but many phones offer them at 8 kHz beside any codec.
     const events = named(telephoneEvent, clockRateHz) ?? named(telephoneEvent, usualEventClockHz)
     return {
@@ -101,6 +111,7 @@ export function chooseCodec(stream: ParsedMedia, formats: string): CodecTerms | 
       comfortNoisePayloadType: codec.comfortNoise ? (named(comfortNoise, clockRateHz)?.payloadType ?? null) : null,
       eventPayloadType: events?.payloadType ?? null,
       eventClockRateHz: events?.clockRateHz ?? clockRateHz,
+      packetMs,
       received: null
     }
   }
@@ -143,7 +154,7 @@ export function answeredFormats(terms: CodecTerms): FormatLines {
       ...fmtp(payloadType, parameters),
       ...(comfortNoisePayloadType === null ? [] : [`a=rtpmap:${comfortNoisePayloadType} ${comfortNoise}/${terms.clockRateHz}`]),
       ...(eventPayloadType === null ? [] : eventLines(eventPayloadType, eventClockRateHz)),
-      `a=ptime:${packetMs}`
+      `a=ptime:${frameMs}`
     ]
   }
 }
@@ -190,7 +201,7 @@ export function offeredFormats(): FormatLines {
     attributes: [
       ...offered.flatMap(([codec, number]) => [rtpmapLine(number, codec), ...fmtp(number, codec.parameters)]),
       ...clocks.flatMap(([clock, number]) => eventLines(number, clock)),
-      `a=ptime:${packetMs}`
+      `a=ptime:${frameMs}`
     ]
   }
 }

@@ -305,7 +305,7 @@ function definition(native: () => boolean): CodecDefinition {
     sampleRateHz: 48_000,
     sampleRatesHz: rates,
     staticPayloadType: null,
-    packetMs: 20,
+    packing: { stepMs: 20, octetsPerMs: null },
     parameters: 'minptime=10;useinbandfec=1',
     comfortNoise: false,
     offered: true,

@@ -52,6 +52,7 @@ const terms: AudioTerms = {
   comfortNoisePayloadType: null,
   eventPayloadType: 101,
   eventClockRateHz: 8000,
+  packetMs: 20,
   received: null,
   remote: phone,
   remoteControl: null,

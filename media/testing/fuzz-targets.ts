@@ -36,6 +36,7 @@ const terms: AudioTerms = {
   comfortNoisePayloadType: 13,
   eventPayloadType: 101,
   eventClockRateHz: 8000,
+  packetMs: 20,
   received: null,
   remote: phone,
   remoteControl: { ...phone, port: 4001 },

@@ -103,6 +103,7 @@ function termsOf(law: LawName, port: number): AudioTerms {
     comfortNoisePayloadType: null,
     eventPayloadType: keys,
     eventClockRateHz: 8000,
+    packetMs: 20,
     received: null,
     remote: { address, port },
     remoteControl: null,
