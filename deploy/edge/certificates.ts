@@ -15,7 +15,7 @@ import {
   renewCrlBelowDays,
   writeCrl
 } from '#kamailio'
-import { type Clock, errorCode, followTlsFiles, type Log, newTraceId, type Witness } from '#kernel'
+import { type Clock, errorCode, fileVersion, followTlsFiles, type Log, newTraceId, type Witness } from '#kernel'
 import { writePrivateFile } from '../data/files.ts'
 import type { DataLayout } from '../data/layout.ts'
 import type { SuiteConfig } from '../settings/settings.ts'
@@ -208,10 +208,10 @@ export async function watchCertificates(options: CertificateWatchOptions): Promi
     if (changed) await writePrivateFile(toldFile, `${JSON.stringify(told)}\n`)
   }
   const look = async (): Promise<void> => {
-    const print = await fingerprint(watched)
-    if (print === known) return
+    const now = watched.map(fileVersion).join(', ')
+    if (now === known) return
     const isFirst = known === null
-    known = print
+    known = now
     if (isFirst) return
     const { revoked = [] } = await trustOf(config, layout, warn)
     await edge.reloadRevocations(revoked)
@@ -264,15 +264,4 @@ async function readTold(path: string): Promise<Record<string, number>> {
   } catch {
     return {}
   }
-}
-
-/** Changes whenever one of the files does. */
-async function fingerprint(paths: readonly string[]): Promise<string> {
-  const prints = paths.map((path) =>
-    stat(path, { bigint: true }).then(
-      ({ ino, size, mtimeNs }) => `${ino}:${size}:${mtimeNs}`,
-      () => 'absent'
-    )
-  )
-  return (await Promise.all(prints)).join(' ')
 }

@@ -1,6 +1,5 @@
-import { statSync } from 'node:fs'
 import type { RunningGuard } from '#guard'
-import type { Clock } from '#kernel'
+import { type Clock, fileVersion } from '#kernel'
 
 /** What became of the registry file. */
 export type RegistryChange =
@@ -41,14 +40,10 @@ export function watchRegistry(
  * @returns how to stop watching.
  */
 export function watchFile(path: string, clock: Clock, intervalMs: number, changed: () => void): () => void {
-  const state = () => {
-    const found = statSync(path, { throwIfNoEntry: false, bigint: true })
-    return found === undefined ? '' : `${found.ino} ${found.size} ${found.mtimeNs} ${found.ctimeNs}`
-  }
-  let known = state()
+  let known = fileVersion(path)
   let cancel = () => {}
   const look = () => {
-    const now = state()
+    const now = fileVersion(path)
     if (now !== known) changed()
     known = now
     cancel = clock.after(intervalMs, look)

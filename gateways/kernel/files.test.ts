@@ -1,10 +1,10 @@
 import { spawnSync } from 'node:child_process'
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import test, { type ExecutionContext } from 'ava'
-import { keepDatabasePrivate, makeFolder } from '#kernel'
+import { fileVersion, keepDatabasePrivate, makeFolder } from '#kernel'
 
 const scratch = (t: ExecutionContext): string => {
   const dir = mkdtempSync(join(tmpdir(), 'files-'))
@@ -78,4 +78,31 @@ test('a database is its owner’s alone, with its journals, whatever the umask; 
   t.is(modeOf(path), 0o640)
   keepDatabasePrivate(':memory:')
   t.false(existsSync(':memory:'))
+})
+
+test('the version of a file is another after every change of it, through a link too, and the same while there is none', (t) => {
+  const dir = scratch(t)
+  const file = join(dir, 'file')
+  const link = join(dir, 'link')
+  symlinkSync(file, link)
+  const seen: string[] = []
+  const changed = (change: () => void) => {
+    const before = fileVersion(link)
+    t.is(fileVersion(link), before)
+    change()
+    const after = fileVersion(link)
+    t.not(after, before)
+    seen.push(after)
+  }
+  t.is(fileVersion(link), 'absent')
+  changed(() => writeFileSync(file, 'one'))
+  changed(() => writeFileSync(file, 'three'))
+  changed(() => chmodSync(file, 0o600))
+  changed(() => {
+    writeFileSync(join(dir, 'other'), 'three')
+    renameSync(join(dir, 'other'), file)
+  })
+  changed(() => rmSync(file))
+  t.is(new Set(seen).size, seen.length)
+  t.is(fileVersion(join(file, 'under')), 'absent')
 })

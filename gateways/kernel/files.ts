@@ -1,4 +1,4 @@
-/** Folders and files that only their owner may look into. */
+/** Folders and files that only their owner may look into, and whether a file has changed. */
 import { chmodSync, closeSync, mkdirSync, openSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { errorCode, InfraFabricError } from './errors.ts'
@@ -38,6 +38,19 @@ export function makeFolder(path: string, mode = 0o700): void {
     throw new InfraFabricError('files.folder', `the folder ${wanted} cannot be made: ${reasons[code] ?? 'it failed'} (${code})`, {
       cause
     })
+  }
+}
+
+/**
+ * How a file looks from outside: another text whenever the file at this path was written, replaced or given other rights. `absent` while there is none, or
+ * none that may be looked at. Symbolic links are followed.
+ */
+export function fileVersion(path: string): string {
+  try {
+    const { dev, ino, mode, size, mtimeNs, ctimeNs } = statSync(path, { bigint: true })
+    return `${dev} ${ino} ${mode} ${size} ${mtimeNs} ${ctimeNs}`
+  } catch {
+    return 'absent'
   }
 }
 

@@ -1,7 +1,8 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
-import { readFileSync, statSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import type { Clock } from './clock.ts'
 import { errorCode, InfraFabricError } from './errors.ts'
+import { fileVersion } from './files.ts'
 import type { Log } from './log.ts'
 
 /** PEM files of a TLS server. Whoever renews them may do so while it runs. */
@@ -62,21 +63,15 @@ export function followTlsFiles(
       'new certificate not taken: the one before stays in force'
     )
 ): () => void {
-  const print = (): string =>
-    [files.certificate, files.key]
-      .map((path) => {
-        const found = statSync(path, { throwIfNoEntry: false, bigint: true })
-        return found === undefined ? 'absent' : `${found.dev} ${found.ino} ${found.size} ${found.mtimeNs}`
-      })
-      .join(' ')
-  let known = print()
+  const versions = (): string => `${fileVersion(files.certificate)}, ${fileVersion(files.key)}`
+  let known = versions()
   let failures = 0
   let stopped = false
   let cancel = (): void => undefined
   const look = async (): Promise<void> => {
     let now = known
     try {
-      now = print()
+      now = versions()
       if (now !== known) {
         await renew(readTlsFiles(files, clock.now()))
         known = now

@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs'
+import { fileVersion } from '#kernel'
 import type { Policy } from '../log/policy.ts'
 import { latestPublished } from '../store/published.ts'
 
@@ -7,9 +7,8 @@ export function publishedHead(path: string, policy: Policy): () => string | null
   let version = ''
   let newest: string | null = null
   return () => {
-    const stat = statSync(path, { throwIfNoEntry: false })
-    if (stat === undefined) return null
-    const now = `${stat.ino} ${stat.size} ${stat.mtimeMs}`
+    const now = fileVersion(path)
+    if (now === 'absent') return null
     if (now !== version) {
       newest = latestPublished(path, policy)
       version = now

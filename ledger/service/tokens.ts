@@ -4,7 +4,7 @@
 import { hash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, statSync, writeSync } from 'node:fs'
 import { z } from 'zod'
-import { errorCode, InfraFabricError } from '#kernel'
+import { errorCode, fileVersion, InfraFabricError } from '#kernel'
 
 export const roles = ['producer', 'auditor', 'escalator', 'admin'] as const
 export type Role = (typeof roles)[number]
@@ -126,14 +126,10 @@ export function openTokenBook(
   let tokens: readonly (StoredToken & { readonly digest: Buffer })[] = []
   let version = ''
   let lookedAt = Number.NEGATIVE_INFINITY
-  const versionNow = (): string => {
-    const stat = statSync(path, { throwIfNoEntry: false })
-    return stat === undefined ? 'none' : `${stat.ino} ${stat.mtimeMs} ${stat.size} ${stat.mode}`
-  }
   const refresh = (olderThanMs = lookAgainMs) => {
     if (monotonicMs() - lookedAt < olderThanMs) return
     lookedAt = monotonicMs()
-    const now = versionNow()
+    const now = fileVersion(path)
     if (now === version) return
     version = now
     try {

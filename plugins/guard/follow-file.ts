@@ -1,5 +1,5 @@
-import { readFile, stat } from 'node:fs/promises'
-import { type Clock, ConfigError, errorCode } from '#kernel'
+import { readFile } from 'node:fs/promises'
+import { type Clock, ConfigError, errorCode, fileVersion } from '#kernel'
 
 /** A value that follows its file. */
 export interface FollowedFile<T> {
@@ -31,10 +31,10 @@ export interface FollowedFileConfig<T> {
  */
 export async function followFile<T>(config: FollowedFileConfig<T>): Promise<FollowedFile<T>> {
   const { path, parse, pollMs, clock, onReading } = config
-  const read = async (): Promise<{ value: T; print: string }> => {
-    const print = await fingerprint(path)
+  const read = async (): Promise<{ value: T; version: string }> => {
+    const version = fileVersion(path)
     try {
-      return { value: parse(await readFile(path, 'utf8'), path), print }
+      return { value: parse(await readFile(path, 'utf8'), path), version }
     } catch (error) {
       if (error instanceof ConfigError) throw error
       throw new ConfigError(path, [`cannot be read (${errorCode(error)})`])
@@ -42,8 +42,8 @@ export async function followFile<T>(config: FollowedFileConfig<T>): Promise<Foll
   }
   const first = await read()
   let current = first.value
-  let loadedPrint = first.print
-  let lastPrint = first.print
+  let loadedVersion = first.version
+  let lastVersion = first.version
   let problems: readonly string[] = []
   let closed = false
   let turn: Promise<unknown> = Promise.resolve()
@@ -52,11 +52,11 @@ export async function followFile<T>(config: FollowedFileConfig<T>): Promise<Foll
     try {
       const next = await read()
       current = next.value
-      loadedPrint = next.print
+      loadedVersion = next.version
       problems = []
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error
-      loadedPrint = await fingerprint(path)
+      loadedVersion = fileVersion(path)
       problems = error.problems
     }
     onReading(current, problems)
@@ -68,10 +68,10 @@ export async function followFile<T>(config: FollowedFileConfig<T>): Promise<Foll
     return next
   }
   const look = async (): Promise<void> => {
-    const print = await fingerprint(path)
-    const settled = print === lastPrint
-    lastPrint = print
-    if (settled && print !== loadedPrint) await reload()
+    const version = fileVersion(path)
+    const settled = version === lastVersion
+    lastVersion = version
+    if (settled && version !== loadedVersion) await reload()
   }
   let looking: Promise<void> = Promise.resolve()
   let cancel = (): void => undefined
@@ -93,15 +93,5 @@ export async function followFile<T>(config: FollowedFileConfig<T>): Promise<Foll
       await looking
       await turn
     }
-  }
-}
-
-/** Changes whenever the file does; `absent` when it cannot be looked at. */
-async function fingerprint(path: string): Promise<string> {
-  try {
-    const { ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true })
-    return `${ino}:${size}:${mtimeNs}:${ctimeNs}`
-  } catch {
-    return 'absent'
   }
 }

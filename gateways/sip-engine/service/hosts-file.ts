@@ -1,6 +1,7 @@
 /** Names that this machine knows by itself: they are never asked of a name server. */
 import { readFileSync, statSync } from 'node:fs'
 import { isIP } from 'node:net'
+import { fileVersion } from '#kernel'
 
 /** Addresses of a name; undefined for a name that is not known here. */
 export type Hosts = (name: string) => readonly string[] | undefined
@@ -36,12 +37,12 @@ export function createHosts(path: string, nowMs: () => number): Hosts {
   const refresh = (): void => {
     if (nowMs() - lookedMs < lookAgainMs) return
     lookedMs = nowMs()
-    const stat = statSync(path, { throwIfNoEntry: false })
-    const found = stat?.isFile() && stat.size <= maxOctets ? `${stat.ino} ${stat.mtimeMs} ${stat.size}` : 'none'
+    const found = fileVersion(path)
     if (found === version) return
     version = found
     try {
-      known = found === 'none' ? new Map() : parseHosts(readFileSync(path, 'utf8'))
+      const stat = statSync(path)
+      known = stat.isFile() && stat.size <= maxOctets ? parseHosts(readFileSync(path, 'utf8')) : new Map()
     } catch {
       known = new Map()
     }
