@@ -110,6 +110,28 @@ test('layer digest: credentials open one request; used again they are challenged
   t.is((await (await phone()).ask({ callId: 'third', headers: [line] })).startLine, 'SIP/2.0 407 Proxy Authentication Required')
 })
 
+test("RFC 3261 §22.3: credentials of other realms are others' business, and without ours the phone is challenged", async (t) => {
+  const { app, phone } = await rig(t, certificates)
+  app.answer = answering(() => app.port)
+  const one = await phone()
+  const others = (name: string) =>
+    `${name}: Digest username="bob", realm="proxy.example", nonce="n", uri="sip:council-safety@edge.test", response="0123456789abcdef0123456789abcdef"`
+  for (const name of ['Proxy-Authorization', 'Authorization']) {
+    const challenge = await one.ask({ callId: `${name}-alone`, headers: [others(name)] })
+    t.is(challenge.startLine, 'SIP/2.0 407 Proxy Authentication Required', `${name} alone`)
+    for (const inFront of [true, false]) {
+      const callId = `${name}-${inFront ? 'before' : 'behind'}-ours`
+      const fresh = await one.ask({ callId })
+      const ours = authorize(fresh)
+      const headers = inFront ? [others(name), ours] : [ours, others(name)]
+      t.is((await one.ask({ callId, cseq: 2, headers })).startLine, 'SIP/2.0 200 OK', callId)
+      const invite = await app.inbox.next(({ startLine }) => startLine.startsWith('INVITE'))
+      t.is(invite.get('X-IF-Edge-User'), 'expert-safety')
+      t.deepEqual([...invite.all('Proxy-Authorization'), ...invite.all('Authorization')], [])
+    }
+  }
+})
+
 test('layer digest: a nonce that is not ours, and one that is old, are stale', async (t) => {
   const { phone } = await rig(t, certificates, () => ({ limits: { pikeRequests: 1000, nonceSeconds: 1 } }))
   const one = await phone()

@@ -34,6 +34,19 @@ test('a phone registers and is called over the connection that it opened, wherev
   t.notRegex(accounted, /refused/, 'that a phone registers is no refusal')
 })
 
+test('RFC 3261 §22.3: a phone that carries credentials of other realms as well registers, and is called', async (t) => {
+  const running = await registering(t)
+  const phone = await running.phone()
+  const others = ['Proxy-Authorization', 'Authorization'].map(
+    (name) =>
+      `${name}: Digest username="bob", realm="proxy.example", nonce="n", uri="sip:edge.test", response="${'0'.repeat(32)}"`
+  )
+  t.is((await register(phone, { headers: others })).startLine, 'SIP/2.0 200 OK')
+  const answered = callOut(running)
+  await ring(phone)
+  t.is((await answered).startLine, 'SIP/2.0 486 Busy Here')
+})
+
 test('all phones of an expert ring; one that lost its connection is not waited for', async (t) => {
   const running = await registering(t)
   const [one, two] = [await running.phone(), await running.phone()]
