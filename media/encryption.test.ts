@@ -45,6 +45,14 @@ test('what is done with an offer, by policy', (t) => {
   t.is(offered('required', 'm=audio 4000 RTP/SAVP 0', 'm=video 4002 RTP/SAVP 99', crypto), refused)
 })
 
+test('RFC 4568 §6.1: keys with an identifier are taken; those of ours have none', (t) => {
+  const read = readDescription(sdp('m=audio 4000 RTP/SAVP 0', `${crypto}|2^31|1:1`), new Secrecy('required'))
+  t.true(read.ok)
+  if (!read.ok) return
+  t.deepEqual([...read.terms.srtp!.remoteMki], [1])
+  t.regex(writeAnswer(read, origin, 5000), /a=crypto:7 AES_CM_128_HMAC_SHA1_80 inline:[^|\s]{40}\r\n/)
+})
+
 test('the answer takes the profile and the tag of the offer, with a key of its own', (t) => {
   const secrecy = new Secrecy('preferred')
   const read = readDescription(sdp('m=audio 4000 RTP/SAVP 0', 'a=crypto:1 F8_128_HMAC_SHA1_80 inline:AAAA', crypto), secrecy)

@@ -19,7 +19,7 @@ import {
 import { IceCredentials, type IceTerms, iceLines, isUnknownYet, liteLine, mismatchLine, readIce } from './ice/ice-attributes.ts'
 import type { Endpoint } from './latch.ts'
 import { extendedReportLine, readWantedReports, type WantedReports } from './rtp/rtcp-xr-attribute.ts'
-import { type CryptoAttribute, decodeCryptoAttribute, encodeCryptoAttribute } from './srtp/crypto-attribute.ts'
+import { type CryptoAttribute, decodeCryptoAttribute, encodeCryptoAttribute, type OfferedKey } from './srtp/crypto-attribute.ts'
 import { Secrecy, type SrtpTerms } from './srtp/secrecy.ts'
 import { cryptoSuiteNamed } from './srtp/suites.ts'
 import { type Family, familyOf, isUnicast, isUnspecified, plainAddress } from './udp/inet.ts'
@@ -289,7 +289,7 @@ function audioLines(
   controlMuxed: boolean,
   extendedReports: boolean,
   source: StreamSource | undefined,
-  keys: readonly CryptoAttribute[],
+  keys: readonly OfferedKey[],
   ice: readonly string[]
 ): string[] {
   return [

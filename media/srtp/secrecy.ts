@@ -1,6 +1,6 @@
 /** Keys of ours for one participant's stream, and whether it must be encrypted. */
 import { randomBytes } from 'node:crypto'
-import type { CryptoAttribute } from './crypto-attribute.ts'
+import type { CryptoAttribute, OfferedKey } from './crypto-attribute.ts'
 import { srtpAvailable } from './session.ts'
 import { type CryptoSuite, cryptoSuiteNamed } from './suites.ts'
 
@@ -19,6 +19,8 @@ export interface SrtpTerms {
   /** Master key and salt of what we send, and of what the peer sends. */
   readonly localKey: Uint8Array
   readonly remoteKey: Uint8Array
+  /** Key identifier in each packet that the peer sends; empty for none. */
+  readonly remoteMki: Uint8Array
 }
 
 /** Offered, strongest first; RFC 4568 demands the last. */
@@ -26,7 +28,7 @@ const offeredSuites = ['AEAD_AES_256_GCM', 'AES_CM_128_HMAC_SHA1_80']
 
 export class Secrecy {
   readonly policy: SrtpPolicy
-  #offered: readonly CryptoAttribute[] = []
+  #offered: readonly OfferedKey[] = []
   #answered: { readonly suite: CryptoSuite; readonly key: Uint8Array } | null = null
 
   constructor(policy: SrtpPolicy) {
@@ -34,7 +36,7 @@ export class Secrecy {
   }
 
   /** Keys for an offer of ours. The same until one was taken, and then that one. */
-  offer(): readonly CryptoAttribute[] {
+  offer(): readonly OfferedKey[] {
     if (this.policy === 'off') return []
     if (this.#answered !== null) return [{ tag: 1, ...this.#answered }]
     if (this.#offered.length === 0) {
@@ -53,11 +55,11 @@ export class Secrecy {
    */
   choose(theirs: readonly CryptoAttribute[], answered: boolean): SrtpTerms | null {
     if (this.policy === 'off') return null
-    for (const { tag, suite, key } of theirs) {
+    for (const { tag, suite, key, mki } of theirs) {
       const localKey = answered ? this.offer().find((ours) => ours.tag === tag && ours.suite === suite)?.key : this.#keyFor(suite)
       if (localKey === undefined) continue
       this.#answered = { suite, key: localKey }
-      return { tag, suite: suite.name, localKey, remoteKey: key }
+      return { tag, suite: suite.name, localKey, remoteKey: key, remoteMki: mki }
     }
     return null
   }

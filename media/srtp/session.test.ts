@@ -103,6 +103,32 @@ for (const suite of cryptoSuites) {
     outbound.close()
     inbound.close()
   })
+
+  test(`${suite.name}: RFC 3711 §3.1, §3.4, RFC 7714 §8.2: a key identifier stands behind what is encrypted, before the tag where there is one`, (t) => {
+    const key = keyOf(suite)
+    const mki = Buffer.from([0, 0, 4, 42])
+    const outbound = new OutboundSrtp(suite, key)
+    const inbound = new InboundSrtp(suite, key, mki)
+    const counterMode = suite.name.includes('HMAC')
+    const withMki = (packet: Buffer, tag: number, identifier = mki) => {
+      const at = packet.length - (counterMode ? tag : 0)
+      return Buffer.concat([packet.subarray(0, at), identifier, packet.subarray(at)])
+    }
+    const { packet, octets } = rtp(7, Buffer.alloc(160, 0x5a))
+    const sent = packet.subarray(0, outbound.protect(packet, octets))
+    t.is(inbound.unprotect(Buffer.from(sent)), notAuthentic, 'without the identifier')
+    t.is(inbound.unprotect(withMki(sent, suite.tagLength, Buffer.from([0, 0, 4, 43]))), notAuthentic, 'another identifier')
+    const whole = withMki(sent, suite.tagLength)
+    t.is(inbound.unprotect(whole), octets)
+    t.deepEqual(whole.subarray(12, octets), Buffer.alloc(160, 0x5a))
+    const report = Buffer.alloc(64)
+    report.set([0x80, 201, 0, 1, 1, 2, 3, 4])
+    const control = Buffer.from(report.subarray(0, outbound.protectControl(report, 8)))
+    t.is(inbound.unprotectControl(withMki(control, 10)), 8)
+    t.is(inbound.unprotect(Buffer.alloc(13)), notAuthentic)
+    outbound.close()
+    inbound.close()
+  })
 }
 
 const suite = cryptoSuiteNamed('AES_CM_128_HMAC_SHA1_80')!

@@ -6,6 +6,7 @@
 import { createRequire } from 'node:module'
 import { InfraFabricError } from '#kernel'
 import { type Handle, loadLibrary, type NativeFunction, Owned, once } from '../native.ts'
+import { noMki } from './crypto-attribute.ts'
 import { type CryptoSuite, policyFunctions } from './suites.ts'
 
 const library = once(() => {
@@ -128,28 +129,32 @@ const mostStreams = 64
 /** Decrypts what the other side sends, of every SSRC that proves to have the key, up to {@link mostStreams}. */
 export class InboundSrtp extends Session {
   readonly #streams = new Set<number>()
+  readonly #mki: Uint8Array
   #latest = -1
 
-  constructor(suite: CryptoSuite, key: Uint8Array) {
+  /** @param mki key identifier that must stand in every packet; empty for none */
+  constructor(suite: CryptoSuite, key: Uint8Array, mki: Uint8Array = noMki) {
     super(suite, key, anyInbound)
+    this.#mki = mki
   }
 
   /** @returns the length of the RTP packet, {@link notAuthentic} or {@link replayed}; then the octets are no longer what came */
   unprotect(packet: Buffer): number {
-    return this.#apply('srtp_unprotect', packet, 12 + this.suite.tagLength, 8)
+    return this.#apply('srtp_unprotect', packet, 12 + this.suite.tagLength, 8, this.suite.behindMki[0])
   }
 
   /** The same for RTCP. */
   unprotectControl(packet: Buffer): number {
-    return this.#apply('srtp_unprotect_rtcp', packet, 8 + this.suite.controlGrowth, 4)
+    return this.#apply('srtp_unprotect_rtcp', packet, 8 + this.suite.controlGrowth, 4, this.suite.behindMki[1])
   }
 
-  #apply(name: string, packet: Buffer, least: number, ssrcAt: number): number {
-    if (packet.length < least) return notAuthentic
+  #apply(name: string, packet: Buffer, least: number, ssrcAt: number, behindMki: number): number {
+    const octets = packet.length - this.#mki.length
+    if (octets < least || !this.#takeMki(packet, octets - behindMki)) return notAuthentic
     const ssrc = packet.readUInt32BE(ssrcAt)
     const known = ssrc === this.#latest || this.#streams.has(ssrc)
     if (!known && this.#streams.size === mostStreams) return notAuthentic
-    length[0] = packet.length
+    length[0] = octets
     const status = this.functions[name]!(this.session.handle, packet, length)
     if (status === ok) {
       if (!known) this.#streams.add(ssrc)
@@ -157,5 +162,14 @@ export class InboundSrtp extends Session {
       return length[0]!
     }
     return replayStatuses.includes(status) ? replayed : notAuthentic
+  }
+
+  /** Takes the key identifier out of a packet, which it is no part of for libsrtp. @returns false where there is another, or none */
+  #takeMki(packet: Buffer, at: number): boolean {
+    const { length: octets } = this.#mki
+    if (octets === 0) return true
+    for (let n = 0; n < octets; n++) if (packet[at + n] !== this.#mki[n]) return false
+    packet.copyWithin(at, at + octets)
+    return true
   }
 }

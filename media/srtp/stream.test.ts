@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import test from 'ava'
 import { encodeRtp } from '../rtp/rtp.ts'
+import { noMki } from './crypto-attribute.ts'
 import type { SrtpTerms } from './secrecy.ts'
 import { SrtpStream } from './stream.ts'
 
@@ -8,7 +9,7 @@ const suites = ['AES_CM_128_HMAC_SHA1_80', 'AEAD_AES_256_GCM'] as const
 const keyOf = (suite: string) => randomBytes(suite === 'AEAD_AES_256_GCM' ? 44 : 30)
 
 function terms(suite: string): SrtpTerms {
-  return { tag: 1, suite, localKey: keyOf(suite), remoteKey: keyOf(suite) }
+  return { tag: 1, suite, localKey: keyOf(suite), remoteKey: keyOf(suite), remoteMki: noMki }
 }
 const other = ({ localKey, remoteKey, ...rest }: SrtpTerms): SrtpTerms => ({ ...rest, localKey: remoteKey, remoteKey: localKey })
 

@@ -25,7 +25,7 @@ export class SrtpStream {
   constructor(terms: SrtpTerms) {
     const suite = cryptoSuiteNamed(terms.suite)!
     this.#terms = terms
-    this.#inbound = new InboundSrtp(suite, terms.remoteKey)
+    this.#inbound = new InboundSrtp(suite, terms.remoteKey, terms.remoteMki)
     this.#outbound = new OutboundSrtp(suite, terms.localKey)
   }
 
@@ -38,8 +38,9 @@ export class SrtpStream {
   rekey(terms: SrtpTerms): void {
     const suite = cryptoSuiteNamed(terms.suite)!
     const before = this.#terms
-    if (terms.suite !== before.suite || !same(terms.remoteKey, before.remoteKey)) {
-      const inbound = new InboundSrtp(suite, terms.remoteKey)
+    const sameKey = same(terms.remoteKey, before.remoteKey) && same(terms.remoteMki, before.remoteMki)
+    if (terms.suite !== before.suite || !sameKey) {
+      const inbound = new InboundSrtp(suite, terms.remoteKey, terms.remoteMki)
       this.#before?.close()
       this.#before = this.#inbound
       this.#leftBefore = mostBefore

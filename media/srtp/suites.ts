@@ -14,6 +14,8 @@ export interface CryptoSuite {
   readonly tagLength: number
   /** Octets that a packet of RTCP grows by, the word with its index included. */
   readonly controlGrowth: number
+  /** Octets behind a key identifier (MKI) in packets of RTP and of RTCP: the authentication tag, where it is no part of the ciphertext. @see RFC 3711 §3.1, §3.4, RFC 7714 §8.2 */
+  readonly behindMki: readonly [rtp: number, rtcp: number]
   /** The functions of libsrtp that write it into a policy, for RTP and for RTCP. */
   readonly policies: readonly [rtp: PolicyFunction, rtcp: PolicyFunction]
 }
@@ -36,6 +38,7 @@ const counterMode = (name: string, keyLength: number, tagLength: number, rtp: Po
   tagLength,
   // the word with the index, and always the long tag (RFC 4568 §6.2.2, RFC 6188 §4)
   controlGrowth: 4 + 10,
+  behindMki: [tagLength, 10],
   policies: [rtp, rtcp]
 })
 
@@ -45,6 +48,7 @@ const galois = (name: string, keyLength: number, policy: PolicyFunction): Crypto
   saltLength: 12,
   tagLength: 16,
   controlGrowth: 4 + 16,
+  behindMki: [0, 0],
   policies: [policy, policy]
 })
 

@@ -11,7 +11,7 @@ import { noReports } from '../rtp/rtcp-xr-attribute.ts'
 import { decodeRtp, emptyRtpHeader, encodeRtp, rtpHeaderLength } from '../rtp/rtp.ts'
 import { decodeTelephoneEvent, encodeTelephoneEvent } from '../rtp/telephone-event.ts'
 import { type AudioTerms, readDescription } from '../sdp.ts'
-import { decodeCryptoAttribute } from '../srtp/crypto-attribute.ts'
+import { decodeCryptoAttribute, noMki } from '../srtp/crypto-attribute.ts'
 import { srtpAvailable } from '../srtp/session.ts'
 import { SrtpStream } from '../srtp/stream.ts'
 import { cryptoSuiteNamed } from '../srtp/suites.ts'
@@ -305,8 +305,8 @@ function legs(): Target {
 function encrypted(suiteName: string): Target {
   const suite = cryptoSuiteNamed(suiteName)!
   const key = Buffer.alloc(suite.keyLength + suite.saltLength, 7)
-  const peer = new SrtpStream({ tag: 1, suite: suiteName, localKey: key, remoteKey: key })
-  const stream = new SrtpStream({ tag: 1, suite: suiteName, localKey: key, remoteKey: key })
+  const peer = new SrtpStream({ tag: 1, suite: suiteName, localKey: key, remoteKey: key, remoteMki: noMki })
+  const stream = new SrtpStream({ tag: 1, suite: suiteName, localKey: key, remoteKey: key, remoteMki: noMki })
   const protectedPackets = Array.from({ length: 8 }, (_, n) => {
     const plain = rtp(0, g711, n + 1)
     return Buffer.from(peer.packet.subarray(0, peer.protect(plain, plain.length)))
