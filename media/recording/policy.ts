@@ -22,17 +22,6 @@ export interface RecordingPolicy {
   readonly retentionDays: number | null
 }
 
-/** What participants do by keys. */
-export const consentKeys = {
-  /** Answers to the announcement. */
-  yes: '1',
-  no: '0',
-  /** Starts the recording, and ends it: who may. */
-  record: '*3',
-  /** Takes consent back, and gives it again. */
-  consent: '*4'
-} as const
-
 const toneRateHz = 16_000
 const toneMs = 400
 
