@@ -7,7 +7,7 @@ export {
   type SharedEvidence,
   type ShareRequest
 } from './evidence/evidence.ts'
-export type { EvidenceChannel, EvidenceShelf, EvidenceSource } from './evidence/link.ts'
+export type { EvidenceChannel, EvidenceShelf, EvidenceSource } from './evidence/link-ports.ts'
 export { chunkOctets, type EvidenceContext } from './evidence/messages.ts'
 export type { EvidenceRefusal } from './evidence/names.ts'
 export { createPageLinks, type PageLinks } from './evidence/page-links.ts'

@@ -13,7 +13,8 @@ import {
   InfraFabricError,
   type JsonObject
 } from '#kernel'
-import { EvidenceLink, type EvidencePart, type EvidenceShelf, type EvidenceSource, type LinkStatistics } from './link.ts'
+import { EvidenceLink } from './link.ts'
+import type { EvidencePart, EvidenceShelf, EvidenceSource, LinkStatistics } from './link-ports.ts'
 import { chunkOctets, type EvidenceContext, type EvidenceOffer, type Receipt } from './messages.ts'
 import { type EvidenceRefusal, type EvidenceRefusalCode, refused } from './names.ts'
 import type { EvidencePorts, PagePipe, SeatedPage } from './ports.ts'

@@ -24,6 +24,11 @@ export const chunkOctets = 65_536
 /** A chunk in base64 has 87,384 characters. */
 const mostTextOctets = 98_304
 
+/** Chunks of a file of so many octets. */
+export const chunksOf = (bytes: number): number => Math.ceil(bytes / chunkOctets)
+/** Octets of one of them. */
+export const chunkLength = (bytes: number, index: number): number => Math.min(chunkOctets, bytes - index * chunkOctets)
+
 const hex = (digits: number) => z.string().check(z.regex(new RegExp(`^[0-9a-f]{${digits}}$`)))
 const id = hex(32)
 const sha256 = hex(64)
@@ -120,23 +125,33 @@ export type EvidenceChunk = z.infer<typeof evidenceChunk>
 export type EvidenceMessage = z.infer<typeof message>
 export type Receipt = Extract<EvidenceChunk, { step: 'receipt' }>
 
-const invalid = (reason: string) => new InfraFabricError('evidence.message.invalid', reason)
+/** For what does not belong where it came, too. */
+export const invalidMessage = (reason: string): InfraFabricError => new InfraFabricError('evidence.message.invalid', reason)
 
 /** Reads a text message. @throws {InfraFabricError} `evidence.message.invalid` */
 export function readMessage(text: string): EvidenceMessage {
-  if (text.length > mostTextOctets) throw invalid(`a message has at most ${mostTextOctets} characters`)
+  if (text.length > mostTextOctets) throw invalidMessage(`a message has at most ${mostTextOctets} characters`)
   let value: unknown
   try {
     value = JSON.parse(text)
   } catch {
-    throw invalid('expected JSON')
+    throw invalidMessage('expected JSON')
   }
   const read = message.safeParse(value)
   if (read.success) return read.data
   const [issue] = read.error.issues
-  throw invalid(`${issue?.path.join('.') || 'message'}: ${issue?.code ?? 'not as it should be'}`)
+  throw invalidMessage(`${issue?.path.join('.') || 'message'}: ${issue?.code ?? 'not as it should be'}`)
 }
 
 /** What a participant's receipt is signed over: one fact a line. */
 export const receiptText = (call: string, participant: string, { id, sha256, bytes, at }: Omit<Receipt, 'signature'>): string =>
   ['infrafabric-evidence-receipt-v1', call, participant, id, sha256, String(bytes), at, ''].join('\n')
+
+/** Octets of a chunk as text has them, base64. */
+export function dataOf(octets: Uint8Array): string {
+  let text = ''
+  for (let at = 0; at < octets.length; at += 8192) text += String.fromCharCode(...octets.subarray(at, at + 8192))
+  return btoa(text)
+}
+
+export const octetsOf = (data: string): Uint8Array => Uint8Array.from(atob(data), (character) => character.charCodeAt(0))

@@ -8,7 +8,8 @@
  *                   opened ──▶               … and the handshake in the channel
  */
 import type { Clock } from '#kernel'
-import { type EvidenceChannel, EvidenceLink, type EvidenceShelf, type EvidenceSource, type TransferProgress } from './link.ts'
+import { EvidenceLink } from './link.ts'
+import type { EvidenceChannel, EvidenceShelf, EvidenceSource, TransferProgress } from './link-ports.ts'
 import { type EvidenceContext, type EvidenceOffer, receiptText } from './messages.ts'
 import type { EvidenceRefusalCode } from './names.ts'
 import { createReceiptSigner, type ReceiptSigner } from './receipt-signer.ts'

@@ -1,16 +1,8 @@
 /** Two ends of an evidence channel in memory, and files that are octets: for tests and measurements. */
 import { createHash, createPrivateKey, generateKeyPairSync, hash, sign } from 'node:crypto'
 import { type Clock, InfraFabricError } from '#kernel'
-import {
-  type EvidenceChannel,
-  EvidenceLink,
-  type EvidencePart,
-  type EvidenceShelf,
-  type EvidenceSource,
-  type LinkConfig,
-  type LinkPorts,
-  type TransferProgress
-} from '../link.ts'
+import { EvidenceLink, type LinkConfig, type LinkPorts } from '../link.ts'
+import type { EvidenceChannel, EvidencePart, EvidenceShelf, EvidenceSource, TransferProgress } from '../link-ports.ts'
 import { chunkOctets, type EvidenceOffer, receiptText } from '../messages.ts'
 import { type EvidenceRefusal, refused } from '../names.ts'
 

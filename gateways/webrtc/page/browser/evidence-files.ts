@@ -1,7 +1,7 @@
 /** The page's side of the thread that keeps files. */
 
 import { hexOf } from '../../evidence/frames.ts'
-import type { EvidenceShelf, EvidenceSource } from '../../evidence/link.ts'
+import type { EvidenceShelf, EvidenceSource } from '../../evidence/link-ports.ts'
 import { chunkOctets } from '../../evidence/messages.ts'
 import { refused } from '../../evidence/names.ts'
 import type { WorkerAnswer, WorkerRequest } from './evidence-worker.ts'
