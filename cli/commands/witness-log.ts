@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { newTraceId, type WitnessEvent } from '#kernel'
 import { appendItem, appendOnce, ledgerFiles } from '#ledger'
@@ -19,7 +18,7 @@ export const run: Run = async (args, output) => {
     throw new CommandError('cli.ledger.absent', `there is no ledger in ${dir}; --create makes one`)
   }
   const origin = existsSync(vkey) ? readFileSync(vkey, 'utf8').split('+')[0]! : (args.value('origin') ?? newOrigin)
-  const item = appendItem(event, Date.now(), args.value('key') ?? randomUUID())
+  const item = appendItem(event, Date.now(), args.value('key') ?? newTraceId())
   const [place] = await appendOnce({ dir, origin }, [item], (code, message) => output.talk(`ifctl: ${message} (${code})`))
   if (output.json) await output.document({ ...place, traceId: event.traceId })
   else await output.line(`entry ${place!.index} of trace ${event.traceId}, hash ${place!.hash}`)

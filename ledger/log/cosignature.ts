@@ -10,7 +10,6 @@
  *
  * @see C2SP tlog-cosignature, Ed25519 (signature type 0x04)
  */
-import { sign, verify } from 'node:crypto'
 import {
   type CheckpointNote,
   isOf,
@@ -42,7 +41,7 @@ export const parseCosignerKey = (vkey: string): NoteVerifier => parseVerifierKey
 export function cosign(body: string, cosigner: NoteSigner, timeS: number): string {
   const time = Buffer.alloc(timeOctets)
   time.writeBigUInt64BE(BigInt(timeS))
-  return signatureLine(cosigner, Buffer.concat([time, sign(null, message(body, BigInt(timeS)), cosigner.privateKey)]))
+  return signatureLine(cosigner, Buffer.concat([time, cosigner.privateKey.sign(message(body, BigInt(timeS)))]))
 }
 
 /** When the witness says it saw the checkpoint, in seconds since 1970: of its good cosignatures the latest; null when there is none. */
@@ -55,7 +54,7 @@ export function cosignedAt(
     if (!isOf(line, verifier) || line.signature.length !== timeOctets + signatureOctets) continue
     const timeS = line.signature.readBigUInt64BE()
     if (timeS > BigInt(Number.MAX_SAFE_INTEGER)) continue
-    if (!verify(null, message(body, timeS), verifier.publicKey, line.signature.subarray(timeOctets))) continue
+    if (!verifier.publicKey.verifies(message(body, timeS), line.signature.subarray(timeOctets))) continue
     latest = Math.max(latest ?? 0, Number(timeS))
   }
   return latest

@@ -8,7 +8,6 @@
  *
  * @see RFC 8785, RFC 8032, C2SP signed-note
  */
-import { sign } from 'node:crypto'
 import { InfraFabricError, type JsonObject, type WitnessEvent } from '#kernel'
 import { canonicalize } from './canonical.ts'
 import type { NoteSigner } from './note.ts'
@@ -41,6 +40,6 @@ export function signEvent(
     ...(tokensIn === undefined ? {} : { tokens_in: tokensIn }),
     ...(tokensOut === undefined ? {} : { tokens_out: tokensOut })
   }
-  const sig = sign(null, Buffer.from(context + canonicalize(signed), 'utf8'), signer.privateKey).toString('base64')
+  const sig = signer.privateKey.sign(Buffer.from(context + canonicalize(signed), 'utf8')).toString('base64')
   return { ...told, payload: { ...payload, signature: { key: signer.keyHash.toString('hex'), sig } } }
 }

@@ -1,6 +1,6 @@
 import test from 'ava'
 import fc from 'fast-check'
-import { compiledHashing } from './compiled-hashing.ts'
+import { compiled, sampleHash } from './compiled.ts'
 import { type Hashing, marksOfEntry, plain } from './hashing.ts'
 import { hashLength, leafHash, nodeHash } from './merkle.ts'
 import { lengthOctets } from './segment.ts'
@@ -52,13 +52,13 @@ test('nodes over pairs that lie side by side', (t) => {
   t.deepEqual(out, Buffer.concat([Buffer.alloc(hashLength), nodeHash(leaves[2]!, leaves[3]!), nodeHash(leaves[4]!, leaves[5]!)]))
 })
 
-const compiled = compiledHashing()
-const both = compiled === null ? test.skip : test
+const quick = compiled()
+const both = quick === null ? test.skip : test
 
 both('the compiled half does the same, octet for octet', (t) => {
   fc.assert(
     fc.property(firsts, entries, (first, lengths) => {
-      const [mine, theirs] = [chained(plain, first, lengths), chained(compiled!, first, lengths)]
+      const [mine, theirs] = [chained(plain, first, lengths), chained(quick!, first, lengths)]
       t.true(theirs.data.equals(mine.data))
       t.true(theirs.hashes.equals(mine.hashes))
       t.is(theirs.previous, mine.previous)
@@ -71,7 +71,7 @@ both('the compiled half does the same, octet for octet', (t) => {
       fc.nat(1),
       (octets, from, at) => {
         const count = Math.floor((8 - from) / 2)
-        const [mine, theirs] = [plain, compiled!].map(({ nodes }) => {
+        const [mine, theirs] = [plain, quick!].map(({ nodes }) => {
           const out = Buffer.alloc(5 * hashLength)
           nodes(Buffer.from(octets), from * hashLength, count, out, at * hashLength)
           return out
@@ -80,4 +80,12 @@ both('the compiled half does the same, octet for octet', (t) => {
       }
     )
   )
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 300 }), (octets) => {
+      t.deepEqual(quick!.leaf(octets), plain.leaf(octets))
+      t.deepEqual(quick!.sha256(octets), plain.sha256(octets))
+    })
+  )
+  // by this the addon is known when it is loaded
+  t.is(sampleHash(quick!), sampleHash(plain))
 })

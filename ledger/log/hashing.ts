@@ -1,10 +1,10 @@
 /**
- * The hashes of a whole commit: of its entries, each of which holds the one before, and of the nodes over them. `compiled-hashing.ts` does the same, octet for octet.
+ * The hashes of a whole commit: of its entries, each of which holds the one before, and of the nodes over them. `compiled.ts` does the same, octet for octet.
  *
  * @see RFC 6962 §2.1
  */
 import { hash } from 'node:crypto'
-import { hashLength, writeNodeHash } from './merkle.ts'
+import { hashLength, leafHash, sha256, writeNodeHash } from './merkle.ts'
 import { lengthOctets } from './segment.ts'
 
 /** Numbers by which an entry is told in `marks`: where it begins, where its leaf number ends, where its previous hash begins, where it ends. */
@@ -22,6 +22,9 @@ export interface Hashing {
   readonly chain: (data: Buffer, marks: Uint32Array, count: number, first: number, previous: Buffer, hashes: Buffer) => void
   /** Writes the hashes of the nodes over `count` pairs in `pairs`, from octet `from` on, to `out`, from octet `at` on. */
   readonly nodes: (pairs: Buffer, from: number, count: number, out: Buffer, at: number) => void
+  /** Hash of one entry as a leaf. */
+  readonly leaf: (entry: Uint8Array) => Buffer
+  readonly sha256: (octets: Uint8Array) => Buffer
 }
 
 /** Writes a leaf number that ends at `end`. */
@@ -56,5 +59,7 @@ export const plain: Hashing = {
   },
   nodes: (pairs, from, count, out, at) => {
     for (let pair = 0; pair < count; pair++) writeNodeHash(pairs, from + pair * 2 * hashLength, out, at + pair * hashLength)
-  }
+  },
+  leaf: leafHash,
+  sha256
 }

@@ -9,9 +9,12 @@
  *
  * @see C2SP signed-note, C2SP tlog-checkpoint
  */
-import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign, verify } from 'node:crypto'
 import { InfraFabricError } from '#kernel'
+import { quickest } from './compiled.ts'
+import { type PrivateKey, type PublicKey, publicKeyOf, readPrivateKey } from './ed25519.ts'
 import { hashLength } from './merkle.ts'
+
+export { generateSigningKey } from './ed25519.ts'
 
 /** What a key signs: 1 notes of a log, 4 timestamped cosignatures of a witness. One key pair has another key hash for each. @see C2SP signed-note */
 export type SignatureType = 1 | 4
@@ -23,11 +26,11 @@ export interface NoteVerifier {
   readonly type: SignatureType
   /** First four octets of SHA-256(name ‖ LF ‖ type ‖ public key). */
   readonly keyHash: Buffer
-  readonly publicKey: KeyObject
+  readonly publicKey: PublicKey
 }
 
 export interface NoteSigner extends NoteVerifier {
-  readonly privateKey: KeyObject
+  readonly privateKey: PrivateKey
 }
 
 export interface Checkpoint {
@@ -37,10 +40,10 @@ export interface Checkpoint {
   readonly root: Buffer
 }
 
-const rawPublicKey = (key: KeyObject): Buffer => Buffer.from(key.export({ format: 'jwk' }).x!, 'base64url')
-
 function keyHashOf(name: string, type: SignatureType, publicKey: Buffer): Buffer {
-  return createHash('sha256').update(`${name}\n`).update(Buffer.of(type)).update(publicKey).digest().subarray(0, 4)
+  return quickest()
+    .sha256(Buffer.concat([Buffer.from(`${name}\n`), Buffer.of(type), publicKey]))
+    .subarray(0, 4)
 }
 
 function checkName(name: string): string {
@@ -53,29 +56,16 @@ function checkName(name: string): string {
   return name
 }
 
-/** A new signing key, as PKCS #8 PEM. */
-export function generateSigningKey(): string {
-  return generateKeyPairSync('ed25519').privateKey.export({ format: 'pem', type: 'pkcs8' }).toString()
-}
-
 /** @throws {InfraFabricError} `ledger.key.malformed`, `ledger.key.name` */
 export function readSigner(name: string, pem: string, type: SignatureType = 1): NoteSigner {
-  let privateKey: KeyObject
-  try {
-    privateKey = createPrivateKey(pem)
-  } catch (error) {
-    throw new InfraFabricError('ledger.key.malformed', 'the signing key is not a PEM private key', { cause: error })
-  }
-  if (privateKey.asymmetricKeyType !== 'ed25519') {
-    throw new InfraFabricError('ledger.key.malformed', `expected an Ed25519 key, got ${privateKey.asymmetricKeyType}`)
-  }
-  const publicKey = createPublicKey(privateKey)
-  return { name: checkName(name), type, keyHash: keyHashOf(name, type, rawPublicKey(publicKey)), publicKey, privateKey }
+  const privateKey = readPrivateKey(pem)
+  const { publicKey } = privateKey
+  return { name: checkName(name), type, keyHash: keyHashOf(name, type, publicKey.octets), publicKey, privateKey }
 }
 
 /** The public key as others keep it: `name+<key hash, 8 hex digits>+<base64 of type ‖ key>`. */
 export function formatVerifierKey({ name, type, keyHash, publicKey }: NoteVerifier): string {
-  return `${name}+${keyHash.toString('hex')}+${Buffer.concat([Buffer.of(type), rawPublicKey(publicKey)]).toString('base64')}`
+  return `${name}+${keyHash.toString('hex')}+${Buffer.concat([Buffer.of(type), publicKey.octets]).toString('base64')}`
 }
 
 /** @throws {InfraFabricError} `ledger.vkey.malformed`, also for a key of another type */
@@ -92,8 +82,7 @@ export function parseVerifierKey(vkey: string, type: SignatureType = 1): NoteVer
   const raw = key.subarray(1)
   const keyHash = keyHashOf(name!, type, raw)
   if (keyHash.toString('hex') !== hashText) throw malformed('the hash does not belong to the key')
-  const publicKey = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: raw.toString('base64url') }, format: 'jwk' })
-  return { name: name!, type, keyHash, publicKey }
+  return { name: name!, type, keyHash, publicKey: publicKeyOf(raw) }
 }
 
 /** Body of a checkpoint: origin, size, root, each with its line feed. */
@@ -110,7 +99,7 @@ export function signatureLine({ name, keyHash }: Pick<NoteVerifier, 'name' | 'ke
 export function signCheckpoint(checkpoint: Checkpoint, ...signers: readonly NoteSigner[]): string {
   const body = formatCheckpoint(checkpoint)
   const octets = Buffer.from(body, 'utf8')
-  return `${body}\n${signers.map((signer) => signatureLine(signer, sign(null, octets, signer.privateKey))).join('')}`
+  return `${body}\n${signers.map((signer) => signatureLine(signer, signer.privateKey.sign(octets))).join('')}`
 }
 
 export interface NoteSignature {
@@ -171,7 +160,7 @@ export interface OpenedCheckpoint {
 export function isSignedBy({ body, checkpoint, signatures }: CheckpointNote, verifier: NoteVerifier): boolean {
   if (checkpoint.origin !== verifier.name) return false
   const octets = Buffer.from(body, 'utf8')
-  return signatures.some((line) => isOf(line, verifier) && verify(null, octets, verifier.publicKey, line.signature))
+  return signatures.some((line) => isOf(line, verifier) && verifier.publicKey.verifies(octets, line.signature))
 }
 
 /**

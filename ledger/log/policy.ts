@@ -84,7 +84,7 @@ export function parsePolicy(file: Uint8Array | string): Policy {
       } catch (error) {
         throw problemAt(number, messageOf(error), error)
       }
-      const raw = verifier.publicKey.export({ format: 'jwk' }).x!
+      const raw = verifier.publicKey.octets.toString('hex')
       if (keys[kind].has(raw)) throw problemAt(number, `a second ${kind} with the same public key`)
       keys[kind].add(raw)
       return verifier

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import test from 'ava'
 import fc from 'fast-check'
 import { treeHash } from '../testing/tree-hash.ts'
-import { compiledHashing } from './compiled-hashing.ts'
+import { compiled } from './compiled.ts'
 import { plain } from './hashing.ts'
 import { emptyRoot, hashLength, leafHash } from './merkle.ts'
 import { GrowingTree, rootOfHashes } from './tree.ts'
@@ -60,7 +60,7 @@ test('a last tile that does not fit the size is refused', (t) => {
 
 test('leaves of a whole commit at once give the tiles and roots that they give one by one', (t) => {
   const all = Buffer.concat(Array.from({ length: 1400 }, (_, n) => leafHash(Buffer.of(n >> 8, n & 0xff))))
-  for (const hashing of [plain, compiledHashing() ?? plain]) {
+  for (const hashing of [plain, compiled() ?? plain]) {
     fc.assert(
       fc.property(fc.array(fc.oneof(fc.nat(3), fc.nat(600), fc.constantFrom(255, 256, 257)), { maxLength: 4 }), (counts) => {
         const [atOnce, oneByOne] = [new GrowingTree(hashing), new GrowingTree()]

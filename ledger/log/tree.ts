@@ -105,13 +105,20 @@ export class GrowingTree {
   }
 
   root(): Buffer {
+    /** A peak, and the root over those behind it. */
+    const pair = Buffer.allocUnsafe(2 * hashLength)
     let root: Buffer | null = null
     for (let height = 0; 2 ** height <= this.#size; height++) {
       const nodes = Math.floor(this.#size / 2 ** height)
       if (nodes % 2 === 0) continue
       const at = this.#slot(height, nodes - 1)
       const peak = this.#rows[height]!.subarray(at, at + hashLength)
-      root = root === null ? Buffer.from(peak) : nodeHash(peak, root)
+      if (root === null) root = Buffer.from(peak)
+      else {
+        pair.set(peak)
+        pair.set(root, hashLength)
+        this.#hashing.nodes(pair, 0, 1, root, 0)
+      }
     }
     return root ?? emptyRoot
   }
@@ -152,15 +159,8 @@ export class GrowingTree {
         )
       }
       tree.#row(level * tileHeight).set(hashes)
-      for (let from = 0; from < count; ) {
-        const doublings = Math.floor(Math.log2(count - from))
-        // the last node at a height that is no right one of a pair
-        if (doublings > 0)
-          tree
-            .#row(level * tileHeight + doublings)
-            .set(rootOfHashes(hashes, from, 2 ** doublings), (from / 2 ** doublings) * hashLength)
-        from += 2 ** doublings
-      }
+      for (let height = level * tileHeight, pairs = count >> 1; pairs > 0; height++, pairs >>= 1)
+        hashing.nodes(tree.#row(height), 0, pairs, tree.#row(height + 1), 0)
     }
     return tree
   }

@@ -10,7 +10,7 @@
 import { InfraFabricError } from '#kernel'
 import type { Erasable } from '../log/commitment.ts'
 import { type Hashing, marksOfEntry, plain } from '../log/hashing.ts'
-import { hashLength, leafHash } from '../log/merkle.ts'
+import { hashLength } from '../log/merkle.ts'
 import { type Checkpoint, type NoteSigner, signCheckpoint } from '../log/note.ts'
 import { rootAt } from '../log/prover.ts'
 import { entriesOf, lengthOctets, maxEntryOctets } from '../log/segment.ts'
@@ -95,7 +95,7 @@ async function readPosition(store: LogStore, keys: Keyring, hashing: Hashing): P
         hashes % tileWidth === 0
           ? new Uint8Array()
           : level === 0
-            ? await leafHashes(store, index * tileWidth, head.size)
+            ? await leafHashes(store, index * tileWidth, head.size, hashing)
             : ((await store.tile(level, index)) ?? new Uint8Array()).subarray(0, (hashes % tileWidth) * hashLength)
     }
     const tree = GrowingTree.of(head.size, (level) => lastTiles[level]!, hashing)
@@ -117,9 +117,9 @@ async function readPosition(store: LogStore, keys: Keyring, hashing: Hashing): P
  *
  * @throws {InfraFabricError} `ledger.store.rolled-back`
  */
-async function expectGrowth(store: LogStore, known: Head, now: Head): Promise<void> {
+async function expectGrowth(store: LogStore, known: Head, now: Head, hashing: Hashing): Promise<void> {
   if (known.size === 0) return
-  const last = now.size < known.size ? null : await leafHashes(store, known.size - 1, known.size)
+  const last = now.size < known.size ? null : await leafHashes(store, known.size - 1, known.size, hashing)
   if (last?.toString('hex') === known.lastHash) return
   throw new InfraFabricError(
     'ledger.store.rolled-back',
@@ -214,7 +214,7 @@ export async function openSequencer(
       for (const [number, key] of stored.entries()) {
         if (!used.has(key) || found.has(key)) continue
         entries ??= entriesOf(segment.data)
-        found.set(key, { index: segment.first + number, hash: leafHash(entries[number]!).toString('hex') })
+        found.set(key, { index: segment.first + number, hash: hashing.leaf(entries[number]!).toString('hex') })
         missing--
       }
       if (missing === 0) break
@@ -261,7 +261,7 @@ export async function openSequencer(
       await Promise.allSettled(commits)
       producers.clear()
       const read = await readPosition(store, keys, hashing)
-      await expectGrowth(store, known, read.head)
+      await expectGrowth(store, known, read.head, hashing)
       readings++
       position = read
       known = read.head

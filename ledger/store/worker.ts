@@ -1,8 +1,6 @@
 /** The ledger's thread. It owns the store: an fsync here delays no packet and no SIP message. What it does is said in sequencer.ts. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { errorCode, InfraFabricError, messageOf } from '#kernel'
-import { compiledHashing } from '../log/compiled-hashing.ts'
-import { plain } from '../log/hashing.ts'
 import { type AppendRequest, type FlatRequests, readRequests } from './crossing.ts'
 import { type FlatPlaces, flattenPlaces } from './places.ts'
 import type { Brought, Witnessing, WitnessingFigures } from './publisher.ts'
@@ -63,20 +61,15 @@ const writer = await open()
 
 async function open(): Promise<Writer> {
   try {
-    return await openWriter(
-      workerData as WriterSettings,
-      {
-        notice: (notice) => answer({ type: 'notice', ...notice }),
-        unpublished: (code) => answer({ type: 'unpublished', code }),
-        witnessing: (witnessing) =>
-          answer({ type: 'witnessing', witnessing, figures: writer.figures(), size: writer.head().size }),
-        task: (task) => {
-          tasks.push(task)
-          proceed()
-        }
-      },
-      compiledHashing() ?? plain
-    )
+    return await openWriter(workerData as WriterSettings, {
+      notice: (notice) => answer({ type: 'notice', ...notice }),
+      unpublished: (code) => answer({ type: 'unpublished', code }),
+      witnessing: (witnessing) => answer({ type: 'witnessing', witnessing, figures: writer.figures(), size: writer.head().size }),
+      task: (task) => {
+        tasks.push(task)
+        proceed()
+      }
+    })
   } catch (error) {
     answer({ type: 'failed', ...wordsOf(error) })
     return process.exit(1)

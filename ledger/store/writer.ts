@@ -1,8 +1,8 @@
 /** What appends to a log needs, opened together: the store, the sequencer and the publisher of heads, and what the ledger itself has to tell. */
 import { errorCode, messageOf, newTraceId, systemClock, type WitnessEvent } from '#kernel'
 import { createSeatClient } from '../client/seat-client.ts'
+import { quickest } from '../log/compiled.ts'
 import { draftOwnEntry } from '../log/entry.ts'
-import type { Hashing } from '../log/hashing.ts'
 import { formatVerifierKey } from '../log/note.ts'
 import { noPolicy, parsePolicy } from '../log/policy.ts'
 import { forgetNextKey, type KeyFiles, makeNextKey, openKeyring, publicKeys, retireKey, takeOverIn } from './keyring.ts'
@@ -62,12 +62,12 @@ export interface Writer extends Pick<Sequencer, 'head'> {
   readonly close: () => Promise<void>
 }
 
-async function behind(store: LogStore, { keys, origin, publishedPath }: WriterSettings, hashing?: Hashing) {
+async function behind(store: LogStore, { keys, origin, publishedPath }: WriterSettings) {
   try {
     // read before the head is: another process may publish in between
     const before = latestSigned(publishedPath, publicKeys(keys))
     return {
-      sequencer: await openSequencer(store, openKeyring(keys, origin), before, hashing),
+      sequencer: await openSequencer(store, openKeyring(keys, origin), before, quickest()),
       published: openPublished(publishedPath)
     }
   } catch (error) {
@@ -77,13 +77,12 @@ async function behind(store: LogStore, { keys, origin, publishedPath }: WriterSe
 }
 
 /**
- * @param hashing as of openSequencer
  * @throws {InfraFabricError} as openStore and openSequencer; `ledger.policy.*`
  */
-export async function openWriter(settings: WriterSettings, events: WriterEvents, hashing?: Hashing): Promise<Writer> {
+export async function openWriter(settings: WriterSettings, events: WriterEvents): Promise<Writer> {
   const { keys, origin, publishedPath } = settings
   const store = await openStore(settings.store, events.notice)
-  const { sequencer, published } = await behind(store, settings, hashing)
+  const { sequencer, published } = await behind(store, settings)
   const seats = createSeatClient()
   const publisher: Publisher = createPublisher({
     log: store,
