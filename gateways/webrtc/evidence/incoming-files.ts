@@ -30,7 +30,7 @@ const acknowledgeMs = 1000
 /** Times that a chunk may come wrong. */
 const mostWrong = 1 + retriesMs.length
 
-interface IncomingFile {
+interface Incoming {
   readonly offer: EvidenceOffer
   readonly part: EvidencePart
   receipt: Receipt | null
@@ -44,7 +44,7 @@ interface IncomingFile {
 export class IncomingFiles {
   readonly #ports: IncomingPorts
   readonly #most: number
-  readonly #files = new Map<string, IncomingFile>()
+  readonly #files = new Map<string, Incoming>()
   /** Ids of files that were refused here: one that comes again is a replay. */
   readonly #refused = new Set<string>()
 
@@ -108,7 +108,7 @@ export class IncomingFiles {
       this.#refuse(offer, taken)
       return
     }
-    const incoming: IncomingFile = {
+    const incoming: Incoming = {
       offer,
       part: taken.part,
       receipt: null,
@@ -124,7 +124,7 @@ export class IncomingFiles {
     else this.#have(incoming, null)
   }
 
-  #have(incoming: IncomingFile, again: 'gap' | 'hash' | null): void {
+  #have(incoming: Incoming, again: 'gap' | 'hash' | null): void {
     incoming.unacknowledged = 0
     incoming.acknowledgedAt = this.#ports.clock.monotonicMs()
     const next = incoming.part.next()
@@ -132,7 +132,7 @@ export class IncomingFiles {
     this.#ports.onProgress(this.#progressOf(incoming))
   }
 
-  #progressOf({ offer: { id, name, bytes }, part, receipt }: IncomingFile): TransferProgress {
+  #progressOf({ offer: { id, name, bytes }, part, receipt }: Incoming): TransferProgress {
     const done = receipt === null ? Math.min(bytes, part.next() * chunkOctets) : bytes
     return { id, name, direction: 'in', bytes, done, state: receipt === null ? 'receiving' : 'received', code: null }
   }
@@ -143,7 +143,7 @@ export class IncomingFiles {
     this.#ports.onRefusal(offer, code, reason)
   }
 
-  async #drop(incoming: IncomingFile, refusal: EvidenceRefusal): Promise<void> {
+  async #drop(incoming: Incoming, refusal: EvidenceRefusal): Promise<void> {
     this.#files.delete(incoming.offer.id)
     this.#refuse(incoming.offer, refusal)
     await incoming.part.discard()
@@ -201,7 +201,7 @@ export class IncomingFiles {
       this.#have(incoming, null)
   }
 
-  async #finish(incoming: IncomingFile): Promise<void> {
+  async #finish(incoming: Incoming): Promise<void> {
     const { offer, part } = incoming
     const { id, sha256, bytes } = offer
     const whole = await part.finish()

@@ -23,7 +23,7 @@ export interface OutgoingPorts extends TransferPorts {
 /** Chunks under way that were not acknowledged. */
 const windowChunks = 32
 
-interface OutgoingFile {
+interface Outgoing {
   readonly source: EvidenceSource
   readonly chunks: number
   state: OutgoingState
@@ -40,7 +40,7 @@ interface OutgoingFile {
 
 export class OutgoingFiles {
   readonly #ports: OutgoingPorts
-  readonly #files = new Map<string, OutgoingFile>()
+  readonly #files = new Map<string, Outgoing>()
 
   constructor(ports: OutgoingPorts) {
     this.#ports = ports
@@ -135,7 +135,7 @@ export class OutgoingFiles {
     else if (!all.some(({ state }) => state === 'failed' || state === 'refused')) this.#ports.onWhole()
   }
 
-  #step(outgoing: OutgoingFile, event: OutgoingEvent): void {
+  #step(outgoing: Outgoing, event: OutgoingEvent): void {
     const { state, effects, allowed } = stepOutgoing(outgoing.state, event)
     if (!allowed) return
     const before = outgoing.state
@@ -201,12 +201,12 @@ export class OutgoingFiles {
     if (state !== before && (state === 'handedOver' || state === 'refused' || state === 'failed')) this.#next()
   }
 
-  #progressOf({ source: { id, name, bytes }, acknowledged, state, code }: OutgoingFile): TransferProgress {
+  #progressOf({ source: { id, name, bytes }, acknowledged, state, code }: Outgoing): TransferProgress {
     const done = state === 'handedOver' ? bytes : Math.min(bytes, acknowledged * chunkOctets)
     return { id, name, direction: 'out', bytes, done, state, code }
   }
 
-  #send(outgoing: OutgoingFile, from: number): void {
+  #send(outgoing: Outgoing, from: number): void {
     const run = ++outgoing.run
     outgoing.wake()
     this.#sendChunks(outgoing, from, run).catch(() => {
@@ -219,7 +219,7 @@ export class OutgoingFiles {
     })
   }
 
-  async #sendChunks(outgoing: OutgoingFile, from: number, run: number): Promise<void> {
+  async #sendChunks(outgoing: Outgoing, from: number, run: number): Promise<void> {
     const { source, chunks } = outgoing
     const { id } = source
     const asText = this.#ports.asText()

@@ -4,8 +4,8 @@ import type { Duplex } from 'node:stream'
 import { type RawData, type WebSocket, WebSocketServer } from 'ws'
 import { type Clock, errorCode, InfraFabricError, type Log } from '#kernel'
 import { keepAlive } from '../keep-alive.ts'
-import type { Evidence, PageChannels } from './evidence.ts'
-import type { EvidencePorts, PageConnection, PagePipe, SeatedPage } from './ports.ts'
+import type { Evidence } from './evidence.ts'
+import type { EvidencePorts, PageChannels, PageConnection, PagePipe, SeatedPage } from './ports.ts'
 import {
   type EvidencePageSignal,
   type EvidenceServiceSignal,

@@ -19,6 +19,11 @@ export interface PageConnection {
   readonly close: () => void
 }
 
+/** How a page gets a channel: opened on both sides when it resolves. */
+export interface PageChannels {
+  readonly open: (call: string) => Promise<PagePipe>
+}
+
 /** Whoever sits on a seat of the council. */
 export interface SeatedPage {
   /** Of the seat; no secret. */
