@@ -22,6 +22,14 @@ export const commands: readonly Command[] = [
     load: () => import('./commands/up.ts')
   },
   {
+    words: ['edge'],
+    operands: [],
+    effect: 'changes',
+    summary: 'run Kamailio alone in the foreground, for application servers elsewhere, until SIGINT or SIGTERM',
+    options: [dataOption, { name: 'config', value: 'FILE', path: true, summary: 'configuration of the suite, with edgeServer' }],
+    load: () => import('./commands/edge.ts')
+  },
+  {
     words: ['sip-server'],
     operands: [],
     effect: 'changes',

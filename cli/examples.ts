@@ -26,6 +26,13 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
     { line: 'ifctl up --data ./var', note: 'the whole suite, until Ctrl-C', ...goesOn('cli/up.test.ts') },
     { line: 'ifctl up --config suite.yaml --json', note: 'one event a line', ...goesOn('cli/up.test.ts') }
   ],
+  edge: [
+    {
+      line: 'ifctl edge --config suite.yaml',
+      note: 'where applications have edge: external and name it in trustedEdges',
+      ...goesOn('cli/edge.test.ts')
+    }
+  ],
   'sip-server': [
     {
       line: 'ifctl sip-server --config server.yaml',

@@ -44,7 +44,7 @@ const meanings: readonly (readonly [code: number, meaning: string, of: readonly 
   [exitCodes.escalationRejected, 'escalate: a rule or the expert said no', ['escalate']],
   [exitCodes.escalationAttack, 'escalate: security_rejected, what was asked for looks like an attack', ['escalate']],
   [exitCodes.escalationFailed, 'escalate: failed, no expert was reached', ['escalate']],
-  [exitCodes.stoppedAtOnce, 'up, sip-server: told twice to stop', ['up', 'sip-server']]
+  [exitCodes.stoppedAtOnce, 'up, edge, sip-server: told twice to stop', ['up', 'edge', 'sip-server']]
 ]
 
 /** All of them, for `ifctl help`. */

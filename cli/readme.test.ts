@@ -19,7 +19,7 @@ const examples = /```sh\n([\s\S]*?)```/
   .filter((line) => line !== '')
 
 /** They go on until they are told to stop; what they do is tested elsewhere. */
-const goesOn = (line: string): boolean => /^ifctl (?:up|sip-server|witness serve)\b|--serve\b|--follow\b/.test(line)
+const goesOn = (line: string): boolean => /^ifctl (?:up|edge|sip-server|witness serve)\b|--serve\b|--follow\b/.test(line)
 
 /** They ask a suite that runs, or the network; that is tested in h323-suite.test.ts and ndi-commands.test.ts. */
 const asksSuite = (line: string): boolean =>

@@ -1,10 +1,19 @@
 import type { SuiteEvent } from '#suite'
-import { printable } from './output.ts'
+import { type Output, printable } from './output.ts'
 
 /** How an event is shown: `good` and `bad` are marked on a terminal. */
 export interface EventLine {
   readonly text: string
   readonly tone: 'good' | 'bad' | 'plain'
+}
+
+const colours = { good: 'green', bad: 'red', plain: 'dim' } as const
+
+/** Writes an event as the command was asked to: a line for people, or an object. */
+export function showEvent(event: SuiteEvent, output: Output): void {
+  if (output.json) return void output.document(event)
+  const described = describeEvent(event)
+  if (described !== null) void output.line(output.paint(colours[described.tone], described.text))
 }
 
 /** An event of the suite as a line for people; null for what would only be noise. Text that callers brought is made printable. */

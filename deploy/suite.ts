@@ -43,6 +43,7 @@ export type { ControlFile } from './control.ts'
 export { type Credentials, readCredentials } from './data/credentials.ts'
 export type { DataLayout } from './data/layout.ts'
 export type { PreparedData } from './data/prepare.ts'
+export { type EdgeServer, startEdgeServer } from './edge/edge-server.ts'
 export { type Part, parts, type SuiteEvent } from './events.ts'
 export { loadSuiteConfig, resolveSuiteConfig } from './settings/config.ts'
 export { settingsFromEnvironment } from './settings/environment.ts'
@@ -323,7 +324,8 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
               guard,
               witness,
               figures: mediaFigures.registry,
-              application: app,
+              inside: null,
+              applications: [app],
               webSocketOrigins: webrtc === null ? null : originsOf(config, webrtc.council.url),
               clock,
               log: log.child({ part: 'edge' }),

@@ -81,6 +81,8 @@ export interface EdgeConfig {
     readonly udp?: EdgeEndpoint | null
     readonly tcp?: EdgeEndpoint | null
     readonly wss?: EdgeWebSocket | null
+    /** IPv4 address by which phones are told to reach the ports above: of a NAT that hands connections on to the same ports. None when left out. */
+    readonly announced?: string | null
     /** IPv6 address on which the same ports are taken for phones of IPv6; none when left out. */
     readonly address6?: string | null
   }
@@ -164,6 +166,7 @@ export function checkEdgeConfig(config: EdgeConfig): void {
     for (const [n, origin] of listen.wss.origins.entries())
       expect(originForm.test(origin), `listen.wss.origins[${n}]`, 'an origin such as https://council.example')
   }
+  if (listen.announced != null) expect(isIPv4(listen.announced), 'listen.announced', 'an IPv4 address')
   if (listen.address6 != null)
     expect(
       isIPv6(listen.address6) && !/%|^[0:]*$/.test(listen.address6),

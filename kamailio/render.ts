@@ -87,7 +87,11 @@ function local(config: EdgeConfig): string {
     ...(['tls', 'wss', 'udp', 'tcp'] as const).flatMap((kind) => {
       const endpoint = listen[kind]
       if (!endpoint) return []
-      return everywhere(endpoint, listen).map((place) => `listen=${kind === 'wss' ? 'tls' : kind}:${place}`)
+      return everywhere(endpoint, listen).map((place) => {
+        const told =
+          listen.announced == null || place !== at(endpoint) ? '' : ` advertise ${at({ ...endpoint, address: listen.announced })}`
+        return `listen=${kind === 'wss' ? 'tls' : kind}:${place}${told}`
+      })
     }),
     ''
   ].join('\n')

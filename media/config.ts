@@ -16,6 +16,8 @@ export interface ConferenceLimits {
 export interface MediaConfig {
   /** IPv4 address on which RTP is received and which session descriptions name. */
   readonly address: string
+  /** IPv4 address that session descriptions name in its place: of a NAT that hands packets on to the same ports. Default null: there is none. */
+  readonly announcedAddress?: string | null
   /** The same for peers of IPv6; null where there are none. Default null. */
   readonly address6?: string | null
   /** UDP ports for RTP and RTCP; each leg takes an even port and the next. */
@@ -80,6 +82,7 @@ export function checkConfig(config: MediaConfig): CheckedConfig {
   const problems: string[] = []
   const [min, max] = config.portRange
   const checked: CheckedConfig = {
+    announcedAddress: null,
     address6: null,
     threads: 1,
     jitterTargetMs: 20,
@@ -101,6 +104,9 @@ export function checkConfig(config: MediaConfig): CheckedConfig {
   }
   if (!isIPv4(config.address) || /^(0|22[4-9]|2[345]\d)\./.test(config.address)) {
     problems.push(`address: expected an IPv4 address of this machine, got ${JSON.stringify(config.address)}`)
+  }
+  if (config.announcedAddress != null && !(isIPv4(config.announcedAddress) && isUnicast(config.announcedAddress))) {
+    problems.push(`announcedAddress: expected an IPv4 address, got ${JSON.stringify(config.announcedAddress)}`)
   }
   if (config.address6 != null && !(isIPv6(config.address6) && isUnicast(config.address6))) {
     problems.push(`address6: expected an IPv6 address of this machine, got ${JSON.stringify(config.address6)}`)

@@ -523,7 +523,8 @@ export async function createMediaPlane(config: MediaConfig): Promise<MediaPlane>
         member.held = terms.held
       }
     }
-    const leg = new PlaneLeg(thread, id, opened, address, keys, read?.terms ?? null, {
+    const named = familyOf(address) === 4 ? (checked.announcedAddress ?? address) : address
+    const leg = new PlaneLeg(thread, id, opened, named, keys, read?.terms ?? null, {
       changed,
       observe: (event) => observe(id, event),
       ended: (stats) => {

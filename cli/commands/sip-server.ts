@@ -7,10 +7,7 @@ import { exitCodes } from '../exit-codes.ts'
 import { readableLog } from '../log-lines.ts'
 import { type Output, printable } from '../output.ts'
 import { table } from '../table.ts'
-
-const stopSignals = ['SIGINT', 'SIGTERM'] as const
-/** One Ctrl-C may come twice: from the terminal, and passed on by what runs this command. */
-const sameRequestMs = 500
+import { untilStopped } from '../until-stopped.ts'
 
 export const run: Run = async (args, output) => {
   const file = args.value('config') ?? null
@@ -23,14 +20,6 @@ export const run: Run = async (args, output) => {
   const loaded = await loadSipServer(file, overrides)
   if (args.has('check')) return checked(loaded, args, output)
 
-  const stop = Promise.withResolvers<void>()
-  let askedAt: number | null = null
-  const onStop = (): void => {
-    if (askedAt === null) {
-      askedAt = performance.now()
-      stop.resolve()
-    } else if (performance.now() - askedAt > sameRequestMs) process.exit(exitCodes.stoppedAtOnce)
-  }
   const log = createLog({
     name: 'sip-server',
     level: loaded.settings.logLevel,
@@ -40,19 +29,18 @@ export const run: Run = async (args, output) => {
   const onReload = (): void => {
     if (server !== undefined) void reload(server, loaded, () => loadSipServer(file, overrides), log)
   }
-  for (const signal of stopSignals) process.on(signal, onStop)
+  const until = untilStopped(output, ['SIGINT', 'SIGTERM'])
   process.on('SIGHUP', onReload)
-  output.whenGone(() => stop.resolve())
   // Timers of the server keep no process alive, and its sockets may be none but those of callers.
   const alive = setInterval(() => undefined, 2 ** 30)
   try {
     server = await createSipServer({ ...loaded.config, log })
     await ready(server, output)
-    await stop.promise
+    await until.stopped
     output.talk('stopping: calls are not ended, their peers see silence')
   } finally {
     clearInterval(alive)
-    for (const signal of stopSignals) process.off(signal, onStop)
+    until.off()
     process.off('SIGHUP', onReload)
     await server?.close()
   }

@@ -1,51 +1,32 @@
-import { loadSuiteConfig, type Suite, type SuiteEvent, type SuiteSettings, settingsFromEnvironment, startSuite } from '#suite'
+import { loadSuiteConfig, type Suite, type SuiteSettings, settingsFromEnvironment, startSuite } from '#suite'
 import type { Run } from '../command.ts'
 import { dialIn } from '../dial-in.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { type Output, printable } from '../output.ts'
-import { describeEvent } from '../suite-events.ts'
+import { showEvent } from '../suite-events.ts'
 import { table } from '../table.ts'
-
-const stopSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
-/** One Ctrl-C may come twice: from the terminal, and passed on by what runs this command. */
-const sameRequestMs = 500
+import { untilStopped } from '../until-stopped.ts'
 
 export const run: Run = async (args, output) => {
-  const stop = Promise.withResolvers<void>()
-  let askedAt: number | null = null
-  const onSignal = (): void => {
-    if (askedAt === null) {
-      askedAt = performance.now()
-      output.talk('stopping: calls are ended and recorded; once more to stop at once')
-      stop.resolve()
-    } else if (performance.now() - askedAt > sameRequestMs) process.exit(exitCodes.stoppedAtOnce)
-  }
-  for (const signal of stopSignals) process.on(signal, onSignal)
-  output.whenGone(() => stop.resolve())
+  const until = untilStopped(output, ['SIGINT', 'SIGTERM', 'SIGHUP'], () =>
+    output.talk('stopping: calls are ended and recorded; once more to stop at once')
+  )
   try {
     const data = args.value('data')
     const overrides: SuiteSettings = data === undefined ? {} : { data }
     const config = await loadSuiteConfig(args.value('config') ?? null, settingsFromEnvironment(), overrides)
     const begun = performance.now()
-    const suite = await startSuite(config, { onEvent: (event) => show(event, output) })
+    const suite = await startSuite(config, { onEvent: (event) => showEvent(event, output) })
     try {
       await ready(suite, performance.now() - begun, output)
-      await stop.promise
+      await until.stopped
     } finally {
       await suite.stop()
     }
   } finally {
-    for (const signal of stopSignals) process.off(signal, onSignal)
+    until.off()
   }
   return exitCodes.ok
-}
-
-const colours = { good: 'green', bad: 'red', plain: 'dim' } as const
-
-function show(event: SuiteEvent, output: Output): void {
-  if (output.json) return void output.document(event)
-  const described = describeEvent(event)
-  if (described !== null) void output.line(output.paint(colours[described.tone], described.text))
 }
 
 async function ready(suite: Suite, startMs: number, output: Output): Promise<void> {

@@ -139,7 +139,8 @@ export interface CertificateWatchOptions {
   readonly config: SuiteConfig
   readonly layout: DataLayout
   readonly edge: Pick<Edge, 'reloadRevocations' | 'reloadCertificate'>
-  readonly witness: Witness
+  /** Null where no ledger is in reach: the warnings stand alone. */
+  readonly witness: Witness | null
   readonly figures: Registry
   readonly clock: Clock
   readonly log: Log
@@ -200,7 +201,7 @@ export async function watchCertificates(options: CertificateWatchOptions): Promi
       warn(code, `${of} ${how}`)
       if (!isFresh) continue
       const payload = { certificate: name, serial, daysLeft, threshold, notAfter: new Date(notAfter).toISOString() }
-      await witness.record({ component: 'IF.guard', event: 'certificate_expiring', traceId, payload })
+      await witness?.record({ component: 'IF.guard', event: 'certificate_expiring', traceId, payload })
       told[serial] = threshold
       changed = true
     }
@@ -234,7 +235,7 @@ export async function watchCertificates(options: CertificateWatchOptions): Promi
     await edge.reloadCertificate()
     const { serial, notAfter } = checkCertificate(layout.certificate, clock.now())
     const payload = { certificate: 'server', serial, notAfter: notAfter.toISOString() }
-    await witness.record({ component: 'IF.guard', event: 'certificate_replaced', traceId, payload })
+    await witness?.record({ component: 'IF.guard', event: 'certificate_replaced', traceId, payload })
     await turn(check, 'suite.certificate.check')
   }
   const stopFollowing = followTlsFiles(

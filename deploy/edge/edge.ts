@@ -1,5 +1,5 @@
-import type { Registry } from 'prom-client'
-import type { RunningGuard } from '#guard'
+import type { Registry as Figures } from 'prom-client'
+import type { Registry } from '#guard'
 import { type AllowedNetwork, type Edge, type EdgeCredential, type EdgeEndpoint, startEdge, webSocketPath } from '#kamailio'
 import { type Clock, InfraFabricError, type Log, type Witness } from '#kernel'
 import { type Credentials, ensureCredentials, readCredentials } from '../data/credentials.ts'
@@ -29,12 +29,15 @@ export interface EmbeddedEdge {
 export interface EmbeddedEdgeOptions {
   readonly config: SuiteConfig
   readonly layout: DataLayout
-  readonly guard: Pick<RunningGuard, 'registry'>
-  /** SIP server of the application, UDP. */
-  readonly application: EdgeEndpoint
-  readonly witness: Witness
+  readonly guard: { readonly registry: () => Pick<Registry, 'parties'> }
+  /** Where it takes requests of application servers, UDP; null for a free port of loopback, which is kept for the next start. */
+  readonly inside: EdgeEndpoint | null
+  /** SIP servers of the applications, UDP: new calls go to the first that answers. */
+  readonly applications: readonly EdgeEndpoint[]
+  /** Null where no ledger is in reach. */
+  readonly witness: Witness | null
   /** Takes the figures of Kamailio and of certificates. */
-  readonly figures: Registry
+  readonly figures: Figures
   /** Pages whose scripts may open a WebSocket; null where none is taken. */
   readonly webSocketOrigins: readonly string[] | null
   readonly clock: Clock
@@ -87,14 +90,13 @@ export async function startEmbeddedEdge(options: EmbeddedEdgeOptions): Promise<E
               perAddress: config.webrtc.sip.perAddress
             }
     }
-    const inside = { address: loopback, port: (await keptUdpPort(layout.edgePort, loopback)) || (await freeUdpPort(loopback)) }
-    await keepPort(layout.edgePort, inside.port)
+    const inside = options.inside ?? (await keptInside(layout.edgePort))
     const edge = await startEdge(
       {
         profile: config.profile,
-        listen: { ...listen, address6: config.listen.address6 },
+        listen: { ...listen, announced: config.listen.announced, address6: config.listen.address6 },
         inside,
-        applications: [options.application],
+        applications: options.applications,
         tls: {
           certificate: layout.certificate,
           key: layout.certificateKey,
@@ -155,6 +157,13 @@ export async function startEmbeddedEdge(options: EmbeddedEdgeOptions): Promise<E
       await edge.stop()
     }
   }
+}
+
+/** The port toward application servers of the last run, or a free one. */
+async function keptInside(file: string): Promise<EdgeEndpoint> {
+  const port = (await keptUdpPort(file, loopback)) || (await freeUdpPort(loopback))
+  await keepPort(file, port)
+  return { address: loopback, port }
 }
 
 /** Credentials of everybody in the registry. Development makes up those that are missing; production warns of them. */

@@ -31,10 +31,11 @@ export async function startMedia(
     readonly onEvent: (event: RecorderEvent) => void
   }
 ): Promise<RunningMedia> {
-  const { address, address6 } = config.listen
+  const { address, announced, address6 } = config.listen
   const { ports, timeoutMs, jitterTargetMs, maxParticipants, threads, voices, limits, srtp, ice } = config.media
   const media = await createMediaPlane({
     address,
+    announcedAddress: announced,
     address6,
     portRange: ports ?? (await freeUdpRange(address, automaticMediaPorts)),
     jitterTargetMs,

@@ -36,7 +36,7 @@ test('later settings win, one by one, and the result cannot be changed', (t) => 
     { listen: { tls: 6000, udp: 6001 } },
     { listen: { tls: 0 }, media: { ports: [20000, 20100] } }
   )
-  t.deepEqual(config.listen, { address: '127.0.0.1', address6: null, tls: 0, udp: 6001, tcp: null })
+  t.deepEqual(config.listen, { address: '127.0.0.1', announced: null, address6: null, tls: 0, udp: 6001, tcp: null })
   t.deepEqual(config.media.ports, [20000, 20100])
   t.throws(() => Object.assign(config.listen, { tls: 1 }))
 })

@@ -12,6 +12,11 @@ const portRange = z.tuple([port, port]).nullable().default(null)
 const listenSettings = z
   .strictObject({
     address: z.ipv4().default('127.0.0.1').describe('IPv4 address of the edge and of the media plane'),
+    announced: z
+      .ipv4()
+      .nullable()
+      .default(null)
+      .describe('IPv4 address that telephones are told in its place: of a NAT, or of the host of a container; null for none'),
     address6: z
       .ipv6()
       .nullable()
@@ -23,6 +28,19 @@ const listenSettings = z
   })
   .prefault({})
   .describe('Where the edge listens')
+
+const edgeServerSettings = z
+  .strictObject({
+    address: z.ipv4().describe('IPv4 address toward application servers: out of reach of strangers'),
+    port: port.min(1).default(5070).describe('Its UDP port'),
+    applications: z
+      .array(z.strictObject({ address: z.ipv4(), port: port.min(1) }))
+      .min(1)
+      .describe('Where application servers take SIP, UDP: new calls go to the first that answers, the others stand by')
+  })
+  .nullable()
+  .default(null)
+  .describe('What `ifctl edge` serves: address, port (5070), applications; null where the edge is embedded')
 
 const sipSettings = z
   .strictObject({
@@ -517,6 +535,7 @@ export const suiteSchema = z.strictObject({
     .describe(
       'embedded runs Kamailio as a child; external expects one elsewhere, which sends to sip and is named in trustedEdges'
     ),
+  edgeServer: edgeServerSettings,
   trustedEdges: z.array(address).min(1).default(['127.0.0.1']).describe('Addresses from which the application takes SIP'),
   sip: sipSettings,
   realm: z
