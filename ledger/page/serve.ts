@@ -47,19 +47,23 @@ export async function registerPage(app: FastifyInstance): Promise<void> {
     })
     return made
   }
-  app.get('/', { config: { operation: 'getPage' } }, async (request, reply) => {
+  app.get('/', { config: { operation: 'getPage' }, exposeHeadRoute: true }, async (request, reply) => {
     const { document, etag } = await page()
     reply.header('cache-control', 'no-cache').header('etag', etag)
     if (request.headers['if-none-match'] === etag) return reply.code(304).send()
     return reply.header('content-type', 'text/html; charset=utf-8').send(document)
   })
-  app.get('/page/:name', { config: { operation: 'getPagePart' } }, async (request, reply): Promise<FastifyReply> => {
-    const found = (await page()).parts.get(request.url)
-    if (found === undefined) {
-      reply.callNotFound()
-      return reply
+  app.get(
+    '/page/:name',
+    { config: { operation: 'getPagePart' }, exposeHeadRoute: true },
+    async (request, reply): Promise<FastifyReply> => {
+      const found = (await page()).parts.get(request.url)
+      if (found === undefined) {
+        reply.callNotFound()
+        return reply
+      }
+      const { mediaType, octets } = found
+      return reply.header('cache-control', 'public, max-age=31536000, immutable').header('content-type', mediaType).send(octets)
     }
-    const { mediaType, octets } = found
-    return reply.header('cache-control', 'public, max-age=31536000, immutable').header('content-type', mediaType).send(octets)
-  })
+  )
 }

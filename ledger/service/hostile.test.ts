@@ -117,7 +117,7 @@ test('an auditor cannot write, a producer cannot read, a stranger can do neither
     'Bearer \u00e9'
   ])
     t.is((await ask('/v1/entries', null, { headers: { authorization } })).status, 401, authorization)
-  for (const method of ['PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS'])
+  for (const method of ['PUT', 'PATCH', 'DELETE', 'OPTIONS'])
     t.is((await ask('/v1/entries/0', 'admin', { method })).status, 404, method)
   t.is(await ledger.reader.size(), 3)
 })

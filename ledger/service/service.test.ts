@@ -263,6 +263,31 @@ test('beyond loopback there is no service without a certificate', async (t) => {
   await t.throwsAsync(openTestService(t, ledger, { address: '0.0.0.0' }), { code: 'ledger.service.plaintext' })
 })
 
+// RFC 9110 §9.3.2
+test('HEAD tells what GET would, without a body, to whom GET is open', async (t) => {
+  const ledger = await openTestLedger(t)
+  await ledger.append(items(0, 3), 1)
+  const { ask } = await openTestService(t, ledger)
+  await publishedOf((path) => ask(path, null), 3)
+  for (const path of [
+    '/checkpoint',
+    '/tile/0/000.p/3',
+    '/tile/0/000',
+    '/tile/entries/000.p/3',
+    '/v1/entries/0',
+    '/openapi.json'
+  ]) {
+    const [got, head] = [await ask(path), await ask(path, 'auditor', { method: 'HEAD' })]
+    t.is(head.status, got.status, path)
+    for (const name of ['content-type', 'cache-control', 'content-length'])
+      t.is(head.headers.get(name), got.headers.get(name), path)
+    t.is(await head.text(), '')
+  }
+  t.is((await ask('/tile/entries/000.p/3', null, { method: 'HEAD' })).status, 401)
+  // no stream is begun: the path is taken for an entry whose number is none
+  t.is((await ask('/v1/entries/follow', 'auditor', { method: 'HEAD' })).status, 400)
+})
+
 test('strict headers on every answer, and nothing for other origins', async (t) => {
   const ledger = await openTestLedger(t)
   const { ask } = await openTestService(t, ledger)

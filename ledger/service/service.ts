@@ -276,6 +276,7 @@ export async function startLedgerService(config: LedgerServiceConfig): Promise<L
       method: each.method,
       url: each.path.replace(/\{(\w+)\}/g, ':$1'),
       config: { operation: each.operation },
+      exposeHeadRoute: each.method === 'GET' && !('text/event-stream' in each.answers),
       onRequest: async (request) => void admit(request, each),
       handler: (request, reply) => serve(each, request, reply, '')
     })
@@ -289,13 +290,13 @@ export async function startLedgerService(config: LedgerServiceConfig): Promise<L
   })
   const bundles = routes.find(({ operation }) => operation === 'getEntryBundle')!
   const tiles = routes.find(({ operation }) => operation === 'getTile')!
-  app.get('/tile/*', { config: { operation: 'getTile' } }, async (request, reply) => {
+  app.get('/tile/*', { config: { operation: 'getTile' }, exposeHeadRoute: true }, async (request, reply) => {
     const path = (request.params as { '*': string })['*']
     const wanted = path.startsWith('entries/') ? bundles : tiles
     admit(request, wanted)
     return serve(wanted, request, reply, path)
   })
-  app.get('/openapi.json', { config: { operation: 'getOpenApi' } }, async (_, reply) =>
+  app.get('/openapi.json', { config: { operation: 'getOpenApi' }, exposeHeadRoute: true }, async (_, reply) =>
     reply.header('content-type', 'application/json').header('cache-control', 'no-cache').send(document)
   )
   await config.registerPage?.(app)
