@@ -45,6 +45,13 @@ test('what is done with an offer, by policy', (t) => {
   t.is(offered('required', 'm=audio 4000 RTP/SAVP 0', 'm=video 4002 RTP/SAVP 99', crypto), refused)
 })
 
+test('an offer that leaves encryption to the peer can be made once more as a demand, with the same keys', (t) => {
+  const ours = new Secrecy('preferred')
+  const [left, demanded] = [writeOffer(origin, 5000, ours), writeOffer(origin, 5000, ours, true)]
+  t.regex(left, /^m=audio 5000 RTP\/AVP /m)
+  t.is(demanded, left.replace('RTP/AVP', 'RTP/SAVP'))
+})
+
 test('RFC 4568 §6.1: keys with an identifier are taken; those of ours have none', (t) => {
   const read = readDescription(sdp('m=audio 4000 RTP/SAVP 0', `${crypto}|2^31|1:1`), new Secrecy('required'))
   t.true(read.ok)

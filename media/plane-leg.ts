@@ -85,6 +85,13 @@ export class PlaneLeg implements ConferenceLeg {
     return this.#sdp
   }
 
+  readonly offerSecure = (): string | null => {
+    if (this.#secrecy.policy !== 'preferred' || this.#terms !== null) return null
+    this.#origin.version++
+    this.#sdp = writeOffer(this.#origin, this.#port, this.#secrecy, true)
+    return this.#sdp
+  }
+
   answer(read: ReadOffer): string {
     this.#agree(read.terms)
     const same = writeAnswer(read, this.#origin, this.#port)

@@ -325,10 +325,20 @@ export function writeAnswer(offer: ReadOffer, origin: Origin, port: number): str
   return `${lines.join('\r\n')}\r\n`
 }
 
-/** An offer of every codec we speak. @see RFC 3264 §5 */
-export function writeOffer(origin: Origin, port: number, secrecy: Secrecy = inClear): string {
+/**
+ * An offer of every codec we speak.
+ *
+ * @param secure encryption is demanded, also where the policy leaves it to the peer
+ * @see RFC 3264 §5
+ */
+export function writeOffer(
+  origin: Origin,
+  port: number,
+  secrecy: Secrecy = inClear,
+  secure = secrecy.policy === 'required'
+): string {
   // keys with RTP/AVP: a phone that knows none of it takes the stream in clear (RFC 8643)
-  const profile = secrecy.policy === 'required' ? 'RTP/SAVP' : 'RTP/AVP'
+  const profile = secure ? 'RTP/SAVP' : 'RTP/AVP'
   const lines = audioLines(port, profile, offeredFormats(), 'sendrecv', true, true, origin.source, secrecy.offer(), [])
   return `${[...head(origin), ...lines].join('\r\n')}\r\n`
 }

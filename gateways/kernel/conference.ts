@@ -136,6 +136,8 @@ export interface ConferenceLeg {
   /** Takes the answer to an offer of ours. */
   readonly answered: (sdp: string) => Promise<{ readonly ok: true; readonly held: boolean } | MediaRefusal>
   readonly stats: () => Promise<LegStats>
+  /** The offer of ours once more, with encryption demanded where it was left to the peer; null where there is no such offer. Absent where it is never left. */
+  readonly offerSecure?: () => string | null
   /** Sends a digit as telephone-event (RFC 4733), in place of sound for so long. Absent where it cannot. */
   readonly sendDigit?: (digit: string, durationMs: number) => void
   /** Takes what is measured of the rest of the way: from then on it stands for our own round trip and reports. Absent where nobody can tell. */

@@ -75,6 +75,7 @@ export function createInvitation(options: InvitationOptions, listener: Invitatio
   const to = left === null ? `<${toUri}>` : remoteAddress(left.dialog)
   let from = left === null ? `<${fromUri}>` : `<${fromUri}>;tag=${left.dialog.localTag}`
   let cseq = cseqBefore
+  let intervalTold = false
   let sentMs = 0
   let sent: SentRequest | null = null
   /** The 2xx that came; a call has been set up, whatever can be made of it. */
@@ -126,8 +127,10 @@ export function createInvitation(options: InvitationOptions, listener: Invitatio
       return listener.declined({ status: 503, reason: clippedMessage(error), retryAfterMs: null, byNetwork: true })
     }
     const minSeconds = Number(/^\s*(\d{1,6})/.exec(response.get('Min-SE') ?? '')?.[1] ?? 0)
-    if (response.status === 422 && cseq === cseqBefore + 1 && minSeconds > 0 && minSeconds <= longestInterval)
+    if (response.status === 422 && !intervalTold && minSeconds > 0 && minSeconds <= longestInterval) {
+      intervalTold = true
       return listener.intervalTooSmall(minSeconds)
+    }
     listener.declined(declinedBy(response))
   }
 

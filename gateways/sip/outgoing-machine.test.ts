@@ -24,6 +24,7 @@ const events: readonly OutgoingEvent[] = [
   { type: 'recorded' },
   { type: 'sent' },
   { type: 'intervalTooSmall', minSeconds: 600 },
+  { type: 'profileRefused', sdp: 'v=0' },
   { type: 'progress', status: 180, tag: 'a', sdp: '' },
   { type: 'accepted', accepted },
   { type: 'declined', declined: { status: 486, reason: 'Busy', retryAfterMs: null, byNetwork: false } },
@@ -54,7 +55,8 @@ test('every state meets every event as the table says', (t) => {
     declined: 'ended decline',
     stopped: 'cancelling cancel,giveUp',
     hungUp: 'ended end',
-    intervalTooSmall: 'inviting invite'
+    intervalTooSmall: 'inviting invite',
+    profileRefused: 'inviting reoffer,invite'
   }
   t.deepEqual(walked, {
     screening: { ...before, approved: 'joining join', approvedLate: 'recording awaitRecords' },
@@ -65,6 +67,7 @@ test('every state meets every event as the table says', (t) => {
     cancelling: {
       sent: 'cancelling noteSent,lateCancel',
       intervalTooSmall: 'ended endCancelled',
+      profileRefused: 'ended endCancelled',
       accepted: 'ended withdraw,endCancelled',
       declined: 'ended endCancelled',
       hungUp: 'ended endCancelled',

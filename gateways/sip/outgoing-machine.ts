@@ -66,6 +66,8 @@ export type OutgoingEvent =
   | { readonly type: 'sent' }
   /** 422: the callee wants a longer session interval (RFC 4028 §7.3). */
   | { readonly type: 'intervalTooSmall'; readonly minSeconds: number }
+  /** 488: the callee may be one that takes no keys with RTP/AVP. @param sdp the offer with RTP/SAVP */
+  | { readonly type: 'profileRefused'; readonly sdp: string }
   | { readonly type: 'progress'; readonly status: number; readonly tag: string | null; readonly sdp: string }
   | { readonly type: 'accepted'; readonly accepted: Accepted }
   | { readonly type: 'declined'; readonly declined: Declined }
@@ -83,6 +85,8 @@ export type OutgoingEffect =
   | { readonly type: 'keepLeg'; readonly leg: ConferenceLeg; readonly sdp: string }
   | { readonly type: 'awaitRecords' }
   | { readonly type: 'invite'; readonly sessionExpires: number | null }
+  /** The next INVITE has another offer. */
+  | { readonly type: 'reoffer'; readonly sdp: string }
   | { readonly type: 'noteSent' }
   | { readonly type: 'noteProgress'; readonly status: number; readonly tag: string | null; readonly sdp: string }
   | { readonly type: 'cancel'; readonly cause: EndCause }
@@ -118,6 +122,13 @@ const beforeInvite = {
 const waiting = {
   progress: ['proceeding', (({ status, tag, sdp }) => [{ type: 'noteProgress', status, tag, sdp }]) as Row<'progress'>],
   accepted: ['accepting', ((e) => [{ type: 'accept', accepted: e.accepted }]) as Row<'accepted'>],
+  profileRefused: [
+    'inviting',
+    (({ sdp }) => [
+      { type: 'reoffer', sdp },
+      { type: 'invite', sessionExpires: null }
+    ]) as Row<'profileRefused'>
+  ],
   declined: ['ended', ((e) => [{ type: 'decline', declined: e.declined }]) as Row<'declined'>],
   stopped: [
     'cancelling',
@@ -152,6 +163,7 @@ export const outgoingTable = {
   cancelling: {
     sent: ['cancelling', () => [{ type: 'noteSent' }, { type: 'lateCancel' }]],
     intervalTooSmall: ['ended', () => [{ type: 'endCancelled' }]],
+    profileRefused: ['ended', () => [{ type: 'endCancelled' }]],
     accepted: ['ended', (e) => [{ type: 'withdraw', accepted: e.accepted }, { type: 'endCancelled' }]],
     declined: ['ended', () => [{ type: 'endCancelled' }]],
     hungUp: ['ended', () => [{ type: 'endCancelled' }]],

@@ -454,6 +454,38 @@ test('422: the INVITE goes once more with the interval that the callee wants, si
   t.like(await stubborn.call.answered, { ok: false, code: 'sip.422' })
 })
 
+test('488: the INVITE goes once more with an offer that demands encryption, signed anew; a second 488 is a no', async (t) => {
+  const secure = 'v=0\r\ns=with RTP/SAVP\r\n'
+  for (const taken of [true, false]) {
+    const { called, server, signed, witness } = await start()
+    const { call, invite, leg } = await called()
+    Object.assign(leg, { offerSecure: () => secure })
+    invite.decline(422, { headers: { 'Min-SE': '600' } })
+    server.invites.at(-1)!.decline(488)
+    const again = server.invites.at(-1)!
+    t.like(again.options, { localSdp: secure })
+    t.like(again.options.headers, { 'Call-ID': call.callId, CSeq: '3 INVITE', 'Min-SE': '600' })
+    t.like(signed.at(-1), { cseq: 3, body: Buffer.from(secure) })
+    t.is(witness.names().filter((name) => name === 'sip_invite_sent').length, 3)
+    if (taken) again.accept(answer)
+    else again.decline(488)
+    t.is(server.invites.length, 3)
+    t.like(await call.answered, taken ? { ok: true } : { ok: false, code: 'sip.488' })
+  }
+})
+
+test("488 is a no where encryption was not left to the callee, or the offer is the callee's", async (t) => {
+  const { called, server } = await start()
+  const { call, invite, leg } = await called()
+  Object.assign(leg, { offerSecure: () => null })
+  invite.decline(488)
+  t.like(await call.answered, { ok: false, code: 'sip.488' })
+  const late = await called({ offer: 'late', callee: { ...signedCallee, id: 'expert-ethics' } })
+  late.invite.decline(488)
+  t.like(await late.call.answered, { ok: false, code: 'sip.488' })
+  t.is(server.invites.length, 2)
+})
+
 const signedCallee = {
   id: 'expert-safety',
   uri: 'sip:expert-safety@external.advisor',

@@ -114,6 +114,9 @@ export function placeCall(
   let decision: GuardDecision | null = null
   let lateOffer = wish.offer === 'late'
   let localSdp = ''
+  let reoffered = false
+  /** Session interval that the callee has asked for, seconds. */
+  let interval: number | null = null
   let held: Extract<Accepted, { kind: 'offer' }> | null = null
   let answeredMs: number | null = null
   let peerSessionId = readPeerSessionId(undefined)
@@ -190,7 +193,10 @@ export function placeCall(
         recorder.tell(components.sip, 'sip_bye_sent', { by: 'application', reason })
       },
       intervalTooSmall: (minSeconds) => fire({ type: 'intervalTooSmall', minSeconds }),
-      declined: (declined) => fire({ type: 'declined', declined })
+      declined: (declined) => {
+        const sdp = declined.status === 488 && !lateOffer && !reoffered ? (parts.leg()?.offerSecure?.() ?? null) : null
+        fire(sdp === null ? { type: 'declined', declined } : { type: 'profileRefused', sdp })
+      }
     }
   )
 
@@ -207,6 +213,10 @@ export function placeCall(
           await recorder.requiredDurable()
           fire({ type: 'recorded' })
         }, 'witness.unrecorded')
+      case 'reoffer':
+        reoffered = true
+        localSdp = parts.describe(effect.sdp)
+        return
       case 'invite':
         return sendInvite(effect.sessionExpires)
       case 'noteSent':
@@ -294,7 +304,8 @@ export function placeCall(
       onProgress({ type: 'calling' })
       event({ type: 'calling', fromUri, toUri, conference, hazard, expertId: callee.id })
     }
-    invitation.send(lateOffer ? '' : localSdp, minSeconds)
+    interval = minSeconds ?? interval
+    invitation.send(lateOffer ? '' : localSdp, interval)
   }
 
   const acceptedBy = (result: SipDialog | UnacknowledgedDialog): Accepted =>
