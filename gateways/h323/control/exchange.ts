@@ -13,7 +13,6 @@ import {
   type OutgoingCeseTold,
   outgoingCese
 } from './cese.ts'
-import type { ChannelSet, ChannelSettings, Situation } from './channel-set.ts'
 import {
   acknowledgementEvent,
   determinationEvent,
@@ -25,8 +24,9 @@ import {
   rejectionEvent
 } from './msdse.ts'
 import type { Outbox } from './outbox.ts'
+import type { Situation, Sound, SoundSettings } from './sound.ts'
 
-export interface ExchangeSettings extends Pick<ChannelSettings, 'receivable'> {
+export interface ExchangeSettings extends Pick<SoundSettings, 'receivable'> {
   /** Of master-slave determination. */
   readonly terminalType: number
   /** 0–16,777,215, a new one each time. */
@@ -36,12 +36,12 @@ export interface ExchangeSettings extends Pick<ChannelSettings, 'receivable'> {
   readonly isMc: boolean
 }
 
-type Channels = Pick<ChannelSet, 'local' | 'restart' | 'closeOut' | 'openSound' | 'checkSending' | 'agree'>
+type SoundPart = Pick<Sound, 'local' | 'restart' | 'closeOut' | 'openSound' | 'checkSending' | 'agree'>
 
 export class Exchange {
   readonly #settings: ExchangeSettings
   readonly #now: { -readonly [K in keyof Situation]: Situation[K] }
-  readonly #channels: Channels
+  readonly #sound: SoundPart
   readonly #outbox: Outbox
   #isStarted = false
   #isPeerKnown = false
@@ -51,10 +51,10 @@ export class Exchange {
   readonly #msdse: { state: MsdseState; readonly context: Msdse }
 
   /** @param now written here only */
-  constructor(settings: ExchangeSettings, now: Situation, channels: Channels, outbox: Outbox) {
+  constructor(settings: ExchangeSettings, now: Situation, sound: SoundPart, outbox: Outbox) {
     this.#settings = settings
     this.#now = now
-    this.#channels = channels
+    this.#sound = sound
     this.#outbox = outbox
     this.#msdse = {
       state: 'idle',
@@ -90,7 +90,7 @@ export class Exchange {
     this.#now.holding = true
     this.#now.isReady = false
     this.#transfer(emptyCapabilities)
-    this.#channels.closeOut()
+    this.#sound.closeOut()
   }
 
   /** Ends {@link hold}: both sides begin as after the opening of the control channel. */
@@ -147,7 +147,7 @@ export class Exchange {
 
   #sendCapabilities(): void {
     const { receivable, others, isMc } = this.#settings
-    this.#transfer(ownCapabilities(this.#channels.local ?? receivable, others, isMc))
+    this.#transfer(ownCapabilities(this.#sound.local ?? receivable, others, isMc))
   }
 
   #transfer(set: TerminalCapabilitySet): void {
@@ -172,8 +172,8 @@ export class Exchange {
     if (this.#now.paused) this.#resume()
     this.start()
     this.#whenReady()
-    this.#channels.checkSending()
-    this.#channels.agree()
+    this.#sound.checkSending()
+    this.#sound.agree()
   }
 
   /** The peer wants silence. */
@@ -182,7 +182,7 @@ export class Exchange {
     this.#now.isReady = false
     if (this.#now.paused) return
     this.#now.paused = true
-    this.#channels.closeOut()
+    this.#sound.closeOut()
     this.#outbox.tell({ type: 'paused', paused: true })
   }
 
@@ -199,7 +199,7 @@ export class Exchange {
   #restart(): void {
     this.#now.status = null
     this.#now.isReady = false
-    this.#channels.restart()
+    this.#sound.restart()
   }
 
   #whenReady(): void {
@@ -207,7 +207,7 @@ export class Exchange {
     if (!this.#isOwnTaken || !this.#isPeerKnown || this.#now.status === null) return
     this.#now.isReady = true
     this.#outbox.tell({ type: 'ready', status: this.#now.status })
-    this.#channels.openSound()
+    this.#sound.openSound()
   }
 
   // entities

@@ -6,12 +6,12 @@ import { presentationMessage, presentationMessageOf } from '../h239/h239.ts'
 import type { MultimediaSystemControlMessage, OpenLogicalChannel, RequestMode, UserInputIndication } from '../h245/h245.ts'
 import { multimediaSystemControlMessage } from '../h245/pdus.ts'
 import { type DigitCapabilities, digitCapabilities, noCapabilities } from './capabilities.ts'
-import { ChannelSet, type ChannelSettings, type Situation } from './channel-set.ts'
 import type { FastChannel } from './channels.ts'
 import { audioModeOf, codecOfMode } from './codecs.ts'
 import { command, type H245Timer, indication, response } from './entity.ts'
 import { Exchange, type ExchangeSettings } from './exchange.ts'
 import type { RejectCause } from './lcse.ts'
+import type { LogicalChannels } from './logical-channels.ts'
 import type { Address, AudioCodec, LocalMedia, MediaTerms } from './media.ts'
 import {
   type IncomingMrseEvent,
@@ -27,10 +27,11 @@ import {
 import type { Status } from './msdse.ts'
 import { type ControlEffect, Outbox } from './outbox.ts'
 import { type Rtdse, type RtdseEvent, type RtdseState, type RtdseTold, rtdse } from './rtdse.ts'
+import { type Situation, Sound, type SoundSettings } from './sound.ts'
 
 export type { ControlEffect, ControlEvent } from './outbox.ts'
 
-export interface ControlSettings extends ChannelSettings, ExchangeSettings {
+export interface ControlSettings extends SoundSettings, ExchangeSettings {
   /** Whether somebody handles messages and channels that are not handled here: conference control, H.239, video. Else they are refused. */
   readonly passesOn: boolean
 }
@@ -39,7 +40,8 @@ export class ControlSession {
   readonly #settings: ControlSettings
   readonly #outbox = new Outbox()
   readonly #now: Situation
-  readonly #channels: ChannelSet
+  readonly #sound: Sound
+  readonly #channels: LogicalChannels
   readonly #exchange: Exchange
   #ended = false
   readonly #rtdse = { state: 'idle' as RtdseState, context: { sequenceNumber: 0 } }
@@ -49,8 +51,9 @@ export class ControlSession {
   constructor(settings: ControlSettings) {
     this.#settings = settings
     this.#now = { peer: noCapabilities, status: null, isReady: false, paused: false, holding: false }
-    this.#channels = new ChannelSet(settings, this.#now, this.#outbox)
-    this.#exchange = new Exchange(settings, this.#now, this.#channels, this.#outbox)
+    this.#sound = new Sound(settings, this.#now, this.#outbox)
+    this.#channels = this.#sound.channels
+    this.#exchange = new Exchange(settings, this.#now, this.#sound, this.#outbox)
   }
 
   get status(): Status | null {
@@ -58,7 +61,7 @@ export class ControlSession {
   }
 
   get terms(): MediaTerms | null {
-    return this.#channels.terms
+    return this.#sound.terms
   }
 
   get isStarted(): boolean {
@@ -85,12 +88,12 @@ export class ControlSession {
 
   /** Sound can be received from now on; channels are opened when the peer is ready for it. */
   setLocal(local: LocalMedia): void {
-    this.#channels.setLocal(local)
+    this.#sound.setLocal(local)
   }
 
   /** Takes over what fast connect has opened. Numbers are as each sender chose them. */
   adopt(out: FastChannel | null, incoming: FastChannel | null): void {
-    this.#channels.adopt(out, incoming)
+    this.#sound.adopt(out, incoming)
   }
 
   /** Numbers for channels that are proposed by fast connect. */
@@ -198,7 +201,7 @@ export class ControlSession {
         this.#outgoingMrseEvent({ type: 'T109' })
         return
       case 'symmetry':
-        this.#channels.symmetryDue()
+        this.#sound.symmetryDue()
         return
     }
   }
@@ -352,7 +355,7 @@ export class ControlSession {
         this.#exchange.capabilitiesWanted()
         return
       case 'flowControlCommand':
-        this.#channels.flowControl(value.value, message)
+        this.#sound.flowControl(value.value, message)
         return
       case 'endSessionCommand':
         this.#outbox.tell({ type: 'endSession' })
@@ -395,13 +398,13 @@ export class ControlSession {
     const codecs = requestedModes.map((mode) =>
       mode.flatMap(({ type }) => (type.type === 'audioMode' ? [codecOfMode(type.value)] : []))
     )
-    const at = codecs.findIndex((found) => found.length === 1 && found[0] !== null && this.#channels.canSend(found[0]!))
-    if (at < 0 || !this.#channels.isSending) {
+    const at = codecs.findIndex((found) => found.length === 1 && found[0] !== null && this.#sound.canSend(found[0]!))
+    if (at < 0 || !this.#sound.isSending) {
       this.#incomingMrseEvent({ type: 'rejectRequest', cause: 'modeUnavailable' })
       return
     }
     this.#incomingMrseEvent({ type: 'transferResponse', mostPreferred: at === 0 })
-    this.#channels.prefer(codecs[at]![0]!)
+    this.#sound.prefer(codecs[at]![0]!)
   }
 
   #userInput(input: UserInputIndication, message: MultimediaSystemControlMessage): void {
