@@ -1,25 +1,32 @@
 /** RAS of an endpoint: discovery, registration and its renewal, admission of calls. */
-import { randomInt } from 'node:crypto'
-import { createSocket, type Socket } from 'node:dgram'
-import { once } from 'node:events'
-import { type Clock, errorCode, InfraFabricError, type Log } from '#kernel'
-import { type Address, addressOf, addressOfText, plainIp, transportAddressOf } from '../gatekeeper/addresses.ts'
-import type { AdmissionConfirm, AliasAddress, AlternateGK, EndpointType, RasMessage, VendorIdentifier } from '../h225/h225.ts'
-import { rasMessage } from '../h225/pdus.ts'
-import { h225ProtocolIdentifier } from '../h225/version.ts'
-import { baselineToken, baselineTokenOf, isSealed, judgeFreshness, keyOfPassword, type SeenToken, seal } from '../h235/h235.ts'
+import { type Clock, InfraFabricError, type Log } from '#kernel'
+import { type Address, addressOf, addressOfText } from '../gatekeeper/addresses.ts'
+import type { AdmissionConfirm, RasMessage } from '../h225/h225.ts'
+import { AlternateGatekeepers } from './alternate-gatekeepers.ts'
+import { CallReports } from './call-reports.ts'
+import { type GatekeeperRequest, openRasChannel } from './ras-channel.ts'
+import {
+  type AdmissionParts,
+  admissionRequest,
+  disengageRequest,
+  gatekeeperRequest,
+  infoRequestResponse,
+  type RasSelf,
+  type ReportedCall,
+  reasonOf,
+  registrationRequest,
+  unregistrationRequest
+} from './ras-messages.ts'
+import { rasSealing } from './ras-sealing.ts'
 
-export interface RegistrarOptions {
+export type { AdmissionParts, ReportedCall } from './ras-messages.ts'
+
+export interface RegistrarOptions extends Omit<RasSelf, 'rasAddress'> {
   /** Null looks for a gatekeeper by multicast. */
   readonly gatekeeper: Address | null
   readonly identifier: string | null
   readonly user: { readonly name: string; readonly password: string } | null
-  readonly timeToLiveS: number
   readonly bindIp: string
-  readonly callSignalAddress: Address
-  readonly aliases: readonly AliasAddress[]
-  readonly endpointType: EndpointType
-  readonly vendor: VendorIdentifier
   readonly clock: Clock
   readonly log: Log
   /** The gatekeeper wants a call ended (DRQ). */
@@ -38,27 +45,6 @@ export interface DisengagedCall {
 
 export type RegistrationState = 'none' | 'discovering' | 'registering' | 'registered' | 'rejected'
 
-export interface ReportedCall {
-  readonly callReference: number
-  readonly callIdentifier: Uint8Array
-  readonly conferenceId: Uint8Array
-  readonly isOriginator: boolean
-  readonly bandwidth: number
-}
-
-export interface AdmissionParts {
-  readonly answering: boolean
-  readonly destination: readonly AliasAddress[]
-  readonly destCallSignalAddress: Address | null
-  readonly source: readonly AliasAddress[]
-  readonly srcCallSignalAddress: Address | null
-  readonly callReference: number
-  readonly callIdentifier: Uint8Array
-  readonly conferenceId: Uint8Array
-  /** Units of 100 bit/s. */
-  readonly bandwidth: number
-}
-
 export type Admission =
   | { readonly ok: true; readonly confirm: AdmissionConfirm }
   | { readonly ok: false; readonly reason: string }
@@ -73,89 +59,37 @@ export interface Registrar {
   readonly close: () => Promise<void>
 }
 
-type Request = Extract<RasMessage, { readonly value: { readonly requestSeqNum: number } }>
-type Named<T extends RasMessage['type']> = Extract<RasMessage, { readonly type: T }>
-
-/** H.225.0 table 18: seconds until a request is repeated, and how often. */
-const patience = {
-  gatekeeperRequest: { ms: 3000, tries: 3 },
-  registrationRequest: { ms: 3000, tries: 3 },
-  unregistrationRequest: { ms: 1500, tries: 2 },
-  admissionRequest: { ms: 3000, tries: 3 },
-  disengageRequest: { ms: 2000, tries: 3 }
-} as const
-type Asked = keyof typeof patience
-
-/** Longest that a RIP makes us wait, ms, and how many make us wait for one answer. */
-const longestProgressMs = 60_000
-const mostProgress = 10
-/** Other gatekeepers that are remembered. */
-const mostAlternates = 8
-/** Answers that are sent again when their request comes again. */
-const mostAnswers = 16
 const multicastGroup: Address = { ip: '224.0.1.41', port: 1718 }
 const retryMs = { shortest: 2000, longest: 60_000 }
-const clockToleranceS = 120
-const mostOctets = 8192
-
-const tokensOf = (message: RasMessage): Parameters<typeof baselineTokenOf>[0] =>
-  'value' in message && typeof message.value === 'object' && message.value !== null && 'cryptoTokens' in message.value
-    ? (message.value.cryptoTokens as Parameters<typeof baselineTokenOf>[0])
-    : undefined
-
-const reasonOf = (message: RasMessage): string =>
-  'value' in message && typeof message.value === 'object' && message.value !== null && 'rejectReason' in message.value
-    ? (message.value.rejectReason as { readonly type: string }).type
-    : message.type
-
-interface Pending {
-  readonly tries: number
-  readonly octets: Buffer
-  readonly to: Address
-  readonly settle: (answer: RasMessage | null) => void
-  left: number
-  progressLeft: number
-  readonly attempt: () => void
-  cancel: () => void
-}
-
-interface Alternate {
-  readonly address: Address
-  readonly identifier: string | null
-}
 
 /** Opens RAS and begins to register. @throws {InfraFabricError} `h323.ras.bind` */
 export async function openRegistrar(options: RegistrarOptions): Promise<Registrar> {
-  const { clock, log, user } = options
-  const socket: Socket = createSocket(options.bindIp.includes(':') ? 'udp6' : 'udp4')
-  try {
-    socket.bind(0, options.bindIp)
-    await once(socket, 'listening')
-  } catch (cause) {
-    throw new InfraFabricError('h323.ras.bind', `RAS cannot be opened on ${options.bindIp}`, { cause })
-  }
-  const { address, port } = socket.address()
-  const own: Address = { ip: plainIp(address), port }
-  const key = user === null ? null : keyOfPassword(user.password)
-  const pending = new Map<number, Pending>()
-  const registered = Promise.withResolvers<void>()
-  registered.promise.catch(() => {})
+  const { bindIp, clock, log, user, callSignalAddress, aliases, endpointType, vendor, timeToLiveS } = options
   let state: RegistrationState = 'none'
   let gatekeeper = options.gatekeeper
   let gatekeeperIdentifier = options.identifier
   let endpointIdentifier: string | null = null
-  let seq = randomInt(1, 60_000)
   let closing: Promise<void> | null = null
   let stopWaiting = (): void => {}
   let pauseMs = retryMs.shortest
-  let seen: readonly SeenToken[] = []
-  /** The best first. @see H.225.0 §7.2.2 (alternateGatekeeper) */
-  let alternates: readonly Alternate[] = []
-  /** Which of them is asked; 0 is the one that was configured or found. */
-  let turn = 0
-  const answers: { readonly request: Buffer; readonly answer: Buffer }[] = []
-  /** Reports that are due of calls, by call identifier. */
-  const reports = new Map<string, () => void>()
+  const alternates = new AlternateGatekeepers()
+  const registered = Promise.withResolvers<void>()
+  registered.promise.catch(() => {})
+  const sealing = rasSealing({
+    user,
+    clock,
+    endpointIdentifier: () => endpointIdentifier,
+    gatekeeperIdentifier: () => gatekeeperIdentifier
+  })
+  const isExpected = (message: RasMessage, from: Address): boolean =>
+    (gatekeeper !== null && from.ip === gatekeeper.ip && from.port === gatekeeper.port) ||
+    (state === 'discovering' && message.type.startsWith('gatekeeper'))
+  const ras = await openRasChannel({ bindIp, sealing, clock, log, isExpected, onRequest: asked })
+  const self: RasSelf = { rasAddress: ras.address, callSignalAddress, aliases, endpointType, vendor, timeToLiveS }
+  const reports = new CallReports(clock, options.calls, (call) => {
+    if (state === 'registered' && gatekeeper !== null)
+      ras.tell(infoRequestResponse(ras.nextNumber(), self, endpointIdentifier, [call], true), gatekeeper)
+  })
 
   function setState(next: RegistrationState, reason: string | null = null): void {
     if (state === next && reason === null) return
@@ -163,130 +97,17 @@ export async function openRegistrar(options: RegistrarOptions): Promise<Registra
     options.onState(next, reason)
   }
 
-  const nextSeq = (): number => {
-    seq = seq >= 65_535 ? 1 : seq + 1
-    return seq
-  }
-
-  /** The octets of a message, with the hash of H.235.1 where there is a password. */
-  function encode(message: RasMessage): Buffer {
-    if (key === null || user === null || message.type === 'gatekeeperRequest') return rasMessage.encode(message)
-    const token = baselineToken({
-      sendersID: endpointIdentifier ?? user.name,
-      generalID: gatekeeperIdentifier ?? '',
-      timeStamp: Math.floor(clock.now() / 1000),
-      random: randomInt(0x7fff_ffff)
-    })
-    const value = { ...(message as { readonly value: object }).value, cryptoTokens: [token] }
-    return seal(rasMessage, { type: message.type, value } as unknown as RasMessage, key, tokensOf)
-  }
-
-  function transmit(octets: Buffer, to: Address): void {
-    socket.send(octets, to.port, to.ip, (error) => {
-      if (error !== null) log.debug({ code: errorCode(error) }, 'ras socket')
-    })
-  }
-
-  /** Sends a request until it is answered; null when it is not. */
-  function ask(message: Request & { readonly type: Asked }, to: Address): Promise<RasMessage | null> {
-    const { ms, tries } = patience[message.type]
-    const number = message.value.requestSeqNum
-    return new Promise((resolve) => {
-      const entry: Pending = {
-        tries,
-        octets: encode(message),
-        to,
-        left: tries,
-        progressLeft: mostProgress,
-        cancel: () => {},
-        attempt: () => {
-          if (entry.left-- === 0) {
-            entry.settle(null)
-            return
-          }
-          transmit(entry.octets, to)
-          entry.cancel = clock.after(ms, entry.attempt)
-        },
-        settle: (answer) => {
-          entry.cancel()
-          pending.delete(number)
-          resolve(answer)
-        }
-      }
-      pending.set(number, entry)
-      entry.attempt()
-    })
-  }
-
-  function isTrusted(octets: Buffer, message: RasMessage): boolean {
-    if (key === null || message.type === 'gatekeeperConfirm' || message.type === 'gatekeeperReject') return true
-    // a gatekeeper cannot seal what it says to somebody whose password it does not know
-    if (message.type === 'registrationReject' && tokensOf(message) === undefined) return true
-    const tokens = tokensOf(message)
-    if (!isSealed(octets, tokens, key)) return false
-    const { claims } = baselineTokenOf(tokens)!
-    // both sides seal with one key: what we have sealed ourselves and comes back is nobody's word
-    const sender = claims.sendersID?.replace(/\0+$/, '') ?? ''
-    if (sender === endpointIdentifier || sender === user?.name) return false
-    const { verdict, seen: next } = judgeFreshness(seen, claims, clock.now() / 1000, clockToleranceS)
-    seen = next
-    return verdict === 'fresh'
-  }
-
-  socket.on('error', (error) => log.debug({ code: errorCode(error) }, 'ras socket'))
-  socket.on('message', (octets, from) => {
-    if (octets.length > mostOctets) return
-    const source: Address = { ip: plainIp(from.address), port: from.port }
-    let message: RasMessage
-    try {
-      message = rasMessage.decode(octets)
-    } catch (error) {
-      log.debug({ code: errorCode(error) }, 'no ras message')
-      return
-    }
-    const isKnown = gatekeeper !== null && source.ip === gatekeeper.ip && source.port === gatekeeper.port
-    if (!isKnown && !(state === 'discovering' && message.type.startsWith('gatekeeper'))) return
-    // without a hash a repeated request is simply done again
-    const before = key === null ? undefined : answers.find(({ request }) => request.equals(octets))
-    if (before !== undefined) {
-      transmit(before.answer, source)
-      return
-    }
-    if (!isTrusted(octets, message)) {
-      log.warn({ message: message.type }, 'ras message without a right hash')
-      return
-    }
-    receive(message, source, octets)
-  })
-
-  /** Answers a request of the gatekeeper, and again where the answer was lost and the request comes again. */
-  function respond(request: Buffer, message: RasMessage, to: Address): void {
-    const answer = encode(message)
-    answers.push({ request, answer })
-    if (answers.length > mostAnswers) answers.shift()
-    transmit(answer, to)
-  }
-
-  function receive(message: RasMessage, from: Address, octets: Buffer): void {
+  /** What the gatekeeper asks is done. */
+  function asked(message: GatekeeperRequest, respond: (answer: RasMessage) => void): void {
+    const { requestSeqNum } = message.value
     switch (message.type) {
-      case 'requestInProgress': {
-        const entry = pending.get(message.value.requestSeqNum)
-        if (entry === undefined || entry.progressLeft-- === 0) return
-        // until then the request is not repeated; afterwards it is, as from the beginning
-        entry.cancel()
-        entry.left = entry.tries
-        entry.cancel = clock.after(Math.min(message.value.delay, longestProgressMs), entry.attempt)
-        return
-      }
-      case 'unregistrationRequest': {
-        const { requestSeqNum } = message.value
-        respond(octets, { type: 'unregistrationConfirm', value: { requestSeqNum } }, from)
+      case 'unregistrationRequest':
+        respond({ type: 'unregistrationConfirm', value: { requestSeqNum } })
         unregister('unregistrationRequest')
         return
-      }
       case 'disengageRequest': {
-        const { requestSeqNum, callIdentifier, callReferenceValue, conferenceID } = message.value
-        respond(octets, { type: 'disengageConfirm', value: { requestSeqNum } }, from)
+        const { callIdentifier, callReferenceValue, conferenceID } = message.value
+        respond({ type: 'disengageConfirm', value: { requestSeqNum } })
         options.onDisengage({
           callIdentifier: callIdentifier?.guid ?? null,
           callReference: callReferenceValue,
@@ -294,82 +115,18 @@ export async function openRegistrar(options: RegistrarOptions): Promise<Registra
         })
         return
       }
-      case 'infoRequest':
-        report(message, from, octets)
-        return
-      case 'bandwidthRequest': {
-        const { requestSeqNum, bandWidth } = message.value
-        respond(octets, { type: 'bandwidthConfirm', value: { requestSeqNum, bandWidth } }, from)
-        return
-      }
-      default: {
-        if (!('value' in message) || !('requestSeqNum' in message.value)) return
-        pending.get(message.value.requestSeqNum as number)?.settle(message)
-      }
-    }
-  }
-
-  /** IRR, for one call or all. @see H.323 §8.4.2 */
-  function report({ value }: Named<'infoRequest'>, from: Address, octets: Buffer): void {
-    const wanted = value.callIdentifier?.guid
-    const isAll = value.callReferenceValue === 0 || wanted === undefined || wanted.every((octet) => octet === 0)
-    const calls = options.calls().filter((call) => isAll || Buffer.compare(call.callIdentifier, wanted) === 0)
-    respond(octets, reportOf(calls, value.requestSeqNum), from)
-  }
-
-  function reportOf(calls: readonly ReportedCall[], requestSeqNum: number, unsolicited = false): Named<'infoRequestResponse'> {
-    const perCallInfo = calls.map((call) => ({
-      callReferenceValue: call.callReference,
-      conferenceID: call.conferenceId,
-      originator: call.isOriginator,
-      h245: {},
-      callSignaling: {},
-      callType: { type: 'pointToPoint' as const },
-      bandWidth: call.bandwidth,
-      callModel: { type: 'direct' as const },
-      callIdentifier: { guid: call.callIdentifier }
-    }))
-    return {
-      type: 'infoRequestResponse',
-      value: {
-        requestSeqNum,
-        endpointType: options.endpointType,
-        endpointIdentifier: endpointIdentifier ?? '0',
-        rasAddress: transportAddressOf(own),
-        callSignalAddress: [transportAddressOf(options.callSignalAddress)],
-        endpointAlias: [...options.aliases],
-        ...(perCallInfo.length > 0 && { perCallInfo }),
-        ...(unsolicited && { needResponse: false, unsolicited })
-      }
-    }
-  }
-
-  /** IRRs of a call at the interval that the ACF asks for, for as long as there is the call. @see H.225.0 §7.11.2 (irrFrequency) */
-  function reportEvery(callIdentifier: Uint8Array, seconds: number): void {
-    const name = Buffer.from(callIdentifier).toString('hex')
-    const due = (): void => {
-      const call = options.calls().find((one) => Buffer.compare(one.callIdentifier, callIdentifier) === 0)
-      if (call === undefined) {
-        reports.delete(name)
+      case 'infoRequest': {
+        // of one call or all (H.323 §8.4.2)
+        const { callIdentifier, callReferenceValue } = message.value
+        const wanted = callIdentifier?.guid
+        const isAll = callReferenceValue === 0 || wanted === undefined || wanted.every((octet) => octet === 0)
+        const calls = options.calls().filter((call) => isAll || Buffer.compare(call.callIdentifier, wanted) === 0)
+        respond(infoRequestResponse(requestSeqNum, self, endpointIdentifier, calls))
         return
       }
-      if (state === 'registered' && gatekeeper !== null) transmit(encode(reportOf([call], nextSeq(), true)), gatekeeper)
-      reports.set(name, clock.after(seconds * 1000, due))
+      case 'bandwidthRequest':
+        respond({ type: 'bandwidthConfirm', value: { requestSeqNum, bandWidth: message.value.bandWidth } })
     }
-    reports.get(name)?.()
-    reports.set(name, clock.after(seconds * 1000, due))
-  }
-
-  function learnAlternates(told: readonly AlternateGK[] | undefined): void {
-    if (told === undefined || told.length === 0) return
-    // 0 is the highest priority
-    alternates = told
-      .toSorted((one, other) => one.priority - other.priority)
-      .flatMap(({ rasAddress, gatekeeperIdentifier: identifier }) => {
-        const address = addressOf(rasAddress)
-        return address === null ? [] : [{ address, identifier: identifier ?? null }]
-      })
-      .slice(0, mostAlternates)
   }
 
   function unregister(reason: string): void {
@@ -386,57 +143,40 @@ export async function openRegistrar(options: RegistrarOptions): Promise<Registra
   function again(reason: string, isMoved = false): void {
     setState('rejected', reason)
     // one that refuses knows us; one that is silent, or names others as it refuses, makes room for the next
-    if (isMoved || reason === 'noAnswer' || reason === 'noGatekeeper')
-      turn = alternates.length === 0 ? 0 : (turn + 1) % (alternates.length + 1)
-    later(turn === 0 ? pauseMs : pauseMs / 8, () => void discover())
+    if (isMoved || reason === 'noAnswer' || reason === 'noGatekeeper') alternates.next()
+    later(alternates.isFirst ? pauseMs : pauseMs / 8, () => void discover())
     pauseMs = Math.min(pauseMs * 2, retryMs.longest)
   }
 
   /** GRQ, where a gatekeeper is looked for or its name is not known and has to be for the hash. */
   async function discover(): Promise<void> {
     if (closing !== null) return
-    const alternate = turn === 0 ? undefined : alternates[turn - 1]
-    if (alternate !== undefined) {
+    const alternate = alternates.current
+    if (alternate !== null) {
       gatekeeper = alternate.address
       gatekeeperIdentifier = alternate.identifier ?? gatekeeperIdentifier
       await register(true)
       return
     }
-    if (alternates.length > 0) gatekeeperIdentifier = options.identifier
-    if (options.gatekeeper !== null && (gatekeeperIdentifier !== null || key === null)) {
+    if (!alternates.isEmpty) gatekeeperIdentifier = options.identifier
+    if (options.gatekeeper !== null && (gatekeeperIdentifier !== null || !sealing.isOn)) {
       gatekeeper = options.gatekeeper
       await register(true)
       return
     }
     setState('discovering')
     if (options.gatekeeper === null) gatekeeper = null
-    const answer = await ask(
-      {
-        type: 'gatekeeperRequest',
-        value: {
-          requestSeqNum: nextSeq(),
-          protocolIdentifier: h225ProtocolIdentifier,
-          rasAddress: transportAddressOf(own),
-          endpointType: options.endpointType,
-          ...(options.identifier !== null && { gatekeeperIdentifier: options.identifier }),
-          endpointAlias: [...options.aliases],
-          ...(key !== null && {
-            authenticationCapability: [{ type: 'pwdHash' }],
-            algorithmOIDs: ['0.0.8.235.0.2.6']
-          })
-        }
-      },
-      options.gatekeeper ?? multicastGroup
-    )
+    const request = gatekeeperRequest(ras.nextNumber(), self, options.identifier, sealing.isOn)
+    const answer = await ras.ask(request, options.gatekeeper ?? multicastGroup)
     if (closing !== null) return
     if (answer?.type !== 'gatekeeperConfirm') {
       const altGKInfo = answer?.type === 'gatekeeperReject' ? answer.value.altGKInfo : undefined
-      learnAlternates(altGKInfo?.alternateGatekeeper)
+      alternates.learn(altGKInfo?.alternateGatekeeper)
       if (answer !== null && altGKInfo === undefined) firstFailed(reasonOf(answer))
       again(answer === null ? 'noGatekeeper' : reasonOf(answer), altGKInfo !== undefined)
       return
     }
-    learnAlternates(answer.value.alternateGatekeeper)
+    alternates.learn(answer.value.alternateGatekeeper)
     gatekeeper = addressOf(answer.value.rasAddress) ?? options.gatekeeper
     gatekeeperIdentifier = answer.value.gatekeeperIdentifier ?? gatekeeperIdentifier
     await register(true)
@@ -446,37 +186,18 @@ export async function openRegistrar(options: RegistrarOptions): Promise<Registra
   async function register(full: boolean): Promise<void> {
     if (closing !== null || gatekeeper === null) return
     if (full) setState('registering')
-    const answer = await ask(
-      {
-        type: 'registrationRequest',
-        value: {
-          requestSeqNum: nextSeq(),
-          protocolIdentifier: h225ProtocolIdentifier,
-          discoveryComplete: true,
-          callSignalAddress: [transportAddressOf(options.callSignalAddress)],
-          rasAddress: [transportAddressOf(own)],
-          terminalType: options.endpointType,
-          ...(full && { terminalAlias: [...options.aliases] }),
-          ...(gatekeeperIdentifier !== null && { gatekeeperIdentifier }),
-          endpointVendor: options.vendor,
-          timeToLive: options.timeToLiveS,
-          keepAlive: !full,
-          ...(endpointIdentifier !== null && { endpointIdentifier }),
-          willSupplyUUIEs: false
-        }
-      },
-      gatekeeper
-    )
+    const names = { endpointIdentifier, gatekeeperIdentifier }
+    const answer = await ras.ask(registrationRequest(ras.nextNumber(), self, names, full), gatekeeper)
     if (closing !== null) return
     if (answer?.type === 'registrationConfirm') {
       endpointIdentifier = answer.value.endpointIdentifier
       gatekeeperIdentifier = answer.value.gatekeeperIdentifier ?? gatekeeperIdentifier
-      learnAlternates(answer.value.alternateGatekeeper)
+      alternates.learn(answer.value.alternateGatekeeper)
       pauseMs = retryMs.shortest
       setState('registered')
       registered.resolve()
       // three quarters of the time: a lost datagram leaves room for its repetitions
-      const ms = Math.max(1000, (answer.value.timeToLive ?? options.timeToLiveS) * 750)
+      const ms = Math.max(1000, (answer.value.timeToLive ?? timeToLiveS) * 750)
       later(ms, () => void register(false))
       return
     }
@@ -487,7 +208,7 @@ export async function openRegistrar(options: RegistrarOptions): Promise<Registra
     }
     endpointIdentifier = null
     const altGKInfo = answer?.type === 'registrationReject' ? answer.value.altGKInfo : undefined
-    learnAlternates(altGKInfo?.alternateGatekeeper)
+    alternates.learn(altGKInfo?.alternateGatekeeper)
     if (answer !== null && altGKInfo === undefined) firstFailed(reason)
     again(reason, altGKInfo !== undefined)
   }
@@ -501,36 +222,11 @@ export async function openRegistrar(options: RegistrarOptions): Promise<Registra
     if (state !== 'registered' || gatekeeper === null || endpointIdentifier === null) {
       return { ok: false, reason: 'callerNotRegistered' }
     }
-    const answer = await ask(
-      {
-        type: 'admissionRequest',
-        value: {
-          requestSeqNum: nextSeq(),
-          callType: { type: 'pointToPoint' },
-          callModel: { type: 'direct' },
-          endpointIdentifier,
-          ...(parts.destination.length > 0 && { destinationInfo: [...parts.destination] }),
-          ...(parts.destCallSignalAddress !== null && {
-            destCallSignalAddress: transportAddressOf(parts.destCallSignalAddress)
-          }),
-          srcInfo: [...parts.source],
-          ...(parts.srcCallSignalAddress !== null && { srcCallSignalAddress: transportAddressOf(parts.srcCallSignalAddress) }),
-          bandWidth: parts.bandwidth,
-          callReferenceValue: parts.callReference,
-          conferenceID: parts.conferenceId,
-          activeMC: false,
-          answerCall: parts.answering,
-          canMapAlias: !parts.answering,
-          callIdentifier: { guid: parts.callIdentifier },
-          ...(gatekeeperIdentifier !== null && { gatekeeperIdentifier }),
-          willSupplyUUIEs: false
-        }
-      },
-      gatekeeper
-    )
+    const names = { endpointIdentifier, gatekeeperIdentifier }
+    const answer = await ras.ask(admissionRequest(ras.nextNumber(), names, parts), gatekeeper)
     if (answer?.type === 'admissionConfirm') {
       const { irrFrequency } = answer.value
-      if (irrFrequency !== undefined && irrFrequency > 0) reportEvery(parts.callIdentifier, irrFrequency)
+      if (irrFrequency !== undefined && irrFrequency > 0) reports.every(irrFrequency, parts.callIdentifier)
       return { ok: true, confirm: answer.value }
     }
     if (answer === null) return { ok: false, reason: 'noAnswer' }
@@ -539,48 +235,22 @@ export async function openRegistrar(options: RegistrarOptions): Promise<Registra
     return { ok: false, reason }
   }
 
-  async function disengage(call: ReportedCall & { readonly answered: boolean }): Promise<void> {
+  async function disengage(call: ReportedCall): Promise<void> {
     if (gatekeeper === null || endpointIdentifier === null) return
-    await ask(
-      {
-        type: 'disengageRequest',
-        value: {
-          requestSeqNum: nextSeq(),
-          endpointIdentifier,
-          conferenceID: call.conferenceId,
-          callReferenceValue: call.callReference,
-          disengageReason: { type: 'normalDrop' },
-          callIdentifier: { guid: call.callIdentifier },
-          ...(gatekeeperIdentifier !== null && { gatekeeperIdentifier }),
-          answeredCall: !call.isOriginator
-        }
-      },
-      gatekeeper
-    )
+    const names = { endpointIdentifier, gatekeeperIdentifier }
+    await ras.ask(disengageRequest(ras.nextNumber(), names, call), gatekeeper)
   }
 
   async function shut(): Promise<void> {
     stopWaiting()
-    for (const cancel of reports.values()) cancel()
-    reports.clear()
+    reports.close()
     if (state === 'registered' && gatekeeper !== null && endpointIdentifier !== null) {
-      await ask(
-        {
-          type: 'unregistrationRequest',
-          value: {
-            requestSeqNum: nextSeq(),
-            callSignalAddress: [transportAddressOf(options.callSignalAddress)],
-            endpointIdentifier,
-            ...(gatekeeperIdentifier !== null && { gatekeeperIdentifier })
-          }
-        },
-        gatekeeper
-      )
+      const names = { endpointIdentifier, gatekeeperIdentifier }
+      await ras.ask(unregistrationRequest(ras.nextNumber(), self, names), gatekeeper)
     }
-    for (const entry of [...pending.values()]) entry.settle(null)
     registered.reject(new InfraFabricError('h323.endpoint.closed', 'the endpoint is closed'))
     state = 'none'
-    await new Promise<void>((resolve) => socket.close(() => resolve()))
+    await ras.close()
   }
 
   void discover()
