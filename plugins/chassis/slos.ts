@@ -6,6 +6,7 @@ import type { WitnessedStore, WitnessedTransaction } from '#store'
 import { eachRecord } from './records.ts'
 import { addEvidence, type DayEvidence, dayMs, dayOf, daysKept, evidenceOfRun, noEvidence } from './reputation.ts'
 import type { Sandbox } from './sandbox.ts'
+import { moment } from './sandbox-records.ts'
 import {
   defaultObjectives,
   type EndedRun,
@@ -73,7 +74,6 @@ export interface SloBook extends Slos {
 }
 
 const component = 'IF.chassis'
-const moment = (at: number): string => String(at).padStart(15, '0')
 const keys = {
   objectives: ({ kind, id }: Pick<SloScope, 'kind' | 'id'>) => `slo/${kind}/${id}`,
   open: ({ kind, id }: Pick<SloScope, 'kind' | 'id'>) => `slo-open/${kind}/${id}`,
