@@ -333,6 +333,13 @@ for (const [what, more] of [
   })
 }
 
+// RFC 3339 has four digits for a year, and so has the form by which an entry is verified
+test('a time that an entry cannot hold is refused', (t) => {
+  for (const timeMs of [Number.NaN, 8.65e15, 253_402_300_800_000, -62_167_219_200_001])
+    t.throws(() => draftEntry(eventNumber(1), timeMs), { code: 'ledger.entry.invalid' })
+  for (const timeMs of [253_402_300_799_999, -62_167_219_200_000]) t.notThrows(() => draftEntry(eventNumber(1), timeMs))
+})
+
 test('the deepest payload that is accepted can be read again', (t) => {
   const draft = draftEntry(eventNumber(1, { payload: deep(maxDepth) }), 0)
   t.is(openEntry(Buffer.from(finishDraft(draft, 0, noPrevious))).index, 0)

@@ -33,6 +33,9 @@ const name = /^[A-Za-z][A-Za-z0-9_.:-]{0,127}$/
 const traceId = /^[\x21-\x7e]{1,128}$/
 const decimal = /^(?:0|[1-9]\d{0,17})(?:\.\d{1,18})?$/
 
+/** First and last moment whose year has four digits, in milliseconds since 1970. @see RFC 3339 §5.6 */
+const [firstTimeMs, lastTimeMs] = [-62_167_219_200_000, 253_402_300_799_999]
+
 const isName = (text: unknown): boolean => typeof text === 'string' && name.test(text)
 const isTraceId = (text: unknown): boolean => typeof text === 'string' && traceId.test(text)
 const isModel = (model: unknown): boolean =>
@@ -98,6 +101,7 @@ function draftAny(told: WitnessEvent, timeMs: number): EntryDraft {
   expect(cost === undefined || (typeof cost === 'string' && decimal.test(cost)), 'cost', 'a decimal such as 0.09095, as text')
   expect(model === undefined || isModel(model), 'model', '1 to 128 characters, without unpaired surrogates')
   expect(typeof payload === 'object' && payload !== null && !Array.isArray(payload), 'payload', 'an object')
+  expect(timeMs >= firstTimeMs && timeMs <= lastTimeMs, 'time', 'a moment of the years 0 to 9999')
   expect(told.erasable === undefined, 'erasable', 'nothing: an entry holds only a commitment to it')
   const payloadText = canonicalize(payload)
   const octets = payloadText.length * 3 <= maxPayloadOctets ? 0 : Buffer.byteLength(payloadText)

@@ -12,7 +12,7 @@ const forms: Readonly<Record<string, { readonly form: RegExp; readonly required:
   cost: { form: /^"(?:0|[1-9]\d{0,17})(?:\.\d{1,18})?"$/, required: false },
   event: { form: name, required: true },
   index: { form: count, required: true },
-  model: { form: /^".{1,1000}"$/u, required: false },
+  model: { form: /^".+"$/s, required: false },
   parent_trace_id: { form: identifier, required: false },
   payload: { form: /^\{/, required: true },
   prev: { form: /^"[0-9a-f]{64}"$/, required: true },
@@ -22,6 +22,9 @@ const forms: Readonly<Record<string, { readonly form: RegExp; readonly required:
   trace_id: { form: identifier, required: true },
   v: { form: /^1$/, required: true }
 }
+const counts = ['index', 'tokens_in', 'tokens_out'] as const
+/** Of the name of a model, in UTF-16 code units. */
+const longestModel = 128
 const required = Object.keys(forms).filter((member) => forms[member]!.required)
 
 /**
@@ -48,6 +51,9 @@ export function checkEntry(data: Uint8Array, start: number, end: number, place: 
       return `${member} is not of its form`
   }
   for (const member of required) if (!members.has(member)) return `${member} is missing`
+  for (const member of counts)
+    if (members.has(member) && !Number.isSafeInteger(Number(text(member)))) return `${member} is not of its form`
+  if (members.has('model') && (JSON.parse(text('model')) as string).length > longestModel) return 'model is not of its form'
   place.index = Number(text('index'))
   place.prevAt = members.get('prev')![0] + 1
   const time = text('time').slice(1, -1)

@@ -10,11 +10,22 @@ export interface ReadEntry {
   readonly problem: string | null
 }
 
-const texts = ['time', 'event', 'component', 'trace_id', 'prev'] as const
-const optionalTexts = ['parent_trace_id', 'cost', 'model'] as const
+const name = /^[A-Za-z][A-Za-z0-9_.:-]{0,127}$/
+const identifier = /^[\x21-\x7e]{1,128}$/
+const texts = {
+  time: /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/,
+  event: name,
+  component: name,
+  trace_id: identifier,
+  prev: /^[0-9a-f]{64}$/
+} as const
+const optionalTexts = {
+  parent_trace_id: identifier,
+  cost: /^(?:0|[1-9]\d{0,17})(?:\.\d{1,18})?$/,
+  model: /^.{1,128}$/s
+} as const
 const optionalCounts = ['tokens_in', 'tokens_out'] as const
-const known = new Set<string>([...texts, ...optionalTexts, ...optionalCounts, 'v', 'index', 'payload'])
-const decimal = /^(?:0|[1-9]\d{0,17})(?:\.\d{1,18})?$/
+const known = new Set<string>([...Object.keys(texts), ...Object.keys(optionalTexts), ...optionalCounts, 'v', 'index', 'payload'])
 const noPrevious = '0'.repeat(64)
 
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0
@@ -46,15 +57,26 @@ export function readEntry(octets: Uint8Array, index: number): ReadEntry {
 function problemOf(value: Record<string, unknown>): string | null {
   if (value.v !== 1) return 'it is not of version 1'
   if (!isCount(value.index)) return 'it has no index'
-  for (const name of texts) if (typeof value[name] !== 'string') return `it has no ${name}`
+  for (const [member, form] of Object.entries(texts)) {
+    if (typeof value[member] !== 'string') return `it has no ${member}`
+    if (!form.test(value[member])) return `its ${member} is not of its form`
+  }
+  if (!isTime(value.time as string)) return 'its time is no time'
   if (!isRecord(value.payload)) return 'its payload is no object'
-  for (const name of optionalTexts)
-    if (value[name] !== undefined && typeof value[name] !== 'string') return `its ${name} is no text`
-  for (const name of optionalCounts) if (value[name] !== undefined && !isCount(value[name])) return `its ${name} is no count`
-  if (value.cost !== undefined && !decimal.test(value.cost as string)) return 'its cost is no decimal'
-  if (Number.isNaN(Date.parse(value.time as string))) return 'its time is no time'
-  for (const name of Object.keys(value)) if (!known.has(name)) return 'it has a member that no entry has'
+  for (const [member, form] of Object.entries(optionalTexts)) {
+    if (value[member] === undefined) continue
+    if (typeof value[member] !== 'string' || !form.test(value[member])) return `its ${member} is not of its form`
+  }
+  for (const member of optionalCounts)
+    if (value[member] !== undefined && !isCount(value[member])) return `its ${member} is no count`
+  for (const member of Object.keys(value)) if (!known.has(member)) return 'it has a member that no entry has'
   return null
+}
+
+/** Whether a text of the form of a time is one: no 30th of February. */
+function isTime(text: string): boolean {
+  const milliseconds = Date.parse(text)
+  return !Number.isNaN(milliseconds) && new Date(milliseconds).toISOString() === text
 }
 
 function isCanonical(text: string, entry: LedgerEntry): boolean {
