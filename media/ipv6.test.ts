@@ -69,7 +69,7 @@ test6('an offer of ours has the family that was asked for, and takes no answer o
   if (!joined.ok) return
   t.deepEqual(joined.sdp.match(/IN IP.*/g), ['IN IP6 ::1', 'IN IP6 ::1'])
   const answer = (place: string) => `v=0\r\no=- 1 1 ${place}\r\ns=-\r\nc=${place}\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n`
-  t.like(await joined.leg.answered(answer('IN IP4 127.0.0.1')), { ok: false, code: 'sdp.no-audio' })
+  t.like(await joined.leg.answered(answer('IN IP4 127.0.0.1')), { ok: false, code: 'sdp.no-address' })
   t.like(await joined.leg.answered(answer('IN IP6 0:0:0:0:0:0:0:1')), { ok: true, held: false })
   t.like(await joined.leg.offered(answer('IN IP6 ::')), { ok: true, held: true })
   t.like(await joined.leg.offered(answer('IN IP4 0.0.0.0')), { ok: true, held: true }, 'on hold in the words of old phones')
@@ -109,8 +109,8 @@ test('without an address of IPv6 its offers are refused; what is no address of t
   const { media } = await plane(t, { address6: null })
   const offer = 'v=0\r\no=- 1 1 IN IP6 ::1\r\ns=-\r\nc=IN IP6 ::1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n'
   const ask = (more: object) => media.join(context, { conference: 'c', participant: 'p', role: 'expert', offer: null, ...more })
-  t.like(await ask({ offer }), { ok: false, code: 'sdp.no-audio' })
-  t.like(await ask({ family: 6 }), { ok: false, code: 'sdp.no-audio', reason: 'no IPv6 here' })
+  t.like(await ask({ offer }), { ok: false, code: 'sdp.no-address' })
+  t.like(await ask({ family: 6 }), { ok: false, code: 'sdp.no-address', reason: 'no IPv6 here' })
   for (const address6 of ['127.0.0.1', 'fe80::1', 'ff02::1', '::', '2001:db8::1'])
     await t.throwsAsync(plane(t, { address6 }), { instanceOf: ConfigError, message: /address/ }, address6)
 })

@@ -466,7 +466,7 @@ export async function createMediaPlane(config: MediaConfig): Promise<MediaPlane>
     const refuse = (code: MediaRefusal['code'], reason: string): MediaRefusal => ({ ok: false, code, reason })
     const wanted = read === null ? family : familyOf(read.terms.remote.address)
     const address = addresses.find((each) => familyOf(each) === wanted)
-    if (address === undefined) return refuse('sdp.no-audio', `no IPv${wanted} here`)
+    if (address === undefined) return refuse('sdp.no-address', `no IPv${wanted} here`)
     const present = membersOf(conference)
     if (present.some((member) => member.participant === participant)) {
       return refuse('conference.full', `${participant} is in ${conference} already`)

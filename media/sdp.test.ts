@@ -50,6 +50,22 @@ test('the old hold: connection address 0.0.0.0', (t) => {
   t.like(readDescription(sdp('m=audio 4000 RTP/AVP 0', 'c=IN IP4 0.0.0.0')), { terms: { direction: 'recvonly', held: true } })
 })
 
+test('blanks at the end of a line and empty lines at the end are no part of a description', (t) => {
+  const plain = sdp('m=audio 4000 RTP/AVP 0 101', 'a=rtpmap:101 telephone-event/8000', 'a=recvonly')
+  const read = readDescription(plain)
+  t.true(read.ok)
+  for (const written of [
+    `${plain}\r\n`,
+    `${plain}\n\n`,
+    plain.trimEnd(),
+    plain.replaceAll('\r\n', ' \r\n'),
+    plain.replaceAll('\r', '')
+  ])
+    t.deepEqual(readDescription(written), read, JSON.stringify(written))
+  t.is(code(plain.replace('a=recvonly', '\r\na=recvonly')), 'sdp.malformed', 'an empty line within')
+  t.is(code(' '.repeat(16_000)), 'sdp.malformed')
+})
+
 test('refusals have their codes', (t) => {
   t.is(code(sdp('m=audio 4000 RTP/SAVP 0')), 'sdp.unsupported-profile')
   t.is(code(sdp('m=video 4000 RTP/AVP 99')), 'sdp.no-audio')
@@ -58,11 +74,11 @@ test('refusals have their codes', (t) => {
   t.is(code(sdp('m=audio 4000 RTP/AVP 96', 'a=rtpmap:96 123/8000')), 'sdp.no-common-codec')
   t.is(code(sdp('m=audio 99999 RTP/AVP 0')), 'sdp.malformed')
   t.is(code(sdp('m=audio 4000 RTP/AVP 0', 'a=rtcp:99999')), 'sdp.malformed')
-  t.is(code(sdp('m=audio 4000 RTP/AVP 0', 'c=IN IP4 224.0.0.1')), 'sdp.no-audio')
+  t.is(code(sdp('m=audio 4000 RTP/AVP 0', 'c=IN IP4 224.0.0.1')), 'sdp.no-address')
   for (const address of ['ff02::1', 'fe80::1', '::ffff:192.0.2.1', '::1%lo', 'council.example'])
-    t.is(code(sdp('m=audio 4000 RTP/AVP 0', `c=IN IP6 ${address}`)), 'sdp.no-audio', address)
+    t.is(code(sdp('m=audio 4000 RTP/AVP 0', `c=IN IP6 ${address}`)), 'sdp.no-address', address)
   const six = readDescription(sdp('m=audio 4000 RTP/AVP 0', 'c=IN IP6 2001:DB8:0::1'), undefined, undefined, [4])
-  t.like(six, { ok: false, code: 'sdp.no-audio', reason: 'the audio stream has no IPv4 unicast address' })
+  t.like(six, { ok: false, code: 'sdp.no-address', reason: 'the audio stream has no IPv4 unicast address' })
   t.is(code(sdp(...Array<string>(400).fill('a=x'))), 'sdp.malformed')
   t.is(code(sdp(...Array<string>(17).fill('m=audio 4000 RTP/AVP 0'))), 'sdp.malformed')
   t.is(code(`v=0\r\n${'a'.repeat(20_000)}`), 'sdp.malformed')

@@ -98,12 +98,14 @@ export function readDescription(
 }
 
 function read(
-  sdp: string,
+  written: string,
   secrecy: Secrecy,
   ice: IceCredentials,
   families: readonly Family[],
   answered: boolean
 ): ReadOffer | MediaRefusal {
+  if (written.length > limits.characters) return refuse('sdp.malformed', `longer than ${limits.characters} characters`)
+  const sdp = withoutBlanks(written)
   const malformed = checkForm(sdp)
   if (malformed !== null) return refuse('sdp.malformed', malformed)
   const session = parse(sdp)
@@ -153,7 +155,7 @@ function read(
     const address = readAddress(written)
     if (address === null || !(isUnspecified(address) || families.includes(familyOf(address)))) {
       const served = families.map((family) => `IPv${family}`).join(' or ')
-      return refuse('sdp.no-audio', `the audio stream has no ${served} unicast address`)
+      return refuse('sdp.no-address', `the audio stream has no ${served} unicast address`)
     }
     if (port > 65_535) return refuse('sdp.malformed', 'the audio port is out of range')
     const controlPort = Number(parsed.rtcp?.port ?? port + 1)
@@ -229,9 +231,15 @@ const text = (value: string | number | undefined) => String(value ?? '')
 const mediaLine =
   /^m=(?<type>[a-z]+) (?<port>\d{1,5})(?:\/(?<count>\d{1,3}))? (?<protocol>[A-Za-z0-9/]{1,40}) (?<formats>[!-~]+(?: [!-~]+){0,63})$/
 
+/** Without blanks at the ends of lines, and empty lines at the end, as some phones write them: they are no part of any value. */
+function withoutBlanks(written: string): string {
+  const lines = written.split(/\r?\n/).map((line) => line.trimEnd())
+  while (lines.at(-1) === '') lines.pop()
+  return lines.map((line) => `${line}\r\n`).join('')
+}
+
 /** What is wrong with the outer form, null when nothing is. */
 function checkForm(sdp: string): string | null {
-  if (sdp.length > limits.characters) return `longer than ${limits.characters} characters`
   const lines = sdp.split(/\r?\n/)
   if (lines.length > limits.lines) return `more than ${limits.lines} lines`
   if (lines[0] !== 'v=0') return 'does not begin with v=0'

@@ -22,6 +22,8 @@ export interface JoinRequest {
 export type MediaRefusalCode =
   | 'sdp.malformed'
   | 'sdp.no-audio'
+  /** The sound has no address that can be reached from here: of a family that is not served, or not that of one machine. */
+  | 'sdp.no-address'
   | 'sdp.no-common-codec'
   | 'sdp.unsupported-profile'
   | 'conference.full'

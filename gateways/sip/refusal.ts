@@ -28,6 +28,7 @@ const retryLater = { 'Retry-After': '10' } as const
 const mediaOutcomes: Readonly<Record<MediaRefusalCode, Outcome>> = {
   'sdp.malformed': { status: 400 },
   'sdp.no-audio': { status: 488, headers: { Warning: '304 conference "Media type not available"' } },
+  'sdp.no-address': { status: 488, headers: { Warning: '301 conference "Incompatible network address formats"' } },
   'sdp.no-common-codec': { status: 488, headers: { Warning: '305 conference "Incompatible media format"' } },
   'sdp.unsupported-profile': { status: 488, headers: { Warning: '302 conference "Incompatible transport protocol"' } },
   'conference.full': { status: 486 },
