@@ -111,6 +111,6 @@ export interface WorkerMetrics {
   /** Legs that the express lane carries. */
   readonly express: number
   /** What carries the packets, and what mixes. */
-  readonly udp: 'native' | 'node'
+  readonly udp: 'io_uring' | 'native' | 'node'
   readonly kernel: 'plain' | 'simd'
 }

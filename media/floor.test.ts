@@ -277,6 +277,7 @@ test('both ways of carrying packets serve a call', async (t) => {
     const { phone } = await join('b', null)
     await sleep(200)
     t.true((await level(phone, 500)) > -16)
-    t.is((await media.metrics()).udp, process.platform === 'linux' ? udp : 'node')
+    const expected = process.platform === 'linux' && udp === 'native' ? ['io_uring', 'native'] : ['node']
+    t.true(expected.includes((await media.metrics()).udp))
   }
 })

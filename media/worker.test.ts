@@ -4,6 +4,8 @@ import test, { type ExecutionContext } from 'ava'
 import { type ConferenceLeg, type LegEvent, newTraceId, silentLog } from '#kernel'
 import { createMediaPlane, RtpPhone, sine, toneLevel } from '#media'
 import { ExpressLane } from './express/express.ts'
+import { libc } from './udp/libc.ts'
+import { nativeUdp } from './udp/native.ts'
 
 const context = { traceId: newTraceId(), log: silentLog, signal: new AbortController().signal, now: Date.now }
 let nextPort = 24_000 + (process.pid % 100) * 60
@@ -70,7 +72,10 @@ test.serial('calm calls of G.711 go by the express lane, and leave it for whatev
     phone.talkTo(sdp)
     legs.push(leg)
   }
-  const express = ExpressLane.open(1) === null ? 0 : 2
+  const library = libc()
+  const layer = library === null ? null : nativeUdp(library)
+  t.teardown(() => layer?.close())
+  const express = layer === null || ExpressLane.open(1, layer) === null ? 0 : 2
   const until = async (enough: () => Promise<boolean>) => {
     for (let tries = 0; tries < 200; tries++) {
       if (await enough()) return true

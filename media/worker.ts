@@ -83,7 +83,7 @@ try {
 const library = settings.udp === 'native' ? libc() : null
 const nativeLayer = library === null ? null : nativeUdp(library)
 const udp = nativeLayer ?? nodeUdp()
-const lane = nativeLayer === null ? null : ExpressLane.open(Math.min(settings.ports.count, mostExpress))
+const lane = nativeLayer === null ? null : ExpressLane.open(Math.min(settings.ports.count, mostExpress), nativeLayer)
 const pool = new PortPool(udp, settings.ports, settings.owner)
 /** Room for every leg that the ports allow, at the highest rate: what is not used costs nothing. */
 const kernel = bestKernel(settings.ports.count * octetsPerLeg + octetsBeside)

@@ -20,6 +20,7 @@
 #include <sys/socket.h>
 
 #include "../udp/arrival.h"
+#include "../udp/ring.h"
 
 #if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
 #define WIDE __attribute__((target_clones("avx2", "default")))
@@ -114,6 +115,13 @@ struct handed {
   uint8_t octets[largest_packet];
 };
 
+/* A packet that is to leave. */
+struct departure {
+  struct leg *leg;
+  struct sockaddr_in to;
+  uint8_t octets[packet];
+} __attribute__((aligned(64)));
+
 struct lane {
   LANE_FIELDS(DOUBLE)
   struct handed given[burst];
@@ -124,7 +132,6 @@ struct lane {
   int32_t phase, member, count;
   int32_t sum[frame];
   int16_t heard[frame];
-  uint8_t out[packet];
   struct leg *members[most_members];
   /* A member's sound, and afterwards what a member that is only mixed gets, as payload behind room for a header. */
   int16_t frames[most_members][frame + 16];
@@ -132,6 +139,10 @@ struct lane {
   struct iovec vectors[burst][2];
   struct sockaddr_in names[burst];
   uint8_t controls[burst][64];
+  /* Of the thread's socket layer. */
+  struct ring *ring;
+  int32_t departing, refused[gathered];
+  struct departure departures[gathered];
 } __attribute__((aligned(64)));
 
 static const char *const fields = LEG_FIELDS(NAME) "/ " CONFERENCE_FIELDS(NAME) "/ " LANE_FIELDS(NAME);
@@ -180,8 +191,10 @@ static struct parts parts_of(struct lane *lane, int capacity) {
   return parts;
 }
 
-/* Prepares memory that is all zeros, at an address that can be divided by 64. */
-void express_open(struct lane *lane, double octets) {
+/* Prepares memory that is all zeros, at an address that can be divided by 64.
+ * @param ring by which packets leave, if it is one that sends */
+void express_open(struct lane *lane, double octets, struct ring *ring) {
+  lane->ring = ring;
   uintptr_t from = ((uintptr_t)lane + 0x1fffff) & ~(uintptr_t)0x1fffff, to = ((uintptr_t)lane + (size_t)octets) & ~(uintptr_t)0x1fffff;
   if (to > from) madvise((void *)from, to - from, MADV_HUGEPAGE);
   for (int n = 0; n < burst; n++) {
@@ -866,49 +879,74 @@ static void mix(struct lane *lane, struct parts *parts, struct conference *confe
   }
 }
 
-/* Sends to each leg that is carried what it hears, and writes it for those that are only mixed. */
+/* Sends what was gathered. */
+static void depart(struct lane *lane) {
+  int count = lane->departing, refused = 0, n = 0;
+  if (count == 0) return;
+  lane->departing = 0;
+  if (lane->ring->descriptor >= 0) {
+    for (; n < count; n++) {
+      const struct departure *leaving = &lane->departures[n];
+      ring_put(lane->ring, n, (int)leaving->leg->descriptor, leaving->octets, packet, (const struct sockaddr *)&leaving->to, sizeof leaving->to);
+    }
+    n = ring_send(lane->ring, count, lane->refused, &refused);
+  }
+  for (; n < count; n++) {
+    const struct departure *leaving = &lane->departures[n];
+    const struct sockaddr *to = (const struct sockaddr *)&leaving->to;
+    if (sendto((int)leaving->leg->descriptor, leaving->octets, packet, MSG_DONTWAIT, to, sizeof leaving->to) != packet) lane->refused[refused++] = n;
+  }
+  for (n = 0; n < refused; n++) {
+    struct leg *leg = lane->departures[lane->refused[n]].leg;
+    leg->sentPackets--;
+    leg->sentBytes -= frame;
+    leg->sentDropped++;
+  }
+}
+
+/* Writes the next packet of a leg, up to its payload, which is the caller's to write. Returns where that stands. */
+static uint8_t *address(struct lane *lane, struct leg *leg) {
+  if (lane->departing == gathered) depart(lane);
+  struct departure *leaving = &lane->departures[lane->departing++];
+  uint8_t *octets = leaving->octets;
+  uint32_t sequence = (uint32_t)leg->sequence, timestamp = htonl((uint32_t)leg->timestamp), ssrc = htonl((uint32_t)leg->ssrc);
+  leaving->leg = leg;
+  leaving->to = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)leg->port), .sin_addr.s_addr = htonl((uint32_t)leg->address)};
+  octets[0] = 0x80;
+  octets[1] = (leg->marker ? 0x80 : 0) | (int)leg->payloadType;
+  octets[2] = sequence >> 8;
+  octets[3] = sequence;
+  memcpy(octets + 4, &timestamp, 4);
+  memcpy(octets + 8, &ssrc, 4);
+  leg->sentPackets++;
+  leg->sentBytes += frame;
+  leg->sequence = (sequence + 1) & 0xffff;
+  leg->timestamp = (uint32_t)((uint32_t)leg->timestamp + frame);
+  leg->marker = 0;
+  return octets + header;
+}
+
+/* Writes what each leg hears: for those that are carried as packets that are to leave. */
 static void send_all(struct lane *lane) {
   uint8_t shared[2][frame];
   int known[2] = {0, 0};
-  struct sockaddr_in to = {.sin_family = AF_INET};
   for (int n = 0; n < lane->count; n++) {
     struct leg *leg = lane->members[n];
     int law = (int)leg->law, gain = (int)leg->hearsGain;
-    uint8_t *payload = lane->out + header;
-    if (leg->part || gain != unity) {
-      without(lane->sum, leg->part ? lane->frames[n] : NULL, lane->heard);
+    const int16_t *own = leg->part ? lane->frames[n] : NULL;
+    uint8_t *payload = leg->mode == carried ? address(lane, leg) : (uint8_t *)lane->frames[n] + header;
+    if (own != NULL || gain != unity) {
+      without(lane->sum, own, lane->heard);
       if (gain != unity) scale(lane->heard, gain, gain);
       encode(lane, law, lane->heard, payload);
-    } else {
-      if (!known[law]) {
-        without(lane->sum, NULL, lane->heard);
-        encode(lane, law, lane->heard, shared[law]);
-        known[law] = 1;
-      }
-      memcpy(payload, shared[law], frame);
-    }
-    if (leg->mode != carried) {
-      memcpy((uint8_t *)lane->frames[n] + header, payload, frame);
       continue;
     }
-    uint32_t sequence = (uint32_t)leg->sequence, timestamp = (uint32_t)leg->timestamp, ssrc = (uint32_t)leg->ssrc;
-    lane->out[0] = 0x80;
-    lane->out[1] = (leg->marker ? 0x80 : 0) | (int)leg->payloadType;
-    lane->out[2] = sequence >> 8;
-    lane->out[3] = sequence;
-    timestamp = htonl(timestamp);
-    ssrc = htonl(ssrc);
-    memcpy(lane->out + 4, &timestamp, 4);
-    memcpy(lane->out + 8, &ssrc, 4);
-    to.sin_addr.s_addr = htonl((uint32_t)leg->address);
-    to.sin_port = htons((uint16_t)leg->port);
-    if (sendto((int)leg->descriptor, lane->out, packet, MSG_DONTWAIT, (struct sockaddr *)&to, sizeof to) == packet) {
-      leg->sentPackets++;
-      leg->sentBytes += frame;
-    } else leg->sentDropped++;
-    leg->sequence = (sequence + 1) & 0xffff;
-    leg->timestamp = (uint32_t)((uint32_t)leg->timestamp + frame);
-    leg->marker = 0;
+    if (!known[law]) {
+      without(lane->sum, NULL, lane->heard);
+      encode(lane, law, lane->heard, shared[law]);
+      known[law] = 1;
+    }
+    memcpy(payload, shared[law], frame);
   }
 }
 
@@ -929,9 +967,7 @@ static void fetch_next(struct lane *lane, struct parts *parts) {
   }
 }
 
-/* Mixes a frame of every conference in the order given, from `atConference` on: to be called until it answers that all is done.
- * @param due when the frame was due, and now: monotonic, in milliseconds */
-int express_tick(struct lane *lane, int capacity, double due, double now) {
+static int tick(struct lane *lane, int capacity, double due, double now) {
   struct parts parts = parts_of(lane, capacity);
   lane->handed = 0;
   for (; lane->atConference < lane->conferences; lane->atConference++) {
@@ -976,4 +1012,12 @@ int express_tick(struct lane *lane, int capacity, double due, double now) {
     }
   }
   return done;
+}
+
+/* Mixes a frame of every conference in the order given, from `atConference` on: to be called until it answers that all is done.
+ * @param due when the frame was due, and now: monotonic, in milliseconds */
+int express_tick(struct lane *lane, int capacity, double due, double now) {
+  int outcome = tick(lane, capacity, due, now);
+  depart(lane);
+  return outcome;
 }

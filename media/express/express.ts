@@ -8,7 +8,7 @@
 import { aLaw } from '../codec/g711.ts'
 import { type LaneSeat, type Leg, lawOf } from '../leg.ts'
 import type { Conference, ConferenceSeat, Member } from '../mixer/conference.ts'
-import type { NativeSocket } from '../udp/native.ts'
+import type { NativeSocket, NativeUdp } from '../udp/native.ts'
 import { LaneMemory, mostMembers, outcome } from './library.ts'
 import { type LegRecord, laneFrame, mode, of, ofConference, ofLane } from './record.ts'
 
@@ -77,6 +77,8 @@ class Carriage implements ConferenceSeat {
 }
 
 export class ExpressLane {
+  /** Whose memory the compiled code uses, too. */
+  readonly layer: NativeUdp
   readonly #memory: LaneMemory
   readonly #capacity: number
   readonly #carriages = new Map<Conference, Carriage>()
@@ -89,14 +91,18 @@ export class ExpressLane {
   readonly #frames: Int16Array[] = []
   readonly #payloads: Buffer[] = []
 
-  /** @returns null where it is not built */
-  static open(capacity: number): ExpressLane | null {
-    const memory = LaneMemory.open(capacity)
-    return memory === null ? null : new ExpressLane(memory, capacity)
+  /**
+   * @param layer of the legs' sockets: used as long as the lane is
+   * @returns null where it is not built
+   */
+  static open(capacity: number, layer: NativeUdp): ExpressLane | null {
+    const memory = LaneMemory.open(capacity, layer.ringAt)
+    return memory === null ? null : new ExpressLane(memory, capacity, layer)
   }
 
-  private constructor(memory: LaneMemory, capacity: number) {
+  private constructor(memory: LaneMemory, capacity: number, layer: NativeUdp) {
     this.#memory = memory
+    this.layer = layer
     this.#capacity = capacity
   }
 

@@ -24,7 +24,7 @@ interface Library {
   readonly fields: () => string
   /** Octets of a part, by its number. */
   readonly size: (part: number) => number
-  readonly open: (laneAt: number, octets: number) => void
+  readonly open: (laneAt: number, octets: number, ringAt: number) => void
   readonly tick: (laneAt: number, capacity: number, dueMs: number, nowMs: number) => number
   readonly address: (of: Uint8Array) => number
 }
@@ -73,7 +73,7 @@ function load(): Library | null {
     const library: Library = {
       fields: native.func('const char *express_fields(void)'),
       size: native.func('int express_size(int)'),
-      open: native.func('void express_open(size_t, double)'),
+      open: native.func('void express_open(size_t, double, size_t)'),
       tick: native.func('int express_tick(size_t, int, double, double)'),
       address: (of) => Number(koffi.address(of))
     }
@@ -111,13 +111,17 @@ export class LaneMemory {
   readonly #legsAt: number
   readonly #sizes: Readonly<Record<keyof typeof parts, number>>
 
-  /** @param capacity legs, and conferences, at most. @returns null where the lane is not built */
-  static open(capacity: number): LaneMemory | null {
+  /**
+   * @param capacity legs, and conferences, at most
+   * @param ringAt of the socket layer whose sockets are the legs': it must outlive the lane
+   * @returns null where the lane is not built
+   */
+  static open(capacity: number, ringAt: number): LaneMemory | null {
     const native = library()
-    return native === null ? null : new LaneMemory(native, capacity)
+    return native === null ? null : new LaneMemory(native, capacity, ringAt)
   }
 
-  private constructor(native: Library, capacity: number) {
+  private constructor(native: Library, capacity: number, ringAt: number) {
     const sizes = Object.fromEntries(Object.entries(parts).map(([name, part]) => [name, native.size(part)]))
     this.#sizes = sizes as Record<keyof typeof parts, number>
     const { lane, conference, leg } = this.#sizes
@@ -135,7 +139,7 @@ export class LaneMemory {
     this.order = new Int32Array(this.#memory, orderAt, capacity)
     this.turned = new Int32Array(this.#memory, orderAt + 4 * capacity, capacity)
     this.crowned = new Int32Array(this.#memory, orderAt + 8 * capacity, capacity)
-    native.open(this.#laneAt, octets)
+    native.open(this.#laneAt, octets, ringAt)
     this.#writeTables()
   }
 

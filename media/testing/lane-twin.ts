@@ -15,7 +15,7 @@ import { encodeRtp, rtpHeaderLength } from '../rtp/rtp.ts'
 import { encodeTelephoneEvent } from '../rtp/telephone-event.ts'
 import type { AudioTerms } from '../sdp.ts'
 import { libc } from '../udp/libc.ts'
-import { NativeSocket, nativeUdp } from '../udp/native.ts'
+import { NativeSocket, type NativeUdp, nativeUdp } from '../udp/native.ts'
 
 export type LawName = 'PCMU' | 'PCMA'
 
@@ -208,8 +208,7 @@ function plainWorld(script: Script, arrivedMs: () => number): World {
 }
 
 /** With the lane, over sockets on the loopback interface. */
-async function laneWorld(script: Script, lane: ExpressLane, arrivedMs: () => number): Promise<World> {
-  const udp = nativeUdp(libc()!)
+async function laneWorld(script: Script, udp: NativeUdp, lane: ExpressLane, arrivedMs: () => number): Promise<World> {
   const sent: string[][] = script.laws.map(() => [])
   const describe = script.laws.map(describer)
   const open = async (receive: (packet: Buffer, from: { address: string; port: number }) => void) => {
@@ -425,11 +424,18 @@ function lentBy(leg: Leg): unknown {
 
 /** Plays a script in both. @returns null where the lane is not built, or sockets are not carried that way */
 export async function playTwice(script: Script): Promise<{ readonly plain: Account; readonly express: Account } | null> {
-  const lane = libc() === null ? null : ExpressLane.open(present(script).length)
-  if (lane === null) return null
+  const library = libc()
+  if (library === null) return null
+  // What leaves by a ring, and what leaves one by one, is the same.
+  const udp = nativeUdp(library, script.seed % 2 === 0)
+  const lane = ExpressLane.open(present(script).length, udp)
+  if (lane === null) {
+    udp.close()
+    return null
+  }
   let nowMs = 1000
   const arrivedMs = () => nowMs + frameMs
-  const worlds = [plainWorld(script, arrivedMs), await laneWorld(script, lane, arrivedMs)] as const
+  const worlds = [plainWorld(script, arrivedMs), await laneWorld(script, udp, lane, arrivedMs)] as const
   const random = randomFrom(script.seed)
   const speakers = script.laws.map((_, who) => new Speaker(who, script, worlds, random))
   const spoken = script.laws.map(() => 0)

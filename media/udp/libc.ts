@@ -43,7 +43,9 @@ const sizes = {
   mostPlaces: 14,
   turns: 15,
   /** Sockets that are read together. */
-  together: 16
+  together: 16,
+  /** `struct ring` of ring.h. */
+  ring: 17
 } as const
 export type UdpSizes = Readonly<Record<keyof typeof sizes, number>>
 
@@ -61,8 +63,10 @@ export interface Libc {
   readonly nanosleep: (timeAt: number, leftAt: number) => number
   readonly close: (descriptor: number) => number
   readonly udpSizes: UdpSizes
-  /** Prepares the memory of a layer, which is all zeros, at an address that can be divided by 64. */
-  readonly udpOpen: (layerAt: number, set: number) => void
+  /** Prepares the memory of a layer, which is all zeros, at an address that can be divided by 64. @returns whether packets leave by a ring (1), as they may where `withRing` is 1 */
+  readonly udpOpen: (layerAt: number, set: number, withRing: number) => number
+  /** Gives back what the memory of a layer does not hold: to be called by the thread that has opened it. */
+  readonly udpClose: (layerAt: number) => void
   /** Reads those whose turn it is, from one of them on. @returns packets that came */
   readonly udpTurn: (layerAt: number, from: number, sockets: number) => number
   /** Reads those in which something waits, and asks the kernel before which they are where `listening` is 1. @returns packets that came */
@@ -103,7 +107,8 @@ function load(): Libc | null {
       nanosleep: library.func('int nanosleep(size_t, size_t)'),
       close: library.func('int close(int)'),
       udpSizes: Object.fromEntries(Object.entries(sizes).map(([name, number]) => [name, sizeOf(number)])) as UdpSizes,
-      udpOpen: udp.func('void udp_open(size_t, int)'),
+      udpOpen: udp.func('int udp_open(size_t, int, int)'),
+      udpClose: udp.func('void udp_close(size_t)'),
       udpTurn: udp.func('int udp_turn(size_t, int, int)'),
       udpRead: udp.func('int udp_read(size_t, int)'),
       udpSend: udp.func('int udp_send(size_t, int)'),

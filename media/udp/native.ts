@@ -1,11 +1,12 @@
 /**
- * UDP by system calls of our own: packets are read, and sent, dozens in one call of compiled code (udp.c), one `epoll_wait` says of all sockets what has come.
+ * UDP by system calls of our own: packets are read, and sent, dozens in one call of compiled code (udp.c), one `epoll_wait` says of all sockets what has come, and
+ * where the kernel lets us have io_uring, one system call sends what was gathered.
  *
  * Packets come with the time at which the kernel took them (SO_TIMESTAMPNS), so that jitter is measured exactly although sockets are only read once a frame.
  * Sockets are told of at their edge (EPOLLET): each is emptied, or stays in a queue. A socket in which packets come frame by frame is no longer asked for, but
  * read in its turn, until it falls silent or too much comes. Nothing blocks and nothing is allocated for a packet.
  *
- * @see recvmmsg(2), epoll(7), socket(7)
+ * @see recvmmsg(2), epoll(7), io_uring(7), socket(7)
  */
 import { InfraFabricError } from '#kernel'
 import type { Endpoint } from '../latch.ts'
@@ -224,15 +225,18 @@ export class NativeSocket implements UdpSocket {
 export interface NativeUdp extends UdpLayer {
   /** Wall clock less monotonic clock when sockets were last looked at, in milliseconds. */
   readonly wallOffsetMs: number
+  /** Address of the ring by which packets leave (`struct ring` of ring.h), of one that sends nothing where the kernel gives none. */
+  readonly ringAt: number
 }
 
 /**
  * No packet counts as having waited for longer than a second (`longest_wait` of udp.c). The kernel stamps by the wall clock: of a packet that came just before that
  * was set forward, the stamp says that it came hours ago, and a leg would seem to have been silent for so long.
  *
+ * @param withRing whether packets leave by io_uring where the kernel has it for us. Default true
  * @throws {InfraFabricError} `media.udp.failed` when the kernel gives no set of sockets
  */
-export function nativeUdp(libc: Libc): NativeUdp {
+export function nativeUdp(libc: Libc, withRing = true): NativeUdp {
   const sizes = libc.udpSizes
   const sockets: (NativeSocket | undefined)[] = []
   const set = libc.epollCreate(epollCloseOnExec)
@@ -249,7 +253,7 @@ export function nativeUdp(libc: Libc): NativeUdp {
   const doubles = new Float64Array(memory, start, sizes.layer / 8)
   const fields = new DataView(memory, start)
   const octets = Buffer.from(memory, start)
-  libc.udpOpen(base, set)
+  const hasRing = libc.udpOpen(base, set, Number(withRing)) === 1
 
   const interestOctets = new Uint8Array(eventLength)
   const interest = new DataView(interestOctets.buffer)
@@ -371,8 +375,9 @@ export function nativeUdp(libc: Libc): NativeUdp {
   }
 
   return {
-    name: 'native',
+    name: hasRing ? 'io_uring' : 'native',
     descriptor: set,
+    ringAt: base + sizes.ring,
     get wallOffsetMs() {
       return wallOffsetMs
     },
@@ -419,6 +424,7 @@ export function nativeUdp(libc: Libc): NativeUdp {
     close: () => {
       if (closed) return
       closed = true
+      libc.udpClose(base)
       libc.close(set)
     }
   }

@@ -1,12 +1,13 @@
 /* The socket layer where many packets are read, or sent, in one call.
  *
  * What waits in the sockets is read into one room, and what is to go out of them is gathered and sent in one loop: the kernel's way in, the code of the media plane
- * and the kernel's way out then each run for dozens of packets before they make way for one another in the processor's caches.
+ * and the kernel's way out then each run for dozens of packets before they make way for one another in the processor's caches. Where the kernel has a ring for us
+ * (ring.h), they leave in one system call.
  *
  * All that is known of a socket here is its place, a line of memory that TypeScript reads and writes too (native.ts). Nothing is kept outside the memory that the
  * caller gives, so that threads do not meet here, and nothing blocks.
  *
- * See epoll(7), recvmmsg(2), udp(7). */
+ * See epoll(7), recvmmsg(2), io_uring(7), udp(7). */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -17,14 +18,13 @@
 #include <sys/socket.h>
 
 #include "arrival.h"
+#include "ring.h"
 
 enum {
   /* Packets after which a reading ends, and of one socket before others have their turn. */
   together = 64,
   burst = 8,
   room = together + burst,
-  /* Packets that leave together. */
-  gathered = 64,
   control_octets = 64,
   /* Sockets of a layer, a power of two: more than a thread can carry. */
   most_places = 16384,
@@ -71,6 +71,7 @@ struct layer {
   /* The caller's clock, and how far the wall clock is ahead of it, in milliseconds. */
   double now, wall_offset;
   int32_t set, queue_first, queue_length, turned;
+  struct ring ring;
   struct arrival arrivals[room];
   /* Departures that the kernel would not take. */
   int32_t refused[gathered];
@@ -110,6 +111,7 @@ int udp_size(int what) {
   case 14: return most_places;
   case 15: return offsetof(struct layer, turns);
   case 16: return together;
+  case 17: return offsetof(struct layer, ring);
   default: return -1;
   }
 }
@@ -119,8 +121,9 @@ static void make_room(struct layer *layer, int n) {
   layer->messages[n].msg_hdr.msg_controllen = control_octets;
 }
 
-/* Prepares memory that is all zeros, at an address that can be divided by 64, for the sockets of an epoll set. */
-void udp_open(struct layer *layer, int set) {
+/* Prepares memory that is all zeros, at an address that can be divided by 64, for the sockets of an epoll set. Returns whether packets leave by a ring.
+ * @param with_ring whether they may */
+int udp_open(struct layer *layer, int set, int with_ring) {
   layer->set = set;
   for (int n = 0; n < room; n++) {
     layer->vectors[n].iov_base = layer->packets[n];
@@ -132,7 +135,13 @@ void udp_open(struct layer *layer, int set) {
     message->msg_control = layer->controls[n];
     make_room(layer, n);
   }
+  layer->ring.descriptor = -1;
+  if (with_ring) ring_open(&layer->ring);
+  return layer->ring.descriptor >= 0;
 }
+
+/* Gives back what is not in the memory of the layer. */
+void udp_close(struct layer *layer) { ring_close(&layer->ring); }
 
 static void enqueue(struct layer *layer, int at) {
   layer->places[at].queued = 1;
@@ -217,14 +226,25 @@ int udp_read(struct layer *layer, int listening) {
   return count;
 }
 
+static socklen_t to_length(const struct place *place) {
+  return place->to.any.sa_family == AF_INET ? sizeof place->to.v4 : sizeof place->to.v6;
+}
+
 /* Sends what was gathered. Returns how many packets the kernel would not take: `refused` says which. */
 int udp_send(struct layer *layer, int count) {
-  int refused = 0;
-  for (int n = 0; n < count; n++) {
+  int refused = 0, n = 0;
+  if (layer->ring.descriptor >= 0) {
+    for (; n < count; n++) {
+      const struct departure *leaving = &layer->departures[n];
+      const struct place *place = &layer->places[leaving->place];
+      ring_put(&layer->ring, n, place->descriptor, leaving->octets, leaving->length, &place->to.any, to_length(place));
+    }
+    n = ring_send(&layer->ring, count, layer->refused, &refused);
+  }
+  for (; n < count; n++) {
     const struct departure *leaving = &layer->departures[n];
     const struct place *place = &layer->places[leaving->place];
-    socklen_t to_length = place->to.any.sa_family == AF_INET ? sizeof place->to.v4 : sizeof place->to.v6;
-    if (sendto(place->descriptor, leaving->octets, leaving->length, MSG_DONTWAIT, &place->to.any, to_length) != leaving->length)
+    if (sendto(place->descriptor, leaving->octets, leaving->length, MSG_DONTWAIT, &place->to.any, to_length(place)) != leaving->length)
       layer->refused[refused++] = n;
   }
   return refused;

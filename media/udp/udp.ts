@@ -39,7 +39,8 @@ export interface UdpSocket {
 }
 
 export interface UdpLayer {
-  readonly name: 'native' | 'node'
+  /** What carries packets: system calls of our own, with `io_uring` for those that leave, or the runtime. */
+  readonly name: 'io_uring' | 'native' | 'node'
   /** File descriptor of the set of sockets, −1 where there is none. */
   readonly descriptor: number
   /** @param address IPv4 or IPv6 of this machine. @returns null when the port is not to be had */
