@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { messageOf, silentLog } from '#kernel'
 import {
   type AppendItem,
@@ -27,7 +27,7 @@ export const isServerAddress = (place: string): boolean => /^rediss?[:+]/.test(p
 /** Folder of the ledger, or the address of its server, which is enough to read it. */
 export function ledgerPlace(args: Arguments): string {
   const given = args.value('ledger')
-  if (given === undefined) return join(dataFolder(args), 'ledger')
+  if (given === undefined) return resolve(dataFolder(args), 'ledger')
   return isServerAddress(given) ? given : resolve(given)
 }
 

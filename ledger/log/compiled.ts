@@ -2,11 +2,10 @@
  * What `compiled.c` does, built at set-up: all hashes of a commit in one call, and Ed25519 without node:crypto, which takes a command milliseconds to load. For whoever writes a
  * log: the verifier loads none of it.
  */
-import { fileURLToPath } from 'node:url'
 import { type Hashing, marksOfEntry, plain } from './hashing.ts'
 import { hashLength } from './merkle.ts'
 
-const file = fileURLToPath(new URL('../build/compiled.node', import.meta.url))
+const file = `${import.meta.dirname}/../build/compiled.node`
 
 /** The functions of the addon. What is given as `out` has the length of what is written there. */
 interface Addon extends Pick<Hashing, 'chain' | 'nodes'> {

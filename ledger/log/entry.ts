@@ -47,8 +47,12 @@ export type EntryDraft = readonly [beforeIndex: string, betweenIndexAndPrev: str
 
 /** Component of what the ledger tells of itself. */
 const ledgerComponent = 'IF.witness.ledger'
-/** That name, and what one could take for it. */
-const reservedComponent = /^if\.witness\.ledger(?![a-z0-9])/i
+/** Whether a component, a name, is that one or could be taken for it. No pattern: one for both cases takes V8 0.2 ms to make. */
+function isReserved(component: string): boolean {
+  if (component.slice(0, ledgerComponent.length).toLowerCase() !== ledgerComponent.toLowerCase()) return false
+  const next = component.charAt(ledgerComponent.length).toLowerCase()
+  return !((next >= 'a' && next <= 'z') || (next >= '0' && next <= '9'))
+}
 
 const reserved = (component: string): InfraFabricError =>
   new InfraFabricError('ledger.entry.reserved', `component: ${component} is the ledger's own`)
@@ -65,7 +69,7 @@ const draftBegin =
 export function expectBeginFromProducer(begin: string): void {
   const component = draftBegin.exec(begin)?.[1]
   if (component === undefined) throw new InfraFabricError('ledger.entry.invalid', 'a draft that is none')
-  if (reservedComponent.test(component)) throw reserved(component)
+  if (isReserved(component)) throw reserved(component)
 }
 
 const expect = (ok: boolean, field: string, expected: string): void => {
@@ -81,7 +85,7 @@ const expect = (ok: boolean, field: string, expected: string): void => {
  */
 export function draftEntry(told: WitnessEvent, timeMs: number): EntryDraft {
   const draft = draftAny(told, timeMs)
-  if (reservedComponent.test(told.component)) throw reserved(told.component)
+  if (isReserved(told.component)) throw reserved(told.component)
   return draft
 }
 

@@ -1,5 +1,4 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { InfraFabricError } from '#kernel'
 import { type LogPlace, openLogReader } from '../store/open.ts'
 import { readStoreFile } from '../store/store-file.ts'
@@ -20,17 +19,17 @@ export function parseServer(place: string): { readonly url: string; readonly ori
 
 /** Where the log of a folder is; null when there is none. @throws {InfraFabricError} `ledger.store.address` */
 export function logOfFolder(dir: string): LogPlace | null {
-  const database = join(dir, 'ledger.db')
-  const store = readStoreFile(join(dir, 'store.json'))
+  const database = `${dir}/ledger.db`
+  const store = readStoreFile(`${dir}/store.json`)
   if (store?.kind !== 'redis') return existsSync(database) ? { kind: 'sqlite', path: database } : null
   const { kind, url, answerWithinMs } = store
-  const logName = readFileSync(join(dir, 'vkey'), 'utf8').split('+')[0]!
+  const logName = readFileSync(`${dir}/vkey`, 'utf8').split('+')[0]!
   return { kind, url, logName, ...(answerWithinMs === undefined ? {} : { answerWithinMs }) }
 }
 
 /** The evidence bundle that was taken into a folder; null when there is none. */
 export function bundleOfFolder(dir: string): string | null {
-  const path = join(dir, importedBundle)
+  const path = `${dir}/${importedBundle}`
   return existsSync(path) ? path : null
 }
 
@@ -56,5 +55,5 @@ export async function openReader(place: string): Promise<LedgerReader> {
   const found = logOfFolder(place)
   if (found === null) throw new InfraFabricError('ledger.absent', `there is no ledger in ${place}`)
   const log = await openLogReader(found)
-  return createLedgerReader(log, openEntryIndex(indexPathOf(join(place, 'ledger.db')), log))
+  return createLedgerReader(log, openEntryIndex(indexPathOf(`${place}/ledger.db`), log))
 }

@@ -1,4 +1,4 @@
-import { dirname, join } from 'node:path'
+import { dirname } from 'node:path'
 import type { JsonObject } from '#kernel'
 import { commitmentOf, isCommittedTo } from '../log/commitment.ts'
 import { type LedgerEntry, openEntry } from '../log/entry.ts'
@@ -132,7 +132,7 @@ export function createLedgerReader(log: LogReader, index: EntryIndex, { payloads
 }
 
 /** Where the index of an embedded ledger lies: beside its database. */
-export const indexPathOf = (databasePath: string): string => join(dirname(databasePath), 'index.db')
+export const indexPathOf = (databasePath: string): string => `${dirname(databasePath)}/index.db`
 
 /**
  * Opens an embedded ledger for reading, beside whoever writes to it.

@@ -51,7 +51,7 @@ export interface PublisherConfig {
   readonly policy: Policy
   readonly ask: AskSeat
   readonly clock: Clock
-  /** Heads are published at most this often, in milliseconds. */
+  /** Heads are published at most this often, in milliseconds; with Infinity only at the end. */
   readonly intervalMs: number
   /** How long one witness may take, in milliseconds. */
   readonly answerWithinMs: number
@@ -104,16 +104,17 @@ export function createPublisher(config: PublisherConfig): Publisher {
   const unasked = Object.fromEntries(
     policy.witnesses.filter(({ url }) => url === null).map(({ name }) => [nameText(name), 'no-url'])
   )
+  const latest = heads.latest(policy)
   let now: Witnessing = {
     state: policy.quorum === null ? 'unasked' : 'witnessed',
-    publishedSize: sizeOf(heads.latest(policy)),
+    publishedSize: sizeOf(latest),
     missing: {},
     waiting: null
   }
   const holdMs = config.holdMs ?? 30_000
   const figures = {
     published: 0,
-    witnessedAtMs: witnessedAt(heads.latest(policy), policy),
+    witnessedAtMs: witnessedAt(latest, policy),
     seats: Object.fromEntries(policy.witnesses.map(({ name }) => [nameText(name), { asked: 0, received: 0, late: 0 }]))
   }
   const of = (name: string) => figures.seats[nameText(name)]!
@@ -264,7 +265,7 @@ export function createPublisher(config: PublisherConfig): Publisher {
   }
 
   const plan = () => {
-    if (ended || underWay !== null) return
+    if (ended || underWay !== null || pauseMs === Number.POSITIVE_INFINITY) return
     cancelPause ??= clock.after(pauseMs, () => {
       cancelPause = null
       void run()
