@@ -11,6 +11,7 @@ import type { Law } from '../codec/g711.ts'
 import { keptFrames, type LegRecord, laneFrame, mostHeld, of } from '../express/record.ts'
 import { sequenceDistance, timestampDistance } from '../rtp/rtp.ts'
 import { DelayEstimate } from './delay-estimate.ts'
+import { capacity, type HeldPacket, HeldPackets } from './held-packets.ts'
 import { StretchQueue } from './time-stretch.ts'
 
 export interface JitterBufferConfig {
@@ -57,17 +58,6 @@ export interface PacketFates {
 
 const untold: PacketFates = { discarded: () => undefined, restored: () => undefined }
 
-interface Slot {
-  sequenceNumber: number
-  timestamp: number
-  length: number
-  arrivalMs: number
-  comfortNoise: boolean
-  payload: Uint8Array
-}
-
-/** Packets held at most; a power of two. */
-const capacity = 64
 const largestPayload = 1500
 /** Packets in a row that are new and yet late, after which the sender's time is taken to have moved. */
 const lateBeforeResync = 2
@@ -123,13 +113,7 @@ export class JitterBuffer {
   readonly #frameMs: number
   readonly #leastDelayMs: number
   readonly #maxDelayMs: number
-  /** Packets that are held, by their sequence numbers; null where there is none. */
-  readonly #slots: (Slot | null)[] = Array.from({ length: capacity }, () => null)
-  /** Sequence number of the packet that is held, or was last; −1 for none. */
-  readonly #sequences = new Int32Array(capacity).fill(-1)
-  /** Slots that hold nothing; the one freed last is used first. */
-  readonly #free: Slot[] = []
-  #held = 0
+  readonly #held = new HeldPackets()
   readonly #scratch: Int16Array
   /** The part of `#scratch` that was made up last: made anew only when the length changes. */
   #made: Int16Array
@@ -207,44 +191,21 @@ export class JitterBuffer {
       this.#fates.discarded(sequenceNumber)
       return
     }
-    const at = sequenceNumber & (capacity - 1)
-    if (this.#sequences[at] === sequenceNumber) {
+    if (this.#held.hasSeen(sequenceNumber)) {
       this.#drop('duplicates')
       return
     }
     if (this.#hasPlayed && !this.#isInTime(sequenceNumber, timestamp, arrivalMs)) return
     this.#lateInRow = 0
-    if (this.#slots[at] !== null || (this.#playing && sequenceDistance(sequenceNumber, this.#lastPlayed) > capacity)) {
-      this.counts.overflow += this.#held
-      this.counts.dropped += this.#held
-      for (const held of this.#slots) if (held !== null) this.#fates.discarded(held.sequenceNumber)
+    const isFarAhead = this.#playing && sequenceDistance(sequenceNumber, this.#lastPlayed) > capacity
+    if (isFarAhead || this.#held.isTaken(sequenceNumber)) {
+      this.counts.overflow += this.#held.count
+      this.counts.dropped += this.#held.count
+      this.#held.clear((held) => this.#fates.discarded(held))
       this.reset()
     }
     this.#measure(timestamp, arrivalMs)
-    this.#hold(sequenceNumber, timestamp, packet, start, end, arrivalMs).comfortNoise = comfortNoise
-  }
-
-  #hold(sequenceNumber: number, timestamp: number, packet: Uint8Array, start: number, end: number, arrivalMs: number): Slot {
-    const at = sequenceNumber & (capacity - 1)
-    const length = end - start
-    const slot = this.#free.pop() ?? newSlot()
-    this.#slots[at] = slot
-    this.#sequences[at] = sequenceNumber
-    slot.sequenceNumber = sequenceNumber
-    slot.timestamp = timestamp
-    slot.length = length
-    slot.arrivalMs = arrivalMs
-    slot.comfortNoise = false
-    if (slot.payload.length < length) slot.payload = new Uint8Array(Math.ceil(length / 64) * 64)
-    for (let i = 0; i < length; i++) slot.payload[i] = packet[start + i]!
-    this.#held++
-    return slot
-  }
-
-  #release(slot: Slot): void {
-    this.#slots[slot.sequenceNumber & (capacity - 1)] = null
-    this.#free.push(slot)
-    this.#held--
+    this.#held.hold(sequenceNumber, timestamp, packet, start, end, arrivalMs, comfortNoise)
   }
 
   /** Whether a packet can still be played, if only its end; counts it otherwise. */
@@ -339,7 +300,7 @@ export class JitterBuffer {
     const urgent = over > urgentMs || under > urgentMs
     if (nowMs < this.#restUntilMs && !urgent) return
     if (over > excessMs) {
-      while (queue.length < queue.needed && this.#hasNext() && this.#decodeNext(nowMs));
+      while (queue.length < queue.needed && this.#successor() !== null && this.#decodeNext(nowMs));
       const gone = queue.shorten(false) || (urgent ? this.#audibly(queue.shorten(true)) : 0)
       if (gone > 0) this.#moved(-gone, nowMs, 'shortened')
     } else if (under > shortageMs) {
@@ -375,12 +336,12 @@ export class JitterBuffer {
 
   /** Leaves out a packet of one frame without decoding it, where more than enough follow. */
   #passOver(): boolean {
-    if (this.#held <= keptFrames || this.#concealedInRow > 0 || this.#credit > 0 || this.#unsure > 0 || !this.#hasNext())
-      return false
-    const slot = this.#slots[(this.#lastPlayed + 1) & (capacity - 1)]!
+    if (this.#held.count <= keptFrames || this.#concealedInRow > 0 || this.#credit > 0 || this.#unsure > 0) return false
+    const slot = this.#successor()
+    if (slot === null) return false
     const aFrame = !slot.comfortNoise && this.#decoder.samplesIn(slot.payload, 0, slot.length) === this.#frameSamples
     if (!aFrame || slot.timestamp !== this.#next) return false
-    this.#release(slot)
+    this.#held.release(slot)
     this.#lastPlayed = slot.sequenceNumber
     this.#next = (slot.timestamp + Math.round(this.#frameSamples / this.#samplesPerClock)) >>> 0
     return true
@@ -388,8 +349,7 @@ export class JitterBuffer {
 
   /** Forgets what is held: the next packet begins anew. What was learned of the path's jitter stays. */
   reset(): void {
-    for (const slot of this.#slots) if (slot !== null) this.#release(slot)
-    this.#sequences.fill(-1)
+    this.#held.clear()
     this.#playing = false
     this.#hasPlayed = false
     this.#started = false
@@ -437,7 +397,7 @@ export class JitterBuffer {
     fields[of.credit] = this.#credit
     fields[of.unsure] = this.#unsure
     fields[of.clean] = 0
-    fields[of.held] = this.#held
+    fields[of.held] = this.#held.count
     fields[of.lastPlayed] = this.#lastPlayed
     fields[of.nextTimestamp] = this.#next
     fields[of.newest] = this.#newest
@@ -453,11 +413,11 @@ export class JitterBuffer {
     fields[of.audible] = counts.audible
     fields[of.skipped] = counts.skipped
     this.#estimate.lend(record)
-    for (let n = this.#held - 1; n >= 0; n--) {
-      const slot = this.#slots[(highest - n) & (capacity - 1)]!
+    for (let n = this.#held.count - 1; n >= 0; n--) {
+      const slot = this.#held.at((highest - n) & 0xffff)!
       record.payload(slot.sequenceNumber).set(slot.payload.subarray(0, laneFrame))
       record.arrivals[record.slot(slot.sequenceNumber)] = slot.arrivalMs
-      this.#release(slot)
+      this.#held.release(slot)
     }
     this.#lentExtended = this.#newestExtended
     return true
@@ -465,14 +425,13 @@ export class JitterBuffer {
 
   /** Whether what is held is the end of the stream as it came, a frame of G.711 in each packet, and what was played ends where that begins. */
   #isInOrder(highest: number): boolean {
-    const held = this.#held
+    const held = this.#held.count
     if (this.#clockPerMs !== 8 || this.#samplesPerMs !== 8 || this.#frameSamples !== laneFrame) return false
     if (!this.#started || held > mostHeld || this.#packetSamples !== laneFrame || this.#lateInRow > 0) return false
     if (this.#decoder.pausing || this.#decoder.lend === undefined || this.#queue.length > mostWaiting) return false
     for (let n = 0; n < held; n++) {
-      const wanted = (highest - n) & 0xffff
-      const slot = this.#slots[wanted & (capacity - 1)]
-      if (slot?.sequenceNumber !== wanted || slot.length !== laneFrame || slot.comfortNoise) return false
+      const slot = this.#held.at((highest - n) & 0xffff)
+      if (slot === null || slot.length !== laneFrame || slot.comfortNoise) return false
       if (slot.timestamp !== (this.#newest - n * laneFrame) >>> 0) return false
     }
     if (!this.#playing) return true
@@ -534,23 +493,24 @@ export class JitterBuffer {
     }
     const highest = fields[of.highest]!
     const came = Math.min(capacity, (this.#newestExtended - this.#lentExtended) / laneFrame)
-    for (let n = 0; n < came; n++) this.#sequences[(highest - n) & (capacity - 1)] = (highest - n) & 0xffff
+    for (let n = 0; n < came; n++) this.#held.see((highest - n) & 0xffff)
     for (let n = held - 1; n >= 0; n--) {
       const sequenceNumber = (highest - n) & 0xffff
-      this.#hold(
+      this.#held.hold(
         sequenceNumber,
         (this.#newest - n * laneFrame) >>> 0,
         record.payload(sequenceNumber),
         0,
         laneFrame,
-        record.arrivals[record.slot(sequenceNumber)]!
+        record.arrivals[record.slot(sequenceNumber)]!,
+        false
       )
     }
   }
 
   /** Packets held. */
   get depth(): number {
-    return this.#held
+    return this.#held.count
   }
 
   /** Delay over the fastest packets of late, of what is given; 0 while nothing is played. */
@@ -574,8 +534,8 @@ export class JitterBuffer {
   }
 
   #begin(nowMs: number): boolean {
-    if (this.#held === 0) return false
-    const first = this.#first()!
+    const first = this.#held.first()
+    if (first === null) return false
     const { targetMs } = this.#estimate
     if (nowMs < Math.min(this.#dueMs(first.timestamp), first.arrivalMs) + targetMs) return false
     this.#settle(first.sequenceNumber === ((this.#lastPlayed + 1) & 0xffff))
@@ -588,46 +548,25 @@ export class JitterBuffer {
     return true
   }
 
-  /** The oldest packet held. */
-  #first(): Slot | null {
-    let found: Slot | null = null
-    for (const slot of this.#slots) {
-      if (slot !== null && (found === null || sequenceDistance(slot.sequenceNumber, found.sequenceNumber) < 0)) found = slot
-    }
-    return found
-  }
-
-  /** Whether the packet that follows the last one is here. */
-  #hasNext(): boolean {
-    const wanted = (this.#lastPlayed + 1) & 0xffff
-    return this.#slots[wanted & (capacity - 1)]?.sequenceNumber === wanted
-  }
-
-  /** The first packet after the last one played, null when there is none. */
-  #following(): Slot | null {
-    if (this.#held === 0) return null
-    for (let n = 1; n <= capacity; n++) {
-      const wanted = (this.#lastPlayed + n) & 0xffff
-      const slot = this.#slots[wanted & (capacity - 1)] ?? null
-      if (slot?.sequenceNumber === wanted) return slot
-    }
-    return null
+  /** The packet that follows the last one; null when it is not here. */
+  #successor(): HeldPacket | null {
+    return this.#held.at((this.#lastPlayed + 1) & 0xffff)
   }
 
   /** A description of silence that came while nothing was playing is taken at once. */
   #describePause(): void {
-    while (this.#held > 0) {
-      const slot = this.#first()!
+    while (this.#held.count > 0) {
+      const slot = this.#held.first()!
       if (!slot.comfortNoise) return
       this.#decoder.comfortNoise?.(slot.payload, 0, slot.length)
-      this.#release(slot)
+      this.#held.release(slot)
       this.#lastPlayed = slot.sequenceNumber
     }
   }
 
   /** Decodes the packet that is due, or makes up what is missing. @returns false when the stream has paused */
   #decodeNext(nowMs: number): boolean {
-    const slot = this.#following()
+    const slot = this.#held.after(this.#lastPlayed)
     if (slot === null) return this.#bridge(nowMs)
     let gap = timestampDistance(slot.timestamp, this.#next)
     const consecutive = slot.sequenceNumber === ((this.#lastPlayed + 1) & 0xffff)
@@ -649,8 +588,8 @@ export class JitterBuffer {
     return true
   }
 
-  #play(slot: Slot, skip: number): void {
-    this.#release(slot)
+  #play(slot: HeldPacket, skip: number): void {
+    this.#held.release(slot)
     const samples = slot.comfortNoise ? 0 : this.#decoder.decode(slot.payload, 0, slot.length, this.#scratch)
     // What cannot be decoded is lost.
     if (samples === 0 && !slot.comfortNoise) return
@@ -667,7 +606,7 @@ export class JitterBuffer {
   }
 
   /** Fills part of the gap before `slot`, at most one packet of it. */
-  #fillGap(slot: Slot, gap: number, silence: boolean): void {
+  #fillGap(slot: HeldPacket, gap: number, silence: boolean): void {
     const packet = (slot.comfortNoise ? 0 : this.#decoder.samplesIn(slot.payload, 0, slot.length)) || this.#packetSamples
     const count = Math.min(gap, packet)
     const made = this.#view(count)
@@ -723,15 +662,6 @@ export class JitterBuffer {
     return this.#made
   }
 }
-
-const newSlot = (): Slot => ({
-  sequenceNumber: -1,
-  timestamp: 0,
-  length: 0,
-  arrivalMs: 0,
-  comfortNoise: false,
-  payload: new Uint8Array(0)
-})
 
 /** @param before NaN for none */
 function smooth(before: number, now: number): number {
