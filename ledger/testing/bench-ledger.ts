@@ -85,6 +85,7 @@ async function commands(): Promise<Metric[]> {
   ]
   return [
     ...metric('cli.overhead_ms', found.query, 'ifctl witness query over node -e 0'),
+    ...metric('cli.nothing_ms', found.nothing, 'node -e 0 over node -e 0: the part of the slowest tenth that is no command’s'),
     ...metric(
       'cli.log_overhead_ms',
       beyondWrite,

@@ -31,15 +31,24 @@ const bareWrite = (path: string): string => `
 export interface Overhead {
   readonly log: number[]
   readonly query: number[]
-  /** Loading node:crypto, without which no head is signed. */
-  readonly signing: number[]
   /** A query of one trace, which the index answers. */
   readonly trace: number[]
   readonly installedQuery: number[]
   readonly bareWrite: number[]
+  /** `node -e 0` itself: what the machine, and not a command, adds. */
+  readonly nothing: number[]
 }
 
-/** What short commands take over bare Node, each run beside one of that. The commands are bundled first, as set-up does. */
+/** What is held against the same run of bare Node: a command that writes, and its write alone, so that a disk that is slow for a while is slow for both. */
+const pairs: readonly (readonly (keyof Overhead)[])[] = [
+  ['log', 'bareWrite'],
+  ['query'],
+  ['trace'],
+  ['installedQuery'],
+  ['nothing']
+]
+
+/** What short commands take over bare Node, each run beside one of that, all of them in turn. The commands are bundled first, as set-up does. */
 export function commandOverhead(runs = 50): Overhead {
   const dir = mkdtempSync(join(tmpdir(), 'bench-cli-'))
   const node = process.execPath
@@ -53,7 +62,7 @@ export function commandOverhead(runs = 50): Overhead {
     trace: [node, ifctl, ...query, '--trace', 'bench'],
     installedQuery: [join(root, 'node_modules/.bin/ifctl'), ...query, '--limit', '1'],
     bareWrite: [node, bare],
-    signing: [node, '-e', 'require("node:crypto").sign']
+    nothing: [node, '-e', '0']
   }
   try {
     writeFileSync(bare, bareWrite(dir))
@@ -61,18 +70,13 @@ export function commandOverhead(runs = 50): Overhead {
     timed([...cases.log, '--trace', 'bench'])
     // twice: the first run of a bundle keeps what it compiled
     for (const _ of [1, 2]) for (const words of Object.values(cases)) timed(words)
-    const over = (words: readonly string[]) => Array.from({ length: runs }, () => -timed([node, '-e', '0']) + timed(words))
-    const { log: logged, bareWrite: written, ...rest } = cases
-    // in turn, so that a disk that is slow for a while is slow for both
-    const durable = Array.from({ length: runs }, () => {
-      const nothing = timed([node, '-e', '0'])
-      return { log: timed(logged) - nothing, bareWrite: timed(written) - nothing }
-    })
-    const reading = Object.fromEntries(Object.entries(rest).map(([name, words]) => [name, over(words)])) as Omit<
-      Overhead,
-      'log' | 'bareWrite'
-    >
-    return { ...reading, log: durable.map(({ log: ms }) => ms), bareWrite: durable.map(({ bareWrite: ms }) => ms) }
+    const found: Overhead = { log: [], query: [], trace: [], installedQuery: [], bareWrite: [], nothing: [] }
+    for (let run = 0; run < runs; run++)
+      for (const names of pairs) {
+        const nothing = timed(cases.nothing)
+        for (const name of names) found[name].push(timed(cases[name]) - nothing)
+      }
+    return found
   } finally {
     rmSync(dir, { recursive: true, force: true })
   }
