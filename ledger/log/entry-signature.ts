@@ -11,6 +11,7 @@
 import { InfraFabricError, type JsonObject, type WitnessEvent } from '#kernel'
 import { canonicalize } from './canonical.ts'
 import type { NoteSigner } from './note.ts'
+import { timeText } from './time-text.ts'
 
 const context = 'infrafabric/entry/v1\n'
 
@@ -32,7 +33,7 @@ export function signEvent(
     component,
     event,
     payload,
-    time: new Date(timeMs).toISOString(),
+    time: timeText(timeMs),
     trace_id: traceId,
     ...(cost === undefined ? {} : { cost }),
     ...(model === undefined ? {} : { model }),

@@ -1,6 +1,7 @@
 import { InfraFabricError, type JsonObject, newTraceId, type WitnessEvent } from '#kernel'
 import { canonicalize } from './canonical.ts'
 import { maxEntryOctets } from './segment.ts'
+import { timeText } from './time-text.ts'
 
 /** Largest payload, in octets of its canonical form: leaves room for the other fields. */
 export const maxPayloadOctets = maxEntryOctets - 4095
@@ -116,7 +117,7 @@ function draftAny(told: WitnessEvent, timeMs: number): EntryDraft {
   return [
     `{"component":"${component}"${cost === undefined ? '' : `,"cost":"${cost}"`},"event":"${event}","index":`,
     `${model === undefined ? '' : `,"model":${JSON.stringify(model)}`}${parentTraceId === undefined ? '' : `,"parent_trace_id":${JSON.stringify(parentTraceId)}`},"payload":${payloadText},"prev":"`,
-    `","time":"${new Date(timeMs).toISOString()}"${tokensIn === undefined ? '' : `,"tokens_in":${tokensIn}`}${tokensOut === undefined ? '' : `,"tokens_out":${tokensOut}`},"trace_id":${JSON.stringify(told.traceId)},"v":1}`
+    `","time":"${timeText(timeMs)}"${tokensIn === undefined ? '' : `,"tokens_in":${tokensIn}`}${tokensOut === undefined ? '' : `,"tokens_out":${tokensOut}`},"trace_id":${JSON.stringify(told.traceId)},"v":1}`
   ]
 }
 
