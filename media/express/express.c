@@ -48,6 +48,9 @@ enum {
   hangover = 30,
   dominance = 15,
   gain_memory = 50,
+  least_headroom = unity / 8,
+  headroom_hold = 50,
+  headroom_rise = 4,
   /* Samples that are kept of what was heard, and of what was played and waits: concealment.ts, time-stretch.ts. */
   heard_samples = 400,
   past_samples = 120,
@@ -84,7 +87,7 @@ enum { done, left_lane, pull, deliver };
   X(playing) X(hasPlayed) X(concealedInRow) X(concealedMs) X(credit) X(unsure) X(clean) X(concealed) X(shortened) X(lengthened) \
   X(audible) X(lost) X(lag) X(cycleLength) X(cycleAt) X(jump) X(jumpLeft)
 
-#define CONFERENCE_FIELDS(X) X(first) X(slow) X(places) X(autoGain) X(dominant) X(challenger) X(challengedFor)
+#define CONFERENCE_FIELDS(X) X(first) X(slow) X(places) X(autoGain) X(dominant) X(challenger) X(challengedFor) X(headroom) X(headroomBefore) X(calmFrames)
 
 /* Given by the caller before the first call, and then what the last call has to say. */
 #define LANE_FIELDS(X) \
@@ -744,6 +747,15 @@ WIDE static void add(int32_t *sum, const int16_t *samples) {
   for (int i = 0; i < frame; i++) sum[i] += samples[i];
 }
 
+WIDE static int32_t peak_of(const int32_t *sum) {
+  int32_t peak = 0;
+  for (int i = 0; i < frame; i++) {
+    int32_t magnitude = sum[i] < 0 ? -sum[i] : sum[i];
+    peak = magnitude > peak ? magnitude : peak;
+  }
+  return peak;
+}
+
 static int32_t bend(int32_t sum) {
   int32_t magnitude = sum < 0 ? -sum : sum;
   if (magnitude <= knee) return sum;
@@ -851,6 +863,17 @@ static void choose(struct lane *lane, struct parts *parts, struct conference *co
   parts->crowned[(int)lane->crowned++] = leads;
 }
 
+/* Room for several voices at once: mixer/headroom.ts. */
+static void keep_headroom(struct conference *conference, int32_t peak) {
+  double loudest = most(conference->headroomBefore, conference->headroom);
+  conference->headroomBefore = conference->headroom;
+  if (peak > knee) {
+    conference->headroom = most(least_headroom, least(conference->headroom, floor(loudest * knee / peak)));
+    conference->calmFrames = 0;
+  } else if (conference->headroom < unity && ++conference->calmFrames > headroom_hold)
+    conference->headroom = least(unity, conference->headroom + headroom_rise);
+}
+
 static void mix(struct lane *lane, struct parts *parts, struct conference *conference) {
   int count = lane->count;
   for (int n = 0; n < count; n++) {
@@ -869,7 +892,7 @@ static void mix(struct lane *lane, struct parts *parts, struct conference *confe
     }
     if (leg->selected && conference->autoGain && follow_level(leg, lane->gate))
       leg->gain = least(largest_gain, floor(unity * pow(10, (leg->heardDb + leg->gainDecibels) / 20) + 0.5));
-    int wanted = leg->selected && leg->speaks ? (int)leg->gain : 0;
+    int wanted = leg->selected && leg->speaks ? (int)leg->gain * (int)conference->headroom >> 11 : 0;
     int from = leg->streamed ? (int)leg->applied : wanted;
     leg->applied = wanted;
     if (wanted == 0 && from == 0) continue;
@@ -877,6 +900,7 @@ static void mix(struct lane *lane, struct parts *parts, struct conference *confe
     leg->part = 1;
     add(lane->sum, lane->frames[n]);
   }
+  keep_headroom(conference, peak_of(lane->sum));
 }
 
 /* Sends what was gathered. */

@@ -159,6 +159,7 @@ export class ExpressLane {
     fields[ofConference.dominant] = indexOf(standing.dominant)
     fields[ofConference.challenger] = indexOf(standing.challenger)
     fields[ofConference.challengedFor] = standing.challengedFor
+    mixer.headroom.lend(fields)
     this.#memory.order[this.#carriages.size] = carriage.index
     this.#carriages.set(mixer, carriage)
     for (const seat of carriage.seats) seat.enter()
@@ -218,6 +219,7 @@ export class ExpressLane {
     this.#freeCarriages.push(carriage)
     let n = 0
     for (const { index } of this.#carriages.values()) this.#memory.order[n++] = index
+    mixer.headroom.follow(fields)
     mixer.follow(standing)
   }
 

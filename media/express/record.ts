@@ -25,7 +25,18 @@ export const legFields = [
   ],
   ...['audible', 'lost', 'lag', 'cycleLength', 'cycleAt', 'jump', 'jumpLeft']
 ] as const
-export const conferenceFields = ['first', 'slow', 'places', 'autoGain', 'dominant', 'challenger', 'challengedFor'] as const
+export const conferenceFields = [
+  'first',
+  'slow',
+  'places',
+  'autoGain',
+  'dominant',
+  'challenger',
+  'challengedFor',
+  'headroom',
+  'headroomBefore',
+  'calmFrames'
+] as const
 export const laneFields = [
   ...['conferences', 'gate', 'release', 'wallOffset', 'leftOut', 'atConference', 'leg', 'skips', 'handed', 'turned', 'crowned']
 ] as const

@@ -32,6 +32,7 @@ const plain = {
   'i32x4.add': 0x1ae,
   'i32x4.sub': 0x1b1,
   'i32x4.mul': 0x1b5,
+  'i32x4.max_s': 0x1b8,
   'i32x4.dot_i16x8_s': 0x1ba,
   'i64x2.extend_low_i32x4_u': 0x1c9,
   'i64x2.extend_high_i32x4_u': 0x1ca,
@@ -136,6 +137,11 @@ export class Body {
   /** Octets of two vectors by number, 0–31. */
   shuffle(octets: readonly number[]): this {
     this.code.push(simdPrefix, 13, ...octets)
+    return this
+  }
+
+  extract32(lane: 0 | 1 | 2 | 3): this {
+    this.code.push(simdPrefix, 27, lane)
     return this
   }
 

@@ -11,7 +11,8 @@ import { InfraFabricError } from '#kernel'
 import { type LegRecord, of } from '../express/record.ts'
 import { Downlink, type SendFormat } from './downlink.ts'
 import { AutoGain } from './gain.ts'
-import { gainOfDecibels, unityGain } from './kernel.ts'
+import { Headroom } from './headroom.ts'
+import { gainOfBoth, gainOfDecibels, unityGain } from './kernel.ts'
 import { frameSamples, Lane, type MixTools } from './lane.ts'
 import { Playback } from './playback.ts'
 import type { Sound } from './sounds.ts'
@@ -211,6 +212,7 @@ export class Conference {
   readonly #shared = new Map<string, Downlink>()
   /** Sounds for all. */
   readonly #playing: Playing[] = []
+  readonly headroom = new Headroom()
   #tap: FrameTap | null = null
   #bus: Bus
   /** The bus at the rate before, in the tick of a change. */
@@ -488,7 +490,7 @@ export class Conference {
         continue
       }
       if (member.selected && this.#options.autoGain && member.autoGain.update(member.power)) member.setGain(true)
-      const wanted = member.selected && member.controls.speaks ? member.gain : 0
+      const wanted = member.selected && member.controls.speaks ? gainOfBoth(member.gain, this.headroom.gain) : 0
       // Who begins to send begins at once; who was kept out, or loses the place, is faded.
       const from = member.streamed ? member.applied : wanted
       member.applied = wanted
@@ -509,6 +511,7 @@ export class Conference {
       kernel.add(this.#bus.sum, part!)
       if (this.#before !== null && partBefore !== null) kernel.add(this.#before.sum, partBefore)
     }
+    this.headroom.update(kernel.peak(this.#bus.sum))
   }
 
   /** Takes this tick's part of each sound; those that are over are ended and leave the list. */

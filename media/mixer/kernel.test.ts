@@ -118,7 +118,7 @@ test('kernels give the same bits, at every length of a frame', (t) => {
             kernel.scale(frames[0]!, fromGain, toGain)
             results.push(frames[0]!.slice())
             for (const frame of frames) kernel.add(sum, frame)
-            results.push(sum.slice())
+            results.push(sum.slice(), kernel.peak(sum))
             for (const own of [null, frames[0]!]) {
               kernel.without(sum, own, out)
               results.push(out.slice())

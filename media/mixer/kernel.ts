@@ -15,6 +15,8 @@ export interface MixKernel {
   readonly power: (frame: Int16Array) => number
   /** Changes the gain in place, from the first sample to the last in equal steps; what does not fit is cut off at full scale. */
   readonly scale: (frame: Int16Array, fromGain: number, toGain: number) => void
+  /** Largest magnitude in a sum. */
+  readonly peak: (sum: Int32Array) => number
   readonly add: (sum: Int32Array, frame: Int16Array) => void
   /** Writes the sum, less `own` where there is one, bent into 16 bits by {@link limit}. */
   readonly without: (sum: Int32Array, own: Int16Array | null, out: Int16Array) => void
@@ -28,6 +30,9 @@ export interface MixKernel {
 export const unityGain = 2048
 /** Largest gain: 24 dB. */
 export const largestGain = 16 * unityGain - 1
+
+/** Two gains, one behind the other. */
+export const gainOfBoth = (one: number, other: number): number => (one * other) >> 11
 
 /** Loudest sum that is passed on as it is; above it the mix is bent toward full scale, so that several loud voices do not crackle. */
 export const knee = 24_576
@@ -67,6 +72,11 @@ export function plainKernel(): MixKernel {
         gain += step
         frame[i] = saturate((frame[i]! * (gain >> rampBits) + unityGain / 2) >> 11)
       }
+    },
+    peak: (sum) => {
+      let most = 0
+      for (let i = 0; i < sum.length; i++) most = Math.max(most, Math.abs(sum[i]!))
+      return most
     },
     add: (sum, frame) => {
       for (let i = 0; i < sum.length; i++) sum[i]! += frame[i]!

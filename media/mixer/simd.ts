@@ -120,6 +120,24 @@ const add: FunctionSource = {
   }
 }
 
+const oddToEven = [4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11]
+
+const peak: FunctionSource = {
+  name: 'peak',
+  parameters: ['sum', 'octets'],
+  locals: { end: 'i32', most: 'v128' },
+  result: 'i32',
+  body: (body) => {
+    bound(body, 'sum', 'octets').each('sum', 'end', () => {
+      body.get('most').get('sum').load().op('i32x4.abs', 'i32x4.max_s').set('most')
+      advance(body, 'sum', step)
+    })
+    for (const order of [highToLow, oddToEven])
+      body.get('most').get('most').get('most').shuffle(order).op('i32x4.max_s').set('most')
+    body.get('most').extract32(0)
+  }
+}
+
 const lowHalves = [0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23]
 const highToLow = [8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15]
 
@@ -189,13 +207,14 @@ const blend: FunctionSource = {
   }
 }
 
-const functions = [power, scale, crossfade, add, without('withoutOwn', true), without('whole', false), blend]
+const functions = [power, scale, crossfade, add, peak, without('withoutOwn', true), without('whole', false), blend]
 
 interface Exports {
   readonly power: (frame: number, octets: number) => number
   readonly scale: (frame: number, octets: number, gain: number, by: number) => void
   readonly crossfade: (before: number, out: number, octets: number, by: number) => void
   readonly add: (sum: number, frame: number, octets: number) => void
+  readonly peak: (sum: number, octets: number) => number
   readonly withoutOwn: (sum: number, own: number, out: number, octets: number) => void
   readonly whole: (sum: number, out: number, octets: number) => void
   readonly blend: (into: number, frame: number, octets: number) => void
@@ -250,6 +269,7 @@ export function simdKernel(octets: number): MixKernel | null {
     scale: (frame, fromGain, toGain) =>
       kernel.scale(frame.byteOffset, frame.byteLength, fromGain << rampBits, gainStep(frame.length, fromGain, toGain)),
     add: (sum, frame) => kernel.add(sum.byteOffset, frame.byteOffset, frame.byteLength),
+    peak: (sum) => kernel.peak(sum.byteOffset, sum.byteLength),
     without: (sum, own, out) => {
       if (own === null) kernel.whole(sum.byteOffset, out.byteOffset, out.byteLength)
       else kernel.withoutOwn(sum.byteOffset, own.byteOffset, out.byteOffset, out.byteLength)
