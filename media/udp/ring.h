@@ -105,7 +105,8 @@ static inline void ring_open(struct ring *ring) {
   *ring = (struct ring){.descriptor = -1};
   int descriptor = syscall(SYS_io_uring_setup, gathered, &params);
   if (descriptor < 0) return;
-  ring->shared_octets = params.cq_off.cqes + params.cq_entries * sizeof *ring->answers;
+  size_t to_order = params.sq_off.array + params.sq_entries * sizeof(uint32_t), to_answers = params.cq_off.cqes + params.cq_entries * sizeof *ring->answers;
+  ring->shared_octets = to_order > to_answers ? to_order : to_answers;
   ring->shared = ring_map(descriptor, ring->shared_octets, IORING_OFF_SQ_RING);
   ring->requests = ring_map(descriptor, gathered * sizeof *ring->requests, IORING_OFF_SQES);
   struct io_uring_rsrc_update of_thread = {.offset = -1U, .data = descriptor};
