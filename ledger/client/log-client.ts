@@ -6,6 +6,7 @@
  */
 import { InfraFabricError } from '#kernel'
 import { hashLength } from '../log/merkle.ts'
+import { longestNote } from '../log/note.ts'
 import type { TileReader } from '../log/prover.ts'
 import { tileHashes, tileWidth } from '../log/tree.ts'
 
@@ -18,7 +19,6 @@ export interface LogClient {
   readonly bring: (note: string) => Promise<boolean>
 }
 
-const longestNote = 16_384
 const longestAnswer = 65_536
 
 /** `x001/x234/067` for 1234067. */

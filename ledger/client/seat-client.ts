@@ -1,5 +1,6 @@
 import { InfraFabricError, messageOf } from '#kernel'
 import { sizeMediaType } from '../log/add-checkpoint.ts'
+import { longestNote } from '../log/note.ts'
 import { createPoster } from './poster.ts'
 
 /** What a witness answered: signature lines, the size it has signed, or a refusal. */
@@ -11,7 +12,6 @@ export type SeatReply =
 /** Posts one add-checkpoint request to the witness with this submission prefix. @throws {InfraFabricError} `ledger.seat.unreachable` */
 export type AskSeat = (url: string, body: string, timeoutMs: number) => Promise<SeatReply>
 
-const longestAnswer = 16_384
 const headers = { 'content-type': 'text/plain; charset=utf-8' }
 
 /** Asks over HTTP, connections kept. @see C2SP tlog-witness */
@@ -23,7 +23,7 @@ export function createSeatClient(): { readonly ask: AskSeat; readonly close: () 
     const target = URL.parse(`${url.replace(/\/$/, '')}/add-checkpoint`)
     if (target === null || !/^https?:$/.test(target.protocol)) throw unreachable('not an http or https URL')
     const { status, mediaType, text } = await poster
-      .post(target, Buffer.from(body), { headers, timeoutMs, longestAnswer })
+      .post(target, Buffer.from(body), { headers, timeoutMs, longestAnswer: longestNote })
       .catch((error: unknown) => {
         throw unreachable(messageOf(error), error)
       })

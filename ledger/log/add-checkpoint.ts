@@ -11,15 +11,15 @@
  */
 import { InfraFabricError } from '#kernel'
 import { hashLength } from './merkle.ts'
-import { type CheckpointNote, parseCheckpoint } from './note.ts'
+import { type CheckpointNote, longestNote, parseCheckpoint } from './note.ts'
 
 /** Media type of the answer that tells the size which the witness has signed. */
 export const sizeMediaType = 'text/x.tlog.size'
 
-/** Longest request, in octets: 63 hashes and a checkpoint of the longest kind. */
-export const longestRequest = 24_576
-
 const mostHashes = 63
+
+/** Longest request, in octets: 63 hashes and a checkpoint of the longest kind. */
+export const longestRequest = longestNote + 4096
 
 export interface AddCheckpoint {
   readonly oldSize: number

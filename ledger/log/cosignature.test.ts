@@ -19,11 +19,13 @@ test('a cosignature says when; it holds for its checkpoint and its key alone', (
   t.is(cosignedAt(cosigned, readCosigner('seat.example/2', pem)), null)
 })
 
-test('of several cosignatures the latest counts; spoiled ones are passed over', (t) => {
-  const spoiled = cosign(`${body}x`, cosigner, timeS + 9)
-  const short = `— seat.example/1 ${cosigner.keyHash.toString('base64')}\n`
-  const several = note + cosign(body, cosigner, timeS + 5) + cosign(body, cosigner, timeS) + spoiled + short
+// C2SP signed-note: "if a signature from a known key fails to verify, clients SHOULD reject the whole note"
+test('of several cosignatures the latest counts; with a bad one beside them none does', (t) => {
+  const several = note + cosign(body, cosigner, timeS + 5) + cosign(body, cosigner, timeS)
   t.is(cosignedAt(parseCheckpoint(several), cosigner), timeS + 5)
+  const spoiled = cosign(`${body}x`, cosigner, timeS + 9)
+  const short = `— seat.example/1 ${Buffer.concat([cosigner.keyHash, Buffer.alloc(9)]).toString('base64')}\n`
+  for (const bad of [spoiled, short]) t.is(cosignedAt(parseCheckpoint(several + bad), cosigner), null)
 })
 
 test('what is signed, and how the line is laid out, are as the format says', (t) => {

@@ -44,17 +44,18 @@ export function cosign(body: string, cosigner: NoteSigner, timeS: number): strin
   return signatureLine(cosigner, Buffer.concat([time, cosigner.privateKey.sign(message(body, BigInt(timeS)))]))
 }
 
-/** When the witness says it saw the checkpoint, in seconds since 1970: of its good cosignatures the latest; null when there is none. */
+/** When the witness says it saw the checkpoint, in seconds since 1970: of its cosignatures the latest; null when there is none, or one that names its key is bad. */
 export function cosignedAt(
   { body, signatures }: Pick<CheckpointNote, 'body' | 'signatures'>,
   verifier: NoteVerifier
 ): number | null {
   let latest: number | null = null
   for (const line of signatures) {
-    if (!isOf(line, verifier) || line.signature.length !== timeOctets + signatureOctets) continue
+    if (!isOf(line, verifier)) continue
+    if (line.signature.length !== timeOctets + signatureOctets) return null
     const timeS = line.signature.readBigUInt64BE()
-    if (timeS > BigInt(Number.MAX_SAFE_INTEGER)) continue
-    if (!verifier.publicKey.verifies(message(body, timeS), line.signature.subarray(timeOctets))) continue
+    if (timeS > BigInt(Number.MAX_SAFE_INTEGER)) return null
+    if (!verifier.publicKey.verifies(message(body, timeS), line.signature.subarray(timeOctets))) return null
     latest = Math.max(latest ?? 0, Number(timeS))
   }
   return latest

@@ -19,7 +19,9 @@ export { generateSigningKey } from './ed25519.ts'
 /** What a key signs: 1 notes of a log, 4 timestamped cosignatures of a witness. One key pair has another key hash for each. @see C2SP signed-note */
 export type SignatureType = 1 | 4
 
-const longestNote = 16_384
+/** Longest note that is read, in characters: 16 signatures of post-quantum keys, which have up to 5000 octets, have room. @see C2SP signed-note */
+export const longestNote = 131_072
+const mostSignatures = 256
 
 export interface NoteVerifier {
   readonly name: string
@@ -47,7 +49,7 @@ function keyHashOf(name: string, type: SignatureType, publicKey: Buffer): Buffer
 }
 
 function checkName(name: string): string {
-  if (!/^[^\s+\u0000-\u001f]{1,200}$/u.test(name)) {
+  if (!/^[^\s\u0085+\u0000-\u001f]{1,200}$/u.test(name)) {
     throw new InfraFabricError(
       'ledger.key.name',
       `a key name has 1 to 200 characters, no blanks and no plus sign; got ${JSON.stringify(name)}`
@@ -117,6 +119,11 @@ export interface CheckpointNote {
   readonly signatures: readonly NoteSignature[]
 }
 
+const keyHashLength = 4
+
+/** Whether a text may be that of a checkpoint: no control character but line feeds, no empty line. @see C2SP signed-note, tlog-checkpoint */
+const isNoteText = (text: string): boolean => !/[\u0000-\u0009\u000b-\u001f]|\n\n/.test(text)
+
 /** @throws {InfraFabricError} `ledger.checkpoint.malformed` */
 export function parseCheckpoint(note: string): CheckpointNote {
   const malformed = (problem: string) => new InfraFabricError('ledger.checkpoint.malformed', `checkpoint: ${problem}`)
@@ -124,22 +131,23 @@ export function parseCheckpoint(note: string): CheckpointNote {
   const split = note.lastIndexOf('\n\n')
   if (split < 0 || !note.endsWith('\n')) throw malformed('no signature lines behind an empty line')
   const body = note.slice(0, split + 1)
+  if (!isNoteText(body)) throw malformed('a control character or an empty line')
   const [origin, sizeText, rootText] = body.split('\n')
   if (!origin || !/^(?:0|[1-9]\d{0,15})$/.test(sizeText ?? '') || !Number.isSafeInteger(Number(sizeText))) {
     throw malformed('no origin or no size')
   }
   const root = Buffer.from(rootText ?? '', 'base64')
   if (root.length !== hashLength || root.toString('base64') !== rootText) throw malformed('the root is not 32 octets of base64')
-  const signatures = note
-    .slice(split + 2, -1)
-    .split('\n')
-    .map((line): NoteSignature => {
-      const match = /^— (\S+) ([A-Za-z0-9+/]+={0,2})$/u.exec(line)
-      if (match === null) throw malformed('a signature line is ill-formed')
-      const octets = Buffer.from(match[2]!, 'base64')
-      if (octets.toString('base64') !== match[2]) throw malformed('a signature is not in the one base64 form it has')
-      return { name: match[1]!, keyHash: octets.subarray(0, 4), signature: octets.subarray(4) }
-    })
+  const lines = note.slice(split + 2, -1).split('\n')
+  if (lines.length > mostSignatures) throw malformed(`more than ${mostSignatures} signatures`)
+  const signatures = lines.map((line): NoteSignature => {
+    const match = /^— ([^+\s\u0085]+) ([A-Za-z0-9+/]+={0,2})$/u.exec(line)
+    if (match === null) throw malformed('a signature line is ill-formed')
+    const octets = Buffer.from(match[2]!, 'base64')
+    if (octets.toString('base64') !== match[2]) throw malformed('a signature is not in the one base64 form it has')
+    if (octets.length <= keyHashLength) throw malformed('a signature without octets')
+    return { name: match[1]!, keyHash: octets.subarray(0, keyHashLength), signature: octets.subarray(keyHashLength) }
+  })
   return { body, checkpoint: { origin, size: Number(sizeText), root }, signatures }
 }
 
@@ -150,17 +158,18 @@ export const isOf = (signature: NoteSignature, { name, keyHash }: NoteVerifier):
 export interface OpenedCheckpoint {
   readonly checkpoint: Checkpoint
   /**
-   * Whether it is of the log of the verifier's name and one of its signatures is the verifier's and good: a key that two logs share does not let one
-   * stand for the other. Signatures of keys we do not know are passed over, as the format demands.
+   * Whether it is of the log of the verifier's name and signed by the verifier's key, with no bad signature of that key beside: a key that two logs share
+   * does not let one stand for the other. Signatures of keys we do not know are passed over, as the format demands.
    */
   readonly signed: boolean
 }
 
-/** Whether a checkpoint is of the log of the key's name, under a good signature of the key. */
+/** Whether a checkpoint is of the log of the key's name, signed by the key, and none of the signatures that name the key is bad. @see C2SP signed-note */
 export function isSignedBy({ body, checkpoint, signatures }: CheckpointNote, verifier: NoteVerifier): boolean {
   if (checkpoint.origin !== verifier.name) return false
   const octets = Buffer.from(body, 'utf8')
-  return signatures.some((line) => isOf(line, verifier) && verifier.publicKey.verifies(octets, line.signature))
+  const own = signatures.filter((line) => isOf(line, verifier))
+  return own.length > 0 && own.every((line) => verifier.publicKey.verifies(octets, line.signature))
 }
 
 /**

@@ -215,7 +215,7 @@ test('over HTTP: the protocol, its limits, and nothing else', async (t) => {
 test('a witness that does not answer, answers too much or is not there is told as out of reach', async (t) => {
   const { createServer } = await import('node:http')
   const server = createServer((request, response) => {
-    if (request.url?.startsWith('/flood')) response.end('x'.repeat(100_000))
+    if (request.url?.startsWith('/flood')) response.end('x'.repeat(200_000))
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { Json } from '#kernel'
 import { groupings } from '../audit/tally.ts'
 import type { LedgerEntry } from '../log/entry.ts'
+import { longestNote } from '../log/note.ts'
 import type { StoredEntry } from '../read/reader.ts'
 
 const mostEntriesOfBatch = 1000
@@ -155,7 +156,7 @@ export const consistencyAnswer = z.strictObject({
   hashes: z.array(hash64)
 })
 
-export const cosignedBody = z.strictObject({ note: z.string().min(1).max(16_384).describe('A signed note') })
+export const cosignedBody = z.strictObject({ note: z.string().min(1).max(longestNote).describe('A signed note') })
 export const broughtAnswer = z.strictObject({ outcome: z.literal('taken') })
 
 export const healthAnswer = z.strictObject({ status: z.enum(['ok', 'failing']), size: leafNumber.optional() })

@@ -145,7 +145,7 @@ test('a seat does not sign what does not follow, and what is no cosignature is r
   const { body } = await seats[1]!.cosign(other.witnessing().waiting!, null)
   t.deepEqual(await bring(waiting + body), [422, problem('not-a-cosignature')], 'of another head')
   t.deepEqual(await bring(other.witnessing().waiting! + body), [409, problem('late')])
-  t.deepEqual(await bring('x'.repeat(20_000)), [400, problem('invalid-request')])
+  t.deepEqual(await bring('x'.repeat(140_000)), [400, problem('invalid-request')])
   t.is(first.figures().seats.b!.late, 1)
   t.is(first.witnessing().publishedSize, 0)
 })
@@ -166,7 +166,7 @@ test('a log that answers with nonsense, too much, or not at all is told', async 
   const url = `http://127.0.0.1:${port}`
   await t.throwsAsync(connectLog(url, 300).head(), { code: 'ledger.log.unreachable' })
   const log = connectLog(url, 20_000)
-  answer = () => 'x'.repeat(100_000)
+  answer = () => 'x'.repeat(200_000)
   await t.throwsAsync(log.head(), { code: 'ledger.log.answer', message: /more than/ })
   answer = () => 'x'.repeat(33)
   await t.throwsAsync(log.tiles(300)(0, 1), { code: 'ledger.log.answer' })

@@ -11,7 +11,7 @@ import { hashLength } from '../log/merkle.ts'
 export const keyTypes = { ed25519: 1, cosignatureV1: 4 } as const
 
 /** Longest note that is read, in characters. */
-const longestNote = 65_536
+const longestNote = 131_072
 const mostSignatures = 256
 
 export interface VerifierKey {
@@ -76,6 +76,7 @@ export function readCheckpoint(note: string): CheckpointNote {
   const split = note.lastIndexOf('\n\n')
   if (split < 0 || !note.endsWith('\n') || split + 2 >= note.length) fail('no signature lines behind an empty line')
   const body = note.slice(0, split + 1)
+  if (/[\u0000-\u0009\u000b-\u001f]|\n\n/.test(body)) fail('a control character or an empty line')
   const [origin = '', size = '', rootText = ''] = body.split('\n')
   if (origin === '' || !/^(?:0|[1-9]\d{0,15})$/.test(size) || !Number.isSafeInteger(Number(size))) fail('no origin or no size')
   const root = fromBase64(rootText)
@@ -83,7 +84,7 @@ export function readCheckpoint(note: string): CheckpointNote {
   const lines = note.slice(split + 2, -1).split('\n')
   if (lines.length > mostSignatures) fail(`more than ${mostSignatures} signatures`)
   const signatures = lines.map((line): NoteSignature => {
-    const match = /^— ([^+\s]+) ([A-Za-z0-9+/]+={0,2})$/u.exec(line) ?? fail('a signature line is ill-formed')
+    const match = /^— ([^+\s\u0085]+) ([A-Za-z0-9+/]+={0,2})$/u.exec(line) ?? fail('a signature line is ill-formed')
     const octets = fromBase64(match[2]!)
     if (octets === null || octets.length < 5) return fail('a signature line is ill-formed')
     return { name: match[1]!, id: octets.toString('hex', 0, 4), octets: octets.subarray(4) }

@@ -1,8 +1,17 @@
 import test from 'ava'
 import fc from 'fast-check'
-import { readCosigner } from '../../log/cosignature.ts'
-import { formatVerifierKey, generateSigningKey, readSigner } from '../../log/note.ts'
+import { cosign, cosignedAt as ledgerCosignedAt, parseCosignerKey, readCosigner } from '../../log/cosignature.ts'
+import {
+  formatVerifierKey,
+  generateSigningKey,
+  isSignedBy as isLedgerSigned,
+  parseCheckpoint as parseLedgerCheckpoint,
+  parseVerifierKey,
+  readSigner,
+  signatureLine
+} from '../../log/note.ts'
 import { parsePolicy as parseLedgerPolicy } from '../../log/policy.ts'
+import * as verifier from '../../verify/notes.ts'
 import { newSigner, plainEvents, testLog, testWitnesses } from '../testing/log.ts'
 import { cosignedAt, isSignedBy, Malformed, parseCheckpoint, parseKey } from './note.ts'
 import { judge, parsePolicy } from './policy.ts'
@@ -107,4 +116,65 @@ test('a quorum is met by enough good cosignatures, and a spoiled one does not co
   const moved = log.note() + cosigned(other.note(), 2).slice(other.note().length)
   t.false((await judge(read, parseCheckpoint(moved))).quorum)
   t.is(await cosignedAt(parseCheckpoint(moved), read.witnesses[0]!.key), null)
+})
+
+// C2SP signed-note, tlog-checkpoint: three readers, which share no code, and one format
+test('ledger, verifier and page take the same for a checkpoint, and the same for signed', async (t) => {
+  const signer = newSigner()
+  const seat = readCosigner('seat.example/a', generateSigningKey())
+  const [vkey, seatKey] = [formatVerifierKey(signer), formatVerifierKey(seat)]
+  const note = testLog(plainEvents(3), signer).note()
+  const { body } = parseLedgerCheckpoint(note)
+  const cosigned = cosign(body, seat, 1_767_225_600)
+  const longLine = (name: string) => `— ${name} ${Buffer.alloc(5000, 7).toString('base64')}\n`
+  const extended = `${body}an extension\n`
+  const sign = (text: string) => `${text}\n${signatureLine(signer, signer.privateKey.sign(Buffer.from(text)))}`
+  const judged = async (text: string) => {
+    const each = async (signed: () => Promise<boolean> | boolean, seen: () => Promise<number | null> | number | null) => {
+      try {
+        return [await signed(), await seen()]
+      } catch (error) {
+        if (!(error instanceof Malformed) && (error as { code?: string }).code !== 'ledger.checkpoint.malformed') throw error
+        return 'malformed'
+      }
+    }
+    return [
+      await each(
+        () => isLedgerSigned(parseLedgerCheckpoint(text), parseVerifierKey(vkey)),
+        () => ledgerCosignedAt(parseLedgerCheckpoint(text), parseCosignerKey(seatKey))
+      ),
+      await each(
+        () => verifier.isSignedBy(verifier.readCheckpoint(text), verifier.readVerifierKey(vkey)),
+        () => verifier.cosignedAt(verifier.readCheckpoint(text), verifier.readVerifierKey(seatKey, 4))
+      ),
+      await each(
+        () => isSignedBy(parseCheckpoint(text), parseKey(vkey)),
+        () => cosignedAt(parseCheckpoint(text), parseKey(seatKey, 4))
+      )
+    ]
+  }
+  const timeS = 1_767_225_600
+  const spoil = (line: string) =>
+    line.replace(/(.)(.{8}\n)$/s, (_, digit: string, rest: string) => (digit === 'A' ? 'B' : 'A') + rest)
+  const cases: readonly (readonly [what: string, text: string, expected: unknown])[] = [
+    ['one signature', note, [true, null]],
+    ['a cosignature', note + cosigned, [true, timeS]],
+    [
+      'sixteen more of unknown keys, as large as post-quantum ones',
+      note + Array.from({ length: 15 }, (_, n) => longLine(`k${n}.example`)).join('') + cosigned,
+      [true, timeS]
+    ],
+    ['an extension line', sign(extended), [true, null]],
+    ['an empty line in the text', sign(`${body}\nmore\n`), 'malformed'],
+    ['a tab in an extension line', sign(`${body}a\tb\n`), 'malformed'],
+    ['a NUL in an extension line', sign(`${body}a\0b\n`), 'malformed'],
+    ['a bad signature of the key behind the good one', note + spoil(note.slice(body.length + 1)), [false, null]],
+    ['a bad cosignature beside the good one', note + cosigned + spoil(cosigned), [true, null]],
+    ['the name of a key with a plus sign', `${note}— a+b AAAAAAAA\n`, 'malformed'],
+    ['the name of a key with a space of Unicode', `${note}— a\u0085b AAAAAAAA\n`, 'malformed'],
+    ['a signature of no octets', `${note}— a AAAAAA==\n`, 'malformed'],
+    ['more than 256 signatures', note + '— a AAAAAAAA\n'.repeat(256), 'malformed'],
+    ['more than 131,072 characters', note + longLine('a').repeat(20), 'malformed']
+  ]
+  for (const [what, text, expected] of cases) t.deepEqual([what, ...(await judged(text))], [what, expected, expected, expected])
 })

@@ -40,7 +40,7 @@ export interface Checkpoint {
 /** What was given is not what it should be; the message is for people. */
 export class Malformed extends Error {}
 
-const longestNote = 65_536
+const longestNote = 131_072
 const mostSignatures = 256
 
 /** @throws {Malformed} */
@@ -61,6 +61,8 @@ export function parseCheckpoint(note: string): Checkpoint {
   const split = note.lastIndexOf('\n\n')
   if (note.length > longestNote || split < 0 || !note.endsWith('\n')) throw new Malformed('This is no signed note.')
   const body = note.slice(0, split + 1)
+  if (/[\u0000-\u0009\u000b-\u001f]|\n\n/.test(body))
+    throw new Malformed('The checkpoint has a control character or an empty line.')
   const [origin = '', sizeText = '', rootText = ''] = body.split('\n')
   const size = Number(sizeText)
   if (origin === '' || !/^(?:0|[1-9]\d{0,15})$/.test(sizeText) || !Number.isSafeInteger(size))
@@ -70,7 +72,7 @@ export function parseCheckpoint(note: string): Checkpoint {
   const lines = note.slice(split + 2, -1).split('\n')
   if (lines.length > mostSignatures) throw new Malformed(`The checkpoint has more than ${mostSignatures} signatures.`)
   const signatures = lines.map((line): NoteSignature => {
-    const [, name, encoded] = /^— (\S+) ([A-Za-z0-9+/]+={0,2})$/u.exec(line) ?? []
+    const [, name, encoded] = /^— ([^+\s\u0085]+) ([A-Za-z0-9+/]+={0,2})$/u.exec(line) ?? []
     const octets = encoded === undefined ? null : fromBase64(encoded)
     if (name === undefined || octets === null || octets.length < 5) throw new Malformed('A signature line is ill-formed.')
     return { name, id: hex(octets.subarray(0, 4)), octets: octets.subarray(4) }
