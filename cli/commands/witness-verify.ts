@@ -3,7 +3,7 @@ import type { claimedKey, ledgerFiles, TrustedState } from '#ledger'
 import { type Arguments, CommandError, UsageError } from '../arguments.ts'
 import type { Run } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
-import { readInput } from '../files.ts'
+import { readBeside, readInput } from '../files.ts'
 import { existingLedger, isServerAddress, ledgerPlace } from '../ledger.ts'
 import { progressBar } from '../progress.ts'
 import { showVerification, verdictCodes } from '../verdict.ts'
@@ -103,7 +103,7 @@ async function placeOf(args: Arguments): Promise<Place> {
   const log = logOfFolder(place)
   const path = log === null ? bundleOfFolder(place)! : log.kind === 'sqlite' ? log.path : log.url
   const keyBeside = async () => {
-    if (existsSync(files.vkey)) return { vkey: await readText(files.vkey) }
+    if (existsSync(files.vkey)) return { vkey: (await readBeside(files.vkey)).toString('utf8').trim() }
     throw new CommandError('cli.ledger.no-key', `${files.vkey} is not there: give the public key with --vkey`)
   }
   return { path, beside: files, keyBeside }
