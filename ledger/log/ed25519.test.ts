@@ -56,6 +56,7 @@ for (const way of ways) {
     t.false(key.publicKey.verifies(octets, signature.subarray(1)))
     t.false(key.publicKey.verifies(octets, Buffer.concat([signature, Buffer.of(0)])))
     t.false(key.publicKey.verifies(octets, Buffer.alloc(0)))
+    t.throws(() => publicKeyOf(key.publicKey.octets.subarray(1), way), { instanceOf: RangeError })
   })
 
   test(`${name}: a key in another form than the usual is read, and what is none is refused`, (t) => {

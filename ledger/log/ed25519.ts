@@ -19,6 +19,7 @@ export interface PrivateKey {
   readonly sign: (octets: Uint8Array) => Buffer
 }
 
+const keyLength = 32
 /** DER of a private key, but for the seed at its end. */
 const pkcs8Begin = Buffer.from('302e020100300506032b657004220420', 'hex')
 const pemForm = /^-----BEGIN PRIVATE KEY-----\n([A-Za-z0-9+/]{64})\n-----END PRIVATE KEY-----\n$/
@@ -61,8 +62,11 @@ export function readPrivateKey(pem: string, quick: Compiled | null = compiled())
 /**
  * @param octets 32, whether or not they are a point of the curve: no signature is good under those that are not
  * @param quick null: node:crypto
+ * @throws {RangeError} for another length
  */
 export function publicKeyOf(octets: Buffer, quick: Compiled | null = compiled()): PublicKey {
+  // compiled code would read on behind what is shorter
+  if (octets.length !== keyLength) throw new RangeError(`an Ed25519 public key has ${keyLength} octets, got ${octets.length}`)
   if (quick !== null) return { octets, verifies: (signed, signature) => quick.verify(octets, signed, signature) }
   const jwk = { kty: 'OKP', crv: 'Ed25519', x: octets.toString('base64url') }
   const key = createPublicKey({ key: jwk, format: 'jwk' })
