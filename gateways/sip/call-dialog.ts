@@ -4,6 +4,7 @@ import type { SipDialog, SipRequest } from './drachtio.ts'
 import { type CallInside, handleInDialog } from './in-dialog.ts'
 import { type Refusal, refusal } from './refusal.ts'
 import { createHolding, type HoldOutcome } from './reinvite.ts'
+import type { Refresher } from './session-timer.ts'
 import { showText } from './show-text.ts'
 import { clip } from './sip-headers.ts'
 import { handleTransfers, type TransferContext } from './transfer.ts'
@@ -12,6 +13,8 @@ export interface CallDialogOptions {
   /** There is a dialog, and it is not about to end. */
   readonly isLive: () => boolean
   readonly peer: 'caller' | 'callee'
+  /** Who refreshes the session where a request of the peer does not say it. */
+  readonly refresher: Refresher
   /** An ACK came; false where it is not that of the INVITE that made the dialog. */
   readonly acknowledged: (sdp: string) => boolean
   /** The dialog is over; no BYE of ours is due. */
@@ -37,7 +40,7 @@ export function createCallDialog(
   parts: CallParts,
   { clock, transfers }: Pick<CallPorts, 'clock' | 'transfers'>,
   { sessionTimer }: Pick<CallSettings, 'sessionTimer'>,
-  { isLive, peer, acknowledged, hungUp, allow, transfer, stop }: CallDialogOptions
+  { isLive, peer, refresher, acknowledged, hungUp, allow, transfer, stop }: CallDialogOptions
 ): CallDialog {
   const { recorder, exchange } = parts
   let dialog: SipDialog | null = null
@@ -53,6 +56,7 @@ export function createCallDialog(
     describe: parts.describe,
     sessionId: parts.sessionId,
     sessionTimer,
+    refresher,
     log: parts.log
   }
   const holding = createHolding(inside, () => dialog, {

@@ -18,7 +18,7 @@ import type { Opening } from './opening.ts'
 import { type Refusal, reasonOfStatus, refusal, refusalByGuard, refusalByMedia } from './refusal.ts'
 import type { HoldOutcome } from './reinvite.ts'
 import { readPeerSessionId } from './session-id.ts'
-import { answerSessionTimer } from './session-timer.ts'
+import { answerSessionTimer, refresherOver } from './session-timer.ts'
 import { clip, readNameAddr } from './sip-headers.ts'
 
 /** One call, in either direction. */
@@ -89,9 +89,11 @@ export function takeCall(
     refuse: (refused) => fire({ type: 'refused', refusal: refused })
   })
   const { recorder, event, bridge, exchange, log, sessionId, attempt } = parts
+  const refresher = refresherOver(opening.edge?.transport ?? 'udp')
   const dialog = createCallDialog(parts, ports, settings, {
     isLive: () => state() === 'answered' || state() === 'established',
     peer: 'caller',
+    refresher,
     acknowledged: (sdp) => {
       if (state() !== 'answered') return false
       fire({ type: 'acknowledged', answer: sdp })
@@ -310,7 +312,7 @@ export function takeCall(
     hazard: opening.hazard
   })
 
-  const timer = answerSessionTimer((name) => request.get(name), settings.sessionTimer)
+  const timer = answerSessionTimer((name) => request.get(name), settings.sessionTimer, refresher)
   if (opening.refusal !== null) fire({ type: 'refused', refusal: opening.refusal })
   else if (!timer.ok)
     fire({

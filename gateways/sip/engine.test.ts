@@ -221,7 +221,8 @@ test('an ACK that is read with the BYE behind it establishes the call before it 
 test('a session timer is agreed on', async (t) => {
   const { phone } = await start(t)
   const call = await (await phone()).invite({ sdp, headers: () => ({ ...edge, Supported: 'timer', 'Session-Expires': '600' }) })
-  t.is(header(call.response, 'session-expires'), '600;refresher=uas')
+  t.is(header(call.response, 'session-expires'), '600;refresher=uac')
+  t.is(header(call.response, 'require'), 'timer')
   await call.bye()
 })
 

@@ -4,7 +4,7 @@ import type { InDialogMethod, SipDialog, SipRequest, SipResponse } from './drach
 import { dtmfMediaTypes, readDtmfInfo } from './dtmf-relay.ts'
 import type { Recorder } from './recorder.ts'
 import { reasonOfStatus, refusalByMedia } from './refusal.ts'
-import { answerSessionTimer, type SessionTimerConfig } from './session-timer.ts'
+import { answerSessionTimer, type Refresher, type SessionTimerConfig } from './session-timer.ts'
 import { clip, isEncoded, readMediaType, readTokens } from './sip-headers.ts'
 
 /** Extensions that are met where a peer asks for them. `replaces`: RFC 3891 §4. */
@@ -27,6 +27,8 @@ export interface CallInside {
   readonly describe: (sdp: string) => string
   readonly sessionId: () => string
   readonly sessionTimer: SessionTimerConfig
+  /** Who refreshes the session where a request of the peer does not say it. */
+  readonly refresher: Refresher
   readonly log: Log
 }
 
@@ -89,7 +91,7 @@ async function modify(call: CallInside, method: 'INVITE' | 'UPDATE', request: Si
   }
   const leg = call.leg()
   if (!call.isLive() || leg === null) return answer(481)
-  const timer = answerSessionTimer((name) => request.get(name), call.sessionTimer)
+  const timer = answerSessionTimer((name) => request.get(name), call.sessionTimer, call.refresher)
   if (!timer.ok) return answer(422, { 'Min-SE': String(timer.minSeconds) })
   const accepted = { ...timer.headers, Allow: allowedMethods, Supported: supported }
   const offer = request.body

@@ -151,6 +151,7 @@ export function placeCall(
   const dialog = createCallDialog(parts, ports, settings, {
     isLive: () => state() === 'established',
     peer: 'callee',
+    refresher: 'uas',
     acknowledged: () => false,
     hungUp: (cause) => fire({ type: 'hungUp', cause }),
     allow: () => dialog.current()?.res.get('Allow'),

@@ -1,9 +1,9 @@
 import test from 'ava'
 import { formatSessionId, readPeerSessionId } from './session-id.ts'
-import { answerSessionTimer } from './session-timer.ts'
+import { answerSessionTimer, refresherOver } from './session-timer.ts'
 
 const config = { sessionExpiresSeconds: 1800, minSessionExpiresSeconds: 90 }
-const answer = (headers: Record<string, string>) => answerSessionTimer((name) => headers[name], config)
+const answer = (headers: Record<string, string>) => answerSessionTimer((name) => headers[name], config, 'uas')
 
 test('a caller without session timers gets none', (t) => {
   t.deepEqual(answer({}), { ok: true, headers: {} })
@@ -21,6 +21,16 @@ test('we refresh unless the caller wants to (RFC 4028 table 2)', (t) => {
     ok: true,
     headers: { 'Session-Expires': '600;refresher=uac', Require: 'timer' }
   })
+})
+
+test('over a connection the phone refreshes unless it wants us to: nobody else can open another connection', (t) => {
+  const answerOver = (transport: Parameters<typeof refresherOver>[0], value: string) =>
+    answerSessionTimer((name) => ({ Supported: 'timer', 'Session-Expires': value })[name], config, refresherOver(transport))
+  for (const transport of ['tcp', 'tls', 'ws', 'wss'] as const) {
+    t.deepEqual(answerOver(transport, '600'), { ok: true, headers: { 'Session-Expires': '600;refresher=uac', Require: 'timer' } })
+    t.deepEqual(answerOver(transport, '600;refresher=uas'), { ok: true, headers: { 'Session-Expires': '600;refresher=uas' } })
+  }
+  t.deepEqual(answerOver('udp', '600'), { ok: true, headers: { 'Session-Expires': '600;refresher=uas' } })
 })
 
 test('the interval stays between the smallest either side accepts and what we ask for', (t) => {
