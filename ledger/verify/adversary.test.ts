@@ -48,7 +48,7 @@ function rewritten(t: ExecutionContext, path: string, change: (entries: string[]
     insert.run(index, Buffer.concat([Buffer.of(octets.length >> 8, octets.length & 0xff), octets]))
     const hash = leafHash(octets)
     last = hash.toString('hex')
-    tree.append(hash.toString('latin1'))
+    tree.append(hash)
   }
   const checkpoint = signCheckpoint({ origin, size: entries.length, root: Buffer.from(tree.root()) }, by)
   database.prepare('UPDATE head SET size = ?, last_hash = ?, checkpoint = ?').run(entries.length, last, checkpoint)

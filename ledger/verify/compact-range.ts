@@ -43,8 +43,9 @@ class LeafBlock {
     for (const input of this.#inputs) input[0] = 1
   }
 
-  put(leaf: string): void {
-    this.#write(this.count++, leaf)
+  put(leaf: Uint8Array): void {
+    const at = placeOf(this.count++)
+    for (let i = 0; i < hashLength; i++) this.#octets[at + i] = leaf[i]!
   }
 
   leaf(number: number): Uint8Array {
@@ -55,14 +56,10 @@ class LeafBlock {
   /** Root of the block, which must be full and is empty then. */
   fold(): Uint8Array {
     for (let nodes = blockLeaves / 2; nodes >= 1; nodes /= 2) {
-      for (let i = 0; i < nodes; i++) this.#write(i, digest(this.#inputs[i]!))
+      for (let i = 0; i < nodes; i++) this.#octets.write(digest(this.#inputs[i]!), placeOf(i), hashLength, 'latin1')
     }
     this.count = 0
     return this.leaf(0)
-  }
-
-  #write(number: number, hash: string): void {
-    this.#octets.write(hash, placeOf(number), hashLength, 'latin1')
   }
 }
 
@@ -86,12 +83,12 @@ export class CompactRange {
     return this.#end
   }
 
-  /** Adds the leaf that follows. @param leaf its hash, a character for an octet */
-  append(leaf: string): void {
+  /** Adds the leaf that follows. @param leaf its hash; not kept */
+  append(leaf: Uint8Array): void {
     const position = this.#end++
     if (position % blockLeaves === 0) this.#block ??= new LeafBlock()
     if (this.#block === null || (this.#block.count === 0 && position % blockLeaves !== 0)) {
-      this.#push(0, position, Buffer.from(leaf, 'latin1'))
+      this.#push(0, position, Buffer.from(leaf))
       return
     }
     this.#block.put(leaf)

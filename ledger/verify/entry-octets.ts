@@ -37,19 +37,42 @@ export const newPlace = (): EntryPlace => ({
   eventEnd: 0
 })
 
-const octets = (text: string): Uint8Array => Buffer.from(text, 'latin1')
+/** Octets that are read one by one, and by words of four. */
+export interface Octets {
+  readonly data: Uint8Array
+  readonly words: DataView
+}
 
-const beforeComponent = octets('{"component":"')
-const beforeCost = octets(',"cost":"')
-const beforeEvent = octets(',"event":"')
-const beforeIndex = octets(',"index":')
-const afterIndex = [octets(',"model":"'), octets(',"parent_trace_id":"'), octets(',"payload":{')]
-const beforePrev = octets('},"prev":"')
-const beforeTime = octets('","time":"')
-const beforeTokensIn = octets(',"tokens_in":')
-const beforeTokensOut = octets(',"tokens_out":')
-const beforeTraceId = octets(',"trace_id":"')
-const lastOctets = octets('","v":1}')
+export const octetsOf = (data: Uint8Array): Octets => ({
+  data,
+  words: new DataView(data.buffer, data.byteOffset, data.byteLength)
+})
+
+/** A text of four octets or more to hold others against: its words one behind the other, of which the last one ends where the text does. */
+interface Literal {
+  readonly length: number
+  readonly words: Int32Array
+}
+
+function literal(text: string): Literal {
+  const { data, words } = octetsOf(Buffer.from(text, 'latin1'))
+  const places = Array.from({ length: Math.ceil(data.length / 4) }, (_, i) => Math.min(4 * i, data.length - 4))
+  return { length: data.length, words: Int32Array.from(places, (at) => words.getInt32(at)) }
+}
+
+const beforeComponent = literal('{"component":"')
+const beforeCost = literal(',"cost":"')
+const beforeEvent = literal(',"event":"')
+const beforeIndex = literal(',"index":')
+const beforeModel = literal(',"model":"')
+const beforeParent = literal(',"parent_trace_id":"')
+const beforePayload = literal(',"payload":{')
+const beforePrev = literal('},"prev":"')
+const beforeTime = literal('","time":"')
+const beforeTokensIn = literal(',"tokens_in":')
+const beforeTokensOut = literal(',"tokens_out":')
+const beforeTraceId = literal(',"trace_id":"')
+const lastOctets = literal('","v":1}')
 
 const quote = 0x22
 const zero = 0x30
@@ -62,13 +85,12 @@ const inDecimal = tableOf(/[0-9.]/)
 /** Octets of a trace id that stand for themselves in JSON. */
 const inTraceId = tableOf(/[!#-[\]-~]/)
 
-/** Values of hex digits; for anything else one that no octet is made of. */
-const nibbles = new Uint16Array(256).fill(0x100)
-for (let value = 0; value < 16; value++) nibbles['0123456789abcdef'.charCodeAt(value)] = value
-
-function matches(data: Uint8Array, at: number, expected: Uint8Array): boolean {
-  for (let i = 0; i < expected.length; i++) if (data[at + i] !== expected[i]) return false
-  return true
+function matches({ data, words }: Octets, at: number, text: Literal): boolean {
+  const last = at + text.length - 4
+  if (at < 0 || last + 4 > data.length) return false
+  let number = 0
+  for (let from = at; from < last; from += 4) if (words.getInt32(from) !== text.words[number++]) return false
+  return words.getInt32(last) === text.words[number]
 }
 
 /** First octet from `at` on that is not of the table, at most `limit` further. */
@@ -90,91 +112,104 @@ const hexDigits = 64
 const timeOctets = 24
 
 /**
- * Reads the place of the entry in `data` from `start` to `end` into `place`.
+ * Reads the place of the entry in `octets` from `start` to `end` into `place`.
  *
  * @returns whether the entry has the form of which the positions are sure; what `place` holds is of use only then
  */
-export function readPlace(data: Uint8Array, start: number, end: number, place: EntryPlace): boolean {
+export function readPlace(octets: Octets, start: number, end: number, place: EntryPlace): boolean {
+  const { data } = octets
   let at = start
-  if (!matches(data, at, beforeComponent)) return false
+  if (!matches(octets, at, beforeComponent)) return false
   place.componentAt = at + beforeComponent.length
   at = place.componentEnd = pass(data, place.componentAt, longestName, inName)
   if (data[at] !== quote || at === place.componentAt) return false
   at++
-  if (matches(data, at, beforeCost)) {
+  if (matches(octets, at, beforeCost)) {
     at = pass(data, at + beforeCost.length, 40, inDecimal)
     if (data[at] !== quote) return false
     at++
   }
-  if (!matches(data, at, beforeEvent)) return false
+  if (!matches(octets, at, beforeEvent)) return false
   place.eventAt = at + beforeEvent.length
   at = place.eventEnd = pass(data, place.eventAt, longestName, inName)
   if (data[at] !== quote || at === place.eventAt) return false
   at++
-  if (!matches(data, at, beforeIndex)) return false
+  if (!matches(octets, at, beforeIndex)) return false
   at += beforeIndex.length
   const indexAt = at
   let index = 0
   for (; at - indexAt < 16 && data[at]! >= zero && data[at]! <= nine; at++) index = index * 10 + data[at]! - zero
   if (at === indexAt || (data[indexAt] === zero && at > indexAt + 1) || index > Number.MAX_SAFE_INTEGER) return false
   place.index = index
-  if (!matches(data, at, afterIndex[2]!) && !matches(data, at, afterIndex[1]!) && !matches(data, at, afterIndex[0]!)) return false
+  if (!matches(octets, at, beforePayload) && !matches(octets, at, beforeParent) && !matches(octets, at, beforeModel)) return false
   const indexEnd = at
 
   at = end - lastOctets.length
-  if (at <= indexEnd || !matches(data, at, lastOctets)) return false
+  if (at <= indexEnd || !matches(octets, at, lastOctets)) return false
   const traceEnd = at
   while (traceEnd - at < longestName && inTraceId[data[at - 1]!] === 1) at--
   if (at === traceEnd) return false
   at -= beforeTraceId.length
-  if (!matches(data, at, beforeTraceId)) return false
-  for (const name of [beforeTokensOut, beforeTokensIn]) {
-    const digits = digitsBefore(data, at)
-    if (digits < at && matches(data, digits - name.length, name)) at = digits - name.length
-  }
+  if (!matches(octets, at, beforeTraceId)) return false
+  at = beforeCount(octets, at, beforeTokensOut)
+  at = beforeCount(octets, at, beforeTokensIn)
   if (data[--at] !== quote) return false
   const timeAt = at - timeOctets
   at = timeAt - beforeTime.length
-  if (!matches(data, at, beforeTime)) return false
+  if (!matches(octets, at, beforeTime)) return false
   place.order = timeOrder(data, timeAt)
   if (place.order < 0) return false
   place.prevAt = at - hexDigits
-  return place.prevAt - beforePrev.length >= indexEnd && matches(data, place.prevAt - beforePrev.length, beforePrev)
+  return place.prevAt - beforePrev.length >= indexEnd && matches(octets, place.prevAt - beforePrev.length, beforePrev)
+}
+
+/** Where the member `name` begins, when it and its digits end before `end`; else `end`. */
+function beforeCount(octets: Octets, end: number, name: Literal): number {
+  const digits = digitsBefore(octets.data, end)
+  return digits < end && matches(octets, digits - name.length, name) ? digits - name.length : end
 }
 
 const hyphen = 0x2d
 const colon = 0x3a
 
-/** The number in `count` digits; NaN when one of them is none. */
-function decimalAt(data: Uint8Array, at: number, count: number): number {
-  let value = 0
-  for (let i = at; i < at + count; i++) {
-    const digit = data[i]! - zero
-    if (digit < 0 || digit > 9) return Number.NaN
-    value = value * 10 + digit
-  }
-  return value
-}
+/** Values of two digits by the word that they are, big-endian; −1 for anything else. */
+const twoDigits = new Int8Array(1 << 16).fill(-1)
+for (let value = 0; value < 100; value++) twoDigits[((zero + Math.floor(value / 10)) << 8) | (zero + (value % 10))] = value
+
+const pairAt = (data: Uint8Array, at: number): number => twoDigits[(data[at]! << 8) | data[at + 1]!]!
 
 /** A number in the order of the times `YYYY-MM-DDThh:mm:ss.sssZ`; -1 for anything of another form. */
 export function timeOrder(data: Uint8Array, at: number): number {
   if (data[at + 4] !== hyphen || data[at + 7] !== hyphen || data[at + 10] !== 0x54) return -1
   if (data[at + 13] !== colon || data[at + 16] !== colon || data[at + 19] !== 0x2e || data[at + 23] !== 0x5a) return -1
-  const day = (decimalAt(data, at, 4) * 12 + decimalAt(data, at + 5, 2)) * 32 + decimalAt(data, at + 8, 2)
-  const minute = decimalAt(data, at + 11, 2) * 60 + decimalAt(data, at + 14, 2)
-  const ms = (minute * 60 + decimalAt(data, at + 17, 2)) * 1000 + decimalAt(data, at + 20, 3)
-  const order = day * 86_400_000 + ms
-  return Number.isNaN(order) ? -1 : order
+  const century = pairAt(data, at)
+  const year = pairAt(data, at + 2)
+  const month = pairAt(data, at + 5)
+  const day = pairAt(data, at + 8)
+  const hour = pairAt(data, at + 11)
+  const minute = pairAt(data, at + 14)
+  const second = pairAt(data, at + 17)
+  const hundredth = pairAt(data, at + 20)
+  const thousandth = data[at + 22]! - zero
+  if ((century | year | month | day | hour | minute | second | hundredth | thousandth | (9 - thousandth)) < 0) return -1
+  const days = ((century * 100 + year) * 12 + month) * 32 + day
+  return days * 86_400_000 + ((hour * 60 + minute) * 60 + second) * 1000 + hundredth * 10 + thousandth
 }
 
-/** Whether the 64 hex digits at `at` are those of `hash`, a character for an octet. */
-export function isHexOf(data: Uint8Array, at: number, hash: string): boolean {
-  for (let i = 0; i < hash.length; i++) {
-    if (((nibbles[data[at + 2 * i]!]! << 4) | nibbles[data[at + 2 * i + 1]!]!) !== hash.charCodeAt(i)) return false
+/** The two hex digits of each octet, as two octets big-endian. */
+const hexOf = Uint16Array.from({ length: 256 }, (_, octet) => Buffer.from(octet.toString(16).padStart(2, '0')).readUInt16BE())
+
+/** Whether the hex digits at `at` are those of `hash`, of an even number of octets. */
+export function isHexOf({ words }: Octets, at: number, hash: Uint8Array): boolean {
+  for (let i = 0; i < hash.length; i += 2) {
+    if (words.getInt32(at + 2 * i) !== ((hexOf[hash[i]!]! << 16) | hexOf[hash[i + 1]!]!)) return false
   }
   return true
 }
 
 /** Whether the octets from `start` to `end` are those of `text`. */
-export const isText = (data: Uint8Array, start: number, end: number, text: Uint8Array): boolean =>
-  end - start === text.length && matches(data, start, text)
+export function isText(data: Uint8Array, start: number, end: number, text: Uint8Array): boolean {
+  if (end - start !== text.length) return false
+  for (let i = 0; i < text.length; i++) if (data[start + i] !== text[i]) return false
+  return true
+}

@@ -7,7 +7,7 @@ import { treeHash } from '../testing/tree-hash.ts'
 import { readCanonicalObject } from './canonical.ts'
 import { CompactRange } from './compact-range.ts'
 import { checkEntry } from './entry-form.ts'
-import { isHexOf, newPlace, readPlace } from './entry-octets.ts'
+import { isHexOf, newPlace, octetsOf, readPlace, timeOrder } from './entry-octets.ts'
 
 const hash = leafHash(Buffer.from('the entry before'))
 const hostile = fc.oneof(
@@ -52,8 +52,8 @@ test('the place of an entry is read rightly, whatever its payload and its trace 
       const [place, again] = [newPlace(), newPlace()]
       t.is(checkEntry(text, 2, text.length - 2, again), null)
       t.is(again.index, index)
-      t.true(isHexOf(text, again.prevAt, hash.toString('latin1')))
-      if (readPlace(text, 2, text.length - 2, place)) {
+      t.true(isHexOf(octetsOf(text), again.prevAt, hash))
+      if (readPlace(octetsOf(text), 2, text.length - 2, place)) {
         sure++
         t.deepEqual(place, again)
       } else t.regex(event.traceId, /["\\]/)
@@ -79,15 +79,58 @@ test('an octet changed anywhere in an entry: still read without a fault of ours,
     for (const value of [0, 0x20, 0x22, 0x2c, 0x30, 0x5c, 0x7b, 0x7d, 0x80, 0xc3, 0xed, 0xff, entry[at]! ^ 1]) {
       const changed = Buffer.from(entry)
       changed[at] = value
-      readPlace(changed, 0, changed.length, place)
+      readPlace(octetsOf(changed), 0, changed.length, place)
       if (checkEntry(changed, 0, changed.length, place) !== null) continue
       const text = changed.toString('utf8')
       t.is(canonicalize(JSON.parse(text)), text)
     }
   }
   for (let end = 0; end < entry.length; end++) {
-    t.false(readPlace(entry, 0, end, place))
+    t.false(readPlace(octetsOf(entry), 0, end, place))
     t.not(checkEntry(entry, 0, end, place), null)
+  }
+})
+
+test('an octet changed anywhere in an entry: its place is read as that of its whole form, or not at all', (t) => {
+  const told = { event: 'INVITE', component: 'IF.proxy', traceId: 'ab', tokensIn: 12, tokensOut: 3, payload: { a: '","prev":"' } }
+  const entry = Buffer.from(finishDraft(draftEntry(told, 1_767_225_600_123), 71, hash.toString('hex')))
+  const [place, whole] = [newPlace(), newPlace()]
+  let sure = 0
+  for (let at = 0; at < entry.length; at++) {
+    for (const value of [0, 0x22, 0x2f, 0x30, 0x39, 0x3a, 0x5c, 0x61, 0x66, 0x67, 0x7b, 0x7d, 0x80, 0xff, entry[at]! ^ 1]) {
+      const changed = Buffer.from(entry)
+      changed[at] = value
+      if (!readPlace(octetsOf(changed), 0, changed.length, place) || checkEntry(changed, 0, changed.length, whole) !== null)
+        continue
+      sure++
+      t.deepEqual(place, whole)
+      const prevAt = entry.indexOf(hash.toString('hex'))
+      const isSame = value === entry[at] || at < prevAt || at >= prevAt + 64
+      t.is(isHexOf(octetsOf(changed), place.prevAt, hash), isSame, `${at} ${value}`)
+    }
+    t.false(readPlace(octetsOf(entry.subarray(at + 1)), 0, entry.length - at - 1, place))
+    t.false(readPlace(octetsOf(entry), at + 1, entry.length, place))
+  }
+  t.true(sure > 500)
+})
+
+test('a time whose octets are not all in their places is none', (t) => {
+  const time = Buffer.from('2026-11-22T11:47:13.205Z')
+  t.true(timeOrder(time, 0) > 0)
+  for (let at = 0; at < time.length; at++) {
+    const isDigit = time[at]! >= 0x30 && time[at]! <= 0x39
+    for (const value of [0, 0x2f, 0x3a, 0x80, 0xff]) {
+      if (value === time[at]) continue
+      const changed = Buffer.from(time)
+      changed[at] = value
+      t.is(timeOrder(changed, 0), -1, `${at} ${value}`)
+    }
+    if (isDigit)
+      for (const digit of '0123456789') {
+        const changed = Buffer.from(time)
+        changed[at] = digit.charCodeAt(0)
+        t.is(Math.sign(timeOrder(changed, 0) - timeOrder(time, 0)), Math.sign(changed[at]! - time[at]!), `${at} ${digit}`)
+      }
   }
 })
 
@@ -120,13 +163,13 @@ test('what canonical JSON is, the verifier takes; what is not, it does not', (t)
 
 test('what is no hex digit is part of no hash', (t) => {
   const digits = Buffer.from('ff0a')
-  t.true(isHexOf(digits, 0, '\xff\x0a'))
+  t.true(isHexOf(octetsOf(digits), 0, Buffer.of(0xff, 0x0a)))
   for (const [at, octet] of [...digits.keys()].flatMap((at) =>
     [...Buffer.from('gG/:@`F \xff', 'latin1')].map((octet) => [at, octet] as const)
   )) {
     const changed = Buffer.from(digits)
     changed[at] = octet
-    t.false(isHexOf(changed, 0, '\xff\x0a'), `${at} ${octet}`)
+    t.false(isHexOf(octetsOf(changed), 0, Buffer.of(0xff, 0x0a)), `${at} ${octet}`)
   }
 })
 
@@ -141,7 +184,7 @@ test('runs of leaves join to the tree of all of them, wherever they are cut', (t
         for (const leaf of leaves.slice(bounds[i - 1], bounds[i])) {
           // the state may be asked for at any time
           if (part.end % 97 === 0) part.state()
-          part.append(leaf.toString('latin1'))
+          part.append(leaf)
         }
         whole.join(CompactRange.of(part.state()))
       }

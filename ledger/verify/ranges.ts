@@ -1,9 +1,9 @@
 /** Checks a run of entries by itself; what it needs of its neighbours stands in its report. */
-import { digest } from '../log/merkle.ts'
+import { digest, hashLength } from '../log/merkle.ts'
 import { type CallEntry, readCallEntry } from './call-entries.ts'
 import { CompactRange, type RangeState } from './compact-range.ts'
 import { checkEntry } from './entry-form.ts'
-import { isHexOf, isText, newPlace, readPlace } from './entry-octets.ts'
+import { isHexOf, isText, newPlace, type Octets, octetsOf, readPlace } from './entry-octets.ts'
 import type { EntrySource } from './sources.ts'
 
 /** How closely the entries are looked at. */
@@ -63,75 +63,35 @@ const mostRotations = 10_000
 /** What the first entry has as the hash before it. */
 export const noPrevious = '0'.repeat(64)
 
-export async function checkRange(
-  source: EntrySource,
-  task: RangeTask,
-  onProgress: (entries: number) => void = () => {}
-): Promise<RangeReport> {
-  const tree = new CompactRange(task.from)
-  const place = newPlace()
-  const snapshots: RangeState[] = []
-  const rotations: Collected[] = []
-  const calls: CallEntry[] = []
-  let fault: Fault | null = null
-  let prev: string | null = null
-  /** Hash of the last entry, a character for an octet. */
-  let last: string | null = null
-  let backward = 0
-  let firstOrder = -1
-  let lastOrder = -1
-  let nextSize = 0
+/** What was found so far in a run; entries are taken in one after another. */
+class RangeCheck {
+  readonly #task: RangeTask
+  readonly #place = newPlace()
+  /** Hash of the entry taken last. */
+  readonly #last = Buffer.alloc(hashLength)
+  readonly tree: CompactRange
+  prev: string | null = null
+  readonly snapshots: RangeState[] = []
+  readonly rotations: Collected[] = []
+  readonly calls: CallEntry[] = []
+  backward = 0
+  firstOrder = -1
+  lastOrder = -1
 
-  const faultIn = (data: Uint8Array, start: number, end: number): string | null => {
-    const index = tree.end
-    const sure = readPlace(data, start, end, place)
-    if (!sure || task.depth === 'form') {
-      const problem = checkEntry(data, start, end, place)
-      if (problem !== null) return `entry ${index} is not an entry: ${problem}`
-    }
-    if (place.index !== index) return `entry ${index} says of itself that it is entry ${place.index}`
-    if (last !== null && !isHexOf(data, place.prevAt, last)) return `entry ${index} does not follow from the entry before it`
-    return null
+  constructor(task: RangeTask) {
+    this.#task = task
+    this.tree = new CompactRange(task.from)
   }
 
-  const take = (data: Uint8Array, start: number, end: number): string | null => {
-    const problem = faultIn(data, start, end)
-    if (problem !== null) return problem
-    const index = tree.end
-    if (prev === null) {
-      prev = Buffer.from(data.buffer, data.byteOffset + place.prevAt, 64).toString('latin1')
-      firstOrder = place.order
-    }
-    if (place.order < lastOrder) backward++
-    lastOrder = place.order
-    const text = (): Collected => ({
-      index,
-      text: Buffer.from(data.buffer, data.byteOffset + start, end - start).toString('utf8')
-    })
-    if (isText(data, place.componentAt, place.componentEnd, ledgerComponent)) {
-      const isEvent = (event: Uint8Array) => isText(data, place.eventAt, place.eventEnd, event)
-      if (isEvent(rotationEvent)) {
-        if (rotations.length === mostRotations) return `more than ${mostRotations} changes of key`
-        rotations.push(text())
-      } else if (!otherEvents.some(isEvent)) return `entry ${index} has the component of the ledger, which tells no such thing`
-    }
-    if (task.calls) {
-      const call = readCallEntry(text())
-      if (call !== null) calls.push(call)
-    }
-    // The octet before an entry is the second of its length, which was read: here the leaf's prefix (RFC 6962 §2.1) takes its place, and nothing is copied.
-    data[start - 1] = 0
-    last = digest(data.subarray(start - 1, end))
-    tree.append(last)
-    if (tree.end === task.sizes[nextSize]) {
-      snapshots.push(tree.state())
-      nextSize++
-    }
-    return null
+  /** Hash of the last entry, 64 hex digits; null before the first. */
+  last(): string | null {
+    return this.tree.end === this.#task.from ? null : this.#last.toString('hex')
   }
 
-  /** What is wrong in a run; null when nothing is. */
-  const walk = (data: Uint8Array, first: number): { problem: string | null; entries: number } => {
+  /** Takes in the entries of a run whose first is leaf `first`, those of the task. */
+  walk(data: Uint8Array, first: number): { readonly problem: string | null; readonly entries: number } {
+    const { from, to } = this.#task
+    const octets = octetsOf(data)
     let at = 0
     let number = 0
     while (at < data.length) {
@@ -139,8 +99,8 @@ export async function checkRange(
       const end = start + ((data[at]! << 8) | data[at + 1]!)
       if (start > data.length || end > data.length)
         return { problem: `entry ${first + number} ends behind its segment`, entries: number }
-      if (first + number >= task.from && first + number < task.to) {
-        const problem = take(data, start, end)
+      if (first + number >= from && first + number < to) {
+        const problem = this.#take(octets, start, end)
         if (problem !== null) return { problem, entries: number }
       }
       number++
@@ -149,11 +109,69 @@ export async function checkRange(
     return { problem: null, entries: number }
   }
 
+  /** Takes in the entry from `start` to `end`. @returns what is wrong with it; null when nothing is */
+  #take(octets: Octets, start: number, end: number): string | null {
+    const { data } = octets
+    const place = this.#place
+    const last = this.#last
+    const index = this.tree.end
+    const sure = readPlace(octets, start, end, place)
+    if (!sure || this.#task.depth === 'form') {
+      const problem = checkEntry(data, start, end, place)
+      if (problem !== null) return `entry ${index} is not an entry: ${problem}`
+    }
+    if (place.index !== index) return `entry ${index} says of itself that it is entry ${place.index}`
+    if (index === this.#task.from) {
+      this.prev = textAt(data, place.prevAt, place.prevAt + 2 * hashLength)
+      this.firstOrder = place.order
+    } else if (!isHexOf(octets, place.prevAt, last)) return `entry ${index} does not follow from the entry before it`
+    if (place.order < this.lastOrder) this.backward++
+    this.lastOrder = place.order
+    if (isText(data, place.componentAt, place.componentEnd, ledgerComponent)) {
+      const problem = this.#takeOwn(data, start, end)
+      if (problem !== null) return problem
+    }
+    if (this.#task.calls) {
+      const call = readCallEntry({ index, text: textAt(data, start, end) })
+      if (call !== null) this.calls.push(call)
+    }
+    // The octet before an entry is the second of its length, which was read: here the leaf's prefix (RFC 6962 §2.1) takes its place, and nothing is copied.
+    data[start - 1] = 0
+    last.write(digest(data.subarray(start - 1, end)), 0, hashLength, 'latin1')
+    this.tree.append(last)
+    if (this.tree.end === this.#task.sizes[this.snapshots.length]) this.snapshots.push(this.tree.state())
+    return null
+  }
+
+  /** Takes in what the ledger tells of itself. */
+  #takeOwn(data: Uint8Array, start: number, end: number): string | null {
+    const index = this.tree.end
+    const isEvent = (event: Uint8Array) => isText(data, this.#place.eventAt, this.#place.eventEnd, event)
+    if (!isEvent(rotationEvent)) {
+      return otherEvents.some(isEvent) ? null : `entry ${index} has the component of the ledger, which tells no such thing`
+    }
+    if (this.rotations.length === mostRotations) return `more than ${mostRotations} changes of key`
+    this.rotations.push({ index, text: textAt(data, start, end) })
+    return null
+  }
+}
+
+const textAt = (data: Uint8Array, start: number, end: number): string =>
+  Buffer.from(data.buffer, data.byteOffset + start, end - start).toString('utf8')
+
+export async function checkRange(
+  source: EntrySource,
+  task: RangeTask,
+  onProgress: (entries: number) => void = () => {}
+): Promise<RangeReport> {
+  const check = new RangeCheck(task)
+  const { tree } = check
+  let fault: Fault | null = null
   for await (const { first, count, data } of task.from < task.to ? source.runs(task.from, task.to) : []) {
     if (first > tree.end) fault = { index: tree.end, problem: `entry ${tree.end} is missing` }
     else if (first < tree.end && first > task.from) fault = { index: first, problem: `entry ${first} is there twice` }
     else {
-      const { problem, entries } = walk(data, first)
+      const { problem, entries } = check.walk(data, first)
       if (problem !== null) fault = { index: tree.end, problem }
       else if (count !== null && entries !== count) {
         fault = { index: tree.end, problem: `a segment of ${count} entries holds ${entries}` }
@@ -163,16 +181,6 @@ export async function checkRange(
     onProgress(tree.end - task.from)
   }
   if (fault === null && tree.end < task.to) fault = { index: tree.end, problem: `entry ${tree.end} is missing` }
-  return {
-    fault,
-    prev,
-    last: last === null ? null : Buffer.from(last as string, 'latin1').toString('hex'),
-    tree: tree.state(),
-    snapshots,
-    rotations,
-    calls,
-    backward,
-    firstOrder,
-    lastOrder
-  }
+  const { prev, snapshots, rotations, calls, backward, firstOrder, lastOrder } = check
+  return { fault, prev, last: check.last(), tree: tree.state(), snapshots, rotations, calls, backward, firstOrder, lastOrder }
 }

@@ -3,7 +3,7 @@ import { InfraFabricError } from '#kernel'
 import { hashLength, leafHash, sha256 } from '../log/merkle.ts'
 import { type Bundle, expectFacts, expectNames, expectUndamaged, headOf } from './bundle.ts'
 import { checkEntry } from './entry-form.ts'
-import { isHexOf, newPlace, readPlace } from './entry-octets.ts'
+import { isHexOf, newPlace, octetsOf, readPlace } from './entry-octets.ts'
 import { readProof, rootFrom } from './inclusion.ts'
 import type { Judgement, Verdict } from './judge.ts'
 import { readRotation } from './keys.ts'
@@ -77,7 +77,7 @@ export function judgeSelection(bundle: Bundle, trust: SelectionTrust): Selection
 
   const place = newPlace()
   const payloads = bundle.payloads()
-  let before: { readonly index: number; readonly hash: string } | null = null
+  let before: { readonly index: number; readonly hash: Uint8Array } | null = null
   let beside = 0
   for (const [number, index] of entries.entries()) {
     const octets = archive.raw(`entries/${nameOf(index)}.json`, largestEntry)
@@ -88,13 +88,14 @@ export function judgeSelection(bundle: Bundle, trust: SelectionTrust): Selection
     const found = rootFrom(hash, index, note.size, proof.hashes)
     if (found === null || Buffer.compare(found, note.root) !== 0)
       return say('altered', `entry ${index} is not the one that stands under the head`, index)
-    const sure = readPlace(octets, 0, octets.length, place)
+    const read = octetsOf(octets)
+    const sure = readPlace(read, 0, octets.length, place)
     const problem = !sure || trust.depth === 'form' ? checkEntry(octets, 0, octets.length, place) : null
     if (problem !== null) return say('altered', `entry ${index} is not an entry: ${problem}`, index)
     if (place.index !== index) return say('altered', `entry ${index} says of itself that it is entry ${place.index}`, index)
-    if (before?.index === index - 1 && !isHexOf(octets, place.prevAt, before.hash))
+    if (before?.index === index - 1 && !isHexOf(read, place.prevAt, before.hash))
       return say('altered', `entry ${index} does not follow from the entry before it`, index)
-    before = { index, hash: hash.toString('latin1') }
+    before = { index, hash }
     const payload = payloads?.get(index)
     if (payload !== undefined) {
       beside++
