@@ -225,3 +225,22 @@ test.serial('a copy of a checkout runs its own sources, not the bundles that wer
   t.regex(stdout, /^ifctl: runs and examines/)
   t.is(stderr, '')
 })
+
+const isCompiled = fs.existsSync(join(root, 'ledger/build/compiled.node'))
+
+;(isCompiled ? test.serial : test.serial.skip)('an entry is logged and looked up without node:crypto', async (t) => {
+  await node('cli/bundle.ts', 'witness-log', 'witness-query')
+  const tellsLoaded = join(folder, 'tells-loaded.cjs')
+  await writeFile(tellsLoaded, `process.on('exit', () => console.error(process.moduleLoadList.join('\\n')))`)
+  const loaded = async (...words: string[]): Promise<string[]> => {
+    const line = ['--require', tellsLoaded, join(folder, 'cli/ifctl.cjs'), 'witness', ...words, '--data', folder]
+    const { stderr } = await run(process.execPath, line, { env: cleanEnvironment() })
+    return stderr.split('\n')
+  }
+  await loaded('log', '--create', '--event', 'first', '--component', 'IF.test')
+  for (const words of [['log', '--event', 'second', '--component', 'IF.test'], ['query']]) {
+    const modules = await loaded(...words)
+    t.true(modules.includes('NativeModule sqlite'), modules.join(' '))
+    t.false(modules.includes('NativeModule crypto'))
+  }
+})
