@@ -3,10 +3,11 @@ import { randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Authority } from '#kamailio'
-import { type JsonObject, newTraceId } from '#kernel'
+import { errorCode, type JsonObject, newTraceId } from '#kernel'
 import { appendItem } from '#ledger'
 import { type Arguments, CommandError } from './arguments.ts'
 import { dataFolder } from './command.ts'
+import { askSuite } from './control.ts'
 import { appendTo, existingLedger, ledgerFolder } from './ledger.ts'
 import type { Output } from './output.ts'
 
@@ -34,9 +35,21 @@ export async function ledgerToTell(args: Arguments): Promise<string | null> {
   }
 }
 
-/** Records what was done with a certificate. */
-export async function tell(folder: string | null, event: string, payload: JsonObject, output: Output): Promise<void> {
+/** Records what was done with a certificate: in the ledger, or through the suite that has the right to write there for itself (Redis). */
+export async function tell(
+  args: Arguments,
+  folder: string | null,
+  event: string,
+  payload: JsonObject,
+  output: Output
+): Promise<void> {
   if (folder === null) return output.talk('there is no ledger in the data folder yet: this is not recorded')
   const told = { event, component: 'IF.guard', traceId: newTraceId(), payload }
-  await appendTo(folder, [appendItem(told, Date.now(), randomUUID())], output)
+  const key = randomUUID()
+  try {
+    await appendTo(folder, [appendItem(told, Date.now(), key)], output)
+  } catch (error) {
+    if (errorCode(error) !== 'ledger.store.not-leader') throw error
+    await askSuite(args, '/v1/entries', { entries: [{ key, ...told }] })
+  }
 }

@@ -3,6 +3,9 @@
 #
 #   sh scripts/setup.sh            install what is missing
 #   sh scripts/setup.sh --check    only say what is missing; exit 1 when anything is
+#   sh scripts/setup.sh --suite    what the suite runs on, no tests: for images of containers
+#   sh scripts/setup.sh --modules  of that the node modules and the worker of mediasoup, which no source here changes
+#   sh scripts/setup.sh --packages running   the Debian packages that the suite runs on, by name; or building, testing
 #
 # Needs: Debian or Ubuntu, any Node with npm, root or sudo for packages. Elsewhere it names what to install by hand.
 set -eu
@@ -14,6 +17,8 @@ cd "$(dirname "$0")/.."
 #   baresip-core   an independent SIP phone, for tests and the demo
 #   openssl        development certificates
 #   libopus0, libbcg729-0   the codecs Opus and G.729 (libopus.so.0, libbcg729.so.0)
+#   libsrtp2-1     SRTP of the media plane
+#   netbase        names of protocols, by which Kamailio asks for keepalives of TCP
 #   libavahi-client3   what the NDI runtime finds sources through
 #   redis-server   the ledger's other store, for its tests
 #   chromium       the browser in which the auditor's page is tested
@@ -25,16 +30,31 @@ cd "$(dirname "$0")/.."
 #   ca-certificates, curl, iproute2, procps, util-linux   used by tests (addresses, process lists, full-disk test)
 #   zsh, fish      shells in which the completions of ifctl are tested
 #   sipvicious     scanners that the edge must withstand, for its tests
-packages='kamailio kamailio-tls-modules kamailio-websocket-modules kamailio-json-modules kamailio-extra-modules kamailio-utils-modules sip-tester sipvicious baresip-core ffmpeg libopus0 libbcg729-0 libavahi-client3 openssl redis-server chromium tshark gcc libc6-dev g++ pkg-config flatbuffers-compiler libflatbuffers-dev libssl-dev libuv1-dev libsrtp2-dev libusrsctp-dev libabsl-dev ca-certificates curl iproute2 procps python3-venv util-linux zsh fish'
+running='kamailio kamailio-tls-modules kamailio-websocket-modules kamailio-json-modules kamailio-extra-modules kamailio-utils-modules netbase ffmpeg libopus0 libbcg729-0 libsrtp2-1 libavahi-client3 openssl ca-certificates procps'
+building='gcc libc6-dev g++ pkg-config flatbuffers-compiler libflatbuffers-dev libssl-dev libuv1-dev libsrtp2-dev libusrsctp-dev libabsl-dev'
+testing='sip-tester sipvicious baresip-core redis-server chromium tshark curl iproute2 python3-venv util-linux zsh fish'
+packages="$running $building $testing"
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 fail() { say "$*"; exit 1; }
 
 check_only=false
+suite_only=false
+modules_only=false
 case "${1:-}" in
   '') ;;
   --check) check_only=true ;;
-  *) fail "unknown option $1; expected --check or nothing" ;;
+  --suite) suite_only=true packages="$running $building" ;;
+  --modules) suite_only=true modules_only=true packages="$running $building" ;;
+  --packages)
+    case "${2:-}" in
+      running) echo "$running" ;;
+      building) echo "$building" ;;
+      testing) echo "$testing" ;;
+      *) fail '--packages: expected running, building or testing' ;;
+    esac
+    exit 0 ;;
+  *) fail "unknown option $1; expected --check, --suite, --modules, --packages or nothing" ;;
 esac
 
 missing_packages() {
@@ -76,11 +96,12 @@ install_packages() {
 
 install_node_modules() {
   stamp=node_modules/.setup-stamp
-  wanted=$(cksum <package-lock.json)
+  if $suite_only; then omitted=dev; else omitted=; fi
+  wanted="$(cksum <package-lock.json)${omitted:+ without $omitted}"
   if [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then return 0; fi
   if $check_only; then say 'node modules are missing or out of step with package-lock.json'; return 1; fi
   say 'installing node modules (with Node 24 among them)'
-  npm ci --no-audit --no-fund --loglevel=error || fail 'npm ci failed'
+  npm ci --no-audit --no-fund --loglevel=error ${omitted:+--omit="$omitted"} || fail 'npm ci failed'
   # npm 9 drops the command's link when it skips the packages of other processors: both bring a command `node`.
   for binary in node_modules/node-linux-*/bin/node; do
     if [ -x "$binary" ]; then ln -sf "../${binary#node_modules/}" node_modules/.bin/node; fi
@@ -121,14 +142,14 @@ else
 fi
 command -v npm >/dev/null 2>&1 || fail 'npm was not found: install Node.js with npm (any version), then run this again'
 install_node_modules || status=1
-build_libraries || status=1
+$modules_only || build_libraries || status=1
 [ $status = 0 ] || exit 1
 
 node=node_modules/.bin/node
 [ -x "$node" ] || node=node
 major=$("$node" -p 'process.versions.node.split(".")[0]')
 [ "$major" -ge 24 ] || fail "Node $major found, 24 or later needed, and no Node binary for $(uname -m) comes with the modules: install Node 24 by hand"
-$check_only || "$node" cli/bundle.ts || fail 'could not bundle the commands of ifctl'
+$check_only || $modules_only || "$node" cli/bundle.ts || fail 'could not bundle the commands of ifctl'
 
 # The worker of mediasoup: compiled once on a machine, then found by its hash.
 if $check_only; then
@@ -137,5 +158,5 @@ else
   "$node" media/mediasoup/build-worker.ts || fail 'the mediasoup worker could not be built'
 fi
 
-# The NDI runtime is optional: nothing else fails without it.
-$check_only || sh scripts/fetch-ndi.sh
+# The NDI runtime is optional: nothing else fails without it. Its licence is not one to hand it on by.
+$check_only || $suite_only || sh scripts/fetch-ndi.sh

@@ -31,7 +31,7 @@ export const run: Run = async (args, output) => {
   const { client, certificate, key } = await inviteClient(authority, { id, identity: party.uri, days }, now)
   await writeCrl(authority, now)
   const { serial, fingerprint, identity, notAfter } = client
-  await tell(ledger, 'certificate_issued', { expertId: id, serial, fingerprint, identity, notAfter }, output)
+  await tell(args, ledger, 'certificate_issued', { expertId: id, serial, fingerprint, identity, notAfter }, output)
 
   // the whole suite comes with it: loaded when everything else has gone well
   const { readCredentials } = await import('#suite')

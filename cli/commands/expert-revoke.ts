@@ -18,7 +18,7 @@ export const run: Run = async (args, output) => {
     throw new CommandError('cli.not-found', `no certificate was issued to ${JSON.stringify(given)}, and none has this serial`)
   const revoked = await revokeClients(authority, isSerial ? { serial: given } : { id: given }, reason, Date.now())
   for (const { id, serial, fingerprint, identity } of revoked)
-    await tell(ledger, 'certificate_revoked', { expertId: id, serial, fingerprint, identity, reason }, output)
+    await tell(args, ledger, 'certificate_revoked', { expertId: id, serial, fingerprint, identity, reason }, output)
   if (output.json) await output.document({ revoked })
   else if (revoked.length === 0) await output.line(`${printable(given)}: revoked already`)
   else
