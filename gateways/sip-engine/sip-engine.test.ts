@@ -390,13 +390,13 @@ test('a configuration that cannot work: every problem at once', async (t) => {
         { transport: 'tls', address: '127.0.0.1', port: 0 }
       ],
       admin: { address: '127.0.0.1', port: 0, secret: '' },
-      timers: { t1Ms: -1 },
+      timers: { t1Ms: -1, tryingMs: 201 },
       log: silentLog
     }),
     { instanceOf: ConfigError }
   )
   t.deepEqual(
     error.problems.map((problem) => problem.split(':', 1)[0]),
-    ['listen[0].port', 'listen[0].advertise', 'listen[1].tls', 'admin.secret', 'timers.t1Ms']
+    ['listen[0].port', 'listen[0].advertise', 'listen[1].tls', 'admin.secret', 'timers.t1Ms', 'timers.tryingMs']
   )
 })

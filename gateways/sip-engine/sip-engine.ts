@@ -13,7 +13,7 @@ import type { LoadedServer, SettingsOverrides } from './configuration/settings.t
 import type { MetricsConfig } from './metrics/http.ts'
 import { maxFrame } from './protocol/framing.ts'
 import { type AdminConfig, type ApplicationLink, openApplicationLink } from './service/application-link.ts'
-import { defaultTimers, type EngineLimits, type EngineOptions, type EngineTimers } from './service/config.ts'
+import { defaultTimers, type EngineLimits, type EngineOptions, type EngineTimers, longestTryingMs } from './service/config.ts'
 import { createEngine } from './service/engine.ts'
 import { createHosts } from './service/hosts-file.ts'
 import { askHttp } from './service/http-routing.ts'
@@ -298,6 +298,7 @@ function configProblems(config: Omit<SipServerConfig, 'log'>): string[] {
   if (config.admin?.secret === '') problems.push('admin.secret: must not be empty')
   for (const [name, value] of Object.entries(config.timers ?? {})) {
     if (!Number.isFinite(value) || value <= 0) problems.push(`timers.${name}: a positive number of milliseconds`)
+    else if (name === 'tryingMs' && value > longestTryingMs) problems.push(`timers.${name}: at most ${longestTryingMs} ms`)
   }
   problems.push(...nameServiceProblems(config.dns ?? {}).map((problem) => `dns.${problem}`))
   for (const name of ['frame', 'sendQueue', 'applications', 'serverTransactions'] as const) {

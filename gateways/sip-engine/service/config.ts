@@ -10,6 +10,8 @@ export interface EngineTimers {
   readonly t1Ms: number
   readonly t2Ms: number
   readonly t4Ms: number
+  /** An INVITE to which its application has said nothing for so long gets 100, at the latest after {@link longestTryingMs}. 0: at once. */
+  readonly tryingMs: number
   /** An application must have given a first response to an INVITE so soon; then the caller gets 480. */
   readonly applicationMs: number
   /** A final response to an INVITE must follow so long after the latest provisional one; then the caller gets 480. */
@@ -22,10 +24,14 @@ export interface EngineTimers {
   readonly loginMs: number
 }
 
+/** @see RFC 3261 §17.2.1 */
+export const longestTryingMs = 200
+
 export const defaultTimers: EngineTimers = {
   t1Ms: 500,
   t2Ms: 4000,
   t4Ms: 5000,
+  tryingMs: 0,
   applicationMs: 64_000,
   ringingMs: 300_000,
   timerCMs: 185_000,

@@ -106,6 +106,17 @@ const answers =
     }
   }
 
+test('an INVITE that is sent on gets 100 at once, with tryingMs too', (t) => {
+  const s = stage(t, { timers: { tryingMs: 200 } })
+  s.callee(2)
+  s.ask()
+  t.deepEqual(shapes(s.caller), [])
+  s.proxy(['sip:10.0.0.2'])
+  s.clock.advance(5)
+  t.deepEqual(shapes(s.caller), ['100 INVITE'])
+  s.over()
+})
+
 test('a call through the proxy: INVITE, 180, 200, ACK, BYE', (t) => {
   const s = stage(t)
   const callee = s.callee(2, answers(180, 200))

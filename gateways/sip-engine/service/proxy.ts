@@ -397,6 +397,7 @@ export function createProxy(core: Core): SipProxy {
       uas.answer(asked, refusal.status, received.toTag || newToken(), { headers: refusal.headers })
       return observer.failed(refusal.text)
     }
+    if (request.method === 'INVITE' && transaction.status === 0) uas.answer(asked, 100, '')
     const known = routing === null ? challengersOf(request) : []
     const wanted = order.destinations.map((destination): Target => ({ uri: bareUri(destination), replaces: false }))
     const asking = wanted.filter(({ uri }) => known.some((each) => each.uri === uri))

@@ -141,6 +141,46 @@ test('a repeated INVITE is answered with what was sent last', (t) => {
   t.is(s.app.delivered().length, 1)
 })
 
+test('with tryingMs an INVITE gets 100 when its application has said nothing until then; repeats before it are absorbed', (t) => {
+  const s = scene({ timers: { tryingMs: 200 } })
+  s.say(invite())
+  s.say(invite(), 190)
+  t.deepEqual(s.shapes(), [])
+  s.say(invite())
+  s.say(invite())
+  t.deepEqual(s.shapes(), ['100 INVITE', '100 INVITE'])
+  t.is(s.app.delivered().length, 1)
+  s.clock.advance(64_000 - 206)
+  t.deepEqual(s.shapes(), ['100 INVITE', '100 INVITE'])
+  s.clock.advance(5)
+  t.deepEqual(s.shapes(), ['100 INVITE', '100 INVITE', '480 INVITE'])
+})
+
+test('with tryingMs an INVITE that is answered in time gets no 100, the first and one in a dialog', (t) => {
+  const s = scene({ timers: { tryingMs: 200 } })
+  s.say(invite())
+  s.answer(180)
+  s.clock.advance(1000)
+  t.deepEqual(s.shapes(), ['180 INVITE'])
+  s.say(invite())
+  t.deepEqual(s.shapes(), ['180 INVITE', '180 INVITE'])
+  s.answer(200)
+  s.say(requestText({ method: 'ACK', branch: 'a1', to: toOf(s) }))
+  s.say(invite({ branch: 'i2', cseq: 2, to: toOf(s) }))
+  s.answer(488)
+  s.clock.advance(100)
+  t.deepEqual(s.shapes(), ['180 INVITE', '180 INVITE', '200 INVITE', '488 INVITE'])
+})
+
+test('with tryingMs a CANCEL finds an INVITE that has no answer yet', (t) => {
+  const s = scene({ timers: { tryingMs: 200 } })
+  s.say(invite())
+  s.say(requestText({ method: 'CANCEL', branch: 'i1' }))
+  s.clock.advance(300)
+  t.deepEqual(s.shapes().slice(0, 2), ['200 CANCEL', '487 INVITE'])
+  t.false(s.shapes().includes('100 INVITE'))
+})
+
 test('a 2xx is repeated at T1 up to T2, and 64*T1 without ACK ends the call with BYE', (t) => {
   const s = scene()
   s.say(invite())

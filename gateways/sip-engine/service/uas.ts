@@ -150,7 +150,7 @@ export function createUas(core: Core): UserAgentServer {
       return stateless.overloaded(message, flow, received.key)
     }
     const asked = { transaction: transactions.openServer(received), received }
-    if (message.method === 'INVITE') answer(asked, 100, '')
+    if (message.method === 'INVITE' && timers.tryingMs === 0) answer(asked, 100, '')
     const session = received.toTag === '' ? undefined : sessions.matching(received.callId, received.fromTag, received.toTag)
     if (core.proxy.onward(asked, session !== undefined)) return
     if (session !== undefined) return inDialog(asked, session)
@@ -219,15 +219,16 @@ export function createUas(core: Core): UserAgentServer {
     const shown: Shown = { ...what, localTag: received.toTag, answered: false, waits: true, held: false, cancelTimer: null }
     pending.set(transaction.id, shown)
     waiting++
-    if (transaction.method === 'INVITE') {
-      shown.cancelTimer = clock.after(timers.applicationMs, () => unanswered(shown))
-      return
-    }
-    const tryingMs = tryingDelayMs(timers)
-    shown.cancelTimer = clock.after(tryingMs, () => {
-      if (transaction.state === 'trying') answer(shown, 100, '')
-      shown.cancelTimer = clock.after(64 * timers.t1Ms - tryingMs, () => unanswered(shown))
-    })
+    const isInvite = transaction.method === 'INVITE'
+    const tryingMs = isInvite ? timers.tryingMs : tryingDelayMs(timers)
+    const longestMs = isInvite ? timers.applicationMs : 64 * timers.t1Ms
+    const wait = () => clock.after(longestMs - tryingMs, () => unanswered(shown))
+    if (tryingMs === 0) shown.cancelTimer = wait()
+    else
+      shown.cancelTimer = clock.after(tryingMs, () => {
+        if (transaction.status === 0) answer(shown, 100, '')
+        shown.cancelTimer = wait()
+      })
   }
 
   /** The application has said something, or will not. */

@@ -17,7 +17,7 @@ export type InviteServerEvent =
   | { readonly type: 'transportError' }
 
 /**
- * INVITE server transaction. The transaction user sends 100 at once, so there is no timer for it; retransmission of a 2xx is its task too
+ * INVITE server transaction. When 100 is sent is for the transaction user to say, so there is no timer for it; retransmission of a 2xx is its task too
  * (dialog/accepted.ts).
  *
  * @see RFC 3261 §17.2.1, RFC 6026 §8.5
