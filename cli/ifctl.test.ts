@@ -93,7 +93,7 @@ test('a command has help of its own, asked for before or behind its words, and a
 })
 
 const mistakes: readonly { args: readonly string[]; says: RegExp }[] = [
-  { args: [], says: /no command; ifctl help tells of up, sip-server, .*guard/ },
+  { args: [], says: /no command; ifctl help tells of up, edge, sip-server, .*guard/ },
   { args: ['gaurd'], says: /unknown command gaurd\n.*did you mean guard\?/ },
   { args: ['guard'], says: /guard needs one of: explain, replay, policy, registry/ },
   { args: ['guard', 'exlpain', 'x'], says: /did you mean guard explain\?/ },
