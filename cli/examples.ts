@@ -53,7 +53,10 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
     },
     { line: 'ifctl escalate bias --parallel --detach', ...needsCall('deploy/escalation/escalation.test.ts') }
   ],
-  'escalate list': [{ line: 'ifctl escalate list', suite: true }],
+  'escalate list': [
+    { line: 'ifctl escalate list', suite: true },
+    { line: 'ifctl escalate list --json', note: 'for a script: all that is known of each', suite: true }
+  ],
   'escalate show': [
     { line: 'ifctl escalate show 0af7651916cd43dd8448eb211c80319c', ...needsCall('deploy/escalation/escalation.test.ts') }
   ],
@@ -214,13 +217,19 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
       ...goesOn('deploy/webrtc/agent.test.ts')
     }
   ],
-  'council seats': [{ line: 'ifctl council seats', suite: true }],
+  'council seats': [
+    { line: 'ifctl council seats', suite: true },
+    { line: 'ifctl council seats --json', note: 'for a script that waits for somebody', suite: true }
+  ],
   'council revoke': [{ line: 'ifctl council revoke guardian-1', suite: true }],
   'council votes': [{ line: 'ifctl council votes --conference council', suite: true }],
   'recording status': [{ line: 'ifctl recording status', suite: true }],
   'recording start': [{ line: 'ifctl recording start council', ...needsCall('deploy/media/recording.test.ts') }],
   'recording stop': [{ line: 'ifctl recording stop council', ...needsCall('deploy/media/recording.test.ts') }],
-  'recording list': [{ line: 'ifctl recording list' }],
+  'recording list': [
+    { line: 'ifctl recording list' },
+    { line: 'ifctl recording list --json', note: 'one object a line' }
+  ],
   'recording export': [
     { line: 'ifctl recording export council-20261121t160000z-00000001 --format wav --out council.wav' },
     {
