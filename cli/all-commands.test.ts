@@ -2,11 +2,11 @@
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import test from 'ava'
-import { commonOptions, parseArguments } from './arguments.ts'
 import type { Command } from './command.ts'
 import { commands } from './commands.ts'
 import { examples } from './examples.ts'
-import { commandHelp, overview } from './help.ts'
+import { commonOptions, parseArguments } from './line/arguments.ts'
+import { commandHelp, overview } from './line/help.ts'
 import { cleanEnvironment, shim } from './testing/run.ts'
 
 const asked = readFileSync(new URL('testdata/commands-asked-for.txt', import.meta.url), 'utf8')

@@ -11,8 +11,8 @@ import { promisify } from 'node:util'
 import { runInThisContext } from 'node:vm'
 import test from 'ava'
 import { commands as definitions } from './commands.ts'
-import { completionScript } from './completion.ts'
 import { main } from './ifctl.ts'
+import { completionScript } from './line/completion.ts'
 import { cleanEnvironment } from './testing/run.ts'
 
 const run = promisify(execFile)
@@ -195,7 +195,7 @@ test.serial('a command runs from its bundle until one of its sources changes, an
   t.is(await bundleAnew(), '')
   t.regex((await query()).stderr, /^from the bundle\nifctl: there is no ledger/)
 
-  const source = join(folder, 'cli/ledger.ts')
+  const source = join(folder, 'cli/subjects/ledger.ts')
   await writeFile(source, (await readFile(source, 'utf8')).replace('there is no ledger in', 'no ledger lies there:'))
   t.regex((await query()).stderr, /^ifctl: no ledger lies there:/)
   t.regex(await bundleAnew(), /1 commands bundled/)

@@ -20,9 +20,9 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { Metafile, Plugin } from 'esbuild'
 import { commands } from './commands.ts'
-import { completionScript, type Shell, shells } from './completion.ts'
 import { examplesOf } from './examples.ts'
-import { version } from './version.ts'
+import { completionScript, type Shell, shells } from './line/completion.ts'
+import { version } from './line/version.ts'
 
 /** A source as it was when it was bundled. A change that keeps the size is seen by the moment of the change of its inode, which no tool sets. */
 type Source = readonly [path: string, octets: number, changedMs: number]

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import type { Arguments, Option } from './arguments.ts'
-import type { Output } from './output.ts'
+import type { Arguments, Option } from './line/arguments.ts'
+import type { Output } from './show/output.ts'
 
 /** A command does its work and returns the exit code. Expected failures are thrown as InfraFabricError or UsageError. */
 export type Run = (args: Arguments, output: Output) => Promise<number>

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import test from 'ava'
 import { commands } from './commands.ts'
 import { docsPage, docsPath } from './docs.ts'
-import { exitCodeMeanings, exitCodes } from './exit-codes.ts'
+import { exitCodeMeanings, exitCodes } from './line/exit-codes.ts'
 
 const page = readFileSync(docsPath, 'utf8')
 

@@ -5,12 +5,12 @@
  */
 import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { commonOptions, type Option } from './arguments.ts'
 import type { Command, Effect } from './command.ts'
 import { commands } from './commands.ts'
 import { type Example, examples } from './examples.ts'
-import { exitCodeMeanings, exitCodesOf } from './exit-codes.ts'
-import { usage } from './help.ts'
+import { commonOptions, type Option } from './line/arguments.ts'
+import { exitCodeMeanings, exitCodesOf } from './line/exit-codes.ts'
+import { usage } from './line/help.ts'
 import { toolCommands } from './mcp/tools.ts'
 
 export const docsPath: string = fileURLToPath(new URL('../docs/cli.md', import.meta.url))

@@ -1,9 +1,9 @@
-import { commonOptions, parseArguments, UsageError } from './arguments.ts'
 import type { Command, Run } from './command.ts'
 import { commands } from './commands.ts'
-import { exitCodes } from './exit-codes.ts'
-import { type Output, printable, processOutput, toJsonLine } from './output.ts'
-import { version } from './version.ts'
+import { commonOptions, parseArguments, UsageError } from './line/arguments.ts'
+import { exitCodes } from './line/exit-codes.ts'
+import { version } from './line/version.ts'
+import { type Output, printable, processOutput, toJsonLine } from './show/output.ts'
 
 /** A command that is there already: see bundle.ts. */
 export interface LoadedCommand {
@@ -71,8 +71,8 @@ export async function dispatch(
   if (asksHelp || argv.includes('--help')) {
     const group = commands.filter((each) => sameWords(each.words.slice(0, words.length), words))
     if (command === undefined && group.length < 1) throw unknownCommand(words, called)
-    const { commandHelp, overview } = await import('./help.ts')
-    const { usualColumns } = await import('./wrap.ts')
+    const { commandHelp, overview } = await import('./line/help.ts')
+    const { usualColumns } = await import('./show/wrap.ts')
     const columns = output.columns() ?? usualColumns
     if (command === undefined) await output.line(overview(called, group, columns))
     else {
@@ -132,7 +132,7 @@ async function tell(error: unknown, called: string, output: Output): Promise<voi
   const message = error instanceof Error ? error.message : String(error)
   const code =
     error instanceof UsageError ? 'cli.usage' : error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
-  const hint = error instanceof UsageError ? (await import('./suggest.ts')).hintFor(error) : undefined
+  const hint = error instanceof UsageError ? (await import('./line/suggest.ts')).hintFor(error) : undefined
   const problems =
     error instanceof Error && 'problems' in error && Array.isArray(error.problems) ? error.problems.map(String) : []
   if (output.json) {

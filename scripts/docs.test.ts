@@ -4,8 +4,8 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { glob } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import test from 'ava'
-import { commonOptions } from '../cli/arguments.ts'
 import { commands } from '../cli/commands.ts'
+import { commonOptions } from '../cli/line/arguments.ts'
 
 const pages: string[] = []
 for await (const page of glob(

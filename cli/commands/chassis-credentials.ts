@@ -1,10 +1,10 @@
 import type { Grant } from '#chassis'
-import { CommandError, UsageError } from '../arguments.ts'
-import { withChassis } from '../chassis.ts'
 import type { Run } from '../command.ts'
-import { exitCodes } from '../exit-codes.ts'
-import { type Output, printable } from '../output.ts'
-import { table } from '../table.ts'
+import { CommandError, UsageError } from '../line/arguments.ts'
+import { exitCodes } from '../line/exit-codes.ts'
+import { type Output, printable } from '../show/output.ts'
+import { table } from '../show/table.ts'
+import { withChassis } from '../subjects/chassis.ts'
 
 async function show(grants: readonly Grant[], output: Output): Promise<void> {
   if (output.json) {

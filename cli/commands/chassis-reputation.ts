@@ -1,12 +1,12 @@
 import { type EvidenceEntry, evidenceEvents, evidenceFrom, type Reputation, reputationOf } from '#chassis'
-import type { Arguments } from '../arguments.ts'
-import { withChassis } from '../chassis.ts'
 import type { Run } from '../command.ts'
-import { exitCodes } from '../exit-codes.ts'
-import { ledgerPlace, withReader } from '../ledger.ts'
-import { printable } from '../output.ts'
-import { pages } from '../pages.ts'
-import { table } from '../table.ts'
+import type { Arguments } from '../line/arguments.ts'
+import { exitCodes } from '../line/exit-codes.ts'
+import { printable } from '../show/output.ts'
+import { table } from '../show/table.ts'
+import { withChassis } from '../subjects/chassis.ts'
+import { ledgerPlace, withReader } from '../subjects/ledger.ts'
+import { pages } from '../subjects/pages.ts'
 
 /** Entries of the ledger that say something of anybody's reputation. */
 async function entriesOf(args: Arguments): Promise<EvidenceEntry[]> {

@@ -1,10 +1,10 @@
 import { defaultLimits, type Limits, type Sandbox } from '#chassis'
-import { UsageError } from '../arguments.ts'
-import { untilTold, withChassis } from '../chassis.ts'
 import type { Run } from '../command.ts'
-import { exitCodes } from '../exit-codes.ts'
-import type { Output } from '../output.ts'
-import { table } from '../table.ts'
+import { UsageError } from '../line/arguments.ts'
+import { exitCodes } from '../line/exit-codes.ts'
+import type { Output } from '../show/output.ts'
+import { table } from '../show/table.ts'
+import { untilTold, withChassis } from '../subjects/chassis.ts'
 import { limitsOf } from './chassis-sandbox.ts'
 
 async function showLimits(limits: Limits, output: Output): Promise<void> {

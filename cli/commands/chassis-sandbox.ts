@@ -3,12 +3,12 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { LogPart, Sandbox, SandboxState, ScopedDirectory } from '#chassis'
 import type { Coordinator, Task } from '#coordinator'
-import { type Arguments, CommandError, UsageError } from '../arguments.ts'
-import { untilTold, withChassis } from '../chassis.ts'
 import type { Run } from '../command.ts'
-import { exitCodes } from '../exit-codes.ts'
-import { type Output, printable } from '../output.ts'
-import { table } from '../table.ts'
+import { type Arguments, CommandError, UsageError } from '../line/arguments.ts'
+import { exitCodes } from '../line/exit-codes.ts'
+import { type Output, printable } from '../show/output.ts'
+import { table } from '../show/table.ts'
+import { untilTold, withChassis } from '../subjects/chassis.ts'
 
 /** @returns limits that the command line changes */
 export function limitsOf(args: Arguments) {

@@ -1,11 +1,11 @@
 import { chassisMetrics, type ObjectiveStatus, type Objectives, type SloScope, type SloStatus } from '#chassis'
-import { type Arguments, UsageError } from '../arguments.ts'
-import { withChassis } from '../chassis.ts'
 import type { Run } from '../command.ts'
-import { exitCodes } from '../exit-codes.ts'
-import { type Output, printable } from '../output.ts'
-import { table } from '../table.ts'
-import { readMoment } from '../times.ts'
+import { type Arguments, UsageError } from '../line/arguments.ts'
+import { exitCodes } from '../line/exit-codes.ts'
+import { readMoment } from '../line/times.ts'
+import { type Output, printable } from '../show/output.ts'
+import { table } from '../show/table.ts'
+import { withChassis } from '../subjects/chassis.ts'
 
 type Whose = { readonly kind: SloScope['kind']; readonly id: string }
 

@@ -1,8 +1,8 @@
-import { UsageError } from '../arguments.ts'
 import type { Run } from '../command.ts'
-import { shells } from '../completion.ts'
-import { scriptFor } from '../completion-scripts.ts'
-import { exitCodes } from '../exit-codes.ts'
+import { UsageError } from '../line/arguments.ts'
+import { shells } from '../line/completion.ts'
+import { scriptFor } from '../line/completion-scripts.ts'
+import { exitCodes } from '../line/exit-codes.ts'
 
 export const run: Run = async (args, output) => {
   const shell = shells.find((each) => each === args.operands[0])

@@ -3,12 +3,12 @@ import { rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { type LatencyReport, measureLatency } from '#coordinator'
 import { isCursor, openStore, type StorePlace, type ToldEvent, topicMatcher } from '#store'
-import { type Arguments, UsageError } from '../arguments.ts'
 import type { Run } from '../command.ts'
-import { exitCodes } from '../exit-codes.ts'
-import { type Output, printable, toJsonLine } from '../output.ts'
-import { storePlace, withPlugins } from '../plugins.ts'
-import { table } from '../table.ts'
+import { type Arguments, UsageError } from '../line/arguments.ts'
+import { exitCodes } from '../line/exit-codes.ts'
+import { type Output, printable, toJsonLine } from '../show/output.ts'
+import { table } from '../show/table.ts'
+import { storePlace, withPlugins } from '../subjects/plugins.ts'
 
 export const stats: Run = (args, output) =>
   withPlugins(args, output, async ({ coordinator }) => {

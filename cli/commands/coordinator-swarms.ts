@@ -1,10 +1,10 @@
-import { CommandError } from '../arguments.ts'
-import { readCapabilities } from '../capabilities.ts'
 import type { Run } from '../command.ts'
-import { exitCodes } from '../exit-codes.ts'
-import { printable } from '../output.ts'
-import { withPlugins } from '../plugins.ts'
-import { table } from '../table.ts'
+import { CommandError } from '../line/arguments.ts'
+import { exitCodes } from '../line/exit-codes.ts'
+import { printable } from '../show/output.ts'
+import { table } from '../show/table.ts'
+import { readCapabilities } from '../subjects/capabilities.ts'
+import { withPlugins } from '../subjects/plugins.ts'
 import { showTasks } from './coordinator-tasks.ts'
 
 const unknown = (id: string) => new CommandError('coordinator.swarm-unknown', `there is no swarm ${id}`)

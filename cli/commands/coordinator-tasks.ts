@@ -1,13 +1,13 @@
 import { type NewTask, type Task, type TaskState, taskStates } from '#coordinator'
-import { type Arguments, CommandError, UsageError } from '../arguments.ts'
-import { readCapabilities } from '../capabilities.ts'
 import type { Run } from '../command.ts'
-import { exitCodes } from '../exit-codes.ts'
-import { readObject } from '../json-option.ts'
-import { type Output, printable } from '../output.ts'
-import { refused, withPlugins } from '../plugins.ts'
-import { table } from '../table.ts'
-import { readMoment } from '../times.ts'
+import { type Arguments, CommandError, UsageError } from '../line/arguments.ts'
+import { exitCodes } from '../line/exit-codes.ts'
+import { readObject } from '../line/json-option.ts'
+import { readMoment } from '../line/times.ts'
+import { type Output, printable } from '../show/output.ts'
+import { table } from '../show/table.ts'
+import { readCapabilities } from '../subjects/capabilities.ts'
+import { refused, withPlugins } from '../subjects/plugins.ts'
 
 export const list: Run = async (args, output) => {
   const state = args.value('status') as TaskState | undefined

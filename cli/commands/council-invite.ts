@@ -1,8 +1,8 @@
 import { InfraFabricError } from '#kernel'
-import { UsageError } from '../arguments.ts'
 import type { Run } from '../command.ts'
-import { askSuite } from '../control.ts'
-import { exitCodes } from '../exit-codes.ts'
+import { UsageError } from '../line/arguments.ts'
+import { exitCodes } from '../line/exit-codes.ts'
+import { askSuite } from '../subjects/control.ts'
 
 interface Seat {
   readonly url: string

@@ -2,10 +2,10 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { errorCode, messageOf } from '#kernel'
 import { decodeWav, encodeWav } from '#media'
 import { agentSampleRateHz, type CouncilAgent, joinCouncil } from '#webrtc/agent'
-import { UsageError } from '../arguments.ts'
 import type { Run } from '../command.ts'
-import { exitCodes } from '../exit-codes.ts'
-import { printable } from '../output.ts'
+import { UsageError } from '../line/arguments.ts'
+import { exitCodes } from '../line/exit-codes.ts'
+import { printable } from '../show/output.ts'
 
 const mostSeconds = 86_400
 const mostHeardSeconds = 3600

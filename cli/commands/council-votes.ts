@@ -1,9 +1,9 @@
 import { auditVotes, type VoteEntry, voteComponents } from '#webrtc/votes'
 import type { Run } from '../command.ts'
-import { exitCodes } from '../exit-codes.ts'
-import { ledgerPlace, withReader } from '../ledger.ts'
-import { printable } from '../output.ts'
-import { pages } from '../pages.ts'
+import { exitCodes } from '../line/exit-codes.ts'
+import { printable } from '../show/output.ts'
+import { ledgerPlace, withReader } from '../subjects/ledger.ts'
+import { pages } from '../subjects/pages.ts'
 
 const events = new Set(['webrtc_connection_started', 'vote_opened', 'vote_cast', 'vote_closed'])
 

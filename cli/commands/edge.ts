@@ -1,8 +1,8 @@
 import { loadSuiteConfig, settingsFromEnvironment, startEdgeServer } from '#suite'
 import type { Run } from '../command.ts'
-import { exitCodes } from '../exit-codes.ts'
-import { showEvent } from '../suite-events.ts'
-import { untilStopped } from '../until-stopped.ts'
+import { exitCodes } from '../line/exit-codes.ts'
+import { showEvent } from '../subjects/suite-events.ts'
+import { untilStopped } from '../subjects/until-stopped.ts'
 
 export const run: Run = async (args, output) => {
   const until = untilStopped(output, ['SIGINT', 'SIGTERM', 'SIGHUP'])

@@ -1,6 +1,6 @@
 import type { Run } from '../command.ts'
-import { askSuite } from '../control.ts'
-import { exitCodes } from '../exit-codes.ts'
+import { exitCodes } from '../line/exit-codes.ts'
+import { askSuite } from '../subjects/control.ts'
 
 export const run: Run = async (args, output) => {
   const id = args.operands[0]!

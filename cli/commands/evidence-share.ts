@@ -1,11 +1,11 @@
 import { stat } from 'node:fs/promises'
 import { basename } from 'node:path'
-import { UsageError } from '../arguments.ts'
 import type { Run } from '../command.ts'
-import { giveSuite } from '../control.ts'
-import { exitCodes } from '../exit-codes.ts'
-import { openInput } from '../files.ts'
-import { mediaTypeOf } from '../media-types.ts'
+import { UsageError } from '../line/arguments.ts'
+import { exitCodes } from '../line/exit-codes.ts'
+import { giveSuite } from '../subjects/control.ts'
+import { openInput } from '../subjects/files.ts'
+import { mediaTypeOf } from '../subjects/media-types.ts'
 
 interface Shared {
   readonly evidence: { readonly id: string; readonly bytes: number; readonly sha256: string }

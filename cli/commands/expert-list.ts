@@ -1,9 +1,9 @@
 import { listClients } from '#kamailio'
 import type { Run } from '../command.ts'
-import { exitCodes } from '../exit-codes.ts'
-import { authorityFolder } from '../experts.ts'
-import { printable } from '../output.ts'
-import { table } from '../table.ts'
+import { exitCodes } from '../line/exit-codes.ts'
+import { printable } from '../show/output.ts'
+import { table } from '../show/table.ts'
+import { authorityFolder } from '../subjects/experts.ts'
 
 const dayMs = 86_400_000
 

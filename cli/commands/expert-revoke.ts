@@ -1,9 +1,9 @@
 import { listClients, revokeClients } from '#kamailio'
-import { CommandError } from '../arguments.ts'
 import type { Run } from '../command.ts'
-import { exitCodes } from '../exit-codes.ts'
-import { existingAuthority, ledgerToTell, tell } from '../experts.ts'
-import { printable } from '../output.ts'
+import { CommandError } from '../line/arguments.ts'
+import { exitCodes } from '../line/exit-codes.ts'
+import { printable } from '../show/output.ts'
+import { existingAuthority, ledgerToTell, tell } from '../subjects/experts.ts'
 
 const longestReason = 200
 

@@ -1,12 +1,12 @@
 import type { BudgetStatus } from '#governor'
 import { periods } from '#ledger/money'
-import { CommandError, UsageError } from '../arguments.ts'
 import type { Run } from '../command.ts'
-import { exitCodes } from '../exit-codes.ts'
-import { type Output, printable } from '../output.ts'
-import { withPlugins } from '../plugins.ts'
-import { table } from '../table.ts'
-import { readMoment } from '../times.ts'
+import { CommandError, UsageError } from '../line/arguments.ts'
+import { exitCodes } from '../line/exit-codes.ts'
+import { readMoment } from '../line/times.ts'
+import { type Output, printable } from '../show/output.ts'
+import { table } from '../show/table.ts'
+import { withPlugins } from '../subjects/plugins.ts'
 
 async function show(budgets: readonly BudgetStatus[], output: Output, none: string): Promise<void> {
   if (output.json) {

@@ -1,9 +1,9 @@
-import { type Arguments, CommandError, UsageError } from '../arguments.ts'
 import type { Run } from '../command.ts'
-import { exitCodes } from '../exit-codes.ts'
-import { printable } from '../output.ts'
-import { withPlugins } from '../plugins.ts'
-import { table } from '../table.ts'
+import { type Arguments, CommandError, UsageError } from '../line/arguments.ts'
+import { exitCodes } from '../line/exit-codes.ts'
+import { printable } from '../show/output.ts'
+import { table } from '../show/table.ts'
+import { withPlugins } from '../subjects/plugins.ts'
 
 export const list: Run = (args, output) =>
   withPlugins(args, output, async ({ coordinator }) => {

@@ -1,9 +1,9 @@
 import type { Circuit } from '#governor'
 import type { Run } from '../command.ts'
-import { exitCodes } from '../exit-codes.ts'
-import { type Output, printable } from '../output.ts'
-import { withPlugins } from '../plugins.ts'
-import { table } from '../table.ts'
+import { exitCodes } from '../line/exit-codes.ts'
+import { type Output, printable } from '../show/output.ts'
+import { table } from '../show/table.ts'
+import { withPlugins } from '../subjects/plugins.ts'
 
 async function show(
   circuits: readonly { readonly component: string; readonly circuit: Circuit }[],

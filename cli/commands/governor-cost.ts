@@ -1,10 +1,10 @@
 import { type CostLine, costGroups } from '#governor'
-import { UsageError } from '../arguments.ts'
 import type { Run } from '../command.ts'
-import { exitCodes } from '../exit-codes.ts'
-import { type Output, printable } from '../output.ts'
-import { withPlugins } from '../plugins.ts'
-import { table } from '../table.ts'
+import { UsageError } from '../line/arguments.ts'
+import { exitCodes } from '../line/exit-codes.ts'
+import { type Output, printable } from '../show/output.ts'
+import { table } from '../show/table.ts'
+import { withPlugins } from '../subjects/plugins.ts'
 
 const head = ['claims', 'completed', 'USD', 'of it estimated', 'wasted', '%', 'USD a completed task']
 const cells = ({ claims, completed, cost, supposed, wasted, wastedPct, perCompleted }: CostLine) => [

@@ -1,12 +1,12 @@
 import { type PolicyFile, readPolicy } from '#governor'
 import { ConfigError } from '#kernel'
-import { type Arguments, CommandError } from '../arguments.ts'
 import type { Run } from '../command.ts'
-import { exitCodes } from '../exit-codes.ts'
-import { readInput } from '../files.ts'
-import { type Output, printable } from '../output.ts'
-import { withPlugins } from '../plugins.ts'
-import { table } from '../table.ts'
+import { type Arguments, CommandError } from '../line/arguments.ts'
+import { exitCodes } from '../line/exit-codes.ts'
+import { type Output, printable } from '../show/output.ts'
+import { table } from '../show/table.ts'
+import { readInput } from '../subjects/files.ts'
+import { withPlugins } from '../subjects/plugins.ts'
 
 /** Gives the file to `use`, or tells every problem of it. */
 async function withFile(path: string, output: Output, use: (file: PolicyFile) => Promise<number>): Promise<number> {

@@ -1,11 +1,11 @@
 import { type CallEntry, type Explanation, explain, groupByCall } from '#guard'
 import type { LedgerReader } from '#ledger'
-import { CommandError } from '../arguments.ts'
 import type { Run } from '../command.ts'
-import { exitCodes } from '../exit-codes.ts'
-import { ledgerPlace, withReader } from '../ledger.ts'
-import { type Output, printable } from '../output.ts'
-import { table } from '../table.ts'
+import { CommandError } from '../line/arguments.ts'
+import { exitCodes } from '../line/exit-codes.ts'
+import { type Output, printable } from '../show/output.ts'
+import { table } from '../show/table.ts'
+import { ledgerPlace, withReader } from '../subjects/ledger.ts'
 
 export const run: Run = async (args, output) => {
   const id = args.operands[0]!

@@ -1,9 +1,9 @@
 import { open } from 'node:fs/promises'
 import { generateKeyPair } from '#guard'
-import { CommandError, systemCode } from '../arguments.ts'
 import type { Run } from '../command.ts'
-import { exitCodes } from '../exit-codes.ts'
-import { printable } from '../output.ts'
+import { CommandError, systemCode } from '../line/arguments.ts'
+import { exitCodes } from '../line/exit-codes.ts'
+import { printable } from '../show/output.ts'
 
 export const run: Run = async (args, output) => {
   const path = args.required('out')

@@ -1,8 +1,8 @@
 import { join, resolve } from 'node:path'
 import { defaultRules, keptRules } from '#guard'
-import { CommandError } from '../arguments.ts'
 import { dataFolder, type Run } from '../command.ts'
-import { exitCodes } from '../exit-codes.ts'
+import { CommandError } from '../line/arguments.ts'
+import { exitCodes } from '../line/exit-codes.ts'
 
 export const run: Run = async (args, output) => {
   const [hash] = args.operands

@@ -1,9 +1,9 @@
 import { parseRegistry } from '#guard'
 import { type Run, registryPath } from '../command.ts'
-import { exitCodes } from '../exit-codes.ts'
-import { readInput } from '../files.ts'
-import { printable } from '../output.ts'
-import { table } from '../table.ts'
+import { exitCodes } from '../line/exit-codes.ts'
+import { printable } from '../show/output.ts'
+import { table } from '../show/table.ts'
+import { readInput } from '../subjects/files.ts'
 import { hazardList } from './hazards.ts'
 
 export const run: Run = async (args, output) => {

@@ -1,11 +1,11 @@
 import { join, resolve } from 'node:path'
 import { type KeptRules, keptRules, type Replay, readRules, replay } from '#guard'
-import { CommandError } from '../arguments.ts'
 import { dataFolder, type Run } from '../command.ts'
-import { exitCodes } from '../exit-codes.ts'
-import { readInput } from '../files.ts'
-import { ledgerPlace, type StoredEntry, withReader } from '../ledger.ts'
-import { type Output, printable } from '../output.ts'
+import { CommandError } from '../line/arguments.ts'
+import { exitCodes } from '../line/exit-codes.ts'
+import { type Output, printable } from '../show/output.ts'
+import { readInput } from '../subjects/files.ts'
+import { ledgerPlace, type StoredEntry, withReader } from '../subjects/ledger.ts'
 
 export const run: Run = async (args, output) => {
   const id = args.operands[0]!

@@ -1,10 +1,10 @@
 import { parseSignature, readSigningKey, signRequest } from '#guard'
 import { InfraFabricError } from '#kernel'
-import { UsageError } from '../arguments.ts'
 import type { Run } from '../command.ts'
-import { exitCodes } from '../exit-codes.ts'
-import { readInput } from '../files.ts'
-import { readMoment } from '../times.ts'
+import { UsageError } from '../line/arguments.ts'
+import { exitCodes } from '../line/exit-codes.ts'
+import { readMoment } from '../line/times.ts'
+import { readInput } from '../subjects/files.ts'
 
 export const run: Run = async (args, output) => {
   const fields = {

@@ -1,8 +1,8 @@
 import type { Run } from '../command.ts'
-import { askSuite } from '../control.ts'
-import { exitCodes } from '../exit-codes.ts'
-import { printable } from '../output.ts'
-import { table } from '../table.ts'
+import { exitCodes } from '../line/exit-codes.ts'
+import { printable } from '../show/output.ts'
+import { table } from '../show/table.ts'
+import { askSuite } from '../subjects/control.ts'
 
 interface Listed {
   readonly calls: readonly {

@@ -1,9 +1,9 @@
-import { type Arguments, UsageError } from '../arguments.ts'
 import type { Run } from '../command.ts'
-import { askSuite } from '../control.ts'
-import { exitCodes } from '../exit-codes.ts'
-import { type Output, printable } from '../output.ts'
-import { table } from '../table.ts'
+import { type Arguments, UsageError } from '../line/arguments.ts'
+import { exitCodes } from '../line/exit-codes.ts'
+import { type Output, printable } from '../show/output.ts'
+import { table } from '../show/table.ts'
+import { askSuite } from '../subjects/control.ts'
 
 interface Terminal {
   readonly participant: string

@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs'
 import { decoder } from '#h323'
 import { DecodeError } from '#kernel'
-import { UsageError } from '../arguments.ts'
 import type { Run } from '../command.ts'
-import { exitCodes } from '../exit-codes.ts'
-import { readInput } from '../files.ts'
-import { printable } from '../output.ts'
+import { UsageError } from '../line/arguments.ts'
+import { exitCodes } from '../line/exit-codes.ts'
+import { printable } from '../show/output.ts'
+import { readInput } from '../subjects/files.ts'
 
 const kinds = { ras: 'RAS', q931: 'Q.931', h245: 'H.245', uuie: 'H.225.0', olc: 'OLC' } as const
 

@@ -1,5 +1,5 @@
 import { defaultHazards, isHazardName } from '#kernel'
-import { type Arguments, UsageError } from '../arguments.ts'
+import { type Arguments, UsageError } from '../line/arguments.ts'
 
 /** Hazards of `--hazards`, or the six of the suite. */
 export function hazardList(args: Arguments): readonly string[] {

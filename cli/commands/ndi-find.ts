@@ -1,9 +1,9 @@
 import { loadRuntime } from '#ndi'
 import type { Run } from '../command.ts'
-import { exitCodes } from '../exit-codes.ts'
-import { sourcesNow } from '../ndi.ts'
-import { printable } from '../output.ts'
-import { table } from '../table.ts'
+import { exitCodes } from '../line/exit-codes.ts'
+import { printable } from '../show/output.ts'
+import { table } from '../show/table.ts'
+import { sourcesNow } from '../subjects/ndi.ts'
 
 const defaultSeconds = 3
 

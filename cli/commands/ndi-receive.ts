@@ -1,9 +1,9 @@
 import { createStreamFile, type Frame, loadRuntime, openReceiver } from '#ndi'
-import type { Arguments } from '../arguments.ts'
 import type { Run } from '../command.ts'
-import { exitCodes } from '../exit-codes.ts'
-import { sourceNamed } from '../ndi.ts'
-import { printable } from '../output.ts'
+import type { Arguments } from '../line/arguments.ts'
+import { exitCodes } from '../line/exit-codes.ts'
+import { printable } from '../show/output.ts'
+import { sourceNamed } from '../subjects/ndi.ts'
 
 const defaultSeconds = 10
 const captureMs = 100

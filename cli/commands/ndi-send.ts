@@ -2,11 +2,11 @@ import { join } from 'node:path'
 import { createLog, InfraFabricError, isTraceId, newTraceId, systemClock } from '#kernel'
 import { createWitness, ledgerFiles, openFrameStore } from '#ledger'
 import { loadRuntime, openAttestedSender, openSender, type Sender } from '#ndi'
-import { UsageError } from '../arguments.ts'
 import { dataFolder, type Run } from '../command.ts'
-import { exitCodes } from '../exit-codes.ts'
-import { ledgerFolder, withLedger } from '../ledger.ts'
-import type { Output } from '../output.ts'
+import { UsageError } from '../line/arguments.ts'
+import { exitCodes } from '../line/exit-codes.ts'
+import type { Output } from '../show/output.ts'
+import { ledgerFolder, withLedger } from '../subjects/ledger.ts'
 
 const heights = [480, 720, 1080]
 const toneHz = 440

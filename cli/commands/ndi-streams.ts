@@ -1,10 +1,10 @@
 import { isTraceId } from '#kernel'
-import { UsageError } from '../arguments.ts'
 import type { Run } from '../command.ts'
-import { askSuite } from '../control.ts'
-import { exitCodes } from '../exit-codes.ts'
-import { printable } from '../output.ts'
-import { table } from '../table.ts'
+import { UsageError } from '../line/arguments.ts'
+import { exitCodes } from '../line/exit-codes.ts'
+import { printable } from '../show/output.ts'
+import { table } from '../show/table.ts'
+import { askSuite } from '../subjects/control.ts'
 
 interface Ingest {
   readonly id: string

@@ -1,9 +1,9 @@
 import { batchIn } from '#ledger'
 import { createStreamCheck, readStreamFile } from '#ndi'
 import type { Run } from '../command.ts'
-import { exitCodes } from '../exit-codes.ts'
-import { ledgerPlace, withReader } from '../ledger.ts'
-import { pages } from '../pages.ts'
+import { exitCodes } from '../line/exit-codes.ts'
+import { ledgerPlace, withReader } from '../subjects/ledger.ts'
+import { pages } from '../subjects/pages.ts'
 
 export const run: Run = async (args, output) => {
   const roots = new Set<string>()

@@ -10,14 +10,14 @@ import {
   type LedgerReader,
   watchBudgets
 } from '#ledger'
-import type { Arguments } from '../arguments.ts'
-import { colourOf, nameOf, spentOf } from '../budgets.ts'
 import type { Run } from '../command.ts'
-import { readRates } from '../costs.ts'
-import { exitCodes } from '../exit-codes.ts'
-import { appendTo, ledgerFolder, withReader } from '../ledger.ts'
-import type { Output } from '../output.ts'
-import { progressBar } from '../progress.ts'
+import type { Arguments } from '../line/arguments.ts'
+import { exitCodes } from '../line/exit-codes.ts'
+import type { Output } from '../show/output.ts'
+import { progressBar } from '../show/progress.ts'
+import { colourOf, nameOf, spentOf } from '../subjects/budgets.ts'
+import { readRates } from '../subjects/costs.ts'
+import { appendTo, ledgerFolder, withReader } from '../subjects/ledger.ts'
 
 const pollMs = 1_000
 const codes: Readonly<Record<AlertLevel, number>> = {

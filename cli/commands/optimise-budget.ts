@@ -14,14 +14,14 @@ import {
   readBudgets,
   watchBudgets
 } from '#ledger'
-import { type Arguments, CommandError, UsageError } from '../arguments.ts'
-import { bar, budgetJson, colourOf, nameOf, spentOf } from '../budgets.ts'
 import type { Run } from '../command.ts'
-import { readRates } from '../costs.ts'
-import { exitCodes } from '../exit-codes.ts'
-import { appendTo, ledgerFolder, ledgerPlace, withReader } from '../ledger.ts'
-import type { Output } from '../output.ts'
-import { progressBar } from '../progress.ts'
+import { type Arguments, CommandError, UsageError } from '../line/arguments.ts'
+import { exitCodes } from '../line/exit-codes.ts'
+import type { Output } from '../show/output.ts'
+import { progressBar } from '../show/progress.ts'
+import { bar, budgetJson, colourOf, nameOf, spentOf } from '../subjects/budgets.ts'
+import { readRates } from '../subjects/costs.ts'
+import { appendTo, ledgerFolder, ledgerPlace, withReader } from '../subjects/ledger.ts'
 
 export const run: Run = async (args, output) => {
   const given = args.value('set')

@@ -1,7 +1,7 @@
 import { type Decimal, decimalOf, formatDecimal, formatRounded, h323MonthlyCost, h323SessionCost, parseDecimal } from '#ledger'
-import { type Arguments, UsageError } from '../arguments.ts'
 import type { Run } from '../command.ts'
-import { exitCodes } from '../exit-codes.ts'
+import { type Arguments, UsageError } from '../line/arguments.ts'
+import { exitCodes } from '../line/exit-codes.ts'
 
 const minutesOfDay = 1_440
 const usualDays = 30

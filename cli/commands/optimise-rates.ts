@@ -1,9 +1,9 @@
 import { formatDecimal, formatRounded } from '#ledger'
 import type { Run } from '../command.ts'
-import { readRates } from '../costs.ts'
-import { exitCodes } from '../exit-codes.ts'
-import { printable } from '../output.ts'
-import { table } from '../table.ts'
+import { exitCodes } from '../line/exit-codes.ts'
+import { printable } from '../show/output.ts'
+import { table } from '../show/table.ts'
+import { readRates } from '../subjects/costs.ts'
 
 export const run: Run = async (args, output) => {
   const rates = [...(await readRates(args)).values()].flat()

@@ -1,12 +1,12 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { CommandError, UsageError } from '../arguments.ts'
 import type { Run } from '../command.ts'
-import { exitCodes } from '../exit-codes.ts'
-import { ledgerPlace, withReader } from '../ledger.ts'
-import { printable } from '../output.ts'
-import { proveEntry, readPolicy } from '../proofs.ts'
-import { batchEntries, recordingFolder } from '../recordings.ts'
+import { CommandError, UsageError } from '../line/arguments.ts'
+import { exitCodes } from '../line/exit-codes.ts'
+import { printable } from '../show/output.ts'
+import { ledgerPlace, withReader } from '../subjects/ledger.ts'
+import { proveEntry, readPolicy } from '../subjects/proofs.ts'
+import { batchEntries, recordingFolder } from '../subjects/recordings.ts'
 
 /** A week. */
 const latestSecond = 604_800

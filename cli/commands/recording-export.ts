@@ -1,13 +1,13 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { ReadRecording } from '#media/recording'
-import { type Arguments, CommandError, UsageError } from '../arguments.ts'
 import type { Run } from '../command.ts'
-import { exitCodes } from '../exit-codes.ts'
-import { ledgerPlace, withReader } from '../ledger.ts'
-import { type Output, printable } from '../output.ts'
-import { proveEntry, readPolicy } from '../proofs.ts'
-import { batchEntries, recordingFolder, recordingsFolder } from '../recordings.ts'
+import { type Arguments, CommandError, UsageError } from '../line/arguments.ts'
+import { exitCodes } from '../line/exit-codes.ts'
+import { type Output, printable } from '../show/output.ts'
+import { ledgerPlace, withReader } from '../subjects/ledger.ts'
+import { proveEntry, readPolicy } from '../subjects/proofs.ts'
+import { batchEntries, recordingFolder, recordingsFolder } from '../subjects/recordings.ts'
 
 const formats = ['wav', 'vcon'] as const
 

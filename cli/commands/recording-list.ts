@@ -1,9 +1,9 @@
 import { join } from 'node:path'
 import type { Run } from '../command.ts'
-import { exitCodes } from '../exit-codes.ts'
-import { printable } from '../output.ts'
-import { recordingsFolder } from '../recordings.ts'
-import { table } from '../table.ts'
+import { exitCodes } from '../line/exit-codes.ts'
+import { printable } from '../show/output.ts'
+import { table } from '../show/table.ts'
+import { recordingsFolder } from '../subjects/recordings.ts'
 
 export const run: Run = async (args, output) => {
   const { openRecording, recordingsIn } = await import('#media/recording')

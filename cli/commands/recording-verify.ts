@@ -1,11 +1,11 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ReadRecording } from '#media/recording'
-import { type Arguments, UsageError } from '../arguments.ts'
 import type { Run } from '../command.ts'
-import { isServerAddress, keysGiven, ledgerPlace, withReader } from '../ledger.ts'
-import { type Output, printable } from '../output.ts'
-import { readPolicy } from '../proofs.ts'
+import { type Arguments, UsageError } from '../line/arguments.ts'
+import { type Output, printable } from '../show/output.ts'
+import { isServerAddress, keysGiven, ledgerPlace, withReader } from '../subjects/ledger.ts'
+import { readPolicy } from '../subjects/proofs.ts'
 import {
   batchEntries,
   checkExcerpt,
@@ -17,7 +17,7 @@ import {
   recordingFolder,
   reportOf,
   type Trust
-} from '../recordings.ts'
+} from '../subjects/recordings.ts'
 
 export const run: Run = async (args, output) => {
   const { excerptFile } = await import('#media/recording')

@@ -1,8 +1,8 @@
 import { importDrachtioConf } from '#sip-engine'
 import type { Run } from '../command.ts'
-import { exitCodes } from '../exit-codes.ts'
-import { readInput } from '../files.ts'
-import { printable } from '../output.ts'
+import { exitCodes } from '../line/exit-codes.ts'
+import { printable } from '../show/output.ts'
+import { readInput } from '../subjects/files.ts'
 
 export const run: Run = async (args, output) => {
   const path = args.operands[0]!

@@ -1,13 +1,13 @@
 import { createLog, type Log } from '#kernel'
 import { createSipServer, type LoadedServer, loadSipServer, type SettingsOverrides, type SipServer } from '#sip-engine'
-import type { Arguments } from '../arguments.ts'
-import { UsageError } from '../arguments.ts'
 import type { Run } from '../command.ts'
-import { exitCodes } from '../exit-codes.ts'
-import { readableLog } from '../log-lines.ts'
-import { type Output, printable } from '../output.ts'
-import { table } from '../table.ts'
-import { untilStopped } from '../until-stopped.ts'
+import type { Arguments } from '../line/arguments.ts'
+import { UsageError } from '../line/arguments.ts'
+import { exitCodes } from '../line/exit-codes.ts'
+import { readableLog } from '../show/log-lines.ts'
+import { type Output, printable } from '../show/output.ts'
+import { table } from '../show/table.ts'
+import { untilStopped } from '../subjects/until-stopped.ts'
 
 export const run: Run = async (args, output) => {
   const file = args.value('config') ?? null

@@ -1,11 +1,11 @@
 import { loadSuiteConfig, type Suite, type SuiteSettings, settingsFromEnvironment, startSuite } from '#suite'
 import type { Run } from '../command.ts'
-import { dialIn } from '../dial-in.ts'
-import { exitCodes } from '../exit-codes.ts'
-import { type Output, printable } from '../output.ts'
-import { showEvent } from '../suite-events.ts'
-import { table } from '../table.ts'
-import { untilStopped } from '../until-stopped.ts'
+import { exitCodes } from '../line/exit-codes.ts'
+import { type Output, printable } from '../show/output.ts'
+import { table } from '../show/table.ts'
+import { dialIn } from '../subjects/dial-in.ts'
+import { showEvent } from '../subjects/suite-events.ts'
+import { untilStopped } from '../subjects/until-stopped.ts'
 
 export const run: Run = async (args, output) => {
   const until = untilStopped(output, ['SIGINT', 'SIGTERM', 'SIGHUP'], () =>

@@ -1,7 +1,7 @@
-import { CommandError } from '../arguments.ts'
 import type { Run } from '../command.ts'
-import { exitCodes } from '../exit-codes.ts'
-import { ledgerPlace, withReader } from '../ledger.ts'
+import { CommandError } from '../line/arguments.ts'
+import { exitCodes } from '../line/exit-codes.ts'
+import { ledgerPlace, withReader } from '../subjects/ledger.ts'
 
 export const run: Run = async (args, output) => {
   const note = await withReader(ledgerPlace(args), async (reader) => reader.checkpoint())

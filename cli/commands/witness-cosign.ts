@@ -12,13 +12,13 @@ import {
   type Seat,
   tilesOf
 } from '#ledger'
-import { type Arguments, CommandError, systemCode, UsageError } from '../arguments.ts'
 import type { Run } from '../command.ts'
-import { exitCodes } from '../exit-codes.ts'
-import { readInput } from '../files.ts'
-import { isServerAddress, keysGiven, withReader } from '../ledger.ts'
-import { readableLog } from '../log-lines.ts'
-import { type Output, printable } from '../output.ts'
+import { type Arguments, CommandError, systemCode, UsageError } from '../line/arguments.ts'
+import { exitCodes } from '../line/exit-codes.ts'
+import { readableLog } from '../show/log-lines.ts'
+import { type Output, printable } from '../show/output.ts'
+import { readInput } from '../subjects/files.ts'
+import { isServerAddress, keysGiven, withReader } from '../subjects/ledger.ts'
 
 const stopSignals = ['SIGINT', 'SIGTERM'] as const
 

@@ -1,9 +1,9 @@
 import { join, resolve } from 'node:path'
-import { UsageError } from '../arguments.ts'
 import { dataFolder, type Run } from '../command.ts'
-import { exitCodes } from '../exit-codes.ts'
-import { ledgerFolder, withLedger } from '../ledger.ts'
-import { printable } from '../output.ts'
+import { UsageError } from '../line/arguments.ts'
+import { exitCodes } from '../line/exit-codes.ts'
+import { printable } from '../show/output.ts'
+import { ledgerFolder, withLedger } from '../subjects/ledger.ts'
 
 export const run: Run = async (args, output) => {
   const index = args.wholeNumber('entry', 0, Number.MAX_SAFE_INTEGER)

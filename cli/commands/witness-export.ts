@@ -1,12 +1,12 @@
 import { resolve } from 'node:path'
-import { type Arguments, UsageError } from '../arguments.ts'
 import type { Run } from '../command.ts'
-import { readRates } from '../costs.ts'
-import { exitCodes } from '../exit-codes.ts'
-import { readFilter, readLimit } from '../filter.ts'
-import { ledgerFolder, withReader } from '../ledger.ts'
-import { printable } from '../output.ts'
-import { progressBar } from '../progress.ts'
+import { type Arguments, UsageError } from '../line/arguments.ts'
+import { exitCodes } from '../line/exit-codes.ts'
+import { printable } from '../show/output.ts'
+import { progressBar } from '../show/progress.ts'
+import { readRates } from '../subjects/costs.ts'
+import { readFilter, readLimit } from '../subjects/filter.ts'
+import { ledgerFolder, withReader } from '../subjects/ledger.ts'
 
 export const run: Run = async (args, output) => {
   const { ledgerExports, ledgerFiles } = await import('#ledger')

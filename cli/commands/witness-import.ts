@@ -1,12 +1,12 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { CommandError } from '../arguments.ts'
 import type { Run } from '../command.ts'
-import { readInput } from '../files.ts'
-import { keysGiven } from '../ledger.ts'
-import { printable } from '../output.ts'
-import { progressBar } from '../progress.ts'
-import { showVerification, verdictCodes } from '../verdict.ts'
+import { CommandError } from '../line/arguments.ts'
+import { printable } from '../show/output.ts'
+import { progressBar } from '../show/progress.ts'
+import { readInput } from '../subjects/files.ts'
+import { keysGiven } from '../subjects/ledger.ts'
+import { showVerification, verdictCodes } from '../subjects/verdict.ts'
 
 export const run: Run = async (args, output) => {
   const bundle = args.operands[0]!

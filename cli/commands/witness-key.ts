@@ -1,7 +1,7 @@
 import type { Run } from '../command.ts'
-import { exitCodes } from '../exit-codes.ts'
-import { readInput } from '../files.ts'
-import { existingLedger, ledgerFolder } from '../ledger.ts'
+import { exitCodes } from '../line/exit-codes.ts'
+import { readInput } from '../subjects/files.ts'
+import { existingLedger, ledgerFolder } from '../subjects/ledger.ts'
 
 export const run: Run = async (args, output) => {
   const files = await existingLedger(ledgerFolder(args))

@@ -1,12 +1,12 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { newTraceId, type WitnessEvent } from '#kernel'
 import { appendItem, appendOnce, ledgerFiles } from '#ledger'
-import { type Arguments, CommandError } from '../arguments.ts'
 import type { Run } from '../command.ts'
-import { exitCodes } from '../exit-codes.ts'
-import { readInput } from '../files.ts'
-import { readObject } from '../json-option.ts'
-import { ledgerFolder } from '../ledger.ts'
+import { type Arguments, CommandError } from '../line/arguments.ts'
+import { exitCodes } from '../line/exit-codes.ts'
+import { readObject } from '../line/json-option.ts'
+import { readInput } from '../subjects/files.ts'
+import { ledgerFolder } from '../subjects/ledger.ts'
 
 const newOrigin = 'infrafabric.local/witness'
 

@@ -1,12 +1,12 @@
 import { writeFile } from 'node:fs/promises'
 import type { LedgerEntry, TlogProofResult } from '#ledger'
-import { type Arguments, CommandError, systemCode, UsageError } from '../arguments.ts'
 import type { Run } from '../command.ts'
-import { exitCodes } from '../exit-codes.ts'
-import { readInput } from '../files.ts'
-import { keysGiven, ledgerPlace, withReader } from '../ledger.ts'
-import { type Output, printable } from '../output.ts'
-import { proveEntry, readPolicy } from '../proofs.ts'
+import { type Arguments, CommandError, systemCode, UsageError } from '../line/arguments.ts'
+import { exitCodes } from '../line/exit-codes.ts'
+import { type Output, printable } from '../show/output.ts'
+import { readInput } from '../subjects/files.ts'
+import { keysGiven, ledgerPlace, withReader } from '../subjects/ledger.ts'
+import { proveEntry, readPolicy } from '../subjects/proofs.ts'
 
 export const run: Run = async (args, output) => {
   const file = args.value('check')

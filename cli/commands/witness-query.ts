@@ -1,9 +1,9 @@
 import { entryLine } from '#ledger'
 import type { Run } from '../command.ts'
-import { exitCodes } from '../exit-codes.ts'
-import { readFilter, readLimit } from '../filter.ts'
-import { entryJson, ledgerPlace, withReader } from '../ledger.ts'
-import { pages } from '../pages.ts'
+import { exitCodes } from '../line/exit-codes.ts'
+import { readFilter, readLimit } from '../subjects/filter.ts'
+import { entryJson, ledgerPlace, withReader } from '../subjects/ledger.ts'
+import { pages } from '../subjects/pages.ts'
 
 export const run: Run = async (args, output) => {
   const filter = readFilter(args)

@@ -1,7 +1,7 @@
 import type { Run } from '../command.ts'
-import { exitCodes } from '../exit-codes.ts'
-import { ledgerFolder, withLedger } from '../ledger.ts'
-import { printable } from '../output.ts'
+import { exitCodes } from '../line/exit-codes.ts'
+import { printable } from '../show/output.ts'
+import { ledgerFolder, withLedger } from '../subjects/ledger.ts'
 
 export const run: Run = async (args, output) => {
   const rotated = await withLedger(ledgerFolder(args), (ledger) => ledger.rotateKey())

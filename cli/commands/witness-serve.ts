@@ -1,13 +1,13 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { createLog } from '#kernel'
 import { ledgerFiles, openLedger, openReader, serveLedger } from '#ledger'
-import { type Arguments, UsageError } from '../arguments.ts'
 import type { Run } from '../command.ts'
-import { readRates } from '../costs.ts'
-import { exitCodes } from '../exit-codes.ts'
-import { existingLedger, ledgerFolder } from '../ledger.ts'
-import { readableLog } from '../log-lines.ts'
-import { printable } from '../output.ts'
+import { type Arguments, UsageError } from '../line/arguments.ts'
+import { exitCodes } from '../line/exit-codes.ts'
+import { readableLog } from '../show/log-lines.ts'
+import { printable } from '../show/output.ts'
+import { readRates } from '../subjects/costs.ts'
+import { existingLedger, ledgerFolder } from '../subjects/ledger.ts'
 
 const stopSignals = ['SIGINT', 'SIGTERM'] as const
 

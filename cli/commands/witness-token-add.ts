@@ -1,8 +1,8 @@
 import { ledgerFiles, serviceTokens } from '#ledger'
-import { UsageError } from '../arguments.ts'
 import type { Run } from '../command.ts'
-import { exitCodes } from '../exit-codes.ts'
-import { existingLedger, ledgerFolder } from '../ledger.ts'
+import { UsageError } from '../line/arguments.ts'
+import { exitCodes } from '../line/exit-codes.ts'
+import { existingLedger, ledgerFolder } from '../subjects/ledger.ts'
 
 export const run: Run = async (args, output) => {
   const dir = ledgerFolder(args)

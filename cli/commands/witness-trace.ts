@@ -1,11 +1,11 @@
 import type { LedgerFilter, LedgerReader } from '#ledger'
-import { type Arguments, CommandError, UsageError } from '../arguments.ts'
 import type { Run } from '../command.ts'
-import { exitCodes } from '../exit-codes.ts'
-import { entryJson, ledgerPlace, type StoredEntry, withReader } from '../ledger.ts'
-import { type Output, printable } from '../output.ts'
-import { pages } from '../pages.ts'
-import { createTimeline, type TimeForm, type Timeline, timeForms } from '../timeline.ts'
+import { type Arguments, CommandError, UsageError } from '../line/arguments.ts'
+import { exitCodes } from '../line/exit-codes.ts'
+import { type Output, printable } from '../show/output.ts'
+import { entryJson, ledgerPlace, type StoredEntry, withReader } from '../subjects/ledger.ts'
+import { pages } from '../subjects/pages.ts'
+import { createTimeline, type TimeForm, type Timeline, timeForms } from '../subjects/timeline.ts'
 
 /** Entries of a timeline: more would help nobody, and are in memory at once. */
 const mostEntries = 100_000

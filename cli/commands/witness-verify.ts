@@ -1,12 +1,12 @@
 import { existsSync, renameSync, writeFileSync } from 'node:fs'
 import type { claimedKey, ledgerFiles, TrustedState } from '#ledger'
-import { type Arguments, CommandError, UsageError } from '../arguments.ts'
 import type { Run } from '../command.ts'
-import { exitCodes } from '../exit-codes.ts'
-import { readBeside, readInput } from '../files.ts'
-import { existingLedger, isServerAddress, ledgerPlace } from '../ledger.ts'
-import { progressBar } from '../progress.ts'
-import { showVerification, verdictCodes } from '../verdict.ts'
+import { type Arguments, CommandError, UsageError } from '../line/arguments.ts'
+import { exitCodes } from '../line/exit-codes.ts'
+import { progressBar } from '../show/progress.ts'
+import { readBeside, readInput } from '../subjects/files.ts'
+import { existingLedger, isServerAddress, ledgerPlace } from '../subjects/ledger.ts'
+import { showVerification, verdictCodes } from '../subjects/verdict.ts'
 
 export const run: Run = async (args, output) => {
   const { checkIndex, indexPathOf, verifyLedger } = await import('#ledger')

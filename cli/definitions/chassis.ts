@@ -1,5 +1,5 @@
-import type { Option } from '../arguments.ts'
 import type { Command } from '../command.ts'
+import type { Option } from '../line/arguments.ts'
 import { stateOptions } from './coordinator.ts'
 
 const limitOptions: readonly Option[] = [

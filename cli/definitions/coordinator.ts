@@ -1,5 +1,5 @@
-import type { Option } from '../arguments.ts'
 import { type Command, dataOption, ledgerOption } from '../command.ts'
+import type { Option } from '../line/arguments.ts'
 
 export const storeOption: Option = {
   name: 'store',

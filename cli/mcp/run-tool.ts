@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { exitCodeMeanings } from '../exit-codes.ts'
+import { exitCodeMeanings } from '../line/exit-codes.ts'
 import { isObject } from './json-rpc.ts'
 import type { ToolCall } from './tools.ts'
 

@@ -1,7 +1,7 @@
 import { realpathSync } from 'node:fs'
 import { dirname, isAbsolute, relative, resolve } from 'node:path'
-import type { Option } from '../arguments.ts'
 import type { Command } from '../command.ts'
+import type { Option } from '../line/arguments.ts'
 import { isObject } from './json-rpc.ts'
 
 /** A tool as `tools/list` tells it. */
