@@ -16,7 +16,7 @@ import { layoutOf } from './data/layout.ts'
 import { lockData } from './data/lock.ts'
 import { prepareData } from './data/prepare.ts'
 import { startEmbeddedEdge } from './edge/edge.ts'
-import { watchFile, watchRegistry } from './edge/registry-watch.ts'
+import { registryPollMs, watchRegistry } from './edge/registry-watch.ts'
 import { callBridgeMetrics } from './escalation/call-bridges-metrics.ts'
 import { bridgedCalls, type DialInBridges, retryBridge } from './escalation/dial-in-bridges.ts'
 import { callsOverTls, directoryOf, startEscalation } from './escalation/escalation.ts'
@@ -49,8 +49,6 @@ export { loadSuiteConfig, resolveSuiteConfig } from './settings/config.ts'
 export { settingsFromEnvironment } from './settings/environment.ts'
 export type { SuiteConfig, SuiteSettings } from './settings/settings.ts'
 export type { Address, CallPorts, Suite, SuiteOptions, SuiteStatus } from './suite-types.ts'
-
-const registryPollMs = 1000
 
 /**
  * Starts everything.
@@ -355,22 +353,13 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
   escalator = calling
   webrtc?.calls.follow(calling)
 
-  const renewCredentials = (told: (newUsers: readonly string[]) => void) => {
-    edge
-      ?.registryChanged()
-      .then(told, (error: unknown) => warn('suite.credentials', `credentials not renewed: ${errorCode(error)}`))
-  }
   const stopWatching = watchRegistry(guard, clock, registryPollMs, (change) => {
     if (!change.ok) return emit({ ...change, at: clock.now() })
     const told = (newUsers: readonly string[]) => emit({ ...change, at: clock.now(), newUsers })
     void webrtc?.council.registryChanged()
     if (edge === null) return told([])
-    renewCredentials(told)
+    void edge.registryChanged().then((newUsers) => newUsers !== null && told(newUsers))
   })
-  // a password that was changed or taken away is good no longer than the registry's own changes take
-  const stopCredentials = watchFile(layout.credentials, clock, registryPollMs, () =>
-    renewCredentials(() => log.info('credentials renewed'))
-  )
 
   const swept = startPlugins(config, layout, { ledger, clock, warn })
   plugins = swept
@@ -378,7 +367,6 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
   let stopped: Promise<void> | null = null
   const stop = async () => {
     stopWatching()
-    stopCredentials()
     await swept.close()
     await calling.close()
     await application.drain()

@@ -1,9 +1,10 @@
-import { readFileSync, realpathSync, statSync } from 'node:fs'
+import { realpathSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { type Command, dataFolder, type Run, registryPath } from '../command.ts'
 import { commands } from '../commands.ts'
 import { type Arguments, CommandError, systemCode } from '../line/arguments.ts'
 import { exitCodes } from '../line/exit-codes.ts'
+import { version } from '../line/version.ts'
 import { failure, rpcCodes } from '../mcp/json-rpc.ts'
 import { boundedLines } from '../mcp/lines.ts'
 import { runTool } from '../mcp/run-tool.ts'
@@ -29,9 +30,8 @@ export const run: Run = async (args, output) => {
     const { length } = command.words
     return { argv: [...argv.slice(0, length), ...own, ...argv.slice(length)], followMs }
   }
-  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
   const server = createMcpServer({
-    version,
+    version: version(),
     commands,
     scope,
     run: (command, call, signal) => runTool(placed(command, call), limits, surroundings, signal),

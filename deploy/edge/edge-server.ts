@@ -1,20 +1,18 @@
 /** The edge alone, for application servers elsewhere: what `ifctl edge` runs. */
 import { Registry as Figures } from 'prom-client'
 import { createGuard } from '#guard'
-import { ConfigError, createLog, errorCode, type Log, makeFolder, systemClock } from '#kernel'
+import { ConfigError, createLog, type Log, makeFolder, systemClock } from '#kernel'
 import { layoutOf } from '../data/layout.ts'
 import { lockData } from '../data/lock.ts'
 import type { SuiteEvent } from '../events.ts'
 import type { SuiteConfig } from '../settings/settings.ts'
 import { type EmbeddedEdge, startEmbeddedEdge } from './edge.ts'
-import { watchFile, watchRegistry } from './registry-watch.ts'
+import { registryPollMs, watchRegistry } from './registry-watch.ts'
 
 /** Kamailio, running for application servers elsewhere. */
 export interface EdgeServer extends Pick<EmbeddedEdge, 'addresses' | 'inside' | 'certificateDaysLeft'> {
   readonly stop: () => Promise<void>
 }
-
-const registryPollMs = 1_000
 
 /**
  * Runs Kamailio on the settings of the suite that it stands before. Of the data folder it needs the certificates and the credentials; it follows these, the
@@ -61,15 +59,11 @@ export async function startEdgeServer(
         onEvent({ type: 'part', at: clock.now(), part: 'edge', state: state === 'lost' ? 'lost' : 'restarted', detail })
     })
     undo.push(edge.stop)
-    const renew = (): void => {
-      edge.registryChanged().catch((error: unknown) => warn('suite.credentials', `credentials not renewed: ${errorCode(error)}`))
-    }
     undo.push(
       watchRegistry(guard, clock, registryPollMs, (change) => {
         onEvent(change.ok ? { ...change, at: clock.now(), newUsers: [] } : { ...change, at: clock.now() })
-        if (change.ok) renew()
-      }),
-      watchFile(layout.credentials, clock, registryPollMs, renew)
+        if (change.ok) void edge.registryChanged()
+      })
     )
     return { addresses: edge.addresses, inside: edge.inside, certificateDaysLeft: edge.certificateDaysLeft, stop }
   } catch (error) {

@@ -1,7 +1,7 @@
 import type { Registry as Figures } from 'prom-client'
 import type { Registry } from '#guard'
 import { type AllowedNetwork, type Edge, type EdgeCredential, type EdgeEndpoint, startEdge, webSocketPath } from '#kamailio'
-import { type Clock, InfraFabricError, type Log, type Witness } from '#kernel'
+import { type Clock, errorCode, InfraFabricError, type Log, type Witness } from '#kernel'
 import { type Credentials, ensureCredentials, readCredentials } from '../data/credentials.ts'
 import type { DataLayout } from '../data/layout.ts'
 import type { SuiteConfig } from '../settings/settings.ts'
@@ -9,6 +9,7 @@ import type { SeatsAtEdge } from '../webrtc/sip-phones.ts'
 import { renewRevocations, trustOf, watchCertificates } from './certificates.ts'
 import { freeTcpPort, freeUdpPort, keepPort, keptUdpPort } from './free-ports.ts'
 import { edgeMetrics } from './metrics.ts'
+import { registryPollMs, watchFile } from './registry-watch.ts'
 
 /** Kamailio as a part of the suite. */
 export interface EmbeddedEdge {
@@ -21,8 +22,12 @@ export interface EmbeddedEdge {
   readonly certificateDaysLeft: () => number
   /** Where SIP is taken over WebSockets, and who lets seats of the council in; null where none is taken. */
   readonly webSocket: { readonly url: string; readonly seats: SeatsAtEdge } | null
-  /** Gives the edge the credentials of the registry as it is now. @returns users that got new ones (development only). */
-  readonly registryChanged: () => Promise<readonly string[]>
+  /**
+   * Gives the edge the credentials of the registry as it is now. Never rejects.
+   *
+   * @returns users that got new ones (development only); null where that failed, of which a warning was told
+   */
+  readonly registryChanged: () => Promise<readonly string[] | null>
   readonly stop: () => Promise<void>
 }
 
@@ -54,7 +59,7 @@ const developmentAllowlist: readonly AllowedNetwork[] = [
 /** Another program may take a free port before Kamailio does. */
 const startAttempts = 3
 
-/** Starts Kamailio between the phones and the application. Certificates that run out are told of, and revocations reach it as they are made. */
+/** Starts Kamailio between the phones and the application. Certificates that run out are told of; revocations, and changes of the credentials file, reach it as they are made. */
 export async function startEmbeddedEdge(options: EmbeddedEdgeOptions): Promise<EmbeddedEdge> {
   const { config, layout, clock, log, warn } = options
   const strangers = md5OnlyStrangers(options)
@@ -131,7 +136,24 @@ export async function startEmbeddedEdge(options: EmbeddedEdgeOptions): Promise<E
   }
   const { edge, listen, inside } = started
 
+  const renewCredentials = async (): Promise<readonly string[] | null> => {
+    try {
+      const strangers = md5OnlyStrangers(options)
+      if (strangers.length > 0)
+        warn('suite.md5-only.unknown', `md5OnlyUsers: the registry does not know ${strangers.join(', ')} any more`)
+      const renewed = await credentialsOf(options)
+      await edge.reloadCredentials(renewed.credentials)
+      return renewed.added
+    } catch (error) {
+      warn('suite.credentials', `credentials not renewed: ${errorCode(error)}`)
+      return null
+    }
+  }
   const stopWatching = await watchCertificates({ ...options, edge })
+  // a password that was changed or taken away is good no longer than the registry's own changes take
+  const stopCredentials = watchFile(layout.credentials, clock, registryPollMs, async () => {
+    if ((await renewCredentials()) !== null) log.info('credentials renewed')
+  })
   const withoutFigures = edgeMetrics(options.figures, edge.rpc)
 
   const { wss, ...addresses } = listen
@@ -143,15 +165,9 @@ export async function startEmbeddedEdge(options: EmbeddedEdgeOptions): Promise<E
     pid: edge.pid,
     rpc: edge.rpc,
     certificateDaysLeft: () => edge.certificate().daysLeft,
-    registryChanged: async () => {
-      const strangers = md5OnlyStrangers(options)
-      if (strangers.length > 0)
-        warn('suite.md5-only.unknown', `md5OnlyUsers: the registry does not know ${strangers.join(', ')} any more`)
-      const renewed = await credentialsOf(options)
-      await edge.reloadCredentials(renewed.credentials)
-      return renewed.added
-    },
+    registryChanged: renewCredentials,
     stop: async () => {
+      stopCredentials()
       withoutFigures()
       await stopWatching()
       await edge.stop()

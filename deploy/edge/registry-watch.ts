@@ -1,6 +1,9 @@
 import type { RunningGuard } from '#guard'
 import { type Clock, fileVersion } from '#kernel'
 
+/** How often the registry, and the credentials beside it, are looked at. */
+export const registryPollMs = 1000
+
 /** What became of the registry file. */
 export type RegistryChange =
   | { readonly type: 'registry'; readonly ok: true; readonly parties: number }
