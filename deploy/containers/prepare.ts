@@ -8,7 +8,7 @@
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { chmod, chown, copyFile, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { chmod, chown, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { isIPv4 } from 'node:net'
 import { join } from 'node:path'
 import { parseArgs, promisify } from 'node:util'
@@ -18,6 +18,8 @@ import { createAuthority, issueCertificate, writeCrl } from '#kamailio'
 import { defaultHazards } from '#kernel'
 import { resolveSuiteConfig, type SuiteSettings } from '#suite'
 import { digestSecret } from '../data/credentials.ts'
+import { copyIfAbsent, ensureSecret } from '../data/layout.ts'
+import { exampleRegistry } from '../data/prepare.ts'
 
 const help = `Usage: node deploy/containers/prepare.ts --address ADDR --allow NETWORK… [options]
 
@@ -92,7 +94,7 @@ export async function prepare(
   }
 
   const registry = join(shared, 'registry.yaml')
-  await once(registry, () => copyFile(new URL('../../plugins/guard/experts.example.yaml', import.meta.url), registry))
+  await copyIfAbsent(exampleRegistry, registry)
   const file = join(shared, 'suite.yaml')
   await once(file, () => writeFile(file, stringify(settings), { mode: 0o600 }))
 
@@ -116,8 +118,7 @@ export async function prepare(
     })
   )
 
-  const secret = join(inside, 'secret')
-  await once(secret, () => writeFile(secret, `${randomBytes(24).toString('base64url')}\n`))
+  await ensureSecret(join(inside, 'secret'))
   const between = await createAuthority(inside, 'InfraFabric inside')
   await once(join(inside, 'server.pem'), () =>
     issueCertificate(between, {

@@ -16,7 +16,8 @@ export interface PreparedData {
   readonly made: readonly string[]
 }
 
-const exampleRegistry = fileURLToPath(new URL('../../plugins/guard/experts.example.yaml', import.meta.url))
+/** Path of the registry that a first start begins with. */
+export const exampleRegistry: string = fileURLToPath(new URL('../../plugins/guard/experts.example.yaml', import.meta.url))
 
 /**
  * Makes what a first start needs and is not there. Idempotent; nothing that exists is changed.
