@@ -3,6 +3,8 @@
  *
  *     kernel ← {ledger, media, guard, escalate, sip-engine, kamailio} ← {gateways/sip, h323, bridge, webrtc} ← deploy ← cli ← scripts (tests and tools)
  *
+ * The folders of `gateways/sip` are in such an order too: each imports only those before it.
+ *
  * The verifier (`ledger/verify`) shares no code with what writes a ledger: of the ledger it may import the hash functions of the tree alone.
  *
  * A part is reached from outside only through its subpath import (`#media`); tests, what lies in a `testing/` or `fault/` folder and `scripts/` may
@@ -86,6 +88,11 @@ const apart: Record<string, readonly string[]> = {
   ]
 }
 
+/** Folders of a part in the order in which they may import: each those before it. */
+const ordered: Record<string, readonly string[]> = {
+  'gateways/sip': ['server', 'message', 'edge', 'record', 'dialog', 'transfer', 'call']
+}
+
 const parts = Object.keys(allowed).sort((a, b) => b.length - a.length)
 const partOf = (path: string): string | undefined => parts.find((part) => path === part || path.startsWith(`${part}/`))
 const subpaths: Record<string, string> = JSON.parse(readFileSync('package.json', 'utf8')).imports
@@ -122,6 +129,11 @@ for await (const file of glob('{gateways,plugins,media,ledger,kamailio,cli,deplo
       problems.push(`${file} → ${path}: ${inner} may not import it`)
     }
     const to = partOf(path)
+    if (to === from && !file.endsWith('.test.ts') && !file.includes('/testing/')) {
+      const at = (of: string) => ordered[from]?.indexOf(of.slice(from.length + 1).split('/')[0]!) ?? -1
+      if (at(file) >= 0 && (path.split('/').length === from.split('/').length + 1 || at(path) > at(file)))
+        problems.push(`${file} → ${path}: its folder comes before that one`)
+    }
     if (to === undefined) problems.push(`${file} → ${specifier}: names no part of the project`)
     else if (to === from) continue
     else if (file.endsWith('.test.ts') || file.includes('/testing/') || file.includes('/fault/')) continue

@@ -7,8 +7,8 @@ export {
   type SipApplicationStats,
   startSipApplication
 } from './application.ts'
-export type { CallSnapshot, CallTimelineEvent, SipApplicationEvent } from './call-events.ts'
 export type { SipApplicationConfig } from './config.ts'
-export type { EdgeReport } from './edge-report.ts'
-export { type RecordedDialog, readRecordedDialog } from './left-dialogs.ts'
-export type { ResponseSeen } from './responses.ts'
+export { type RecordedDialog, readRecordedDialog } from './dialog/left-dialogs.ts'
+export type { EdgeReport } from './edge/report.ts'
+export type { CallSnapshot, CallTimelineEvent, SipApplicationEvent } from './record/events.ts'
+export type { ResponseSeen } from './server/responses.ts'

@@ -10,7 +10,7 @@ import type {
   SipRequest,
   SipResponse,
   SipServerConnection
-} from '../drachtio.ts'
+} from '../server/drachtio.ts'
 
 export interface SentResponse {
   readonly status: number
