@@ -176,6 +176,13 @@ test.serial('help and mistakes are told by the general bundle; a command without
   t.regex(kept.stderr, /^from the bundle/)
   t.is(kept.stdout, made.stdout)
   t.is(await throughFullPipe('completion', 'zsh'), completionScript('zsh', definitions))
+  const inside = (name: string): Promise<string> => readFile(join(cache, `${name}.cjs`), 'utf8')
+  t.notRegex(
+    await inside('completion'),
+    /compdef|Every command takes|package\.json/,
+    'scripts and version are made, help is told elsewhere'
+  )
+  t.notRegex(await inside('ifctl'), /package\.json/)
   const governor = join(folder, 'cli/definitions/governor.ts')
   await writeFile(governor, (await readFile(governor, 'utf8')).replaceAll(`'recommendations'`, `'advice'`))
   t.regex((await node('cli/ifctl.cjs', 'completion', 'bash')).stdout, /\badvice\b/, 'made anew of the definitions')

@@ -19,6 +19,7 @@ import { dirname, join, relative } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { Metafile, Plugin } from 'esbuild'
+import type { Command } from './command.ts'
 import { commands } from './commands.ts'
 import { examplesOf } from './examples.ts'
 import { completionScript, type Shell, shells } from './line/completion.ts'
@@ -80,9 +81,12 @@ const inPlace: Plugin = {
   }
 }
 
+/** @param name its words, joined by `-` */
+const commandNamed = (name: string): Command => commands.find(({ words }) => words.join('-') === name)!
+
 /** Of all definitions the start of a bundle has its own command's: to make the others takes as long as to find an entry. */
 function ownDefinition(name: string): string {
-  const { load: _, ...definition } = commands.find(({ words }) => words.join('-') === name)!
+  const { load: _, ...definition } = commandNamed(name)
   return `export const commands = [${JSON.stringify(definition)}]`
 }
 
@@ -151,8 +155,8 @@ const made = (name: string): Plugin => ({
   setup: (build) => {
     const put = (module: RegExp, contents: string): void =>
       build.onLoad({ filter: module }, () => ({ contents, loader: 'js', resolveDir: join(root, 'cli') }))
-    put(/\/cli\/version\.ts$/, `export const version = () => ${JSON.stringify(version())}`)
-    put(/\/cli\/completion-scripts\.ts$/, scriptsMade)
+    put(/\/cli\/line\/version\.ts$/, `export const version = () => ${JSON.stringify(version())}`)
+    put(/\/cli\/line\/completion-scripts\.ts$/, scriptsMade)
     if (name === general) put(/\/cli\/examples\.ts$/, `export { examplesOf } from './commands.ts'`)
     const importers = ['cli/ifctl.ts', 'cli/examples.ts'].map((path) => join(root, path))
     build.onResolve({ filter: /^\.\/commands\.ts$/ }, ({ importer, path }) =>
@@ -160,7 +164,7 @@ const made = (name: string): Plugin => ({
     )
     // help is for the general bundle to tell
     if (name !== general)
-      build.onResolve({ filter: /^\.\/(?:help|examples)\.ts$/ }, ({ path }) => ({
+      build.onResolve({ filter: /^\.\/(?:line\/help|examples)\.ts$/ }, ({ path }) => ({
         path: pathToFileURL(join(root, 'cli', path)).href,
         external: true
       }))
@@ -220,8 +224,11 @@ const generalEntry = `
   import { main as start } from './ifctl.ts'
   export const main = start`
 
+/** A group of commands has a folder, `witness/log.ts`; a command of one word is a file. */
+const fileOf = ([group, ...rest]: readonly string[]): string => (rest.length === 0 ? group! : `${group}/${rest.join('-')}`)
+
 const entryOf = (name: string): string => `
-  import { run } from './commands/${name}.ts'
+  import { run } from './commands/${fileOf(commandNamed(name).words)}.ts'
   import { main as start } from './ifctl.ts'
   export const main = (argv, called, sources) => {
     const { promise: needed, resolve } = Promise.withResolvers()
@@ -275,7 +282,7 @@ async function bundle(name: string): Promise<void> {
       const code = outputFiles[0]!.text
         .replace(late, 'late(() => require("$1"))')
         .replace(/\bimport\("(file:[^"]+)"\)/g, (whole, url) => (seldomLoaded.test(url) ? notHere : whole))
-      const bundled = !/\bimport\("file:(?![^"]*\/cli\/(?:help|examples|commands\/[^"/]+)\.ts")/.test(code)
+      const bundled = !/\bimport\("file:(?![^"]*\/cli\/(?:line\/help|examples|commands\/[^"]+)\.ts")/.test(code)
       const file = join(bundleFolder, `${name}.cjs`)
       const text = `(function (exports, require, module) {${lateHelper}\n${code}\n})`
       for (const kept of readdirSync(bundleFolder))

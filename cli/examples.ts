@@ -14,7 +14,7 @@ export interface Example {
 const goesOn = (test: string): Pick<Example, 'elsewhere'> => ({ elsewhere: `goes on until it is stopped: ${test}` })
 const needsCall = (test: string): Pick<Example, 'elsewhere'> => ({ elsewhere: `needs a call under way: ${test}` })
 const needsNdi: Pick<Example, 'elsewhere'> = {
-  elsewhere: 'needs the NDI runtime and a source on the air: cli/commands/ndi.test.ts'
+  elsewhere: 'needs the NDI runtime and a source on the air: cli/commands/ndi/ndi.test.ts'
 }
 
 /**
@@ -85,7 +85,7 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
     {
       line: 'ifctl h323 dial guardian-1 --gatekeeper 127.0.0.1:1719',
       note: 'register, call, play a tone, tell what is heard',
-      elsewhere: 'needs a gatekeeper and a terminal: cli/commands/h323-dial.test.ts'
+      elsewhere: 'needs a gatekeeper and a terminal: cli/commands/h323/dial.test.ts'
     }
   ],
   'h323 endpoints': [
@@ -94,7 +94,7 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
   ],
   'h323 calls': [
     { line: 'ifctl h323 calls', suite: true },
-    { line: 'ifctl h323 calls --drop 12', note: 'ends one', ...needsCall('cli/commands/h323-suite.test.ts') }
+    { line: 'ifctl h323 calls --drop 12', note: 'ends one', ...needsCall('cli/commands/h323/suite.test.ts') }
   ],
   'h323 conference list': [
     { line: 'ifctl h323 conference list', suite: true },
@@ -104,29 +104,29 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
     {
       line: 'ifctl h323 conference show council',
       note: 'by H.323, SIP or WebRTC',
-      ...needsCall('cli/commands/h323-suite.test.ts')
+      ...needsCall('cli/commands/h323/suite.test.ts')
     }
   ],
   'h323 conference invite': [
-    { line: 'ifctl h323 conference invite council guardian-1', ...needsCall('cli/commands/h323-suite.test.ts') }
+    { line: 'ifctl h323 conference invite council guardian-1', ...needsCall('cli/commands/h323/suite.test.ts') }
   ],
   'h323 conference mute': [
-    { line: 'ifctl h323 conference mute council h323:2', ...needsCall('cli/commands/h323-suite.test.ts') }
+    { line: 'ifctl h323 conference mute council h323:2', ...needsCall('cli/commands/h323/suite.test.ts') }
   ],
   'h323 conference unmute': [
-    { line: 'ifctl h323 conference unmute council h323:2', ...needsCall('cli/commands/h323-suite.test.ts') }
+    { line: 'ifctl h323 conference unmute council h323:2', ...needsCall('cli/commands/h323/suite.test.ts') }
   ],
   'h323 conference role': [
-    { line: 'ifctl h323 conference role council h323:2 observer', ...needsCall('cli/commands/h323-suite.test.ts') }
+    { line: 'ifctl h323 conference role council h323:2 observer', ...needsCall('cli/commands/h323/suite.test.ts') }
   ],
   'h323 conference volume': [
-    { line: 'ifctl h323 conference volume council h323:2 --heard -6', ...needsCall('cli/commands/h323-suite.test.ts') }
+    { line: 'ifctl h323 conference volume council h323:2 --heard -6', ...needsCall('cli/commands/h323/suite.test.ts') }
   ],
   'h323 conference drop': [
-    { line: 'ifctl h323 conference drop council h323:2', ...needsCall('cli/commands/h323-suite.test.ts') }
+    { line: 'ifctl h323 conference drop council h323:2', ...needsCall('cli/commands/h323/suite.test.ts') }
   ],
-  'h323 conference lock': [{ line: 'ifctl h323 conference lock council', ...needsCall('cli/commands/h323-suite.test.ts') }],
-  'h323 conference unlock': [{ line: 'ifctl h323 conference unlock council', ...needsCall('cli/commands/h323-suite.test.ts') }],
+  'h323 conference lock': [{ line: 'ifctl h323 conference lock council', ...needsCall('cli/commands/h323/suite.test.ts') }],
+  'h323 conference unlock': [{ line: 'ifctl h323 conference unlock council', ...needsCall('cli/commands/h323/suite.test.ts') }],
   'h323 conference withdraw-chair': [{ line: 'ifctl h323 conference withdraw-chair council', ...needsCall('gateways/h323/mcu') }],
   'ndi find': [{ line: 'ifctl ndi find --address 192.0.2.7', note: 'by multicast DNS, and of that machine', ...needsNdi }],
   'ndi send': [{ line: 'ifctl ndi send Council --attest', note: 'every frame provable from the ledger', ...needsNdi }],
@@ -168,7 +168,7 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
   'witness query': [
     { line: 'ifctl witness query --component IF.guard --since 1h' },
     { line: 'ifctl witness query --trace T --json', note: 'one entry a line' },
-    { line: 'ifctl witness query --event policy_decision --follow', ...goesOn('cli/commands/witness.test.ts') }
+    { line: 'ifctl witness query --event policy_decision --follow', ...goesOn('cli/commands/witness/witness.test.ts') }
   ],
   'witness trace': [
     { line: 'ifctl witness trace T', note: 'traces under it are indented' },
@@ -180,7 +180,7 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
     { line: 'ifctl witness verify --all --json' }
   ],
   'witness key': [{ line: 'ifctl witness key' }],
-  'witness serve': [{ line: 'ifctl witness serve --listen 127.0.0.1:8620', ...goesOn('cli/commands/witness-serve.test.ts') }],
+  'witness serve': [{ line: 'ifctl witness serve --listen 127.0.0.1:8620', ...goesOn('cli/commands/witness/serve.test.ts') }],
   'witness token add': [{ line: 'ifctl witness token add auditor-1 --role auditor', note: 'shown this once' }],
   'witness token list': [{ line: 'ifctl witness token list' }],
   'witness token revoke': [{ line: 'ifctl witness token revoke 5f1c2a9b' }],
@@ -202,7 +202,7 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
     },
     {
       line: 'ifctl witness cosign --key seat.pem --state seat.db --name guardian-1.example/seat --vkey log.vkey --serve 127.0.0.1:8101',
-      ...goesOn('cli/commands/witness-cosign.test.ts')
+      ...goesOn('cli/commands/witness/cosign.test.ts')
     }
   ],
   'witness rotate-key': [{ line: 'ifctl witness rotate-key' }],
@@ -279,7 +279,7 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
   'coordinator tasks status': [{ line: 'ifctl coordinator tasks status T-1' }],
   'coordinator tasks watch': [
     { line: 'ifctl coordinator tasks watch', note: 'what is kept of it' },
-    { line: 'ifctl coordinator tasks watch --follow --json', ...goesOn('cli/commands/coordinator.test.ts') }
+    { line: 'ifctl coordinator tasks watch --follow --json', ...goesOn('cli/commands/coordinator/coordinator.test.ts') }
   ],
   'coordinator swarms add': [{ line: 'ifctl coordinator swarms add beta --capabilities code.rust:0.8,law --heartbeat 30' }],
   'coordinator swarms heartbeat': [{ line: 'ifctl coordinator swarms heartbeat alpha' }],
@@ -292,7 +292,7 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
   'coordinator eventbus status': [{ line: 'ifctl coordinator eventbus status' }],
   'coordinator eventbus watch': [
     { line: "ifctl coordinator eventbus watch 'task.**'" },
-    { line: "ifctl coordinator eventbus watch 'swarm.**' --follow", ...goesOn('cli/commands/coordinator.test.ts') }
+    { line: "ifctl coordinator eventbus watch 'swarm.**' --follow", ...goesOn('cli/commands/coordinator/coordinator.test.ts') }
   ],
   'governor capabilities list': [{ line: 'ifctl governor capabilities list' }],
   'governor capabilities match': [{ line: 'ifctl governor capabilities match T-3 --threshold 0.7', note: 'term by term' }],
@@ -318,7 +318,7 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
   'chassis sandbox list': [{ line: 'ifctl chassis sandbox list --status created' }],
   'chassis sandbox start': [{ line: 'ifctl chassis sandbox start box --args /in/text --input words.txt --out words.out' }],
   'chassis sandbox stop': [
-    { line: 'ifctl chassis sandbox stop box', elsewhere: 'needs a run under way: cli/commands/chassis.test.ts' }
+    { line: 'ifctl chassis sandbox stop box', elsewhere: 'needs a run under way: cli/commands/chassis/chassis.test.ts' }
   ],
   'chassis sandbox destroy': [{ line: 'ifctl chassis sandbox destroy old-box' }],
   'chassis sandbox logs': [{ line: 'ifctl chassis sandbox logs box' }],

@@ -120,23 +120,24 @@ for await (const file of glob('{gateways,plugins,media,ledger,kamailio,cli,deplo
     continue
   }
   files++
+  const isTest = file.endsWith('.test.ts') || file.includes('/testing/')
   for (const match of readFileSync(file, 'utf8').matchAll(importPattern)) {
     const specifier = match[1] ?? match[2] ?? match[3]!
     const path = target(file, specifier)
     if (path === undefined) continue
-    const inner = Object.keys(apart).find((folder) => file.startsWith(`${folder}/`) && !file.endsWith('.test.ts'))
+    const inner = isTest ? undefined : Object.keys(apart).find((folder) => file.startsWith(`${folder}/`))
     if (inner !== undefined && !path.startsWith(`${inner}/`) && !path.startsWith('gateways/') && !apart[inner]!.includes(path)) {
       problems.push(`${file} → ${path}: ${inner} may not import it`)
     }
     const to = partOf(path)
-    if (to === from && !file.endsWith('.test.ts') && !file.includes('/testing/')) {
+    if (to === from && !isTest) {
       const at = (of: string) => ordered[from]?.indexOf(of.slice(from.length + 1).split('/')[0]!) ?? -1
       if (at(file) >= 0 && (path.split('/').length === from.split('/').length + 1 || at(path) > at(file)))
         problems.push(`${file} → ${path}: its folder comes before that one`)
     }
     if (to === undefined) problems.push(`${file} → ${specifier}: names no part of the project`)
     else if (to === from) continue
-    else if (file.endsWith('.test.ts') || file.includes('/testing/') || file.includes('/fault/')) continue
+    else if (isTest || file.includes('/fault/')) continue
     else if (!allowed[from]!.includes('*') && !allowed[from]!.includes(to))
       problems.push(`${file} → ${path}: ${from} may not import ${to}`)
     else if (!specifier.startsWith('#'))

@@ -8,11 +8,11 @@ const limitOptions: readonly Option[] = [
   { name: 'deadline', value: 'S', summary: 'seconds after which a run is killed, 1 to 3600' }
 ]
 
-const sandboxes = () => import('../commands/chassis-sandbox.ts')
-const resources = () => import('../commands/chassis-resources.ts')
-const credentials = () => import('../commands/chassis-credentials.ts')
-const slo = () => import('../commands/chassis-slo.ts')
-const reputation = () => import('../commands/chassis-reputation.ts')
+const sandboxes = () => import('../commands/chassis/sandbox.ts')
+const resources = () => import('../commands/chassis/resources.ts')
+const credentials = () => import('../commands/chassis/credentials.ts')
+const slo = () => import('../commands/chassis/slo.ts')
+const reputation = () => import('../commands/chassis/reputation.ts')
 
 const whoseOptions: readonly Option[] = [
   { name: 'swarm', value: 'ID', summary: 'of this swarm' },

@@ -20,9 +20,9 @@ const capabilityOption: Option = {
   summary: 'name:level by comma, levels 0 to 1: code.rust:0.8,law'
 }
 
-const tasks = () => import('../commands/coordinator-tasks.ts')
-const swarms = () => import('../commands/coordinator-swarms.ts')
-const state = () => import('../commands/coordinator-state.ts')
+const tasks = () => import('../commands/coordinator/tasks.ts')
+const swarms = () => import('../commands/coordinator/swarms.ts')
+const state = () => import('../commands/coordinator/state.ts')
 
 export const coordinatorCommands: readonly Command[] = [
   {

@@ -14,7 +14,7 @@ export const councilCommands: readonly Command[] = [
       { name: 'name', value: 'TEXT', summary: 'what it is called (default: name of the file)' },
       { name: 'type', value: 'TYPE', summary: 'media type (default: by the end of its name)' }
     ],
-    load: () => import('../commands/evidence-share.ts')
+    load: () => import('../commands/evidence/share.ts')
   },
   {
     words: ['evidence', 'list'],
@@ -30,7 +30,7 @@ export const councilCommands: readonly Command[] = [
         summary: 'in place of these, the links of telephones: whoever has one reads the evidence of the call'
       }
     ],
-    load: () => import('../commands/evidence-list.ts')
+    load: () => import('../commands/evidence/list.ts')
   },
   {
     words: ['evidence', 'erase'],
@@ -38,7 +38,7 @@ export const councilCommands: readonly Command[] = [
     effect: 'changes',
     summary: 'take a file from all calls and from the disk',
     options: [dataOption, { name: 'reason', value: 'TEXT', required: true, summary: 'why, for the log' }],
-    load: () => import('../commands/evidence-erase.ts')
+    load: () => import('../commands/evidence/erase.ts')
   },
   {
     words: ['council', 'invite'],
@@ -53,7 +53,7 @@ export const councilCommands: readonly Command[] = [
       { name: 'signalling', value: 'HOW', summary: 'page, or sip: its sound is a SIP call of its own (default: page)' },
       { name: 'hazard', value: 'NAME', summary: 'what an expert is called for (default: the first of its specialisations)' }
     ],
-    load: () => import('../commands/council-invite.ts')
+    load: () => import('../commands/council/invite.ts')
   },
   {
     words: ['council', 'join'],
@@ -80,7 +80,7 @@ export const councilCommands: readonly Command[] = [
       { name: 'seconds', value: 'N', summary: 'leave after so long' },
       { name: 'ca', value: 'FILE', path: true, summary: 'certificate (PEM) that is trusted for an https link' }
     ],
-    load: () => import('../commands/council-join.ts')
+    load: () => import('../commands/council/join.ts')
   },
   {
     words: ['council', 'seats'],
@@ -88,7 +88,7 @@ export const councilCommands: readonly Command[] = [
     effect: 'reads',
     summary: 'seats that are given away, and who sits there',
     options: [dataOption, { name: 'conference', value: 'NAME', summary: 'in which one (default: council)' }],
-    load: () => import('../commands/council-seats.ts')
+    load: () => import('../commands/council/seats.ts')
   },
   {
     words: ['council', 'revoke'],
@@ -100,7 +100,7 @@ export const councilCommands: readonly Command[] = [
       { name: 'conference', value: 'NAME', summary: 'in which one (default: council)' },
       { name: 'seat', value: 'ID', summary: 'this one only' }
     ],
-    load: async () => ({ run: (await import('../commands/council-seats.ts')).revoke })
+    load: async () => ({ run: (await import('../commands/council/seats.ts')).revoke })
   },
   {
     words: ['council', 'votes'],
@@ -108,6 +108,6 @@ export const councilCommands: readonly Command[] = [
     effect: 'reads',
     summary: 'what was put to the vote, and how it ended: every signature is checked against the ledger',
     options: [dataOption, ledgerOption, { name: 'conference', value: 'NAME', summary: 'in this one only' }],
-    load: () => import('../commands/council-votes.ts')
+    load: () => import('../commands/council/votes.ts')
   }
 ]

@@ -5,11 +5,11 @@ import { stateOptions } from './coordinator.ts'
 const thresholdOption: Option = { name: 'threshold', value: 'SCORE', summary: 'least score, 0 to 1 (default: 0.7)' }
 const swarmOption: Option = { name: 'swarm', value: 'ID', summary: 'which swarm' }
 
-const matches = () => import('../commands/governor-capabilities.ts')
-const budgets = () => import('../commands/governor-budget.ts')
-const circuits = () => import('../commands/governor-circuit.ts')
-const costs = () => import('../commands/governor-cost.ts')
-const policies = () => import('../commands/governor-policy.ts')
+const matches = () => import('../commands/governor/capabilities.ts')
+const budgets = () => import('../commands/governor/budget.ts')
+const circuits = () => import('../commands/governor/circuit.ts')
+const costs = () => import('../commands/governor/cost.ts')
+const policies = () => import('../commands/governor/policy.ts')
 
 export const governorCommands: readonly Command[] = [
   {

@@ -8,7 +8,7 @@ export const guardCommands: readonly Command[] = [
     effect: 'reads',
     summary: 'which of the seven layers decided about a call, and why',
     options: [dataOption, ledgerOption],
-    load: () => import('../commands/guard-explain.ts')
+    load: () => import('../commands/guard/explain.ts')
   },
   {
     words: ['guard', 'replay'],
@@ -26,7 +26,7 @@ export const guardCommands: readonly Command[] = [
       },
       { name: 'rules', value: 'FILE', path: true, summary: 'ask these rules instead: what they would have said' }
     ],
-    load: () => import('../commands/guard-replay.ts')
+    load: () => import('../commands/guard/replay.ts')
   },
   {
     words: ['guard', 'policy', 'check'],
@@ -35,7 +35,7 @@ export const guardCommands: readonly Command[] = [
     paths: ['<file>'],
     summary: 'every problem of a rule file, with its line',
     options: [],
-    load: () => import('../commands/guard-policy-check.ts')
+    load: () => import('../commands/guard/policy-check.ts')
   },
   {
     words: ['guard', 'policy', 'test'],
@@ -44,7 +44,7 @@ export const guardCommands: readonly Command[] = [
     paths: ['<table>'],
     summary: 'ask the rules about each row of a table of calls, YAML, and tell where they say something else than the row',
     options: [{ name: 'rules', value: 'FILE', path: true, summary: 'rules to ask (default: those of the suite)' }],
-    load: () => import('../commands/guard-policy-test.ts')
+    load: () => import('../commands/guard/policy-test.ts')
   },
   {
     words: ['guard', 'policy', 'show'],
@@ -60,7 +60,7 @@ export const guardCommands: readonly Command[] = [
         summary: 'folder of rules by their hash (default: policies in the data folder)'
       }
     ],
-    load: () => import('../commands/guard-policy-show.ts')
+    load: () => import('../commands/guard/policy-show.ts')
   },
   {
     words: ['guard', 'registry', 'check'],
@@ -69,7 +69,7 @@ export const guardCommands: readonly Command[] = [
     paths: ['<file>'],
     summary: 'every problem of a registry file, with its line',
     options: [{ name: 'hazards', value: 'LIST', summary: 'hazards there are, by comma (default: the six of the suite)' }],
-    load: () => import('../commands/guard-registry-check.ts')
+    load: () => import('../commands/guard/registry-check.ts')
   },
   {
     words: ['guard', 'registry', 'list'],
@@ -82,7 +82,7 @@ export const guardCommands: readonly Command[] = [
       { name: 'specialisation', value: 'HAZARD', summary: 'only experts called for it' },
       { name: 'hazards', value: 'LIST', summary: 'hazards there are, by comma (default: the six of the suite)' }
     ],
-    load: () => import('../commands/guard-registry-list.ts')
+    load: () => import('../commands/guard/registry-list.ts')
   },
   {
     words: ['guard', 'keygen'],
@@ -99,7 +99,7 @@ export const guardCommands: readonly Command[] = [
         summary: 'new file for the private key (PEM, mode 0600)'
       }
     ],
-    load: () => import('../commands/guard-keygen.ts')
+    load: () => import('../commands/guard/keygen.ts')
   },
   {
     words: ['guard', 'sign'],
@@ -119,7 +119,7 @@ export const guardCommands: readonly Command[] = [
       { name: 'at', value: 'TIME', summary: 'Unix seconds or ISO 8601 (default: now)' },
       { name: 'nonce', value: 'TEXT', summary: 'base64url of 16 to 64 bytes (default: fresh)' }
     ],
-    load: () => import('../commands/guard-sign.ts')
+    load: () => import('../commands/guard/sign.ts')
   },
   {
     words: ['expert', 'invite'],
@@ -144,7 +144,7 @@ export const guardCommands: readonly Command[] = [
       { name: 'qr', summary: 'show the QR code here, too' },
       { name: 'hazards', value: 'LIST', summary: 'hazards there are, by comma (default: the six of the suite)' }
     ],
-    load: () => import('../commands/expert-invite.ts')
+    load: () => import('../commands/expert/invite.ts')
   },
   {
     words: ['expert', 'list'],
@@ -152,7 +152,7 @@ export const guardCommands: readonly Command[] = [
     effect: 'reads',
     summary: 'client certificates that are good: whose, until when',
     options: [dataOption, { name: 'all', summary: 'expired and revoked ones, too' }],
-    load: () => import('../commands/expert-list.ts')
+    load: () => import('../commands/expert/list.ts')
   },
   {
     words: ['expert', 'revoke'],
@@ -160,6 +160,6 @@ export const guardCommands: readonly Command[] = [
     effect: 'changes',
     summary: 'revoke the client certificates of an expert, or one; open connections are refused, too',
     options: [dataOption, ledgerOption, { name: 'reason', value: 'TEXT', summary: 'why, for the record' }],
-    load: () => import('../commands/expert-revoke.ts')
+    load: () => import('../commands/expert/revoke.ts')
   }
 ]

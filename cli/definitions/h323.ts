@@ -17,7 +17,7 @@ export const h323Commands: readonly Command[] = [
       },
       { name: 'secrets', forAgents: false, summary: 'show tokens and passwords too' }
     ],
-    load: () => import('../commands/h323-decode.ts')
+    load: () => import('../commands/h323/decode.ts')
   },
   {
     words: ['h323', 'dial'],
@@ -43,7 +43,7 @@ export const h323Commands: readonly Command[] = [
       { name: 'trace', value: 'ID', summary: 'trace id of the call, which becomes its call identifier (default: a new one)' },
       { name: 'verbose', summary: 'log what is done, to stderr' }
     ],
-    load: () => import('../commands/h323-dial.ts')
+    load: () => import('../commands/h323/dial.ts')
   },
   {
     words: ['h323', 'endpoints'],
@@ -51,7 +51,7 @@ export const h323Commands: readonly Command[] = [
     effect: 'reads',
     summary: 'endpoints registered with the gatekeeper of the running suite',
     options: [dataOption],
-    load: () => import('../commands/h323-endpoints.ts')
+    load: () => import('../commands/h323/endpoints.ts')
   },
   {
     words: ['h323', 'calls'],
@@ -62,7 +62,7 @@ export const h323Commands: readonly Command[] = [
       dataOption,
       { name: 'drop', value: 'CALL', forAgents: false, summary: 'ask the endpoints of this call to leave it, instead' }
     ],
-    load: () => import('../commands/h323-calls.ts')
+    load: () => import('../commands/h323/calls.ts')
   },
   {
     words: ['h323', 'conference', 'list'],
@@ -70,7 +70,7 @@ export const h323Commands: readonly Command[] = [
     effect: 'reads',
     summary: 'conferences of the running suite',
     options: [dataOption],
-    load: async () => ({ run: (await import('../commands/h323-conference.ts')).list })
+    load: async () => ({ run: (await import('../commands/h323/conference.ts')).list })
   },
   {
     words: ['h323', 'conference', 'show'],
@@ -78,7 +78,7 @@ export const h323Commands: readonly Command[] = [
     effect: 'reads',
     summary: 'who is in a conference: terminals, telephones and browsers',
     options: [dataOption],
-    load: async () => ({ run: (await import('../commands/h323-conference.ts')).show })
+    load: async () => ({ run: (await import('../commands/h323/conference.ts')).show })
   },
   {
     words: ['h323', 'conference', 'invite'],
@@ -86,7 +86,7 @@ export const h323Commands: readonly Command[] = [
     effect: 'changes',
     summary: 'call an H.323 terminal into a conference',
     options: [dataOption],
-    load: async () => ({ run: (await import('../commands/h323-conference.ts')).invite })
+    load: async () => ({ run: (await import('../commands/h323/conference.ts')).invite })
   },
   {
     words: ['h323', 'conference', 'mute'],
@@ -94,7 +94,7 @@ export const h323Commands: readonly Command[] = [
     effect: 'changes',
     summary: 'let nobody hear a participant',
     options: [dataOption],
-    load: async () => ({ run: (await import('../commands/h323-conference.ts')).mute })
+    load: async () => ({ run: (await import('../commands/h323/conference.ts')).mute })
   },
   {
     words: ['h323', 'conference', 'unmute'],
@@ -102,7 +102,7 @@ export const h323Commands: readonly Command[] = [
     effect: 'changes',
     summary: 'let a participant be heard again',
     options: [dataOption],
-    load: async () => ({ run: (await import('../commands/h323-conference.ts')).unmute })
+    load: async () => ({ run: (await import('../commands/h323/conference.ts')).unmute })
   },
   {
     words: ['h323', 'conference', 'role'],
@@ -110,7 +110,7 @@ export const h323Commands: readonly Command[] = [
     effect: 'changes',
     summary: 'give a participant another role (guardian, expert, observer): observers hear and are not heard',
     options: [dataOption],
-    load: async () => ({ run: (await import('../commands/h323-conference.ts')).role })
+    load: async () => ({ run: (await import('../commands/h323/conference.ts')).role })
   },
   {
     words: ['h323', 'conference', 'volume'],
@@ -122,7 +122,7 @@ export const h323Commands: readonly Command[] = [
       { name: 'hears', value: 'DB', summary: 'how loud it hears the others, likewise' },
       dataOption
     ],
-    load: async () => ({ run: (await import('../commands/h323-conference.ts')).volume })
+    load: async () => ({ run: (await import('../commands/h323/conference.ts')).volume })
   },
   {
     words: ['h323', 'conference', 'drop'],
@@ -130,7 +130,7 @@ export const h323Commands: readonly Command[] = [
     effect: 'changes',
     summary: 'end a terminal’s call',
     options: [dataOption],
-    load: async () => ({ run: (await import('../commands/h323-conference.ts')).drop })
+    load: async () => ({ run: (await import('../commands/h323/conference.ts')).drop })
   },
   {
     words: ['h323', 'conference', 'lock'],
@@ -138,7 +138,7 @@ export const h323Commands: readonly Command[] = [
     effect: 'changes',
     summary: 'let nobody else join',
     options: [dataOption],
-    load: async () => ({ run: (await import('../commands/h323-conference.ts')).lock })
+    load: async () => ({ run: (await import('../commands/h323/conference.ts')).lock })
   },
   {
     words: ['h323', 'conference', 'unlock'],
@@ -146,7 +146,7 @@ export const h323Commands: readonly Command[] = [
     effect: 'changes',
     summary: 'let others join again',
     options: [dataOption],
-    load: async () => ({ run: (await import('../commands/h323-conference.ts')).unlock })
+    load: async () => ({ run: (await import('../commands/h323/conference.ts')).unlock })
   },
   {
     words: ['h323', 'conference', 'withdraw-chair'],
@@ -154,6 +154,6 @@ export const h323Commands: readonly Command[] = [
     effect: 'changes',
     summary: 'take the token of the chair from the terminal that has it',
     options: [dataOption],
-    load: async () => ({ run: (await import('../commands/h323-conference.ts')).withdrawChair })
+    load: async () => ({ run: (await import('../commands/h323/conference.ts')).withdrawChair })
   }
 ]

@@ -13,7 +13,7 @@ export const ndiCommands: readonly Command[] = [
       { name: 'groups', value: 'LIST', summary: 'groups to look at, by comma (default: public)' },
       { name: 'seconds', value: 'N', summary: 'how long to look (default: 3)' }
     ],
-    load: () => import('../commands/ndi-find.ts')
+    load: () => import('../commands/ndi/find.ts')
   },
   {
     words: ['ndi', 'send'],
@@ -34,7 +34,7 @@ export const ndiCommands: readonly Command[] = [
       { name: 'rate', value: 'N', summary: 'frames a second (default: 30)' },
       { name: 'seconds', value: 'N', summary: 'how long (default: 10)' }
     ],
-    load: () => import('../commands/ndi-send.ts')
+    load: () => import('../commands/ndi/send.ts')
   },
   {
     words: ['ndi', 'receive'],
@@ -47,7 +47,7 @@ export const ndiCommands: readonly Command[] = [
       { name: 'groups', value: 'LIST', summary: 'groups to look at, by comma (default: public)' },
       { name: 'seconds', value: 'N', summary: 'how long (default: 10)' }
     ],
-    load: () => import('../commands/ndi-receive.ts')
+    load: () => import('../commands/ndi/receive.ts')
   },
   {
     words: ['ndi', 'record'],
@@ -60,7 +60,7 @@ export const ndiCommands: readonly Command[] = [
       { name: 'groups', value: 'LIST', summary: 'groups to look at, by comma (default: public)' },
       { name: 'seconds', value: 'N', summary: 'how long (default: 10)' }
     ],
-    load: async () => ({ run: (await import('../commands/ndi-receive.ts')).record })
+    load: async () => ({ run: (await import('../commands/ndi/receive.ts')).record })
   },
   {
     words: ['ndi', 'verify'],
@@ -69,7 +69,7 @@ export const ndiCommands: readonly Command[] = [
     paths: ['<file>'],
     summary: 'check each frame of a recorded stream against the ledger',
     options: [dataOption, ledgerOption],
-    load: () => import('../commands/ndi-verify.ts')
+    load: () => import('../commands/ndi/verify.ts')
   },
   {
     words: ['ndi', 'ingest'],
@@ -97,7 +97,7 @@ export const ndiCommands: readonly Command[] = [
       { name: 'to', value: 'ADDRESS:PORT', summary: 'send the pictures there by RTP, in place of the conference' },
       { name: 'sound', summary: 'its sound is heard in the conference, too' }
     ],
-    load: async () => ({ run: (await import('../commands/ndi-streams.ts')).ingest })
+    load: async () => ({ run: (await import('../commands/ndi/streams.ts')).ingest })
   },
   {
     words: ['ndi', 'publish'],
@@ -106,7 +106,7 @@ export const ndiCommands: readonly Command[] = [
     openWorld: true,
     summary: 'make a conference of the running suite an NDI source: who speaks, and the mix',
     options: [dataOption, { name: 'name', value: 'TEXT', summary: 'of the source (default: the conference)' }],
-    load: async () => ({ run: (await import('../commands/ndi-streams.ts')).publish })
+    load: async () => ({ run: (await import('../commands/ndi/streams.ts')).publish })
   },
   {
     words: ['ndi', 'streams'],
@@ -114,7 +114,7 @@ export const ndiCommands: readonly Command[] = [
     effect: 'reads',
     summary: 'sources that are in conferences of the running suite, and conferences that are sources',
     options: [dataOption],
-    load: async () => ({ run: (await import('../commands/ndi-streams.ts')).streams })
+    load: async () => ({ run: (await import('../commands/ndi/streams.ts')).streams })
   },
   {
     words: ['ndi', 'stop'],
@@ -122,6 +122,6 @@ export const ndiCommands: readonly Command[] = [
     effect: 'changes',
     summary: 'take a source out of its conference, or a conference off the air',
     options: [dataOption],
-    load: async () => ({ run: (await import('../commands/ndi-streams.ts')).stop })
+    load: async () => ({ run: (await import('../commands/ndi/streams.ts')).stop })
   }
 ]

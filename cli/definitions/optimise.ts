@@ -20,7 +20,7 @@ export const optimiseCommands: readonly Command[] = [
         summary: 'component (default), model, day or trace; a trace holds those under it'
       }
     ],
-    load: () => import('../commands/optimise-report.ts')
+    load: () => import('../commands/optimise/report.ts')
   },
   {
     words: ['optimise', 'budget'],
@@ -40,7 +40,7 @@ export const optimiseCommands: readonly Command[] = [
         summary: 'month (default with --set and --remove), week or day, in UTC; weeks begin on Monday'
       }
     ],
-    load: () => import('../commands/optimise-budget.ts')
+    load: () => import('../commands/optimise/budget.ts')
   },
   {
     words: ['optimise', 'alerts'],
@@ -56,7 +56,7 @@ export const optimiseCommands: readonly Command[] = [
       { name: 'dry-run', summary: 'record nothing' },
       { name: 'exit-code', summary: 'end with 20, 21 or 22 for the highest level reached' }
     ],
-    load: () => import('../commands/optimise-alerts.ts')
+    load: () => import('../commands/optimise/alerts.ts')
   },
   {
     words: ['optimise', 'estimate'],
@@ -68,7 +68,7 @@ export const optimiseCommands: readonly Command[] = [
       { name: 'minutes-per-day', value: 'N', summary: 'minutes of calls a day' },
       { name: 'days', value: 'N', summary: 'days of the month (default 30)' }
     ],
-    load: () => import('../commands/optimise-estimate.ts')
+    load: () => import('../commands/optimise/estimate.ts')
   },
   {
     words: ['optimise', 'rates'],
@@ -76,6 +76,6 @@ export const optimiseCommands: readonly Command[] = [
     effect: 'reads',
     summary: 'what models cost per million tokens, and since when',
     options: [dataOption, ratesOption],
-    load: () => import('../commands/optimise-rates.ts')
+    load: () => import('../commands/optimise/rates.ts')
   }
 ]

@@ -8,7 +8,7 @@ export const recordingCommands: readonly Command[] = [
     effect: 'reads',
     summary: 'what the running suite records, and who has agreed',
     options: [dataOption],
-    load: async () => ({ run: (await import('../commands/recording-control.ts')).status })
+    load: async () => ({ run: (await import('../commands/recording/control.ts')).status })
   },
   {
     words: ['recording', 'start'],
@@ -16,7 +16,7 @@ export const recordingCommands: readonly Command[] = [
     effect: 'changes',
     summary: 'have the running suite record a conference: who agrees is recorded',
     options: [dataOption],
-    load: async () => ({ run: (await import('../commands/recording-control.ts')).start })
+    load: async () => ({ run: (await import('../commands/recording/control.ts')).start })
   },
   {
     words: ['recording', 'stop'],
@@ -24,7 +24,7 @@ export const recordingCommands: readonly Command[] = [
     effect: 'changes',
     summary: 'have the running suite end a recording',
     options: [dataOption],
-    load: async () => ({ run: (await import('../commands/recording-control.ts')).stop })
+    load: async () => ({ run: (await import('../commands/recording/control.ts')).stop })
   },
   {
     words: ['recording', 'list'],
@@ -32,7 +32,7 @@ export const recordingCommands: readonly Command[] = [
     effect: 'reads',
     summary: 'recordings there are: state, length, gaps, who is in them',
     options: [dataOption, recordingsOption],
-    load: () => import('../commands/recording-list.ts')
+    load: () => import('../commands/recording/list.ts')
   },
   {
     words: ['recording', 'export'],
@@ -66,7 +66,7 @@ export const recordingCommands: readonly Command[] = [
       },
       { name: 'unsigned', summary: 'vcon: without a signature' }
     ],
-    load: () => import('../commands/recording-export.ts')
+    load: () => import('../commands/recording/export.ts')
   },
   {
     words: ['recording', 'excerpt'],
@@ -82,7 +82,7 @@ export const recordingCommands: readonly Command[] = [
       { name: 'out', value: 'DIR', required: true, path: true, forAgents: false, summary: 'folder that is not there yet' },
       { name: 'policy', value: 'FILE', path: true, summary: 'who must have cosigned the heads of its proofs (C2SP tlog-policy)' }
     ],
-    load: () => import('../commands/recording-excerpt.ts')
+    load: () => import('../commands/recording/excerpt.ts')
   },
   {
     words: ['recording', 'verify'],
@@ -108,6 +108,6 @@ export const recordingCommands: readonly Command[] = [
       },
       { name: 'policy', value: 'FILE', path: true, summary: 'witnesses whose quorum must have cosigned (C2SP tlog-policy)' }
     ],
-    load: () => import('../commands/recording-verify.ts')
+    load: () => import('../commands/recording/verify.ts')
   }
 ]

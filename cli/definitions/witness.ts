@@ -28,7 +28,7 @@ export const witnessCommands: readonly Command[] = [
       { name: 'create', summary: 'make the ledger when it is not there' },
       { name: 'origin', value: 'NAME', summary: 'with --create: name of the log, a domain and a path' }
     ],
-    load: () => import('../commands/witness-log.ts')
+    load: () => import('../commands/witness/log.ts')
   },
   {
     words: ['witness', 'query'],
@@ -41,7 +41,7 @@ export const witnessCommands: readonly Command[] = [
       ...filterOptions,
       { name: 'follow', summary: 'go on with entries as they come, until SIGINT' }
     ],
-    load: () => import('../commands/witness-query.ts')
+    load: () => import('../commands/witness/query.ts')
   },
   {
     words: ['witness', 'trace'],
@@ -59,7 +59,7 @@ export const witnessCommands: readonly Command[] = [
       },
       { name: 'follow', summary: 'go on with entries as they come, until SIGINT' }
     ],
-    load: () => import('../commands/witness-trace.ts')
+    load: () => import('../commands/witness/trace.ts')
   },
   {
     words: ['witness', 'verify'],
@@ -106,7 +106,7 @@ export const witnessCommands: readonly Command[] = [
         summary: 'go on from the state kept here, and keep the new one: what it covers is not read again'
       }
     ],
-    load: () => import('../commands/witness-verify.ts')
+    load: () => import('../commands/witness/verify.ts')
   },
   {
     words: ['witness', 'key'],
@@ -114,7 +114,7 @@ export const witnessCommands: readonly Command[] = [
     effect: 'reads',
     summary: 'public key of the ledger, for auditors to keep',
     options: [dataOption, ledgerOption],
-    load: () => import('../commands/witness-key.ts')
+    load: () => import('../commands/witness/key.ts')
   },
   {
     words: ['witness', 'serve'],
@@ -130,7 +130,7 @@ export const witnessCommands: readonly Command[] = [
       { name: 'key', value: 'FILE', path: true, summary: 'its key, PEM' },
       { name: 'read-only', summary: 'take nothing from producers' }
     ],
-    load: () => import('../commands/witness-serve.ts')
+    load: () => import('../commands/witness/serve.ts')
   },
   {
     words: ['witness', 'token', 'add'],
@@ -148,7 +148,7 @@ export const witnessCommands: readonly Command[] = [
         summary: 'producer, auditor, escalator or admin'
       }
     ],
-    load: () => import('../commands/witness-token-add.ts')
+    load: () => import('../commands/witness/token-add.ts')
   },
   {
     words: ['witness', 'token', 'list'],
@@ -156,7 +156,7 @@ export const witnessCommands: readonly Command[] = [
     effect: 'reads',
     summary: 'tokens there are, without the tokens themselves',
     options: [dataOption, ledgerOption],
-    load: () => import('../commands/witness-token-list.ts')
+    load: () => import('../commands/witness/token-list.ts')
   },
   {
     words: ['witness', 'token', 'revoke'],
@@ -164,7 +164,7 @@ export const witnessCommands: readonly Command[] = [
     effect: 'changes',
     summary: 'end a token; a running service knows within a second',
     options: [dataOption, ledgerOption],
-    load: () => import('../commands/witness-token-revoke.ts')
+    load: () => import('../commands/witness/token-revoke.ts')
   },
   {
     words: ['witness', 'checkpoint'],
@@ -172,7 +172,7 @@ export const witnessCommands: readonly Command[] = [
     effect: 'reads',
     summary: 'latest signed checkpoint, to keep elsewhere and verify against later',
     options: [dataOption, ledgerOption],
-    load: () => import('../commands/witness-checkpoint.ts')
+    load: () => import('../commands/witness/checkpoint.ts')
   },
   {
     words: ['witness', 'prove'],
@@ -193,7 +193,7 @@ export const witnessCommands: readonly Command[] = [
       { name: 'vkey', value: 'KEY', path: true, summary: 'with --check: public key of the log, or a file with it' },
       { name: 'leaf', value: 'FILE', path: true, summary: 'with --check: octets of the entry (default: those the proof brings)' }
     ],
-    load: () => import('../commands/witness-prove.ts')
+    load: () => import('../commands/witness/prove.ts')
   },
   {
     words: ['witness', 'export'],
@@ -221,7 +221,7 @@ export const witnessCommands: readonly Command[] = [
       { name: 'unwitnessed', summary: 'up to the newest entry, though no quorum has cosigned a head over it' },
       ratesOption
     ],
-    load: () => import('../commands/witness-export.ts')
+    load: () => import('../commands/witness/export.ts')
   },
   {
     words: ['witness', 'import'],
@@ -245,7 +245,7 @@ export const witnessCommands: readonly Command[] = [
         summary: 'checkpoint kept from elsewhere, - for stdin: shows truncation and forks'
       }
     ],
-    load: () => import('../commands/witness-import.ts')
+    load: () => import('../commands/witness/import.ts')
   },
   {
     words: ['witness', 'cosign'],
@@ -275,7 +275,7 @@ export const witnessCommands: readonly Command[] = [
       { name: 'checkpoint', value: 'FILE', path: true, summary: 'sign this one head by hand, - for stdin' },
       { name: 'ledger', value: 'DIR', place: true, summary: 'with --checkpoint: ledger to make the proof from' }
     ],
-    load: () => import('../commands/witness-cosign.ts')
+    load: () => import('../commands/witness/cosign.ts')
   },
   {
     words: ['witness', 'rotate-key'],
@@ -283,7 +283,7 @@ export const witnessCommands: readonly Command[] = [
     effect: 'changes',
     summary: 'let a new signing key take over: told in the log, under a head that both keys sign',
     options: [dataOption, ledgerOption],
-    load: () => import('../commands/witness-rotate-key.ts')
+    load: () => import('../commands/witness/rotate-key.ts')
   },
   {
     words: ['witness', 'erase'],
@@ -297,7 +297,7 @@ export const witnessCommands: readonly Command[] = [
       { name: 'reason', value: 'TEXT', required: true, summary: 'why, for the log' },
       { name: 'spool', value: 'DIR', place: true, summary: 'spool to look through (default: spool in the data folder)' }
     ],
-    load: () => import('../commands/witness-erase.ts')
+    load: () => import('../commands/witness/erase.ts')
   },
   {
     words: ['witness', 'cost'],
@@ -316,6 +316,6 @@ export const witnessCommands: readonly Command[] = [
         summary: 'component (default), model, day or trace; a trace holds those under it'
       }
     ],
-    load: () => import('../commands/witness-cost.ts')
+    load: () => import('../commands/witness/cost.ts')
   }
 ]

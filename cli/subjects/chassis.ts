@@ -4,10 +4,10 @@ import type { Coordinator } from '#coordinator'
 import type { EscalationView, IfMessageInput } from '#escalate'
 import type { StateStore } from '#store'
 import { dataFolder } from '../command.ts'
-import { hazardList } from '../commands/hazards.ts'
 import type { Arguments } from '../line/arguments.ts'
 import type { Output } from '../show/output.ts'
 import { askSuite } from './control.ts'
+import { hazardList } from './hazards.ts'
 import { withPlugins } from './plugins.ts'
 
 /** How long the suite may take to begin an escalation. */

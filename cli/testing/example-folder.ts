@@ -31,8 +31,8 @@ export async function prepareFolder(folder: string): Promise<void> {
   await mkdir(join(folder, 'var'))
   for (const [from, to] of [
     ['experts.example.yaml', 'var/registry.yaml'],
-    ['guard.cedar', 'rules.cedar'],
-    ['guard.table.yaml', 'table.yaml']
+    ['rules/guard.cedar', 'rules.cedar'],
+    ['rules/guard.table.yaml', 'table.yaml']
   ] as const)
     await copyFile(fileURLToPath(new URL(`../../plugins/guard/${from}`, import.meta.url)), join(folder, to))
   const ras = captured().find(({ proto }) => proto === 'ras')!

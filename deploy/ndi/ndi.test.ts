@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import test from 'ava'
 import { chromiumPath } from '#scripts/chromium.ts'
-import { fetchedFolder } from '../../gateways/ndi/runtime.ts'
+import { fetchedFolder } from '../../gateways/ndi/runtime/runtime.ts'
 import { isolatedFor, missing } from '../../gateways/ndi/testing/isolated.ts'
 
 const scenario = join(import.meta.dirname, '../testing/ndi-suite.ts')

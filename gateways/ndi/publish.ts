@@ -5,9 +5,9 @@
  *     mix   → 20 ms of float ─────────────────────────┴→ sender → network → own receiver → statement → ledger
  */
 import { type CallContext, errorCode, type InfraFabricError } from '#kernel'
-import { type AttestedSender, openAttestedSender } from './attested-sender.ts'
-import type { NdiRuntime } from './runtime.ts'
-import type { StreamRecordPorts } from './stream-record.ts'
+import { type AttestedSender, openAttestedSender } from './attestation/attested-sender.ts'
+import type { StreamRecordPorts } from './attestation/stream-record.ts'
+import type { NdiRuntime } from './runtime/runtime.ts'
 
 /** What is published of a conference, as the suite gives it. */
 export interface PublicationMedia {

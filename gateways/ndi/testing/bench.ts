@@ -4,10 +4,10 @@
  * A picture of 1080p is sent as fast as the runtime takes it while a receiver takes what it can; each is copied once on the way in and once on the way out.
  */
 import type { Metric } from '#scripts/bench/report.ts'
-import { openFinder } from '../find.ts'
-import { openReceiver } from '../receive.ts'
-import { loadRuntime } from '../runtime.ts'
-import { openSender } from '../send.ts'
+import { openFinder } from '../runtime/find.ts'
+import { openReceiver } from '../runtime/receive.ts'
+import { loadRuntime } from '../runtime/runtime.ts'
+import { openSender } from '../runtime/send.ts'
 import { testPicture } from './picture.ts'
 
 const frames = 300

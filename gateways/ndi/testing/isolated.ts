@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { fetchedFolder } from '../runtime.ts'
+import { fetchedFolder } from '../runtime/runtime.ts'
 
 /** What `unshare` makes: root needs no user namespace, which not every machine allows. */
 const namespace = process.getuid?.() === 0 ? ['--net'] : ['--user', '--map-root-user', '--net']

@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { fetchedFolder } from '../runtime.ts'
+import { fetchedFolder } from '../runtime/runtime.ts'
 import { missing } from './isolated.ts'
 
 /** Where avahi is: installed, or unpacked by set-up beside the runtime. */

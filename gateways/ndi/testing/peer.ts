@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { fetchedFolder } from '../runtime.ts'
+import { fetchedFolder } from '../runtime/runtime.ts'
 
 /** What the peer tells of one event. */
 export type Told = Record<string, unknown>

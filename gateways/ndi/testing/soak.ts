@@ -2,10 +2,10 @@
  * Sends and receives so many frames through the runtime and tells what memory did: `node soak.ts [frames]`, 100,000 by default. Run it in a network
  * namespace of its own: `npm run soak:ndi` does.
  */
-import { openFinder } from '../find.ts'
-import { openReceiver } from '../receive.ts'
-import { loadRuntime } from '../runtime.ts'
-import { openSender } from '../send.ts'
+import { openFinder } from '../runtime/find.ts'
+import { openReceiver } from '../runtime/receive.ts'
+import { loadRuntime } from '../runtime/runtime.ts'
+import { openSender } from '../runtime/send.ts'
 import { testPicture } from './picture.ts'
 
 /** For a frame to arrive. */
