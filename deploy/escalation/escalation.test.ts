@@ -346,7 +346,7 @@ test.serial(
   'a rule that speaks of an attack: security_rejected, before a packet leaves, and ifctl says so by its exit code',
   async (t) => {
     const rules = join(await temporaryFolder(t), 'rules.cedar')
-    const shipped = await readFile(new URL('../../plugins/guard/guard.cedar', import.meta.url), 'utf8')
+    const shipped = await readFile(new URL('../../plugins/guard/rules/guard.cedar', import.meta.url), 'utf8')
     const lure = [
       '@id("lure")',
       '@code("guard.rule.lure")',

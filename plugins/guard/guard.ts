@@ -4,24 +4,15 @@
 import { type Clock, ConfigError, defaultHazards, type Guard, isHazardName, type Log, messageOf } from '#kernel'
 import { decideWith, type OpenPolicy } from './decide.ts'
 import { followFile } from './follow-file.ts'
-import { loadPolicies } from './load-policies.ts'
+import { loadPolicies } from './policies/load-policies.ts'
+import { abstain, type GuardLimits } from './policies/policy.ts'
 import { shippedPolicies } from './policies/shipped.ts'
-import { abstain, type GuardLimits } from './policy.ts'
-import { parseRegistry, type Registry } from './registry.ts'
-import { defaultRules, readRules } from './rule-file.ts'
+import { parseRegistry, type Registry } from './registry/registry.ts'
+import { defaultRules, readRules } from './rules/rule-file.ts'
 import type { RuleSet } from './rules/rules.ts'
 import { createIdentityVerifier, type IdentityConfig } from './stir/verifier.ts'
 
 export { type CallEntry, type Explanation, explain, groupByCall, type LayerOutcome } from './explain.ts'
-export {
-  generateKeyPair,
-  type KeyPairText,
-  keyId,
-  type PublicKey,
-  readPublicKey,
-  readSigningKey,
-  type SigningKey
-} from './keys.ts'
 export {
   abstain,
   deny,
@@ -33,14 +24,23 @@ export {
   type PolicyState,
   type PolicyVerdict,
   pass
-} from './policy.ts'
-export { type Party, parseRegistry, type Registry } from './registry.ts'
+} from './policies/policy.ts'
+export { type Party, parseRegistry, type Registry } from './registry/registry.ts'
 export { type Replay, replay } from './replay.ts'
-export { defaultRules, type KeptRules, keepRules, keptRules, readRules, shippedFactSchema } from './rule-file.ts'
-export { askRow, parseRuleTable, type RowOutcome, type RuleRow } from './rule-table.ts'
 export { canonicalJson } from './rules/canonical.ts'
+export { defaultRules, type KeptRules, keepRules, keptRules, readRules, shippedFactSchema } from './rules/rule-file.ts'
+export { askRow, parseRuleTable, type RowOutcome, type RuleRow } from './rules/rule-table.ts'
 export { engineVersion, type RuleSet } from './rules/rules.ts'
-export { canonicalText, parseSignature, type SignatureHeader, type SignedFields, signRequest } from './signature.ts'
+export {
+  generateKeyPair,
+  type KeyPairText,
+  keyId,
+  type PublicKey,
+  readPublicKey,
+  readSigningKey,
+  type SigningKey
+} from './signature/keys.ts'
+export { canonicalText, parseSignature, type SignatureHeader, type SignedFields, signRequest } from './signature/signature.ts'
 export { type IdentitySigner, readIdentityKey, signIdentity, type VouchedCall } from './stir/sign.ts'
 export type { IdentityConfig } from './stir/verifier.ts'
 

@@ -1,6 +1,6 @@
 import type { GuardReceipt, JsonObject } from '#kernel'
-import { callFacts } from './facts.ts'
-import type { KeptRules } from './rule-file.ts'
+import { callFacts } from './policies/facts.ts'
+import type { KeptRules } from './rules/rule-file.ts'
 import {
   engineVersion,
   FactsMissing,

@@ -1,5 +1,5 @@
-import type { Policy } from '../policy.ts'
 import { policy as identity } from './identity/policy.ts'
+import type { Policy } from './policy.ts'
 import { policy as rate } from './rate/policy.ts'
 import { policy as registered } from './registered/policy.ts'
 import { policy as signature } from './signature/policy.ts'

@@ -1,6 +1,6 @@
 import { type KeyObject, sign, verify } from 'node:crypto'
 import { DecodeError } from '#kernel'
-import { decodeBase64url } from '../keys.ts'
+import { decodeBase64url } from '../signature/keys.ts'
 
 /** How far the originating provider vouches: A for caller and number, B for the caller, C for having let the call in. */
 const attestations = ['A', 'B', 'C'] as const

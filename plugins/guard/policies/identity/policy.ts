@@ -1,5 +1,5 @@
 import type { JsonObject } from '#kernel'
-import { abstain, deny, denyAttack, type Policy, pass } from '../../policy.ts'
+import { abstain, deny, denyAttack, type Policy, pass } from '../policy.ts'
 
 const unvouched = { attestation: 'none', originId: '', providers: [] } as const satisfies JsonObject
 

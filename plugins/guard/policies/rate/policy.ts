@@ -1,5 +1,5 @@
-import { abstain, deny, type Policy, type PolicyVerdict, pass } from '../../policy.ts'
-import { RateWindow } from '../../rate-window.ts'
+import { abstain, deny, type Policy, type PolicyVerdict, pass } from '../policy.ts'
+import { RateWindow } from '../rate-window.ts'
 
 const windowMs = 60_000
 

@@ -1,7 +1,7 @@
 import type { GuardRequest } from '#kernel'
-import { deny, denyAttack, type Policy, type PolicyVerdict, pass } from '../../policy.ts'
-import type { Party } from '../../registry.ts'
+import type { Party } from '../../registry/registry.ts'
 import { addressKey } from '../../sip-uri.ts'
+import { deny, denyAttack, type Policy, type PolicyVerdict, pass } from '../policy.ts'
 
 /**
  * The party is in the registry, and on an inbound call the edge authenticated just the user that belongs to the URI in From: whoever knows one

@@ -1,7 +1,7 @@
 import { type GuardRequest, InfraFabricError } from '#kernel'
-import { abstain, deny, denyAttack, type Policy, pass } from '../../policy.ts'
-import { ReplayCache } from '../../replay-cache.ts'
-import { parseSignature, type SignedFields, signatureCovers } from '../../signature.ts'
+import { ReplayCache } from '../../signature/replay-cache.ts'
+import { parseSignature, type SignedFields, signatureCovers } from '../../signature/signature.ts'
+import { abstain, deny, denyAttack, type Policy, pass } from '../policy.ts'
 
 /**
  * X-IF-Signature is the signer's, covers this very request, is of this minute and was never used before. It may be absent unless the registry

@@ -1,4 +1,4 @@
-import { abstain, deny, type Policy, pass } from '../../policy.ts'
+import { abstain, deny, type Policy, pass } from '../policy.ts'
 
 /** The hazard of the call is known and is one the expert is called for. Guardians are there for every hazard and need not name one. */
 export const policy: Policy = {

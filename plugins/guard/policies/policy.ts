@@ -1,7 +1,7 @@
 import type { GuardRequest, JsonObject, Log, PolicyFinding } from '#kernel'
-import type { Party, Registry } from './registry.ts'
-import type { FactType } from './rules/types.ts'
-import type { IdentityVerifier } from './stir/verifier.ts'
+import type { Party, Registry } from '../registry/registry.ts'
+import type { FactType } from '../rules/types.ts'
+import type { IdentityVerifier } from '../stir/verifier.ts'
 
 /** Limits that policies keep. All have defaults. */
 export interface GuardLimits {

@@ -1,9 +1,9 @@
 /** The facts that are established for every call, and those that policies add. */
 import { isIP } from 'node:net'
 import type { GuardRequest, JsonObject } from '#kernel'
+import type { Party } from '../registry/registry.ts'
+import type { FactSchema, FactType } from '../rules/types.ts'
 import type { Policy } from './policy.ts'
-import type { Party } from './registry.ts'
-import type { FactSchema, FactType } from './rules/types.ts'
 
 /** Groups that cost nothing and stand in every receipt. A value that is not there is an empty text. */
 export const callFacts = {

@@ -1,8 +1,8 @@
 import { ConfigError, messageOf } from '#kernel'
 import { pathText, readYaml } from '#kernel/yaml'
-import { type PublicKey, readPublicKey } from './keys.ts'
-import { registrySchema } from './registry-schema.ts'
-import { addressKey, parseAddressOfRecord } from './sip-uri.ts'
+import { type PublicKey, readPublicKey } from '../signature/keys.ts'
+import { addressKey, parseAddressOfRecord } from '../sip-uri.ts'
+import { registrySchema } from './schema.ts'
 
 /** An expert or a Guardian. */
 export interface Party {

@@ -1,12 +1,12 @@
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { ConfigError, makeFolder } from '#kernel'
-import { factSchema } from './facts.ts'
-import { shippedPolicies } from './policies/shipped.ts'
-import type { Policy } from './policy.ts'
-import { sha256 } from './rules/canonical.ts'
-import { parseRules, type RuleSet } from './rules/rules.ts'
-import type { FactSchema } from './rules/types.ts'
+import { factSchema } from '../policies/facts.ts'
+import type { Policy } from '../policies/policy.ts'
+import { shippedPolicies } from '../policies/shipped.ts'
+import { sha256 } from './canonical.ts'
+import { parseRules, type RuleSet } from './rules.ts'
+import type { FactSchema } from './types.ts'
 
 const shippedRules = new URL('./guard.cedar', import.meta.url)
 

@@ -18,9 +18,9 @@ import {
   readRules,
   replay,
   shippedFactSchema
-} from './guard.ts'
-import { cedarSchema } from './rules/types.ts'
-import { context, openBench, request, signed } from './testing/fixtures.ts'
+} from '../guard.ts'
+import { context, openBench, request, signed } from '../testing/fixtures.ts'
+import { cedarSchema } from './types.ts'
 
 const beside = (name: string) => readFile(new URL(name, import.meta.url), 'utf8')
 const settle = () => new Promise((resolve) => setTimeout(resolve, 30))
@@ -67,7 +67,7 @@ test('every problem of a table is told with its line', (t) => {
 })
 
 test('the rule in the README is one', async (t) => {
-  const [, example] = /```cedar\n([\s\S]*?)```/.exec(await beside('README.md'))!
+  const [, example] = /```cedar\n([\s\S]*?)```/.exec(await beside('../README.md'))!
   t.notThrows(() => readRules(defaultRules() + example, 'README.md'))
 })
 
@@ -266,7 +266,7 @@ test('a replay says when it differs, and why it cannot be made', async (t) => {
     const older = { ...decision, verdict: 'reject', receipt: { ...receipt, engine: 'guard-rules/0' } }
     t.is((await replay(older, of))!.causes[0], `made by guard-rules/0, made again by ${engineVersion}`)
     const { signature: _, ...without } = facts
-    const { sha256 } = await import('./rules/canonical.ts')
+    const { sha256 } = await import('./canonical.ts')
     const less = { ...decision, receipt: { ...receipt, facts: without, input: sha256(canonicalJson(without)) } }
     t.deepEqual((await replay(less, of))!.causes, ['the record holds no facts of signature'])
     t.is(await replay({ verdict: 'approve', code: 'x' }, of), null)

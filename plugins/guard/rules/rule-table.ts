@@ -1,8 +1,8 @@
 import { LineCounter, parseDocument } from 'yaml'
 import { z } from 'zod'
 import { ConfigError, type Json, type JsonObject } from '#kernel'
-import { judge, misfit, type RuleSet, surroundings } from './rules/rules.ts'
-import { type FactSchema, type Facts, fits, isAddress } from './rules/types.ts'
+import { judge, misfit, type RuleSet, surroundings } from './rules.ts'
+import { type FactSchema, type Facts, fits, isAddress } from './types.ts'
 
 /** A row of a table of tests: a call, and what the rules are to say about it. */
 export interface RuleRow {

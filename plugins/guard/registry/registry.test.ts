@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import test from 'ava'
 import { ConfigError, defaultHazards } from '#kernel'
-import { generateKeyPair } from './keys.ts'
+import { generateKeyPair } from '../signature/keys.ts'
 import { parseRegistry } from './registry.ts'
-import { registryJsonSchema } from './registry-schema.ts'
+import { registryJsonSchema } from './schema.ts'
 
 const read = (text: string) => parseRegistry(text, 'experts.yaml', defaultHazards)
 const problemsOf = (text: string): readonly string[] => {
@@ -18,7 +18,7 @@ const problemsOf = (text: string): readonly string[] => {
 const beside = (name: string) => readFile(new URL(name, import.meta.url), 'utf8')
 
 test('the example registry holds the three seed experts and two Guardians', async (t) => {
-  const registry = read(await beside('experts.example.yaml'))
+  const registry = read(await beside('../experts.example.yaml'))
   const seeds = registry.parties
     .filter(({ role }) => role === 'expert')
     .map(({ uri, specialisations }) => [uri, ...specialisations])
