@@ -12,7 +12,7 @@ import {
   type OutgoingCeseState,
   type OutgoingCeseTold,
   outgoingCese
-} from './cese.ts'
+} from './entities/cese.ts'
 import {
   acknowledgementEvent,
   determinationEvent,
@@ -22,7 +22,7 @@ import {
   type MsdseTold,
   msdse,
   rejectionEvent
-} from './msdse.ts'
+} from './entities/msdse.ts'
 import type { Outbox } from './outbox.ts'
 import type { Situation, Sound, SoundSettings } from './sound.ts'
 

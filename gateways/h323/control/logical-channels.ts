@@ -3,6 +3,7 @@
  * are opened and decided on by others, who are told of them; about sound sound.ts decides.
  */
 import type { OpenLogicalChannel, OpenLogicalChannelAck } from '../h245/h245.ts'
+import { addressOf, transportAddress } from './channels.ts'
 import {
   type IncomingBlcse,
   type IncomingBlcseEvent,
@@ -10,8 +11,7 @@ import {
   type IncomingBlcseTold,
   incomingBlcse,
   outgoingBlcse
-} from './blcse.ts'
-import { addressOf, transportAddress } from './channels.ts'
+} from './entities/blcse.ts'
 import {
   type Clcse,
   type IncomingClcseEvent,
@@ -22,8 +22,8 @@ import {
   type OutgoingClcseState,
   type OutgoingClcseTold,
   outgoingClcse
-} from './clcse.ts'
-import { response } from './entity.ts'
+} from './entities/clcse.ts'
+import { response } from './entities/entity.ts'
 import {
   type ChannelTold,
   incomingLcse,
@@ -31,7 +31,7 @@ import {
   type OutgoingLcseState,
   outgoingLcse,
   type RejectCause
-} from './lcse.ts'
+} from './entities/lcse.ts'
 import type { Address, AudioCodec } from './media.ts'
 import type { Outbox } from './outbox.ts'
 

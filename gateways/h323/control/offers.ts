@@ -2,7 +2,7 @@
 import type { OpenLogicalChannel } from '../h245/h245.ts'
 import { sessions } from './channels.ts'
 import { codecOf } from './codecs.ts'
-import type { RejectCause } from './lcse.ts'
+import type { RejectCause } from './entities/lcse.ts'
 import type { AudioCodec } from './media.ts'
 
 export interface OfferContext {

@@ -1,9 +1,9 @@
 /** What an H.245 session gives to the world, and how a table of states gives it. */
 import { step, type Table, type TypedEvent } from '#kernel'
 import type { Capability, MultimediaSystemControlMessage, OpenLogicalChannel } from '../h245/h245.ts'
-import type { EntityEffect, H245Timer } from './entity.ts'
+import type { EntityEffect, H245Timer } from './entities/entity.ts'
+import type { Status } from './entities/msdse.ts'
 import type { Address, MediaTerms } from './media.ts'
-import type { Status } from './msdse.ts'
 
 /** Milliseconds. H.245 leaves the values to implementers; these are those of appendix III's order of size. */
 export const h245Timers: Readonly<Record<H245Timer | 'symmetry', number>> = {

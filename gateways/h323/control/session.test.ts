@@ -6,7 +6,7 @@ import { multimediaSystemControlMessage } from '../h245/pdus.ts'
 import { captured } from '../testing/vectors.ts'
 import { canBeSimultaneous, canSend, emptyCapabilities, noCapabilities, ownCapabilities, withSet } from './capabilities.ts'
 import { audioCapabilityOf } from './codecs.ts'
-import { command, indication, request } from './entity.ts'
+import { command, indication, request } from './entities/entity.ts'
 import type { AudioCodec } from './media.ts'
 import { localMedia, nameOf, type Sides, seeded, sidesOf } from './testing/sides.ts'
 

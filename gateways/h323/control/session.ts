@@ -8,11 +8,8 @@ import { multimediaSystemControlMessage } from '../h245/pdus.ts'
 import { type DigitCapabilities, digitCapabilities, noCapabilities } from './capabilities.ts'
 import type { FastChannel } from './channels.ts'
 import { audioModeOf, codecOfMode } from './codecs.ts'
-import { command, type H245Timer, indication, response } from './entity.ts'
-import { Exchange, type ExchangeSettings } from './exchange.ts'
-import type { RejectCause } from './lcse.ts'
-import type { LogicalChannels } from './logical-channels.ts'
-import type { Address, AudioCodec, LocalMedia, MediaTerms } from './media.ts'
+import { command, type H245Timer, indication, response } from './entities/entity.ts'
+import type { RejectCause } from './entities/lcse.ts'
 import {
   type IncomingMrseEvent,
   type IncomingMrseState,
@@ -23,10 +20,13 @@ import {
   type OutgoingMrseState,
   type OutgoingMrseTold,
   outgoingMrse
-} from './mrse.ts'
-import type { Status } from './msdse.ts'
+} from './entities/mrse.ts'
+import type { Status } from './entities/msdse.ts'
+import { type Rtdse, type RtdseEvent, type RtdseState, type RtdseTold, rtdse } from './entities/rtdse.ts'
+import { Exchange, type ExchangeSettings } from './exchange.ts'
+import type { LogicalChannels } from './logical-channels.ts'
+import type { Address, AudioCodec, LocalMedia, MediaTerms } from './media.ts'
 import { type ControlEffect, Outbox } from './outbox.ts'
-import { type Rtdse, type RtdseEvent, type RtdseState, type RtdseTold, rtdse } from './rtdse.ts'
 import { type Situation, Sound, type SoundSettings } from './sound.ts'
 
 export type { ControlEffect, ControlEvent } from './outbox.ts'

@@ -1,6 +1,6 @@
 /** Entries of the record, as requirements name them; fields are described in the README. */
 import type { JsonObject, WitnessEvent } from '#kernel'
-import { type Call, type Leg, usageOf } from './calls.ts'
+import { type Call, type Leg, usageOf } from './tables/calls.ts'
 import { component, type Effect, hex, type Zone } from './zone.ts'
 
 export type CallRecordReason = 'disengaged' | 'vanished' | 'unregistered'

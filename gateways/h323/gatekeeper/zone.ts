@@ -2,11 +2,11 @@
 import type { GuardDecision, GuardRequest, WitnessEvent } from '#kernel'
 import type { AliasAddress, RasMessage, TransportAddress } from '../h225/h225.ts'
 import { type Address, addressOfText, textOfAddress, transportAddressOf } from './addresses.ts'
-import type { BandwidthAccounts } from './bandwidth.ts'
-import type { Call } from './calls.ts'
 import type { Settings } from './config.ts'
-import type { Registration, RegistrationTable } from './registrations.ts'
-import type { Claim } from './store.ts'
+import type { Claim } from './store/store.ts'
+import type { BandwidthAccounts } from './tables/bandwidth.ts'
+import type { Call } from './tables/calls.ts'
+import type { Registration, RegistrationTable } from './tables/registrations.ts'
 
 /** H.225.0 v7: what this gatekeeper says it speaks. */
 export const protocolIdentifier = '0.0.8.2250.0.7'

@@ -1,6 +1,6 @@
 /** H.225.0 v8 §7.6: what an endpoint is and which protocols it speaks. */
 import { bitString, boolean, choice, type Infer, integer, optional, sequence, sequenceOf } from '../asn1/asn1.ts'
-import { T38FaxProfile } from '../h245/data-capability.ts'
+import { T38FaxProfile } from '../h245/capability/data.ts'
 import { DataProtocolCapability } from '../h245/data-protocol.ts'
 import { AliasAddress } from './addresses.ts'
 import { BandWidth, NonStandardParameter, TunnelledProtocol, VendorIdentifier } from './identifiers.ts'

@@ -1,6 +1,6 @@
 import { pdu } from '../asn1/asn1.ts'
 import { H323UserInformation } from './call-signalling.ts'
-import { RasMessage } from './ras.ts'
+import { RasMessage } from './ras/ras.ts'
 
 /** A RAS message: one UDP datagram, or the content of a H.460.17 parameter. */
 export const rasMessage = pdu('RasMessage', RasMessage)

@@ -1,6 +1,6 @@
 /** H.225.0 v8 §7.6: quality of service an endpoint asks for. */
 import { choice, type Infer, nothing, sequenceOf } from '../asn1/asn1.ts'
-import { QOSCapability } from '../h245/multiplex-capability.ts'
+import { QOSCapability } from '../h245/capability/multiplex.ts'
 
 export const TransportQOS = choice(
   {

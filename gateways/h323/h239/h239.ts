@@ -1,8 +1,8 @@
 /** H.239: role management and additional media channels, in generic capabilities and messages of H.245. */
-import type { Capability } from '../h245/capability-exchange.ts'
+import type { Capability } from '../h245/capability/exchange.ts'
+import type { VideoCapability } from '../h245/capability/video.ts'
 import type { GenericMessage, GenericParameter } from '../h245/generic.ts'
 import type { MultimediaSystemControlMessage } from '../h245/message.ts'
-import type { VideoCapability } from '../h245/video-capability.ts'
 
 /** @see H.239 §7–§11 */
 export const h239Oids = {

@@ -11,7 +11,7 @@ import {
   sequenceOf,
   setOf
 } from '../asn1/asn1.ts'
-import { CapabilityDescriptorNumber } from './capability-exchange.ts'
+import { CapabilityDescriptorNumber } from './capability/exchange.ts'
 import { GenericInformation } from './generic.ts'
 import { CapabilityTableEntryNumber, LogicalChannelNumber, NonStandardParameter, SequenceNumber } from './identifiers.ts'
 import { EncryptionSync, MultiplePayloadStream } from './logical-channel.ts'

@@ -1,11 +1,11 @@
 /** H.245 v17: communication modes of a conference. */
 import { bmpString, boolean, choice, type Infer, integer, optional, sequence, sequenceOf, setOf } from '../asn1/asn1.ts'
 import { TransportAddress } from './addresses.ts'
-import { AudioCapability } from './audio-capability.ts'
-import { DataApplicationCapability } from './data-capability.ts'
+import { AudioCapability } from './capability/audio.ts'
+import { DataApplicationCapability } from './capability/data.ts'
+import { VideoCapability } from './capability/video.ts'
 import { NonStandardParameter, TerminalLabel } from './identifiers.ts'
 import { RedundancyEncoding } from './logical-channel.ts'
-import { VideoCapability } from './video-capability.ts'
 
 export const CommunicationModeTableEntry = sequence(
   {

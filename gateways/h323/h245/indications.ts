@@ -1,8 +1,8 @@
 /** H.245 v17: indications. */
 import { boolean, choice, type Infer, integer, nothing, octetString, optional, sequence } from '../asn1/asn1.ts'
 import { TransportAddress } from './addresses.ts'
+import { TransportCapability } from './capability/multiplex.ts'
 import { LogicalChannelNumber, NonStandardIdentifier } from './identifiers.ts'
-import { TransportCapability } from './multiplex-capability.ts'
 
 export const FunctionNotSupported = sequence(
   {

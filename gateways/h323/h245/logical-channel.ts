@@ -17,15 +17,15 @@ import {
   type UnknownExtension
 } from '../asn1/asn1.ts'
 import { Q2931Address, TransportAddress } from './addresses.ts'
-import { AudioCapability } from './audio-capability.ts'
-import { DataApplicationCapability } from './data-capability.ts'
+import { AudioCapability } from './capability/audio.ts'
+import { DataApplicationCapability } from './capability/data.ts'
+import { QOSCapability, RedundancyEncodingMethod, TransportCapability } from './capability/multiplex.ts'
+import { VideoCapability } from './capability/video.ts'
 import { GenericInformation, GenericParameter } from './generic.ts'
 import { LogicalChannelNumber, NonStandardParameter, RTPPayloadType, TerminalLabel } from './identifiers.ts'
 import { EncryptionMode } from './mode-request.ts'
-import { QOSCapability, RedundancyEncodingMethod, TransportCapability } from './multiplex-capability.ts'
 import { H223AL1MParameters, H223AL2MParameters, H223AL3MParameters, MultiplexedStreamParameter } from './multiplex-parameters.ts'
 import { DTLSSecurityCapability, EncryptionAuthenticationAndIntegrity } from './security.ts'
-import { VideoCapability } from './video-capability.ts'
 
 export const NetworkAccessParameters = sequence(
   {

@@ -5,7 +5,7 @@ import {
   TerminalCapabilitySetAck,
   TerminalCapabilitySetReject,
   TerminalCapabilitySetRelease
-} from './capability-exchange.ts'
+} from './capability/exchange.ts'
 import {
   LogicalChannelRateAcknowledge,
   LogicalChannelRateReject,

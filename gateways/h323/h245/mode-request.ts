@@ -16,16 +16,16 @@ import {
   type Type,
   type UnknownExtension
 } from '../asn1/asn1.ts'
-import { G729Extensions, GSMAudioCapability } from './audio-capability.ts'
-import { DataChannel, T38FaxProfile } from './data-capability.ts'
+import { G729Extensions, GSMAudioCapability } from './capability/audio.ts'
+import { DataChannel, T38FaxProfile } from './capability/data.ts'
+import { GenericCapability } from './capability/generic.ts'
+import { RedundancyEncodingMethod } from './capability/multiplex.ts'
+import { MaxRedundancy } from './capability/stream.ts'
+import { EnhancementLayerInfo, H263Options } from './capability/video.ts'
 import { DataProtocolCapability } from './data-protocol.ts'
-import { GenericCapability } from './generic-capability.ts'
 import { LogicalChannelNumber, NonStandardParameter, SequenceNumber } from './identifiers.ts'
-import { RedundancyEncodingMethod } from './multiplex-capability.ts'
 import { H223AL1MParameters, H223AL2MParameters, H223AL3MParameters, MultiplexedStreamParameter } from './multiplex-parameters.ts'
 import { EncryptionAuthenticationAndIntegrity } from './security.ts'
-import { MaxRedundancy } from './stream-capability.ts'
-import { EnhancementLayerInfo, H263Options } from './video-capability.ts'
 
 export const H261VideoMode = sequence(
   {

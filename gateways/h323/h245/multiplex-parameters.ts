@@ -1,7 +1,7 @@
 /** H.245 v17: adaptation layers and multiplexed streams. */
 import { boolean, choice, type Infer, integer, nothing, sequence } from '../asn1/asn1.ts'
+import { H222Capability, H223Capability } from './capability/multiplex.ts'
 import { NonStandardParameter } from './identifiers.ts'
-import { H222Capability, H223Capability } from './multiplex-capability.ts'
 
 export const MultiplexFormat = choice(
   {

@@ -1,6 +1,6 @@
 /** H.245 v17: encryption and authentication of media. */
 import { choice, type Infer, ia5String, objectIdentifier, optional, sequence, sequenceOf } from '../asn1/asn1.ts'
-import { GenericCapability } from './generic-capability.ts'
+import { GenericCapability } from './capability/generic.ts'
 import { NonStandardParameter } from './identifiers.ts'
 
 export const DTLSSecurityCapability = sequence(

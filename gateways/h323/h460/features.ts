@@ -2,7 +2,7 @@
 import { type Pdu, pdu } from '../asn1/asn1.ts'
 import type { Content, EnumeratedParameter, FeatureSet, GenericData, GenericIdentifier } from '../h225/generic-data.ts'
 import { rasMessage } from '../h225/pdus.ts'
-import type { RasMessage } from '../h225/ras.ts'
+import type { RasMessage } from '../h225/ras/ras.ts'
 import type { GenericParameter } from '../h245/generic.ts'
 import { TraversalParameters } from './media-traversal.ts'
 import { QosMonitoringReportData } from './quality-report.ts'

@@ -11,8 +11,8 @@ import {
 import { formatDecimal, h323SessionCost, parseDecimal } from '../../../../ledger/ledger.ts'
 import type { GatekeeperConfig } from '../config.ts'
 import { createGatekeeper, type Gatekeeper } from '../service.ts'
-import { openSqliteStore } from '../sqlite-store.ts'
-import type { RegistrationStore } from '../store.ts'
+import { openSqliteStore } from '../store/sqlite-store.ts'
+import type { RegistrationStore } from '../store/store.ts'
 
 export interface Bench {
   readonly gatekeeper: Gatekeeper

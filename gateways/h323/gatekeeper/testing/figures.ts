@@ -5,7 +5,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import type { Metric } from '#scripts/bench/report.ts'
 import { rasMessage } from '../../h225/pdus.ts'
-import { createRegistrationTable } from '../registrations.ts'
+import { createRegistrationTable } from '../tables/registrations.ts'
 import { startBench } from './fakes.ts'
 import { arq, drq, openRasClient, rrq } from './ras-client.ts'
 
