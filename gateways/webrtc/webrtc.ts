@@ -7,13 +7,13 @@ export {
   type SharedEvidence,
   type ShareRequest
 } from './evidence/evidence.ts'
-export type { EvidenceChannel, EvidenceShelf, EvidenceSource } from './evidence/link-ports.ts'
-export { chunkOctets, type EvidenceContext } from './evidence/messages.ts'
+export type { EvidenceChannel, EvidenceShelf, EvidenceSource } from './evidence/link/link-ports.ts'
+export { chunkOctets, type EvidenceContext } from './evidence/link/messages.ts'
+export { type SessionState, sessionStates } from './evidence/link/session-machine.ts'
 export type { EvidenceRefusal } from './evidence/names.ts'
 export { createPageLinks, type PageLinks } from './evidence/page-links.ts'
 export { createEvidencePages } from './evidence/pages.ts'
 export { type DataPeer, EvidenceParticipant, roomIn } from './evidence/participant.ts'
-export { type SessionState, sessionStates } from './evidence/session-machine.ts'
 export {
   defaultStoreLimits,
   type EvidenceItem,

@@ -5,21 +5,20 @@ import { defaultHazards, isAcceptableTraceId, newTraceId } from '#kernel'
 import type { WitnessedStore } from '#store'
 import { type Credentials, createCredentials } from './credentials.ts'
 import { type EscalateHazard, hazardsOfRun } from './hazards.ts'
-import { defaultLimits, type Limits, limitsWith } from './limits.ts'
 import { createLogs, type Logs } from './logs.ts'
-import { checkModule, pageOctets } from './module.ts'
-import { moduleFiles } from './module-files.ts'
-import { createWarmProcesses } from './process.ts'
-import { createReputations, type Reputations } from './reputations.ts'
-import { createRuns, type Runs } from './runs.ts'
+import { createReputations, type Reputations } from './reputation/reputations.ts'
+import { createSlos, type Slos } from './reputation/slos.ts'
+import { defaultLimits, type Limits, limitsWith } from './run/limits.ts'
+import { checkModule, pageOctets } from './run/module.ts'
+import { moduleFiles } from './run/module-files.ts'
+import { createWarmProcesses } from './run/process.ts'
+import { createRuns, type Runs } from './run/runs.ts'
+import type { ScopedDirectory } from './run/scope.ts'
 import type { AuditRecord, Sandbox, SandboxState } from './sandbox.ts'
 import { allRecords, checked, existing, fail, keys, note, readSandbox } from './sandbox-records.ts'
-import type { ScopedDirectory } from './scope.ts'
 import type { Services } from './services.ts'
-import { createSlos, type Slos } from './slos.ts'
 
 export type { EscalateHazard, RaisedHazard } from './hazards.ts'
-export { defaultLimits, type Limits } from './limits.ts'
 export {
   type DayEvidence,
   type Evidence,
@@ -28,15 +27,16 @@ export {
   evidenceFrom,
   type Reputation,
   reputationOf
-} from './reputation.ts'
-export type { ReputationOfDay } from './reputations.ts'
-export type { CredentialPort, Outcome, RunOptions, RunResult, Usage } from './run.ts'
-export type { StartOptions } from './runs.ts'
+} from './reputation/reputation.ts'
+export type { ReputationOfDay } from './reputation/reputations.ts'
+export type { ObjectiveName, ObjectiveStatus, Objectives } from './reputation/slo.ts'
+export { type SloScope, type SloStatus, type SloViolation, taskGate } from './reputation/slos.ts'
+export { defaultLimits, type Limits } from './run/limits.ts'
+export type { CredentialPort, Outcome, RunOptions, RunResult, Usage } from './run/run.ts'
+export type { StartOptions } from './run/runs.ts'
+export type { ScopedDirectory } from './run/scope.ts'
 export type { AuditRecord, Grant, LogPart, Sandbox, SandboxState, Totals } from './sandbox.ts'
-export type { ScopedDirectory } from './scope.ts'
 export { readServices, type Service, type Services } from './services.ts'
-export type { ObjectiveName, ObjectiveStatus, Objectives } from './slo.ts'
-export { type SloScope, type SloStatus, type SloViolation, taskGate } from './slos.ts'
 
 export interface ChassisConfig {
   /** Where modules are kept. */

@@ -2,7 +2,7 @@
 import { createHash, randomUUID } from 'node:crypto'
 import type { WitnessedStore } from '#store'
 import { errno } from './guest/errno.ts'
-import type { CredentialPort } from './run.ts'
+import type { CredentialPort } from './run/run.ts'
 import type { Grant } from './sandbox.ts'
 import { allRecords, checked, existing, fail, keys, note } from './sandbox-records.ts'
 import { type Services, servicePattern, useService } from './services.ts'

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { errorCode, messageOf } from '#kernel'
 import type { WitnessedStore } from '#store'
 import { errno } from './guest/errno.ts'
-import type { RaiseHazard } from './run.ts'
+import type { RaiseHazard } from './run/run.ts'
 import type { Sandbox } from './sandbox.ts'
 import { note } from './sandbox-records.ts'
 

@@ -1,6 +1,6 @@
 import { Gauge, Registry } from 'prom-client'
 import type { Chassis } from './chassis.ts'
-import { objectiveNames } from './slo.ts'
+import { objectiveNames } from './reputation/slo.ts'
 
 /** Swarms, and sandboxes with objectives of their own, that get series; how many there are beyond is one figure. */
 const mostScopes = 100

@@ -1,7 +1,7 @@
 import type { JsonObject, Table } from '#kernel'
-import type { Limits } from './limits.ts'
-import type { Outcome } from './run.ts'
-import type { ScopedDirectory } from './scope.ts'
+import type { Limits } from './run/limits.ts'
+import type { Outcome } from './run/run.ts'
+import type { ScopedDirectory } from './run/scope.ts'
 
 export type SandboxState = 'created' | 'running' | 'stopped'
 export type SandboxEvent = { readonly type: 'start' } | { readonly type: 'ended' } | { readonly type: 'abandoned' }

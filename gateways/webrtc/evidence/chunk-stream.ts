@@ -1,5 +1,5 @@
 /** A stream of octets as chunks of a file. */
-import { chunkOctets } from './messages.ts'
+import { chunkOctets } from './link/messages.ts'
 import { type EvidenceRefusal, refused } from './names.ts'
 
 /**

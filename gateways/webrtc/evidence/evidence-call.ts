@@ -3,14 +3,14 @@
  * not degrades the call.
  */
 import { type CallBridgeChange, type CallBridgeState, errorCode } from '#kernel'
-import { EvidenceLink } from './link.ts'
-import type { EvidencePart, EvidenceShelf, EvidenceSource, LinkStatistics } from './link-ports.ts'
-import type { EvidenceContext, EvidenceOffer, Receipt } from './messages.ts'
+import { EvidenceLink } from './link/link.ts'
+import type { EvidencePart, EvidenceShelf, EvidenceSource, LinkStatistics } from './link/link-ports.ts'
+import type { EvidenceContext, EvidenceOffer, Receipt } from './link/messages.ts'
+import type { SessionState } from './link/session-machine.ts'
 import { type EvidenceRefusal, type EvidenceRefusalCode, refused } from './names.ts'
 import type { EvidencePorts, PageChannels, SeatedPage } from './ports.ts'
 import { isSignedReceipt } from './receipts.ts'
 import type { EvidenceRecord } from './record.ts'
-import type { SessionState } from './session-machine.ts'
 import type { EvidenceItem, EvidenceStore, OpenEvidence } from './store.ts'
 import type { RefusedDirection } from './totals.ts'
 

@@ -8,7 +8,7 @@
 import { type CallBridge, errorCode, InfraFabricError } from '#kernel'
 import { pour } from './chunk-stream.ts'
 import { EvidenceCall, type EvidenceCallView } from './evidence-call.ts'
-import type { EvidenceContext } from './messages.ts'
+import type { EvidenceContext } from './link/messages.ts'
 import { type EvidenceRefusal, refused } from './names.ts'
 import type { EvidencePorts, PageChannels, SeatedPage } from './ports.ts'
 import { type Delivery, EvidenceRecord, type ShownPicture } from './record.ts'

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events'
 import test from 'ava'
 import { manualClock } from '#kernel'
-import type { EvidenceChannel } from './link-ports.ts'
+import type { EvidenceChannel } from './link/link-ports.ts'
 import { EvidenceParticipant, roomIn, type SignalSocket } from './participant.ts'
 import { channelPair, HashShelf, settle } from './testing/memory.ts'
 

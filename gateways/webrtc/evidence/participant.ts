@@ -8,12 +8,12 @@
  *                   opened ──▶               … and the handshake in the channel
  */
 import type { Clock } from '#kernel'
-import { EvidenceLink } from './link.ts'
-import type { EvidenceChannel, EvidenceShelf, EvidenceSource, TransferProgress } from './link-ports.ts'
-import { type EvidenceContext, type EvidenceOffer, receiptText } from './messages.ts'
+import { EvidenceLink } from './link/link.ts'
+import type { EvidenceChannel, EvidenceShelf, EvidenceSource, TransferProgress } from './link/link-ports.ts'
+import { type EvidenceContext, type EvidenceOffer, receiptText } from './link/messages.ts'
+import type { SessionState } from './link/session-machine.ts'
 import type { EvidenceRefusalCode } from './names.ts'
 import { createReceiptSigner, type ReceiptSigner } from './receipt-signer.ts'
-import type { SessionState } from './session-machine.ts'
 import type { EvidencePageSignal, EvidenceServiceSignal } from './signals.ts'
 
 /** A connection that carries data channels and nothing else. */

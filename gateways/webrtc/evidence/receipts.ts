@@ -1,6 +1,6 @@
 /** Receipts of participants: signed by a key that their page made for the session, whose private half never leaves it; the handshake names the public half. */
 import { createPublicKey, verify } from 'node:crypto'
-import { type Receipt, receiptText } from './messages.ts'
+import { type Receipt, receiptText } from './link/messages.ts'
 
 /**
  * Whether a receipt bears the signature of this key.

@@ -2,8 +2,8 @@
  * What becomes of evidence, in the three places where it is told: the ledger, the list of who got what, and the counts for figures.
  */
 import { type CallBridgeChange, errorCode, type JsonObject } from '#kernel'
-import type { LinkStatistics } from './link-ports.ts'
-import type { Receipt } from './messages.ts'
+import type { LinkStatistics } from './link/link-ports.ts'
+import type { Receipt } from './link/messages.ts'
 import type { EvidenceRefusalCode } from './names.ts'
 import type { EvidencePorts, SeatedPage } from './ports.ts'
 import type { EvidenceItem } from './store.ts'

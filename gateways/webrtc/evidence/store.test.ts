@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import fc from 'fast-check'
 import { silentLog } from '#kernel'
-import { chunkOctets } from './messages.ts'
+import { chunkOctets } from './link/messages.ts'
 import { cleanName } from './names.ts'
 import { type Declared, defaultStoreLimits, type EvidenceStore, openEvidenceStore, type StoreLimits } from './store.ts'
 

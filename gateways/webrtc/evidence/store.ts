@@ -12,7 +12,7 @@ import { type FileHandle, open, readdir, readFile, rename, rm, writeFile } from 
 import { join } from 'node:path'
 import { z } from 'zod'
 import { errorCode, InfraFabricError, isAcceptableTraceId, type Log, makeFolder } from '#kernel'
-import { chunkOctets } from './messages.ts'
+import { chunkOctets } from './link/messages.ts'
 import { cleanName, defaultMediaTypes, type EvidenceRefusal, refused } from './names.ts'
 
 export interface StoreLimits {

@@ -1,5 +1,5 @@
 /** What evidence comes to over all calls, for figures: by words that are fixed, whoever sends what. */
-import type { LinkStatistics } from './link-ports.ts'
+import type { LinkStatistics } from './link/link-ports.ts'
 import { type EvidenceRefusalCode, refusalCodes } from './names.ts'
 import { type EvidenceItem, ways } from './store.ts'
 

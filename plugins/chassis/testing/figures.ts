@@ -1,8 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { quantile } from '#scripts/bench/report.ts'
-import { defaultLimits } from '../limits.ts'
-import { createWarmProcesses } from '../process.ts'
-import { runModule } from '../run.ts'
+import { defaultLimits } from '../run/limits.ts'
+import { createWarmProcesses } from '../run/process.ts'
+import { runModule } from '../run/run.ts'
 import { buildModule, imports, op } from './module-builder.ts'
 
 const calls = 20_000

@@ -13,7 +13,7 @@ import { newTraceId, silentLog, systemClock } from '#kernel'
 import type { Metric } from '#scripts/bench/report.ts'
 import { chromiumPath, fakeDevices, startChromiumWith } from '#scripts/chromium.ts'
 import { type Suite, startSuite } from '#suite'
-import type { EvidenceChannel, EvidenceSource } from '../link-ports.ts'
+import type { EvidenceChannel, EvidenceSource } from '../link/link-ports.ts'
 import { testEnd } from './memory.ts'
 
 const mebi = 1 << 20

@@ -1,9 +1,9 @@
 /** Two ends of an evidence channel in memory, and files that are octets: for tests and measurements. */
 import { createHash, createPrivateKey, generateKeyPairSync, hash, sign } from 'node:crypto'
 import { type Clock, InfraFabricError } from '#kernel'
-import { EvidenceLink, type LinkConfig, type LinkPorts } from '../link.ts'
-import type { EvidenceChannel, EvidencePart, EvidenceShelf, EvidenceSource, TransferProgress } from '../link-ports.ts'
-import { chunkOctets, type EvidenceOffer, receiptText } from '../messages.ts'
+import { EvidenceLink, type LinkConfig, type LinkPorts } from '../link/link.ts'
+import type { EvidenceChannel, EvidencePart, EvidenceShelf, EvidenceSource, TransferProgress } from '../link/link-ports.ts'
+import { chunkOctets, type EvidenceOffer, receiptText } from '../link/messages.ts'
 import { type EvidenceRefusal, refused } from '../names.ts'
 
 export type Message = Uint8Array | string

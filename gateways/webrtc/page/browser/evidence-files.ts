@@ -1,8 +1,8 @@
 /** The page's side of the thread that keeps files. */
 
-import { hexOf } from '../../evidence/frames.ts'
-import type { EvidenceShelf, EvidenceSource } from '../../evidence/link-ports.ts'
-import { chunkOctets } from '../../evidence/messages.ts'
+import { hexOf } from '../../evidence/link/frames.ts'
+import type { EvidenceShelf, EvidenceSource } from '../../evidence/link/link-ports.ts'
+import { chunkOctets } from '../../evidence/link/messages.ts'
 import { refused } from '../../evidence/names.ts'
 import type { WorkerAnswer, WorkerRequest } from './evidence-worker.ts'
 

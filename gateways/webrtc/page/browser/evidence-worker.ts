@@ -2,7 +2,7 @@
  * Files of the evidence, in a thread of their own: what comes in goes to the page's private folder (origin private file system), where it stays when
  * the page is loaded again; where a browser has none it goes to memory, and a page that is loaded again begins anew.
  */
-import { chunkOctets } from '../../evidence/messages.ts'
+import { chunkOctets } from '../../evidence/link/messages.ts'
 import { Sha256 } from './sha256.ts'
 
 /** What the page asks of the thread; each is answered by its number. */

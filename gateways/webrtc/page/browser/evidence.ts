@@ -1,6 +1,6 @@
 /** Evidence on the page: a connection for data channels beside that of the sound, one channel for each call; what comes is listed, what is dropped here is shared. */
-import type { TransferProgress } from '../../evidence/link-ports.ts'
-import type { EvidenceContext } from '../../evidence/messages.ts'
+import type { TransferProgress } from '../../evidence/link/link-ports.ts'
+import type { EvidenceContext } from '../../evidence/link/messages.ts'
 import { shownTypes } from '../../evidence/names.ts'
 import { type DataPeer, EvidenceParticipant, type ParticipantPorts, roomIn } from '../../evidence/participant.ts'
 import { element, make } from './dom.ts'

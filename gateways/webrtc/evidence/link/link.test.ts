@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import test from 'ava'
 import { manualClock } from '#kernel'
+import { isSignedReceipt } from '../receipts.ts'
+import { channelPair, type Message, memorySource, settle, testEnd } from '../testing/memory.ts'
 import { readFrame } from './frames.ts'
 import { chunkOctets, type EvidenceChunk } from './messages.ts'
-import { isSignedReceipt } from './receipts.ts'
-import { channelPair, type Message, memorySource, settle, testEnd } from './testing/memory.ts'
 
 const parsed = (message: Message) => (typeof message === 'string' ? JSON.parse(message) : null)
 const isChunk = (message: Message, index: number) => typeof message !== 'string' && readFrame(message).index === index

@@ -3,8 +3,8 @@
  * and 4 s.
  */
 import { type Step, step, type Table } from '#kernel'
+import type { EvidenceRefusalCode } from '../names.ts'
 import type { Receipt } from './messages.ts'
-import type { EvidenceRefusalCode } from './names.ts'
 
 export const outgoingStates = ['waiting', 'offered', 'sending', 'handedOver', 'refused', 'failed'] as const
 export type OutgoingState = (typeof outgoingStates)[number]

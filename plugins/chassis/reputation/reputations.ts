@@ -1,5 +1,5 @@
 import type { WitnessedStore } from '#store'
-import { eachRecord } from './records.ts'
+import { eachRecord } from '../records.ts'
 import { type DayEvidence, dayMs, type Evidence, type Reputation, reputationOf } from './reputation.ts'
 import { evidenceKey, type SloViolation, violationsOf } from './slos.ts'
 

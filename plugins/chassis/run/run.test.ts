@@ -8,16 +8,16 @@ import type { Duplex } from 'node:stream'
 import { setTimeout as pause } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
 import { DecodeError } from '#kernel'
+import { buildModule, imports, type ModuleParts, op } from '../testing/module-builder.ts'
 import { defaultLimits } from './limits.ts'
 import { mustWait } from './meter.ts'
 import { checkModule, maxTableEntries } from './module.ts'
 import type { SandboxProcess } from './process.ts'
 import { type Outcome, type RunOptions, runModule } from './run.ts'
-import { buildModule, imports, type ModuleParts, op } from './testing/module-builder.ts'
 
 const limits = { ...defaultLimits, memoryMb: 1, deadlineMs: 20_000 }
 const run = (parts: ModuleParts, options: Partial<RunOptions> = {}) => runModule(buildModule(parts), { limits, ...options })
-const program = readFileSync(new URL('testing/words.wasm', import.meta.url))
+const program = readFileSync(new URL('../testing/words.wasm', import.meta.url))
 
 test('memory grows to its cap and no further, whatever the module declares', async (t) => {
   // exits with the pages that it has in the end

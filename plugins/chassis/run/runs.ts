@@ -2,13 +2,13 @@
 import { createHash } from 'node:crypto'
 import { messageOf, step } from '#kernel'
 import type { WitnessedStore, WitnessedTransaction } from '#store'
-import { keepLog } from './logs.ts'
+import { keepLog } from '../logs.ts'
+import type { SloBook } from '../reputation/slos.ts'
+import { type Sandbox, type SandboxEvent, type SandboxState, sandboxMachine } from '../sandbox.ts'
+import { allRecords, existing, fail, keys, note } from '../sandbox-records.ts'
 import type { ModuleFiles } from './module-files.ts'
 import type { WarmProcesses } from './process.ts'
 import { type CredentialPort, maxInputOctets, type RaiseHazard, type RunResult, runModule } from './run.ts'
-import { type Sandbox, type SandboxEvent, type SandboxState, sandboxMachine } from './sandbox.ts'
-import { allRecords, existing, fail, keys, note } from './sandbox-records.ts'
-import type { SloBook } from './slos.ts'
 
 export interface StartOptions {
   readonly args?: readonly string[]

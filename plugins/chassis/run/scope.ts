@@ -5,8 +5,8 @@
 import { constants } from 'node:fs'
 import { type FileHandle, mkdir, open, readdir, rename, rmdir, unlink } from 'node:fs/promises'
 import { InfraFabricError, type JsonObject } from '#kernel'
-import { errno } from './guest/errno.ts'
-import { maxBodyOctets } from './guest/frame.ts'
+import { errno } from '../guest/errno.ts'
+import { maxBodyOctets } from '../guest/frame.ts'
 
 export interface ScopedDirectory extends JsonObject {
   /** As the module sees it: `/data`. */

@@ -1,5 +1,6 @@
 /** Files that come to one end of a link: what is there is acknowledged, what is missing or wrong asked for again, what is whole gets a receipt. */
 import { errorCode } from '#kernel'
+import { type EvidenceRefusal, type EvidenceRefusalCode, refused } from '../names.ts'
 import type { ChunkFrame } from './frames.ts'
 import type { EvidencePart, EvidenceShelf, TransferPorts, TransferProgress } from './link-ports.ts'
 import {
@@ -11,7 +12,6 @@ import {
   invalidMessage,
   type Receipt
 } from './messages.ts'
-import { type EvidenceRefusal, type EvidenceRefusalCode, refused } from './names.ts'
 import { retriesMs } from './session-machine.ts'
 
 export interface IncomingPorts extends TransferPorts {

@@ -4,8 +4,8 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-const guest = fileURLToPath(new URL('./guest/', import.meta.url))
-const kept = fileURLToPath(new URL('../../node_modules/.cache/chassis/', import.meta.url))
+const guest = fileURLToPath(new URL('../guest/', import.meta.url))
+const kept = fileURLToPath(new URL('../../../node_modules/.cache/chassis/', import.meta.url))
 let made: string | null = null
 
 function bundle(): string {

@@ -3,10 +3,10 @@ import type { ClaimGate } from '#coordinator'
 import { InfraFabricError, type JsonObject, newTraceId } from '#kernel'
 import { compareDecimals, parseDecimal } from '#ledger/money'
 import type { WitnessedStore, WitnessedTransaction } from '#store'
-import { eachRecord } from './records.ts'
+import { eachRecord } from '../records.ts'
+import type { Sandbox } from '../sandbox.ts'
+import { moment } from '../sandbox-records.ts'
 import { addEvidence, type DayEvidence, dayMs, dayOf, daysKept, evidenceOfRun, noEvidence } from './reputation.ts'
-import type { Sandbox } from './sandbox.ts'
-import { moment } from './sandbox-records.ts'
 import {
   defaultObjectives,
   type EndedRun,

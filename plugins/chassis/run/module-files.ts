@@ -3,8 +3,8 @@ import { createHash, randomUUID } from 'node:crypto'
 import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeFolder } from '#kernel'
-import type { Sandbox } from './sandbox.ts'
-import { fail } from './sandbox-records.ts'
+import type { Sandbox } from '../sandbox.ts'
+import { fail } from '../sandbox-records.ts'
 
 export interface ModuleFiles {
   /** @returns its SHA-256, 64 hex digits */

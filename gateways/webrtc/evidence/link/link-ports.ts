@@ -1,7 +1,7 @@
 /** What a link between council and participant works with: a channel, files in both directions, what is told and counted of them. */
 import type { Clock } from '#kernel'
+import type { EvidenceRefusal, EvidenceRefusalCode } from '../names.ts'
 import type { EvidenceMessage, EvidenceOffer } from './messages.ts'
-import type { EvidenceRefusal, EvidenceRefusalCode } from './names.ts'
 import type { OutgoingState } from './outgoing-machine.ts'
 
 /** A data channel: ordered, reliable. */

@@ -13,7 +13,7 @@
  */
 import * as z from 'zod/mini'
 import { InfraFabricError } from '#kernel'
-import { refusalCodes } from './names.ts'
+import { refusalCodes } from '../names.ts'
 
 // pages under our Content-Security-Policy make no functions of text
 z.config({ jitless: true })

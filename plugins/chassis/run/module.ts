@@ -5,7 +5,7 @@
  * @see WebAssembly Core Specification 2.0 §5.5 (binary format of modules)
  */
 import { DecodeError, InfraFabricError } from '#kernel'
-import { hostFunctions, wasiFunctions } from './guest/imports.ts'
+import { hostFunctions, wasiFunctions } from '../guest/imports.ts'
 
 const maxModuleOctets = 8 << 20
 /** Entries that all tables of a module may grow to together. */

@@ -12,7 +12,7 @@
  * A run that somebody stopped counts nowhere. Fewer than `leastRuns` say nothing.
  */
 import { InfraFabricError, type JsonObject } from '#kernel'
-import type { LastRun } from './sandbox.ts'
+import type { LastRun } from '../sandbox.ts'
 
 export const objectiveNames = ['availability', 'latency', 'errors', 'limits', 'budget'] as const
 export type ObjectiveName = (typeof objectiveNames)[number]

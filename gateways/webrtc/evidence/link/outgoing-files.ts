@@ -1,8 +1,9 @@
 /** Files on their way out of one end of a link, one at a time: each goes by its table (outgoing-machine.ts), chunks within a window. */
+
+import type { EvidenceRefusalCode } from '../names.ts'
 import { frameHeaderOctets, writeFrameHeader } from './frames.ts'
 import type { EvidenceChannel, EvidenceSource, TransferPorts, TransferProgress } from './link-ports.ts'
 import { chunkLength, chunkOctets, chunksOf, dataOf, type EvidenceChunk, invalidMessage, type Receipt } from './messages.ts'
-import type { EvidenceRefusalCode } from './names.ts'
 import { type OutgoingEvent, type OutgoingState, stepOutgoing } from './outgoing-machine.ts'
 import { operationMs, retriesMs } from './session-machine.ts'
 
