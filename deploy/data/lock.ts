@@ -1,6 +1,5 @@
-import { readFileSync } from 'node:fs'
 import { readFile, rm, writeFile } from 'node:fs/promises'
-import { errorCode, InfraFabricError } from '#kernel'
+import { errorCode, InfraFabricError, processStart } from '#kernel'
 
 /**
  * Takes a data folder for this process. A lock whose process is gone counts as free.
@@ -9,7 +8,7 @@ import { errorCode, InfraFabricError } from '#kernel'
  * @throws {InfraFabricError} `suite.data.in-use`
  */
 export async function lockData(file: string): Promise<() => Promise<void>> {
-  const own = `${process.pid} ${startOf(process.pid)}\n`
+  const own = `${process.pid} ${processStart(process.pid)}\n`
   for (let attempt = 0; ; attempt++) {
     try {
       await writeFile(file, own, { flag: 'wx', mode: 0o600 })
@@ -19,19 +18,9 @@ export async function lockData(file: string): Promise<() => Promise<void>> {
     } catch (error) {
       if (errorCode(error) !== 'EEXIST' || attempt > 0) throw error
       const [pid, start] = (await readFile(file, 'utf8')).trim().split(' ')
-      if (pid !== undefined && start !== undefined && startOf(Number(pid)) === start)
+      if (pid !== undefined && start !== undefined && processStart(Number(pid)) === start)
         throw new InfraFabricError('suite.data.in-use', `process ${pid} works on this data folder`, { cause: error })
       await rm(file, { force: true })
     }
-  }
-}
-
-/** When a process began, in clock ticks since boot (proc(5), field 22); empty when there is no such process. */
-function startOf(pid: number): string {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? ''
-  } catch {
-    return ''
   }
 }

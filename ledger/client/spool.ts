@@ -1,8 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { readdirSync, renameSync, rmSync } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { join } from 'node:path'
-import { errorCode, makeFolder } from '#kernel'
+import { makeFolder, processStart } from '#kernel'
 import { commitmentOf, isCommittedTo } from '../log/commitment.ts'
 import { type EntryDraft, expectDraft } from '../log/entry.ts'
 import { isKey } from '../store/keys.ts'
@@ -194,29 +194,6 @@ async function lastLineEnd(file: FileHandle, size: number): Promise<number> {
 /** Time made, pid and start of the process that holds it, eight random digits. */
 const fileName = /^\d{13}-(\d+)-(\d+)-[0-9a-f]{8}\.spool$/
 
-/**
- * When a process started, in clock ticks since boot: with the pid it names one process, where a pid alone is given again, soonest after a reboot.
- * Null when there is no such process; `0` where the system does not say.
- *
- * @see proc_pid_stat(5), field 22
- */
-function startOf(pid: number): string | null {
-  if (existsSync('/proc/self/stat')) {
-    try {
-      const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-      return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '0'
-    } catch {
-      return null
-    }
-  }
-  try {
-    process.kill(pid, 0)
-    return '0'
-  } catch (error) {
-    return errorCode(error) === 'EPERM' ? '0' : null
-  }
-}
-
 /** Files in `dir` that processes which no longer run have left, oldest first. Makes the folder when it is not there. */
 export function abandonedSpools(dir: string): string[] {
   makeFolder(dir)
@@ -233,7 +210,7 @@ export function abandonedSpools(dir: string): string[] {
 export function ownSpoolPath(dir: string, nowMs: number): string {
   return join(
     dir,
-    `${String(nowMs).padStart(13, '0')}-${process.pid}-${startOf(process.pid)}-${randomBytes(4).toString('hex')}.spool`
+    `${String(nowMs).padStart(13, '0')}-${process.pid}-${processStart(process.pid)}-${randomBytes(4).toString('hex')}.spool`
   )
 }
 
@@ -246,5 +223,5 @@ export function keepSpoiled(path: string): void {
 export const spoiledSpool = (path: string): boolean => path.endsWith('.spool.spoiled')
 
 function isHeld(path: string, pid: number, start: string): boolean {
-  return pid === process.pid ? openHere.has(path) : startOf(pid) === start
+  return pid === process.pid ? openHere.has(path) : processStart(pid) === start
 }

@@ -1,6 +1,6 @@
 import test from 'ava'
+import { step } from '../machine.ts'
 import { type BridgeEvent, type BridgeState, bridgeStates, bridgeTable } from './bridge-states.ts'
-import { step } from './machine.ts'
 
 const bridgeEvents: readonly BridgeEvent['type'][] = [
   'joining',

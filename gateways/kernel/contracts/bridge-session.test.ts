@@ -1,5 +1,8 @@
 import test from 'ava'
 import fc from 'fast-check'
+import { manualClock } from '../clock.ts'
+import { silentLog } from '../log.ts'
+import { step } from '../machine.ts'
 import {
   type BridgeAttempt,
   type BridgeFacts,
@@ -13,9 +16,6 @@ import {
   startBridgeSession
 } from './bridge-session.ts'
 import type { CallBridgeState } from './call-bridge.ts'
-import { manualClock } from './clock.ts'
-import { silentLog } from './log.ts'
-import { step } from './machine.ts'
 
 interface FakeAttempt {
   readonly signal: AbortSignal

@@ -2,11 +2,12 @@
  * A bridge of a call that is opened by attempts: tried again after 1, 2 and 4 s, each operation within 10 s, and taken down whole in whatever order
  * things happen.
  */
+
+import type { Clock } from '../clock.ts'
+import { errorCode } from '../errors.ts'
+import type { Log } from '../log.ts'
+import { step, type Table } from '../machine.ts'
 import type { CallBridgeChange, CallBridgeSession, CallBridgeState } from './call-bridge.ts'
-import type { Clock } from './clock.ts'
-import { errorCode } from './errors.ts'
-import type { Log } from './log.ts'
-import { step, type Table } from './machine.ts'
 
 /** What an open bridge tells of itself. `lost` and `left` are its last words; what it still holds is freed by `close`. */
 export type OpenBridgeEvent =

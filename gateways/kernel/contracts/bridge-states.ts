@@ -1,4 +1,4 @@
-import type { Table } from './machine.ts'
+import type { Table } from '../machine.ts'
 
 /** States of a leg that is bridged: into a conference, or with another leg. */
 export const bridgeStates = ['IDLE', 'SETUP', 'RINGING', 'CONNECTED', 'HOLD', 'DISCONNECTING', 'DISCONNECTED', 'ERROR'] as const

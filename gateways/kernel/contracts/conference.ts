@@ -1,5 +1,5 @@
-import type { CallContext } from './context.ts'
-import type { JsonObject } from './json.ts'
+import type { CallContext } from '../context.ts'
+import type { JsonObject } from '../json.ts'
 
 /** Rights in the conference. Expert and Guardian are peers: same mix, same right to speak. */
 export type ParticipantRole = 'guardian' | 'expert' | 'observer'

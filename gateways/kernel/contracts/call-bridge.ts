@@ -1,4 +1,4 @@
-import type { CallContext } from './context.ts'
+import type { CallContext } from '../context.ts'
 
 /** States of one bridge of a call: what runs beside the sound, and may fail while the call goes on. */
 export const callBridgeStates = ['IDLE', 'CONNECTING', 'ACTIVE', 'DEGRADED', 'FAILED', 'CLOSED'] as const

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import test from 'ava'
 import fc from 'fast-check'
-import { compressSha256, sha256Start } from './kernel.ts'
+import { compressSha256, sha256Start } from '../kernel.ts'
 
 /** Pads as FIPS 180-4 §5.1.1 says. */
 function hashOf(data: Uint8Array): string {

@@ -1,9 +1,9 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import type { Clock } from './clock.ts'
-import { errorCode, InfraFabricError } from './errors.ts'
+import type { Clock } from '../clock.ts'
+import { errorCode, InfraFabricError } from '../errors.ts'
+import type { Log } from '../log.ts'
 import { fileVersion } from './files.ts'
-import type { Log } from './log.ts'
 
 /** PEM files of a TLS server. Whoever renews them may do so while it runs. */
 export interface TlsFiles {

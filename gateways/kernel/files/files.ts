@@ -1,7 +1,7 @@
 /** Folders and files that only their owner may look into, and whether a file has changed. */
 import { chmodSync, closeSync, mkdirSync, openSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import { errorCode, InfraFabricError } from './errors.ts'
+import { errorCode, InfraFabricError } from '../errors.ts'
 
 const reasons: Readonly<Record<string, string>> = {
   EACCES: 'not allowed',

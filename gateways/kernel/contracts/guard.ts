@@ -1,5 +1,5 @@
-import type { CallContext } from './context.ts'
-import type { JsonObject } from './json.ts'
+import type { CallContext } from '../context.ts'
+import type { JsonObject } from '../json.ts'
 
 /** The seven layers of defence, in the order in which a call meets them. */
 export const layers = ['pike', 'allowlist', 'tls', 'digest', 'rate', 'policy', 'witness'] as const

@@ -24,7 +24,7 @@ async function bundle({ programs, style }: PageSources): Promise<PageBundle> {
       entryPoints: [...programs],
       outdir: '/',
       // of the kernel a page gets what needs nothing of Node
-      alias: { '#kernel': fileURLToPath(new URL('plain.ts', import.meta.url)) },
+      alias: { '#kernel': fileURLToPath(new URL('../plain.ts', import.meta.url)) },
       bundle: true,
       minify: true,
       write: false,

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
-import { pageBundle } from './kernel.ts'
+import { pageBundle } from '../kernel.ts'
 
 test('pages are bundled one after the other, once each, and again after a failure', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'page bundle '))

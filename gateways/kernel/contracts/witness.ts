@@ -1,4 +1,4 @@
-import type { JsonObject } from './json.ts'
+import type { JsonObject } from '../json.ts'
 
 /** One thing that happened, as the code that saw it tells it to the ledger. */
 export interface WitnessEvent {

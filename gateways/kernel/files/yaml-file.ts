@@ -1,6 +1,6 @@
 /** YAML files in which every problem is told with its place. Apart from the kernel's public file, so that only who reads such files loads the parser. */
 import { isNode, LineCounter, parseDocument } from 'yaml'
-import { ConfigError, messageOf } from './errors.ts'
+import { ConfigError, messageOf } from '../errors.ts'
 
 export interface YamlFile {
   readonly content: unknown
