@@ -39,6 +39,8 @@ enum {
   most_held = 25,
   kept_frames = 3,
   burst = 4,
+  /* Packets read of a leg in a frame, beside those of the time since the last reading. */
+  most_at_once = 64,
   most_members = 512,
   unity = 2048,
   largest_gain = 16 * unity - 1,
@@ -83,7 +85,7 @@ enum { done, left_lane, pull, deliver };
   X(slack) X(delay) X(restUntil) X(speaks) X(streaming) X(streamed) X(sounding) X(power) \
   X(selected) X(score) X(activity) X(speaking) X(turning) X(gainFrames) X(gainPower) X(gainDecibels) \
   X(heardDb) X(gain) X(hearsGain) X(applied) X(part) X(sequence) X(timestamp) X(ssrc) \
-  X(marker) X(sentPackets) X(sentBytes) X(sentDropped) X(noisy) X(skipped) \
+  X(marker) X(sentPackets) X(sentBytes) X(sentDropped) X(noisy) X(skipped) X(passed) \
   X(playing) X(hasPlayed) X(concealedInRow) X(concealedMs) X(credit) X(unsure) X(clean) X(concealed) X(shortened) X(lengthened) \
   X(audible) X(lost) X(lag) X(cycleLength) X(cycleAt) X(jump) X(jumpLeft)
 
@@ -133,6 +135,8 @@ struct lane {
   uint8_t compress_mu[16384];
   uint8_t compress_a[8192];
   int32_t phase, member, count;
+  /* When the sockets were read last. */
+  double read_at;
   int32_t sum[frame];
   int16_t heard[frame];
   struct leg *members[most_members];
@@ -284,14 +288,16 @@ static void estimate(struct leg *leg, double transit, double arrival) {
 
 /* ---- packets in: leg.ts, rtp/source.ts, jitter/jitter-buffer.ts ---- */
 
+static void make_room(const struct lane *lane, struct leg *leg, double now);
+
 /* Takes the packet in its slot. Returns 0 when it is not the next one of the stream, as it is known. */
-static int take_packet(struct leg *leg, const uint8_t *octets, unsigned length, const struct sockaddr_in *from, double arrival) {
+static int take_packet(const struct lane *lane, struct leg *leg, const uint8_t *octets, unsigned length, const struct sockaddr_in *from, double arrival) {
   if (length != packet || octets[0] != 0x80 || (octets[1] & 0x7f) != (int)leg->payloadType) return 0;
   if (ntohl(from->sin_addr.s_addr) != (uint32_t)leg->address || ntohs(from->sin_port) != (int)leg->port) return 0;
   int sequence = octets[2] << 8 | octets[3];
   uint32_t timestamp = word(octets + 4);
   int held = (int)leg->held;
-  if (sequence != (((int)leg->highest + 1) & 0xffff) || word(octets + 8) != (uint32_t)leg->peerSsrc || held >= most_held) return 0;
+  if (sequence != (((int)leg->highest + 1) & 0xffff) || word(octets + 8) != (uint32_t)leg->peerSsrc) return 0;
   if (!leg->rough || leg->playing) {
     if (timestamp != (uint32_t)((uint32_t)leg->nextTimestamp + frame * held)) return 0;
   } else if (timestamp != (uint32_t)((uint32_t)leg->newest + frame)) return 0;
@@ -300,6 +306,7 @@ static int take_packet(struct leg *leg, const uint8_t *octets, unsigned length, 
   double delay = arrival - extended / 8;
   if (fabs(delay - base_of(leg)) > 3000) return 0;
 
+  while (leg->held >= most_held) make_room(lane, leg, arrival);
   if (sequence < leg->highest) leg->cycles += 65536;
   leg->highest = sequence;
   leg->received++;
@@ -321,14 +328,18 @@ static int take_packet(struct leg *leg, const uint8_t *octets, unsigned length, 
   leg->newestExtended = extended;
   estimate(leg, delay, arrival);
   leg->arrivals[sequence % slots] = arrival;
-  leg->held = held + 1;
+  leg->held++;
   return 1;
 }
 
-/* Reads what waits in the socket of a leg. Returns 0 when packets came that are not the lane's to judge: they are handed over. */
-static int receive(struct lane *lane, struct leg *leg, double now) {
+/* Reads what waits in the socket of a leg, up to a bound: who floods it keeps nobody waiting. Returns 0 when packets came that are not the lane's to judge: they are
+ * handed over.
+ * @param since milliseconds since the last reading */
+static int receive(struct lane *lane, struct leg *leg, double now, double since) {
   struct mmsghdr *messages = lane->messages;
-  for (;;) {
+  /* Stamped before the wall clock was set forward: media/udp/native.ts tells why. A thread that stood still itself has let packets wait for longer. */
+  double earliest = now - longest_wait - since;
+  for (int room = most_at_once + (int)(since / 20); room > 0; room -= burst) {
     for (int n = 0; n < burst; n++) {
       lane->vectors[n][0].iov_base = leg->packets[((int)leg->highest + 1 + n) % slots];
       messages[n].msg_hdr.msg_namelen = sizeof lane->names[n];
@@ -342,10 +353,9 @@ static int receive(struct lane *lane, struct leg *leg, double now) {
       if (kernel_time(&messages[n].msg_hdr, &wall)) {
         /* A packet can have come while others were treated, but not later than that. */
         arrival = least(now + 20, wall - lane->wallOffset);
-        /* Stamped before the wall clock was set forward: media/udp/native.ts tells why. */
-        if (arrival < now - longest_wait) arrival = now - longest_wait;
+        if (arrival < earliest) arrival = earliest;
       }
-      calm = calm && take_packet(leg, octets, messages[n].msg_len, &lane->names[n], arrival);
+      calm = calm && take_packet(lane, leg, octets, messages[n].msg_len, &lane->names[n], arrival);
       if (calm) continue;
       struct handed *given = &lane->given[(int)lane->handed++];
       unsigned length = messages[n].msg_len;
@@ -361,6 +371,7 @@ static int receive(struct lane *lane, struct leg *leg, double now) {
     }
     if (!calm || count < burst) return calm;
   }
+  return 1;
 }
 
 /* When a sample would be played that has no delay over the fastest packets. */
@@ -669,28 +680,42 @@ static int take_rough(const struct lane *lane, struct leg *leg, int16_t *out, do
   return 1;
 }
 
+/* Leaves out a frame unheard: of a calm leg that holds one, or of a rough one that plays. */
+static void pass_over(const struct lane *lane, struct leg *leg, double now) {
+  leg->skipped++;
+  if (!leg->rough) {
+    leg->held--;
+    leg->lastPlayed = ((int)leg->lastPlayed + 1) & 0xffff;
+    leg->nextTimestamp = (uint32_t)((uint32_t)leg->nextTimestamp + frame);
+    return;
+  }
+  int16_t unheard[frame];
+  while (leg->playing && leg->left < frame)
+    if (!decode_next(lane, leg, now)) stop(leg, unheard);
+  if (leg->playing) shift_waiting(leg, NULL);
+}
+
+/* More has come than is held: the oldest is left out. */
+static void make_room(const struct lane *lane, struct leg *leg, double now) {
+  leg->passed++;
+  if (!leg->rough || leg->playing) {
+    pass_over(lane, leg, now);
+    return;
+  }
+  leg->skipped++;
+  leg->held--;
+}
+
 /* Lets the time of frames pass that were never asked for. Returns 0, and has changed nothing, where the lane cannot. */
 static int skip_frames(const struct lane *lane, struct leg *leg, int frames, double now) {
-  if (!leg->rough && leg->held < frames) {
+  int left = frames - (int)least(frames, leg->passed);
+  if (!leg->rough && leg->held < left) {
     if (leg->noisy) return 0;
     roughen(lane, leg);
   }
   leg->timestamp = (uint32_t)((uint32_t)leg->timestamp + frame * frames);
   leg->marker = 1;
-  if (!leg->rough) {
-    leg->skipped += frames;
-    leg->held -= frames;
-    leg->lastPlayed = ((int)leg->lastPlayed + frames) & 0xffff;
-    leg->nextTimestamp = (uint32_t)((uint32_t)leg->nextTimestamp + frame * frames);
-    return 1;
-  }
-  for (int n = 0; n < frames && leg->playing; n++) {
-    int16_t unheard[frame];
-    leg->skipped++;
-    while (leg->playing && leg->left < frame)
-      if (!decode_next(lane, leg, now)) stop(leg, unheard);
-    if (leg->playing) shift_waiting(leg, NULL);
-  }
+  for (int n = 0; n < left && (!leg->rough || leg->playing); n++) pass_over(lane, leg, now);
   return 1;
 }
 
@@ -718,6 +743,7 @@ static int take_calm(const struct lane *lane, struct leg *leg, int16_t *out, dou
 
 /* The next frame of a leg. Returns whether something is said in it, and -1, having changed nothing, where the lane cannot tell. */
 static int take_frame(const struct lane *lane, struct leg *leg, int16_t *out, double now) {
+  leg->passed = 0;
   if (!leg->rough) {
     if (take_calm(lane, leg, out, now)) return 1;
     if (leg->noisy) return -1;
@@ -993,6 +1019,7 @@ static void fetch_next(struct lane *lane, struct parts *parts) {
 
 static int tick(struct lane *lane, int capacity, double due, double now) {
   struct parts parts = parts_of(lane, capacity);
+  double since = lane->read_at > 0 ? now - lane->read_at : 0;
   lane->handed = 0;
   for (; lane->atConference < lane->conferences; lane->atConference++) {
     struct conference *conference = &parts.conferences[parts.order[(int)lane->atConference]];
@@ -1009,7 +1036,7 @@ static int tick(struct lane *lane, int capacity, double due, double now) {
         if (leg->mode != carried) continue;
         int left_out = (int)lane->leftOut, sounding = -1;
         lane->skips = left_out;
-        if (receive(lane, leg, now) && (left_out == 0 || skip_frames(lane, leg, left_out, due))) {
+        if (receive(lane, leg, now, since) && (left_out == 0 || skip_frames(lane, leg, left_out, due))) {
           lane->skips = 0;
           sounding = take_frame(lane, leg, lane->frames[n], due);
         }
@@ -1035,6 +1062,7 @@ static int tick(struct lane *lane, int capacity, double due, double now) {
       lane->member = 0;
     }
   }
+  lane->read_at = now;
   return done;
 }
 

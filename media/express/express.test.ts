@@ -45,7 +45,10 @@ const leaving: readonly Incident[] = ['lose', 'noise', 'key', 'jump', 'half', 'l
 /** Frames in which nothing is mixed count as not carried. */
 const notMixed: readonly Incident[] = ['sleep']
 
-for (const what of incidents)
+/** What a standstill, and a network that holds back everything for a second, leave behind: more than is held. */
+const flooding: readonly Incident[] = ['standstill', 'blackout']
+
+for (const what of incidents.filter((one) => !flooding.includes(one)))
   test(`${what}: the same with and without the lane`, async (t) => {
     const at = [60, 61, 110, 150, 151, 152].map((tick, n) => ({ tick, who: n % 3, what }))
     const carried = await same(t, {
@@ -59,6 +62,29 @@ for (const what of incidents)
     const least = leaving.includes(what) || notMixed.includes(what) ? visiting : atHome
     if (carried !== null) t.true(carried > least, `${carried}`)
   })
+
+test('a thread that stood still for up to five seconds finds all its legs in the lane, and has them in time with the next frame', async (t) => {
+  for (const seed of [3, 4, 5, 6]) {
+    const played = await playTwice({ ...calm, ticks: 400, seed, incidents: [{ tick: 100, who: 0, what: 'standstill' }] })
+    if (played === null) {
+      t.not(process.platform, 'linux')
+      return
+    }
+    const { plain, express } = played
+    t.deepEqual(express.sent, plain.sent)
+    t.deepEqual(express.stats, plain.stats)
+    t.deepEqual(express.lent, plain.lent)
+    t.is(express.carried, calm.laws.length * (express.sent[0]!.length - 1))
+  }
+})
+
+test('a second of packets that come at once from all: none leaves the lane', async (t) => {
+  for (const seed of [11, 12]) {
+    const all = calm.laws.map((_, who) => ({ tick: 100, who, what: 'blackout' as const }))
+    const carried = await same(t, { ...calm, ticks: 400, seed, mostWithheld: 56, incidents: all })
+    if (carried !== null) t.true(carried > atHome, `${carried}`)
+  }
+})
 
 test('more voices than places, and gain that follows them', async (t) => {
   const laws: LawName[] = ['PCMU', 'PCMA', 'PCMU', 'PCMU', 'PCMA', 'PCMU']

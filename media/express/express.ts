@@ -18,6 +18,10 @@ export interface LaneParty {
   readonly socket: NativeSocket
 }
 
+/** Times in a row that a leg may leave the lane in the frame after it came in, before it is kept out for a while: a flood of strangers' packets does not have it go in and out. */
+const mostHasty = 3
+const restFrames = 10
+
 /** A leg's place in the lane. */
 class Seat implements LaneSeat {
   readonly index: number
@@ -27,6 +31,11 @@ class Seat implements LaneSeat {
   carriage: Carriage | null = null
   /** Frames that it has still to leave out, when it left the lane in the frame that is being mixed; else −1. */
   skips = -1
+  /** Frame of the lane in which it came in last, and from which on it may again. */
+  #entered = -1
+  #mayEnter = 0
+  /** Times in a row that it has left at once. */
+  #hasty = 0
 
   constructor(index: number, record: LegRecord) {
     this.index = index
@@ -37,13 +46,38 @@ class Seat implements LaneSeat {
     return this.record.fields[of.mode] === mode.carried
   }
 
-  /** Lets the lane carry the leg, if its packets are in order. */
-  enter(): void {
+  /** A leg that was never here sits down. */
+  take(carriage: Carriage, member: Member, party: LaneParty): void {
+    this.carriage = carriage
+    this.member = member
+    this.party = party
+    this.#entered = -1
+    this.#mayEnter = 0
+    this.#hasty = 0
+  }
+
+  /**
+   * Lets the lane carry the leg, if its packets are in order. However much waits in its socket: the lane reads all of that sooner than anybody else.
+   *
+   * @param frame of the lane, counted
+   */
+  enter(frame: number): void {
     const { leg, socket } = this.party!
-    if (!socket.claimable || !leg.lend(this)) return
+    if (frame < this.#mayEnter || socket.descriptor < 0 || !leg.lend(this)) return
     socket.claim()
+    this.#entered = frame
     this.record.fields[of.mode] = mode.carried
     this.carriage!.fields[ofConference.slow]!--
+  }
+
+  /** Something came that the lane does not know. @param frame of the lane, counted */
+  turnOut(frame: number): void {
+    this.leave()
+    this.#hasty = frame - this.#entered <= 1 ? this.#hasty + 1 : 0
+    if (this.#hasty === mostHasty) {
+      this.#hasty = 0
+      this.#mayEnter = frame + restFrames
+    }
   }
 
   readonly leave = (): void => {
@@ -88,8 +122,10 @@ export class ExpressLane {
   readonly #all: Carriage[] = []
   readonly #freeCarriages: Carriage[] = []
   /** Views by the place of a member: made once. */
-  readonly #frames: Int16Array[] = []
+  readonly #sounds: Int16Array[] = []
   readonly #payloads: Buffer[] = []
+  /** Frames so far. */
+  #frame = 0
 
   /**
    * @param layer of the legs' sockets: used as long as the lane is
@@ -126,7 +162,7 @@ export class ExpressLane {
     const known = this.#carriages.get(mixer)
     if (known === undefined) return this.#isReady(mixer, parties) && !this.#join(mixer, parties)
     if (known.fields[ofConference.slow] === 0) return false
-    for (const seat of known.seats) if (!seat.carried) seat.enter()
+    for (const seat of known.seats) if (!seat.carried) seat.enter(this.#frame)
     if (known.worthwhile) return false
     known.leave()
     return true
@@ -162,7 +198,7 @@ export class ExpressLane {
     mixer.headroom.lend(fields)
     this.#memory.order[this.#carriages.size] = carriage.index
     this.#carriages.set(mixer, carriage)
-    for (const seat of carriage.seats) seat.enter()
+    for (const seat of carriage.seats) seat.enter(this.#frame)
     if (carriage.worthwhile) return true
     carriage.leave()
     return false
@@ -188,9 +224,7 @@ export class ExpressLane {
     fields[of.descriptor] = party.socket.descriptor
     fields[of.law] = Number(lawOf(member.format) === aLaw)
     member.lend(seat.record)
-    seat.carriage = carriage
-    seat.member = member
-    seat.party = party
+    seat.take(carriage, member, party)
     return seat
   }
 
@@ -232,6 +266,7 @@ export class ExpressLane {
    */
   tick(dueMs: number, nowMs: number, wallOffsetMs: number, leftOut: number): void {
     const memory = this.#memory
+    this.#frame++
     if (this.#carriages.size === 0) return
     memory.begin(this.#carriages.size, wallOffsetMs, leftOut)
     for (let came = memory.tick(dueMs, nowMs); came !== outcome.done; came = memory.tick(dueMs, nowMs)) {
@@ -254,7 +289,7 @@ export class ExpressLane {
   /** The leg has left: what was read for it is its own to judge. */
   #handOver(seat: Seat): void {
     const { socket } = seat.party!
-    seat.leave()
+    seat.turnOut(this.#frame)
     seat.skips = this.#memory.fields[ofLane.skips]!
     const count = this.#memory.fields[ofLane.handed]!
     for (let n = 0; n < count; n++) {
@@ -274,7 +309,7 @@ export class ExpressLane {
     fields[of.streamed] = fields[of.streaming]!
     const streaming = leg.pull(dueMs)
     fields[of.streaming] = Number(streaming)
-    if (streaming) this.#frame(place).set(leg.frame)
+    if (streaming) this.#sound(place).set(leg.frame)
   }
 
   #deliver({ party }: Seat, place: number): void {
@@ -283,9 +318,9 @@ export class ExpressLane {
     else leg.pass()
   }
 
-  #frame(place: number): Int16Array {
-    this.#frames[place] ??= this.#memory.frame(place)
-    return this.#frames[place]
+  #sound(place: number): Int16Array {
+    this.#sounds[place] ??= this.#memory.frame(place)
+    return this.#sounds[place]
   }
 
   #payload(place: number): Buffer {

@@ -10,7 +10,7 @@ export const legFields = [
   ...['slack', 'delay', 'restUntil', 'speaks', 'streaming', 'streamed', 'sounding', 'power'],
   ...['selected', 'score', 'activity', 'speaking', 'turning', 'gainFrames', 'gainPower', 'gainDecibels'],
   ...['heardDb', 'gain', 'hearsGain', 'applied', 'part', 'sequence', 'timestamp', 'ssrc'],
-  ...['marker', 'sentPackets', 'sentBytes', 'sentDropped', 'noisy', 'skipped'],
+  ...['marker', 'sentPackets', 'sentBytes', 'sentDropped', 'noisy', 'skipped', 'passed'],
   ...[
     'playing',
     'hasPlayed',
@@ -54,7 +54,7 @@ export const laneFrame = 160
 const laneHeader = 12
 export const laneSlots = 32
 const slotOctets = 192
-/** Packets held at most. */
+/** Packets held at most: half a second. */
 export const mostHeld = 25
 /** Frames played last that are kept: concealment and time-stretching look back as far. */
 export const keptFrames = 3

@@ -385,11 +385,37 @@ test('repeats of what was played do not throw away what waits', (t) => {
   t.is(jitter.counts.duplicates, 5)
 })
 
-test('a burst that is too large for the room begins anew', (t) => {
+test('of a burst the last half second is kept, before playing and while it plays', (t) => {
   const jitter = buffer()
   for (let n = 0; n < 70; n++) put(jitter, n, 0)
-  t.is(jitter.counts.overflow, 64)
-  t.is(jitter.depth, 6)
+  t.is(jitter.depth, 25)
+  t.is(jitter.counts.skipped, 45)
+  t.true(jitter.take(out, 500))
+  for (let n = 70; n < 100; n++) put(jitter, n, 510)
+  t.is(jitter.depth, 25)
+  t.is(jitter.counts.dropped, 0)
+})
+
+test('what was left out for want of room is among the frames that were missed', (t) => {
+  const jitter = buffer()
+  for (let n = 0; n < 3; n++) put(jitter, n, n * 20)
+  jitter.take(out, 40)
+  t.true(says(0))
+  for (let n = 3; n < 103; n++) put(jitter, n, n * 20)
+  jitter.skip(99, 2020)
+  t.is(jitter.counts.skipped, 99)
+  jitter.take(out, 2040)
+  t.true(says(100))
+  t.is(jitter.depth, 2)
+})
+
+test('a number far ahead of what is played begins anew', (t) => {
+  const jitter = buffer()
+  for (let n = 0; n < 10; n++) put(jitter, n, n * 20)
+  jitter.take(out, 40)
+  put(jitter, 80, 200)
+  t.is(jitter.counts.overflow, 9)
+  t.is(jitter.depth, 1)
 })
 
 test('a thread that was held up leaves out what it missed', (t) => {

@@ -39,7 +39,7 @@ export interface JitterCounts {
   concealed: number
   /** Lost packets restored from the one after them. */
   recovered: number
-  /** Frames left out unheard, because the mixer did not ask for them in time. */
+  /** Frames left out unheard, because the mixer did not ask for them in time, or more came at once than is held. */
   skipped: number
   /** Times a pitch period was left out, and repeated, to change the delay. */
   shortened: number
@@ -86,6 +86,9 @@ const scratch = new Int16Array(Math.max((longestPacketMs * 48_000) / 1000, large
 
 /** Samples that may wait when the express lane takes a stream. */
 const mostWaiting = 2 * laneFrame
+
+/** Sound held at most, in frames: of what comes at once after an outage, or while the thread stood still, the end is worth hearing. */
+const mostHeldFrames = mostHeld
 
 /** The frames played last, on their way into the express lane or out of it. */
 const played = new Int16Array(keptFrames * laneFrame)
@@ -138,6 +141,8 @@ export class JitterBuffer {
   #credit = 0
   /** Frames made up of which it is not yet known whether anything was lost. */
   #unsure = 0
+  /** Frames left out for want of room since one was taken last. */
+  #passed = 0
   /** How long the last packet had been due when it was decoded, smoothed; NaN before the first. */
   #slackMs = Number.NaN
   /** Delay of what is given over the fastest packets, smoothed. */
@@ -197,6 +202,7 @@ export class JitterBuffer {
     }
     if (this.#hasPlayed && !this.#isInTime(sequenceNumber, timestamp, arrivalMs)) return
     this.#lateInRow = 0
+    while (this.#held.count * this.#packetSamples >= mostHeldFrames * this.#frameSamples) this.#makeRoom(arrivalMs)
     const isFarAhead = this.#playing && sequenceDistance(sequenceNumber, this.#lastPlayed) > capacity
     if (isFarAhead || this.#held.isTaken(sequenceNumber)) {
       this.counts.overflow += this.#held.count
@@ -252,6 +258,7 @@ export class JitterBuffer {
    * @returns false when nothing is being said: `out` is silence then. Comfort noise counts as something
    */
   take(out: Int16Array, nowMs: number): boolean {
+    this.#passed = 0
     if (!this.#playing) {
       this.#describePause()
       if (!this.#begin(nowMs)) return this.#decoder.pause(out)
@@ -320,18 +327,35 @@ export class JitterBuffer {
     this.#restUntilMs = nowMs + (this.#queue.soft ? 0 : restMs)
   }
 
-  /** Lets the time of frames pass that were never asked for. Of what is left out, that much is decoded that what follows joins what was heard last. */
+  /**
+   * Lets the time of frames pass that were never asked for. Of what is left out, that much is decoded that what follows joins what was heard last. What there was no
+   * room for is among it.
+   */
   skip(frames: number, nowMs: number): void {
-    for (let n = frames; n > 0 && this.#playing; n--) {
+    for (let n = frames - Math.min(frames, this.#passed); n > 0 && this.#playing; n--) {
       this.counts.skipped++
       if (n > keptFrames && this.#passOver()) continue
-      while (this.#queue.length < this.#frameSamples) {
-        if (this.#decodeNext(nowMs)) continue
-        this.#stop(this.#view(this.#frameSamples))
-        return
-      }
-      this.#queue.drop(this.#frameSamples)
+      if (!this.#dropFrame(nowMs)) return
     }
+  }
+
+  /** Leaves out a frame unheard. @returns false when the stream has paused */
+  #dropFrame(nowMs: number): boolean {
+    while (this.#queue.length < this.#frameSamples) {
+      if (this.#decodeNext(nowMs)) continue
+      this.#stop(this.#view(this.#frameSamples))
+      return false
+    }
+    this.#queue.drop(this.#frameSamples)
+    return true
+  }
+
+  /** More has come than is held: the oldest is left out. */
+  #makeRoom(nowMs: number): void {
+    this.#passed++
+    this.counts.skipped++
+    if (this.#playing) this.#dropFrame(nowMs)
+    else this.#held.release(this.#held.first()!)
   }
 
   /** Leaves out a packet of one frame without decoding it, where more than enough follow. */
@@ -396,6 +420,7 @@ export class JitterBuffer {
     fields[of.concealedMs] = this.#concealedMs
     fields[of.credit] = this.#credit
     fields[of.unsure] = this.#unsure
+    fields[of.passed] = this.#passed
     fields[of.clean] = 0
     fields[of.held] = this.#held.count
     fields[of.lastPlayed] = this.#lastPlayed
@@ -474,6 +499,7 @@ export class JitterBuffer {
     this.#newestExtended = fields[of.newestExtended]!
     this.#slackMs = fields[of.slack]!
     this.#restUntilMs = fields[of.restUntil]!
+    this.#passed = fields[of.passed]!
     this.#hasPlayed = !rough || fields[of.hasPlayed] !== 0
     this.#concealedInRow = rough ? fields[of.concealedInRow]! : 0
     this.#concealedMs = rough ? fields[of.concealedMs]! : 0

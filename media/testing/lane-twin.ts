@@ -39,7 +39,7 @@ export const incidents = [
     'burst',
     'press'
   ],
-  ...['outage', 'mute', 'soft', 'deaf', 'skip', 'sleep', 'stall', 'report', 'refresh']
+  ...['outage', 'blackout', 'mute', 'soft', 'deaf', 'skip', 'sleep', 'standstill', 'stall', 'report', 'refresh']
 ] as const
 export type Incident = (typeof incidents)[number]
 
@@ -319,6 +319,7 @@ class Speaker {
     }
     if (what === 'burst') this.#holding = 2 + Math.floor(this.#random() * 4)
     if (what === 'outage') this.#holding = 6 + Math.floor(this.#random() * 7)
+    if (what === 'blackout') this.#holding = 30 + Math.floor(this.#random() * 40)
     const release = this.#holding === 0 ? this.#held.splice(0) : []
     if (!this.#swapping) for (const packet of release.splice(0)) this.#send(packet)
     if (this.#pressing > 0) {
@@ -454,6 +455,7 @@ export async function playTwice(script: Script): Promise<{ readonly plain: Accou
       const stalled = now.some(({ what }) => what === 'stall')
       // Others speak on while the thread sleeps.
       if (now.some(({ what }) => what === 'sleep')) asleep = 2 + Math.floor(random() * 7)
+      if (now.some(({ what }) => what === 'standstill')) asleep = 30 + Math.floor(random() * 220)
       if (asleep > 0) {
         asleep--
         leftOut++

@@ -32,8 +32,6 @@ const epollEdge = 0x8000_0000
 const told = epollIn | epollEdge
 const clockRealtime = 0
 
-/** Packets read from one socket in its turn when turns were missed: so much can have come from one that sends as it should. */
-const mostInTurn = 32
 /** Octets of `struct epoll_event`: packed on x86-64. */
 const eventLength = process.arch === 'x64' ? 12 : 16
 const eventData = process.arch === 'x64' ? 4 : 8
@@ -99,8 +97,6 @@ export class NativeSocket implements UdpSocket {
   came = false
   /** Turns in a row that speak for the other way of reading it. */
   #against = 0
-  /** Whether it is watched because too much came. */
-  #crowded = false
 
   constructor(
     layer: SocketLayer,
@@ -140,11 +136,6 @@ export class NativeSocket implements UdpSocket {
     writeName(name, to.address, to.port)
     this.#to = to
     return true
-  }
-
-  /** Whether {@link claim} may be called: not where more has come than its turns could read, until ten of them have gone well. */
-  get claimable(): boolean {
-    return this.#descriptor >= 0 && !(this.watched && this.#crowded)
   }
 
   /** Has it read in its turn alone from now on, by whoever asks: the kernel no longer tells of it. */
@@ -190,7 +181,8 @@ export class NativeSocket implements UdpSocket {
   turned(missed: number): void {
     if (this.#descriptor < 0) return
     let tooMuch = !this.watched && this.#full
-    for (let read = this.#layer.burst; tooMuch && read <= missed && read < mostInTurn; read += this.#layer.burst) {
+    // So much can have come from one that sends as it should.
+    for (let read = this.#layer.burst; tooMuch && read <= missed; read += this.#layer.burst) {
       this.#layer.read(this)
       tooMuch = this.#full
     }
@@ -198,7 +190,6 @@ export class NativeSocket implements UdpSocket {
     this.came = false
     if (!tooMuch && this.#against < turnsUntilSure) return
     this.#against = 0
-    this.#crowded = tooMuch
     this.watched = !this.watched
     this.#layer.watch(this)
   }
