@@ -1,9 +1,10 @@
-import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { Counter, Histogram, type Registry } from 'prom-client'
 import { isDecline } from '#escalate'
 import type { Party } from '#guard'
 import type { Clock, Guard } from '#kernel'
 import type { CallSnapshot, ResponseSeen } from '#sip'
 import type { SuiteEvent } from '../events.ts'
+import { openFigures } from '../figures.ts'
 
 export interface SipFigures {
   readonly registry: Registry
@@ -57,7 +58,7 @@ export function sipMetrics(
   calls: () => readonly CallSnapshot[],
   experts: () => readonly ExpertLabels[]
 ): SipFigures {
-  const registry = new Registry()
+  const { registry, gauge } = openFigures()
   const registers = [registry]
   const total = new Counter({
     name: 'sip_calls_total',
@@ -89,14 +90,7 @@ export function sipMetrics(
     labelNames: ['status_code'] as const,
     registers
   })
-  new Gauge({
-    name: 'sip_active_calls',
-    help: 'Calls that are not over',
-    registers,
-    collect() {
-      this.set(calls().filter(({ state }) => state !== 'ended').length)
-    }
-  })
+  gauge('sip_active_calls', 'Calls that are not over', [], () => calls().filter(({ state }) => state !== 'ended').length)
   const decisions = new Counter({
     name: 'sip_policy_decisions_total',
     help: 'Decisions of IF.guard about SIP calls',

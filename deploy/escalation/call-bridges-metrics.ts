@@ -1,6 +1,7 @@
-import { Counter, Gauge, Registry } from 'prom-client'
-import { type CallBridgeKind, type CallBridgeState, callBridgeKinds, callBridgeStates } from '#kernel'
+import { Counter, type Registry } from 'prom-client'
+import { type CallBridgeKind, callBridgeKinds, callBridgeStates } from '#kernel'
 import type { SuiteEvent } from '../events.ts'
+import { openFigures } from '../figures.ts'
 import type { CallBridgesView } from './dial-in-bridges.ts'
 
 const isKind = (name: string): name is CallBridgeKind => (callBridgeKinds as readonly string[]).includes(name)
@@ -12,23 +13,22 @@ export interface CallBridgeFigures {
 
 /** Figures of the bridges of calls. Labels are kinds of bridges and their states: all fixed. @param running those of calls that are not over */
 export function callBridgeMetrics(running: () => readonly CallBridgesView[]): CallBridgeFigures {
-  const registry = new Registry()
+  const { registry, gauge } = openFigures()
   const registers = [registry]
-  new Gauge({
-    name: 'call_bridges',
-    help: 'Bridges of calls that are not over, by state; what is skipped is not counted',
-    labelNames: ['bridge', 'state'] as const,
-    registers,
-    collect() {
-      const counts = new Map<string, number>()
-      const keyOf = (bridge: CallBridgeKind, state: CallBridgeState) => `${bridge} ${state}`
-      for (const { bridges } of running())
-        for (const { bridge, state, skipped } of bridges)
-          if (skipped === null && isKind(bridge)) counts.set(keyOf(bridge, state), (counts.get(keyOf(bridge, state)) ?? 0) + 1)
-      for (const bridge of callBridgeKinds)
-        for (const state of callBridgeStates) this.set({ bridge, state }, counts.get(keyOf(bridge, state)) ?? 0)
+  gauge(
+    'call_bridges',
+    'Bridges of calls that are not over, by state; what is skipped is not counted',
+    ['bridge', 'state'],
+    () => {
+      const open = running().flatMap(({ bridges }) => bridges.filter(({ skipped }) => skipped === null))
+      return callBridgeKinds.flatMap((bridge) =>
+        callBridgeStates.map((state) => {
+          const count = open.filter((each) => each.bridge === bridge && each.state === state).length
+          return [{ bridge, state }, count] as const
+        })
+      )
     }
-  })
+  )
   const changes = new Counter({
     name: 'call_bridge_changes_total',
     help: 'Changes of bridges to a state',

@@ -1,6 +1,7 @@
-import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { Histogram, type Registry } from 'prom-client'
 import type { LegStats } from '#kernel'
 import type { MediaPlane, WorkerMetrics } from '#media'
+import { openFigures } from '../figures.ts'
 
 const codecs = ['PCMU', 'PCMA', 'G722', 'G729', 'OPUS', 'L16'] as const
 
@@ -12,7 +13,8 @@ export function mediaMetrics(running: () => MediaPlane | null): {
   readonly registry: Registry
   ended: (stats: LegStats) => void
 } {
-  const registers = [new Registry()]
+  const { registry, gauge, counter } = openFigures()
+  const registers = [registry]
   const perCodec = { labelNames: ['codec'] as const, registers }
   const score = new Histogram({
     name: 'media_leg_mos',
@@ -49,51 +51,30 @@ export function mediaMetrics(running: () => MediaPlane | null): {
       })
     return asked
   }
-  const gauge = (name: string, help: string, value: (metrics: WorkerMetrics) => number) =>
-    new Gauge({
-      name,
-      help,
-      registers,
-      async collect() {
-        const metrics = await threads()
-        if (metrics !== null) this.set(value(metrics))
-      }
+  const now = (name: string, help: string, value: (metrics: WorkerMetrics) => number) =>
+    gauge(name, help, [], async () => {
+      const metrics = await threads()
+      return metrics === null ? null : value(metrics)
     })
-  gauge('media_legs', 'Legs now', ({ legs }) => legs)
-  gauge('media_legs_express', 'Legs that the express lane carries now', ({ express }) => express)
-  gauge('media_conferences', 'Conferences now', ({ conferences }) => conferences)
-  gauge('media_tick_late_seconds', 'Lateness of frames, p99 of the last 20 s', ({ lateP99Ms }) => lateP99Ms / 1000)
-  gauge('media_gc_pause_seconds', 'Longest pause for garbage collection since last asked', ({ gcMaxMs }) => gcMaxMs / 1000)
-  new Counter({
-    name: 'media_overruns_total',
-    help: 'Frames mixed more than one frame late',
-    registers,
-    async collect() {
-      const metrics = await threads()
-      this.reset()
-      this.inc(metrics?.overruns ?? 0)
-    }
-  })
-  new Counter({
-    name: 'media_packets_total',
-    help: 'RTP packets by what became of them',
-    labelNames: ['direction', 'outcome'] as const,
-    registers,
-    async collect() {
-      const metrics = await threads()
-      this.reset()
-      if (metrics === null) return
-      for (const direction of ['received', 'sent'] as const) {
-        const { packets, errors, dropped } = metrics[direction]
-        this.inc({ direction, outcome: 'carried' }, packets)
-        this.inc({ direction, outcome: 'error' }, errors)
-        this.inc({ direction, outcome: 'dropped' }, dropped)
-      }
-      this.inc({ direction: 'received', outcome: 'stranger' }, metrics.strangers)
-    }
+  now('media_legs', 'Legs now', ({ legs }) => legs)
+  now('media_legs_express', 'Legs that the express lane carries now', ({ express }) => express)
+  now('media_conferences', 'Conferences now', ({ conferences }) => conferences)
+  now('media_tick_late_seconds', 'Lateness of frames, p99 of the last 20 s', ({ lateP99Ms }) => lateP99Ms / 1000)
+  now('media_gc_pause_seconds', 'Longest pause for garbage collection since last asked', ({ gcMaxMs }) => gcMaxMs / 1000)
+  counter('media_overruns_total', 'Frames mixed more than one frame late', [], async () => (await threads())?.overruns ?? 0)
+  counter('media_packets_total', 'RTP packets by what became of them', ['direction', 'outcome'], async () => {
+    const metrics = await threads()
+    if (metrics === null) return null
+    const carried = (['received', 'sent'] as const).flatMap((direction) => {
+      const { packets, errors, dropped } = metrics[direction]
+      return Object.entries({ carried: packets, error: errors, dropped }).map(
+        ([outcome, count]) => [{ direction, outcome }, count] as const
+      )
+    })
+    return [...carried, [{ direction: 'received', outcome: 'stranger' }, metrics.strangers]]
   })
   return {
-    registry: registers[0]!,
+    registry,
     ended: ({ codec: name, quality, roundTripMs }) => {
       if (quality === null) return
       const codec = codecLabel(name)
