@@ -1,86 +1,9 @@
 import test from 'ava'
-import {
-  type CallOutProgress,
-  type CallOutRequest,
-  type GuardDecision,
-  manualClock,
-  type RequestToSign,
-  silentLog
-} from '#kernel'
-import { type OpenCall, runSipApplication } from '../application.ts'
-import type { SipApplicationConfig } from '../config.ts'
-import { readRecordedDialog } from '../dialog/left-dialogs.ts'
-import { fakeConference, memoryWitness, scriptedGuard } from '../testing/fake-ports.ts'
-import { fakeServer } from '../testing/fake-server.ts'
-
-const answer = 'v=0\r\ns=answer of the expert\r\n'
-
-async function start(config: Partial<SipApplicationConfig> = {}, transferTo?: (uri: string) => CallOutRequest['callee'] | null) {
-  const clock = manualClock()
-  const witness = memoryWitness()
-  const guard = scriptedGuard()
-  const conference = fakeConference()
-  const server = fakeServer()
-  const signed: RequestToSign[] = []
-  const application = await runSipApplication(
-    {
-      drachtio: { host: '127.0.0.1', port: 9022, secret: 'secret' },
-      proxy: 'sip:127.0.0.1:5070;transport=udp',
-      domain: 'council.example',
-      ...config
-    },
-    {
-      witness,
-      guard,
-      conference,
-      log: silentLog,
-      clock,
-      ...(transferTo === undefined ? {} : { transferTo }),
-      sign: (request) => {
-        signed.push(request)
-        return 'v=1;kid=0123456789abcdef'
-      }
-    },
-    server
-  )
-  const progress: CallOutProgress[] = []
-  const place = (wish: Partial<CallOutRequest> = {}) =>
-    application.callsOut.place(
-      {
-        callee: {
-          id: 'expert-safety',
-          uri: 'sip:expert-safety@external.advisor',
-          contact: 'sip:expert@192.0.2.7:5061;transport=tls',
-          specialisations: ['safety'],
-          contrarian: false
-        },
-        hazard: 'safety',
-        conference: 'council',
-        role: 'expert',
-        parentTraceId: 'case-42',
-        ringTimeoutMs: 30_000,
-        earlyMedia: 'ignored',
-        offer: 'early',
-        claim: () => true,
-        ...wish
-      },
-      (each) => progress.push(each)
-    )
-  /** A call out whose INVITE is on its way. */
-  const called = async (wish: Partial<CallOutRequest> = {}) => {
-    const call = place(wish)
-    await settled()
-    return { call, invite: server.invites.at(-1)!, leg: conference.legs.at(-1)! }
-  }
-  return { application, clock, witness, guard, conference, server, signed, progress, place, called }
-}
-
-async function settled(): Promise<void> {
-  for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve))
-}
+import { answer, expert, startCallsOut } from '../testing/calls-out.ts'
+import { settled } from '../testing/settled.ts'
 
 test('a phone that gives no tag (RFC 2543) is connected like any other', async (t) => {
-  const { witness, called } = await start()
+  const { witness, called } = await startCallsOut()
   const { call, invite } = await called()
   const dialog = invite.accept(answer, { tag: '' })
   t.like(await call.answered, { ok: true })
@@ -90,7 +13,7 @@ test('a phone that gives no tag (RFC 2543) is connected like any other', async (
 })
 
 test('what goes wrong inside one call ends that call, and the next one is served', async (t) => {
-  const { witness, server, called } = await start()
+  const { witness, server, called } = await startCallsOut()
   const { call, invite, leg } = await called()
   Object.assign(leg, {
     codec: () => {
@@ -108,7 +31,7 @@ test('what goes wrong inside one call ends that call, and the next one is served
 })
 
 test('an expert is called, rings, answers, is bridged, and hangs up; every step stands in the record', async (t) => {
-  const { application, witness, called, signed, progress, clock, guard } = await start()
+  const { application, witness, called, signed, progress, clock, guard } = await startCallsOut()
   const { call, invite, leg } = await called()
   t.like(guard.asked[0], {
     direction: 'outbound',
@@ -175,7 +98,7 @@ test('an expert is called, rings, answers, is bridged, and hangs up; every step 
 })
 
 test('no packet leaves when IF.guard says no', async (t) => {
-  const { guard, server, place, witness, conference } = await start()
+  const { guard, server, place, witness, conference } = await startCallsOut()
   guard.decision = { verdict: 'reject', code: 'guard.specialisation.mismatch', reason: 'not called for it' }
   t.like(await place().answered, { ok: false, by: 'guard', security: false, code: 'guard.specialisation.mismatch' })
   guard.decision = { verdict: 'reject', code: 'guard.registered.identity-mismatch', reason: 'x', security: true }
@@ -186,7 +109,7 @@ test('no packet leaves when IF.guard says no', async (t) => {
 })
 
 test('no record, no call', async (t) => {
-  const { witness, server, place, conference } = await start()
+  const { witness, server, place, conference } = await startCallsOut()
   witness.refuse.add('INVITE')
   const call = place()
   t.like(await call.answered, { ok: false, by: 'witness', code: 'witness.unrecorded' })
@@ -201,7 +124,7 @@ for (const [status, headers, expected] of [
   [603, { Reason: 'Q.850;cause=21' }, { by: 'callee', code: 'sip.603', reasonHeader: 'Q.850;cause=21' }]
 ] as const) {
   test(`${status} ends the call out and is told with its reason`, async (t) => {
-    const { called, witness, clock } = await start()
+    const { called, witness, clock } = await startCallsOut()
     const { call, invite, leg } = await called()
     invite.progress(180)
     invite.decline(status, { headers })
@@ -214,7 +137,7 @@ for (const [status, headers, expected] of [
 }
 
 test('nobody reachable is the network’s doing', async (t) => {
-  const { called } = await start()
+  const { called } = await startCallsOut()
   const first = await called()
   first.invite.decline(408, { source: '' })
   t.like(await first.call.answered, { by: 'network', code: 'sip.408' })
@@ -229,7 +152,7 @@ for (const [status, contact, reason] of [
   [202, '<sip:peer@192.0.2.7:5060>', 'the INVITE was answered with 202']
 ] as const) {
   test(`an answer of which no dialog can be made is hung up on and named: ${status} with Contact "${contact}"`, async (t) => {
-    const { called, server, witness } = await start()
+    const { called, server, witness } = await startCallsOut()
     const { call, invite } = await called()
     invite.decline(status, { headers: { Contact: contact } })
     t.like(await call.answered, { ok: false, by: 'callee', status, code: 'sip.answer.malformed', reason })
@@ -253,7 +176,7 @@ for (const [status, contact, reason] of [
 }
 
 test('an offer in an answer of which no dialog can be made is acknowledged and hung up on', async (t) => {
-  const { called, server } = await start()
+  const { called, server } = await startCallsOut()
   const { call, invite } = await called({ offer: 'late' })
   invite.accept('v=0\r\ns=offer\r\n', { headers: { Contact: 'nonsense' } })
   t.like(await call.answered, { code: 'sip.answer.malformed' })
@@ -262,7 +185,7 @@ test('an offer in an answer of which no dialog can be made is acknowledged and h
 })
 
 test('nobody answers: CANCEL after the ring timeout', async (t) => {
-  const { called, clock, witness } = await start()
+  const { called, clock, witness } = await startCallsOut()
   const { call, invite, leg } = await called()
   invite.progress(180)
   clock.advance(30_000)
@@ -276,7 +199,7 @@ test('nobody answers: CANCEL after the ring timeout', async (t) => {
 })
 
 test('a 200 that crosses the CANCEL gets BYE and is never heard', async (t) => {
-  const { called, clock } = await start()
+  const { called, clock } = await startCallsOut()
   const { call, invite, leg } = await called()
   invite.progress(180)
   call.stop('cancelled')
@@ -290,7 +213,7 @@ test('a 200 that crosses the CANCEL gets BYE and is never heard', async (t) => {
 })
 
 test('a phone that does not answer the CANCEL keeps nobody waiting: the expert can be called again, and the INVITE is given up after 64·T1', async (t) => {
-  const { called, clock, application, witness } = await start()
+  const { called, clock, application, witness } = await startCallsOut()
   const { call, leg } = await called()
   call.stop('cancelled')
   await settled()
@@ -310,7 +233,7 @@ test('a phone that does not answer the CANCEL keeps nobody waiting: the expert c
 })
 
 test('a 200 long after the CANCEL gets ACK and BYE, and both stand in the record before its end', async (t) => {
-  const { called, clock, witness } = await start()
+  const { called, clock, witness } = await startCallsOut()
   const { call, invite } = await called()
   call.stop('cancelled')
   clock.advance(4000)
@@ -329,7 +252,7 @@ test('a 200 long after the CANCEL gets ACK and BYE, and both stand in the record
 })
 
 test('a phone that does not answer the BYE keeps nobody waiting either', async (t) => {
-  const { called, clock, server } = await start()
+  const { called, clock, server } = await startCallsOut()
   const { call, invite, leg } = await called()
   invite.accept(answer)
   await call.answered
@@ -341,7 +264,7 @@ test('a phone that does not answer the BYE keeps nobody waiting either', async (
 })
 
 test('given up before the server has sent the INVITE: CANCEL follows it', async (t) => {
-  const { called, server } = await start()
+  const { called, server } = await startCallsOut()
   const gate = Promise.withResolvers<void>()
   server.holdInvites = gate.promise
   const { call, invite } = await called()
@@ -355,7 +278,7 @@ test('given up before the server has sent the INVITE: CANCEL follows it', async 
 })
 
 test('given up while the conference is being joined', async (t) => {
-  const { place, conference, server } = await start()
+  const { place, conference, server } = await startCallsOut()
   const gate = Promise.withResolvers<void>()
   conference.gate = gate.promise
   const call = place()
@@ -370,7 +293,7 @@ test('given up while the conference is being joined', async (t) => {
 })
 
 test('overtaken by another: ACK and BYE, unheard', async (t) => {
-  const { called } = await start()
+  const { called } = await startCallsOut()
   const { call, invite, leg } = await called({ claim: () => false })
   const dialog = invite.accept(answer)
   t.like(await call.answered, { ok: false, by: 'caller', code: 'call-out.answered-elsewhere' })
@@ -380,7 +303,7 @@ test('overtaken by another: ACK and BYE, unheard', async (t) => {
 })
 
 test('a late offer is answered in the ACK', async (t) => {
-  const { called, conference, witness } = await start()
+  const { called, conference, witness } = await startCallsOut()
   const { call, invite } = await called({ offer: 'late' })
   t.is(invite.options.localSdp, undefined)
   t.true(invite.options.noAck)
@@ -393,7 +316,7 @@ test('a late offer is answered in the ACK', async (t) => {
 })
 
 test('a late offer that the conference cannot take gets ACK and BYE', async (t) => {
-  const { called, conference } = await start()
+  const { called, conference } = await startCallsOut()
   const { call, invite } = await called({ offer: 'late' })
   conference.refusal = { ok: false, code: 'sdp.no-common-codec', reason: 'no codec' }
   invite.accept('v=0\r\ns=offer of the expert\r\n')
@@ -403,7 +326,7 @@ test('a late offer that the conference cannot take gets ACK and BYE', async (t) 
 })
 
 test('early media is heard only where policy says so, and an answer that came early needs not come again', async (t) => {
-  const silent = await start()
+  const silent = await startCallsOut()
   const first = await silent.called()
   first.invite.progress(183, { body: answer })
   await settled()
@@ -412,7 +335,7 @@ test('early media is heard only where policy says so, and an answer that came ea
   t.like(await first.call.answered, { ok: true })
   t.deepEqual(first.leg.answers, [answer])
 
-  const heard = await start()
+  const heard = await startCallsOut()
   const second = await heard.called({ earlyMedia: 'heard' })
   second.invite.progress(183, { body: answer })
   await settled()
@@ -422,7 +345,7 @@ test('early media is heard only where policy says so, and an answer that came ea
 })
 
 test('of several forks, the one that answers is heard', async (t) => {
-  const { called, witness } = await start()
+  const { called, witness } = await startCallsOut()
   const { call, invite, leg } = await called()
   invite.progress(183, { tag: 'a', body: 'v=0\r\ns=fork a\r\n' })
   invite.progress(183, { tag: 'b', body: 'v=0\r\ns=fork b\r\n' })
@@ -433,7 +356,7 @@ test('of several forks, the one that answers is heard', async (t) => {
 })
 
 test('422: the INVITE goes once more with the interval that the callee wants, signed anew', async (t) => {
-  const { called, server, signed } = await start({ sessionExpiresSeconds: 90 })
+  const { called, server, signed } = await startCallsOut({ sessionExpiresSeconds: 90 })
   const { call, invite } = await called()
   t.like(invite.options.headers, { 'Session-Expires': '90;refresher=uac', 'Min-SE': '90' })
   invite.decline(422, { headers: { 'Min-SE': '600' } })
@@ -449,7 +372,7 @@ test('422: the INVITE goes once more with the interval that the callee wants, si
   again.accept(answer)
   t.like(await call.answered, { ok: true })
 
-  const stubborn = await called({ callee: { ...signedCallee, id: 'expert-ethics' } })
+  const stubborn = await called({ callee: { ...expert, id: 'expert-ethics' } })
   stubborn.invite.decline(422, { headers: { 'Min-SE': '86400' } })
   t.like(await stubborn.call.answered, { ok: false, code: 'sip.422' })
 })
@@ -457,7 +380,7 @@ test('422: the INVITE goes once more with the interval that the callee wants, si
 test('488: the INVITE goes once more with an offer that demands encryption, signed anew; a second 488 is a no', async (t) => {
   const secure = 'v=0\r\ns=with RTP/SAVP\r\n'
   for (const taken of [true, false]) {
-    const { called, server, signed, witness } = await start()
+    const { called, server, signed, witness } = await startCallsOut()
     const { call, invite, leg } = await called()
     Object.assign(leg, { offerSecure: () => secure })
     invite.decline(422, { headers: { 'Min-SE': '600' } })
@@ -475,33 +398,25 @@ test('488: the INVITE goes once more with an offer that demands encryption, sign
 })
 
 test("488 is a no where encryption was not left to the callee, or the offer is the callee's", async (t) => {
-  const { called, server } = await start()
+  const { called, server } = await startCallsOut()
   const { call, invite, leg } = await called()
   Object.assign(leg, { offerSecure: () => null })
   invite.decline(488)
   t.like(await call.answered, { ok: false, code: 'sip.488' })
-  const late = await called({ offer: 'late', callee: { ...signedCallee, id: 'expert-ethics' } })
+  const late = await called({ offer: 'late', callee: { ...expert, id: 'expert-ethics' } })
   late.invite.decline(488)
   t.like(await late.call.answered, { ok: false, code: 'sip.488' })
   t.is(server.invites.length, 2)
 })
 
-const signedCallee = {
-  id: 'expert-safety',
-  uri: 'sip:expert-safety@external.advisor',
-  contact: 'sip:expert@192.0.2.7',
-  specialisations: ['safety'],
-  contrarian: false
-}
-
 test('one call out to an expert at a time, and none beyond the limit of all', async (t) => {
-  const { called, place, application, server } = await start({ maxCalls: 2 })
+  const { called, place, application, server } = await startCallsOut({ maxCalls: 2 })
   const { call, invite } = await called()
   const second = place()
   t.like(await second.answered, { ok: false, by: 'limit', code: 'sip.expert.engaged' })
   await second.ended
-  await called({ callee: { ...signedCallee, id: 'expert-ethics' } })
-  t.like(await place({ callee: { ...signedCallee, id: 'expert-security' } }).answered, { code: 'sip.capacity.exceeded' })
+  await called({ callee: { ...expert, id: 'expert-ethics' } })
+  t.like(await place({ callee: { ...expert, id: 'expert-security' } }).answered, { code: 'sip.capacity.exceeded' })
   t.is(server.invites.length, 2)
   invite.decline(486)
   await call.ended
@@ -511,10 +426,10 @@ test('one call out to an expert at a time, and none beyond the limit of all', as
 })
 
 test('a drain cancels what rings and hangs up on who has answered', async (t) => {
-  const { called, application } = await start()
+  const { called, application } = await startCallsOut()
   const ringing = await called()
   ringing.invite.progress(180)
-  const talking = await called({ callee: { ...signedCallee, id: 'expert-ethics' } })
+  const talking = await called({ callee: { ...expert, id: 'expert-ethics' } })
   const dialog = talking.invite.accept(answer)
   await talking.call.answered
   const drained = application.drain()
@@ -526,359 +441,11 @@ test('a drain cancels what rings and hangs up on who has answered', async (t) =>
 })
 
 test('the connection to the server is lost: a call that rings and one that talks end in the record', async (t) => {
-  const { called, server, application, witness } = await start()
+  const { called, server, application, witness } = await startCallsOut()
   const ringing = await called()
   server.lose()
   t.like(await ringing.call.answered, { ok: false, by: 'network', code: 'call-out.signalling-lost' })
   await ringing.call.ended
   t.is(application.stats().active, 0)
   t.like(witness.payload('TERMINATED'), { reason: 'signalling-lost', hungUpBy: 'sip-server' })
-})
-
-test('held and resumed by us: neither hears the other meanwhile, and the versions of our descriptions grow', async (t) => {
-  const { called, application, witness } = await start()
-  const { call, invite, leg } = await called()
-  t.like(await call.hold(true), { ok: false, code: 'sip.call.over' })
-  const dialog = invite.accept(answer)
-  await call.answered
-  leg.held = true
-  const held = call.hold(true)
-  t.like(await call.hold(false), { ok: false, code: 'sip.491' })
-  t.like(dialog.requests[0]!.options, { method: 'INVITE' })
-  t.regex(dialog.requests[0]!.options.body!, /a=inactive/)
-  dialog.requests[0]!.answer(200, 'v=0\r\ns=held\r\n')
-  t.deepEqual(await held, { ok: true })
-  t.is(application.calls()[0]!.bridge, 'HOLD')
-  leg.held = false
-  const resumed = call.hold(false)
-  dialog.requests[1]!.answer(200, answer)
-  t.deepEqual(await resumed, { ok: true })
-  t.is(application.calls()[0]!.bridge, 'CONNECTED')
-  t.is(witness.entries.filter(({ event }) => event === 'sip_session_modified').length, 2)
-})
-
-test('both sides ask at once: 491, and it is our turn 2.1 to 4 s later, as we made the Call-ID', async (t) => {
-  const { called, clock } = await start()
-  const { call, invite } = await called()
-  const dialog = invite.accept(answer)
-  await call.answered
-  const held = call.hold(true)
-  // theirs, while ours is on its way
-  t.is(dialog.request('modify', { headers: { 'Content-Type': 'application/sdp' }, body: answer }).status(), 491)
-  dialog.requests[0]!.answer(491)
-  clock.advance(2099)
-  t.is(dialog.requests.length, 1)
-  clock.advance(1901)
-  t.is(dialog.requests.length, 2)
-  dialog.requests[1]!.answer(200, answer)
-  t.deepEqual(await held, { ok: true })
-})
-
-test('a hold that is refused leaves the call as it was; one that never comes to its turn ends with the call', async (t) => {
-  const { called, clock, application } = await start()
-  const { call, invite } = await called()
-  const dialog = invite.accept(answer)
-  await call.answered
-  const refused = call.hold(true)
-  dialog.requests[0]!.answer(488)
-  t.like(await refused, { ok: false, code: 'sip.488' })
-  t.is(application.calls()[0]!.bridge, 'CONNECTED')
-  t.is(dialog.request('modify', { headers: { 'Content-Type': 'application/sdp' }, body: answer }).status(), null)
-  await settled()
-  const waiting = call.hold(true)
-  dialog.requests[1]!.answer(491)
-  dialog.bye()
-  t.like(await waiting, { ok: false, code: 'sip.call.over' })
-  await call.ended
-  t.is(clock.pending(), 0)
-})
-
-for (const [status, source, code, bye] of [
-  [408, '', 'sip.408', 'SIP;cause=408;text="Request Timeout"'],
-  [481, '192.0.2.7', 'sip.481', 'SIP;cause=481;text="Call/Transaction Does Not Exist"']
-] as const) {
-  test(`a re-INVITE answered with ${status} ends the call (RFC 3261 §14.1)`, async (t) => {
-    const { called, witness } = await start()
-    const { call, invite } = await called()
-    const dialog = invite.accept(answer)
-    await call.answered
-    const held = call.hold(true)
-    dialog.requests[0]!.answer(status, undefined, source)
-    t.like(await held, { ok: false, code })
-    t.like(await call.ended, { by: 'application' })
-    t.is(dialog.byes[0]!.headers!.Reason, bye)
-    t.like(witness.payload('TERMINATED'), { reason: status === 408 ? 'peer-silent' : 'peer-forgot' })
-  })
-}
-
-test('a call that ends while its hold is on the way says so, not that it was cancelled', async (t) => {
-  const { called, server } = await start()
-  const { call, invite } = await called()
-  const dialog = invite.accept(answer)
-  await call.answered
-  const held = call.hold(true)
-  server.silent = true
-  call.stop('escalation-ended')
-  t.like(await held, { ok: false, code: 'sip.call.over' }, 'before the phone has answered anything')
-  dialog.requests[0]!.answer(487)
-})
-
-test('a defect that shows in a request inside a dialog is answered with 500, ends that call, and no other', async (t) => {
-  const { called, application, witness } = await start({ maxCallsPerExpert: 9 }, () => {
-    throw new TypeError('a defect')
-  })
-  const broken = () => {
-    throw new TypeError('a defect')
-  }
-  const cases = [
-    ['modify', { body: '' }, { localSdp: broken }, 500],
-    ['modify', { body: answer, headers: { 'Content-Type': 'application/sdp' } }, { codec: broken }, 200],
-    ['refer', { headers: { 'Refer-To': '<sip:expert-ethics@external.advisor>', CSeq: '7 REFER' } }, {}, 500]
-  ] as const
-  const bystander = await called()
-  bystander.invite.accept(answer)
-  await bystander.call.answered
-  for (const [method, options, spoil, status] of cases) {
-    const { call, invite, leg } = await called()
-    const dialog = invite.accept(answer)
-    await call.answered
-    Object.assign(leg, spoil)
-    const request = dialog.request(method, options)
-    await settled()
-    t.deepEqual(
-      request.sent.map((each) => each.status),
-      [status]
-    )
-    t.like(await call.ended, { reason: 'internal-error' }, method)
-    t.is(dialog.byes.length, 1)
-  }
-  t.is(witness.entries.filter(({ payload }) => payload.reason === 'internal-error').length, 3)
-  t.true(application.calls().some(({ traceId, state }) => traceId === bystander.call.traceId && state === 'established'))
-})
-
-const other: CallOutRequest['callee'] = { ...signedCallee, id: 'expert-ethics', uri: 'sip:expert-ethics@external.advisor' }
-
-test('an expert hands the call over: REFER, NOTIFY, the other takes the place, and the first is hung up on when it does not', async (t) => {
-  const { called, server, clock, witness, guard, conference } = await start({}, (uri) => (uri === other.uri ? other : null))
-  const { call, invite } = await called()
-  const dialog = invite.accept(answer)
-  await call.answered
-  const refer = dialog.request('refer', { headers: { 'Refer-To': `<${other.uri}>`, CSeq: '7 REFER' } })
-  t.is(refer.status(), 202)
-  await settled()
-  const second = server.invites.at(-1)!
-  t.is(second.options.headers.To, `<${other.uri}>`)
-  t.like(guard.asked.at(-1), { direction: 'outbound', toUri: other.uri })
-  t.like(dialog.requests[0]!.options, {
-    method: 'NOTIFY',
-    body: 'SIP/2.0 100 Trying\r\n',
-    headers: { Event: 'refer;id=7', 'Subscription-State': 'active;expires=180', 'Content-Type': 'message/sipfrag;version=2.0' }
-  })
-  t.is(dialog.request('refer', { headers: { 'Refer-To': `<${other.uri}>` } }).status(), 491)
-  second.progress(180)
-  dialog.requests[0]!.answer(200)
-  await settled()
-  t.is(dialog.requests[1]!.options.body, 'SIP/2.0 180 Ringing\r\n')
-  second.accept(answer)
-  dialog.requests[1]!.answer(200)
-  await settled()
-  t.like(dialog.requests[2]!.options, {
-    body: 'SIP/2.0 200 OK\r\n',
-    headers: { 'Subscription-State': 'terminated;reason=noresource' }
-  })
-  clock.advance(2000)
-  await settled()
-  t.is(dialog.byes[0]!.headers!.Reason, 'SIP;cause=200;text="Call transferred"')
-  t.true(witness.names().includes('sip_transfer_ended'))
-  // whoever asked for the call out ends the one that took its place
-  call.stop('escalation-ended')
-  t.like(await call.ended, { reason: 'escalation-ended' })
-  t.is(server.dialogs[1]!.byes.length, 1)
-  t.true(conference.legs.every((leg) => leg.left === 1))
-})
-
-test('who forgot its REFER is notified no more (RFC 6665 §4.2.2); the compact form of Refer-To is one', async (t) => {
-  const { called, server } = await start({}, (uri) => (uri === other.uri ? other : null))
-  const { call, invite } = await called()
-  const dialog = invite.accept(answer)
-  await call.answered
-  t.is(dialog.request('refer', { headers: { r: `<${other.uri}>` } }).status(), 202)
-  await settled()
-  server.invites.at(-1)!.progress(180)
-  dialog.requests[0]!.answer(481)
-  server.invites.at(-1)!.decline(486)
-  await settled()
-  t.is(dialog.requests.length, 1)
-})
-
-test('an attended transfer brings the dialog that is to be replaced', async (t) => {
-  const { called, server } = await start({}, () => other)
-  const { call, invite } = await called()
-  const dialog = invite.accept(answer)
-  await call.answered
-  const replaces = encodeURIComponent('abc@phone;to-tag=1;from-tag=2')
-  t.is(dialog.request('refer', { headers: { 'Refer-To': `<${other.uri}?Replaces=${replaces}>` } }).status(), 202)
-  await settled()
-  t.like(server.invites.at(-1)!.options.headers, { Replaces: 'abc@phone;to-tag=1;from-tag=2', Require: 'replaces' })
-})
-
-test('a transfer that fails is told, and the call goes on', async (t) => {
-  const { called, server, application } = await start({}, () => other)
-  const { call, invite } = await called()
-  const dialog = invite.accept(answer)
-  await call.answered
-  dialog.request('refer', { headers: { 'Refer-To': `<${other.uri}>` } })
-  await settled()
-  server.invites.at(-1)!.decline(486)
-  dialog.requests[0]!.answer(200)
-  await settled()
-  t.is(dialog.requests[1]!.options.body, 'SIP/2.0 486 Busy Here\r\n')
-  t.is(application.calls()[0]!.state, 'established')
-  dialog.bye()
-  t.like(await call.ended, { by: 'callee', reason: 'bye' })
-})
-
-test('no transfer to strangers, to oneself, by nonsense, or where policy allows none', async (t) => {
-  const { called, server } = await start({}, (uri) =>
-    uri === other.uri ? other : uri === signedCallee.uri ? signedCallee : null
-  )
-  const { call, invite } = await called()
-  const dialog = invite.accept(answer)
-  await call.answered
-  const refer = (to: string | null) => dialog.request('refer', to === null ? {} : { headers: { 'Refer-To': to } }).status()
-  t.is(refer('<sip:stranger@premium.example>'), 403)
-  t.is(refer(`<${signedCallee.uri}>`), 403)
-  for (const nonsense of [
-    null,
-    '',
-    '<tel:+49900>',
-    `<${other.uri};method=BYE>`,
-    `<${other.uri}?Replaces=x>`,
-    `<${other.uri}?Route=y>`
-  ])
-    t.is(refer(nonsense), 400, String(nonsense))
-  t.is(server.invites.length, 1)
-  const closed = await start()
-  const second = await closed.called()
-  const there = second.invite.accept(answer)
-  await second.call.answered
-  t.is(there.request('refer', { headers: { 'Refer-To': `<${other.uri}>` } }).status(), 403)
-})
-
-test('what an earlier run left is ended in the record, and its phone is told as soon as there is an edge', async (t) => {
-  const server = fakeServer()
-  const witness = memoryWitness()
-  const dialog = readRecordedDialog({
-    localUri: 'sip:council@council.example',
-    localTag: 'l1',
-    remoteUri: 'sip:expert-safety@external.advisor',
-    remoteTag: 'r1',
-    remoteTarget: 'sip:expert@192.0.2.7:5061;transport=tls'
-  })
-  t.truthy(dialog)
-  t.is(readRecordedDialog({ ...dialog!, remoteTarget: 'sip:x@y>\r\nVia: z' }), null)
-  const application = await runSipApplication(
-    { drachtio: { host: '127.0.0.1', port: 9022, secret: 'secret' } },
-    {
-      witness,
-      guard: scriptedGuard(),
-      conference: fakeConference(),
-      log: silentLog,
-      clock: manualClock(),
-      openCalls: async () => [
-        { traceId: 'a'.repeat(32), callId: 'left@council', receivedAt: 0, dialog },
-        { traceId: 'b'.repeat(32), callId: 'never-answered@council', receivedAt: 0 }
-      ]
-    },
-    server
-  )
-  t.deepEqual(
-    witness.entries.map(({ event, payload }) => [event, payload.callId, payload.byeFollows]),
-    [
-      ['TERMINATED', 'left@council', true],
-      ['TERMINATED', 'never-answered@council', false]
-    ]
-  )
-  t.is(server.outside.length, 0)
-  application.routeCallsOut('sip:127.0.0.1:5070;transport=udp')
-  t.deepEqual(server.outside, [
-    {
-      uri: 'sip:expert@192.0.2.7:5061;transport=tls',
-      method: 'BYE',
-      proxy: 'sip:127.0.0.1:5070;transport=udp',
-      headers: {
-        From: '<sip:council@council.example>;tag=l1',
-        To: '<sip:expert-safety@external.advisor>;tag=r1',
-        'Call-ID': 'left@council',
-        CSeq: '1000000100 BYE',
-        Reason: 'SIP;cause=500;text="Restarted"'
-      }
-    }
-  ])
-  application.routeCallsOut('sip:127.0.0.1:5071')
-  t.is(server.outside.length, 1)
-})
-
-test('a call of an earlier run goes on in its dialog, or is hung up on where IF.guard or the peer does not want it', async (t) => {
-  const dialog = {
-    localUri: 'sip:council@council.example',
-    localTag: 'l1',
-    remoteUri: 'sip:expert-safety@external.advisor',
-    remoteTag: 'r1',
-    remoteTarget: 'sip:expert@192.0.2.7:5061;transport=tls'
-  }
-  const place = { conference: 'council', hazard: 'safety' }
-  const run = async (decision: Partial<GuardDecision> = {}, open: Partial<OpenCall> = {}) => {
-    const witness = memoryWitness()
-    const guard = scriptedGuard()
-    guard.decision = decision
-    const conference = fakeConference()
-    const server = fakeServer()
-    const application = await runSipApplication(
-      { drachtio: { host: '127.0.0.1', port: 9022, secret: 'secret' }, proxy: 'sip:127.0.0.1:5070;transport=udp' },
-      {
-        witness,
-        guard,
-        conference,
-        log: silentLog,
-        clock: manualClock(),
-        takeUp: (uri) => (uri === dialog.remoteUri ? signedCallee : null),
-        openCalls: async () => [{ traceId: 'a'.repeat(32), callId: 'left@council', receivedAt: 0, dialog, place, ...open }]
-      },
-      server
-    )
-    await settled()
-    return { application, witness, guard, conference, server }
-  }
-
-  const { application, witness, guard, conference, server } = await run()
-  const [invite] = server.invites
-  t.like(invite!.options, { uri: dialog.remoteTarget, noAck: true })
-  t.like(invite!.options.headers, {
-    From: '<sip:council@council.example>;tag=l1',
-    To: '<sip:expert-safety@external.advisor>;tag=r1',
-    'Call-ID': 'left@council',
-    CSeq: '1000000001 INVITE'
-  })
-  t.like(guard.asked[0], { direction: 'outbound', toUri: dialog.remoteUri, hazard: 'safety' })
-  t.like(witness.payload('TERMINATED'), { reason: 'application-restart', takenUp: true, byeFollows: false })
-  t.like(witness.payload('INVITE'), { takesUp: 'a'.repeat(32), conference: 'council' })
-  invite!.accept(answer)
-  await settled()
-  t.is(conference.legs[0]!.request.offer, answer)
-  t.deepEqual([application.stats().takenUp, server.outside.length], [1, 0])
-
-  const refused = await run({ verdict: 'reject', code: 'guard.expert.unknown' })
-  t.deepEqual([refused.server.invites.length, refused.server.outside[0]!.method], [0, 'BYE'])
-  const unknown = await run()
-  unknown.server.invites[0]!.decline(481)
-  await settled()
-  t.deepEqual([unknown.server.outside.length, unknown.application.stats().takenUp], [0, 0])
-  const busy = await run()
-  busy.server.invites[0]!.decline(500)
-  await settled()
-  t.is(busy.server.outside[0]!.method, 'BYE')
-  const nowhere = await run({}, { place: null })
-  t.deepEqual([nowhere.server.invites.length, nowhere.server.outside[0]!.method], [0, 'BYE'])
-  t.like(nowhere.witness.payload('TERMINATED'), { takenUp: false, byeFollows: true })
 })
