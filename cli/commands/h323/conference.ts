@@ -1,3 +1,4 @@
+import type { ConferenceView } from '#h323/mcu'
 import type { Run } from '../../command.ts'
 import { type Arguments, UsageError } from '../../line/arguments.ts'
 import { exitCodes } from '../../line/exit-codes.ts'
@@ -5,31 +6,10 @@ import { type Output, printable } from '../../show/output.ts'
 import { table } from '../../show/table.ts'
 import { askSuite } from '../../subjects/control.ts'
 
-interface Terminal {
-  readonly participant: string
-  readonly number: number
-  readonly name: string
-  readonly protocol: string
-  readonly role: string
-  readonly codec: string | null
-  readonly chair: boolean
-  readonly muted: boolean
-  readonly held: boolean
-  readonly handRaised: boolean
-  readonly heardDb: number
-  readonly hearsDb: number
-  readonly speaking: boolean
-}
-
-interface Conference {
-  readonly conference: string
-  readonly terminals: readonly Terminal[]
-}
-
 const pathOf = (conference: string): string => `/v1/h323/conferences/${encodeURIComponent(conference)}`
 
 export const show: Run = async (args, output) => {
-  const conference = (await askSuite(args, pathOf(args.operands[0] ?? ''))) as Conference
+  const conference = (await askSuite(args, pathOf(args.operands[0] ?? ''))) as ConferenceView
   if (output.json) await output.document(conference)
   else await tell(conference, output)
   return exitCodes.ok
@@ -88,7 +68,7 @@ export const volume: Run = async (args, output) => {
 export const withdrawChair = change('withdraw-chair', () => ({}))
 
 export const list: Run = async (args, output) => {
-  const { conferences } = (await askSuite(args, '/v1/h323/conferences')) as { conferences: readonly Conference[] }
+  const { conferences } = (await askSuite(args, '/v1/h323/conferences')) as { conferences: readonly ConferenceView[] }
   if (output.json) {
     await output.document({ conferences })
     return exitCodes.ok
@@ -105,7 +85,7 @@ export const list: Run = async (args, output) => {
   return exitCodes.ok
 }
 
-async function tell({ terminals }: Conference, output: Output): Promise<void> {
+async function tell({ terminals }: ConferenceView, output: Output): Promise<void> {
   const rows = terminals.map((terminal) => [
     String(terminal.number),
     terminal.participant,
