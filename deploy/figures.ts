@@ -3,23 +3,21 @@ import { Counter, Gauge, Registry } from 'prom-client'
 /** What a figure says: a number, or one for each set of its labels; null where nothing is known now. */
 export type Told<L extends string> = number | readonly (readonly [labels: Record<L, string>, value: number])[] | null
 
+/** Makes a figure; one without labels tells a number. */
+type MakeFigure = <L extends string>(
+  name: string,
+  help: string,
+  labels: readonly L[],
+  read: () => Told<L> | Promise<Told<L>>
+) => void
+
 /** Figures that are read when they are collected. */
 export interface Figures {
   readonly registry: Registry
   /** What is so now; what was told last stays where nothing is known. */
-  readonly gauge: <L extends string>(
-    name: string,
-    help: string,
-    labels: readonly L[],
-    read: () => Told<L> | Promise<Told<L>>
-  ) => void
+  readonly gauge: MakeFigure
   /** What was counted since the start; starts again at nothing where nothing is known. */
-  readonly counter: <L extends string>(
-    name: string,
-    help: string,
-    labels: readonly L[],
-    read: () => Told<L> | Promise<Told<L>>
-  ) => void
+  readonly counter: MakeFigure
 }
 
 /** How many of `all` are each of `values`, as rows of a figure with this label. */

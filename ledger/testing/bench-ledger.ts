@@ -4,6 +4,7 @@
 import { cac } from 'cac'
 import { z } from 'zod'
 import { ConfigError, messageOf } from '#kernel'
+import { readOptions } from '#scripts/bench/options.ts'
 import { commandOverhead } from '#scripts/bench/overhead.ts'
 import { jsonLines, type Metric, metricTable, quantile } from '#scripts/bench/report.ts'
 import { benchAppend, benchLatency, benchSync, latencyRate } from './append-bench.ts'
@@ -101,16 +102,9 @@ async function main(): Promise<number> {
   })
   program.option('--entries <n>', 'Entries appended to each store', { default: 200_000 })
   program.option('--json', 'One JSON object a line')
-  program.help()
-  const parsed = program.parse()
-  if (parsed.options.help) return 0
-  const options = optionsSchema.safeParse(parsed.options)
-  if (!options.success)
-    throw new ConfigError(
-      'bench:ledger',
-      options.error.issues.map(({ path, message }) => `--${path.join('.')}: ${message}`)
-    )
-  const { only, entries, json } = options.data
+  const options = readOptions(program, optionsSchema)
+  if (options === null) return 0
+  const { only, entries, json } = options
   const parts: Record<string, () => Promise<Metric[]>> = {
     append: () => append(entries),
     latency,

@@ -6,13 +6,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { cac } from 'cac'
 import { z } from 'zod'
-import { ConfigError, messageOf } from '#kernel'
+import { messageOf } from '#kernel'
 import { readCredentials, type Suite, startSuite } from '#suite'
 import { syncMs } from './disk.ts'
 import { details, type Found, metricsOf } from './figures.ts'
 import { type Load, startLoad } from './load.ts'
 import { type CallPlan, measureCalls } from './measure-calls.ts'
 import { measureMedia } from './measure-media.ts'
+import { readOptions } from './options.ts'
 import { loadRegistry, loadUsers } from './registry.ts'
 import { jsonLines, metricTable } from './report.ts'
 import { switchedPorts } from './without.ts'
@@ -44,16 +45,9 @@ async function main(): Promise<number> {
   program.option('--samples <n>', 'Clicks by which the delay of sound is measured; 0 leaves it out', { default: 500 })
   program.option('--even', 'Even gaps between calls instead of exponential ones')
   program.option('--json', 'One JSON object a line')
-  program.help()
-  const parsed = program.parse()
-  if (parsed.options.help) return 0
-  const options = optionsSchema.safeParse(parsed.options)
-  if (!options.success)
-    throw new ConfigError(
-      'bench:call',
-      options.error.issues.map(({ path, message }) => `--${path.join('.')}: ${message}`)
-    )
-  const { calls, rate, samples, even, json } = options.data
+  const options = readOptions(program, optionsSchema)
+  if (options === null) return 0
+  const { calls, rate, samples, even, json } = options
 
   const folder = await mkdtemp(join(tmpdir(), 'bench-call-'))
   let suite: Suite | null = null

@@ -4,7 +4,7 @@
 import { availableParallelism, cpus } from 'node:os'
 import { cac } from 'cac'
 import { z } from 'zod'
-import { ConfigError, messageOf } from '#kernel'
+import { messageOf } from '#kernel'
 import {
   type CallsFigures,
   callRate,
@@ -18,6 +18,7 @@ import {
 } from './capacity-stages.ts'
 import { startLoadedSuite } from './capacity-suite.ts'
 import { syncMs } from './disk.ts'
+import { readOptions } from './options.ts'
 import { figure, jsonLines, type Metric, metricTable, summaryHead, summaryRow, table } from './report.ts'
 
 const stages = ['calls', 'udp', 'tls', 'flood', 'invalid'] as const
@@ -150,16 +151,9 @@ async function main(): Promise<number> {
   program.option('--seconds <n>', 'Length of each of the other stages', { default: 20 })
   program.option('--only <stages>', `Some of ${stages.join(', ')}, with commas between`)
   program.option('--json', 'One JSON object a line')
-  program.help()
-  const parsed = program.parse()
-  if (parsed.options.help) return 0
-  const options = optionsSchema.safeParse(parsed.options)
-  if (!options.success)
-    throw new ConfigError(
-      'capacity',
-      options.error.issues.map(({ path, message }) => `--${path.join('.')}: ${message}`)
-    )
-  const { calls, minutes, rate, seconds, only, json } = options.data
+  const options = readOptions(program, optionsSchema)
+  if (options === null) return 0
+  const { calls, minutes, rate, seconds, only, json } = options
 
   const loaded = await startLoadedSuite(Math.max(calls + 200, 2000))
   const interrupted = (signal: NodeJS.Signals) => void loaded.stop().finally(() => process.exit(signal === 'SIGINT' ? 130 : 143))
