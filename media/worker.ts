@@ -14,6 +14,7 @@ import { Leg, type LegOutput } from './leg.ts'
 import { Conference, type Member } from './mixer/conference.ts'
 import { bestKernel } from './mixer/kernels.ts'
 import { frameMs, type MixTools } from './mixer/lane.ts'
+import { Pace } from './pace.ts'
 import { type PortPair, PortPool } from './ports.ts'
 import { RecordTap } from './recording/tap.ts'
 import { createResampler } from './resample/resampler.ts'
@@ -27,10 +28,6 @@ const settings = workerData as WorkerSettings
 const port = parentPort!
 const tell = (message: FromWorker) => port.postMessage(message)
 
-/** Frames mixed at once after a pause of the thread; what is missed beyond that is left out. */
-const largestCatchUp = 3
-/** The same where the express lane has every conference: it makes up for more, and its legs need not leave it. */
-const largestExpressCatchUp = 6
 /** Time between two readings of the sockets: a flood from strangers does not fill a socket's room in the kernel so soon. */
 const readEveryMs = 5
 /**
@@ -104,6 +101,13 @@ function emptyCounts(): { -readonly [key in keyof DirectionStats]: number } {
 const nextReportMs = (now: number) => now + settings.reportIntervalMs * (0.5 + Math.random())
 
 let shuttingDown = false
+
+/** The clock that all threads share says where in a frame we are. */
+function firstDue(): number {
+  const [seconds, nanoseconds] = process.hrtime()
+  const sinceMs = ((seconds * 1000) % frameMs) + nanoseconds / 1e6 - settings.phaseMs
+  return nowMs() + 2 * frameMs - (sinceMs % frameMs)
+}
 
 /** Tells RTCP from RTP on one port by the packet type. @see RFC 5761 §4 */
 function isControl(packet: Buffer): boolean {
@@ -302,11 +306,12 @@ function considerLane(express: ExpressLane): void {
   }
 }
 
+const pace = new Pace()
 const lateness = new Float64Array(1024)
 const work = new Float64Array(1024)
 let ticks = 0
 let overruns = 0
-let dueMs = nowMs() + frameMs
+let dueMs = firstDue()
 let timer: NodeJS.Timeout
 
 const sleepExactly = library === null ? null : exactSleep(library)
@@ -354,7 +359,8 @@ function mixDue(): void {
   const missed = Math.max(0, Math.floor(lateMs / frameMs))
   if (missed > 0) overruns++
   const express = lane !== null && lane.conferences === openConferences.length
-  const left = Math.max(0, missed + 1 - (express ? largestExpressCatchUp : largestCatchUp))
+  const left = missed + 1 - pace.frames(missed + 1, express)
+  const mixing = nowMs()
   for (let frame = left; frame <= missed; frame++) {
     // Frames are mixed as of the time for which they were due: that the thread was late is no delay of the packets'.
     const frameDueMs = dueMs + frameMs * frame
@@ -369,6 +375,7 @@ function mixDue(): void {
       udp.flush()
     }
   }
+  pace.took(nowMs() - mixing, missed + 1 - left)
   dueMs += frameMs * (missed + 1)
   attend(begun)
   udp.flush()

@@ -11,11 +11,11 @@ import { codecNamed } from '../codec/codecs.ts'
 import { codecMicroseconds } from './codec-cost.ts'
 import type { RelayOrder, RelayReport } from './relay.ts'
 import { isInstalled, Rtpengine } from './rtpengine.ts'
-import { offer, openPhones, runScene, type SceneFigures, type SceneOptions, startLoad, talk } from './scene.ts'
+import { betweenStallsMs, offer, openPhones, runScene, type SceneFigures, type SceneOptions, startLoad, talk } from './scene.ts'
 import { measureSockets } from './sockets.ts'
 
 const say = (text: string) => process.stderr.write(`${text}\n`)
-const parts = ['sockets', 'delay', 'cost', 'relay', 'g711', 'g722', 'opus', 'long'] as const
+const parts = ['sockets', 'delay', 'cost', 'relay', 'g711', 'g722', 'opus', 'recovery', 'long'] as const
 type Part = (typeof parts)[number]
 
 const sizes = [3, 30, 300]
@@ -291,6 +291,33 @@ async function legs(codec: 'g711' | 'g722' | 'opus', seconds: number): Promise<M
   ]
 }
 
+const stallsMs = [500, 2000, 5000]
+
+/** From when the plane went on to the first second in which nothing that counts is late or missing; infinite when there is none. */
+function recoveryMs({ underruns, listeners }: SceneFigures, resumedMs: number): number {
+  const clean = (from: number) =>
+    from + 10 <= underruns.length &&
+    underruns.slice(from, from + 10).reduce((sum, count) => sum + count, 0) <= tolerated * listeners * 50
+  for (let tenth = Math.floor(resumedMs / 100); tenth < underruns.length; tenth++)
+    if (clean(tenth)) return Math.max(0, tenth * 100 - resumedMs)
+  return Number.POSITIVE_INFINITY
+}
+
+/** Many legs, and a process that stands still for a while. */
+async function recovery(legs: number): Promise<Metric[]> {
+  const seconds = (betweenStallsMs * (stallsMs.length + 1) + stallsMs.reduce((sum, ms) => sum + ms, 0)) / 1000
+  const figures = await scene({ codec: 'PCMU', legs, size: 3, threads, seconds, stallsMs })
+  const each = figures.resumedMs.map((resumedMs) => recoveryMs(figures, resumedMs))
+  return [
+    {
+      metric: 'media.recovery_ms',
+      value: Math.max(...each),
+      unit: 'ms',
+      note: `from when the process went on to a second with nothing late or missing, ${legs} G.711 legs by 3, after ${stallsMs.join(', ')} ms: ${each.map(figure).join(', ')}; ${figures.metrics.express} legs express at the end`
+    }
+  ]
+}
+
 /** Many legs for a long time. */
 async function long(seconds: number, count: number): Promise<Metric[]> {
   const options = { codec: 'PCMU', legs: count, size: 3, threads, seconds }
@@ -365,6 +392,7 @@ async function main(chosen: readonly Part[], seconds: number, minutes: number, l
     g711: () => legs('g711', seconds),
     g722: () => legs('g722', seconds),
     opus: () => legs('opus', seconds),
+    recovery: () => recovery(longLegs),
     long: () => long(minutes * 60, longLegs)
   }
   const metrics: Metric[] = []
@@ -385,16 +413,16 @@ async function main(chosen: readonly Part[], seconds: number, minutes: number, l
 const cli = cac('bench:media')
 cli
   .option('--seconds <n>', 'time counted in each run', { default: 10 })
-  .option('--only <parts>', `some of ${parts.join(', ')}, with commas between; long only when asked for`)
+  .option('--only <parts>', `some of ${parts.join(', ')}, with commas between; recovery and long only when asked for`)
   .option('--minutes <n>', 'run `long` alone, for so many minutes')
-  .option('--legs <n>', 'legs of `long`', { default: 2000 })
+  .option('--legs <n>', 'legs of `recovery` and `long`', { default: 2000 })
   .option('--json', 'one JSON object a line')
   .help()
 const { options } = cli.parse()
 if (!options.help) {
   const minutes = Number(options.minutes ?? 10)
   const longLegs = Number(options.legs)
-  const usual = parts.filter((part) => part !== 'long').join(',')
+  const usual = parts.filter((part) => part !== 'long' && part !== 'recovery').join(',')
   const chosen = String(options.only ?? (options.minutes === undefined ? usual : 'long')).split(',')
   const unknown = chosen.filter((part) => !parts.some((one) => one === part))
   const seconds = Number(options.seconds)

@@ -15,7 +15,7 @@
 #define SCM_TIMESTAMPNS SO_TIMESTAMPNS
 #endif
 
-enum { header = 12, largest_packet = 2048, burst = 8, rounds = 20, control_octets = 64, together = 64, lateness_steps = 1000 };
+enum { header = 12, largest_packet = 2048, burst = 8, rounds = 20, control_octets = 64, together = 64, lateness_steps = 1000, most_tenths = 36000 };
 static const double frame_ms = 20;
 
 struct phone {
@@ -28,10 +28,12 @@ struct phone {
   double first_ms, frames;
 };
 
-/* Sent, received, missing, late packets, and how late rounds began, by tenths of a millisecond: how well a bare program keeps time here. */
+/* Sent, received, missing, late packets; how late rounds began, by tenths of a millisecond: how well a bare program keeps time here; and the missing and late packets
+ * of each tenth of a second that counts. */
 struct figures {
   double sent, received, missing, late;
   double rounds_late[lateness_steps];
+  double underruns[most_tenths];
 };
 
 static struct phone *phones;
@@ -39,7 +41,7 @@ static int count;
 /* By the round in which they send: 0 before there is one. */
 static int shared[rounds], shared_ports[rounds];
 static int64_t round_number;
-static double begun_ms;
+static double begun_ms, counted_from_ms;
 
 static struct mmsghdr messages[burst];
 static struct iovec vectors[burst];
@@ -135,9 +137,17 @@ static void hear(struct phone *phone, const uint8_t *packet, double arrived_ms, 
   double ahead = (int32_t)(timestamp - phone->last_timestamp) / (double)clock;
   phone->last_timestamp = timestamp;
   phone->frames += ahead;
-  if (ahead > 1) figures->missing += ahead - 1;
+  int tenth = (arrived_ms - counted_from_ms) / 100;
+  double *underruns = &figures->underruns[tenth < 0 ? 0 : tenth < most_tenths ? tenth : most_tenths - 1];
+  if (ahead > 1) {
+    figures->missing += ahead - 1;
+    *underruns += ahead - 1;
+  }
   double late_ms = arrived_ms - phone->first_ms - phone->frames * frame_ms;
-  if (late_ms > frame_ms) figures->late++;
+  if (late_ms > frame_ms) {
+    figures->late++;
+    ++*underruns;
+  }
   /* The first packet may itself have been late: the earliest seen is the measure. */
   else if (late_ms < 0) phone->first_ms += late_ms;
 }
@@ -181,6 +191,7 @@ static int speak(struct phone *phone, uint32_t ssrc, uint8_t *packet, const uint
 /* Lets the phones talk until so long after they began; each frame a phone sends once, and then reads what came since. Blocks. `ends`: where payloads end. */
 void load_talk(double until_ms, int counting, const uint8_t *payloads, const int32_t *ends, int payload_count, int type, int clock, struct figures *figures) {
   double end_ms = begun_ms + until_ms;
+  if (counting) counted_from_ms = now_of(CLOCK_REALTIME);
   for (;; round_number++) {
     double due_ms = begun_ms + round_number * frame_ms / rounds;
     if (due_ms >= end_ms) return;

@@ -50,12 +50,16 @@ export interface LoadFigures {
   /** How late the load itself began its rounds: how well a bare program keeps time on this machine, in milliseconds. */
   readonly heldUpP50Ms: number
   readonly heldUpP99Ms: number
+  /** Missing and late packets of each tenth of a second. */
+  readonly underruns: readonly number[]
   readonly cpuMs: number
 }
 
 const lastPort = 65_535
 /** Tenths of a millisecond that are told apart. */
 const latenessSteps = 1000
+/** Tenths of a second that are told apart. */
+const mostTenths = 36_000
 
 /** @throws {Error} without a C compiler */
 function compile() {
@@ -112,7 +116,7 @@ async function talk(order: Extract<LoadOrder, { type: 'talk' }>): Promise<void> 
     return end
   })
   const sound = Buffer.concat(payloads)
-  const figures = new Float64Array(4 + latenessSteps)
+  const figures = new Float64Array(4 + latenessSteps + mostTenths)
   for (const [n, port] of order.ports.entries())
     if (native.aim(n, port, (n * 37) % payloads.length) === 0) throw new Error(`port ${port} cannot be sent to`)
   const { warmUpMs, seconds, payloadType, frameClock } = order
@@ -125,7 +129,7 @@ async function talk(order: Extract<LoadOrder, { type: 'talk' }>): Promise<void> 
   until(warmUpMs + seconds * 1000, true)
   const { user, system } = process.cpuUsage(before)
   const [sent, received, missing, late] = figures as unknown as readonly [number, number, number, number]
-  const lateness = figures.subarray(4)
+  const lateness = figures.subarray(4, 4 + latenessSteps)
   tell({
     type: 'done',
     sent,
@@ -135,6 +139,7 @@ async function talk(order: Extract<LoadOrder, { type: 'talk' }>): Promise<void> 
     late,
     heldUpP50Ms: quantile(lateness, 0.5),
     heldUpP99Ms: quantile(lateness, 0.99),
+    underruns: [...figures.subarray(4 + latenessSteps, 4 + latenessSteps + 10 * seconds)],
     cpuMs: (user + system) / 1000
   })
   process.disconnect()

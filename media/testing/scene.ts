@@ -1,6 +1,7 @@
 /** A media plane with load on it, for the benchmark: who joins, how long, and what it took. */
-import { type ChildProcess, fork } from 'node:child_process'
+import { type ChildProcess, fork, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { newTraceId, silentLog } from '#kernel'
 import { createMediaPlane } from '#media'
 import type { CodecDefinition } from '../codec/codec.ts'
@@ -17,6 +18,8 @@ export interface SceneOptions {
   readonly seconds: number
   readonly udp?: 'native' | 'node'
   readonly highestRateHz?: 8000 | 16_000 | 48_000
+  /** Stops the plane's process for so many milliseconds, one after the other. */
+  readonly stallsMs?: readonly number[]
 }
 
 export interface SceneFigures extends LoadFigures {
@@ -28,11 +31,15 @@ export interface SceneFigures extends LoadFigures {
   /** Processor time of the load for a packet sent, in microseconds, and in cores. */
   readonly loadMicroseconds: number
   readonly loadCores: number
+  /** For each stall, when the plane went on, in milliseconds since counting began. */
+  readonly resumedMs: readonly number[]
   /** Memory that the process took for the legs, in kB each. */
   readonly kbPerLeg: number
 }
 
 const warmUpMs = 3000
+/** Before the first stall, and after each. */
+export const betweenStallsMs = 6000
 /** So long a media thread remembers how late its ticks were. */
 const latenessMs = 20_000
 /** Every so many phones one listens, so that the load takes less of the machine than the plane; a number without a divisor in common with conferences. */
@@ -126,6 +133,13 @@ export async function talk(
   return report(load, 'done', seconds * 1000 + 30_000)
 }
 
+/** Stops this process, and lets it go on. @returns when it did */
+async function stall(ms: number): Promise<number> {
+  const shell = spawn('sh', ['-c', `kill -STOP ${process.pid}; sleep ${ms / 1000}; kill -CONT ${process.pid}`])
+  await once(shell, 'exit')
+  return performance.now()
+}
+
 /**
  * Runs one scene: opens a plane, joins all, lets them talk, closes everything.
  *
@@ -162,6 +176,13 @@ export async function runScene(options: SceneOptions): Promise<SceneFigures> {
     let memoryAfter = 0
     let cpuBefore = process.cpuUsage()
     let beganMs = 0
+    const resumedMs: number[] = []
+    const stallAll = async () => {
+      for (const ms of options.stallsMs ?? []) {
+        await sleep(betweenStallsMs)
+        resumedMs.push((await stall(ms)) - beganMs)
+      }
+    }
     const lateness: { p50Ms: number; p99Ms: number }[] = []
     const look = async () => {
       const { lateP50Ms, lateP99Ms } = await plane.metrics()
@@ -173,6 +194,7 @@ export async function runScene(options: SceneOptions): Promise<SceneFigures> {
       memoryAfter = process.memoryUsage().rss
       cpuBefore = process.cpuUsage()
       beganMs = performance.now()
+      void stallAll()
       looking = setInterval(() => void look().catch(() => undefined), latenessMs)
     }).finally(() => clearInterval(looking))
     if (lateness.length === 0) await look()
@@ -183,6 +205,7 @@ export async function runScene(options: SceneOptions): Promise<SceneFigures> {
       ...done,
       metrics,
       lateness,
+      resumedMs,
       cores,
       loadMicroseconds: (done.cpuMs * 1000) / done.sent,
       loadCores: done.cpuMs / 1000 / options.seconds,
