@@ -1,7 +1,7 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import fs, { mkdtempSync } from 'node:fs'
-import { cp, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { cp, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { createRequire, syncBuiltinESMExports } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -234,6 +234,7 @@ test.serial('a copy of a checkout runs its own sources, not the bundles that wer
 })
 
 const isCompiled = fs.existsSync(join(root, 'ledger/build/compiled.node'))
+const isCommandCompiled = fs.existsSync(join(root, 'cli/build/compiled.node'))
 
 ;(isCompiled ? test.serial : test.serial.skip)('an entry is logged and looked up without node:crypto', async (t) => {
   await node('cli/bundle.ts', 'witness-log', 'witness-query')
@@ -251,3 +252,27 @@ const isCompiled = fs.existsSync(join(root, 'ledger/build/compiled.node'))
     t.false(modules.includes('NativeModule crypto'))
   }
 })
+
+test.serial('bundles are ASCII, of which a character is an octet', async (t) => {
+  await node('cli/bundle.ts', 'witness-log')
+  t.regex(await readFile(join(cache, 'witness-log.cjs'), 'utf8'), /^[\0-\x7f]+$/)
+})
+
+;(isCommandCompiled ? test.serial : test.serial.skip)(
+  'by JavaScript it is seen as by what was compiled whether a source has changed',
+  async (t) => {
+    const source = join(folder, 'cli/commands/witness/query.ts')
+    const query = async () => (await node('cli/ifctl.cjs', 'witness', 'query', '--ledger', folder)).stderr
+    for (const way of ['compiled', 'JavaScript']) {
+      if (way === 'JavaScript') await rm(join(folder, 'cli/build'), { recursive: true })
+      await writeFile(source, await readFile(source, 'utf8'))
+      t.notRegex(await query(), /^from the bundle/, way)
+      await node('cli/bundle.ts', 'witness-query')
+      await tells(join(cache, 'witness-query.cjs'))
+      t.regex(await query(), /^from the bundle/, way)
+      await rename(source, `${source}.away`)
+      t.notRegex(await query(), /^from the bundle/, way)
+      await rename(`${source}.away`, source)
+    }
+  }
+)

@@ -2,7 +2,7 @@
  * Bundles the commands that do one thing and end, each with all it needs in one file: reading a hundred sources costs more than most of them do.
  *
  *     node_modules/.cache/ifctl/witness-log.cjs     the command, as a function of exports, require and module
- *     node_modules/.cache/ifctl/witness-log.json    its sources: path, octets, moment of the last change of each; hash of the bundle
+ *     node_modules/.cache/ifctl/witness-log.json    its sources: octets, moment of the last change, and path of each; hash of the bundle
  *     node_modules/.cache/ifctl/witness-log.….v8    what V8 made of the bundle with this hash, kept by its first run
  *
  *     node_modules/.cache/ifctl/ifctl.cjs           likewise, what tells help, versions and mistakes; it leaves commands to their sources
@@ -26,7 +26,11 @@ import { completionScript, type Shell, shells } from './line/completion.ts'
 import { version } from './line/version.ts'
 
 /** A source as it was when it was bundled. A change that keeps the size is seen by the moment of the change of its inode, which no tool sets. */
-type Source = readonly [path: string, octets: number, changedMs: number]
+interface Source {
+  readonly path: string
+  readonly octets: bigint
+  readonly changedNs: bigint
+}
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const bundleFolder = join(root, 'node_modules/.cache/ifctl')
@@ -37,9 +41,12 @@ const general = 'ifctl'
 const definitionsMade = 'definitions-made'
 
 const sourceOf = (path: string): Source => {
-  const { size, ctimeMs } = statSync(path)
-  return [path, size, ctimeMs]
+  const { size, ctimeNs } = statSync(path, { bigint: true })
+  return { path, octets: size, changedNs: ctimeNs }
 }
+
+/** As the list of a bundle has it. */
+const sourceLine = ({ path, octets, changedNs }: Source): string => `${octets} ${changedNs} ${path}`
 
 /**
  * Commands that are over soon. The others stay: their start is not what they take time for; and those that open a ledger whole start its thread, which
@@ -90,9 +97,9 @@ function ownDefinition(name: string): string {
   return `export const commands = [${JSON.stringify(definition)}]`
 }
 
-/** JSON in octets that each are a character, the quickest to read. */
-const ascii = (value: unknown): string =>
-  JSON.stringify(value).replace(/[^\0-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+/** JSON or JavaScript in octets that each are a character, the quickest to read. Of a bundle only patterns hold others: esbuild writes texts so itself. */
+const ascii = (text: string): string =>
+  text.replace(/[^\0-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
 
 /**
  * What the general bundle reads in place of the definitions: a line by which commands are found, then what is told of each.
@@ -104,10 +111,10 @@ function definitionsAsText(): string {
   let told = ''
   const index = commands.map(({ words, operands, summary, options }) => {
     const from = told.length
-    told += ascii([options, examplesOf(words)])
+    told += ascii(JSON.stringify([options, examplesOf(words)]))
     return [words, operands, summary, from, told.length]
   })
-  return `${ascii(index)}\n${told}`
+  return `${ascii(JSON.stringify(index))}\n${told}`
 }
 
 const definitionsFile = join(bundleFolder, 'ifctl.definitions')
@@ -192,17 +199,15 @@ interface Listed {
   readonly code: string
   /** Of the sources: a copy of the whole checkout is not to run what the first one is made of. */
   readonly folder: string
-  readonly sources: readonly Source[]
+  /** A line for each: `octets nanoseconds path`. */
+  readonly sources: string
 }
 
 function isFresh(name: string): boolean {
   try {
     const { folder, sources } = JSON.parse(readFileSync(listOf(name), 'utf8')) as Listed
     if (folder !== import.meta.dirname) return false
-    return sources.every(([path, octets, changedMs]) => {
-      const [, nowOctets, nowChangedMs] = sourceOf(path)
-      return nowOctets === octets && nowChangedMs === changedMs
-    })
+    return sources.split('\n').every((line) => line === sourceLine(sourceOf(line.split(' ').slice(2).join(' '))))
   } catch {
     return false
   }
@@ -278,8 +283,8 @@ async function bundle(name: string): Promise<void> {
 
     const told = new Set([...telling(metafile), ...definitionFiles(), 'cli/bundle.ts', 'package.json'])
     const sources = [...told].map((path) => sourceOf(join(root, path)))
-    if (sources.every(([, , changedMs]) => changedMs < begunMs - coarseMs)) {
-      const code = outputFiles[0]!.text
+    if (sources.every(({ changedNs }) => changedNs < BigInt(begunMs - coarseMs) * 1_000_000n)) {
+      const code = ascii(outputFiles[0]!.text)
         .replace(late, 'late(() => require("$1"))')
         .replace(/\bimport\("(file:[^"]+)"\)/g, (whole, url) => (seldomLoaded.test(url) ? notHere : whole))
       const bundled = !/\bimport\("file:(?![^"]*\/cli\/(?:line\/help|examples|commands\/[^"]+)\.ts")/.test(code)
@@ -290,7 +295,12 @@ async function bundle(name: string): Promise<void> {
       putBeside(name)
       if (bundled) put(file, text)
       else rmSync(file, { force: true })
-      const listed: Listed = { bundled, code: hash('sha256', text, 'hex').slice(0, 16), folder: import.meta.dirname, sources }
+      const listed: Listed = {
+        bundled,
+        code: hash('sha256', text, 'hex').slice(0, 16),
+        folder: import.meta.dirname,
+        sources: sources.map(sourceLine).join('\n')
+      }
       if (name === general) rehearse(file, join(bundleFolder, `${name}.${listed.code}.v8`))
       put(listOf(name), JSON.stringify(listed))
       return

@@ -128,7 +128,8 @@ build_libraries() {
     # Numbers as JavaScript reckons them: no sum and product in one step.
     build_library media/express/express.c media/build/express.so -O3 -ffp-contract=off -fno-math-errno -lm &&
     # What Node does not lend shows when it is loaded, not when it is called.
-    build_library ledger/log/compiled.c ledger/build/compiled.node -O2 -Wl,-z,now
+    build_library ledger/log/compiled.c ledger/build/compiled.node -O2 -Wl,-z,now &&
+    build_library cli/compiled.c cli/build/compiled.node -O2 -Wl,-z,now
 }
 
 status=0
