@@ -78,6 +78,23 @@ test('a thread that stood still for up to five seconds finds all its legs in the
   }
 })
 
+test('legs that were outside when the thread stood still are back within five frames, whatever waits in their sockets', async (t) => {
+  for (const seed of [21, 22, 23, 24]) {
+    const lost = calm.laws.map((_, who) => ({ tick: 100, who, what: 'lose' as const }))
+    const stood = { tick: 102, who: 0, what: 'standstill' as const }
+    const played = await playTwice({ ...calm, ticks: 400, seed, incidents: [...lost, stood] })
+    if (played === null) {
+      t.not(process.platform, 'linux')
+      return
+    }
+    const { plain, express } = played
+    t.deepEqual(express.sent, plain.sent)
+    t.deepEqual(express.stats, plain.stats)
+    const frames = express.sent[0]!.length - 1
+    t.true(express.carried >= calm.laws.length * (frames - 5), `${express.carried} of ${calm.laws.length * frames}`)
+  }
+})
+
 test('a second of packets that come at once from all: none leaves the lane', async (t) => {
   for (const seed of [11, 12]) {
     const all = calm.laws.map((_, who) => ({ tick: 100, who, what: 'blackout' as const }))
