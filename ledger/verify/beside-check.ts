@@ -9,6 +9,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { hashLength, leafHash, nodeHash, sha256 } from '../log/merkle.ts'
 import { type Producers, producerCheck } from './producers.ts'
 import { type BesidePayload, type EntrySource, expectFile, SourceDamaged } from './sources.ts'
+import { countOf } from './words.ts'
 
 export interface BesideFault {
   readonly verdict: 'altered' | 'incomplete'
@@ -124,7 +125,6 @@ function payloadCheck({ beside }: EntrySource) {
       return waiting.size < lookUp ? null : lookAt()
     },
     lookAt,
-    /** Leaf numbers of payloads that are gone though nothing tells of it. */
     /** Leaf numbers of payloads that are there though an entry tells that they were erased. */
     returned: async (): Promise<number[]> => {
       const told = [...erased.keys()].filter((index) => Number.isSafeInteger(index) && !absent.has(index))
@@ -135,6 +135,7 @@ function payloadCheck({ beside }: EntrySource) {
       }
       return there.sort((a, b) => a - b)
     },
+    /** Leaf numbers of payloads that are gone though nothing tells of it. */
     untold: (): number[] =>
       hasPlace ? [...absent].filter(([index, commitment]) => erased.get(index) !== commitment).map(([index]) => index) : [],
     counts: () => ({ present, gone: absent.size })
@@ -229,7 +230,7 @@ export async function checkBeside(
       fault = {
         verdict: 'incomplete',
         index: untold[0]!,
-        problem: `${untold.length} payloads beside the log are gone, and no entry tells that they were erased: ${named}`
+        problem: `${countOf(untold.length, 'payload beside the log is gone, and no entry tells that it was', 'payloads beside the log are gone, and no entry tells that they were')} erased: ${named}`
       }
     }
     const returned = fault === null ? await payloads.returned() : []
@@ -237,15 +238,19 @@ export async function checkBeside(
       fault = {
         verdict: 'altered',
         index: returned[0]!,
-        problem: `${returned.length} payloads lie beside the log though entries tell that they were erased: ${returned.slice(0, mostNamed).join(', ')}`
+        problem: `${countOf(returned.length, 'payload lies beside the log though an entry tells that it was', 'payloads lie beside the log though entries tell that they were')} erased: ${returned.slice(0, mostNamed).join(', ')}`
       }
     const { present, gone } = payloads.counts()
     const notes: string[] = producers === null ? [] : [producers.note()]
-    if (present + gone > 0) notes.push(`${present} payloads beside the log are those committed to, ${gone} were erased`)
+    if (present + gone > 0)
+      notes.push(
+        `${countOf(present, 'payload beside the log is as', 'payloads beside the log are as')} committed to, ${gone} erased`
+      )
     const stray = (await source.beside.erasables()) - present
-    if (fault === null && stray > 0) notes.push(`${stray} payloads lie beside the log to which no entry commits`)
+    if (fault === null && stray > 0)
+      notes.push(`${countOf(stray, 'payload lies', 'payloads lie')} beside the log to which no entry commits`)
     if (batches.kept + batches.gone > 0)
-      notes.push(`the frames of ${batches.kept} batches are theirs; those of ${batches.gone} are not kept`)
+      notes.push(`of ${countOf(batches.kept, 'batch', 'batches')} the frames kept are theirs; of ${batches.gone} none are kept`)
     return { fault, notes }
   } catch (error) {
     if (error instanceof SyntaxError) throw new SourceDamaged(`an entry is not JSON: ${error.message}`, { cause: error })

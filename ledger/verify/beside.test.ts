@@ -63,8 +63,8 @@ test('SQLite: what lies beside the log is as it should be, and is said', async (
   await erase(256)
   const { verdict, notes } = await check()
   t.is(verdict, 'valid')
-  t.true(notes.includes('2 payloads beside the log are those committed to, 1 were erased'))
-  t.true(notes.includes('the frames of 1 batches are theirs; those of 0 are not kept'))
+  t.true(notes.includes('2 payloads beside the log are as committed to, 1 erased'))
+  t.true(notes.includes('of 1 batch the frames kept are theirs; of 0 none are kept'))
 })
 
 for (const [name, sql, expected] of [
@@ -94,7 +94,7 @@ test('frames that are not those of their batch; frames that are not kept', async
   change(framesPath, 'UPDATE batch SET hashes = zeroblob(0)')
   t.like(await check(), { verdict: 'altered', index: 100 })
   change(framesPath, 'DELETE FROM batch')
-  t.true((await check()).notes.includes('the frames of 0 batches are theirs; those of 1 are not kept'))
+  t.true((await check()).notes.includes('of 0 batches the frames kept are theirs; of 1 none are kept'))
 })
 
 test('an erased payload that was put back is told, and so is another in its place', async (t) => {
@@ -108,7 +108,7 @@ test('an erased payload that was put back is told, and so is another in its plac
   put.run(salt!, payload!)
   const told = await check()
   t.like(told, { verdict: 'altered', index: 256 })
-  t.regex(told.explanation, /^1 payloads lie beside the log though entries tell that they were erased: 256$/)
+  t.regex(told.explanation, /^1 payload lies beside the log though an entry tells that it was erased: 256$/)
   put.run(salt!, '{"said":"nothing"}')
   t.like(await check(), {
     verdict: 'altered',
@@ -125,7 +125,7 @@ test('an erasure told of another payload erases none; a payload nobody committed
   t.like(await check(), { verdict: 'incomplete', index: 3 })
   const other = await fullLog(t, sqlite(t))
   change(other.path, `INSERT INTO erasable VALUES (7, 'x', 'y')`)
-  t.true((await other.check()).notes.includes('1 payloads lie beside the log to which no entry commits'))
+  t.true((await other.check()).notes.includes('1 payload lies beside the log to which no entry commits'))
   t.truthy(path)
 })
 

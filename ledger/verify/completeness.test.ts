@@ -29,6 +29,7 @@ test('calls with every entry, and an accounting that says the same, are complete
     calls: 2,
     open: 0,
     gaps: [],
+    doubled: [],
     missingCalls: [],
     missingRefusals: [],
     unknownToEdge: 0
@@ -82,6 +83,14 @@ test('the accounting: a call that no server took is none, spoiled lines are coun
   const { taken, refused, spoiled } = await readAccounting(path)
   t.deepEqual([[...taken], [...refused], spoiled], [['a', 'a;from-tag=1', 'f'], ['c'], 2])
   await t.throwsAsync(readAccounting(`${path}.none`), { code: 'ledger.accounting.unreadable' })
+})
+
+test('two entries of one number in a call are said, and lack nothing', (t) => {
+  const [first, ...rest] = whole('a')
+  t.like(judgeCompleteness([first!, first!, ...rest, ...whole('b')], null), {
+    gaps: [],
+    doubled: [{ callId: 'a', traceId: 't-a-null', number: 0 }]
+  })
 })
 
 test('entries of no call are passed over', (t) => {

@@ -21,6 +21,8 @@ export interface Completeness {
   /** Calls without a last entry: still open when the log was read, or the application ended before them. */
   readonly open: number
   readonly gaps: readonly CallGap[]
+  /** Calls of which several entries have one number, which their application gives once: the first 100 of them, and such a number of each. */
+  readonly doubled: readonly { readonly callId: string; readonly traceId: string; readonly number: number }[]
   /** Calls of which the edge says that the application took them, and that the log does not know: `<Call-ID>;from-tag=<tag>`, without a tag where there is none. */
   readonly missingCalls: readonly string[]
   /** The same of refusals that the edge reported, and that the log does not know. */
@@ -37,6 +39,7 @@ interface Call {
   /** As the edge names it: none where the log does not say the tag in From, two where the INVITE went again with another. */
   readonly names: Set<string>
   readonly numbers: Set<number>
+  doubled: number | null
   entries: number | null
   closed: boolean
 }
@@ -52,18 +55,22 @@ export function judgeCompleteness(entries: Iterable<CallEntry>, accounting: Acco
       callId,
       names: new Set<string>(),
       numbers: new Set<number>(),
+      doubled: null,
       entries: null,
       closed: false
     }
     calls.set(traceId, call)
     if (fromTag !== null) call.names.add(accountedCall(callId, fromTag))
+    if (seq !== null && call.numbers.has(seq)) call.doubled ??= seq
     if (seq !== null) call.numbers.add(seq)
     call.entries = total ?? call.entries
     call.closed ||= closing.has(event) || total !== null
   }
   const gaps: CallGap[] = []
+  const doubled: { callId: string; traceId: string; number: number }[] = []
   let open = 0
-  for (const [traceId, { callId, numbers, entries: total, closed }] of calls) {
+  for (const [traceId, { callId, numbers, doubled: number, entries: total, closed }] of calls) {
+    if (number !== null && doubled.length < mostNamed) doubled.push({ callId, traceId, number })
     if (!closed) open++
     const missing = missingOf(numbers, total)
     if (missing.length > 0) gaps.push({ callId, traceId, missing })
@@ -90,6 +97,7 @@ export function judgeCompleteness(entries: Iterable<CallEntry>, accounting: Acco
     calls: calls.size,
     open,
     gaps,
+    doubled,
     missingCalls: accounting === null ? [] : [...accounting.taken].filter(isMissing),
     missingRefusals:
       accounting === null ? [] : [...accounting.refused].filter((call) => callIdOf(call) !== '' && !told.has(call)),

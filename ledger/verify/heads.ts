@@ -39,7 +39,7 @@ export async function readPublishedHeads(path: string, above: number, part?: Omi
     last = line
     const note = readLine(line)
     if (note === null) spoiled++
-    else if (note.size > above) heads.push({ from: 'the published heads', note, pinned: false })
+    else if (note.size > above) heads.push({ from: 'the published head', note, pinned: false })
   }
   if (!existsSync(path)) return { heads, spoiled }
   expectFile(path)

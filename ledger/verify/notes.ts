@@ -105,6 +105,25 @@ export function isSignedBy(note: CheckpointNote, key: VerifierKey): boolean {
   )
 }
 
+/** Whether a checkpoint of the key's own log names the key, whatever its signature is worth. */
+export const claimsSignatureOf = (note: CheckpointNote, key: VerifierKey): boolean =>
+  note.origin === key.name && signaturesOf(note, key).length > 0
+
+/**
+ * Why none of the keys of a log is taken to have signed a checkpoint, in words.
+ *
+ * @param from where it comes from
+ */
+export function whyUnsigned(from: string, note: CheckpointNote, keys: readonly VerifierKey[]): string {
+  const { name } = keys[0]!
+  if (note.origin !== name) return `${from} is of another log, ${note.origin}; the key is of ${name}`
+  const forged = keys.find((key) => claimsSignatureOf(note, key))
+  if (forged !== undefined) return `${from} names key ${forged.id}, and the signature is forged or spoiled`
+  const others = note.signatures.filter((signature) => signature.name === name).map(({ id }) => id)
+  const known = keys.map(({ id }) => id).join(' or ')
+  return `${from} is not signed by key ${known}${others.length === 0 ? '' : `, but by ${others.join(' and ')}, for which nothing vouches`}`
+}
+
 const timestampOctets = 8
 
 /**

@@ -83,3 +83,23 @@ export function meetsQuorum(note: CheckpointNote, { components, quorum }: Quorum
   }
   return quorum === null || met(quorum)
 }
+
+/** Witnesses of the policy that cosigned none of these notes of one head, and when the last of the others did, in seconds since 1970; null where none did. */
+export function cosignersOf(
+  notes: readonly CheckpointNote[],
+  { components }: QuorumPolicy
+): { readonly missing: readonly string[]; readonly lastS: number | null } {
+  const missing: string[] = []
+  let lastS: number | null = null
+  for (const [name, component] of components) {
+    if (!('witness' in component)) continue
+    const times = notes.map((note) => cosignedAt(note, component.witness)).filter((time) => time !== null)
+    if (times.length === 0) missing.push(name)
+    else lastS = Math.max(lastS ?? 0, ...times)
+  }
+  return { missing, lastS }
+}
+
+/** What a cosignature's time, in seconds since 1970, tells an auditor. */
+export const newestCosignature = (timeS: number): string =>
+  `the newest cosignature is of ${new Date(timeS * 1000).toISOString().slice(0, 19)}Z: what was recorded since is not shown here`

@@ -124,7 +124,7 @@ class RangeCheck {
     if (index === this.#task.from) {
       this.prev = textAt(data, place.prevAt, place.prevAt + 2 * hashLength)
       this.firstOrder = place.order
-    } else if (!isHexOf(octets, place.prevAt, last)) return `entry ${index} does not follow from the entry before it`
+    } else if (!isHexOf(octets, place.prevAt, last)) return brokenLink(index)
     if (place.order < this.lastOrder) this.backward++
     this.lastOrder = place.order
     if (isText(data, place.componentAt, place.componentEnd, ledgerComponent)) {
@@ -155,6 +155,12 @@ class RangeCheck {
     return null
   }
 }
+
+/** What is said of an entry that names another hash than that of the entry before it. */
+export const brokenLink = (index: number): string =>
+  index === 0
+    ? 'entry 0 says that another stood before it'
+    : `entry ${index} was not written after entry ${index - 1} as it stands there: one of the two was changed`
 
 const textAt = (data: Uint8Array, start: number, end: number): string =>
   Buffer.from(data.buffer, data.byteOffset + start, end - start).toString('utf8')

@@ -90,9 +90,12 @@ async function sourceOf(client: Redis | Cluster, origin: string): Promise<EntryS
     return found === undefined ? null : runOf(found)
   }
   const idOf = (leaf: number): string => (leaf >= Number.MAX_SAFE_INTEGER ? '+' : `${leaf + 1}-0`)
-  const head = await readHead(client, `${tag}:head`)
-  // a commit that came between the two is read as if it had not
-  const end = head === null ? await endOf(before) : Math.min(head.size!, await endOf(before))
+  const readOwnHead = () => readHead(client, `${tag}:head`)
+  const head = await readOwnHead()
+  const last = await endOf(before)
+  // a commit that came between the two is read as if it had not; where none came, entries stand beyond the head
+  const grew = head !== null && last > head.size! && ((await readOwnHead())?.size ?? 0) >= last
+  const end = grew ? head.size! : last
 
   return {
     head: () => head,

@@ -4,7 +4,7 @@ import { Worker } from 'node:worker_threads'
 import type { CallEntry } from './call-entries.ts'
 import { CompactRange } from './compact-range.ts'
 import type { RangeAnswer, RangeWork } from './range-worker.ts'
-import { type Collected, checkRange, type Depth, type Fault, type RangeReport, type RangeTask } from './ranges.ts'
+import { brokenLink, type Collected, checkRange, type Depth, type Fault, type RangeReport, type RangeTask } from './ranges.ts'
 import { type EntrySource, type LogAddress, SourceDamaged } from './sources.ts'
 import { endTasks, shareTasks, takeTask } from './tasks.ts'
 
@@ -85,7 +85,7 @@ function stitch(reports: readonly RangeReport[], options: ScanOptions): Scan {
   let lastOrder = -1
   for (const report of reports) {
     if (report.prev !== null && report.prev !== last) {
-      fault = { index: tree.end, problem: `entry ${tree.end} does not follow from the entry before it` }
+      fault = { index: tree.end, problem: brokenLink(tree.end) }
       break
     }
     for (const snapshot of report.snapshots) {

@@ -7,10 +7,11 @@ import { isHexOf, newPlace, octetsOf, readPlace } from './entry-octets.ts'
 import { readProof, rootFrom } from './inclusion.ts'
 import type { Judgement, Verdict } from './judge.ts'
 import { readRotation } from './keys.ts'
-import { type CheckpointNote, isSignedBy, readCheckpoint, type VerifierKey } from './notes.ts'
-import { meetsQuorum, type QuorumPolicy } from './policy.ts'
-import type { Depth } from './ranges.ts'
+import { type CheckpointNote, isSignedBy, readCheckpoint, type VerifierKey, whyUnsigned } from './notes.ts'
+import { cosignersOf, meetsQuorum, newestCosignature, type QuorumPolicy } from './policy.ts'
+import { brokenLink, type Depth } from './ranges.ts'
 import { SourceDamaged } from './sources.ts'
+import { countOf } from './words.ts'
 
 export interface SelectionTrust {
   readonly trusted: VerifierKey
@@ -60,11 +61,11 @@ export function judgeSelection(bundle: Bundle, trust: SelectionTrust): Selection
   const chain = keysOf(bundle, rotations, trust.trusted)
   if (typeof chain === 'object' && 'fault' in chain) return say('altered', chain.fault, chain.index)
   const signedBy = chain.keys.findLast((key) => isSignedBy(note, key))
-  if (signedBy === undefined) return say('unwitnessed', 'the head is not signed by this key')
+  if (signedBy === undefined) return say('unwitnessed', whyUnsigned('the head', note, chain.keys))
   if (signedBy !== chain.keys.at(-1)) return say('unwitnessed', 'the head is signed by a key that was replaced')
   for (const pinned of trust.pinned) {
     if (!chain.keys.some((key) => isSignedBy(pinned, key)))
-      return say('unwitnessed', 'the checkpoint given is not signed by this key')
+      return say('unwitnessed', whyUnsigned('the checkpoint given', pinned, chain.keys))
     if (pinned.size !== note.size) {
       throw new InfraFabricError(
         'ledger.bundle.selection',
@@ -72,7 +73,12 @@ export function judgeSelection(bundle: Bundle, trust: SelectionTrust): Selection
       )
     }
     if (Buffer.compare(pinned.root, note.root) !== 0)
-      return say('forked', 'the checkpoint given signs another history than that of the bundle', note.size - 1, 1)
+      return say(
+        'forked',
+        `the checkpoint given and the head of the bundle are of ${note.size} entries each, and tell different stories`,
+        note.size - 1,
+        1
+      )
   }
 
   const place = newPlace()
@@ -93,8 +99,7 @@ export function judgeSelection(bundle: Bundle, trust: SelectionTrust): Selection
     const problem = !sure || trust.depth === 'form' ? checkEntry(octets, 0, octets.length, place) : null
     if (problem !== null) return say('altered', `entry ${index} is not an entry: ${problem}`, index)
     if (place.index !== index) return say('altered', `entry ${index} says of itself that it is entry ${place.index}`, index)
-    if (before?.index === index - 1 && !isHexOf(read, place.prevAt, before.hash))
-      return say('altered', `entry ${index} does not follow from the entry before it`, index)
+    if (before?.index === index - 1 && !isHexOf(read, place.prevAt, before.hash)) return say('altered', brokenLink(index), index)
     before = { index, hash }
     const payload = payloads?.get(index)
     if (payload !== undefined) {
@@ -106,16 +111,18 @@ export function judgeSelection(bundle: Bundle, trust: SelectionTrust): Selection
   }
   if (payloads !== null && payloads.size > beside)
     throw new SourceDamaged('payloads.jsonl has payloads of entries that are not there')
+  const cosigners = trust.policy === null ? null : cosignersOf([note], trust.policy)
   if (trust.policy !== null && !meetsQuorum(note, trust.policy))
-    return say('unwitnessed', 'the quorum has not cosigned the head', null, 1)
+    return say('unwitnessed', `the quorum has not cosigned the head: ${cosigners!.missing.join(' and ')} did not`, null, 1)
   const notes = [
     ...(chain.keys.length > 1
-      ? [`the key changed ${chain.keys.length - 1} times, each time under a head that both keys signed`]
+      ? [`the key changed ${countOf(chain.keys.length - 1, 'time', 'times, each time')} under a head that both keys signed`]
       : []),
-    ...(beside > 0 ? [`${beside} payloads beside the log are those committed to`] : []),
+    ...(cosigners === null || cosigners.lastS === null ? [] : [newestCosignature(cosigners.lastS)]),
+    ...(beside > 0 ? [`${countOf(beside, 'payload beside the log is as', 'payloads beside the log are as')} committed to`] : []),
     'a selection: whether something was left out shows in the whole log alone'
   ]
-  const explanation = `${entries.length} entries, each proved to stand in the log of ${note.size} under its signed root`
+  const explanation = `${countOf(entries.length, 'entry', 'entries')}, each proved to stand in the log of ${note.size} under its signed root`
   return { ...say('valid', explanation, null, 1), notes }
 }
 

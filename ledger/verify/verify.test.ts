@@ -108,7 +108,7 @@ test('an accounting that cannot be read all through leaves open what is missing;
   for (const spoiled of ['no accounting\n', `${'x'.repeat(100_000)}\n`, '{"time":1,"outcome":"relayed"}\n']) {
     const { verdict, explanation } = await judged(spoiled)
     t.is(verdict, 'incomplete')
-    t.regex(explanation, /1 lines of the accounting cannot be read/)
+    t.regex(explanation, /1 line of the accounting cannot be read/)
   }
   const pipe = join(dir, 'pipe')
   execFileSync('mkfifo', [pipe])
@@ -191,7 +191,7 @@ test('published heads: one that says the same as the entries needs no signature 
   t.is((await judged('place', unsigned(early))).verdict, 'valid', 'the entries themselves say so')
   const told = await judged('form', unsigned(early))
   t.is(told.verdict, 'altered')
-  t.regex(told.explanation, /^1 lines of the published heads/)
+  t.regex(told.explanation, /^1 line of the published heads/)
   for (const depth of ['place', 'form'] as const) {
     t.is((await judged(depth, early, other(7))).verdict, 'forked')
     t.is((await judged(depth, early, other(70))).verdict, 'truncated')
@@ -262,7 +262,7 @@ test('a clock that was set back is said, and is no fault', async (t) => {
   await ledger.append([at(0, 5000), at(1, 4000), at(2, 6000)], 0)
   const { verdict, notes } = await verifyLedger(ledgerFiles(ledger.dir).database, { vkey: ledger.vkey })
   t.is(verdict, 'valid')
-  t.regex(notes.join(), /^1 entries have a time before/)
+  t.regex(notes.join(), /^1 entry has a time before/)
 })
 
 test('an index that hides an entry is told from one that is behind', async (t) => {

@@ -19,6 +19,7 @@ import { type Depth, noPrevious } from './ranges.ts'
 import { scan } from './scan.ts'
 import { type EntrySource, looksLikeArchive, openSource, SourceCutShort, SourceDamaged } from './sources.ts'
 import { readTrusted, type TrustedState } from './trusted.ts'
+import { countOf } from './words.ts'
 
 export interface Verification {
   readonly verdict: Verdict
@@ -86,7 +87,7 @@ export async function verifyLedger(path: string, options: VerifyOptions): Promis
     note: readCheckpoint(text),
     pinned: true
   }))
-  if (start !== null) known.push({ from: 'the state of the last verification', note: start.checkpoint, pinned: true })
+  if (start !== null) known.push({ from: 'the head of the last verification', note: start.checkpoint, pinned: true })
 
   let source: EntrySource | null = null
   try {
@@ -112,7 +113,7 @@ export async function verifyLedger(path: string, options: VerifyOptions): Promis
     if (end < covered) {
       return failure(
         'truncated',
-        `${covered - end} entries are missing from the end: the last verification found ${covered}`,
+        `${countOf(covered - end, 'entry is missing', 'entries are missing')} from the end: the last verification found ${covered}`,
         end,
         end
       )
@@ -266,24 +267,40 @@ function withBeside(judgement: Judgement, { fault, notes: more }: Beside): Judge
 /** A valid log, and what it says and does not say of the calls. */
 function withCompleteness(
   { explanation, notes }: Judgement,
-  { calls, open, gaps, missingCalls, missingRefusals, unknownToEdge }: Completeness,
+  { calls, open, gaps, doubled, missingCalls, missingRefusals, unknownToEdge }: Completeness,
   accounting: Accounting | null
 ): Pick<Judgement, 'verdict' | 'explanation' | 'notes'> {
   const more = [...notes]
-  if (open > 0) more.push(`${open} of ${calls} calls have no last entry: they go on, or the application ended before them`)
+  const spoiled = accounting?.spoiled ?? 0
+  if (open > 0)
+    more.push(
+      `${open} of ${calls} calls ${open === 1 ? 'has' : 'have'} no last entry: they go on, the application ended before them, or their last entries are missing`
+    )
+  if (doubled.length > 0)
+    more.push(
+      `${countOf(doubled.length, 'call has', 'calls have')} two entries of one number: ${doubled.map(({ callId, number }) => `${callId} (${number})`).join(', ')}`
+    )
   if (unknownToEdge !== null && unknownToEdge > 0)
-    more.push(`${unknownToEdge} calls of the log are not in the accounting, which is no fault of the log`)
+    more.push(
+      `${countOf(unknownToEdge, 'call of the log is', 'calls of the log are')} not in the accounting, which is no fault of the log`
+    )
   const missing = [
-    ...(missingCalls.length > 0 ? [`${missingCalls.length} calls that the edge passed on are not in the log`] : []),
-    ...(missingRefusals.length > 0 ? [`${missingRefusals.length} refusals that the edge reported are not in the log`] : []),
-    ...(gaps.length > 0 ? [`${gaps.length} calls lack entries`] : []),
-    ...(accounting !== null && accounting.spoiled > 0
+    ...(missingCalls.length > 0
+      ? [`${countOf(missingCalls.length, 'call that the edge passed on is', 'calls that the edge passed on are')} not in the log`]
+      : []),
+    ...(missingRefusals.length > 0
       ? [
-          `${accounting.spoiled} lines of the accounting cannot be read: whether the calls they told of are in the log is not known`
+          `${countOf(missingRefusals.length, 'refusal that the edge reported is', 'refusals that the edge reported are')} not in the log`
+        ]
+      : []),
+    ...(gaps.length > 0 ? [`${countOf(gaps.length, 'call lacks', 'calls lack')} entries`] : []),
+    ...(spoiled > 0
+      ? [
+          `${countOf(spoiled, 'line', 'lines')} of the accounting cannot be read: whether the calls told of there are in the log is not known`
         ]
       : [])
   ]
   return missing.length === 0
-    ? { verdict: 'valid', explanation: `${explanation}; ${calls} calls without a gap`, notes: more }
+    ? { verdict: 'valid', explanation: `${explanation}; ${countOf(calls, 'call', 'calls')} without a gap`, notes: more }
     : { verdict: 'incomplete', explanation: `nothing was changed, but ${missing.join(', and ')}`, notes: more }
 }
