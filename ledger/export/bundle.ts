@@ -134,7 +134,7 @@ export async function writeBundle(view: ExportView, file: FileHandle, options: B
       entries,
       proofs,
       rotations: rotations.map(({ bytes, proof }) => ({ bytes: Buffer.from(bytes).toString('utf8'), proof })),
-      payloads,
+      payloads: view.withPayloads ? payloads : null,
       rates
     }
     await text('index.html', await options.page(data))

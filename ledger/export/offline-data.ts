@@ -32,8 +32,8 @@ export interface OfflineData {
    * Empty for a whole log, which holds them.
    */
   readonly rotations: readonly { readonly bytes: string; readonly proof: string }[]
-  /** Payloads that lie beside the log, where they were exported; `payload` is the canonical JSON committed to with `salt` (base64). */
-  readonly payloads: readonly { readonly index: number; readonly salt: string; readonly payload: string }[]
+  /** Payloads that lie beside the log; `payload` is the canonical JSON committed to with `salt` (base64). Null where they were not exported. */
+  readonly payloads: readonly { readonly index: number; readonly salt: string; readonly payload: string }[] | null
   /** What models cost; empty where costs are not shown. */
   readonly rates: readonly OfflineRate[]
 }

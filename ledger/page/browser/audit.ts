@@ -126,16 +126,28 @@ function quorumText({ witnesses, quorum }: Judgement): string {
   const signed = witnesses.filter(({ timeS }) => timeS !== null).map(({ name }) => name)
   const missing = witnesses.filter(({ timeS }) => timeS === null).map(({ name }) => name)
   const told = `${signed.length} of ${witnesses.length} witnesses cosigned it${signed.length === 0 ? '' : ` (${signed.join(', ')})`}`
-  return `${told}${missing.length === 0 ? '' : `; missing: ${missing.join(', ')}`}. ${quorum ? 'The policy asks for no more.' : 'The policy asks for more.'}`
+  const last = Math.max(...witnesses.map(({ timeS }) => timeS ?? 0))
+  const since = last > 0 ? `, the last of them ${timeText(last)}` : ''
+  return `${told}${since}${missing.length === 0 ? '' : `; missing: ${missing.join(', ')}`}. ${quorum ? 'The policy asks for no more.' : 'The policy asks for more.'}`
 }
 
-export const count = (entries: number): string => `${entries.toLocaleString('en')} ${entries === 1 ? 'entry' : 'entries'}`
+/** A time in seconds since 1970, UTC. */
+export function timeText(seconds: number): string {
+  const date = new Date(seconds * 1000)
+  return Number.isNaN(date.getTime()) ? 'at no time' : date.toISOString().replace('T', ' ').replace('.000Z', '')
+}
+
+/** So many of a thing, in words. */
+export const count = (number: number, one: 'entry' | 'checkpoint' | 'call' | 'payload' = 'entry'): string =>
+  `${number.toLocaleString('en')} ${number === 1 ? one : one === 'entry' ? 'entries' : `${one}s`}`
 
 /** How checkpoints and the tree agree, as far as that is known. */
 export interface Story {
   readonly altered: boolean
   readonly truncated: boolean
   readonly forked: boolean
+  /** Nothing of it was changed, and something does not stand in it. */
+  readonly incomplete: boolean
 }
 
 const summaries: Readonly<Record<Verdict, string>> = {
@@ -143,28 +155,52 @@ const summaries: Readonly<Record<Verdict, string>> = {
   unpinned: 'All of it fits together, but under a key that you have not compared yet.',
   altered: 'The log was altered.',
   truncated: 'Entries are missing from the end.',
-  forked: 'Two stories: this log is not the one that this browser saw before.',
-  unwitnessed: 'The checkpoint is not signed as it must be. Nothing below can be relied on.'
+  forked: 'Two stories: the same key signed another log than this one.',
+  unwitnessed: 'The checkpoint is not signed as it must be. Nothing below can be relied on.',
+  incomplete: 'Nothing was changed, but something is missing.'
+}
+
+/** What to do about it. */
+const advice: Readonly<Record<Verdict, string>> = {
+  valid: '',
+  unpinned: ' Compare it under Trust.',
+  altered: ' Save what you see, and ask the keeper for a copy from before.',
+  truncated: ' Keep the longer checkpoint: it proves that there was more. Ask the keeper for it.',
+  forked: ' Keep both checkpoints: together they prove it, whatever the keeper says.',
+  unwitnessed: ' Ask the keeper for the signatures, and the Guardians for key and policy.',
+  incomplete: ' Ask the keeper what became of it.'
+}
+
+/** Whether the checkpoint may be of a key that took over in entries that are not shown. */
+const mayBeOfLaterKey = ({ origin, signatures }: Checkpoint, keys: readonly VerifierKey[]): boolean =>
+  origin === keys[0]!.name &&
+  signatures.some(({ name }) => name === origin) &&
+  !signatures.some(({ name, id }) => keys.some((key) => key.name === name && key.id === id))
+
+function verdictOn(
+  { signed, quorum }: HeadVerdict,
+  { altered, truncated, forked, incomplete }: Story,
+  pinned: boolean,
+  isLater: boolean
+): Verdict {
+  if (altered) return 'altered'
+  // what the key signed twice, or over more, it signed whoever cosigned
+  if (forked && signed) return 'forked'
+  if (truncated && (signed || isLater)) return 'truncated'
+  if (!signed || !quorum) return 'unwitnessed'
+  if (incomplete) return 'incomplete'
+  return pinned ? 'valid' : 'unpinned'
 }
 
 export function conclude(
   head: HeadVerdict,
-  { altered, truncated, forked }: Story,
-  pinned: boolean,
-  detail: string | null
+  story: Story,
+  { pinned }: Trust,
+  detail: string | null,
+  later: { readonly checkpoint: Checkpoint; readonly keys: readonly VerifierKey[] }
 ): Pick<Report, 'verdict' | 'summary'> {
-  const verdict: Verdict = altered
-    ? 'altered'
-    : !head.signed || !head.quorum
-      ? 'unwitnessed'
-      : forked
-        ? 'forked'
-        : truncated
-          ? 'truncated'
-          : pinned
-            ? 'valid'
-            : 'unpinned'
-  return { verdict, summary: detail === null ? summaries[verdict] : `${summaries[verdict]} ${detail}` }
+  const verdict = verdictOn(head, story, pinned, mayBeOfLaterKey(later.checkpoint, later.keys))
+  return { verdict, summary: `${summaries[verdict]}${detail === null ? '' : ` ${detail}`}${advice[verdict]}` }
 }
 
 export const rootText = ({ root }: Checkpoint): string => hex(root)

@@ -1,16 +1,11 @@
 /** The checkpoints: what the log has signed so far, and how each grew from the one before. */
 import type { Context, View } from './app.ts'
-import type { History } from './audit.ts'
+import { type History, timeText } from './audit.ts'
 import { failIn, h, replace, shown, told } from './dom.ts'
 import { download } from './entry-view.ts'
 import type { Head } from './verdict.ts'
 
 const marks = { good: '✓', warn: '!', bad: '✗', none: '–' } as const
-
-const moment = (seconds: number): string => {
-  const date = new Date(seconds * 1000)
-  return Number.isNaN(date.getTime()) ? 'at no time' : date.toISOString().replace('T', ' ').replace('.000Z', '')
-}
 
 export function headsView(first: Context): View {
   let asked = 0
@@ -45,7 +40,7 @@ export function headsView(first: Context): View {
         h('dd', { class: 'mono' }, head.signedBy.length === 0 ? 'no key that is trusted' : head.signedBy.join(', ')),
         ...head.witnesses.flatMap(({ name, timeS }) => [
           h('dt', {}, told(name)),
-          h('dd', {}, timeS === null ? 'did not cosign' : `cosigned ${moment(timeS)}`)
+          h('dd', {}, timeS === null ? 'did not cosign' : `cosigned ${timeText(timeS)}`)
         ])
       ),
       head.proof === null || head.previousSize === null

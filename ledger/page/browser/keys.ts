@@ -11,40 +11,65 @@ export interface Rotation {
   readonly key: VerifierKey
 }
 
-/** The key that an entry brings; null for any entry but the ledger's own `key_rotated`: what producers write, nobody vouches for. */
-export function rotationOf({ component, event, index, payload }: LedgerEntry, origin: string): Rotation | null {
-  if (component !== ledgerComponent || event !== 'key_rotated') return null
+/** What an entry is that stands under the ledger's own name. */
+export type OwnEntry = { readonly rotation: Rotation } | { readonly problem: string } | null
+
+/** What else the ledger tells of itself. */
+const otherEvents: ReadonlySet<string> = new Set(['checkpoint_unwitnessed', 'checkpoint_witnessed', 'payload_erased'])
+
+/** The key that an entry brings, or why the ledger cannot have written it; null for all others: what producers write, nobody vouches for. */
+export function ownEntry({ component, event, index, payload }: LedgerEntry, origin: string): OwnEntry {
+  if (component !== ledgerComponent || otherEvents.has(event)) return null
+  if (event !== 'key_rotated') return { problem: `Entry ${index} bears the name of the ledger, which tells no such thing.` }
   try {
     const key = parseKey(String(payload.vkey))
-    return key.name === origin ? { index, key } : null
+    if (key.name === origin) return { rotation: { index, key } }
   } catch {
-    return null
+    // told below
   }
+  return { problem: `Entry ${index} says that the key changed, and names no key of this log.` }
+}
+
+export interface KeyChain {
+  /** Oldest first; the last one signs now. */
+  readonly keys: readonly VerifierKey[]
+  /** A change of key that the ledger did not write. */
+  readonly fault: { readonly index: number; readonly text: string } | null
 }
 
 /**
- * Follows the changes of key. A change counts when its entry stands in the log under a head that the key before it signed.
+ * Follows the changes of key. The entry that tells of a change is the last one under a head that both keys signed, and the old key signs no head after that;
+ * where no head is known that would tell, the change does not count.
  *
  * @param heads those that agree with the entries
- * @returns oldest first; the last one signs now
  */
 export async function followKeys(
   trusted: VerifierKey,
   rotations: readonly Rotation[],
   heads: readonly Checkpoint[]
-): Promise<VerifierKey[]> {
+): Promise<KeyChain> {
   const keys = [trusted]
+  let fault: KeyChain['fault'] = null
+  const broughtAt = rotations.findLast(({ key }) => key.text === trusted.text)?.index ?? -1
   for (const { index, key } of rotations) {
-    if (keys.length === 1 && key.text === trusted.text) continue
+    if (index <= broughtAt) continue
     const current = keys.at(-1)!
+    let [over, beyond, told] = [false, false, false]
     for (const head of heads) {
       if (head.size <= index || !head.signatures.some(({ id }) => id === current.id) || !(await isSignedBy(head, current)))
         continue
-      keys.push(key)
-      break
+      over = true
+      if (head.size > index + 1) beyond = true
+      else told ||= await isSignedBy(head, key)
     }
+    if (beyond || (over && !told))
+      fault ??= {
+        index,
+        text: `Entry ${index} says that the key changed, and the key before it goes on signing: the ledger did not write it.`
+      }
+    else if (told) keys.push(key)
   }
-  return keys
+  return { keys, fault }
 }
 
 export async function signers(checkpoint: Checkpoint, keys: readonly VerifierKey[]): Promise<VerifierKey[]> {

@@ -13,11 +13,12 @@ import {
   rootText,
   type TrustedKeys
 } from './audit.ts'
+import { Calls } from './calls.ts'
 import { readBundle, readEntry } from './entry.ts'
-import { followKeys, type Rotation, rotationOf, signers } from './keys.ts'
+import { followKeys, ownEntry, type Rotation, signers } from './keys.ts'
 import { type Checkpoint, Malformed, parseCheckpoint, type VerifierKey } from './note.ts'
 import { base64, equal, hex, utf8 } from './octets.ts'
-import { byIndex, type OfflinePayload, payloadOf } from './payload.ts'
+import { byIndex, Commitments, type OfflinePayload, payloadOf } from './payload.ts'
 import { judge } from './policy.ts'
 import { Records } from './records.ts'
 import { hashLength } from './sha256.ts'
@@ -46,6 +47,9 @@ export class LogAudit implements Audit {
   readonly #source: LogSource
   readonly #trust: Trust
   readonly #payloads: ReadonlyMap<number, OfflinePayload>
+  /** What the entries say of payloads beside them; null where the source brings none. */
+  readonly #commitments: Commitments | null
+  readonly #calls = new Calls()
   #known: TrustedKeys
   readonly #faults: Fault[] = []
   /** Leaves whose tile says another hash than the entry has. */
@@ -55,13 +59,16 @@ export class LogAudit implements Audit {
   #checkpoint: Checkpoint | null = null
   #keys: readonly VerifierKey[] = []
   #history: readonly Checkpoint[] = []
+  /** Checkpoints of the history that cannot be read. */
+  #spoiled = 0
   /** Pages of the history that were asked for, and what the next one is asked by. */
   #older: { readonly notes: readonly Checkpoint[]; readonly previous: string | null } | null = null
 
   /** @throws {Malformed} for keys, a policy or a remembered checkpoint that cannot be read */
-  constructor(source: LogSource, trust: Trust, payloads: readonly OfflinePayload[] = []) {
+  constructor(source: LogSource, trust: Trust, payloads: readonly OfflinePayload[] | null = null) {
     this.#source = source
-    this.#payloads = byIndex(payloads)
+    this.#payloads = byIndex(payloads ?? [])
+    this.#commitments = payloads === null ? null : new Commitments()
     this.#trust = trust
     this.#known = readTrust(trust)
   }
@@ -76,6 +83,7 @@ export class LogAudit implements Audit {
     await this.#checkUpperTiles(Math.min(checkpoint.size, this.#tree.size))
     const { checkpoints, previous } = await this.#source.history(null)
     this.#history = readNotes(checkpoints)
+    this.#spoiled = checkpoints.length - this.#history.length
     this.#older ??= { notes: [], previous }
     this.#checkpoint = checkpoint
     const report = await this.#judge(checkpoint, missingFrom)
@@ -90,12 +98,14 @@ export class LogAudit implements Audit {
     const fits = ({ size, root }: Checkpoint) => size <= tree.size && equal(tree.rootAt(size), root)
     const rootFits = missingFrom === null && fits(checkpoint)
     const heads = [...this.#history, checkpoint]
-    this.#keys = await followKeys(this.#known.trusted, this.#rotations, heads.filter(fits))
+    const chain = await followKeys(this.#known.trusted, this.#rotations, heads.filter(fits))
+    this.#keys = chain.keys
     const head = await judgeHead(checkpoint, this.#keys, this.#known, this.#trust)
     const checks: Check[] = []
     const add = (name: Check['name'], state: CheckState, text: string) => checks.push({ name, state, text })
 
     const faults = [...this.#faults]
+    if (chain.fault !== null) faults.push({ kind: 'altered', ...chain.fault })
     for (const index of this.#tileLeaves) {
       if (rootFits)
         faults.push({
@@ -116,15 +126,11 @@ export class LogAudit implements Audit {
     const hashed = count(Math.min(checkpoint.size, tree.size))
     const forms = of('form', 'altered')
     if (missingFrom !== null)
-      add(
-        'entries',
-        'bad',
-        `The checkpoint covers ${count(checkpoint.size)}; the service does not show those from ${missingFrom} on.`
-      )
+      add('entries', 'bad', `The checkpoint covers ${count(checkpoint.size)}; those from ${missingFrom} on are not there.`)
     else if (forms.length > 0) add('entries', 'bad', forms[0]!.text)
     else add('entries', 'good', `${hashed} read, each hashed in this browser, canonical and in its place.`)
-    const chain = of('chain')
-    if (chain.length > 0) add('chain', 'bad', chain[0]!.text)
+    const links = of('chain')
+    if (links.length > 0) add('chain', 'bad', links[0]!.text)
     else add('chain', 'good', 'Each entry holds the hash of the one before it.')
     if (rootFits)
       add('tree', 'good', `The tree of these entries has the root that was signed: ${hex(checkpoint.root).slice(0, 16)}…`)
@@ -145,19 +151,31 @@ export class LogAudit implements Audit {
 
     const strays = this.#history.filter((note) => note.size <= tree.size && !fits(note))
     const signedStrays: Checkpoint[] = []
-    if (rootFits)
-      for (const stray of strays.slice(-20)) if ((await signers(stray, this.#keys)).length > 0) signedStrays.push(stray)
+    for (const stray of strays.slice(-20)) if ((await signers(stray, this.#keys)).length > 0) signedStrays.push(stray)
+    const longer = await this.#longerThan(checkpoint)
     if (signedStrays.length > 0)
       add(
         'history',
         'bad',
         `A checkpoint of the history over ${count(signedStrays[0]!.size)} was signed for other entries than these.`
       )
+    else if (strays.length > 0 || this.#spoiled > 0)
+      add(
+        'history',
+        'bad',
+        `Of the history, ${count(strays.length + this.#spoiled, 'checkpoint')} ${strays.length + this.#spoiled === 1 ? 'is' : 'are'} not of this log, and not signed by it.`
+      )
+    else if (longer !== null)
+      add(
+        'history',
+        'bad',
+        `The history has a signed checkpoint over ${count(longer.size)}; the newest one shown is over ${count(checkpoint.size)}.`
+      )
     else if (rootFits)
       add(
         'history',
         'good',
-        `Of the history, ${this.#history.length.toLocaleString('en')} ${this.#history.length === 1 ? 'checkpoint was' : 'checkpoints were'} held against this tree: nothing else was signed.`
+        `Of the history, ${count(this.#history.length, 'checkpoint')} ${this.#history.length === 1 ? 'was' : 'were'} held against this tree: nothing else was signed.`
       )
 
     const shorter = seen !== null && seen.size > checkpoint.size
@@ -178,16 +196,38 @@ export class LogAudit implements Audit {
       )
     else if (missingFrom === null) add('memory', 'good', `The log grew from the ${count(seen.size)} that this browser saw last.`)
 
-    const payloads = [...this.#payloads.keys()]
-    const spoiled = payloads.find((index) => this.payload(index)?.good === false)
-    if (spoiled !== undefined) add('payloads', 'bad', `The payload beside entry ${spoiled} is not the one it committed to.`)
-    else if (payloads.length > 0) add('payloads', 'good', `${payloads.length} payloads beside the log are those committed to.`)
+    const beside = this.#besideCheck()
+    if (beside !== null) checks.push(beside.check)
+    const gaps = missingFrom === null ? this.#calls.gaps() : []
+    if (gaps.length > 0) {
+      const [{ callId, missing }] = gaps as [(typeof gaps)[number]]
+      add(
+        'calls',
+        'bad',
+        `${count(gaps.length, 'call')} of ${this.#calls.count} lack entries: of ${callId}, those numbered ${missing.join(', ')}.`
+      )
+    } else if (this.#calls.count > 0)
+      add(
+        'calls',
+        'good',
+        `${count(this.#calls.count, 'call')} without a gap. Calls that were not recorded at all show against the accounting of the edge alone.`
+      )
 
-    const damaged = spoiled !== undefined || told.length > 0 || (!rootFits && missingFrom === null)
-    const story = { altered: damaged, truncated: shorter || missingFrom !== null, forked: other || signedStrays.length > 0 }
+    const ownGood = rootFits && head.signed
+    const damaged =
+      beside?.altered === true ||
+      told.length > 0 ||
+      (!rootFits && missingFrom === null) ||
+      (signedStrays.length > 0 ? !ownGood : strays.length > 0 || this.#spoiled > 0)
+    const story = {
+      altered: damaged,
+      truncated: shorter || missingFrom !== null || longer !== null,
+      forked: other || (ownGood && signedStrays.length > 0),
+      incomplete: beside?.check.state === 'bad' || gaps.length > 0
+    }
     const bad = checks.find(({ state, name }) => state === 'bad' && (!story.altered || name !== 'memory'))
     const detail = story.altered ? (told[0]?.text ?? bad?.text ?? null) : (bad?.text ?? null)
-    const result = conclude(head, story, this.#trust.pinned, detail)
+    const result = conclude(head, story, this.#trust, detail, { checkpoint, keys: this.#keys })
     return {
       ...result,
       origin: checkpoint.origin,
@@ -196,12 +236,39 @@ export class LogAudit implements Audit {
       checkpoint: checkpoint.note,
       checks,
       faults: told,
-      remember: result.verdict === 'valid' || result.verdict === 'unpinned' ? checkpoint.note : null,
+      remember: ['valid', 'unpinned', 'incomplete'].includes(result.verdict) ? checkpoint.note : null,
       held: this.records.count,
       whole: true,
       components: this.records.components,
       events: this.records.events
     }
+  }
+
+  /** The longest checkpoint of the history that is signed and covers more than the one shown as the newest; null where that one has only just been published. */
+  async #longerThan({ size }: Checkpoint): Promise<Checkpoint | null> {
+    for (const note of this.#history.filter((each) => each.size > size).sort((a, b) => b.size - a.size)) {
+      if ((await signers(note, this.#keys)).length === 0) continue
+      return parseCheckpoint(await this.#source.checkpoint()).size >= note.size ? null : note
+    }
+    return null
+  }
+
+  /** Payloads beside the log, held against the entries; null where there are none to hold. */
+  #besideCheck(): { readonly check: Check; readonly altered: boolean } | null {
+    const told = (state: CheckState, text: string, altered = false) => ({
+      check: { name: 'payloads', state, text } as const,
+      altered
+    })
+    const spoiled = [...this.#payloads.keys()].find((index) => this.payload(index)?.good === false)
+    if (spoiled !== undefined) return told('bad', `The payload beside entry ${spoiled} is not the one it committed to.`, true)
+    if (this.#commitments === null) return null
+    const { gone, returned } = this.#commitments.against(this.#payloads)
+    if (returned !== null)
+      return told('bad', `The payload beside entry ${returned} is there though an entry tells that it was erased.`, true)
+    if (gone !== null) return told('bad', `The payload beside entry ${gone} is gone, and no entry tells that it was erased.`)
+    return this.#payloads.size === 0
+      ? null
+      : told('good', `${count(this.#payloads.size, 'payload')} beside the log: those committed to.`)
   }
 
   /** Between which of the history's checkpoints the entries went wrong, where that can be told. */
@@ -233,6 +300,8 @@ export class LogAudit implements Audit {
       const entries = readBundle(fetched.bundle)
       for (const [at, octets] of (entries ?? []).slice(0, widthOf(bundle)).entries())
         this.#take(octets, bundle * tileWidth + at, fetched.tile, at)
+      // fewer of them than were asked for are the end of what is shown
+      if (entries !== null && entries.length < widthOf(bundle)) return { missingFrom: this.#tree.size }
       if (entries?.length !== widthOf(bundle)) {
         const index = this.#tree.size
         this.#fault({
@@ -285,8 +354,13 @@ export class LogAudit implements Audit {
           : { kind: 'chain', index: before, text: `Entry ${before} is not the one that entry ${index} was written after.` }
       )
     }
-    const rotation = problem === null ? rotationOf(entry, this.#known.trusted.name) : null
-    if (rotation !== null) this.#rotations.push(rotation)
+    const own = problem === null ? ownEntry(entry, this.#known.trusted.name) : null
+    if (own !== null && 'rotation' in own) this.#rotations.push(own.rotation)
+    else if (own !== null) this.#fault({ kind: 'form', index, text: own.problem })
+    if (problem === null) {
+      this.#calls.take(entry)
+      this.#commitments?.take(entry)
+    }
     this.#last = hex(leaf)
     this.#tree.append(leaf)
     this.records.append(text, entry, problem === null)

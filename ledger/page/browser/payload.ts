@@ -1,5 +1,6 @@
 /** Payloads beside the log, held against what entries committed to. */
 import type { OfflineData } from '../../export/offline-data.ts'
+import type { LedgerEntry } from '../../log/entry.ts'
 import type { Payload } from './audit.ts'
 import { concat, fromBase64, hex, utf8 } from './octets.ts'
 import type { Records } from './records.ts'
@@ -7,7 +8,7 @@ import { sha256 } from './sha256.ts'
 
 const saltOctets = 32
 
-export type OfflinePayload = OfflineData['payloads'][number]
+export type OfflinePayload = NonNullable<OfflineData['payloads']>[number]
 
 export const byIndex = (payloads: readonly OfflinePayload[]): ReadonlyMap<number, OfflinePayload> =>
   new Map(payloads.map((payload) => [payload.index, payload]))
@@ -26,4 +27,28 @@ export function payloadOf(told: OfflinePayload | undefined, records: Records, in
     salt?.length === saltOctets &&
     hex(sha256(concat(salt, utf8(told.payload)))) === commitment.hash
   return { text: told.payload, good }
+}
+
+/** What entries say of payloads beside them: which they commit to, and which were erased. */
+export class Commitments {
+  readonly #made = new Map<number, string>()
+  readonly #erased = new Map<number, string>()
+
+  take({ index, component, event, payload }: LedgerEntry): void {
+    const { commitment, entry } = payload
+    if (component === 'IF.witness.ledger' && event === 'payload_erased') this.#erased.set(Number(entry), String(commitment))
+    else if (typeof commitment === 'object' && commitment !== null && 'hash' in commitment)
+      this.#made.set(index, String(commitment.hash))
+  }
+
+  /** The first entry whose payload is gone though nothing tells that it was erased, and the first whose payload is there though something does; null for none. */
+  against(payloads: ReadonlyMap<number, OfflinePayload>): { readonly gone: number | null; readonly returned: number | null } {
+    let [gone, returned]: [number | null, number | null] = [null, null]
+    for (const [index, hash] of this.#made) {
+      const isErased = this.#erased.get(index) === hash
+      if (payloads.has(index)) returned ??= isErased ? index : null
+      else gone ??= isErased ? null : index
+    }
+    return { gone, returned }
+  }
 }

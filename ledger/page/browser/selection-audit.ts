@@ -15,7 +15,7 @@ import {
   type TrustedKeys
 } from './audit.ts'
 import { readEntry } from './entry.ts'
-import { rotationOf, signers } from './keys.ts'
+import { ownEntry, signers } from './keys.ts'
 import { type Checkpoint, isSignedBy, Malformed, parseCheckpoint, sameTree, type VerifierKey } from './note.ts'
 import { base64, equal, fromBase64, hex, utf8 } from './octets.ts'
 import { byIndex, type OfflinePayload, payloadOf } from './payload.ts'
@@ -63,7 +63,7 @@ export class SelectionAudit implements Audit {
   /** @throws {Malformed} */
   constructor(data: OfflineData, trust: Trust) {
     this.#data = data
-    this.#payloads = byIndex(data.payloads)
+    this.#payloads = byIndex(data.payloads ?? [])
     this.#trust = trust
     this.#known = readTrust(trust)
     this.#checkpoint = parseCheckpoint(data.checkpoints.at(-1) ?? '')
@@ -102,7 +102,7 @@ export class SelectionAudit implements Audit {
       }
     }
     progress({ done: entries.length, of: entries.length })
-    for (const { index } of this.#data.payloads)
+    for (const index of this.#payloads.keys())
       if (this.payload(index)?.good === false)
         fault('payload', index, `The payload beside entry ${index} is not the one it committed to.`)
     return this.#judge(firstFaults(faults), links)
@@ -110,7 +110,7 @@ export class SelectionAudit implements Audit {
 
   async #judge(faults: readonly Fault[], links: number): Promise<Report> {
     const checkpoint = this.#checkpoint
-    const { entries, payloads } = this.#data
+    const { entries } = this.#data
     const { seen } = this.#known
     this.#keys = await this.#followKeys()
     const head = await judgeHead(checkpoint, this.#keys, this.#known, this.#trust)
@@ -131,12 +131,12 @@ export class SelectionAudit implements Audit {
       broken?.text ?? `${links} links between entries that follow each other hold.`
     )
     add('tree', 'none', 'This is a selection: whether it leaves out entries that belong to it, it cannot show.')
-    if (payloads.length > 0) {
+    if (this.#payloads.size > 0) {
       const payload = first('payload')
       add(
         'payloads',
         payload === undefined ? 'good' : 'bad',
-        payload?.text ?? `${payloads.length} payloads beside the log are those committed to.`
+        payload?.text ?? `${count(this.#payloads.size, 'payload')} beside the log: those committed to.`
       )
     }
     checks.push(...head.checks)
@@ -151,9 +151,9 @@ export class SelectionAudit implements Audit {
     else if (sameTree(seen, checkpoint)) add('memory', 'good', 'It is the checkpoint that this browser saw last.')
     else add('memory', 'none', `This browser saw ${count(seen.size)} before; a selection cannot show how the two agree.`)
     // an older selection is no sign that a log was cut short
-    const story = { altered: faults.length > 0, truncated: false, forked: other }
+    const story = { altered: faults.length > 0, truncated: false, forked: other, incomplete: false }
     const bad = checks.find(({ state }) => state === 'bad')
-    const result = conclude(head, story, this.#trust.pinned, faults[0]?.text ?? bad?.text ?? null)
+    const result = conclude(head, story, this.#trust, faults[0]?.text ?? bad?.text ?? null, { checkpoint, keys: this.#keys })
     const isGood = result.verdict === 'valid' || result.verdict === 'unpinned'
     return {
       ...result,
@@ -179,14 +179,17 @@ export class SelectionAudit implements Audit {
       if (proof === null) continue
       const octets = utf8(bytes)
       const { entry, problem } = readEntry(octets, proof.index)
-      const rotation = problem === null ? rotationOf(entry, this.#known.trusted.name) : null
+      const own = problem === null ? ownEntry(entry, this.#known.trusted.name) : null
       const { size, root } = proof.checkpoint
-      if (rotation === null || rotation.key.text === keys.at(-1)!.text) continue
+      if (own === null || !('rotation' in own) || own.rotation.key.text === keys.at(-1)!.text) continue
+      // as in a whole log: it is the last one under a head that both keys signed
       if (
+        size === proof.index + 1 &&
         checkInclusion(leafHash(octets), proof.index, size, root, proof.hashes) &&
-        (await isSignedBy(proof.checkpoint, keys.at(-1)!))
+        (await isSignedBy(proof.checkpoint, keys.at(-1)!)) &&
+        (await isSignedBy(proof.checkpoint, own.rotation.key))
       )
-        keys.push(rotation.key)
+        keys.push(own.rotation.key)
     }
     return keys
   }

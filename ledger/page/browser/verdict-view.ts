@@ -8,7 +8,8 @@ const words: Readonly<Record<Verdict, { readonly word: string; readonly tone: 'g
   altered: { word: 'Altered', tone: 'bad' },
   truncated: { word: 'Cut short', tone: 'bad' },
   forked: { word: 'Forked', tone: 'bad' },
-  unwitnessed: { word: 'Not signed as it must be', tone: 'bad' }
+  unwitnessed: { word: 'Not signed as it must be', tone: 'bad' },
+  incomplete: { word: 'Incomplete', tone: 'bad' }
 }
 const marks: Readonly<Record<Check['state'], string>> = { good: '✓', warn: '!', bad: '✗', none: '–' }
 const spokenStates: Readonly<Record<Check['state'], string>> = {

@@ -2,15 +2,26 @@
 
 /**
  * `valid`: all of it fits, under keys that the auditor vouches for. `unpinned`: all of it fits, under keys that were taken over on first use.
- * `altered`, `truncated`, `forked`, `unwitnessed`: as the ledger's verifier tells them apart.
+ * `altered`, `truncated`, `forked`, `unwitnessed`, `incomplete`: as the ledger's verifier tells them apart.
  */
-export type Verdict = 'valid' | 'unpinned' | 'altered' | 'truncated' | 'forked' | 'unwitnessed'
+export type Verdict = 'valid' | 'unpinned' | 'altered' | 'truncated' | 'forked' | 'unwitnessed' | 'incomplete'
 
 export type CheckState = 'good' | 'warn' | 'bad' | 'none'
 
 /** One question that was asked, and how it came out. */
 export interface Check {
-  readonly name: 'entries' | 'chain' | 'tree' | 'tiles' | 'signature' | 'key' | 'quorum' | 'memory' | 'history' | 'payloads'
+  readonly name:
+    | 'entries'
+    | 'chain'
+    | 'tree'
+    | 'tiles'
+    | 'signature'
+    | 'key'
+    | 'quorum'
+    | 'memory'
+    | 'history'
+    | 'payloads'
+    | 'calls'
   readonly state: CheckState
   readonly text: string
 }

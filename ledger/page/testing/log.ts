@@ -177,7 +177,7 @@ export async function offlineData(
     entries: chosen.map((index) => ({ index, bytes: Buffer.from(log.entries[index]!).toString('utf8') })),
     proofs,
     rotations: [],
-    payloads: [],
+    payloads: null,
     rates: [{ model: 'gpt-5', in: '50', out: '150', from: null }],
     ...more
   }
