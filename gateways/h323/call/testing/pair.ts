@@ -3,6 +3,7 @@ import { type ManualClock, manualClock } from '#kernel'
 import type { AudioCodec, LocalMedia } from '../../control/media.ts'
 import type { ControlEvent, ControlSettings } from '../../control/session.ts'
 import { localMedia, nameOf, seeded } from '../../control/testing/sides.ts'
+import { CallTimers } from '../../endpoint/live/timers.ts'
 import type { Address } from '../../gatekeeper/addresses.ts'
 import type { MultimediaSystemControlMessage } from '../../h245/h245.ts'
 import { multimediaSystemControlMessage } from '../../h245/pdus.ts'
@@ -100,7 +101,7 @@ export function pairOf(options: PairOptions = {}): Pair {
     }),
     told: [] as CallTold[],
     sent: [] as string[],
-    timers: new Map<string, () => void>(),
+    timers: new CallTimers(clock),
     listening: { ip: '127.0.0.1', port: name === 'caller' ? 7001 : 7002 }
   })
   const sides = { caller: make('caller'), called: make('called') }
@@ -150,26 +151,19 @@ export function pairOf(options: PairOptions = {}): Pair {
             break
           }
           case 'start':
-            side.timers.get(effect.timer)?.()
-            side.timers.set(
-              effect.timer,
-              clock.after(effect.ms, () => {
-                side.timers.delete(effect.timer)
-                side.session.expired(effect.timer)
-                drain(name)
-              })
-            )
+            side.timers.start(effect.timer, effect.ms, () => {
+              side.session.expired(effect.timer)
+              drain(name)
+            })
             break
           case 'stop':
-            side.timers.get(effect.timer)?.()
-            side.timers.delete(effect.timer)
+            side.timers.stop(effect.timer)
             break
           case 'tell':
             side.told.push(effect.told)
             break
           case 'end':
-            for (const cancel of side.timers.values()) cancel()
-            side.timers.clear()
+            side.timers.close()
         }
       }
     }

@@ -1,6 +1,7 @@
 /** Plays one side of a real call: the other side's recorded messages at our state machine, at their recorded times. */
 import { manualClock } from '#kernel'
 import { localMedia, nameOf } from '../../control/testing/sides.ts'
+import { CallTimers } from '../../endpoint/live/timers.ts'
 import type { MultimediaSystemControlMessage } from '../../h245/h245.ts'
 import { multimediaSystemControlMessage } from '../../h245/pdus.ts'
 import { decodeQ931, encodeQ931, type Q931Message, userInformationOf, withUserInformation } from '../../q931/q931.ts'
@@ -107,7 +108,7 @@ export function replay(cap: string, role: Role, modes: Partial<SignallingModes> 
   const told: CallTold[] = []
   const sent: string[] = []
   const ownNumbers: number[] = []
-  const timers = new Map<string, () => void>()
+  const timers = new CallTimers(clock)
   let terms: CallSession['terms'] = null
   let isOpen = false
   const note = (message: MultimediaSystemControlMessage): void => {
@@ -140,17 +141,13 @@ export function replay(cap: string, role: Role, modes: Partial<SignallingModes> 
             open()
             break
           case 'start':
-            timers.get(effect.timer)?.()
-            timers.set(
-              effect.timer,
-              clock.after(effect.ms, () => {
-                session.expired(effect.timer)
-                drain()
-              })
-            )
+            timers.start(effect.timer, effect.ms, () => {
+              session.expired(effect.timer)
+              drain()
+            })
             break
           case 'stop':
-            timers.get(effect.timer)?.()
+            timers.stop(effect.timer)
             break
           case 'tell':
             told.push(effect.told)

@@ -1,5 +1,6 @@
 /** Two H.245 sessions with nothing but memory between them. */
 import { type ManualClock, manualClock } from '#kernel'
+import { CallTimers } from '../../endpoint/live/timers.ts'
 import type { MultimediaSystemControlMessage } from '../../h245/h245.ts'
 import { multimediaSystemControlMessage } from '../../h245/pdus.ts'
 import type { AudioCodec, LocalMedia, MediaTerms } from '../media.ts'
@@ -54,7 +55,7 @@ export function sidesOf(
 ): Sides {
   const clock = manualClock()
   const queues: Record<'a' | 'b', Buffer[]> = { a: [], b: [] }
-  const make = (name: 'a' | 'b'): Side & { timers: Map<string, () => void> } => {
+  const make = (name: 'a' | 'b'): Side & { timers: CallTimers } => {
     const session = new ControlSession({
       terminalType: 50,
       random24: () => Math.floor(random() * 0x100_0000),
@@ -65,7 +66,7 @@ export function sidesOf(
       passesOn: false,
       ...settings[name]
     })
-    return { session, told: [], sent: [], timers: new Map(), terms: () => session.terms }
+    return { session, told: [], sent: [], timers: new CallTimers(clock), terms: () => session.terms }
   }
   const sides = { a: make('a'), b: make('b') }
   const drain = (name: 'a' | 'b'): void => {
@@ -78,19 +79,13 @@ export function sidesOf(
             queues[name === 'a' ? 'b' : 'a'].push(multimediaSystemControlMessage.encode(effect.message))
             break
           case 'start':
-            side.timers.get(effect.timer)?.()
-            side.timers.set(
-              effect.timer,
-              clock.after(effect.ms, () => {
-                side.timers.delete(effect.timer)
-                side.session.expired(effect.timer)
-                drain(name)
-              })
-            )
+            side.timers.start(effect.timer, effect.ms, () => {
+              side.session.expired(effect.timer)
+              drain(name)
+            })
             break
           case 'stop':
-            side.timers.get(effect.timer)?.()
-            side.timers.delete(effect.timer)
+            side.timers.stop(effect.timer)
             break
           case 'tell':
             side.told.push(effect.event)
