@@ -12,6 +12,18 @@ export const verdictCodes: Readonly<Record<Verdict, number>> = {
   incomplete: exitCodes.incomplete
 }
 
+/** What an auditor does next. */
+const next: Readonly<Record<Exclude<Verdict, 'valid'>, string>> = {
+  truncated:
+    'keep the checkpoint that shows it, which proves that there was more; ask the keeper for what is missing, or for a copy from before',
+  altered: 'keep these files as they are; ask for an earlier copy or export, and hold it against the same checkpoint',
+  forked:
+    'keep both heads: two signatures under two stories prove it, whatever the keeper says; ask the witnesses which they cosigned',
+  unwitnessed:
+    'rely on no entry that is under no good head; is the key the one that you were given? ask the keeper for the signatures that are missing',
+  incomplete: 'ask the keeper what became of it: the spool of a process that ended may still hold entries'
+}
+
 /** Shows what a verification found; `more` goes into the JSON document beside it. */
 export async function showVerification(
   result: Verification,
@@ -31,6 +43,9 @@ export async function showVerification(
   for (const { callId, traceId, missing } of result.completeness?.gaps ?? []) {
     await output.line(`call ${printable(callId)}, trace ${printable(traceId)}: lacks ${missing.join(', ')}`)
   }
+  if (result.verdict !== 'valid') await output.line(`next: ${next[result.verdict]}`)
   const { indexFault = null } = more
-  if (indexFault !== null) await output.line(output.paint('red', printable(indexFault)))
+  if (indexFault === null) return
+  await output.line(output.paint('red', printable(`queries may hide entries: ${indexFault}`)))
+  await output.line('next: remove index.db, which is made anew from the log')
 }

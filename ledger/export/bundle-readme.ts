@@ -61,7 +61,16 @@ The same log, exported again under the same head with the same version of ifctl,
     ifctl witness import BUNDLE.zip --vkey KEY --into FOLDER
     ifctl witness query --ledger FOLDER
 ${view.whole ? '' : '    ifctl witness prove --check proofs/NUMBER.tlog-proof --leaf entries/NUMBER.json --vkey KEY\n'}
-Exit code 0 means valid; 10 truncated, 11 altered, 12 forked, 13 not signed by that key, or by too few witnesses.
+With \`--all\` the form of every entry is checked as well, and what lies beside the entries${view.whole ? ', and whether calls lack entries' : ''}. \`--policy FILE\` asks for the witnesses' cosignatures: bring the policy, too, from elsewhere.
+
+| exit code | means | next |
+|---|---|---|
+| 0 valid | all of it fits, under that key | a bundle does not show what came after it, nor what was cut off before it was made: hold it against a checkpoint that you kept, or that a witness has (\`--checkpoint FILE\`) |
+| 10 truncated | entries, or a part of the file, are missing at the end | keep what shows it; ask for the whole |
+| 11 altered | something was changed, moved or put in; it is named | keep the file; ask for another copy, and compare |
+| 12 forked | the key signed two stories | keep both heads: together they prove it |
+| 13 unwitnessed | not signed by that key, or by too few witnesses | compare the key; rely on nothing here until it is |
+| 14 incomplete | nothing was changed, but something is missing | ask what became of it |
 ${
   page
     ? `

@@ -52,6 +52,14 @@ export const run: Run = async (args, output) => {
     const where = beside === null ? 'in the bundle' : 'beside the ledger'
     output.talk(`the key is the one that lies ${where}; bring your own with --vkey to trust nobody`)
   }
+  if (policy === undefined && beside !== null && existsSync(beside.policy))
+    output.talk(
+      'which witnesses cosigned was not asked, though the ledger has a policy: bring one that you were given with --policy'
+    )
+  if (result.verdict === 'valid' && checkpoint === undefined && from === undefined)
+    output.talk(
+      'what was cut off its end, heads and all, a log does not show by itself: bring a checkpoint kept elsewhere with --checkpoint'
+    )
   const indexFault =
     all && beside !== null && result.verdict === 'valid'
       ? await checkIndex({ path, origin: vkey.split('+')[0]! }, indexPathOf(beside.database))
