@@ -1,19 +1,16 @@
 /** Attacks on the running suite: seven that stop at one of the seven layers each, and those that try the edge as strangers do. */
 import { execFile } from 'node:child_process'
 import { createSocket } from 'node:dgram'
-import { readFile } from 'node:fs/promises'
-import { dirname } from 'node:path'
 import { promisify } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
-import { createAuthority, issueCertificate } from '#kamailio'
 import { type Layer, layers } from '#kernel'
 import { ifctl } from '../../cli/testing/run.ts'
 import type { PhoneCall, PhoneOptions } from '../../gateways/sip/testing/phone.ts'
 import { Phone as EdgePhone } from '../../kamailio/testing/harness.ts'
+import { expiredCertificate } from '../testing/expired.ts'
 import { type RunningSuite, runSuite, until } from '../testing/harness.ts'
 import { freeUdpPort } from './free-ports.ts'
 
-const dayMs = 86_400_000
 const sdp = 'v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 40000 RTP/AVP 0 8\r\n'
 const flooder = '127.0.0.77'
 const stranger = '127.0.0.78'
@@ -66,20 +63,7 @@ const attacks: Readonly<Record<Layer, Attack>> = {
     what: 'a certificate that has expired, with the right password',
     code: 'edge.tls.certificate-expired',
     status: 403,
-    make: async (running) => {
-      const authority = await createAuthority(dirname(running.suite.data.ca))
-      const expired = await issueCertificate(authority, {
-        name: 'expired',
-        commonName: 'expert-safety',
-        usage: 'client',
-        notBefore: new Date(Date.now() - 10 * dayMs),
-        notAfter: new Date(Date.now() - dayMs)
-      })
-      return asExpert(running, {
-        certificate: await readFile(expired.certificate, 'utf8'),
-        key: await readFile(expired.key, 'utf8')
-      })
-    }
+    make: async (running) => asExpert(running, await expiredCertificate(running.suite))
   },
   digest: {
     what: 'a guessed password',

@@ -2,18 +2,18 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { appendFile, mkdir, readFile, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
 import { explain, generateKeyPair, readSigningKey, signRequest } from '#guard'
 import { createAuthority, issueCertificate } from '#kamailio'
 import { errorCode } from '#kernel'
 import { header, type InviteOptions, openPhone, statusOf } from '../../gateways/sip/testing/phone.ts'
+import { dayMs, expiredCertificate } from '../testing/expired.ts'
 import { type RunningSuite, runSuite, temporaryFolder, tone, until } from '../testing/harness.ts'
 import { hears } from '../testing/sound.ts'
 import { freeTcpPort } from './free-ports.ts'
 
-const dayMs = 86_400_000
 const sdp = 'v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 40000 RTP/AVP 0 8\r\n'
 
 /** Layer that decided about a call, and the state of all seven, from the ledger alone. */
@@ -126,16 +126,7 @@ test.serial('the edge’s own refusals stand in the ledger under their layer', a
   await until(() => running.entriesOf('SECURITY_REJECTED').some(({ payload }) => payload.layer === 'rate'))
   t.like(explained(running, fourth.callId), { decidedBy: 'rate' })
 
-  const authority = await createAuthority(dirname(running.suite.data.ca))
-  const expired = await issueCertificate(authority, {
-    name: 'expired',
-    commonName: 'expert-safety',
-    usage: 'client',
-    notBefore: new Date(Date.now() - 10 * dayMs),
-    notAfter: new Date(Date.now() - dayMs)
-  })
-  const options = { certificate: await readFile(expired.certificate, 'utf8'), key: await readFile(expired.key, 'utf8') }
-  const shown = await (await running.phone('expert-safety', options)).invite({ sdp })
+  const shown = await (await running.phone('expert-safety', await expiredCertificate(running.suite))).invite({ sdp })
   t.is(shown.status, 403)
   await until(() => running.entriesOf('SECURITY_REJECTED').some(({ payload }) => payload.layer === 'tls'))
   t.like(explained(running, shown.callId), { decidedBy: 'tls' })
