@@ -97,6 +97,16 @@ function ownDefinition(name: string): string {
   return `export const commands = [${JSON.stringify(definition)}]`
 }
 
+/** Has a bundle ask once for each part of Node that is there when it starts, and not in every source that has a use for it. */
+function withParts(code: string): string {
+  const parts = new Set<string>()
+  const text = code.replace(/\brequire\("node:(fs|path|url|util)"\)/g, (_, part) => {
+    parts.add(part)
+    return `node_${part}`
+  })
+  return `${[...parts].map((part) => `const node_${part} = require("node:${part}")\n`).join('')}${text}`
+}
+
 /** JSON or JavaScript in octets that each are a character, the quickest to read. Of a bundle only patterns hold others: esbuild writes texts so itself. */
 const ascii = (text: string): string =>
   text.replace(/[^\0-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
@@ -289,7 +299,7 @@ async function bundle(name: string): Promise<void> {
         .replace(/\bimport\("(file:[^"]+)"\)/g, (whole, url) => (seldomLoaded.test(url) ? notHere : whole))
       const bundled = !/\bimport\("file:(?![^"]*\/cli\/(?:line\/help|examples|commands\/[^"]+)\.ts")/.test(code)
       const file = join(bundleFolder, `${name}.cjs`)
-      const text = `(function (exports, require, module) {${lateHelper}\n${code}\n})`
+      const text = `(function (exports, require, module) {${lateHelper}\n${withParts(code)}\n})`
       for (const kept of readdirSync(bundleFolder))
         if (kept.startsWith(`${name}.`) && kept.endsWith('.v8')) rmSync(join(bundleFolder, kept), { force: true })
       putBeside(name)

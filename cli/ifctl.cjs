@@ -40,13 +40,24 @@ function compiled() {
 
 /** The bundle that tells help, versions and mistakes. */
 const general = 'ifctl'
+/** Words that name a command at most. */
+const mostWords = 3
 const asksHelp = (words) => words[0] === 'help' || words.includes('--help')
+
+/** Names that a command may have by these words, the longest first: they stand before its options and operands that are paths. */
+function namesBy(words) {
+  const names = []
+  for (const word of words.slice(0, mostWords)) {
+    if (word.startsWith('-') || word.includes('/')) break
+    names.unshift(names.length === 0 ? word : `${names[0]}-${word}`)
+  }
+  return names
+}
 
 /** Where the bundle of the command lies that these words name, else the general one; undefined when it is not there or a source of it has changed since. See bundle.ts. */
 function freshBundle(words, areSame) {
-  const named = asksHelp(words) ? [] : [3, 2, 1].map((count) => words.slice(0, count).join('-'))
-  for (const name of [...named, general]) {
-    if (!/^[a-z0-9-]+$/.test(name)) continue
+  const names = asksHelp(words) ? [general] : [...namesBy(words), general]
+  for (const name of names) {
     // to be told by an exception takes a tenth of a millisecond
     if (!existsSync(`${kept}/${name}.json`)) continue
     let listed

@@ -217,16 +217,18 @@ export function openPublished(path: string, longest = longestFile): PublishedHea
   let torn = true
   let longestNow = longest
   const goOn = (): void => {
-    const isSame = () => fstatSync(file).ino === statSync(path, { throwIfNoEntry: false })?.ino
-    if (isSame() && fstatSync(file).size > longestNow) {
+    const { ino, size } = fstatSync(file)
+    const isSame = () => ino === statSync(path, { throwIfNoEntry: false })?.ino
+    if (isSame()) {
+      if (size <= longestNow) return
       try {
         thinOut(path)
       } catch {
         // no room for a second file: the long one goes on
       }
       longestNow = Math.max(longest, 2 * statSync(path).size)
+      if (isSame()) return
     }
-    if (isSame()) return
     closeSync(file)
     file = openSync(path, 'a+', 0o600)
     torn = true
@@ -243,8 +245,17 @@ export function openPublished(path: string, longest = longestFile): PublishedHea
       fdatasyncSync(file)
       last = checkpoint
     },
-    latest: (policy) => latestPublished(path, policy),
+    latest: (policy) => (last !== null && meets(policy, last) ? last : latestPublished(path, policy)),
     close: () => closeSync(file)
+  }
+}
+
+/** Whether a line of the file is a head that the policy takes. */
+function meets(policy: Policy, text: string): boolean {
+  try {
+    return judgeCheckpoint(policy, parseCheckpoint(text)).quorum
+  } catch {
+    return false
   }
 }
 
