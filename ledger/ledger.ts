@@ -248,7 +248,7 @@ export async function appendOnce(
     task: (task) => void tasks.push(task)
   })
   try {
-    const places = readPlaces(await writer.append(layOut(items, writer.head().size)), 0, items.length)
+    const places = readPlaces(await writer.append(layOut(items)), 0, items.length)
     await writer.publish()
     for (const task of tasks) await task()
     return places
@@ -376,7 +376,7 @@ export async function openLedger(config: LedgerConfig): Promise<Ledger> {
       for (const { key } of items) expectKey(key)
       expectProducers(items)
       const { id, promise } = waiting.add()
-      outgoing.add(id, epoch, items, size)
+      outgoing.add(id, epoch, items)
       if (outgoing.isFull) send()
       else if (outgoing.size === 1) setImmediate(send)
       return promise

@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { hash_octets = 32, hex_octets = 2 * hash_octets, marks_of_entry = 4, key_octets = 32, signature_octets = 64 };
+enum { hash_octets = 32, hex_octets = 2 * hash_octets, marks_of_draft = 4, key_octets = 32, signature_octets = 64, length_octets = 2 };
 
 /* OpenSSL: room for its SHA256_CTX, of 112 octets; its number for Ed25519. */
 struct sha256_state {
@@ -40,6 +40,7 @@ typedef napi_value (*napi_callback)(napi_env, napi_callback_info);
 int napi_get_cb_info(napi_env, napi_callback_info, size_t *, napi_value *, napi_value *, void **);
 int napi_get_typedarray_info(napi_env, napi_value, int *, size_t *, void **, napi_value *, size_t *);
 int napi_get_value_double(napi_env, napi_value, double *);
+int napi_create_double(napi_env, double, napi_value *);
 int napi_get_boolean(napi_env, bool, napi_value *);
 int napi_create_function(napi_env, const char *, size_t, napi_callback, void *, napi_value *);
 int napi_set_named_property(napi_env, napi_value, const char *, napi_value);
@@ -63,7 +64,7 @@ static void write_hex(const uint8_t *octets, uint8_t *out) {
   }
 }
 
-enum { most_arguments = 6 };
+enum { most_arguments = 8 };
 
 struct arguments {
   napi_env env;
@@ -91,28 +92,45 @@ static double number_at(const struct arguments *of, int number) {
   return value;
 }
 
-/* chain(data, marks, count, first, previous, hashes): entries from leaf number `first` on. Marks of an entry: where it begins, where its number ends, where its previous hash
- * begins, where it ends. `previous` holds the hash before the first, in hex, and that of the last afterwards; `hashes` gets all of them. */
-static napi_value chain(napi_env env, napi_callback_info info) {
+static uint8_t *put(uint8_t *out, const uint8_t *octets, size_t length) {
+  memcpy(out, octets, length);
+  return out + length;
+}
+
+static uint8_t *put_number(uint8_t *out, uint64_t number) {
+  uint8_t digits[20], *digit = digits + sizeof digits;
+  do *--digit = '0' + number % 10;
+  while ((number /= 10) > 0);
+  return put(out, digit, digits + sizeof digits - digit);
+}
+
+/* finish(drafts, marks, count, first, previous, data, at, hashes): entries from leaf number `first` on, to `data` from octet `at` on. Marks of a draft: where it begins, where
+ * its number stands, where its previous hash stands, where it ends. `previous` holds the hash before the first, in hex, and that of the last afterwards; `hashes` gets all of
+ * them. Returns the octet behind the last entry. */
+static napi_value finish(napi_env env, napi_callback_info info) {
   struct arguments given = arguments_of(env, info);
-  uint8_t *data = array_at(&given, 0, NULL), *previous = array_at(&given, 4, NULL), *hashes = array_at(&given, 5, NULL);
+  const uint8_t *drafts = array_at(&given, 0, NULL);
   const uint32_t *marks = array_at(&given, 1, NULL);
   int count = number_at(&given, 2);
   uint64_t first = number_at(&given, 3);
-  for (int number = 0; number < count; number++, marks += marks_of_entry, hashes += hash_octets) {
-    uint32_t begin = marks[0], digit = marks[1], end = marks[3], octets = end - begin;
-    uint64_t left = first + number;
-    do {
-      data[--digit] = '0' + left % 10;
-      left /= 10;
-    } while (left > 0);
-    memcpy(data + marks[2], previous, hex_octets);
-    hash_behind(&leaf_prefix, 1, data + begin, octets, hashes);
+  uint8_t *previous = array_at(&given, 4, NULL), *hashes = array_at(&given, 7, NULL);
+  uint8_t *data = array_at(&given, 5, NULL), *out = data + (size_t)number_at(&given, 6);
+  for (int number = 0; number < count; number++, marks += marks_of_draft, hashes += hash_octets) {
+    uint8_t *begin = out + length_octets;
+    out = put(begin, drafts + marks[0], marks[1] - marks[0]);
+    out = put_number(out, first + number);
+    out = put(out, drafts + marks[1], marks[2] - marks[1]);
+    out = put(out, previous, hex_octets);
+    out = put(out, drafts + marks[2], marks[3] - marks[2]);
+    uint32_t octets = out - begin;
+    begin[-2] = octets >> 8;
+    begin[-1] = octets;
+    hash_behind(&leaf_prefix, 1, begin, octets, hashes);
     write_hex(hashes, previous);
-    data[begin - 2] = octets >> 8;
-    data[begin - 1] = octets;
   }
-  return NULL;
+  napi_value behind = NULL;
+  napi_create_double(env, out - data, &behind);
+  return behind;
 }
 
 /* nodes(pairs, from, count, out, at): hashes of the nodes over `count` pairs of hashes that lie one behind the other from octet `from` on, to `out`, from octet `at` on. */
@@ -190,7 +208,7 @@ napi_value napi_register_module_v1(napi_env env, napi_value exports) {
   static const struct {
     const char *name;
     napi_callback function;
-  } table[] = {{"chain", chain},           {"nodes", nodes}, {"leaf", leaf},    {"sha256", sha256},
+  } table[] = {{"finish", finish},         {"nodes", nodes}, {"leaf", leaf},    {"sha256", sha256},
                {"publicKey", public_key}, {"sign", sign},   {"verify", verify}};
   for (size_t row = 0; row < sizeof table / sizeof *table; row++) {
     napi_value function;

@@ -2,13 +2,13 @@
  * What `compiled.c` does, built at set-up: all hashes of a commit in one call, and Ed25519 without node:crypto, which takes a command milliseconds to load. For whoever writes a
  * log: the verifier loads none of it.
  */
-import { type Hashing, marksOfEntry, plain } from './hashing.ts'
+import { type Hashing, marksOfDraft, plain } from './hashing.ts'
 import { hashLength } from './merkle.ts'
 
 const file = `${import.meta.dirname}/../build/compiled.node`
 
 /** The functions of the addon. What is given as `out` has the length of what is written there. */
-interface Addon extends Pick<Hashing, 'chain' | 'nodes'> {
+interface Addon extends Pick<Hashing, 'finish' | 'nodes'> {
   readonly leaf: (entry: Uint8Array, out: Buffer) => void
   readonly sha256: (octets: Uint8Array, out: Buffer) => void
   readonly publicKey: (seed: Uint8Array, out: Buffer) => boolean
@@ -28,7 +28,7 @@ const signatureLength = 64
 function load(): Compiled {
   const loaded: { exports: object } = { exports: {} }
   process.dlopen(loaded, file)
-  const { chain, nodes, leaf, sha256, publicKey, sign, verify } = loaded.exports as Addon
+  const { finish, nodes, leaf, sha256, publicKey, sign, verify } = loaded.exports as Addon
   const hashed = (hash: (octets: Uint8Array, out: Buffer) => void) => (octets: Uint8Array) => {
     const out = Buffer.allocUnsafe(hashLength)
     hash(octets, out)
@@ -40,7 +40,7 @@ function load(): Compiled {
     return out
   }
   return {
-    chain,
+    finish,
     nodes,
     leaf: hashed(leaf),
     sha256: hashed(sha256),
@@ -51,18 +51,19 @@ function load(): Compiled {
 }
 
 /** Hash of two entries of little else than number and hash, as they are chained, with the node over them. */
-export function sampleHash({ chain, nodes, leaf, sha256 }: Hashing): string {
-  const data = Buffer.alloc(140, 'x')
-  const marks = Uint32Array.of(2, 3, 4, 70, 72, 74, 75, 140)
+export function sampleHash({ finish, nodes, leaf, sha256 }: Hashing): string {
+  const drafts = Buffer.from('abcdef')
+  const marks = Uint32Array.of(0, 1, 2, 3, 3, 3, 5, 6)
   const previous = Buffer.alloc(2 * hashLength, '0')
+  const data = Buffer.alloc(142)
   const hashes = Buffer.alloc(3 * hashLength)
-  chain(data, marks, marks.length / marksOfEntry, 9, previous, hashes)
+  finish(drafts, marks, marks.length / marksOfDraft, 9, previous, data, 1, hashes)
   nodes(hashes, 0, 1, hashes, 2 * hashLength)
   return sha256(Buffer.concat([leaf(data), data, previous, hashes])).toString('hex')
 }
 
 /** What it is by {@link plain}, which would load node:crypto to tell. */
-const sample = '7d2623bb4df1e4003b192f4e564f470a23fc35a008f4b911e0992361f02de609'
+const sample = '4d13783e9b8335f9d0eb8272d262180079f1d15c8235db34d8a296873e35afae'
 
 let known: Compiled | null | undefined
 

@@ -1,46 +1,56 @@
 import test from 'ava'
 import fc from 'fast-check'
 import { compiled, sampleHash } from './compiled.ts'
-import { type Hashing, marksOfEntry, plain } from './hashing.ts'
+import { type Hashing, marksOfDraft, plain } from './hashing.ts'
 import { hashLength, leafHash, nodeHash } from './merkle.ts'
 import { lengthOctets } from './segment.ts'
 
-/** Entries `<number>…<previous hash>…` from `first` on, with so many octets between and behind, finished by `hashing`. */
-function chained({ chain }: Hashing, first: number, lengths: readonly (readonly [between: number, behind: number])[]) {
+/** Entries `<before><number><between><previous hash><behind>` from `first` on, of texts of so many octets, finished by `hashing` behind three octets. */
+function chained({ finish }: Hashing, first: number, lengths: readonly (readonly number[])[]) {
   const marks: number[] = []
-  let at = 0
-  lengths.forEach(([between, behind], number) => {
-    const begin = at + lengthOctets
-    const behindNumber = begin + String(first + number).length
-    at = behindNumber + between + 2 * hashLength + behind
-    marks.push(begin, behindNumber, behindNumber + between, at)
+  let drafts = 1
+  let octets = 3
+  lengths.forEach((parts, number) => {
+    marks.push(drafts)
+    for (const length of parts) {
+      drafts += length
+      marks.push(drafts)
+    }
+    octets += lengthOctets + parts.reduce((sum, length) => sum + length, String(first + number).length + 2 * hashLength)
   })
-  const data = Buffer.alloc(at, '.')
+  const data = Buffer.alloc(octets)
   const previous = Buffer.alloc(2 * hashLength, '0')
   const hashes = Buffer.alloc(lengths.length * hashLength)
-  chain(data, Uint32Array.from(marks), marks.length / marksOfEntry, first, previous, hashes)
-  return { data, previous: previous.toString(), hashes }
+  const text = Buffer.alloc(drafts, 'abcdefghijk')
+  const end = finish(text, Uint32Array.from(marks), marks.length / marksOfDraft, first, previous, data, 3, hashes)
+  return { text: text.toString(), data, previous: previous.toString(), hashes, end }
 }
 
-const entries = fc.array(fc.tuple(fc.nat(20), fc.oneof(fc.nat(700), fc.constant(65_000))), { maxLength: 6 })
+const entries = fc.array(fc.tuple(fc.nat(20), fc.nat(20), fc.oneof(fc.nat(700), fc.constant(65_000))), { maxLength: 6 })
 const firsts = fc.oneof(fc.nat(2000), fc.constantFrom(9_999_995, 4_294_967_290, 2 ** 53 - 100))
 
 test('each entry has its number, the hash before it and its length, and is hashed with them', (t) => {
-  const lengths: [number, number][] = [
-    [3, 5],
-    [0, 0],
-    [17, 400]
+  const lengths: [number, number, number][] = [
+    [2, 3, 5],
+    [0, 0, 0],
+    [1, 17, 400]
   ]
-  const { data, previous, hashes } = chained(plain, 99, lengths)
-  let at = 0
+  const { text, data, previous, hashes, end } = chained(plain, 99, lengths)
+  t.is(end, data.length)
+  let from = 1
+  let at = 3
   let before = '0'.repeat(64)
-  for (const [number, [between, behind]] of lengths.entries()) {
-    const text = `${99 + number}${'.'.repeat(between)}${before}${'.'.repeat(behind)}`
-    t.is(data.readUInt16BE(at), text.length)
-    t.is(data.toString('latin1', at + lengthOctets, at + lengthOctets + text.length), text)
-    before = leafHash(Buffer.from(text)).toString('hex')
+  const taken = (length: number) => {
+    from += length
+    return text.slice(from - length, from)
+  }
+  for (const [number, [begin, between, behind]] of lengths.entries()) {
+    const entry = `${taken(begin)}${99 + number}${taken(between)}${before}${taken(behind)}`
+    t.is(data.readUInt16BE(at), entry.length)
+    t.is(data.toString('latin1', at + lengthOctets, at + lengthOctets + entry.length), entry)
+    before = leafHash(Buffer.from(entry)).toString('hex')
     t.is(hashes.toString('hex', number * hashLength, (number + 1) * hashLength), before)
-    at += lengthOctets + text.length
+    at += lengthOctets + entry.length
   }
   t.is(previous, before)
 })
@@ -62,6 +72,7 @@ both('the compiled half does the same, octet for octet', (t) => {
       t.true(theirs.data.equals(mine.data))
       t.true(theirs.hashes.equals(mine.hashes))
       t.is(theirs.previous, mine.previous)
+      t.is(theirs.end, mine.end)
     })
   )
   fc.assert(

@@ -12,33 +12,28 @@ const item = fc.record(
   { requiredKeys: ['draft', 'key'], noNullPrototype: true }
 )
 
-/** What an item says, and how much room it has for its number. */
-const told = ({ octets, start, index, rest, prev, end, key: own, erasable }: LaidItem) => ({
-  draft: [octets.toString('utf8', start, index), octets.toString('utf8', rest, prev), octets.toString('utf8', prev + 64, end)],
+/** What an item says. */
+const told = ({ octets, start, index, prev, end, key: own, erasable }: LaidItem) => ({
+  draft: [octets.toString('utf8', start, index), octets.toString('utf8', index, prev), octets.toString('utf8', prev, end)],
   key: own,
-  ...(erasable === undefined ? {} : { erasable }),
-  digits: rest - index
+  ...(erasable === undefined ? {} : { erasable })
 })
 
 test('what is appended in one turn is on the other side what it was here', (t) => {
   const request = fc.record({ id: fc.nat(), epoch: fc.option(fc.nat()), items: fc.array(item, { maxLength: 4 }) })
   const outgoing = new OutgoingRequests()
   fc.assert(
-    fc.property(fc.array(request), fc.nat(), (requests, next) => {
-      for (const { id, epoch, items } of requests) outgoing.add(id, epoch, items, next)
+    fc.property(fc.array(request), (requests) => {
+      for (const { id, epoch, items } of requests) outgoing.add(id, epoch, items)
       t.is(outgoing.size, requests.length)
       const flat = outgoing.take()
       const there = readRequests(structuredClone(flat, { transfer: memoryOf(flat) }))
       t.deepEqual(
         there.map(({ id, epoch, items }) => ({ id, epoch, items: items.map(told) })),
-        requests.map(({ id, epoch, items }) => ({
-          id,
-          epoch,
-          items: items.map((one) => ({ ...one, digits: String(next).length }))
-        }))
+        requests
       )
       const octetsOf = ({ draft, erasable }: (typeof requests)[number]['items'][number]) =>
-        2 + Buffer.byteLength(draft.join('')) + String(next).length + 64 + (erasable?.payload.length ?? 0)
+        2 + Buffer.byteLength(draft.join('')) + 16 + 64 + (erasable?.payload.length ?? 0)
       t.deepEqual(
         there.map(({ octets }) => octets),
         requests.map(({ items }) => items.reduce((sum, one) => sum + octetsOf(one), 0))

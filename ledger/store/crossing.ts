@@ -5,6 +5,8 @@
  */
 import { InfraFabricError } from '#kernel'
 import type { Erasable } from '../log/commitment.ts'
+import { noPrevious } from '../log/entry.ts'
+import { lengthOctets } from '../log/segment.ts'
 import { joinKeys, splitKeys } from './keys.ts'
 import { type LaidItem, type LaidText, LaidTextReader, Layout } from './laid.ts'
 import type { AppendItem, Commit } from './store.ts'
@@ -15,7 +17,7 @@ export interface AppendRequest {
   /** After a failure everything of the same epoch is refused, so that nothing overtakes what failed. Null for what stands by itself. */
   readonly epoch: number | null
   readonly items: readonly LaidItem[]
-  /** Octets of the items, for grouping. */
+  /** Octets of the items, for grouping, about. */
   readonly octets: number
 }
 
@@ -51,9 +53,8 @@ export class OutgoingRequests {
     return this.#layout !== null && this.#layout.length >= longestText
   }
 
-  /** @param next the leaf number that the first item is likely to get */
-  add(id: number, epoch: number | null, items: readonly AppendItem[], next: number): void {
-    this.#layout ??= new Layout(next)
+  add(id: number, epoch: number | null, items: readonly AppendItem[]): void {
+    this.#layout ??= new Layout()
     this.#ids.push(id)
     this.#epochs.push(epoch)
     this.#counts.push(items.length)
@@ -70,7 +71,7 @@ export class OutgoingRequests {
       ids: this.#ids,
       epochs: this.#epochs,
       counts: this.#counts,
-      text: (this.#layout ?? new Layout(0)).text(),
+      text: (this.#layout ?? new Layout()).text(),
       keys: joinKeys(this.#keys),
       erasable: this.#erasable
     }
@@ -97,7 +98,8 @@ export function expectProducers(items: readonly AppendItem[]): void {
   let length = 0
   for (const item of items) {
     if ('erases' in item) throw new InfraFabricError('ledger.entry.reserved', 'only the ledger itself erases')
-    for (const text of item.draft) length += text.length
+    const [begin, between, behind] = item.draft
+    length += begin.length + between.length + behind.length
   }
   if (length > longestText)
     throw new InfraFabricError(
@@ -105,6 +107,9 @@ export function expectProducers(items: readonly AppendItem[]): void {
       `one append brings at most ${longestText} characters, this one ${length}`
     )
 }
+
+/** What an entry has beside its draft: its length, leaf number and previous hash. */
+const octetsBesideDraft = lengthOctets + String(Number.MAX_SAFE_INTEGER).length + noPrevious.length
 
 export function readRequests({ ids, epochs, counts, text, keys: keysText, erasable: erasables }: FlatRequests): AppendRequest[] {
   const requests: AppendRequest[] = []
@@ -121,7 +126,12 @@ export function readRequests({ ids, epochs, counts, text, keys: keysText, erasab
       if (erasable !== undefined) beside += erasable.payload.length
       items.push(reader.next(keys[number]!, erasable))
     }
-    requests.push({ id: ids[request]!, epoch: epochs[request]!, items, octets: reader.at - from + beside })
+    requests.push({
+      id: ids[request]!,
+      epoch: epochs[request]!,
+      items,
+      octets: reader.at - from + items.length * octetsBesideDraft + beside
+    })
   }
   return requests
 }

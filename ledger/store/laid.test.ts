@@ -27,22 +27,22 @@ const itemNumber = (number: number) => ({
   key: `p:${number}`
 })
 
-test('entries stand as their drafts say, however much room was left for their numbers and however they came', async (t) => {
+test('entries stand as their drafts say, however they came', async (t) => {
   const store = openSqliteStore(join(scratch(t), 'ledger.db'))
   t.teardown(() => store.close())
   const sequencer = await openSequencer(store, contractSigner)
   const all = Array.from({ length: 120 }, (_, number) => itemNumber(number))
   const told: LaidItem[][] = []
-  // groups over one digit more, of several texts, guessed right and wrong
-  for (const [from, to, cut, guess] of [
-    [0, 7, 3, 0],
-    [7, 14, 2, 8],
-    [14, 60, 20, 14],
-    [60, 95, 5, 1000],
-    [95, 105, 9, 99],
-    [105, 120, 1, 105]
+  // groups over one digit more, of several texts
+  for (const [from, to, cut] of [
+    [0, 7, 3],
+    [7, 14, 2],
+    [14, 60, 20],
+    [60, 95, 5],
+    [95, 105, 9],
+    [105, 120, 1]
   ] as const) {
-    told.push([...layOut(all.slice(from, from + cut), guess), ...layOut(all.slice(from + cut, to), guess)])
+    told.push([...layOut(all.slice(from, from + cut)), ...layOut(all.slice(from + cut, to))])
   }
   const places = (await Promise.all(told.map((group) => sequencer.appendLaid(group)))).flatMap((flat) =>
     readPlaces(flat, 0, flat.indexes.length)

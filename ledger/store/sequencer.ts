@@ -9,7 +9,8 @@
  */
 import { InfraFabricError } from '#kernel'
 import type { Erasable } from '../log/commitment.ts'
-import { type Hashing, marksOfEntry, plain } from '../log/hashing.ts'
+import { noPrevious } from '../log/entry.ts'
+import { type Hashing, marksOfDraft, plain } from '../log/hashing.ts'
 import { hashLength } from '../log/merkle.ts'
 import { type Checkpoint, type NoteSigner, signCheckpoint } from '../log/note.ts'
 import { rootAt } from '../log/prover.ts'
@@ -381,8 +382,8 @@ export async function openSequencer(
 
   return {
     appendLaid,
-    append: async (items, whenSealed) => readPlaces(await appendLaid(layOut(items, known.size), whenSealed), 0, items.length),
-    appendOwn: async (item, next) => readPlaces(await append(layOut([item], known.size), next), 0, 1)[0]!,
+    append: async (items, whenSealed) => readPlaces(await appendLaid(layOut(items), whenSealed), 0, items.length),
+    appendOwn: async (item, next) => readPlaces(await append(layOut([item]), next), 0, 1)[0]!,
     head: () => known
   }
 }
@@ -396,72 +397,50 @@ function seal(
   hashing: Hashing
 ): { readonly segment: Segment; readonly places: FlatPlaces; readonly checkpoint: string; readonly lastHash: string } {
   const first = tree.size
-  const data = layInPlace(items, first)
+  const data = Buffer.allocUnsafeSlow(octetsOf(items, first))
   const places = flatPlacesOf(items.length, first)
-  const marks = new Uint32Array(items.length * marksOfEntry)
-  let digits = digitsOf(first)
-  let at = 0
-  for (let number = 0, mark = 0; number < items.length; number++) {
-    const { start, index, rest, prev, end } = items[number]!
-    if (first + number === 10 ** digits) digits++
-    const begin = at + lengthOctets
-    const behindNumber = begin + (index - start) + digits
-    at = behindNumber + (end - rest)
-    marks[mark++] = begin
-    marks[mark++] = behindNumber
-    marks[mark++] = behindNumber + (prev - rest)
-    marks[mark++] = at
-  }
+  const marks = new Uint32Array(items.length * marksOfDraft)
   const previous = Buffer.from(head.lastHash, 'latin1')
-  hashing.chain(data, marks, items.length, first, previous, places.hashes)
+  let at = 0
+  for (let from = 0, to = 0; from < items.length; from = to) {
+    const { octets } = items[from]!
+    let mark = 0
+    for (; to < items.length && items[to]!.octets === octets; to++) {
+      const { start, index, prev, end } = items[to]!
+      marks[mark++] = start
+      marks[mark++] = index
+      marks[mark++] = prev
+      marks[mark++] = end
+    }
+    at = hashing.finish(octets, marks, to - from, first + from, previous, data, at, places.hashes.subarray(from * hashLength))
+  }
   tree.append(places.hashes, 0, items.length)
   const checkpoint = signCheckpoint({ origin: signers[0].name, size: tree.size, root: tree.root() }, ...signers)
   return { segment: { first, count: items.length, data }, places, checkpoint, lastHash: previous.toString('latin1') }
 }
 
 /**
- * The items one behind the other, each with room for its number. It shares its memory with nothing: it may go to another thread.
+ * Octets of the items as entries.
  *
  * @throws {InfraFabricError} `ledger.entry.too-large`
  */
-function layInPlace(items: readonly LaidItem[], first: number): Buffer {
-  const digits = digitsOf(first)
-  const sameDigits = digitsOf(first + items.length - 1) === digits
-  let room = 0
-  let fits = sameDigits
+function octetsOf(items: readonly LaidItem[], first: number): number {
+  let beside = noPrevious.length + String(first).length
+  let longer = 10 ** String(first).length
+  let sum = 0
   for (let number = 0; number < items.length; number++) {
-    const { start, index, rest, end } = items[number]!
-    const octets = end - start - (rest - index) + (sameDigits ? digits : digitsOf(first + number))
+    const { start, end } = items[number]!
+    if (first + number === longer) {
+      beside++
+      longer *= 10
+    }
+    const octets = end - start + beside
     if (octets > maxEntryOctets)
       throw new InfraFabricError('ledger.entry.too-large', `an entry has at most ${maxEntryOctets} octets, this one ${octets}`)
-    fits &&= rest - index === digits
-    room += lengthOctets + octets
+    sum += lengthOctets + octets
   }
-  const data = Buffer.allocUnsafeSlow(room)
-  let at = 0
-  for (let number = 0; number < items.length; ) {
-    const { octets, start, index, rest, end } = items[number]!
-    if (!fits) {
-      octets.copy(data, at + lengthOctets, start, index)
-      at += lengthOctets + (index - start) + digitsOf(first + number)
-      octets.copy(data, at, rest, end)
-      at += end - rest
-      number++
-      continue
-    }
-    let until = end
-    for (number++; number < items.length; number++) {
-      const next = items[number]!
-      if (next.octets !== octets || next.start !== until + lengthOctets) break
-      until = next.end
-    }
-    octets.copy(data, at, start - lengthOctets, until)
-    at += until - (start - lengthOctets)
-  }
-  return data
+  return sum
 }
-
-const digitsOf = (index: number): number => String(index).length
 
 function erasableChanges(items: readonly LaidItem[], first: number): ErasableChanges {
   const added: { index: number; erasable: Erasable }[] = []
