@@ -225,7 +225,10 @@ export class LogAudit implements Audit {
       forked: other || (ownGood && signedStrays.length > 0),
       incomplete: beside?.check.state === 'bad' || gaps.length > 0
     }
-    const bad = checks.find(({ state, name }) => state === 'bad' && (!story.altered || name !== 'memory'))
+    const isBad = ({ state, name }: Check) => state === 'bad' && (!story.altered || name !== 'memory')
+    // what this browser saw itself says more than what the history does
+    const own = head.signed ? checks.find((check) => check.name === 'memory' && isBad(check)) : undefined
+    const bad = own ?? checks.find(isBad)
     const detail = story.altered ? (told[0]?.text ?? bad?.text ?? null) : (bad?.text ?? null)
     const result = conclude(head, story, this.#trust, detail, { checkpoint, keys: this.#keys })
     return {
