@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto'
 import { readFileSync, rmSync, statSync } from 'node:fs'
 import test from 'ava'
 import { clientFiles, inviteClient, listClients, revokeClients, writeCrl } from '#kamailio'
-import { authorityOf, reply, rig } from './testing/harness.ts'
+import { answering, authorityOf, rig } from './testing/harness.ts'
 
 const certificates = await authorityOf()
 test.after.always(() => rmSync(certificates.authority.dir, { recursive: true, force: true }))
@@ -33,8 +33,7 @@ test.serial('revoked: refused on a new connection and on the one that is open, w
   await writeCrl(authority, Date.now())
   const { crl } = clientFiles(authority)
   const { app, phone, edge } = await rig(t, certificates, ({ tls }) => ({ tls: { ...tls, crl }, profile: 'production' }))
-  app.answer = (request) =>
-    request.startLine.startsWith('ACK') ? null : reply(request, 200, 'OK', [`Contact: <sip:127.0.0.1:${app.port}>`])
+  app.answer = answering(app)
   const by = async ({ certificate, key }: { certificate: string; key: string }) => phone({ cert: certificate, key })
   const first = await inviteClient(authority, { id: 'expert-safety', identity, days: 7 }, Date.now())
   const second = await inviteClient(

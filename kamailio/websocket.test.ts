@@ -10,12 +10,12 @@ import test, { type ExecutionContext } from 'ava'
 import { type ClientOptions, createWebSocketStream, WebSocket } from 'ws'
 import { renderEdge } from '#kamailio'
 import {
+  answering,
   authorityOf,
   credential,
   edgeConfig,
   freePort,
   hash,
-  type Message,
   Phone,
   type Rig,
   realm,
@@ -69,12 +69,9 @@ async function webPhone(t: ExecutionContext, port: number): Promise<Phone<Duplex
   return new Phone(createWebSocketStream(socket, { decodeStrings: false, encoding: 'utf8' }), 'WSS df7jal23ls0d.invalid')
 }
 
-const answering = (port: () => number) => (message: Message) =>
-  message.startLine.startsWith('ACK') ? null : reply(message, 200, 'OK', [`Contact: <sip:127.0.0.1:${port()}>`])
-
 test('a browser calls by digest, and is reached over its WebSocket in the dialog', async (t) => {
   const { app, port, config } = await webRig(t)
-  app.answer = answering(() => app.port)
+  app.answer = answering(app)
   const phone = await webPhone(t, port)
   const answer = await phone.call({ headers: ['X-IF-Hazard: safety'], algorithm: 'MD5' })
   t.is(answer.startLine, 'SIP/2.0 200 OK')
@@ -164,7 +161,7 @@ test('a SIP phone in a browser registers, and is called over its WebSocket; a se
 
 test('the holder of a seat calls as its party, until the seat is taken back', async (t) => {
   const { app, edge, port } = await webRig(t)
-  app.answer = answering(() => app.port)
+  app.answer = answering(app)
   const [user, password] = ['expert-safety~Ab_d-0123456', 'a-token']
   const { ha1Md5, ha1Sha256 } = credential(user, password)
   const phone = await webPhone(t, port)
@@ -229,7 +226,7 @@ test('layer allowlist: strangers open no WebSocket', async (t) => {
 
 test('layers digest and rate over a WebSocket; requests that are too long', async (t) => {
   const { app, port } = await webRig(t, () => ({ limits: { pikeRequests: 1000, callsPerMinute: 1 } }))
-  app.answer = answering(() => app.port)
+  app.answer = answering(app)
   const phone = await webPhone(t, port)
   t.is((await phone.call({ password: 'wrong', algorithm: 'MD5' })).startLine, 'SIP/2.0 403 Forbidden')
   t.like(await app.report(), { layer: 'digest', transport: 'wss' })
@@ -240,7 +237,7 @@ test('layers digest and rate over a WebSocket; requests that are too long', asyn
 
 test('a certificate is not asked of browsers where it is of others', async (t) => {
   const { app, port, phone } = await webRig(t, (config) => ({ tls: { ...config.tls, requireClientCertificate: true } }))
-  app.answer = answering(() => app.port)
+  app.answer = answering(app)
   t.is((await (await phone()).ask()).startLine, 'SIP/2.0 403 Forbidden')
   t.is((await (await webPhone(t, port)).call({ algorithm: 'MD5' })).startLine, 'SIP/2.0 200 OK')
   // Chromium gives a WebSocket up whose server asks for a certificate

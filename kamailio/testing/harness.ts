@@ -135,6 +135,13 @@ export function reply(request: Message, status: number, reason: string, more: re
   ].join('\r\n')
 }
 
+/** An application that answers 200 to INVITE, and to whatever comes in the dialog. */
+export const answering = (app: Application) => (request: Message) =>
+  request.startLine.startsWith('ACK') ? null : reply(request, 200, 'OK', [`Contact: <sip:127.0.0.1:${app.port}>`])
+
+/** What came through the edge. Its own reports are repeated where the application is slow to answer. */
+export const reached = ({ inbox }: Application) => inbox.messages.filter(({ startLine }) => !startLine.startsWith('PUBLISH'))
+
 export interface CallOptions {
   readonly method?: string
   readonly user?: string

@@ -11,7 +11,7 @@ import { connect } from 'node:tls'
 import type { ExecutionContext } from 'ava'
 import { startEdge } from '#kamailio'
 import { createLog, systemClock } from '#kernel'
-import { Application, authorityOf, authorize, edgeConfig, Phone, reply } from './harness.ts'
+import { Application, answering, authorityOf, authorize, edgeConfig, Phone } from './harness.ts'
 
 const seconds = Number(process.argv[2] ?? 30)
 if (!(seconds > 0 && seconds <= 3600)) throw new RangeError('seconds: expected 1 to 3600')
@@ -19,8 +19,7 @@ if (!(seconds > 0 && seconds <= 3600)) throw new RangeError('seconds: expected 1
 const undo: (() => unknown)[] = []
 const context = { teardown: (step: () => unknown) => undo.push(step) } as unknown as ExecutionContext
 const app = await Application.open(context)
-app.answer = (request) =>
-  request.startLine.startsWith('ACK') ? null : reply(request, 200, 'OK', [`Contact: <sip:127.0.0.1:${app.port}>`])
+app.answer = answering(app)
 const config = await edgeConfig(context, await authorityOf(), [app.port])
 const counts = { handshakesBroken: 0, callsBroken: 0, callsAnswered: 0, callsFailed: 0, deaths: 0 }
 const edge = await startEdge(
