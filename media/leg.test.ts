@@ -29,7 +29,8 @@ const terms: AudioTerms = {
   ice: null
 }
 const settings = { jitterTargetMs: 20, latchWindowMs: 5000, mediaTimeoutMs: 3000, cname: 'us', highestRateHz: 48_000 }
-const frames = { frame: (samples: number) => new Int16Array(samples), freeFrame: () => undefined }
+/** Memory that others have used. */
+const frames = { frame: (samples: number) => new Int16Array(samples).fill(99), freeFrame: () => undefined }
 const loud = 0x80
 
 function scene(more: Partial<AudioTerms> = {}) {
@@ -175,6 +176,20 @@ test('comfort noise leaves by itself, behind the sound before it', (t) => {
       [0, 320, 320]
     ]
   )
+})
+
+test('before anything has come there is silence at the rate agreed last, and what comes then is heard', (t) => {
+  const { leg, say } = scene()
+  t.false(leg.pull(0))
+  leg.agree({ ...terms, codec: 'L16', payloadType: 96, clockRateHz: 16_000 }, 20)
+  t.false(leg.pull(20))
+  t.deepEqual([leg.rateHz, leg.frame.length, leg.frame.some((sample) => sample !== 0)], [16_000, 320, false])
+  leg.agree(terms, 40)
+  for (let n = 0; n < 8; n++) {
+    say(n, 60 + 20 * n)
+    leg.pull(61 + 20 * n)
+  }
+  t.true(leg.frame.length === 160 && leg.frame.every((sample) => sample === leg.frame[0] && sample !== 0))
 })
 
 test('only a participant that sends and receives is heard', (t) => {

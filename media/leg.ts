@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { randomFillSync } from 'node:crypto'
 import { DecodeError, type LegStats, type PeerQuality, type WayBeyond } from '#kernel'
 import type { CodecDefinition, Decoder } from './codec/codec.ts'
 import { codecNamed } from './codec/codecs.ts'
@@ -43,7 +43,17 @@ const longestDelayMs = 1000
 const header = emptyRtpHeader()
 const telephoneEvent: TelephoneEvent = { event: 0, end: false, volume: 0, duration: 0 }
 
-const randomUint32 = () => randomBytes(4).readUInt32BE()
+/** Random numbers for many legs, taken in one go: to ask for one costs as much as to ask for all of them. */
+const randomWords = new Uint32Array(256)
+let randomLeft = 0
+
+function randomUint32(): number {
+  if (randomLeft === 0) {
+    randomFillSync(randomWords)
+    randomLeft = randomWords.length
+  }
+  return randomWords[--randomLeft]!
+}
 
 /** In the lower half, so that a receiver that misses the first packets of an encrypted stream still knows how often the number has wrapped. @see RFC 3711 §3.3.1 */
 const firstSequence = () => randomUint32() & 0x7fff
@@ -131,6 +141,7 @@ export class Leg implements Party {
   #latch: Latch | null = null
   /** Ways that checks have shown, of media and of control packets; null where the description is believed. */
   #checked: { readonly rtp: LitePath; readonly rtcp: LitePath } | null = null
+  /** Null until something has come: who only listens needs none. */
   #jitter: JitterBuffer | null = null
   #decoder: Decoder | null = null
   #digits: DigitCollector | null = null
@@ -256,22 +267,20 @@ export class Leg implements Party {
     this.#decoder?.close()
     this.#decoder = decoder
     this.#output.freeFrame(this.frame)
-    this.frame = this.#output.frame(frameSamples(rateHz))
+    this.frame = this.#output.frame(frameSamples(rateHz)).fill(0)
     this.rateHz = rateHz
     this.format = { codec, options, rateHz, key: `${sendKey(terms)} ${rateHz}` }
     this.#clockRateHz = codec.clockRateHz
     this.#frameClock = (codec.clockRateHz * frameMs) / 1000
-    this.#jitter = new JitterBuffer(
-      {
-        clockRateHz: codec.clockRateHz,
-        sampleRateHz: rateHz,
-        frameSamples: this.frame.length,
-        targetDelayMs: this.#settings.jitterTargetMs
-      },
-      decoder,
-      this.#reception
-    )
+    this.#jitter = this.#source === null ? null : this.#newJitter(decoder)
     this.#digits = new DigitCollector(terms.eventClockRateHz, this.#output.digit)
+  }
+
+  #newJitter(decoder: Decoder): JitterBuffer {
+    const { clockRateHz } = this.format!.codec
+    const { jitterTargetMs: targetDelayMs } = this.#settings
+    const config = { clockRateHz, sampleRateHz: this.rateHz, frameSamples: this.frame.length, targetDelayMs }
+    return new JitterBuffer(config, decoder, this.#reception)
   }
 
   /** @param received is decrypted in place */
@@ -341,7 +350,8 @@ export class Leg implements Party {
     this.#reception.restart(sequenceNumber)
     this.#covered.endSequence = -1
     this.#lastSenderReport = { middle: 0, arrivedMs: 0 }
-    this.#jitter!.reset()
+    if (this.#jitter === null) this.#jitter = this.#newJitter(this.#decoder!)
+    else this.#jitter.reset()
     this.#digits!.reset()
     return true
   }
@@ -551,12 +561,12 @@ export class Leg implements Party {
   }
 
   /** Lets the time of frames pass that were never mixed: those before the one that is due. */
-  skip(frames: number, dueMs: number): void {
+  skip(frames: number): void {
     this.#seat?.leave()
     this.#packer?.flush()
     this.#passFrames(frames)
     this.#marker = true
-    this.#jitter?.skip(frames, dueMs)
+    this.#jitter?.skip(frames)
   }
 
   /** To be called about once a second: tells of silence and of strangers. */
