@@ -35,7 +35,9 @@ export async function showVerification(
     return
   }
   await output.line(output.paint(result.verdict === 'valid' ? 'green' : 'red', printable(describeVerdict(result))))
-  await output.line(`${result.entries} entries, root ${result.root ?? '-'}, held against ${result.heads} heads`)
+  const { entries, root, heads, index } = result
+  if (root !== null) await output.line(`${entries} entries, root ${root}, held against ${heads} heads`)
+  else if (index !== null) await output.line(`entries were read up to there, ${entries} of them; heads were not looked at`)
   for (const note of result.notes) await output.line(printable(note))
   for (const callId of [...(result.completeness?.missingCalls ?? []), ...(result.completeness?.missingRefusals ?? [])]) {
     await output.line(`not in the log: ${printable(callId)}`)
