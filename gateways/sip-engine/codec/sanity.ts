@@ -2,6 +2,7 @@ import type { DecodeError } from '#kernel'
 import { type NameAddress, parseAddress, parseAddressList } from './address.ts'
 import { parseContacts } from './contact.ts'
 import { type CSeq, parseCSeq } from './cseq.ts'
+import { isCutDown } from './essentials.ts'
 import { header, headerFault, headerLines, type SipMessage, type SipRequest, type SipResponse } from './message.ts'
 import { writtenName } from './names.ts'
 import { parseTelUri } from './tel-uri.ts'
@@ -72,9 +73,9 @@ function isVersion2({ version }: SipMessage): boolean {
   return version === 'SIP/2.0' || version.toUpperCase() === 'SIP/2.0'
 }
 
-/** The same for a response; the status is of no use there, a bad response is dropped. */
+/** The same for a response; the status is of no use there, a bad response is dropped. One that was cut down still ends what it is about. */
 export function responseInsanity(response: SipResponse): Insanity | undefined {
-  if (response.defect !== null) return { status: 0, reason: '', error: response.defect }
+  if (response.defect !== null && !isCutDown(response)) return { status: 0, reason: '', error: response.defect }
   if (!isVersion2(response)) return insane(response, 0, '', 'start-line', 'sip.version', `version ${response.version}`)
   return commonInsanity(response)
 }

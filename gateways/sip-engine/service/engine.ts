@@ -102,7 +102,7 @@ export function createEngine(parts: EngineParts): Engine {
     log.warn({ octets: bytes.length, source: flow.remote.address }, 'message larger than allowed')
     const message = essentials(bytes)
     if (message?.kind === 'request') core.uas.stateless.refuse(message, flow, 513, reasonPhrases[513]!)
-    else if (message !== undefined) core.uac.response(message, flow, true)
+    else if (message !== undefined) core.uac.response(message, flow)
   }
 
   const read = (bytes: Buffer, flow: Flow): SipMessage | undefined => {

@@ -2,6 +2,7 @@
 import { isIP } from 'node:net'
 import { tagOf } from '../codec/address.ts'
 import { parseCSeq, parseRAck } from '../codec/cseq.ts'
+import { isCutDown } from '../codec/essentials.ts'
 import { header, headerLines, type SipResponse } from '../codec/message.ts'
 import { reasonPhrases } from '../codec/reasons.ts'
 import { commonHeaders, responseInsanity } from '../codec/sanity.ts'
@@ -43,8 +44,7 @@ export interface UserAgentClient {
   readonly cancelOwn: (transaction: ClientTransaction) => void
   /** The call of a re-INVITE is over: its final response must come soon. */
   readonly outlive: (transaction: ClientTransaction) => void
-  /** @param overlong the response exceeded the limits, and this is what is left of it. */
-  readonly response: (response: SipResponse, flow: Flow, overlong?: boolean) => void
+  readonly response: (response: SipResponse, flow: Flow) => void
   /** Ends a session from this side: BYE with that Reason, shown to its application as unsolicited. */
   readonly bye: (session: Session, reason: string) => void
   /** Tells the application that its call is gone where there is no dialog yet to send BYE in: with a BYE that no peer gets. */
@@ -99,7 +99,6 @@ export function createUac(core: Core): UserAgentClient {
   const { subscriptions, records } = core
   const outgoing = new Map<string, Outgoing>()
   let currentFlow: Flow | null = null
-  let currentIsOverlong = false
 
   // Transactions
 
@@ -303,7 +302,7 @@ export function createUac(core: Core): UserAgentClient {
       item.done?.(null)
       return
     }
-    if (currentIsOverlong) return unusable(item, session, response, waiting)
+    if (isCutDown(response)) return unusable(item, session, response, waiting)
     if (item.creating) {
       if (!turnTo(session, tag)) {
         setAside(session)
@@ -685,7 +684,7 @@ export function createUac(core: Core): UserAgentClient {
     bye,
     tellGone,
     refresh,
-    response: (response, flow, overlong = false) => {
+    response: (response, flow) => {
       counters.responsesReceived++
       const insanity = responseInsanity(response)
       if (insanity !== undefined) {
@@ -697,10 +696,8 @@ export function createUac(core: Core): UserAgentClient {
       const branch = top.params.get('branch') ?? ''
       const ours = transport.listeners.some((each) => each.address.toLowerCase() === top.host && each.port === (top.port ?? 5060))
       currentFlow = flow
-      currentIsOverlong = overlong
       if (!ours || !transactions.response(response, branch, commonHeaders(response).cseq.method)) counters.stray++
       currentFlow = null
-      currentIsOverlong = false
     },
     applicationGone: (application) => {
       for (const item of [...outgoing.values()]) {
