@@ -3,7 +3,7 @@
  *
  *     node_modules/.cache/ifctl/witness-log.cjs     the command, as a function of exports, require and module
  *     node_modules/.cache/ifctl/witness-log.json    its sources: octets, moment of the last change, and path of each; hash of the bundle
- *     node_modules/.cache/ifctl/witness-log.….v8    what V8 made of the bundle with this hash, kept by its first run
+ *     node_modules/.cache/ifctl/witness-log.….v8    what V8 made of the bundle with this hash, kept by its first run, or by a rehearsal
  *
  *     node_modules/.cache/ifctl/ifctl.cjs           likewise, what tells help, versions and mistakes; it leaves commands to their sources
  *     node_modules/.cache/ifctl/ifctl.definitions   what it tells
@@ -199,6 +199,9 @@ const definitionFiles = (): string[] => [
   ...readdirSync(join(root, 'cli/definitions')).map((file) => `cli/definitions/${file}`)
 ]
 
+/** Bundles of which more than one kind of run is usual. See rehearse.ts. */
+const rehearsed = [general, 'witness-log']
+
 const listOf = (name: string): string => join(bundleFolder, `${name}.json`)
 
 /** What is known of a command's bundle. */
@@ -311,7 +314,7 @@ async function bundle(name: string): Promise<void> {
         folder: import.meta.dirname,
         sources: sources.map(sourceLine).join('\n')
       }
-      if (name === general) rehearse(file, join(bundleFolder, `${name}.${listed.code}.v8`))
+      if (rehearsed.includes(name)) rehearse(name, file, join(bundleFolder, `${name}.${listed.code}.v8`))
       put(listOf(name), JSON.stringify(listed))
       return
     }
@@ -321,8 +324,8 @@ async function bundle(name: string): Promise<void> {
 }
 
 /** Where that fails, the first run keeps what it called itself. */
-function rehearse(file: string, compiled: string): void {
-  spawnSync(process.execPath, ['--disable-warning=ExperimentalWarning', join(root, 'cli/rehearse.ts'), file, compiled], {
+function rehearse(name: string, file: string, compiled: string): void {
+  spawnSync(process.execPath, ['--disable-warning=ExperimentalWarning', join(root, 'cli/rehearse.ts'), name, file, compiled], {
     stdio: 'ignore'
   })
 }

@@ -22,7 +22,7 @@ import { readInput } from './files.ts'
 export type StoredEntry = Awaited<ReturnType<LedgerReader['query']>>[number]
 
 /** Whether a ledger is named by the address of a Redis server instead of its folder: `redis://host#council.example/witness`. */
-export const isServerAddress = (place: string): boolean => /^rediss?[:+]/.test(place)
+export const isServerAddress = (place: string): boolean => place.startsWith('redis') && /^rediss?[:+]/.test(place)
 
 /** Folder of the ledger, or the address of its server, which is enough to read it. */
 export function ledgerPlace(args: Arguments): string {

@@ -22,7 +22,8 @@ export interface PrivateKey {
 const keyLength = 32
 /** DER of a private key, but for the seed at its end. */
 const pkcs8Begin = Buffer.from('302e020100300506032b657004220420', 'hex')
-const pemForm = /^-----BEGIN PRIVATE KEY-----\n([A-Za-z0-9+/]{64})\n-----END PRIVATE KEY-----\n$/
+const pemBegin = '-----BEGIN PRIVATE KEY-----\n'
+const pemEnd = '\n-----END PRIVATE KEY-----\n'
 
 /** A new signing key, as PKCS #8 PEM. */
 export function generateSigningKey(): string {
@@ -31,8 +32,9 @@ export function generateSigningKey(): string {
 
 /** The seed in a PEM of the form that {@link generateSigningKey} makes; null for any other. */
 function seedOf(pem: string): Buffer | null {
-  const der = Buffer.from(pemForm.exec(pem)?.[1] ?? '', 'base64')
-  return pkcs8Begin.equals(der.subarray(0, pkcs8Begin.length)) ? der.subarray(pkcs8Begin.length) : null
+  const der = Buffer.from(pem.slice(pemBegin.length, -pemEnd.length), 'base64')
+  const isPem = der.length === pkcs8Begin.length + keyLength && pem === `${pemBegin}${der.toString('base64')}${pemEnd}`
+  return isPem && pkcs8Begin.equals(der.subarray(0, pkcs8Begin.length)) ? der.subarray(pkcs8Begin.length) : null
 }
 
 function nodeKey(pem: string): KeyObject {

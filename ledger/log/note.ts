@@ -141,7 +141,7 @@ export function parseCheckpoint(note: string): CheckpointNote {
   const lines = note.slice(split + 2, -1).split('\n')
   if (lines.length > mostSignatures) throw malformed(`more than ${mostSignatures} signatures`)
   const signatures = lines.map((line): NoteSignature => {
-    const match = /^— ([^+\s\u0085]+) ([A-Za-z0-9+/]+={0,2})$/u.exec(line)
+    const match = /^— ([^+\s\u0085]+) ([A-Za-z0-9+/]+={0,2})$/.exec(line)
     if (match === null) throw malformed('a signature line is ill-formed')
     const octets = Buffer.from(match[2]!, 'base64')
     if (octets.toString('base64') !== match[2]) throw malformed('a signature is not in the one base64 form it has')
