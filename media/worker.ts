@@ -372,7 +372,6 @@ function mixDue(): void {
       udp.turn(sockets, missed)
       if (leftOut > 0) for (let p = 0; p < parties.length; p++) parties[p]!.leg.skip(leftOut, frameDueMs)
       mixer.tick(frameDueMs)
-      udp.flush()
     }
   }
   pace.took(nowMs() - mixing, missed + 1 - left)
