@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import test from 'ava'
-import { errorCode, manualClock, silentLog } from '#kernel'
+import { type ConferencePort, errorCode, manualClock, silentLog } from '#kernel'
 import { type OpenCall, runSipApplication } from './application.ts'
 import type { SipApplicationConfig } from './config.ts'
 import type { SipApplicationEvent } from './record/events.ts'
@@ -43,7 +43,7 @@ test('an approved call is answered, established, ended by the caller, and every 
   const { invite, dialog, leg } = await establish({ headers: { 'X-IF-Trace-ID': 'case-42', 'Session-ID': 'a'.repeat(32) } })
   t.deepEqual(
     invite.sent.map((response) => response.status),
-    [180, 200]
+    [200]
   )
   t.like(invite.last(), { body: 'v=0\r\ns=answer\r\n' })
   t.is(application.stats().active, 1)
@@ -56,8 +56,6 @@ test('an approved call is answered, established, ended by the caller, and every 
     'sip_invite_received',
     'INVITE',
     'policy_decision',
-    'sip_180_ringing',
-    'BRIDGE_STATE_CHANGED',
     'BRIDGE_STATE_CHANGED',
     'sip_200_ok',
     'sip_dialog_established',
@@ -89,13 +87,13 @@ test('an approved call is answered, established, ended by the caller, and every 
     witness.entries
       .filter((entry) => entry.event === 'BRIDGE_STATE_CHANGED')
       .map(({ payload }) => `${payload.previous}→${payload.state}`),
-    ['IDLE→SETUP', 'SETUP→RINGING', 'RINGING→CONNECTED', 'CONNECTED→DISCONNECTING', 'DISCONNECTING→DISCONNECTED']
+    ['IDLE→SETUP', 'SETUP→CONNECTED', 'CONNECTED→DISCONNECTING', 'DISCONNECTING→DISCONNECTED']
   )
   t.is(leg.left, 1)
   t.is(application.stats().active, 0)
   t.deepEqual(
     events.filter((event) => event.type !== 'bridge').map((event) => event.type),
-    ['received', 'decided', 'ringing', 'answered', 'established', 'ended']
+    ['received', 'decided', 'answered', 'established', 'ended']
   )
   t.is(server.dialogs.length, 1)
   t.is(clock.pending(), 0)
@@ -557,9 +555,66 @@ test('more calls than allowed get 503, and a copy of a call 482', async (t) => {
   t.is(other.application.stats().active, 1)
 })
 
+test('a caller hears that it rings when the answer takes longer than a tenth of a second', async (t) => {
+  for (const waitsFor of ['conference', 'witness'] as const) {
+    const { server, clock, witness, events, ...ports } = await start()
+    const gate = Promise.withResolvers<void>()
+    const slow = waitsFor === 'witness' ? witness : ports.conference
+    slow.gate = gate.promise
+    const invite = server.receive('INVITE')
+    await settled()
+    clock.advance(99)
+    t.deepEqual(invite.sent, [], waitsFor)
+    clock.advance(1)
+    clock.advance(1000)
+    gate.resolve()
+    await settled()
+    t.deepEqual(
+      invite.sent.map(({ status }) => status),
+      [180, 200]
+    )
+    t.is(witness.names().filter((name) => name === 'sip_180_ringing').length, 1)
+    t.deepEqual(
+      witness.entries.flatMap(({ event, payload }) => (event === 'BRIDGE_STATE_CHANGED' ? [payload.state] : [])),
+      ['SETUP', 'RINGING']
+    )
+    t.true(events.some(({ type }) => type === 'ringing'))
+  }
+})
+
+test('who hears the far side before the answer is not told that it rings as well', async (t) => {
+  const { server, clock, witness, conference } = await start()
+  const gate = Promise.withResolvers<void>()
+  const { join } = conference
+  const early: ConferencePort = {
+    join: async (context, request) => {
+      request.onEarlyMedia?.('v=0')
+      await gate.promise
+      return join(context, request)
+    }
+  }
+  Object.assign(conference, early)
+  const invite = server.receive('INVITE')
+  await settled()
+  clock.advance(1000)
+  gate.resolve()
+  await settled()
+  t.deepEqual(
+    invite.sent.map(({ status }) => status),
+    [183, 200]
+  )
+  t.is(witness.payload('BRIDGE_STATE_CHANGED')!.state, 'SETUP')
+  t.is(witness.entries.filter(({ payload }) => payload.state === 'RINGING').length, 1)
+})
+
 test('a caller that takes only reliable provisional responses gets none', async (t) => {
-  const { server } = await start()
+  const { server, clock, conference } = await start()
+  const gate = Promise.withResolvers<void>()
+  conference.gate = gate.promise
   const invite = server.receive('INVITE', { headers: { Require: '100rel' } })
+  await settled()
+  clock.advance(1000)
+  gate.resolve()
   await settled()
   t.deepEqual(
     invite.sent.map((response) => response.status),

@@ -9,6 +9,7 @@ const cause = { by: 'conference', reason: 'media-timeout' } as const
 const refused = refusal('sip.draining', 'test')
 const events: readonly CallEvent[] = [
   { type: 'approved' },
+  { type: 'ringDue' },
   { type: 'refused', refusal: refused },
   { type: 'joined', leg, sdp: 'v=0' },
   { type: 'recorded' },
@@ -40,9 +41,9 @@ test('every state meets every event as the table says', (t) => {
   }
   const nothing = (state: CallState) => Object.fromEntries(events.map((event) => [event.type, `${state} –`]))
   t.deepEqual(table, {
-    screening: { ...nothing('screening'), ...before, approved: 'joining ring,join' },
-    joining: { ...nothing('joining'), ...before, joined: 'recording keepLeg,awaitRecords' },
-    recording: { ...nothing('recording'), ...before, recorded: 'answering answer' },
+    screening: { ...nothing('screening'), ...before, approved: 'joining join' },
+    joining: { ...nothing('joining'), ...before, ringDue: 'joining ring', joined: 'recording keepLeg,awaitRecords' },
+    recording: { ...nothing('recording'), ...before, ringDue: 'recording ring', recorded: 'answering answer' },
     answering: {
       ...nothing('answering'),
       sent: 'answered noteAnswered',

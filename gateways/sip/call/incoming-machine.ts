@@ -25,6 +25,8 @@ export type CallState = (typeof callStates)[number]
 export type CallEvent =
   /** IF.guard said yes. */
   | { readonly type: 'approved' }
+  /** The answer is long in coming: the caller is to hear that it rings. */
+  | { readonly type: 'ringDue' }
   /** Somebody said no: IF.guard, the conference, the witness, or the set-up took too long. */
   | { readonly type: 'refused'; readonly refusal: Refusal }
   | { readonly type: 'joined'; readonly leg: ConferenceLeg; readonly sdp: string }
@@ -81,12 +83,17 @@ const inDialog = {
 } as const satisfies Table<CallState, CallEvent, CallEffect>[CallState]
 
 export const callTable = {
-  screening: { ...beforeAnswer, approved: ['joining', () => [{ type: 'ring' }, { type: 'join' }]] },
+  screening: { ...beforeAnswer, approved: ['joining', () => [{ type: 'join' }]] },
   joining: {
     ...beforeAnswer,
+    ringDue: ['joining', () => [{ type: 'ring' }]],
     joined: ['recording', (e) => [{ type: 'keepLeg', leg: e.leg, sdp: e.sdp }, { type: 'awaitRecords' }]]
   },
-  recording: { ...beforeAnswer, recorded: ['answering', () => [{ type: 'answer' }]] },
+  recording: {
+    ...beforeAnswer,
+    ringDue: ['recording', () => [{ type: 'ring' }]],
+    recorded: ['answering', () => [{ type: 'answer' }]]
+  },
   answering: {
     sent: ['answered', () => [{ type: 'noteAnswered' }]],
     notSent: ['ended', () => [{ type: 'end', cause: answerNotSent }]],

@@ -12,6 +12,14 @@ import { type CallEffect, type CallEvent, type CallState, callTable } from './in
 import type { Opening } from './opening.ts'
 import { type Call, type CallListener, type CallPorts, type CallSettings, createCallParts } from './parts.ts'
 
+/**
+ * How long an approved call may take to be answered before its caller is told that it rings. Most are answered in a few milliseconds: 180 would be one more message
+ * for everybody on the way, and nobody would hear it.
+ *
+ * @see RFC 3261 §13.3.1.1: 180 is for who cannot answer at once
+ */
+const ringAfterMs = 100
+
 /** Code of the finding that says an X-IF-Signature verified. */
 const signatureVerified = 'guard.signature.verified'
 
@@ -87,6 +95,11 @@ export function takeCall(
   const cancelSetupTimer = clock.after(settings.setupTimeoutMs, () =>
     fire({ type: 'refused', refusal: refusal('sip.setup.timeout', `not answered within ${settings.setupTimeoutMs} ms`) })
   )
+  let cancelRinging: () => void = () => {}
+  const cancelTimers = () => {
+    cancelSetupTimer()
+    cancelRinging()
+  }
 
   const perform = (effect: CallEffect) => {
     switch (effect.type) {
@@ -147,9 +160,9 @@ export function takeCall(
   }
 
   const ring = () => {
-    if (opening.reliableOnly) return
     response.send(180, { headers: { 'Session-ID': sessionId() } })
     recorder.tell(components.sip, 'sip_180_ringing', {})
+    bridge.move({ type: 'ringing' })
     event({ type: 'ringing' })
   }
 
@@ -159,12 +172,14 @@ export function takeCall(
     const role = expertId === null ? 'observer' : ports.roleOf(expertId)
     participant = `${expertId ?? 'guest'}-${traceId.slice(0, 8)}`
     bridge.move({ type: 'joining' }, { conference, participant, role })
-    if (!opening.reliableOnly) bridge.move({ type: 'ringing' })
+    if (!opening.reliableOnly) cancelRinging = clock.after(ringAfterMs, () => fire({ type: 'ringDue' }))
     const offer = opening.offer === '' ? null : opening.offer
     const onEarlyMedia = (sdp: string): void => {
       if (state() !== 'joining' || opening.reliableOnly) return
+      cancelRinging()
       response.send(183, { headers: { 'Session-ID': sessionId(), 'Content-Type': 'application/sdp' }, body: sdp })
       recorder.tell(components.sip, 'sip_183_progress', { sdpSha256: bodyHash(sdp) })
+      if (bridge.state() === 'SETUP') bridge.move({ type: 'ringing' })
     }
     const joined = await ports.conference.join(parts.context, { conference, participant, role, offer, onEarlyMedia })
     if (!joined.ok) return fire({ type: 'refused', refusal: refusalByMedia(joined) })
@@ -173,7 +188,7 @@ export function takeCall(
   }
 
   const answer = () => {
-    cancelSetupTimer()
+    cancelTimers()
     const headers = {
       ...timerHeaders,
       'Session-ID': sessionId(),
@@ -230,13 +245,13 @@ export function takeCall(
     const headers = { ...refused.headers, ...attack, Reason: reasonOfStatus(refused.status), 'Session-ID': sessionId() }
     if (refused.phrase === null) response.send(refused.status, { headers })
     else response.send(refused.status, refused.phrase, { headers })
-    cancelSetupTimer()
+    cancelTimers()
     parts.reject(refused, { expertId: decision?.expertId ?? null, hazard: opening.hazard })
   }
 
   const end = (cause: EndCause) => {
     endCause = cause
-    cancelSetupTimer()
+    cancelTimers()
     parts.end(cause, answeredMs === null ? 0 : rounded(clock.monotonicMs() - answeredMs), {
       conference: opening.dialled?.conference ?? null,
       expertId: decision?.expertId ?? null,
