@@ -115,7 +115,9 @@ function start() {
     if ((rest[0]?.type ?? rest[0]) !== 'ExperimentalWarning') emitWarning.call(process, warning, ...rest)
   }
   const { called, argv } = commandLine()
+  const { reallyExit } = process
   const sources = () => {
+    process.reallyExit = reallyExit
     // keeps what was compiled: without it every start would strip and compile anew
     require('node:module').enableCompileCache(kept)
     return import('./ifctl.ts').then(({ main }) => main(argv, called))
@@ -124,7 +126,7 @@ function start() {
   const { areSame, end } = compiled()
   const bundle = freshBundle(argv, areSame)
   if (bundle === undefined) return void sources()
-  // what process.exit() ends with, behind whoever listens: of profiles and coverage that Node would write then, only the sources tell
+  // what process.exit() ends with, behind whoever listens. A bundle has no threads to stop; profiles and coverage, which Node would write then, are for the sources
   process.reallyExit = end
   load(bundle, argv).main(argv, called, sources)
 }
