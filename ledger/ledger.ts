@@ -339,7 +339,7 @@ export async function openLedger(config: LedgerConfig): Promise<Ledger> {
 
   await start()
   const request = (message: WorkerRequest) => worker!.postMessage(message)
-  /** Appends of one turn of the event loop go to the thread in one message. */
+  /** What is appended in one go crosses in one message, as soon as the code that appends it is through: what else the turn has to do comes behind it. */
   const outgoing = new OutgoingRequests()
   const send = () => {
     if (outgoing.size === 0) return
@@ -378,7 +378,7 @@ export async function openLedger(config: LedgerConfig): Promise<Ledger> {
       const { id, promise } = waiting.add()
       outgoing.add(id, epoch, items)
       if (outgoing.isFull) send()
-      else if (outgoing.size === 1) setImmediate(send)
+      else if (outgoing.size === 1) queueMicrotask(send)
       return promise
     },
     witnessing: () => witnessing,
