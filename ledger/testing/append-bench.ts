@@ -15,7 +15,7 @@ import { entriesOf } from '../log/segment.ts'
 import { GrowingTree, type Tile } from '../log/tree.ts'
 import { joinKeys, keyChanges, numberedKeys, type Producer } from '../store/keys.ts'
 import type { Head, LogReader } from '../store/store.ts'
-import { startRedis } from './redis-server.ts'
+import { durable, startRedis } from './redis-server.ts'
 
 const origin = 'bench.example/witness'
 const producers = 64
@@ -108,7 +108,8 @@ const opened: Record<LedgerStore['kind'], () => Promise<Bench>> = {
   },
   redis: async () => {
     const dir = mkdtempSync(join(tmpdir(), 'bench-ledger-'))
-    const server = await startRedis()
+    // to write the append-only file anew takes the server a core, now in the one way to write and now in the other
+    const server = await startRedis([...durable, '--auto-aof-rewrite-percentage', '0'])
     const client = new Redis({ path: server.socket })
     return {
       store: { kind: 'redis', url: server.url },
