@@ -8,6 +8,8 @@ export interface TrustedState {
   readonly v: 1
   /** The key that signs now. */
   readonly vkey: string
+  /** The key that the auditor gave, from which changes of key led to that one; left out of states of before. */
+  readonly given?: string
   /** The signed head up to which all was found in order. */
   readonly checkpoint: string
   /** Hash of the last entry under it, 64 hex digits. */
@@ -23,8 +25,11 @@ export interface Trusted {
   readonly tree: CompactRange
 }
 
-/** @throws {InfraFabricError} `ledger.state.malformed` for a state that does not hold together */
-export function readTrusted(state: TrustedState): Trusted {
+/**
+ * @param given the key that the auditor gives now
+ * @throws {InfraFabricError} `ledger.state.malformed` for a state that does not hold together; `ledger.state.key` for one that was kept under another key
+ */
+export function readTrusted(state: TrustedState, given: string): Trusted {
   const fail = (problem: string, cause?: unknown): never => {
     throw new InfraFabricError('ledger.state.malformed', `state of the last verification: ${problem}`, { cause })
   }
@@ -32,6 +37,12 @@ export function readTrusted(state: TrustedState): Trusted {
   const { vkey, checkpoint: note, lastHash, tree: hashes } = state
   if (![vkey, note, lastHash, hashes].every((text) => typeof text === 'string')) fail('a member is missing')
   if (!/^[0-9a-f]{64}$/.test(lastHash)) fail('lastHash is not 64 hex digits')
+  const asked = readVerifierKey(given).text
+  if (state.given !== undefined && asked !== vkey && asked !== state.given)
+    throw new InfraFabricError(
+      'ledger.state.key',
+      'the state of the last verification was kept under another key than the one given: verify the whole log under that one'
+    )
   try {
     const checkpoint = readCheckpoint(note)
     const tree = CompactRange.of({ begin: 0, end: checkpoint.size, hashes: Buffer.from(hashes, 'base64') })

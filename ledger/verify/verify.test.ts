@@ -125,6 +125,12 @@ test('from the state of an earlier verification only what is new is read, and it
   t.like(next, { verdict: 'valid', entries: 3500 })
   t.regex(next.explanation, /500 of them new/)
   t.is(next.root, (await verifyLedger(path, { vkey })).root)
+  const stranger = formatVerifierKey(readSigner('test.example/witness', generateSigningKey()))
+  await t.throwsAsync(
+    verifyLedger(path, { vkey: stranger, from: state! }),
+    { code: 'ledger.state.key' },
+    'no verdict under a key that nothing was held against'
+  )
   const spoiled = { ...state!, tree: Buffer.from(state!.tree, 'base64').fill(0, 0, 4).toString('base64') }
   await t.throwsAsync(verifyLedger(path, { vkey, from: spoiled }), { code: 'ledger.state.malformed' })
   change(path, 'DELETE FROM segment WHERE first >= 2000')
@@ -283,8 +289,11 @@ test('an index that hides an entry is told from one that is behind', async (t) =
   change(index, 'CREATE TRIGGER hides AFTER INSERT ON entry BEGIN DELETE FROM entry WHERE idx = new.idx; END')
   t.regex((await checkIndex(at, index))!, /hides/)
   change(index, 'DROP TRIGGER hides')
-  change(index, "UPDATE entry SET trace = 'elsewhere' WHERE idx = 7")
+  change(index, 'UPDATE entry SET trace = 0 WHERE idx = 7')
   t.regex((await checkIndex(at, index))!, /entry 7/)
+  change(index, "UPDATE name SET text = 'IF.elsewhere' WHERE text = 'IF.test'")
+  t.regex((await checkIndex(at, index))!, /entry 0/)
+  change(index, "UPDATE name SET text = 'IF.test' WHERE text = 'IF.elsewhere'")
   change(index, 'DELETE FROM entry WHERE idx = 3')
   t.regex((await checkIndex(at, index))!, /entry 3/)
   writeFileSync(index, 'no database')

@@ -74,11 +74,11 @@ export interface VerifyOptions {
  * Of an evidence bundle that holds a selection, each entry's proof is checked.
  *
  * @param path the database of an embedded ledger, a folder in the layout of C2SP tlog-tiles, an evidence bundle, or the URL of a Redis server; only read
- * @throws {InfraFabricError} `ledger.vkey.malformed`, `ledger.checkpoint.malformed`, `ledger.policy.malformed`, `ledger.producers.malformed`, `ledger.state.malformed` for what the caller
+ * @throws {InfraFabricError} `ledger.vkey.malformed`, `ledger.checkpoint.malformed`, `ledger.policy.malformed`, `ledger.producers.malformed`, `ledger.state.malformed`, `ledger.state.key` for what the caller
  * gave; `ledger.unreadable` when the log is not there, not allowed or busy: that is no verdict on it
  */
 export async function verifyLedger(path: string, options: VerifyOptions): Promise<Verification> {
-  const start = options.from === undefined ? null : readTrusted(options.from)
+  const start = options.from === undefined ? null : readTrusted(options.from, options.vkey)
   const trusted = readVerifierKey(start?.vkey ?? options.vkey)
   const policy = options.policy === undefined ? null : readPolicy(options.policy)
   const producers = options.beside?.producers === undefined ? null : readProducers(options.beside.producers)
@@ -164,6 +164,7 @@ export async function verifyLedger(path: string, options: VerifyOptions): Promis
           ? {
               v: 1,
               vkey: chain.keys.at(-1)!.text,
+              given: options.from?.given ?? readVerifierKey(options.vkey).text,
               checkpoint: head.checkpoint,
               lastHash: scanned.last,
               tree: Buffer.from(scanned.tree.state().hashes).toString('base64')
