@@ -132,14 +132,16 @@ test.serial('the page, in Chromium: at the first visit, where it saw the log bef
     return { word: report.verdict, why: report.summary }
   }
   const wrong: string[] = []
+  const honestJson = JSON.stringify(pageData(log))
   for (const cheat of cheats) {
     shown = cheat.change(honest)
     const service = { kind: 'service', token: 'token' } as const
-    const found: Record<(typeof pages)[number], Said> = {
-      page: await audit(service, trust),
-      again: await audit(service, { ...trust, seen: log.head.checkpoint }),
-      offline: await audit({ kind: 'file', json: JSON.stringify(pageData(shown)) }, trust)
-    }
+    const found: Partial<Record<(typeof pages)[number], Said>> = { page: await audit(service, trust) }
+    // where the checkpoint is the one that it saw, there is nothing to remember
+    if (shown.head.checkpoint !== log.head.checkpoint || cheat.told.again !== undefined)
+      found.again = await audit(service, { ...trust, seen: log.head.checkpoint })
+    const json = JSON.stringify(pageData(shown))
+    if (json !== honestJson || shown === log) found.offline = await audit({ kind: 'file', json }, trust)
     wrong.push(...differences(cheat, found))
   }
   t.deepEqual(wrong, [])
