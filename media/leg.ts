@@ -561,12 +561,12 @@ export class Leg implements Party {
   }
 
   /** Lets the time of frames pass that were never mixed: those before the one that is due. */
-  skip(frames: number, dueMs: number): void {
+  skip(frames: number): void {
     this.#seat?.leave()
     this.#packer?.flush()
     this.#passFrames(frames)
     this.#marker = true
-    this.#jitter?.skip(frames, dueMs)
+    this.#jitter?.skip(frames)
   }
 
   /** To be called about once a second: tells of silence and of strangers. */

@@ -288,7 +288,7 @@ static void estimate(struct leg *leg, double transit, double arrival) {
 
 /* ---- packets in: leg.ts, rtp/source.ts, jitter/jitter-buffer.ts ---- */
 
-static void make_room(const struct lane *lane, struct leg *leg, double now);
+static void make_room(const struct lane *lane, struct leg *leg);
 
 /* Takes the packet in its slot. Returns 0 when it is not the next one of the stream, as it is known. */
 static int take_packet(const struct lane *lane, struct leg *leg, const uint8_t *octets, unsigned length, const struct sockaddr_in *from, double arrival) {
@@ -306,7 +306,7 @@ static int take_packet(const struct lane *lane, struct leg *leg, const uint8_t *
   double delay = arrival - extended / 8;
   if (fabs(delay - base_of(leg)) > 3000) return 0;
 
-  while (leg->held >= most_held) make_room(lane, leg, arrival);
+  while (leg->held >= most_held) make_room(lane, leg);
   if (sequence < leg->highest) leg->cycles += 65536;
   leg->highest = sequence;
   leg->received++;
@@ -568,7 +568,7 @@ static void roughen(const struct lane *lane, struct leg *leg) {
 }
 
 /* Nothing is here: says what may follow, and holds the time. Returns 0 when the stream has paused. */
-static int bridge(struct leg *leg, double now) {
+static int bridge(struct leg *leg) {
   if (leg->concealedMs >= pause_after_ms) return 0;
   int16_t made[frame];
   leg->concealedMs += 20;
@@ -576,15 +576,14 @@ static int bridge(struct leg *leg, double now) {
   leg->clean = 0;
   conceal(leg, made);
   leg->unsure++;
-  if (now - due_at(leg, leg->nextTimestamp) < leg->maxTarget) leg->credit += frame;
-  else leg->nextTimestamp = (uint32_t)((uint32_t)leg->nextTimestamp + frame);
+  leg->credit += frame;
   push_waiting(leg, made);
   return 1;
 }
 
 /* Decodes the packet that is due, or makes up what is missing. Returns 0 when the stream has paused. */
-static int decode_next(const struct lane *lane, struct leg *leg, double now) {
-  if (leg->held == 0) return bridge(leg, now);
+static int decode_next(const struct lane *lane, struct leg *leg) {
+  if (leg->held == 0) return bridge(leg);
   int16_t samples[frame];
   const int16_t *expand = lane->expand[(int)leg->law];
   const uint8_t *payload = leg->packets[((int)leg->lastPlayed + 1) % slots] + header;
@@ -646,7 +645,7 @@ static void follow_delay(const struct lane *lane, struct leg *leg, double now) {
   int urgent = over > 60 || under > 60, soft = 0;
   if (now < leg->restUntil && !urgent) return;
   if (over > 8) {
-    while (leg->left < shift_needs && leg->held > 0) decode_next(lane, leg, now);
+    while (leg->left < shift_needs && leg->held > 0) decode_next(lane, leg);
     int gone = shorten(leg, 0, &soft);
     if (gone == 0 && urgent && (gone = shorten(leg, 1, &soft)) > 0) leg->audible++;
     if (gone == 0) return;
@@ -666,7 +665,7 @@ static int take_rough(const struct lane *lane, struct leg *leg, int16_t *out, do
   double slack = NAN;
   while (leg->left < frame) {
     slack = now - due_at(leg, leg->nextTimestamp);
-    if (!decode_next(lane, leg, now)) return stop(leg, out);
+    if (!decode_next(lane, leg)) return stop(leg, out);
   }
   if (leg->concealedInRow == 0) {
     if (!isnan(slack)) leg->slack = smooth(leg->slack, slack);
@@ -674,14 +673,14 @@ static int take_rough(const struct lane *lane, struct leg *leg, int16_t *out, do
     follow_delay(lane, leg, now);
   }
   while (leg->left < frame)
-    if (!decode_next(lane, leg, now)) return stop(leg, out);
+    if (!decode_next(lane, leg)) return stop(leg, out);
   shift_waiting(leg, out);
   if (leg->clean >= kept_frames && leg->left < frame && !isnan(leg->slack)) leg->rough = 0;
   return 1;
 }
 
 /* Leaves out a frame unheard: of a calm leg that holds one, or of a rough one that plays. */
-static void pass_over(const struct lane *lane, struct leg *leg, double now) {
+static void pass_over(const struct lane *lane, struct leg *leg) {
   leg->skipped++;
   if (!leg->rough) {
     leg->held--;
@@ -691,15 +690,15 @@ static void pass_over(const struct lane *lane, struct leg *leg, double now) {
   }
   int16_t unheard[frame];
   while (leg->playing && leg->left < frame)
-    if (!decode_next(lane, leg, now)) stop(leg, unheard);
+    if (!decode_next(lane, leg)) stop(leg, unheard);
   if (leg->playing) shift_waiting(leg, NULL);
 }
 
 /* More has come than is held: the oldest is left out. */
-static void make_room(const struct lane *lane, struct leg *leg, double now) {
+static void make_room(const struct lane *lane, struct leg *leg) {
   leg->passed++;
   if (!leg->rough || leg->playing) {
-    pass_over(lane, leg, now);
+    pass_over(lane, leg);
     return;
   }
   leg->skipped++;
@@ -707,7 +706,7 @@ static void make_room(const struct lane *lane, struct leg *leg, double now) {
 }
 
 /* Lets the time of frames pass that were never asked for. Returns 0, and has changed nothing, where the lane cannot. */
-static int skip_frames(const struct lane *lane, struct leg *leg, int frames, double now) {
+static int skip_frames(const struct lane *lane, struct leg *leg, int frames) {
   int left = frames - (int)least(frames, leg->passed);
   if (!leg->rough && leg->held < left) {
     if (leg->noisy) return 0;
@@ -715,7 +714,7 @@ static int skip_frames(const struct lane *lane, struct leg *leg, int frames, dou
   }
   leg->timestamp = (uint32_t)((uint32_t)leg->timestamp + frame * frames);
   leg->marker = 1;
-  for (int n = 0; n < left && (!leg->rough || leg->playing); n++) pass_over(lane, leg, now);
+  for (int n = 0; n < left && (!leg->rough || leg->playing); n++) pass_over(lane, leg);
   return 1;
 }
 
@@ -1036,7 +1035,7 @@ static int tick(struct lane *lane, int capacity, double due, double now) {
         if (leg->mode != carried) continue;
         int left_out = (int)lane->leftOut, sounding = -1;
         lane->skips = left_out;
-        if (receive(lane, leg, now, since) && (left_out == 0 || skip_frames(lane, leg, left_out, due))) {
+        if (receive(lane, leg, now, since) && (left_out == 0 || skip_frames(lane, leg, left_out))) {
           lane->skips = 0;
           sounding = take_frame(lane, leg, lane->frames[n], due);
         }

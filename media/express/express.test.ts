@@ -138,7 +138,7 @@ const scripts = fc.integer({ min: 1, max: 4 }).chain((size) =>
     seed: fc.integer({ min: 1, max: 1e9 }),
     jitterTargetMs: fc.constantFrom(20, 40, 60, 80),
     guest: fc.boolean(),
-    mostWithheld: fc.constant(7)
+    mostWithheld: fc.constant(6)
   })
 )
 
@@ -150,7 +150,8 @@ test('whatever happens, it is the same with and without the lane', async (t) => 
         t.not(process.platform, 'linux')
         return
       }
-      t.deepEqual(played.express.told, played.plain.told)
+      // What waited for a thread that stood still is read leg by leg.
+      t.deepEqual(played.express.told.toSorted(), played.plain.told.toSorted())
       t.deepEqual(played.express.sent, played.plain.sent)
       t.deepEqual(played.express.stats, played.plain.stats)
       t.deepEqual(played.express.lent, played.plain.lent)

@@ -305,7 +305,7 @@ export class ExpressLane {
     socket.turn(leftOut)
     const skips = seat.skips < 0 ? leftOut : seat.skips
     seat.skips = -1
-    if (skips > 0) leg.skip(skips, dueMs)
+    if (skips > 0) leg.skip(skips)
     fields[of.streamed] = fields[of.streaming]!
     const streaming = leg.pull(dueMs)
     fields[of.streaming] = Number(streaming)

@@ -202,7 +202,7 @@ export class JitterBuffer {
     }
     if (this.#hasPlayed && !this.#isInTime(sequenceNumber, timestamp, arrivalMs)) return
     this.#lateInRow = 0
-    while (this.#held.count * this.#packetSamples >= mostHeldFrames * this.#frameSamples) this.#makeRoom(arrivalMs)
+    while (this.#held.count * this.#packetSamples >= mostHeldFrames * this.#frameSamples) this.#makeRoom()
     const isFarAhead = this.#playing && sequenceDistance(sequenceNumber, this.#lastPlayed) > capacity
     if (isFarAhead || this.#held.isTaken(sequenceNumber)) {
       this.counts.overflow += this.#held.count
@@ -267,7 +267,7 @@ export class JitterBuffer {
     let slackMs = Number.NaN
     while (queue.length < this.#frameSamples) {
       slackMs = nowMs - this.#dueMs(this.#next)
-      if (!this.#decodeNext(nowMs)) return this.#stop(out)
+      if (!this.#decodeNext()) return this.#stop(out)
     }
     if (this.#concealedInRow === 0) {
       if (!Number.isNaN(slackMs)) this.#slackMs = smooth(this.#slackMs, slackMs)
@@ -275,7 +275,7 @@ export class JitterBuffer {
       this.#follow(nowMs)
     }
     while (queue.length < this.#frameSamples) {
-      if (!this.#decodeNext(nowMs)) return this.#stop(out)
+      if (!this.#decodeNext()) return this.#stop(out)
     }
     queue.take(out)
     return true
@@ -307,7 +307,7 @@ export class JitterBuffer {
     const urgent = over > urgentMs || under > urgentMs
     if (nowMs < this.#restUntilMs && !urgent) return
     if (over > excessMs) {
-      while (queue.length < queue.needed && this.#successor() !== null && this.#decodeNext(nowMs));
+      while (queue.length < queue.needed && this.#successor() !== null && this.#decodeNext());
       const gone = queue.shorten(false) || (urgent ? this.#audibly(queue.shorten(true)) : 0)
       if (gone > 0) this.#moved(-gone, nowMs, 'shortened')
     } else if (under > shortageMs) {
@@ -331,18 +331,18 @@ export class JitterBuffer {
    * Lets the time of frames pass that were never asked for. Of what is left out, that much is decoded that what follows joins what was heard last. What there was no
    * room for is among it.
    */
-  skip(frames: number, nowMs: number): void {
+  skip(frames: number): void {
     for (let n = frames - Math.min(frames, this.#passed); n > 0 && this.#playing; n--) {
       this.counts.skipped++
       if (n > keptFrames && this.#passOver()) continue
-      if (!this.#dropFrame(nowMs)) return
+      if (!this.#dropFrame()) return
     }
   }
 
   /** Leaves out a frame unheard. @returns false when the stream has paused */
-  #dropFrame(nowMs: number): boolean {
+  #dropFrame(): boolean {
     while (this.#queue.length < this.#frameSamples) {
-      if (this.#decodeNext(nowMs)) continue
+      if (this.#decodeNext()) continue
       this.#stop(this.#view(this.#frameSamples))
       return false
     }
@@ -351,10 +351,10 @@ export class JitterBuffer {
   }
 
   /** More has come than is held: the oldest is left out. */
-  #makeRoom(nowMs: number): void {
+  #makeRoom(): void {
     this.#passed++
     this.counts.skipped++
-    if (this.#playing) this.#dropFrame(nowMs)
+    if (this.#playing) this.#dropFrame()
     else this.#held.release(this.#held.first()!)
   }
 
@@ -591,9 +591,9 @@ export class JitterBuffer {
   }
 
   /** Decodes the packet that is due, or makes up what is missing. @returns false when the stream has paused */
-  #decodeNext(nowMs: number): boolean {
+  #decodeNext(): boolean {
     const slot = this.#held.after(this.#lastPlayed)
-    if (slot === null) return this.#bridge(nowMs)
+    if (slot === null) return this.#bridge()
     let gap = timestampDistance(slot.timestamp, this.#next)
     const consecutive = slot.sequenceNumber === ((this.#lastPlayed + 1) & 0xffff)
     if (gap > longestGapMs * this.#clockPerMs) return false
@@ -656,15 +656,14 @@ export class JitterBuffer {
    * Nothing is here: says what may follow, and holds the time until it is known whether the packet is late, lost, or was never
    * sent.
    */
-  #bridge(nowMs: number): boolean {
+  #bridge(): boolean {
     if (this.#decoder.pausing || this.#concealedMs >= concealedBeforePauseMs) return false
     const made = this.#view(this.#frameSamples)
     this.#concealedMs += this.#frameMs
     this.#concealedInRow++
     this.#decoder.conceal(made)
     this.#unsure++
-    if (nowMs - this.#dueMs(this.#next) < this.#maxDelayMs) this.#credit += made.length
-    else this.#next = (this.#next + Math.round(made.length / this.#samplesPerClock)) >>> 0
+    this.#credit += made.length
     this.#queue.push(made, 0, made.length)
     return true
   }

@@ -55,7 +55,7 @@ export interface Script {
   readonly jitterTargetMs: number
   /** Whether somebody is being called, too, who has agreed to nothing yet. */
   readonly guest: boolean
-  /** Packets that a participant's network holds back at most; one reading of a socket takes no more than eight, where the lane does not carry it. */
+  /** Packets that a participant's network holds back at most; one reading of a socket takes no more than eight, where the lane does not carry it, and a fast clock adds one. */
   readonly mostWithheld: number
 }
 
@@ -197,7 +197,7 @@ function plainWorld(script: Script, arrivedMs: () => number): World {
       if (reading)
         for (const { who, packet, from } of waiting.splice(0))
           built.legs[who]!.receive(packet, from === 'phone' ? sources[who]! : { address: '192.0.2.9', port: 9 }, arrivedMs())
-      if (leftOut > 0) for (const leg of built.legs) leg.skip(leftOut, nowMs)
+      if (leftOut > 0) for (const leg of built.legs) leg.skip(leftOut)
       built.conference.tick(nowMs)
     },
     close: () => {
@@ -239,7 +239,7 @@ async function laneWorld(script: Script, udp: NativeUdp, lane: ExpressLane, arri
       lane.tick(nowMs, nowMs, -1e12, leftOut)
       if (!built.conference.lent) {
         for (const { socket } of parties) socket.turn(leftOut)
-        if (leftOut > 0) for (const leg of built.legs) leg.skip(leftOut, nowMs)
+        if (leftOut > 0) for (const leg of built.legs) leg.skip(leftOut)
         built.conference.tick(nowMs)
       }
       lane.consider(built.conference, parties)

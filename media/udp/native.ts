@@ -181,8 +181,9 @@ export class NativeSocket implements UdpSocket {
   turned(missed: number): void {
     if (this.#descriptor < 0) return
     let tooMuch = !this.watched && this.#full
-    // So much can have come from one that sends as it should.
-    for (let read = this.#layer.burst; tooMuch && read <= missed; read += this.#layer.burst) {
+    // So much can have come from one that sends as it should, be its clock somewhat fast.
+    const { burst } = this.#layer
+    for (let read = burst; tooMuch && missed > 0 && read <= missed + burst; read += burst) {
       this.#layer.read(this)
       tooMuch = this.#full
     }
