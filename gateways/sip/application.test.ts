@@ -7,6 +7,7 @@ import type { SipApplicationConfig } from './config.ts'
 import type { SipApplicationEvent } from './record/events.ts'
 import { fakeConference, memoryWitness, scriptedGuard } from './testing/fake-ports.ts'
 import { fakeServer, type RequestOptions } from './testing/fake-server.ts'
+import { settled } from './testing/settled.ts'
 
 async function start(config: Partial<SipApplicationConfig> = {}, openCalls: readonly OpenCall[] = []) {
   const clock = manualClock()
@@ -31,11 +32,6 @@ async function start(config: Partial<SipApplicationConfig> = {}, openCalls: read
     return { invite, dialog, leg: conference.legs.at(-1)! }
   }
   return { application, clock, witness, guard, conference, server, events, establish }
-}
-
-/** Lets every promise that can settle without time settle. */
-async function settled(): Promise<void> {
-  for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve))
 }
 
 test('an approved call is answered, established, ended by the caller, and every step stands in the record', async (t) => {

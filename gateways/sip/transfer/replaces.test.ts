@@ -3,11 +3,8 @@ import { manualClock, silentLog } from '#kernel'
 import { runSipApplication } from '../application.ts'
 import { fakeConference, memoryWitness, scriptedGuard } from '../testing/fake-ports.ts'
 import { fakeServer, type RequestOptions } from '../testing/fake-server.ts'
+import { settled } from '../testing/settled.ts'
 import { findReplaced, readReplaces } from './replaces.ts'
-
-async function settled(): Promise<void> {
-  for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve))
-}
 
 async function start(handsOver = true) {
   const witness = memoryWitness()
