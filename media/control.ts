@@ -14,8 +14,6 @@ export interface WorkerSettings {
   readonly levels: Float32Array
   /** Of this thread alone, from 1 on. */
   readonly owner: number
-  /** Where in each 20 ms of the monotonic clock its frames are due: threads do not want the cores all at once. */
-  readonly phaseMs: number
   readonly jitterTargetMs: number
   readonly mediaTimeoutMs: number
   readonly latchWindowMs: number

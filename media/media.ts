@@ -20,7 +20,6 @@ import type { Rooms, RoomsConfig } from './mediasoup/rooms.ts'
 import type { MemberControls } from './mixer/conference.ts'
 import { levelOfPower } from './mixer/kernel.ts'
 import { type KeyAction, KeySequence } from './mixer/keys.ts'
-import { frameMs } from './mixer/lane.ts'
 import { type Sound, sounds } from './mixer/sounds.ts'
 import { PlaneLeg } from './plane-leg.ts'
 import { sharePorts } from './ports.ts'
@@ -297,7 +296,6 @@ export async function createMediaPlane(config: MediaConfig): Promise<MediaPlane>
       ports,
       levels,
       owner: slot + 1,
-      phaseMs: (frameMs * slot) / checked.threads,
       jitterTargetMs: checked.jitterTargetMs,
       mediaTimeoutMs: checked.mediaTimeoutMs,
       latchWindowMs: checked.latchWindowMs,

@@ -105,13 +105,6 @@ const nextReportMs = (now: number) => now + settings.reportIntervalMs * (0.5 + M
 
 let shuttingDown = false
 
-/** The clock that all threads share says where in a frame we are. */
-function firstDue(): number {
-  const [seconds, nanoseconds] = process.hrtime()
-  const sinceMs = ((seconds * 1000) % frameMs) + nanoseconds / 1e6 - settings.phaseMs
-  return nowMs() + 2 * frameMs - (sinceMs % frameMs)
-}
-
 /** Tells RTCP from RTP on one port by the packet type. @see RFC 5761 §4 */
 function isControl(packet: Buffer): boolean {
   return packet.length > 1 && packet[1]! >= 192 && packet[1]! <= 223
@@ -323,7 +316,7 @@ const lateness = new Float64Array(1024)
 const work = new Float64Array(1024)
 let ticks = 0
 let overruns = 0
-let dueMs = firstDue()
+let dueMs = nowMs() + frameMs
 let timer: NodeJS.Timeout
 
 const sleepExactly = library === null ? null : exactSleep(library)
