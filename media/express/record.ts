@@ -54,7 +54,7 @@ export const laneFrame = 160
 const laneHeader = 12
 export const laneSlots = 32
 const slotOctets = 192
-/** Packets held at most: half a second. */
+/** Frames held at most: half a second. */
 export const mostHeld = 25
 /** Frames played last that are kept: concealment and time-stretching look back as far. */
 export const keptFrames = 3

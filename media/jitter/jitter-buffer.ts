@@ -87,9 +87,6 @@ const scratch = new Int16Array(Math.max((longestPacketMs * 48_000) / 1000, large
 /** Samples that may wait when the express lane takes a stream. */
 const mostWaiting = 2 * laneFrame
 
-/** Sound held at most, in frames: of what comes at once after an outage, or while the thread stood still, the end is worth hearing. */
-const mostHeldFrames = mostHeld
-
 /** The frames played last, on their way into the express lane or out of it. */
 const played = new Int16Array(keptFrames * laneFrame)
 
@@ -202,7 +199,8 @@ export class JitterBuffer {
     }
     if (this.#hasPlayed && !this.#isInTime(sequenceNumber, timestamp, arrivalMs)) return
     this.#lateInRow = 0
-    while (this.#held.count * this.#packetSamples >= mostHeldFrames * this.#frameSamples) this.#makeRoom()
+    // Of what comes at once after an outage, or while the thread stood still, the end is worth hearing.
+    while (this.#held.count * this.#packetSamples >= mostHeld * this.#frameSamples) this.#makeRoom()
     const isFarAhead = this.#playing && sequenceDistance(sequenceNumber, this.#lastPlayed) > capacity
     if (isFarAhead || this.#held.isTaken(sequenceNumber)) {
       this.counts.overflow += this.#held.count
