@@ -47,7 +47,8 @@ export function takeCall(
   const receivedAt = clock.now()
   const receivedMs = clock.monotonicMs()
   const peerSessionId = readPeerSessionId(opening.peerSessionId)
-  let decision: GuardDecision | null = null
+  /** What is left of the decision once it is told: its facts would be kept for as long as the call lasts. */
+  let decided: Pick<GuardDecision, 'expertId' | 'hazard'> | null = null
   let localSdp = ''
   let answeredMs: number | null = null
   let endCause: EndCause = { by: 'application', reason: 'withdrawn' }
@@ -83,10 +84,10 @@ export function takeCall(
     hungUp: (cause) => fire({ type: 'hungUp', cause }),
     allow: () => request.get('Allow'),
     transfer: () => ({
-      hazard: decision?.hazard ?? null,
+      hazard: decided?.hazard ?? null,
       conference: opening.dialled!.conference,
       role: 'expert',
-      expertId: decision?.expertId ?? null,
+      expertId: decided?.expertId ?? null,
       parentTraceId: parentTraceId ?? traceId,
       successor: () => {}
     }),
@@ -138,7 +139,7 @@ export function takeCall(
 
   const screen = async (): Promise<void> => {
     const edge = opening.edge!
-    decision = await ports.guard.decide(parts.context, {
+    const decision = await ports.guard.decide(parts.context, {
       direction: 'inbound',
       method: 'INVITE',
       callId: opening.callId,
@@ -153,6 +154,7 @@ export function takeCall(
       edge,
       receivedAt
     })
+    decided = { expertId: decision.expertId, hazard: decision.hazard }
     if (decision.findings.some((finding) => finding.code === signatureVerified))
       recorder.tell(components.sip, 'sip_hash_verified', { expertId: decision.expertId, keyId: keyIdOf(opening.signature) })
     parts.tellDecision(decision, opening.edgeLayers)
@@ -168,7 +170,7 @@ export function takeCall(
 
   const join = async (): Promise<void> => {
     const conference = opening.dialled!.conference
-    const expertId = decision!.expertId
+    const expertId = decided!.expertId
     const role = expertId === null ? 'observer' : ports.roleOf(expertId)
     participant = `${expertId ?? 'guest'}-${traceId.slice(0, 8)}`
     bridge.move({ type: 'joining' }, { conference, participant, role })
@@ -220,7 +222,7 @@ export function takeCall(
   const establish = (sdp: string) => {
     const established = () => {
       if (state() !== 'established') return
-      const { expertId, hazard } = decision!
+      const { expertId, hazard } = decided!
       parts.establish(
         { conference: opening.dialled!.conference, participant, expertId, hazard },
         {
@@ -246,7 +248,7 @@ export function takeCall(
     if (refused.phrase === null) response.send(refused.status, { headers })
     else response.send(refused.status, refused.phrase, { headers })
     cancelTimers()
-    parts.reject(refused, { expertId: decision?.expertId ?? null, hazard: opening.hazard })
+    parts.reject(refused, { expertId: decided?.expertId ?? null, hazard: opening.hazard })
   }
 
   const end = (cause: EndCause) => {
@@ -254,7 +256,7 @@ export function takeCall(
     cancelTimers()
     parts.end(cause, answeredMs === null ? 0 : rounded(clock.monotonicMs() - answeredMs), {
       conference: opening.dialled?.conference ?? null,
-      expertId: decision?.expertId ?? null,
+      expertId: decided?.expertId ?? null,
       hazard: opening.hazard
     })
   }
@@ -323,7 +325,7 @@ export function takeCall(
       fromUri: opening.fromUri,
       conference: opening.dialled?.conference ?? null,
       hazard: opening.hazard,
-      expertId: decision?.expertId ?? null,
+      expertId: decided?.expertId ?? null,
       receivedAt
     }),
     stop,
