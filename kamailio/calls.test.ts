@@ -1,4 +1,6 @@
 /** Calls through the edge: to the phone and back, to one application server or another. */
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
 import { readFileSync, rmSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import test from 'ava'
@@ -10,6 +12,7 @@ import {
   authorityOf,
   authorize,
   edgeConfig,
+  freePort,
   Phone,
   parse,
   reached,
@@ -75,6 +78,39 @@ test('a request within a dialog is not given up while its answer takes longer th
   await sleep(2000)
   app.send(reply(bye, 200, 'OK'), Number(/127\.0\.0\.1:(\d+)/.exec(bye.all('Via')[0]!)![1]))
   t.is((await asked).startLine, 'SIP/2.0 200 OK')
+})
+
+test('what a phone sends in a row over UDP is read in that order: a BYE does not overtake its ACK', async (t) => {
+  const udp = { address: '127.0.0.1', port: await freePort() }
+  const { config } = await rig(t, certificates, ({ listen }) => ({ listen: { ...listen, udp }, children: 2 }))
+  const socket = createSocket('udp4').bind(0, '127.0.0.1')
+  t.teardown(() => socket.close())
+  await once(socket, 'listening')
+  const count = 300
+  const order: number[] = []
+  const all = Promise.withResolvers<void>()
+  socket.on('message', (data) => {
+    order.push(Number(parse(data.toString('latin1')).get('CSeq')!.split(' ')[0]))
+    if (order.length === count) all.resolve()
+  })
+  for (let n = 1; n <= count; n++) {
+    const text = [
+      `OPTIONS sip:127.0.0.1:${config.listen.udp!.port} SIP/2.0`,
+      `Via: SIP/2.0/UDP 127.0.0.1:${socket.address().port};rport;branch=z9hG4bK${n}`,
+      'Max-Forwards: 70',
+      'From: <sip:expert-safety@edge.test>;tag=row',
+      'To: <sip:edge.test>',
+      `Call-ID: row-${n}`,
+      `CSeq: ${n} OPTIONS`,
+      'Content-Length: 0\r\n\r\n'
+    ].join('\r\n')
+    socket.send(text, udp.port, udp.address)
+  }
+  await all.promise
+  t.deepEqual(
+    order,
+    Array.from({ length: count }, (_, n) => n + 1)
+  )
 })
 
 test('a Route that a stranger made up leads nowhere', async (t) => {

@@ -112,7 +112,7 @@ export interface EdgeConfig {
   readonly limits?: Partial<EdgeLimits>
   /** Folder for the rendered files, made when it is not there; private to the edge. */
   readonly runtimeDir: string
-  /** Worker processes for each kind of socket. Default 2. */
+  /** Worker processes for TCP and TLS; each UDP socket has one. Default 2. */
   readonly children?: number
   /** Seconds between health checks of application servers. Default 5. */
   readonly probeSeconds?: number

@@ -81,7 +81,7 @@ function local(config: EdgeConfig): string {
     '',
     // Kamailio knows by itself from 5.8 on what openssl-fork.c does for older ones.
     ...(hasThreadsMode(config.kamailioVersion) ? ['tls_threads_mode=2'] : []),
-    // One process reads what application servers send: a 200 does not overtake its 180, nor a BYE its ACK.
+    // One process reads each UDP socket: what was sent in a row is passed on in that order, a 200 does not overtake its 180, nor a BYE its ACK.
     'socket_workers=1',
     `listen=udp:${at(config.inside)}`,
     ...(['tls', 'wss', 'udp', 'tcp'] as const).flatMap((kind) => {
@@ -90,7 +90,7 @@ function local(config: EdgeConfig): string {
       return everywhere(endpoint, listen).map((place) => {
         const told =
           listen.announced == null || place !== at(endpoint) ? '' : ` advertise ${at({ ...endpoint, address: listen.announced })}`
-        return `listen=${kind === 'wss' ? 'tls' : kind}:${place}${told}`
+        return `${kind === 'udp' ? 'socket_workers=1\n' : ''}listen=${kind === 'wss' ? 'tls' : kind}:${place}${told}`
       })
     }),
     ''
