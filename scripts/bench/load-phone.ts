@@ -2,7 +2,7 @@
  * A telephone that makes many calls over one TLS connection or UDP socket and keeps the time of each. It reads of an answer only what the next request
  * needs, so that what is measured is the suite and not the phone.
  */
-import { createHash, randomBytes } from 'node:crypto'
+import { hash, randomBytes } from 'node:crypto'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { connect } from 'node:tls'
@@ -71,22 +71,33 @@ interface Answer {
 
 const timer1Ms = 500
 
-const token = (): string => randomBytes(9).toString('base64url')
+let tokens = 0
+/** Of this process and nobody else: the far end needs a name for each call, and none that cannot be guessed. */
+const origin = randomBytes(6).toString('base64url')
+const token = (): string => `${origin}${(tokens++).toString(36)}`
 
-const headersOf = (text: string, name: string): string[] =>
-  [...text.matchAll(new RegExp(`^${name}\\s*:\\s*(.*?)\\r$`, 'gim'))].map((match) => match[1]!)
+/** A phone of a benchmark must not take the processor from what is measured: each expression is made once. */
+const fields = {
+  callId: /^Call-ID\s*:\s*(.*?)\r$/im,
+  cseq: /^CSeq\s*:\s*(.*?)\r$/im,
+  to: /^To\s*:\s*(.*?)\r$/im,
+  contact: /^Contact\s*:\s*(.*?)\r$/im
+} as const
+const fieldOf = (text: string, name: keyof typeof fields): string | undefined => fields[name].exec(text)?.[1]
+
+const recordRoutes = /^Record-Route\s*:\s*(.*?)\r$/gim
+const challenges = /^Proxy-Authenticate\s*:\s*(.*?)\r$/gim
+const valuesOf = (text: string, expression: RegExp): string[] => [...text.matchAll(expression)].map((match) => match[1]!)
 
 /** A Proxy-Authorization that answers the challenge for `algorithm`. @see RFC 7616 §3.4 */
 function credentialsFor(answer: Answer, { name, password, algorithm }: LoadUser, uri: string): string {
-  const challenge = headersOf(answer.text, 'Proxy-Authenticate').find((each) => each.includes(`algorithm=${algorithm}`))
+  const challenge = valuesOf(answer.text, challenges).find((each) => each.includes(`algorithm=${algorithm}`))
   if (challenge === undefined) throw new TypeError(`no challenge for ${algorithm}`)
-  const hash = (text: string) =>
-    createHash(algorithm === 'MD5' ? 'md5' : 'sha256')
-      .update(text)
-      .digest('hex')
-  const field = (key: string) => new RegExp(`${key}="([^"]*)"`).exec(challenge)?.[1] ?? ''
-  const [realm, nonce, cnonce] = [field('realm'), field('nonce'), token()]
-  const response = hash(`${hash(`${name}:${realm}:${password}`)}:${nonce}:00000001:${cnonce}:auth:${hash(`INVITE:${uri}`)}`)
+  const digest = (text: string) => hash(algorithm === 'MD5' ? 'md5' : 'sha256', text)
+  const realm = /realm="([^"]*)"/.exec(challenge)?.[1] ?? ''
+  const nonce = /nonce="([^"]*)"/.exec(challenge)?.[1] ?? ''
+  const cnonce = token()
+  const response = digest(`${digest(`${name}:${realm}:${password}`)}:${nonce}:00000001:${cnonce}:auth:${digest(`INVITE:${uri}`)}`)
   return `Digest username="${name}", realm="${realm}", nonce="${nonce}", uri="${uri}", response="${response}", algorithm=${algorithm}, cnonce="${cnonce}", qop=auth, nc=00000001`
 }
 
@@ -146,9 +157,9 @@ export async function openLoadPhone(port: number, ca: string | null): Promise<Lo
     for (const { fail } of [...calls.values()]) fail(reason)
   }
   const received = (text: string) => {
-    const callId = headersOf(text, 'Call-ID')[0]!
-    const status = Number(/^SIP\/2\.0 (\d{3}) /.exec(text)?.[1])
-    if (status > 0) return calls.get(callId)?.answered({ status, cseq: headersOf(text, 'CSeq')[0]!, text })
+    const callId = fieldOf(text, 'callId')!
+    const status = text.startsWith('SIP/2.0 ') ? Number(text.slice(8, 11)) : 0
+    if (status > 0) return calls.get(callId)?.answered({ status, cseq: fieldOf(text, 'cseq')!, text })
     if (text.startsWith('ACK ')) return
     const copied = text.match(/^(?:Via|Record-Route|From|To|Call-ID|CSeq)\s*:.*\r\n/gim)!.join('')
     wire.send(`SIP/2.0 200 OK\r\n${copied}Content-Length: 0\r\n\r\n`)
@@ -204,7 +215,7 @@ export async function openLoadPhone(port: number, ca: string | null): Promise<Lo
 
     const refusedInvite = (cseq: number, answer: Answer) => {
       const first = to
-      to = headersOf(answer.text, 'To')[0]!
+      to = fieldOf(answer.text, 'to')!
       send('ACK', cseq, { sameBranch: true })
       to = first
     }
@@ -243,9 +254,9 @@ export async function openLoadPhone(port: number, ca: string | null): Promise<Lo
               setupMs: nowMs - startedMs,
               authenticatedMs: nowMs - credentialsMs
             }
-            to = headersOf(text, 'To')[0]!
-            target = /<([^>]+)>/.exec(headersOf(text, 'Contact')[0] ?? '')?.[1] ?? uri
-            routes = headersOf(text, 'Record-Route').reverse()
+            to = fieldOf(text, 'to')!
+            target = /<([^>]+)>/.exec(fieldOf(text, 'contact') ?? '')?.[1] ?? uri
+            routes = valuesOf(text, recordRoutes).reverse()
             clearTimeout(timeout)
             send('ACK', 2)
             return void hold(text.slice(text.indexOf('\r\n\r\n') + 4)).then(() => {
