@@ -42,9 +42,6 @@ const attendEvery = 5
 const watchEvery = 1000 / frameMs
 /** Legs of the express lane: more than a thread can carry. */
 const mostExpress = 4096
-/** Time at least in a frame for offering conferences to the express lane, and conferences after which the clock is looked at. */
-const leastConsiderMs = 3
-const consideredTogether = 4
 /** Frames until a conference that the express lane could not take is offered to it again. */
 const considerEvery = 10
 /** Memory for frames: of a leg with its way up and down and as many sounds as it may have, at 48 kHz and in the tick of a change; and of everything else. */
@@ -292,22 +289,13 @@ function attend(now: number): void {
   }
 }
 
-/** Conference that was considered last. */
-let considered = 0
-
-/**
- * Offers conferences to the express lane, which sees to those that it has: legs that TypeScript carries for long cost more than their part. Where very many legs are to
- * go in at once, only as many do in a frame as there is time for before the next one.
- */
+/** Offers conferences to the express lane, which sees to those that it has: legs that TypeScript carries for long cost more than their part. */
 function considerLane(express: ExpressLane): void {
-  const untilMs = Math.max(dueMs, nowMs() + leastConsiderMs)
-  for (let n = 1; n <= openConferences.length; n++) {
-    considered = (considered + 1) % openConferences.length
-    const conference = openConferences[considered]!
+  for (let n = 0; n < openConferences.length; n++) {
+    const conference = openConferences[n]!
     if (ticks < conference.considerAt) continue
     const refused = express.consider(conference.mixer, conference.parties as LaneParty[])
     if (refused) conference.considerAt = ticks + considerEvery
-    if (n % consideredTogether === 0 && nowMs() >= untilMs) return
   }
 }
 
