@@ -1,14 +1,18 @@
 #!/bin/sh
 ':' //; # The shell reads these lines, which are a comment to Node: they start the Node that set-up brought along, without asking an older one first.
 ':' //; case $0 in */node_modules/.bin/*) node=${0%/*}/node ;; *) self=$0; [ ! -L "$0" ] || self=$(readlink -f "$0"); node=${self%/*}/../node_modules/.bin/node ;; esac
-':' //; [ -x "$node" ] || node=node
-':' //; exec "$node" "$0" "$@"
+':' //; # These begin 3 ms sooner with the secret of V8's tables that Node was built with. Who serves a network, or reads what strangers wrote at length, needs one that nobody knows.
+':' //; quick=; case "${0##*/} $1 $2 " in 'ifctl witness log '* | 'ifctl witness query '* | 'ifctl witness trace '* | 'ifctl witness cost '* | 'if-witness log '* | 'if-witness query '* | 'if-witness trace '* | 'if-witness cost '*) quick=--no-rehash-snapshot ;; esac
+':' //; [ -x "$node" ] || { node=node quick=; }
+':' //; exec "$node" $quick "$0" "$@"
 // CommonJS, since its loader starts quicker, and plain, so that any Node can read it.
 'use strict'
 const { existsSync, readFileSync, renameSync, statSync, writeFileSync } = require('node:fs')
 
 const neededMajor = 24
 const kept = `${__dirname}/../node_modules/.cache/ifctl`
+/** Whether the shell's lines above have asked for a quick start. V8 takes no compiled code that was made under other flags. */
+const isQuick = process.execArgv.includes('--no-rehash-snapshot')
 
 /** `if-witness` and its like are `ifctl witness`: the name by which the command was called says so. */
 function commandLine() {
@@ -69,7 +73,7 @@ function freshBundle(words, areSame) {
     if (!listed.bundled) continue
     // a list of an older form is never the same: bundle.ts is a source of every bundle
     if (listed.folder !== __dirname || !areSame(listed.sources)) return undefined
-    return { name, file: `${kept}/${name}.cjs`, compiled: `${kept}/${name}.${listed.code}.v8` }
+    return { name, file: `${kept}/${name}.cjs`, compiled: `${kept}/${name}.${listed.code}${isQuick ? '.quick' : ''}.v8` }
   }
   return undefined
 }

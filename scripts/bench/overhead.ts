@@ -27,40 +27,32 @@ const bareWrite = (path: string): string => `
   fdatasyncSync(heads)
   database.close()`
 
-/** Milliseconds over `node -e 0`, run beside it: as Node is given the command, and as a shell finds it on the path. */
+/** Milliseconds over `node -e 0`, run beside it, of commands as a shell finds them on the path. */
 export interface Overhead {
   readonly log: number[]
   readonly query: number[]
   /** A query of one trace, which the index answers. */
   readonly trace: number[]
-  readonly installedQuery: number[]
   readonly bareWrite: number[]
   /** `node -e 0` itself: what the machine, and not a command, adds. */
   readonly nothing: number[]
 }
 
 /** What is held against the same run of bare Node: a command that writes, and its write alone, so that a disk that is slow for a while is slow for both. */
-const pairs: readonly (readonly (keyof Overhead)[])[] = [
-  ['log', 'bareWrite'],
-  ['query'],
-  ['trace'],
-  ['installedQuery'],
-  ['nothing']
-]
+const pairs: readonly (readonly (keyof Overhead)[])[] = [['log', 'bareWrite'], ['query'], ['trace'], ['nothing']]
 
 /** What short commands take over bare Node, each run beside one of that, all of them in turn. The commands are bundled first, as set-up does. */
 export function commandOverhead(runs = 50): Overhead {
   const dir = mkdtempSync(join(tmpdir(), 'bench-cli-'))
   const node = process.execPath
-  const ifctl = join(root, 'cli/ifctl.cjs')
+  const ifctl = join(root, 'node_modules/.bin/ifctl')
   const bare = join(dir, 'bare.cjs')
   const log = ['witness', 'log', '--data', dir, '--create', '--event', 'bench', '--component', 'IF.bench']
   const query = ['witness', 'query', '--data', dir]
   const cases: Readonly<Record<keyof Overhead, readonly string[]>> = {
-    log: [node, ifctl, ...log],
-    query: [node, ifctl, ...query, '--limit', '1'],
-    trace: [node, ifctl, ...query, '--trace', 'bench'],
-    installedQuery: [join(root, 'node_modules/.bin/ifctl'), ...query, '--limit', '1'],
+    log: [ifctl, ...log],
+    query: [ifctl, ...query, '--limit', '1'],
+    trace: [ifctl, ...query, '--trace', 'bench'],
     bareWrite: [node, bare],
     nothing: [node, '-e', '0']
   }
@@ -70,7 +62,7 @@ export function commandOverhead(runs = 50): Overhead {
     timed([...cases.log, '--trace', 'bench'])
     // twice: the first run of a bundle keeps what it compiled
     for (const _ of [1, 2]) for (const words of Object.values(cases)) timed(words)
-    const found: Overhead = { log: [], query: [], trace: [], installedQuery: [], bareWrite: [], nothing: [] }
+    const found: Overhead = { log: [], query: [], trace: [], bareWrite: [], nothing: [] }
     for (let run = 0; run < runs; run++)
       for (const names of pairs) {
         const nothing = timed(cases.nothing)
