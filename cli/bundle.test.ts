@@ -278,3 +278,25 @@ test.serial('bundles are ASCII, of which a character is an octet', async (t) => 
     }
   }
 )
+
+test('short commands over a ledger are started quickly, whatever serves others as Node starts', async (t) => {
+  const bin = join(mkdtempSync(join(tmpdir(), 'ifctl-bin-')), 'node_modules/.bin')
+  t.teardown(() => rm(join(bin, '../..'), { recursive: true, force: true }))
+  await mkdir(bin, { recursive: true })
+  await writeFile(join(bin, 'node'), '#!/bin/sh\necho "$1"\n', { mode: 0o755 })
+  for (const name of ['ifctl', 'if-witness']) await symlink(fileURLToPath(new URL('ifctl.cjs', import.meta.url)), join(bin, name))
+  const quick = '--no-rehash-snapshot\n'
+  for (const [line, first] of [
+    ['ifctl witness log --event x', quick],
+    ['ifctl witness query', quick],
+    ['if-witness trace t', quick],
+    ['ifctl witness serve', `${bin}/ifctl\n`],
+    ['ifctl witness verify log', `${bin}/ifctl\n`],
+    ['if-witness logs', `${bin}/if-witness\n`],
+    ['ifctl up', `${bin}/ifctl\n`],
+    ['ifctl', `${bin}/ifctl\n`]
+  ] as const) {
+    const [name, ...words] = line.split(' ')
+    t.is((await run(join(bin, name!), words)).stdout, first, line)
+  }
+})
