@@ -24,6 +24,8 @@ export interface ReadCertificate {
 export interface TrustedLeaf {
   readonly key: KeyObject
   readonly tnAuthList: TnAuthList
+  /** Whether subjectAltName names this domain: whole, no wildcard, and not by the subject (RFC 5922 §7.2). */
+  readonly namesDomain: (host: string) => boolean
   readonly notBefore: number
   readonly notAfter: number
 }
@@ -135,7 +137,13 @@ export function followPath(given: readonly ReadCertificate[], anchors: readonly 
     notBefore = Math.max(notBefore, current.notBefore)
     notAfter = Math.min(notAfter, current.notAfter)
     if (anchors.some(({ x509 }) => x509.raw.equals(current.x509.raw)))
-      return { key: leaf.x509.publicKey, tnAuthList: leaf.tnAuthList, notBefore, notAfter }
+      return {
+        key: leaf.x509.publicKey,
+        tnAuthList: leaf.tnAuthList,
+        namesDomain: (host) => leaf.x509.checkHost(host, { subject: 'never', wildcards: false }) !== undefined,
+        notBefore,
+        notAfter
+      }
     const issued = ({ x509 }: ReadCertificate): boolean => current.x509.checkIssued(x509) && current.x509.verify(x509.publicKey)
     const issuer = anchors.find(issued) ?? others.find((other) => other !== current && issued(other))
     if (issuer === undefined) return 'the path of the certificate ends at no anchor'

@@ -20,6 +20,13 @@ const stranger = authority.issue('stranger', { extensions: ca })
 const provider = authority.forNumbers('provider', middle, { providers: ['1234'] })
 const range = authority.forNumbers('range', root, { ranges: [{ start: '12155551000', count: 1_000 }] })
 const number = authority.forNumbers('number', root, { numbers: ['12155551213'] })
+const ofDomain = (name: string, domain: string) =>
+  authority.issue(name, {
+    issuer: root,
+    extensions: ['keyUsage=critical,digitalSignature', '1.3.6.1.5.5.7.1.26=DER:3008a006160431323334', `subjectAltName=${domain}`]
+  })
+const domain = ofDomain('domain', 'DNS:gw.example')
+const wildcard = ofDomain('wildcard', 'DNS:*.example')
 const https = authority.issue('https', { issuer: root, extensions: ['subjectAltName=DNS:cert.example.org'] })
 const leafOf = (...extensions: string[]) => ['1.3.6.1.5.5.7.1.26=DER:3008a006160431323334', ...extensions]
 
@@ -28,6 +35,8 @@ const chains: Record<string, string> = {
   '/turned.pem': provider.pem + root.pem + middle.pem,
   '/range.pem': range.pem,
   '/number.pem': number.pem,
+  '/domain.pem': domain.pem,
+  '/wildcard.pem': wildcard.pem,
   '/no-middle.pem': provider.pem,
   '/stranger.pem': authority.forNumbers('of-stranger', stranger, { providers: ['1'] }).pem + stranger.pem,
   '/self.pem': authority.issue('self', { extensions: leafOf() }).pem,
@@ -176,6 +185,27 @@ test('a certificate of numbers speaks for these alone', async (t) => {
   await withServer(async ({ verify, at }) => {
     t.is(told(await verify(at('/range.pem'), {}, range)), 'verified')
     t.is(told(await verify(at('/number.pem'), {}, number)), 'certificate-scope')
+  })
+})
+
+test('of a URI only a certificate of its domain speaks: one of numbers, or of all below a name, vouches for nobody there', async (t) => {
+  await withServer(async ({ verifyHeaders, at, nowMs }) => {
+    const of = async (path: string, { key }: Issued, uri = 'sip:+12155551212@gw.example'): Promise<string> => {
+      const claims = {
+        dest: { tn: ['12155551213'], uri: [] },
+        issuedAt: Math.floor(nowMs / 1000),
+        attestation: null,
+        originId: null
+      }
+      const token = signPassport(key, { ...claims, orig: { uri } }, at(path))
+      return told(await verifyHeaders([formatIdentity({ token, info: at(path), algorithm: 'ES256', type: null })]))
+    }
+    t.is(await of('/domain.pem', domain), 'verified')
+    t.is(await of('/domain.pem', domain, 'sip:+12155551212@GW.example:5060'), 'verified')
+    t.is(await of('/good.pem', provider), 'certificate-scope')
+    t.is(await of('/range.pem', range), 'certificate-scope')
+    t.is(await of('/wildcard.pem', wildcard), 'certificate-scope')
+    t.is(await of('/domain.pem', domain, 'sip:+12155551212@other.example'), 'orig-mismatch')
   })
 })
 

@@ -1,5 +1,6 @@
 /** Verifies Identity headers: who vouches for the number a call shows. */
 import { type Clock, ConfigError, DecodeError, messageOf } from '#kernel'
+import { parseAddressOfRecord } from '../sip-uri.ts'
 import { followPath, type ReadCertificate, readCertificates, type TrustedLeaf } from './chain.ts'
 import { type FetchRules, fetchText } from './fetch.ts'
 import { type IdentityHeader, parseIdentity } from './identity-header.ts'
@@ -124,8 +125,8 @@ export function createIdentityVerifier(config: IdentityConfig, clock: Clock): Id
     if (nowMs < leaf.notBefore || nowMs > leaf.notAfter)
       return refused('certificate-dates', 'the certificate is not of this time')
     if (!passportCovers(passport, leaf.key)) return refused('invalid', 'the signature is not of the key of the certificate')
-    if ('tn' in passport.orig && !speaksFor(leaf.tnAuthList, passport.orig.tn))
-      return refused('certificate-scope', 'the certificate does not speak for the number')
+    const beyond = outOfScope(passport, leaf)
+    if (beyond !== null) return refused('certificate-scope', `the certificate does not speak for the ${beyond}`)
     const { attestation, originId } = passport
     return { state: 'verified', attestation, originId, providers: leaf.tnAuthList.providers }
   }
@@ -166,4 +167,11 @@ function mismatch(
     (to.number !== null && dest.tn.includes(to.number)) ||
     (to.uri !== null && dest.uri.some((uri) => stirName(uri).uri === to.uri))
   return isCalled ? null : 'dest-mismatch'
+}
+
+/** Of what in `orig` the certificate does not speak, null when it does: numbers by TNAuthList, URIs by the domain. @see RFC 8226 §9, RFC 8224 §8.4 */
+function outOfScope({ orig }: Passport, leaf: TrustedLeaf): 'number' | 'domain' | null {
+  if ('tn' in orig) return speaksFor(leaf.tnAuthList, orig.tn) ? null : 'number'
+  const host = parseAddressOfRecord(orig.uri)?.host
+  return host !== undefined && leaf.namesDomain(host) ? null : 'domain'
 }
