@@ -76,7 +76,7 @@ test('RFC 3611 §4.7: octet by octet', (t) => {
       '00780fa0 0023002a', // burst, gap; round trip, end system
       '7f7f7f10', // levels and RERL are not known; Gmin
       '587f2a29', // R, no external R, MOS-LQ, MOS-CQ
-      'f0000028 00780190' // enhanced concealment, adaptive; nominal, maximum, absolute maximum
+      'b0000028 00780190' // enhanced concealment, adaptive; nominal, maximum, absolute maximum
     ]
       .join('')
       .replaceAll(' ', '')
@@ -93,6 +93,16 @@ test('decode(encode(metrics)) is the metrics; what is not known stays so', (t) =
     roundTripMs: 65_535,
     rFactor: 100,
     mosListening: 1
+  })
+})
+
+test('RFC 3611 §4.7.1, §4.7.2: of a share in 1/256 the integer part is told', (t) => {
+  const shares = { lossRate: 5.9 / 256, discardRate: 0.99 / 256, burstDensity: 255.99 / 256, gapDensity: 1.5 / 256 }
+  t.like(decodeVoipMetrics(encodeVoipMetrics(1, { ...metrics, ...shares }, 16))[0], {
+    lossRate: 5 / 256,
+    discardRate: 0,
+    burstDensity: 255 / 256,
+    gapDensity: 1 / 256
   })
 })
 

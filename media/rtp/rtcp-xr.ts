@@ -34,7 +34,7 @@ const unavailable = 127
 export interface VoipMetrics {
   /** Source the block is about. */
   readonly ssrc: number
-  /** Shares of packets, 0 to 1, in steps of 1/256. */
+  /** Shares of packets, 0 to 1, told in whole 1/256: what is over is cut off. */
   readonly lossRate: number
   readonly discardRate: number
   readonly burstDensity: number
@@ -79,12 +79,13 @@ export interface ExtendedReport {
   readonly voip: readonly VoipMetrics[]
 }
 
-const share = (value: number) => Math.max(0, Math.min(255, Math.round(value * 256)))
+/** The integer part of a share in 1/256. @see RFC 3611 §4.7.1 */
+const share = (value: number) => Math.max(0, Math.min(255, Math.floor(value * 256)))
 const milliseconds = (value: number) => Math.max(0, Math.min(65_535, Math.round(value)))
 const score = (value: number | null) => (value === null ? unavailable : Math.max(10, Math.min(50, Math.round(value * 10))))
 
-/** RX config: enhanced concealment, adaptive or not, buffer rate not told. @see RFC 3611 §4.7.5 */
-const receiverConfig = (adaptive: boolean) => (0b11 << 6) | ((adaptive ? 0b11 : 0b10) << 4)
+/** RX config: enhanced concealment (`11` would be standard), adaptive or not, buffer rate not told. @see RFC 3611 §4.7.6 */
+const receiverConfig = (adaptive: boolean) => (0b10 << 6) | ((adaptive ? 0b11 : 0b10) << 4)
 
 const word = (value: number) => Math.max(0, Math.min(0xffff_ffff, Math.round(value)))
 
