@@ -1,5 +1,6 @@
 import test from 'ava'
 import fc from 'fast-check'
+import { loadLibrary } from '../native.ts'
 import { likeness, noise, voice } from '../testing/signals.ts'
 import { signalLevel, sine, toneLevel } from '../tone.ts'
 import { opus, opusByScript, opusSettings } from './opus.ts'
@@ -203,16 +204,39 @@ test('a gap of any length is made up, softer and softer', (t) => {
   decoder.close()
 })
 
-test('two channels come out as one', (t) => {
-  // 20 ms CELT packets of two channels: the stereo bit of the first octet, anything after it.
-  const random = noise(5)
-  const decoder = opus.createDecoder()
-  const packet = Uint8Array.from({ length: 80 }, () => Math.floor((random() + 1) * 128))
-  packet[0] = (31 << 3) | 4
-  t.is(decoder.samplesIn(packet, 0, packet.length), 960)
-  t.is(decoder.decode(packet, 0, packet.length, new Int16Array(960)), 960)
-  decoder.close()
-})
+/** Opus of two channels, which our encoder does not write: one tone in each. */
+function stereo(leftHz: number, rightHz: number): Uint8Array[] {
+  const library = loadLibrary(['libopus.so.0'], {
+    opus_encoder_create: 'void *opus_encoder_create(int32_t, int, int, _Out_ int *)',
+    opus_encode: 'int32_t opus_encode(void *, int16_t *, int, uint8_t *, int32_t)',
+    opus_encoder_destroy: 'void opus_encoder_destroy(void *)'
+  })!
+  const [rate, frame, audio] = [48_000, 960, 2049]
+  const handle = library.opus_encoder_create(rate, 2, audio, [0])
+  const [left, right] = [sine(rate, leftHz, -12, rate), sine(rate, rightHz, -12, rate)]
+  const packets = Array.from({ length: rate / frame }, (_, n) => {
+    const both = Int16Array.from({ length: 2 * frame }, (_, i) => (i & 1 ? right : left)[n * frame + (i >> 1)]!)
+    const out = new Uint8Array(1460)
+    return out.slice(0, library.opus_encode(handle, both, frame, out, out.length))
+  })
+  library.opus_encoder_destroy(handle)
+  return packets
+}
+
+for (const codec of [opus, opusByScript]) {
+  test(`${codec === opus ? 'libopus' : 'opusscript'}: two channels come out as one, half of each`, (t) => {
+    const packets = stereo(500, 1300)
+    t.true(
+      packets.every((packet) => (packet[0]! & 4) !== 0),
+      'RFC 6716 §3.1: the bit for two channels'
+    )
+    const heard = hear(codec, packets, 48_000).subarray(24_000)
+    for (const frequency of [500, 1300]) {
+      const level = toneLevel(heard, 48_000, frequency)
+      t.true(Math.abs(level + 18) < 1, `${frequency} Hz at ${level} dBFS`)
+    }
+  })
+}
 
 test('time of a packet without decoding it is the time it decodes to', (t) => {
   const decoder = opus.createDecoder({ sampleRateHz: 8000 })
