@@ -15,8 +15,8 @@ import { folderWithExpert, runSuite, tone, until } from '../testing/harness.ts'
 import { hears } from '../testing/sound.ts'
 
 /** A suite with one expert, in a process that can be killed. */
-async function killableSuite(t: ExecutionContext, contact: string, settings: SuiteSettings) {
-  const data = await folderWithExpert(t, contact, { guardians: ['guardian-1'] })
+async function killableSuite(t: ExecutionContext, contact: string, settings: SuiteSettings, folder?: string) {
+  const data = folder ?? (await folderWithExpert(t, contact, { guardians: ['guardian-1'] }))
   const child = fork(
     fileURLToPath(new URL('../testing/suite-process.ts', import.meta.url)),
     [JSON.stringify({ listen: { tls: 0 }, ...settings, data })],
@@ -81,6 +81,29 @@ withPhone(
     t.is((await verify()).verdict, 'valid')
   }
 )
+
+withPhone('a call goes on after every kill: each run counts its requests behind those of the one before', async (t) => {
+  const expert = await answeringExpert(t, 440)
+  const listen = { tls: await freeTcpPort('127.0.0.1'), udp: await freeUdpPort('127.0.0.1') }
+  const contact = `sip:expert-safety@127.0.0.1:${expert.sipPort}`
+  const first = await killableSuite(t, contact, { listen })
+  await first.escalate()
+  await first.kill()
+  const second = await killableSuite(t, contact, { listen }, first.data)
+  await until(() => second.entriesOf('CONNECTED').length === 2)
+  await second.kill()
+
+  const { suite, entriesOf, verify } = await runSuite(t, { data: first.data, listen })
+  await until(() => suite.status().sip.takenUp === 1 && entriesOf('CONNECTED').length === 3)
+  const callIds = entriesOf('CONNECTED').map(({ payload }) => payload.callId)
+  t.is(new Set(callIds).size, 1)
+  const counted = entriesOf('sip_dialog_established').map(({ payload }) => payload.localCSeq)
+  t.deepEqual([...counted].sort(), counted, 'each higher than the one before')
+  t.is(new Set(counted).size, 3)
+  await expert.hangup()
+  await until(() => entriesOf('TERMINATED').length === 3)
+  t.is((await verify()).verdict, 'valid')
+})
 
 withPhone('a call that is taken up has its bridges again: terminals are called, pages have their channel', async (t) => {
   const expert = await answeringExpert(t, 1700)

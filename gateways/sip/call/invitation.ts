@@ -1,5 +1,5 @@
 import type { Clock, IdentityVoucher, Log, RequestSigner } from '#kernel'
-import { firstCSeq, type LeftCall, remoteAddress } from '../dialog/left-dialogs.ts'
+import { cseqBefore, type LeftCall, remoteAddress } from '../dialog/left-dialogs.ts'
 import { allowedMethods } from '../dialog/requests.ts'
 import { reasonOfBye } from '../message/end-cause.ts'
 import { clip, readNameAddr } from '../message/headers.ts'
@@ -71,10 +71,10 @@ export interface Invitation {
 
 export function createInvitation(options: InvitationOptions, listener: InvitationListener): Invitation {
   const { server, clock, sign, vouch, sessionTimer, callId, fromUri, toUri, left, claimedTraceId, hazard, replaces } = options
-  const cseqBefore = left === null ? 0 : firstCSeq
+  const cseqStart = left === null ? 0 : cseqBefore(left.dialog)
   const to = left === null ? `<${toUri}>` : remoteAddress(left.dialog)
   let from = left === null ? `<${fromUri}>` : `<${fromUri}>;tag=${left.dialog.localTag}`
-  let cseq = cseqBefore
+  let cseq = cseqStart
   let intervalTold = false
   let sentMs = 0
   let sent: SentRequest | null = null
@@ -182,7 +182,7 @@ export function createInvitation(options: InvitationOptions, listener: Invitatio
     },
     cseq: () => cseq,
     fromTag: () => readNameAddr(from)?.tag ?? '',
-    isSent: () => cseq > cseqBefore,
+    isSent: () => cseq > cseqStart,
     sentMs: () => sentMs
   }
 }

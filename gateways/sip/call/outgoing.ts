@@ -390,7 +390,8 @@ export function placeCall(
         localTag: sip.localTag,
         remoteUri: toUri,
         remoteTag: clip(remoteTag, 128),
-        remoteTarget: clip(readNameAddr(res.get('Contact'))?.uri ?? '')
+        remoteTarget: clip(readNameAddr(res.get('Contact'))?.uri ?? ''),
+        localCSeq: invitation.cseq()
       }
     )
     const codec = parts.leg()!.codec()

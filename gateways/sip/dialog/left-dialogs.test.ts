@@ -52,7 +52,7 @@ test('what an earlier run left is ended in the record, and its phone is told as 
         From: '<sip:council@council.example>;tag=l1',
         To: '<sip:expert-safety@external.advisor>;tag=r1',
         'Call-ID': 'left@council',
-        CSeq: '1000000100 BYE',
+        CSeq: '1100000100 BYE',
         Reason: 'SIP;cause=500;text="Restarted"'
       }
     }
@@ -67,7 +67,8 @@ test('a call of an earlier run goes on in its dialog, or is hung up on where IF.
     localTag: 'l1',
     remoteUri: 'sip:expert-safety@external.advisor',
     remoteTag: 'r1',
-    remoteTarget: 'sip:expert@192.0.2.7:5061;transport=tls'
+    remoteTarget: 'sip:expert@192.0.2.7:5061;transport=tls',
+    localCSeq: 0
   }
   const place = { conference: 'council', hazard: 'safety' }
   const run = async (decision: Partial<GuardDecision> = {}, open: Partial<OpenCall> = {}) => {
@@ -100,7 +101,7 @@ test('a call of an earlier run goes on in its dialog, or is hung up on where IF.
     From: '<sip:council@council.example>;tag=l1',
     To: '<sip:expert-safety@external.advisor>;tag=r1',
     'Call-ID': 'left@council',
-    CSeq: '1000000001 INVITE'
+    CSeq: '1100000001 INVITE'
   })
   t.like(guard.asked[0], { direction: 'outbound', toUri: dialog.remoteUri, hazard: 'safety' })
   t.like(witness.payload('TERMINATED'), { reason: 'application-restart', takenUp: true, byeFollows: false })
@@ -109,6 +110,16 @@ test('a call of an earlier run goes on in its dialog, or is hung up on where IF.
   await settled()
   t.is(conference.legs[0]!.request.offer, answer)
   t.deepEqual([application.stats().takenUp, server.outside.length], [1, 0])
+
+  // killed again: what the record says of the dialog now begins behind whatever this run has sent in it
+  const again = readRecordedDialog(witness.payload('sip_dialog_established')!)
+  t.like(again, { localUri: dialog.localUri, localCSeq: 1_100_000_001 })
+  const next = await run({}, { dialog: again })
+  t.is(next.server.invites[0]!.options.headers!.CSeq, '1101000002 INVITE')
+  next.server.invites[0]!.decline(500)
+  await settled()
+  t.is(next.server.outside[0]!.headers.CSeq, '1101000101 BYE')
+  t.is(readRecordedDialog({ ...dialog, localCSeq: 2 ** 31 }), null)
 
   const refused = await run({ verdict: 'reject', code: 'guard.expert.unknown' })
   t.deepEqual([refused.server.invites.length, refused.server.outside[0]!.method], [0, 'BYE'])

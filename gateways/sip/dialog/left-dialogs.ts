@@ -11,6 +11,8 @@ export interface RecordedDialog {
   readonly remoteTag: string
   /** URI of the peer's Contact. */
   readonly remoteTarget: string
+  /** CSeq of the INVITE of ours that set it up; 0 where the peer's did. */
+  readonly localCSeq: number
 }
 
 /** A call whose dialog an earlier run of this application had. */
@@ -20,10 +22,20 @@ export interface LeftCall {
   readonly dialog: RecordedDialog
 }
 
-/** Number of the first request of a run that did not count those before: beyond any that a call can have used. */
-export const firstCSeq = 1_000_000_000
-/** Of the BYE, behind whatever was tried before it. */
-const byeCSeq = firstCSeq + 100
+/** Beyond what a call can have used that no run has taken up yet: servers begin at random below 2^30 in dialogs of the peer (`newCSeq` of the embedded one). */
+const firstCSeq = 1_100_000_000
+/** Requests of ours that a run can have sent in a call that it took up. */
+const requestsOfRun = 1_000_000
+/** What was tried to take a call up, before the BYE. */
+const triesOfRun = 100
+const mostCSeq = 2 ** 31 - 1
+
+/**
+ * The number behind which a run counts its requests in a dialog of an earlier one: nobody counts them across a crash, and each has to be higher than those before
+ * it (RFC 3261 §12.2.1.1). Room for a thousand restarts in one call.
+ */
+export const cseqBefore = ({ localCSeq }: Pick<RecordedDialog, 'localCSeq'>): number =>
+  Math.max(firstCSeq, localCSeq + requestsOfRun)
 
 /** The dialog in an entry `sip_dialog_established`, null where it says too little. */
 export function readRecordedDialog(payload: JsonObject): RecordedDialog | null {
@@ -38,8 +50,11 @@ export function readRecordedDialog(payload: JsonObject): RecordedDialog | null {
     payload.remoteTag === '' ? '' : text('remoteTag'),
     text('remoteTarget')
   ]
+  const localCSeq = payload.localCSeq ?? 0
+  if (typeof localCSeq !== 'number' || !Number.isInteger(localCSeq) || localCSeq < 0 || localCSeq > mostCSeq - 2 * requestsOfRun)
+    return null
   if (localUri === null || localTag === null || remoteUri === null || remoteTag === null || remoteTarget === null) return null
-  return readNameAddr(`<${remoteTarget}>`) === null ? null : { localUri, localTag, remoteUri, remoteTag, remoteTarget }
+  return readNameAddr(`<${remoteTarget}>`) === null ? null : { localUri, localTag, remoteUri, remoteTag, remoteTarget, localCSeq }
 }
 
 /** The peer, as To of a request in the dialog: without a tag where it gave none (RFC 3261 §12.2.1.1). */
@@ -53,20 +68,15 @@ export function remoteAddress({ remoteUri, remoteTag }: Pick<RecordedDialog, 're
  *
  * @param proxy where it goes: the edge, which finds the peer by its Contact or over the connection that the peer opened.
  */
-export function endLeftDialog(
-  server: SipServerConnection,
-  proxy: string,
-  { callId, dialog: { localUri, localTag, remoteUri, remoteTag, remoteTarget } }: LeftCall,
-  log: Log
-): void {
+export function endLeftDialog(server: SipServerConnection, proxy: string, { callId, dialog }: LeftCall, log: Log): void {
   const headers = {
-    From: `<${localUri}>;tag=${localTag}`,
-    To: remoteAddress({ remoteUri, remoteTag }),
+    From: `<${dialog.localUri}>;tag=${dialog.localTag}`,
+    To: remoteAddress(dialog),
     'Call-ID': callId,
-    CSeq: `${byeCSeq} BYE`,
+    CSeq: `${cseqBefore(dialog) + triesOfRun} BYE`,
     Reason: reasonOfBye({ by: 'application', reason: 'application-restart' })
   }
-  server.request({ uri: remoteTarget, method: 'BYE', proxy, headers }, (error, request) => {
+  server.request({ uri: dialog.remoteTarget, method: 'BYE', proxy, headers }, (error, request) => {
     if (request === undefined) return log.info({ reason: String(error) }, 'BYE for a call of an earlier run not sent')
     request.on('response', (response) => log.info({ status: response.status }, 'BYE for a call of an earlier run answered'))
   })
