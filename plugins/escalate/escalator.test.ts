@@ -14,6 +14,7 @@ import {
   type WitnessEvent
 } from '#kernel'
 import { type BridgeWish, createEscalator } from './escalator.ts'
+import { createEventLog } from './events.ts'
 import type { IfMessageInput } from './message.ts'
 import type { EscalateSettings } from './settings.ts'
 import { fakeCalls } from './testing/fake-calls.ts'
@@ -32,7 +33,7 @@ function start(settings: Partial<EscalateSettings> = {}, bridges: (wish: BridgeW
   const calls = fakeCalls()
   const experts = [callee('one'), callee('two'), callee('three'), callee('doubter', true)]
   const entries: WitnessEvent[] = []
-  const witness = { refuse: false }
+  const witness: { refuse: boolean; gate: Promise<void> | null } = { refuse: false, gate: null }
   const escalator = createEscalator(settings, {
     calls,
     clock,
@@ -45,6 +46,7 @@ function start(settings: Partial<EscalateSettings> = {}, bridges: (wish: BridgeW
     }),
     witness: {
       record: async (event) => {
+        await witness.gate
         if (witness.refuse) throw new Error('disk full')
         entries.push(event)
         return { state: 'spooled' }
@@ -378,6 +380,48 @@ test('closing cancels what is open', async (t) => {
   await escalator.close()
   t.is(calls.open(), 0)
   t.is(errorCode(await t.throwsAsync(begin())), 'escalate.closed')
+})
+
+test('those that are being recorded count, so that many at once are no more than may be', async (t) => {
+  const { begin, calls } = start({ mostOpen: 2 })
+  const all = await Promise.allSettled(Array.from({ length: 5 }, () => begin({ expert: 'one' })))
+  t.deepEqual(
+    all.map((each) => (each.status === 'fulfilled' ? 'begun' : errorCode(each.reason))),
+    ['begun', 'begun', 'escalate.busy', 'escalate.busy', 'escalate.busy']
+  )
+  t.is(calls.calls.length, 2)
+})
+
+test('one that was being recorded when the suite shut down calls nobody, and has its end in the record', async (t) => {
+  const { escalator, begin, calls, witness, entries } = start()
+  const recorded = Promise.withResolvers<void>()
+  witness.gate = recorded.promise
+  const begun = begin({ expert: 'one' })
+  const closing = escalator.close()
+  recorded.resolve()
+  t.like(await begun, { result: { status: 'failed', code: 'escalate.closed' } })
+  await closing
+  t.is(calls.calls.length, 0)
+  t.deepEqual(
+    entries.map(({ event }) => event),
+    ['escalation_requested', 'escalation_result', 'escalation_ended']
+  )
+})
+
+test('events of a later run stand behind those of the one before, for who goes on behind a number', async (t) => {
+  const clock = manualClock(1_700_000_000_000)
+  const numbered = () => createEventLog(clock, 3, (error) => t.fail(String(error)))
+  const requested = { type: 'requested', escalation: '0'.repeat(32), trace_id: 't', hazard: 'safety', sender: 's' } as const
+  const before = numbered()
+  for (let n = 0; n < 5; n++) before.tell(requested)
+  const seen = before.after(0).map(({ id }) => id)
+  t.deepEqual([seen.length, before.after(seen[0]!).length, before.after(before.last()).length], [3, 2, 0])
+  clock.advance(1000)
+  const next = numbered()
+  t.is(next.after(before.last()).length, 0)
+  next.tell(requested)
+  t.is(next.after(before.last()).length, 1)
+  t.is(next.after(next.last() + 60_000).length, 1, 'a number of a run whose clock was ahead')
 })
 
 const action = fc.record({

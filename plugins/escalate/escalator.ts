@@ -103,6 +103,8 @@ export function createEscalator(settings: Partial<EscalateSettings>, ports: Esca
   const open = new Map<string, Running>()
   const ended = new Map<string, Running>()
   const keys = new Map<string, { readonly hash: string; readonly made: Promise<Running> }>()
+  /** Escalations that are being recorded: they hold a place already, and closing waits for them. */
+  const beginning = new Set<Promise<unknown>>()
   let closed: Promise<void> | null = null
 
   const find = (id: string): Running | undefined => open.get(id) ?? ended.get(id)
@@ -114,7 +116,18 @@ export function createEscalator(settings: Partial<EscalateSettings>, ports: Esca
 
   const begin = async (message: IfMessage, hash: string, requester: Requester): Promise<Running> => {
     if (closed !== null) throw new InfraFabricError('escalate.closed', 'the suite is shutting down')
-    if (open.size >= config.mostOpen) throw new InfraFabricError('escalate.busy', `${config.mostOpen} escalations at a time`)
+    if (open.size + beginning.size >= config.mostOpen)
+      throw new InfraFabricError('escalate.busy', `${config.mostOpen} escalations at a time`)
+    const made = recordAndHunt(message, hash, requester)
+    beginning.add(made)
+    try {
+      return await made
+    } finally {
+      beginning.delete(made)
+    }
+  }
+
+  const recordAndHunt = async (message: IfMessage, hash: string, requester: Requester): Promise<Running> => {
     const { payload } = message
     const id = newTraceId()
     const traceId = payload.trace_id ?? newTraceId()
@@ -271,18 +284,19 @@ export function createEscalator(settings: Partial<EscalateSettings>, ports: Esca
     }
     open.set(id, running)
     events.tell({ type: 'requested', escalation: id, trace_id: traceId, hazard: payload.hazard, sender: message.sender })
-    const plan =
-      config.conferences !== null && !config.conferences.includes(payload.conference)
-        ? ({ ok: false, code: 'escalate.conference.unknown', reason: 'there is no such conference' } as const)
-        : planEscalation(message, ports.directory(), config)
-    if (!plan.ok) {
-      const outcome: EscalationResult = { status: 'rejected', code: plan.code, reason: plan.reason }
+    const end = (outcome: EscalationResult): Running => {
       record('escalation_result', { leg: 'expert', ...outcome })
       events.tell({ type: 'result', escalation: id, trace_id: traceId, leg: 'expert', result: outcome })
       concluded(outcome)
       finish()
       return running
     }
+    if (closed !== null) return end({ status: 'failed', code: 'escalate.closed', reason: 'the suite shut down meanwhile' })
+    const plan =
+      config.conferences !== null && !config.conferences.includes(payload.conference)
+        ? ({ ok: false, code: 'escalate.conference.unknown', reason: 'there is no such conference' } as const)
+        : planEscalation(message, ports.directory(), config)
+    if (!plan.ok) return end({ status: 'rejected', code: plan.code, reason: plan.reason })
     addLeg('expert', plan.experts)
     if (plan.contrarians !== null) addLeg('contrarian', plan.contrarians)
     for (const leg of [...legs]) leg.begin()
@@ -346,9 +360,9 @@ export function createEscalator(settings: Partial<EscalateSettings>, ports: Esca
     events,
     close: () => {
       closed ??= (async () => {
-        const left = [...open.values()]
-        for (const running of left) running.cancel('shutdown')
-        await Promise.all(left.map((running) => running.ended))
+        for (const running of open.values()) running.cancel('shutdown')
+        await Promise.allSettled(beginning)
+        await Promise.all([...open.values()].map((running) => running.ended))
       })()
       return closed
     }

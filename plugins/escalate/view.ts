@@ -75,7 +75,7 @@ export const escalationView = z
 export type EscalationView = z.infer<typeof escalationView>
 
 const common = {
-  id: z.int().min(1).describe('Grows by one with each event of this suite since its start'),
+  id: z.int().min(1).describe('Grows by one with each event, over restarts by more: go on behind it with Last-Event-ID'),
   at: moment,
   escalation: text,
   trace_id: text
