@@ -1,5 +1,6 @@
 import { type Command, dataOption, ledgerOption, ratesOption, recordingsOption, registryOption } from './command.ts'
 import { chassisCommands } from './definitions/chassis.ts'
+import { conferenceCommands } from './definitions/conference.ts'
 import { coordinatorCommands, storeOption } from './definitions/coordinator.ts'
 import { councilCommands } from './definitions/council.ts'
 import { escalateCommands } from './definitions/escalate.ts'
@@ -53,6 +54,7 @@ export const commands: readonly Command[] = [
     load: () => import('./commands/sip-server-import.ts')
   },
   ...escalateCommands,
+  ...conferenceCommands,
   ...h323Commands,
   ...ndiCommands,
   ...guardCommands,

@@ -77,6 +77,40 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
   'escalate cancel': [
     { line: 'ifctl escalate cancel 0af7651916cd43dd8448eb211c80319c', ...needsCall('deploy/escalation/escalation.test.ts') }
   ],
+  'conference list': [
+    { line: 'ifctl conference list', suite: true },
+    { line: 'ifctl conference list --json', note: 'with everybody in them', suite: true }
+  ],
+  'conference show': [
+    {
+      line: 'ifctl conference show council',
+      note: 'by H.323, SIP or WebRTC',
+      ...needsCall('cli/commands/conference/floor.test.ts')
+    }
+  ],
+  'conference mute': [
+    { line: 'ifctl conference mute council expert-safety', ...needsCall('cli/commands/conference/floor.test.ts') }
+  ],
+  'conference unmute': [
+    { line: 'ifctl conference unmute council expert-safety', ...needsCall('cli/commands/conference/floor.test.ts') }
+  ],
+  'conference role': [
+    { line: 'ifctl conference role council expert-safety observer', ...needsCall('cli/commands/conference/floor.test.ts') }
+  ],
+  'conference volume': [
+    { line: 'ifctl conference volume council expert-safety --heard -6', ...needsCall('cli/commands/conference/floor.test.ts') }
+  ],
+  'conference lock': [{ line: 'ifctl conference lock council', ...needsCall('cli/commands/conference/floor.test.ts') }],
+  'conference unlock': [
+    { line: 'ifctl conference unlock council', exit: 1, note: 'the lock went with the last participant', suite: true }
+  ],
+  'conference announce': [
+    {
+      line: 'ifctl conference announce council break.wav',
+      note: 'to all; --to PARTICIPANT for one',
+      ...needsCall('cli/commands/conference/floor.test.ts')
+    }
+  ],
   'h323 decode': [
     { line: 'ifctl h323 decode call.pcap', note: 'the H.323 in a capture, message by message' },
     { line: 'ifctl h323 decode --as ras 0e00000600', exit: 1, note: 'hex; what cannot be decoded is told by its path and bit' }
@@ -96,37 +130,12 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
     { line: 'ifctl h323 calls', suite: true },
     { line: 'ifctl h323 calls --drop 12', note: 'ends one', ...needsCall('cli/commands/h323/suite.test.ts') }
   ],
-  'h323 conference list': [
-    { line: 'ifctl h323 conference list', suite: true },
-    { line: 'ifctl h323 conference list --json', note: 'with everybody in them', suite: true }
-  ],
-  'h323 conference show': [
-    {
-      line: 'ifctl h323 conference show council',
-      note: 'by H.323, SIP or WebRTC',
-      ...needsCall('cli/commands/h323/suite.test.ts')
-    }
-  ],
   'h323 conference invite': [
     { line: 'ifctl h323 conference invite council guardian-1', ...needsCall('cli/commands/h323/suite.test.ts') }
-  ],
-  'h323 conference mute': [
-    { line: 'ifctl h323 conference mute council h323:2', ...needsCall('cli/commands/h323/suite.test.ts') }
-  ],
-  'h323 conference unmute': [
-    { line: 'ifctl h323 conference unmute council h323:2', ...needsCall('cli/commands/h323/suite.test.ts') }
-  ],
-  'h323 conference role': [
-    { line: 'ifctl h323 conference role council h323:2 observer', ...needsCall('cli/commands/h323/suite.test.ts') }
-  ],
-  'h323 conference volume': [
-    { line: 'ifctl h323 conference volume council h323:2 --heard -6', ...needsCall('cli/commands/h323/suite.test.ts') }
   ],
   'h323 conference drop': [
     { line: 'ifctl h323 conference drop council h323:2', ...needsCall('cli/commands/h323/suite.test.ts') }
   ],
-  'h323 conference lock': [{ line: 'ifctl h323 conference lock council', ...needsCall('cli/commands/h323/suite.test.ts') }],
-  'h323 conference unlock': [{ line: 'ifctl h323 conference unlock council', ...needsCall('cli/commands/h323/suite.test.ts') }],
   'h323 conference withdraw-chair': [{ line: 'ifctl h323 conference withdraw-chair council', ...needsCall('gateways/h323/mcu') }],
   'ndi find': [{ line: 'ifctl ndi find --address 192.0.2.7', note: 'by multicast DNS, and of that machine', ...needsNdi }],
   'ndi send': [{ line: 'ifctl ndi send Council --attest', note: 'every frame provable from the ledger', ...needsNdi }],

@@ -23,7 +23,7 @@ const goesOn = (line: string): boolean => /^ifctl (?:up|edge|sip-server|witness 
 
 /** They ask a suite that runs, or the network; that is tested in h323-suite.test.ts and ndi-commands.test.ts. */
 const asksSuite = (line: string): boolean =>
-  /^ifctl (?:escalate|ndi|council|h323 (?:dial|endpoints|calls|conference))\b/.test(line)
+  /^ifctl (?:escalate|ndi|council|conference|h323 (?:dial|endpoints|calls|conference))\b/.test(line)
 
 test('every example names a command there is, with options it has', (t) => {
   t.true(examples.length > 20)

@@ -3,7 +3,7 @@ import type { Registry } from 'prom-client'
 import type { Escalator } from '#escalate'
 import type { Clock, Log } from '#kernel'
 import { type Ledger, type LedgerService, type LocalWitness, serveLedger } from '#ledger'
-import type { Recorder } from '#media'
+import type { MediaPlane, Recorder } from '#media'
 import type { CallSnapshot } from '#sip'
 import { newControlToken, writeControl } from './control.ts'
 import type { DataLayout } from './data/layout.ts'
@@ -15,6 +15,7 @@ import type { RunningWebRtc } from './webrtc/webrtc.ts'
 
 /** Parts that start after the service and are asked through it; null until they run. */
 export interface RunningParts {
+  readonly media: () => MediaPlane | null
   readonly h323: () => RunningH323 | null
   readonly webrtc: () => RunningWebRtc | null
   readonly ndi: () => RunningNdi | null
@@ -31,7 +32,7 @@ export async function serveSuite(
   { ledger, witness }: { readonly ledger: Ledger; readonly witness: LocalWitness },
   clock: Clock,
   log: Log,
-  { h323, webrtc, ndi, calls, escalator, recorder, bridges }: RunningParts,
+  { media, h323, webrtc, ndi, calls, escalator, recorder, bridges }: RunningParts,
   registries: readonly Registry[]
 ): Promise<LedgerService | null> {
   if (!(service.enabled ?? profile === 'development')) return null
@@ -42,6 +43,7 @@ export async function serveSuite(
     { h323Routes },
     { h323Metrics },
     { escalationRoutes },
+    { conferenceRoutes },
     { recordingRoutes },
     { webRtcRoutes },
     { ndiRoutes },
@@ -53,6 +55,7 @@ export async function serveSuite(
     import('./h323/routes.ts'),
     import('./h323/metrics.ts'),
     import('./escalation/routes.ts'),
+    import('./media/conference-routes.ts'),
     import('./media/recording-routes.ts'),
     import('./webrtc/routes.ts'),
     import('./ndi/routes.ts'),
@@ -74,6 +77,7 @@ export async function serveSuite(
     spooled: witness.pending,
     ...certificate,
     routes: [
+      ...conferenceRoutes({ media, h323, witness, log }),
       ...h323Routes(h323),
       ...escalationRoutes(escalator, clock),
       ...callBridgesRoutes(bridges),

@@ -45,6 +45,7 @@ export type { DataLayout } from './data/layout.ts'
 export type { PreparedData } from './data/prepare.ts'
 export { type EdgeServer, startEdgeServer } from './edge/edge-server.ts'
 export { type Part, parts, type SuiteEvent } from './events.ts'
+export type { ConferenceView } from './media/conference-routes.ts'
 export { loadSuiteConfig, resolveSuiteConfig } from './settings/config.ts'
 export { settingsFromEnvironment } from './settings/environment.ts'
 export type { SuiteConfig, SuiteSettings } from './settings/settings.ts'
@@ -136,6 +137,7 @@ export async function startSuite(settings: SuiteSettings, options: SuiteOptions 
           clock,
           log.child({ part: 'ledger-service' }),
           {
+            media: () => plane,
             h323: () => h323,
             webrtc: () => webrtc,
             ndi: () => ndi,

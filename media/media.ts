@@ -29,7 +29,7 @@ import { type OpenedPort, Thread, type ThreadLegEvent } from './thread.ts'
 import { familyOf, plainAddress } from './udp/inet.ts'
 
 export { pcma } from './codec/g711.ts'
-export type { ConferenceLimits, MediaConfig } from './config.ts'
+export { type ConferenceLimits, type MediaConfig, soundProblem } from './config.ts'
 export type { WorkerMetrics } from './control.ts'
 export { type MediaDelay, measureMediaDelay } from './delay.ts'
 export { type HouseLine, type HouseLineConfig, openHouseLine } from './house-line.ts'
@@ -302,6 +302,7 @@ export async function createMediaPlane(config: MediaConfig): Promise<MediaPlane>
       reportIntervalMs: checked.reportIntervalMs,
       autoGain: checked.autoGain,
       highestRateHz: checked.highestRateHz,
+      economy: checked.economy,
       udp: checked.udp
     }
     return new ThreadSlot((onLost) => Thread.start(settings, onLost), lost, log)
@@ -651,6 +652,7 @@ function together(a: WorkerMetrics, b: WorkerMetrics): WorkerMetrics {
     gcMaxMs: Math.max(a.gcMaxMs, b.gcMaxMs),
     gcPauses: a.gcPauses + b.gcPauses,
     express: a.express + b.express,
+    economy: a.economy > b.economy ? a.economy : b.economy,
     udp: a.udp,
     kernel: a.kernel
   }

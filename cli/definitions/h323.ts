@@ -1,6 +1,6 @@
 import { type Command, dataOption } from '../command.ts'
 
-/** Commands: the gatekeeper, its conferences, and captures. */
+/** Commands: the gatekeeper, its terminals in conferences, and captures. */
 export const h323Commands: readonly Command[] = [
   {
     words: ['h323', 'decode'],
@@ -65,22 +65,6 @@ export const h323Commands: readonly Command[] = [
     load: () => import('../commands/h323/calls.ts')
   },
   {
-    words: ['h323', 'conference', 'list'],
-    operands: [],
-    effect: 'reads',
-    summary: 'conferences of the running suite',
-    options: [dataOption],
-    load: async () => ({ run: (await import('../commands/h323/conference.ts')).list })
-  },
-  {
-    words: ['h323', 'conference', 'show'],
-    operands: ['<conference>'],
-    effect: 'reads',
-    summary: 'who is in a conference: terminals, telephones and browsers',
-    options: [dataOption],
-    load: async () => ({ run: (await import('../commands/h323/conference.ts')).show })
-  },
-  {
     words: ['h323', 'conference', 'invite'],
     operands: ['<conference>', '<alias>'],
     effect: 'changes',
@@ -89,64 +73,12 @@ export const h323Commands: readonly Command[] = [
     load: async () => ({ run: (await import('../commands/h323/conference.ts')).invite })
   },
   {
-    words: ['h323', 'conference', 'mute'],
-    operands: ['<conference>', '<participant>'],
-    effect: 'changes',
-    summary: 'let nobody hear a participant',
-    options: [dataOption],
-    load: async () => ({ run: (await import('../commands/h323/conference.ts')).mute })
-  },
-  {
-    words: ['h323', 'conference', 'unmute'],
-    operands: ['<conference>', '<participant>'],
-    effect: 'changes',
-    summary: 'let a participant be heard again',
-    options: [dataOption],
-    load: async () => ({ run: (await import('../commands/h323/conference.ts')).unmute })
-  },
-  {
-    words: ['h323', 'conference', 'role'],
-    operands: ['<conference>', '<participant>', '<role>'],
-    effect: 'changes',
-    summary: 'give a participant another role (guardian, expert, observer): observers hear and are not heard',
-    options: [dataOption],
-    load: async () => ({ run: (await import('../commands/h323/conference.ts')).role })
-  },
-  {
-    words: ['h323', 'conference', 'volume'],
-    operands: ['<conference>', '<participant>'],
-    effect: 'changes',
-    summary: 'set how loud a participant is heard, and hears the others',
-    options: [
-      { name: 'heard', value: 'DB', summary: 'how loud the others hear it: -60 to 12, 0 is as it comes' },
-      { name: 'hears', value: 'DB', summary: 'how loud it hears the others, likewise' },
-      dataOption
-    ],
-    load: async () => ({ run: (await import('../commands/h323/conference.ts')).volume })
-  },
-  {
     words: ['h323', 'conference', 'drop'],
     operands: ['<conference>', '<participant>'],
     effect: 'changes',
     summary: 'end a terminal’s call',
     options: [dataOption],
     load: async () => ({ run: (await import('../commands/h323/conference.ts')).drop })
-  },
-  {
-    words: ['h323', 'conference', 'lock'],
-    operands: ['<conference>'],
-    effect: 'changes',
-    summary: 'let nobody else join',
-    options: [dataOption],
-    load: async () => ({ run: (await import('../commands/h323/conference.ts')).lock })
-  },
-  {
-    words: ['h323', 'conference', 'unlock'],
-    operands: ['<conference>'],
-    effect: 'changes',
-    summary: 'let others join again',
-    options: [dataOption],
-    load: async () => ({ run: (await import('../commands/h323/conference.ts')).unlock })
   },
   {
     words: ['h323', 'conference', 'withdraw-chair'],

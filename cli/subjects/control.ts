@@ -4,8 +4,9 @@ import { request as secureRequest } from 'node:https'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import type { ControlFile } from '#suite'
-import { dataFolder } from '../command.ts'
+import { dataFolder, type Run } from '../command.ts'
 import { type Arguments, CommandError, systemCode } from '../line/arguments.ts'
+import { exitCodes } from '../line/exit-codes.ts'
 
 const patienceMs = 60_000
 const mostOctets = 16 << 20
@@ -27,6 +28,16 @@ export async function askSuite(
   const { status, text } = await send(await controlOf(args), path, body, signal, headers, null)
   return success(status, text)
 }
+
+/** A command that changes one thing of a conference, named by its first operand, and says nothing but that it is done. */
+export const changeConference =
+  (conferences: string, what: string, bodyOf: (participant: string | undefined) => object): Run =>
+  async (args, output) => {
+    const [conference = '', participant] = args.operands
+    await askSuite(args, `${conferences}/${encodeURIComponent(conference)}/${what}`, bodyOf(participant))
+    if (output.json) await output.document({ done: true })
+    return exitCodes.ok
+  }
 
 /** Octets that are sent as they are read. */
 export interface OctetsToSend {

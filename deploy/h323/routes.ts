@@ -2,7 +2,6 @@
 import { z } from 'zod'
 import { errorCode } from '#kernel'
 import { jsonAnswer, Problem, type Route, route } from '#ledger'
-import { volumeBounds } from '#media'
 import type { RunningH323 } from './h323.ts'
 
 const endpoint = z.object({
@@ -28,28 +27,8 @@ const call = z.object({
   legs: z.array(z.object({ endpoint: z.string(), answering: z.boolean(), state: z.string(), bandwidthBps: z.number() }))
 })
 
-const role = z.enum(['guardian', 'expert', 'observer'])
-const terminal = z.object({
-  participant: z.string(),
-  number: z.number(),
-  name: z.string(),
-  protocol: z.enum(['h323', 'other']),
-  role,
-  codec: z.string().nullable(),
-  chair: z.boolean(),
-  muted: z.boolean(),
-  held: z.boolean(),
-  handRaised: z.boolean(),
-  heardDb: z.number(),
-  hearsDb: z.number(),
-  speaking: z.boolean(),
-  call: z.string().nullable(),
-  traceId: z.string().nullable()
-})
-const conference = z.object({ conference: z.string(), terminals: z.array(terminal) })
 const conferenceName = z.strictObject({ conference: z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/) })
 const participant = z.string().min(1).max(128)
-const decibels = z.number().min(volumeBounds.least).max(volumeBounds.most).optional()
 const invited = z.object({
   ok: z.boolean(),
   participant: z.string().optional(),
@@ -66,8 +45,6 @@ const nothing = z.strictObject({})
 const iso = (at: number): string => new Date(at).toISOString()
 const json = 'application/json'
 
-const unknown = new Set(['h323.mcu.unknown', 'media.participant.unknown', 'media.conference.unknown'])
-
 /** @param running what is asked; null where H.323 is off, or does not run yet */
 export function h323Routes(running: () => RunningH323 | null): Route[] {
   const here = (): RunningH323 => {
@@ -76,11 +53,11 @@ export function h323Routes(running: () => RunningH323 | null): Route[] {
     return h323
   }
   /** @throws {Problem} `not-found` for what is not there */
-  const known = <T>(ask: () => T): T => {
+  const known = (act: () => void): void => {
     try {
-      return ask()
+      act()
     } catch (error) {
-      if (!unknown.has(errorCode(error))) throw error
+      if (errorCode(error) !== 'h323.mcu.unknown') throw error
       throw new Problem('not-found', 'no such conference or participant')
     }
   }
@@ -165,32 +142,6 @@ export function h323Routes(running: () => RunningH323 | null): Route[] {
       }
     }),
     route({
-      method: 'GET',
-      path: '/v1/h323/conferences',
-      operation: 'listConferences',
-      summary: 'Conferences with everybody in them, by H.323 or otherwise',
-      access: 'admin',
-      query: null,
-      params: null,
-      body: null,
-      answers: { [json]: z.object({ conferences: z.array(conference) }) },
-      statuses: [503],
-      handle: async () => jsonAnswer({ conferences: here().mcu.conferences() })
-    }),
-    route({
-      method: 'GET',
-      path: '/v1/h323/conferences/{conference}',
-      operation: 'getConference',
-      summary: 'Who is in a conference',
-      access: 'admin',
-      query: null,
-      params: conferenceName,
-      body: null,
-      answers: { [json]: conference },
-      statuses: [404, 503],
-      handle: async ({ params }) => jsonAnswer(known(() => here().mcu.conference(params.conference)))
-    }),
-    route({
       method: 'POST',
       path: '/v1/h323/conferences/{conference}/invite',
       operation: 'inviteTerminal',
@@ -214,55 +165,6 @@ export function h323Routes(running: () => RunningH323 | null): Route[] {
     }),
     route({
       method: 'POST',
-      path: '/v1/h323/conferences/{conference}/mute',
-      operation: 'muteParticipant',
-      summary: 'Lets nobody hear a participant, or lets it be heard again',
-      access: 'admin',
-      query: null,
-      params: conferenceName,
-      body: z.strictObject({ participant, muted: z.boolean() }),
-      answers: { [json]: done },
-      statuses: [404, 503],
-      handle: async ({ params, body }) => {
-        known(() => here().mcu.mute(params.conference, body.participant, body.muted))
-        return jsonAnswer({ done: true })
-      }
-    }),
-    route({
-      method: 'POST',
-      path: '/v1/h323/conferences/{conference}/role',
-      operation: 'setParticipantRole',
-      summary: 'Gives a participant another role: observers hear and are not heard',
-      access: 'admin',
-      query: null,
-      params: conferenceName,
-      body: z.strictObject({ participant, role }),
-      answers: { [json]: done },
-      statuses: [404, 503],
-      handle: async ({ params, body }) => {
-        known(() => here().mcu.setRole(params.conference, body.participant, body.role))
-        return jsonAnswer({ done: true })
-      }
-    }),
-    route({
-      method: 'POST',
-      path: '/v1/h323/conferences/{conference}/volume',
-      operation: 'setParticipantVolume',
-      summary: 'Sets how loud the others hear a participant, and it the others, in dB: 0 is as it comes',
-      access: 'admin',
-      query: null,
-      params: conferenceName,
-      body: z.strictObject({ participant, heardDb: decibels, hearsDb: decibels }),
-      answers: { [json]: done },
-      statuses: [404, 503],
-      handle: async ({ params, body: { participant: who, heardDb, hearsDb } }) => {
-        const volume = { ...(heardDb !== undefined && { heardDb }), ...(hearsDb !== undefined && { hearsDb }) }
-        known(() => here().mcu.setVolume(params.conference, who, volume))
-        return jsonAnswer({ done: true })
-      }
-    }),
-    route({
-      method: 'POST',
       path: '/v1/h323/conferences/{conference}/drop',
       operation: 'dropTerminal',
       summary: 'Ends the call of a terminal',
@@ -274,22 +176,6 @@ export function h323Routes(running: () => RunningH323 | null): Route[] {
       statuses: [404, 503],
       handle: async ({ params, body }) => {
         known(() => here().mcu.drop(params.conference, body.participant))
-        return jsonAnswer({ done: true })
-      }
-    }),
-    route({
-      method: 'POST',
-      path: '/v1/h323/conferences/{conference}/lock',
-      operation: 'lockConference',
-      summary: 'Lets nobody else join, or lets others join again',
-      access: 'admin',
-      query: null,
-      params: conferenceName,
-      body: z.strictObject({ locked: z.boolean() }),
-      answers: { [json]: done },
-      statuses: [404, 503],
-      handle: async ({ params, body }) => {
-        known(() => here().mcu.lock(params.conference, body.locked))
         return jsonAnswer({ done: true })
       }
     }),

@@ -1,10 +1,20 @@
 /** The media plane with its stages and the recorder, as the suite is set. */
 import type { Clock, Log, Witness } from '#kernel'
-import { createMediaPlane, createStages, type MediaPlane, type Recorder, type RecorderEvent, type Stages } from '#media'
+import {
+  createMediaPlane,
+  createStages,
+  type MediaPlane,
+  type Recorder,
+  type RecorderEvent,
+  type Sound,
+  type Stages,
+  sounds
+} from '#media'
 import type { DataLayout } from '../data/layout.ts'
 import { freeUdpRange } from '../edge/free-ports.ts'
 import type { SuiteConfig } from '../settings/settings.ts'
 import { startRecorder } from './recording.ts'
+import { readSoundFile } from './sound-file.ts'
 
 export interface RunningMedia {
   readonly media: MediaPlane
@@ -16,6 +26,13 @@ export interface RunningMedia {
 
 const automaticMediaPorts = 2000
 
+/** What `media.entrySound` and `media.exitSound` say. @throws {ConfigError} */
+async function doorSound(which: 'entry' | 'exit', setting: string | null): Promise<Sound | null> {
+  if (setting === null) return null
+  return setting === 'tone' ? sounds[which] : readSoundFile('media', `${which}Sound`, setting)
+}
+
+/** @throws {ConfigError}; as createMediaPlane and startRecorder */
 export async function startMedia(
   config: SuiteConfig,
   layout: DataLayout,
@@ -32,7 +49,8 @@ export async function startMedia(
   }
 ): Promise<RunningMedia> {
   const { address, announced, address6 } = config.listen
-  const { ports, timeoutMs, jitterTargetMs, maxParticipants, threads, voices, limits, srtp, ice } = config.media
+  const { ports, timeoutMs, jitterTargetMs, maxParticipants, threads, voices, limits, srtp, ice, entrySound, exitSound } =
+    config.media
   const media = await createMediaPlane({
     address,
     announcedAddress: announced,
@@ -46,6 +64,8 @@ export async function startMedia(
     limits,
     srtp,
     ice,
+    entrySound: await doorSound('entry', entrySound),
+    exitSound: await doorSound('exit', exitSound),
     log: log.child({ part: 'media' })
   })
   try {

@@ -1,11 +1,11 @@
 /** Recordings as a part: policies from the settings, and batches of seconds into the ledger. */
-import { readFile } from 'node:fs/promises'
-import { type BatchWitness, type Clock, ConfigError, errorCode, type Log, type Witness } from '#kernel'
+import type { BatchWitness, Clock, Log, Witness } from '#kernel'
 import { batchOf, frameHash } from '#ledger'
-import { createRecorder, decodeWav, defaultPolicy, type MediaPlane, type Recorder, type RecorderEvent, type Sound } from '#media'
+import { createRecorder, defaultPolicy, type MediaPlane, type Recorder, type RecorderEvent } from '#media'
 import { prepareRecordingSigner } from '#media/recording'
 import type { DataLayout } from '../data/layout.ts'
 import type { SuiteConfig } from '../settings/settings.ts'
+import { readSoundFile } from './sound-file.ts'
 
 /** Batches as entries of a ledger: the items' hashes are leaves of a tree, its root stands in the entry. */
 const batchWitness = (witness: Pick<Witness, 'record'>): BatchWitness => ({
@@ -42,7 +42,8 @@ export async function startRecorder({ config, layout, plane, witness, ...ports }
       policies: await Promise.all(
         policies.map(async ({ announcement, ...policy }) => ({
           ...policy,
-          announcement: announcement === null ? defaultPolicy.announcement : await readAnnouncement(announcement)
+          announcement:
+            announcement === null ? defaultPolicy.announcement : await readSoundFile('recording', 'announcement', announcement)
         }))
       ),
       signer: signer.fingerprint
@@ -51,12 +52,4 @@ export async function startRecorder({ config, layout, plane, witness, ...ports }
   )
   recorder.onEvent(ports.onEvent)
   return recorder
-}
-
-async function readAnnouncement(path: string): Promise<Sound> {
-  try {
-    return decodeWav(await readFile(path))
-  } catch (error) {
-    throw new ConfigError('recording', [`announcement ${path}: ${errorCode(error)}`])
-  }
 }

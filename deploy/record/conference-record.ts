@@ -1,6 +1,9 @@
 import { errorCode, type Log, newTraceId, type Witness } from '#kernel'
 import type { ConferenceEvent, MediaPlane } from '#media'
 
+/** What happens in conferences, whoever does it. */
+export const conferenceComponent = 'IF.conference'
+
 /**
  * Records who is kept from being heard, and by whom: what is muted, made an observer, or turned down has no part in what is decided. Speech, keys and raised hands
  * are not recorded here.
@@ -11,7 +14,7 @@ export function recordConferences(
 ): void {
   const tell = (event: string, traceId: string, payload: Readonly<Record<string, string | number | boolean>>): void =>
     void witness
-      .record({ component: 'IF.conference', event, traceId, payload }, 'soon')
+      .record({ component: conferenceComponent, event, traceId, payload }, 'soon')
       .catch((error: unknown) => log.error({ code: errorCode(error) }, 'not recorded'))
   media.onConferenceEvent((event: ConferenceEvent) => {
     switch (event.type) {

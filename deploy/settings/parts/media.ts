@@ -13,6 +13,18 @@ export const mediaSettings = z
       .record(name, z.strictObject({ maxParticipants: positive(1000).optional(), voices: positive(100).optional() }))
       .default({})
       .describe('Other numbers of participants and voices for single conferences, by their names'),
+    entrySound: z
+      .string()
+      .min(1)
+      .nullable()
+      .default(null)
+      .describe('Heard by all when somebody joins: `tone` (two rising notes) or a WAV file; null for nothing'),
+    exitSound: z
+      .string()
+      .min(1)
+      .nullable()
+      .default(null)
+      .describe('Heard by all when somebody leaves: `tone` (two falling notes) or a WAV file; null for nothing'),
     srtp: z
       .enum(['required', 'preferred', 'off'])
       .default('preferred')

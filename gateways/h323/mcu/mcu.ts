@@ -66,9 +66,6 @@ export interface Terminal {
   readonly muted: boolean
   readonly held: boolean
   readonly handRaised: boolean
-  /** How loud the others hear it, and it the others, in dB: 0 is as it comes. */
-  readonly heardDb: number
-  readonly hearsDb: number
   readonly speaking: boolean
   /** Call identifier, 32 hex digits; null for another protocol. */
   readonly call: string | null
@@ -121,10 +118,6 @@ export interface Mcu {
   readonly invite: (conference: string, target: string, options: InviteOptions) => Invitation
   /** Calls a terminal for somebody else, who looks after the call. @throws {InfraFabricError} as `Endpoint.dial` */
   readonly place: (target: string, place: MediaPlace, parentTraceId: string) => PlacedCall
-  readonly mute: (conference: string, participant: string, muted: boolean) => void
-  /** Observers hear and are not heard. */
-  readonly setRole: Floor['setRole']
-  readonly setVolume: Floor['setVolume']
   /**
    * Shows a text on a terminal that takes text as user input, beyond the keys that all take.
    *
@@ -142,8 +135,6 @@ export interface Mcu {
   readonly onPresentationEnd: (listener: (conference: string) => void) => void
   /** Ends a terminal's call. Those of other protocols are not this MCU's to end. */
   readonly drop: (conference: string, participant: string) => void
-  /** Nobody else joins. */
-  readonly lock: (conference: string, locked: boolean) => void
   /** Takes the token of the chair from whoever has it. */
   readonly withdrawChair: (conference: string) => void
   /** Releases every call, unregisters, and resolves when all is recorded. Idempotent. */
@@ -456,8 +447,6 @@ export async function createMcu(config: McuConfig): Promise<Mcu> {
             muted: member.mutedBySelf || member.mutedByChair,
             held: member.held,
             handRaised: member.handRaised,
-            heardDb: member.heardDb,
-            hearsDb: member.hearsDb,
             speaking: member.speaking,
             call: leg?.call.id ?? null,
             traceId: leg?.call.traceId ?? null
@@ -498,9 +487,6 @@ export async function createMcu(config: McuConfig): Promise<Mcu> {
       const call = endpoint.dial(target, { ...place, genericData: [traceData(parentTraceId)] })
       return { call, stats: lastOf(call, place) }
     },
-    mute: (conference, participant, muted) => floor.mute(conference, participant, muted, 'chair'),
-    setRole: floor.setRole,
-    setVolume: floor.setVolume,
     showText: (conference, participant, text) => {
       const { call, capabilities } = find(conference, participant)
       if (!capabilities.some(takesText)) return false
@@ -513,7 +499,6 @@ export async function createMcu(config: McuConfig): Promise<Mcu> {
     show: (conference) => (controls.has(conference) ? (shared?.show(conference) ?? null) : null),
     onPresentationEnd: (listener) => shared?.onFree(listener),
     drop: (conference, participant) => find(conference, participant).call.release(causes.normal),
-    lock: (conference, locked) => floor.lock(conference, locked),
     withdrawChair: (conference) => perform(conference, controls.get(conference)?.withdraw() ?? []),
     close: () => {
       closing ??= shut()

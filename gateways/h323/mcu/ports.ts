@@ -10,8 +10,6 @@ export interface FloorMember {
   readonly mutedBySelf: boolean
   readonly mutedByChair: boolean
   readonly handRaised: boolean
-  readonly heardDb: number
-  readonly hearsDb: number
   readonly speaking: boolean
   readonly dominant: boolean
 }
@@ -31,15 +29,7 @@ export interface Floor {
   readonly conferences: () => readonly string[]
   readonly roster: (conference: string) => readonly FloorMember[]
   readonly mute: (conference: string, participant: string, muted: boolean, by: 'self' | 'chair') => void
-  readonly setRole: (conference: string, participant: string, role: ParticipantRole) => void
-  /** In dB, each from −60 to 12. */
-  readonly setVolume: (
-    conference: string,
-    participant: string,
-    volume: { readonly heardDb?: number; readonly hearsDb?: number }
-  ) => void
   readonly raiseHand: (conference: string, participant: string, raised: boolean) => void
-  readonly lock: (conference: string, locked: boolean) => void
   /** A key that was pressed outside the sound (H.245 user input). */
   readonly press: (conference: string, participant: string, digit: string) => void
   readonly onConferenceEvent: (listener: (event: FloorEvent) => void) => void
