@@ -6,7 +6,7 @@ import { type Chassis, chassisMetrics, createChassis, taskGate } from '#chassis'
 import { createCoordinator, type Stats, type Sweeper, startSweeper, taskStates } from '#coordinator'
 import { createGovernor } from '#governor'
 import { type Clock, errorCode } from '#kernel'
-import { appendItem, type Ledger } from '#ledger'
+import { appendItem, appendRetold, keyTaken, type Ledger } from '#ledger'
 import { openStore, type StorePlace, type WitnessedStore, witnessedStore } from '#store'
 import type { DataLayout } from './data/layout.ts'
 import type { SuiteConfig } from './settings/settings.ts'
@@ -54,7 +54,8 @@ export function startPlugins(config: SuiteConfig, layout: DataLayout, { ledger, 
   const begin = async (): Promise<void> => {
     const witnessed = witnessedStore(await openStore(place), async (events) => {
       const items = events.map(({ event, key }) => appendItem(event, clock.now(), key))
-      await ledger.append(items, null)
+      const toldTaken = (why: string): void => warn(keyTaken, why)
+      await appendRetold((some) => ledger.append(some, null), items, toldTaken, clock.now)
     })
     const governor = createGovernor(witnessed)
     const coordinator = createCoordinator(witnessed, { gates: [governor.gate, taskGate] })

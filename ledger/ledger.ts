@@ -46,6 +46,7 @@ export { type BatchRecorder, type BatchRecorderConfig, createBatchRecorder } fro
 export { type Erasure, type ErasureConfig, eraseEntry } from './client/erase.ts'
 export { connectLog, type LogClient } from './client/log-client.ts'
 export { connectLedger, type RemoteLedger, type RemoteLedgerConfig } from './client/remote.ts'
+export { appendRetold } from './client/retell.ts'
 export { createWitness, type LocalWitness, type WitnessConfig } from './client/witness.ts'
 export { type Batch, batchIn, batchOf, checkFrame, type FrameProof, frameHash, proveFrame } from './log/batch.ts'
 export { draftEntry, type LedgerEntry, maxPayloadOctets } from './log/entry.ts'
@@ -73,6 +74,7 @@ export { Problem } from './service/problem.ts'
 export { type EventStream, jsonAnswer, type Route, route } from './service/route.ts'
 export type { LedgerService, LedgerServiceConfig } from './service/service.ts'
 export { type FrameStore, openFrameStore } from './store/frame-store.ts'
+export { keyTaken } from './store/known.ts'
 export { latestPublished } from './store/published.ts'
 export type { Brought, Witnessing, WitnessingFigures } from './store/publisher.ts'
 export { readEntries } from './store/sqlite-store.ts'
@@ -131,8 +133,8 @@ export interface Ledger {
    *
    * @param epoch after a failure every append of the same or an earlier epoch fails too, so that nothing overtakes what failed: go on with a higher one. Null for
    *   an append that stands by itself
-   * @throws {InfraFabricError} as LogStore.commit; `ledger.entry.reserved` for what only the ledger itself tells; `ledger.worker.exited`; `ledger.closed`;
-   *   `ledger.store.after-failure`
+   * @throws {InfraFabricError} as LogStore.commit; `ledger.entry.reserved` for what only the ledger itself tells; `ledger.append.key-taken` for a key under which
+   *   another entry stands; `ledger.worker.exited`; `ledger.closed`; `ledger.store.after-failure`
    */
   readonly append: (items: readonly AppendItem[], epoch: number | null) => Promise<readonly Place[]>
   readonly reader: LedgerReader

@@ -12,7 +12,7 @@ export const witnessCommands: readonly Command[] = [
       ledgerOption,
       { name: 'event', value: 'NAME', required: true, summary: 'what happened' },
       { name: 'component', value: 'NAME', required: true, summary: 'who saw it' },
-      { name: 'trace', value: 'ID', summary: 'trace (default: a new one)' },
+      { name: 'trace', value: 'ID', summary: 'trace (default: a new one, with --key one that follows from it)' },
       { name: 'parent', value: 'ID', summary: 'trace under which this one hangs' },
       { name: 'payload', value: 'JSON', summary: 'facts, an object; - reads stdin (default: {})' },
       {
@@ -24,7 +24,11 @@ export const witnessCommands: readonly Command[] = [
       { name: 'tokens-out', value: 'N', summary: 'tokens written by it' },
       { name: 'cost', value: 'USD', summary: 'exact decimal' },
       { name: 'model', value: 'NAME', summary: 'name of the model' },
-      { name: 'key', value: 'TEXT', summary: 'idempotency key: the same key writes one entry, however often (default: none)' },
+      {
+        name: 'key',
+        value: 'TEXT',
+        summary: 'idempotency key: the same key writes one entry, however often, and no other (default: none)'
+      },
       { name: 'create', summary: 'make the ledger when it is not there' },
       { name: 'origin', value: 'NAME', summary: 'with --create: name of the log, a domain and a path' }
     ],

@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path'
 import { taskGate } from '#chassis'
 import { type Coordinator, createCoordinator, type Refusal } from '#coordinator'
 import { createGovernor, type Governor } from '#governor'
-import { appendItem, appendOnce, ledgerFiles } from '#ledger'
+import { appendItem, appendOnce, appendRetold, keyTaken, ledgerFiles } from '#ledger'
 import { openStore, type RecordEvents, type StorePlace, type WitnessedStore, witnessedStore } from '#store'
 import { dataFolder } from '../command.ts'
 import { type Arguments, CommandError, UsageError } from '../line/arguments.ts'
@@ -30,7 +30,13 @@ function recorder(args: Arguments, output: Output): RecordEvents {
     const { vkey } = ledgerFiles(dir)
     const origin = existsSync(vkey) ? readFileSync(vkey, 'utf8').split('+')[0]! : newOrigin
     const items = events.map(({ event, key }) => appendItem(event, Date.now(), key))
-    await appendOnce({ dir, origin }, items, (code, message) => output.talk(`ifctl: ${message} (${code})`))
+    const warn = (code: string, message: string): void => output.talk(`ifctl: ${message} (${code})`)
+    await appendRetold(
+      (some) => appendOnce({ dir, origin }, some, warn),
+      items,
+      (why) => warn(keyTaken, why),
+      Date.now
+    )
   }
 }
 

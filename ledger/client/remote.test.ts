@@ -93,6 +93,21 @@ test('more than one request holds goes in several, in order', async (t) => {
   )
 })
 
+test('a key under which another entry stands is told by its name, and refuses no other append', async (t) => {
+  const ledger = await openTestLedger(t)
+  const { url, tokens } = await openTestService(t, ledger)
+  const remote = connectLedger({ urls: [url], token: tokens.producer })
+  t.teardown(remote.close)
+  await remote.append(items(0, 1), null)
+  const [, other] = items(0, 2)
+  const [taken, next] = await Promise.allSettled([
+    remote.append([{ ...other!, key: 'k0' }], null),
+    remote.append(items(2, 1), null)
+  ])
+  t.like(taken, { status: 'rejected', reason: { code: 'ledger.append.key-taken' } })
+  t.like(next, { status: 'fulfilled', value: { 0: { index: 1 } } })
+})
+
 test('a service that is away or does not lead is passed over; what failed is not overtaken', async (t) => {
   const notLeading = createServer((_, response) => {
     response.writeHead(503).end('{"type":"urn:infrafabric:problem:not-leader"}')

@@ -1,9 +1,10 @@
 /**
  * Appends to a ledger through its service, from anywhere: the `ledger` of a witness, which keeps its spool when no service answers.
  */
-import { InfraFabricError, messageOf } from '#kernel'
+import { errorCode, InfraFabricError, messageOf } from '#kernel'
 import type { Ledger } from '../ledger.ts'
 import { type EntryDraft, finishDraft, noPrevious, openEntry } from '../log/entry.ts'
+import { keyTaken } from '../store/known.ts'
 import type { AppendItem, Place } from '../store/store.ts'
 import { type Answer, createPoster } from './poster.ts'
 
@@ -23,7 +24,8 @@ export interface RemoteLedger {
    * As {@link Ledger.append}: what is told while an append is under way goes with the next one, in order, and one append is under way at a time. Each service is asked
    * once; all of them have failed when it rejects, and what they did after all the keys will tell.
    *
-   * @throws {InfraFabricError} `ledger.remote.unreachable`, `ledger.remote.refused`, `ledger.remote.answer`, `ledger.store.after-failure`, `ledger.closed`
+   * @throws {InfraFabricError} `ledger.remote.unreachable`, `ledger.remote.refused`, `ledger.remote.answer`, `ledger.append.key-taken`, `ledger.store.after-failure`,
+   *   `ledger.closed`
    */
   readonly append: Ledger['append']
   /** Ends connections; what is under way fails. Idempotent. */
@@ -95,7 +97,9 @@ export function connectLedger({ urls, token, ca, answerWithinMs = 4000 }: Remote
       try {
         const { status, text } = await post(target, body)
         if (status === 200) return placesOf(text, texts.length)
-        failure = new InfraFabricError('ledger.remote.refused', `service at ${target.origin}: status ${status}, ${kindOf(text)}`)
+        const kind = kindOf(text)
+        const code = kind === 'key-taken' ? keyTaken : 'ledger.remote.refused'
+        failure = new InfraFabricError(code, `service at ${target.origin}: status ${status}, ${kind}`)
         if (status < 500 && status !== 401 && status !== 403 && status !== 404 && status !== 429) break
       } catch (error) {
         failure = error
@@ -137,6 +141,25 @@ export function connectLedger({ urls, token, ca, answerWithinMs = 4000 }: Remote
     return places
   }
 
+  const deliver = async (batch: readonly Waiting[]): Promise<void> => {
+    try {
+      const places = await askInParts(batch.flatMap(({ texts }) => texts))
+      let at = 0
+      for (const { texts, answer } of batch) {
+        answer.resolve(places.slice(at, at + texts.length))
+        at += texts.length
+      }
+    } catch (error) {
+      // a key of one append is no failure of the others; those of an epoch behind it are
+      if (errorCode(error) === keyTaken && batch[0]!.epoch === null && batch.length > 1) {
+        for (const waiting of batch) await deliver([waiting])
+        return
+      }
+      failedEpoch = Math.max(failedEpoch, batch[0]!.epoch ?? -1)
+      for (const { answer } of batch) answer.reject(error)
+    }
+  }
+
   const work = async (): Promise<void> => {
     if (working) return
     working = true
@@ -148,18 +171,7 @@ export function connectLedger({ urls, token, ca, answerWithinMs = 4000 }: Remote
         answer.reject(new InfraFabricError('ledger.store.after-failure', 'an append before this one failed'))
         return false
       })
-      if (batch.length === 0) continue
-      try {
-        const places = await askInParts(batch.flatMap(({ texts }) => texts))
-        let at = 0
-        for (const { texts, answer } of batch) {
-          answer.resolve(places.slice(at, at + texts.length))
-          at += texts.length
-        }
-      } catch (error) {
-        failedEpoch = Math.max(failedEpoch, batch[0]!.epoch ?? -1)
-        for (const { answer } of batch) answer.reject(error)
-      }
+      if (batch.length > 0) await deliver(batch)
     }
     working = false
   }

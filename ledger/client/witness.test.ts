@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import test from 'ava'
 import { InfraFabricError, silentLog, systemClock } from '#kernel'
 import { type AppendItem, createWitness, type Ledger, type Place } from '#ledger'
-import { eventNumber, openTestLedger, openTestWitness, scratch, verify } from '../testing/fixtures.ts'
+import { eventNumber, items, openTestLedger, openTestWitness, scratch, verify } from '../testing/fixtures.ts'
 import { abandonedSpools } from './spool.ts'
 
 /** A real ledger behind a door that can be shut. */
@@ -188,6 +188,41 @@ test('a spoiled line is reported in the ledger, the others are delivered, the fi
     [0, 2, 'spoiled', 'torn', 3]
   )
   t.regex(readdirSync(spoolDir).join(), /\.spool\.spoiled/)
+})
+
+test('a key that stands for something else takes no entry away: it is told under another, and what was found with it', async (t) => {
+  const ledger = await openTestLedger(t)
+  const spoolDir = scratch(t)
+  const gate = door(ledger)
+  gate.state.open = false
+  const first = await openTestWitness(t, gate, spoolDir)
+  for (const n of upTo(4)) await first.record(eventNumber(n))
+  await first.close()
+  const path = join(spoolDir, readdirSync(spoolDir)[0]!)
+  const spooled = readFileSync(path, 'utf8')
+  const { key } = JSON.parse(spooled.split('\n')[1]!.slice(17)) as AppendItem
+  const [other] = items(9, 1)
+  await ledger.append([{ ...other!, key }], null)
+  const deliver = async () => {
+    const witness = await openTestWitness(t, ledger, spoolDir)
+    await witness.flush(5000)
+    await witness.close()
+  }
+  await deliver()
+  const log = (await ledger.reader.query({})).map(({ entry }) => entry)
+  t.deepEqual(
+    log.map(({ event, payload }) => (event === 'witness_key_taken' ? event : payload.n)),
+    [9, 0, 1, 'witness_key_taken', 2, 3]
+  )
+  t.is(log[3]!.trace_id, log[2]!.trace_id)
+  t.is(log[3]!.payload.key, key)
+  t.regex(String(log[3]!.payload.toldAs), /^retold:[0-9a-f]{64}$/)
+  t.regex(String(log[3]!.payload.why), /entry 0, where the store has it, is IF\.test test_event of trace 0{31}9$/)
+
+  // killed before it had emptied its spool
+  writeFileSync(path, spooled)
+  await deliver()
+  t.is(ledger.size(), 6)
 })
 
 test('an entry that neither ledger nor spool takes is refused by name', async (t) => {

@@ -14,8 +14,10 @@ import {
 import type { Ledger } from '../ledger.ts'
 import { draftEntry } from '../log/entry.ts'
 import type { NoteSigner } from '../log/note.ts'
+import { keyTaken } from '../store/known.ts'
 import type { AppendItem, Place } from '../store/store.ts'
 import { appendItem } from './append-item.ts'
+import { appendRetold } from './retell.ts'
 import { abandonedSpools, keepSpoiled, ownSpoolPath, type SpoiledLine, SpoolFile } from './spool.ts'
 
 export interface WitnessConfig {
@@ -72,7 +74,8 @@ const deliveryBatch = 256
  * Makes a witness. Spool files that earlier processes left are delivered first.
  *
  * Order: while anything waits in the spool, everything new goes behind it. Exactly once: each entry has a key that it keeps in the spool, and the
- * ledger answers a key it knows with the place it has.
+ * ledger answers a key it knows with the place it has, where the entry there is the same. Where it is another, the entry goes to the spool like all that was not taken, and
+ * from there into the log under another key, behind it `witness_key_taken`.
  */
 export async function createWitness(config: WitnessConfig): Promise<LocalWitness> {
   const { ledger, clock, log } = config
@@ -254,12 +257,14 @@ export async function createWitness(config: WitnessConfig): Promise<LocalWitness
       }
     })
 
+  const tellTaken = (why: string) => log.error({ code: keyTaken }, why)
+
   /** Delivers with growing pauses until it has succeeded. False when the witness was closed first. */
   const persist = async (items: readonly AppendItem[]): Promise<boolean> => {
     for (let pauseMs = firstRetryMs; !closed; pauseMs = Math.min(2 * pauseMs, longestRetryMs)) {
-      epoch++
       try {
-        for (let at = 0; at < items.length; at += deliveryBatch) await ask(items.slice(at, at + deliveryBatch), epoch)
+        for (let at = 0; at < items.length; at += deliveryBatch)
+          await appendRetold((some) => ask(some, ++epoch), items.slice(at, at + deliveryBatch), tellTaken, clock.now)
         reached = true
         return true
       } catch (error) {
@@ -423,7 +428,8 @@ function spoiledEvent(line: SpoiledLine): WitnessEvent {
   return {
     event: 'witness_spool_spoiled',
     component: 'IF.witness.spool',
-    traceId: newTraceId(),
+    // told again after a crash it is the same entry
+    traceId: line.sha256.slice(0, 32),
     payload: { file: basename(line.file), offset: line.offset, sha256: line.sha256, torn: line.torn }
   }
 }

@@ -46,6 +46,9 @@ const isCount = (count: unknown): boolean => Number.isSafeInteger(count) && (cou
 /** Canonical JSON of an entry, cut where its leaf number and the hash before it will stand. Those are known when it is sequenced; the rest is not touched again. */
 export type EntryDraft = readonly [beforeIndex: string, betweenIndexAndPrev: string, afterPrev: string]
 
+/** Where the time stands in the last part of a draft, in octets: `","time":"2026-01-01T00:00:00.000Z"…`. */
+export const [timeFrom, timeTo] = [10, 34] as const
+
 /** Component of what the ledger tells of itself. */
 const ledgerComponent = 'IF.witness.ledger'
 /** Whether a component, a name, is that one or could be taken for it. No pattern: one for both cases takes V8 0.2 ms to make. */

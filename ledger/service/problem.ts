@@ -5,6 +5,7 @@
  */
 import { STATUS_CODES } from 'node:http'
 import { errorCode } from '#kernel'
+import { keyTaken } from '../store/known.ts'
 
 /** Every kind of problem the service tells of, with its status. The type URI is `urn:infrafabric:problem:<kind>`; both are stable. */
 const problemKinds = {
@@ -16,6 +17,7 @@ const problemKinds = {
   'not-found': 404,
   timeout: 408,
   late: 409,
+  'key-taken': 409,
   refused: 409,
   'too-large': 413,
   'unsupported-media-type': 415,
@@ -78,6 +80,7 @@ const kindOfCode: Readonly<Record<string, readonly [kind: ProblemKind, detail: s
   'ledger.entry.invalid': ['invalid-entry', 'an entry cannot be taken'],
   'ledger.entry.too-large': ['invalid-entry', 'an entry is too large'],
   'ledger.key.invalid': ['invalid-entry', 'an idempotency key has 1 to 128 printable ASCII characters'],
+  [keyTaken]: ['key-taken', 'another entry stands under an idempotency key'],
   'ledger.store.busy': ['busy', 'the ledger has another writer just now'],
   'ledger.store.after-failure': ['busy', 'an append before this one failed'],
   'ledger.store.not-leader': ['not-leader', 'another server leads'],

@@ -213,13 +213,13 @@ export function ledgerRoutes(sources: RouteSources): Route[] {
       path: '/v1/entries',
       operation: 'appendEntries',
       summary:
-        'Appends all entries, in order, or none; answered when they are durable. A key that is in the log already is answered with its place',
+        'Appends all entries, in order, or none; answered when they are durable. A key that is in the log already is answered with its place; under which another entry stands, with key-taken',
       access: 'producer',
       query: null,
       params: null,
       body: schemas.appendBody,
       answers: { 'application/json': schemas.places },
-      statuses: [503],
+      statuses: [409, 503],
       handle: async ({ body: { entries }, caller }) => {
         if (append === null) throw new Problem('read-only', 'nothing is appended through this service')
         const items = takeEntries(entries, caller!, clock.now())

@@ -60,6 +60,16 @@ test('entries appended by a producer are answered with their places, once each, 
   t.is(page.next, null)
 })
 
+test('a key under which another entry stands is a conflict, and nothing is appended', async (t) => {
+  const ledger = await openTestLedger(t)
+  const { ask } = await openTestService(t, ledger)
+  await ask('/v1/entries', 'producer', json({ entries: [wire(0)] }))
+  const answer = await ask('/v1/entries', 'producer', json({ entries: [wire(1), { ...wire(2), key: wire(0).key }] }))
+  t.is(answer.status, 409)
+  t.like(await answer.json(), { type: 'urn:infrafabric:problem:key-taken' })
+  t.is(ledger.size(), 1)
+})
+
 test('keys of two producers with other names do not meet', async (t) => {
   const ledger = await openTestLedger(t)
   const { ask } = await openTestService(t, ledger)

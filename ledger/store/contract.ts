@@ -2,7 +2,8 @@
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import type { ExecutionContext, TestFn } from 'ava'
-import { errorCode, InfraFabricError } from '#kernel'
+import { errorCode, InfraFabricError, type JsonObject } from '#kernel'
+import { appendItem } from '../client/append-item.ts'
 import { commitTo } from '../log/commitment.ts'
 import { draftEntry, draftOwnEntry, noPrevious, openEntry } from '../log/entry.ts'
 import { hashLength, leafHash } from '../log/merkle.ts'
@@ -246,6 +247,84 @@ export function storeContract(test: TestFn, name: string, newLog: NewLog): void 
     t.deepEqual(await again.append([...numbered('p', 0, 5), ...single]), first)
     t.is(again.head().size, 10)
     t.is((await again.append(numbered('p', 5, 1)))[0]!.index, 10)
+  })
+
+  test(`${name}: a key that somebody planted answers for no other entry than the one that stands there`, async (t) => {
+    const { settings, store } = await fresh(t)
+    const [stands, other] = [0, 1].map((n) => draftEntry(eventNumber(n), 1_767_225_600_000))
+    const planting = await openSequencer(
+      {
+        ...store,
+        commit: ({ keyChanges, ...commit }) => {
+          const place = { index: 0, hash: commit.head.lastHash }
+          const single = ['single', 'also'].map((key) => ({ key, place }))
+          return store.commit({
+            ...commit,
+            keys: 'p:3',
+            keyChanges: {
+              producers: [{ id: 'p', last: 9, firstIndex: 0, lastIndex: 0 }],
+              single: [...single, { key: 'beyond', place: { ...place, index: 7 } }]
+            }
+          })
+        }
+      },
+      contractSigner
+    )
+    const [place] = await planting.append([{ draft: stands!, key: 'x' }])
+    const sequencer = await openSequencer(store, contractSigner)
+    const foundAt0 =
+      /was told with IF\.test test_event of trace 0{31}1, and entry 0, where the store has it, is IF\.test test_event of trace 0{32}$/
+    for (const [key, message] of [
+      ['single', foundAt0],
+      ['p:3', foundAt0],
+      ['beyond', /and entry 7, where the store has it, is not in the log$/]
+    ] as const) {
+      const items = [
+        { draft: other!, key: 'new' },
+        { draft: other!, key }
+      ]
+      await t.throwsAsync(sequencer.append(items), { code: 'ledger.append.key-taken', message })
+    }
+    t.is((await store.head()).size, 1)
+    const later = draftEntry(eventNumber(0), 1_767_225_612_345)
+    for (const key of ['single', 'p:3']) t.deepEqual(await sequencer.append([{ draft: later, key }]), [place])
+    t.is(
+      (await sequencer.append([{ draft: other!, key: 'p:4' }]))[0]!.index,
+      1,
+      'a number that its producer has gone past, and nobody used'
+    )
+    await store.close()
+    const reopened = await open(t, settings)
+    t.is((await wholeLog(t, reopened)).length, 2)
+  })
+
+  test(`${name}: one key for two entries of an append is refused; for one told twice it is one entry`, async (t) => {
+    const { store, sequencer } = await fresh(t)
+    const [a, b] = numbered('p', 0, 2)
+    await t.throwsAsync(sequencer.append([a!, { ...b!, key: a!.key }]), {
+      code: 'ledger.append.key-taken',
+      message: /before it, in the same append, with IF\.test test_event of trace 0{32}$/
+    })
+    t.is((await store.head()).size, 0)
+    const places = await sequencer.append([a!, { ...a!, draft: draftEntry(eventNumber(0), 1_767_225_600_999) }])
+    t.deepEqual(
+      places.map(({ index }) => index),
+      [0, 0]
+    )
+  })
+
+  test(`${name}: what is erasable and was drafted anew is the same entry where its payload is`, async (t) => {
+    const { store, sequencer } = await fresh(t)
+    const told = (payload: JsonObject): AppendItem =>
+      appendItem({ event: 'E', component: 'IF.test', traceId: 't', payload: { n: 1 }, erasable: payload }, 0, 'key')
+    const [place] = await sequencer.append([told({ name: 'one' })])
+    t.deepEqual(await sequencer.append([told({ name: 'one' })]), [place])
+    await t.throwsAsync(sequencer.append([told({ name: 'two' })]), { code: 'ledger.append.key-taken' })
+    const erased = { event: 'payload_erased', payload: { entry: 0 } }
+    await sequencer.appendOwn({ draft: draftOwnEntry(erased, 0), key: 'erase', erases: 0 })
+    t.deepEqual(await sequencer.append([told({ name: 'one' })]), [place], 'nor is it kept again')
+    t.is((await store.erasable([0, 1])).size, 0)
+    t.is((await store.head()).size, 2)
   })
 
   test(`${name}: erasable payloads lie beside the log until they are erased`, async (t) => {

@@ -14,11 +14,12 @@ import { type Hashing, marksOfDraft, plain } from '../log/hashing.ts'
 import { hashLength } from '../log/merkle.ts'
 import { type Checkpoint, type NoteSigner, signCheckpoint } from '../log/note.ts'
 import { rootAt } from '../log/prover.ts'
-import { entriesOf, lengthOctets, maxEntryOctets } from '../log/segment.ts'
+import { lengthOctets, maxEntryOctets } from '../log/segment.ts'
 import { GrowingTree, tileHashes, tileWidth } from '../log/tree.ts'
 import { leafHashes, tilesOf } from '../read/tiles.ts'
 import type { Keyring } from './keyring.ts'
 import { joinKeys, keyChanges, type NumberedKey, numberedKeys, ownText, type Producer, splitKeys } from './keys.ts'
+import { knownPlaces } from './known.ts'
 import { expectFromProducer, type LaidItem, layOut } from './laid.ts'
 import { type FlatPlaces, flatPlacesOf, flattenPlaces, readPlaces } from './places.ts'
 import type { AppendItem, Commit, ErasableChanges, Head, LogStore, OwnItem, Place, Segment } from './store.ts'
@@ -39,8 +40,8 @@ export interface Sequencer {
    * A call may come while others are under way: it is sealed while they are committed, and stands behind them.
    *
    * @throws {InfraFabricError} as {@link LogStore}; `ledger.store.rolled-back`; `ledger.entry.too-large`; `ledger.entry.reserved`, `ledger.entry.invalid` before anything was
-   *   tried; `ledger.key.missing` when another key has taken over that is not here; `ledger.append.again` when one under way failed beneath it, or has keys of it: nothing
-   *   of it is in the log, and it is to be told again when that one has ended
+   *   tried; likewise `ledger.append.key-taken`, see {@link knownPlaces}; `ledger.key.missing` when another key has taken over that is not here; `ledger.append.again` when
+   *   one under way failed beneath it, or has keys of it: nothing of it is in the log, and it is to be told again when that one has ended
    * @param whenSealed called when its commit has been handed to the store
    */
   readonly append: (items: readonly AppendItem[], whenSealed?: () => void) => Promise<readonly Place[]>
@@ -190,39 +191,6 @@ export async function openSequencer(
     for (const [id, producer] of await store.producers([...ids])) producers.set(id, producer)
   }
 
-  /** Places of those keys that are in the log. Keys that a producer has gone past are looked for among those it has used. */
-  const placesOf = async (
-    keys: readonly string[],
-    numbered: readonly (NumberedKey | null)[]
-  ): Promise<ReadonlyMap<string, Place>> => {
-    const single: string[] = []
-    const used = new Map<string, Producer>()
-    for (const [at, key] of keys.entries()) {
-      const id = numbered[at]!
-      if (id === null) single.push(key)
-      else {
-        const producer = producers.get(id.producer)
-        if (producer !== undefined && id.number <= producer.last) used.set(key, producer)
-      }
-    }
-    const found = new Map<string, Place>(single.length === 0 ? [] : await store.singleKeys(single))
-    if (used.size === 0) return found
-    const from = Math.min(...[...used.values()].map(({ firstIndex }) => firstIndex))
-    const to = Math.max(...[...used.values()].map(({ lastIndex }) => lastIndex)) + 1
-    let missing = used.size
-    for await (const { segment, keys: stored } of store.keysBackward(from, to)) {
-      let entries: Uint8Array[] | null = null
-      for (const [number, key] of stored.entries()) {
-        if (!used.has(key) || found.has(key)) continue
-        entries ??= entriesOf(segment.data)
-        found.set(key, { index: segment.first + number, hash: hashing.leaf(entries[number]!).toString('hex') })
-        missing--
-      }
-      if (missing === 0) break
-    }
-    return found
-  }
-
   /**
    * Whether each key is the next of its producer, or one further on: none of them is in the log, in an append under way, or here twice. `producers` has
    * what is sealed, taken or not.
@@ -286,7 +254,11 @@ export async function openSequencer(
     return { places: flattenPlaces(itemKeys.map((key) => all.get(key)!)), taken }
   }
 
-  /** Which of the items are not in the log, and where the others stand; of several with one key the first. */
+  /**
+   * Which of the items are not in the log, and where the others stand; of several with one key the first.
+   *
+   * @throws {InfraFabricError} `ledger.append.key-taken`
+   */
   const findFresh = async (
     flight: Flight,
     items: readonly LaidItem[],
@@ -298,7 +270,7 @@ export async function openSequencer(
       const others = new Set(splitKeys(other.keys))
       if (itemKeys.some((key) => others.has(key))) throw again('an append under way has keys of this one')
     }
-    const placed = await placesOf(itemKeys, ids)
+    const placed = await knownPlaces(store, hashing, producers, items, ids)
     const seen = new Set<string>()
     const numbers: number[] = []
     for (let number = 0; number < items.length; number++) {

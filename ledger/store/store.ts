@@ -6,7 +6,7 @@ import type { KeyChanges, Producer } from './keys.ts'
 /** An event on its way into the log. */
 export interface AppendItem {
   readonly draft: EntryDraft
-  /** Idempotency key, 1 to 128 printable ASCII characters, best `<producer>:<number>` with numbers that grow: of several appends with one key the first is kept, and each is answered with its place. */
+  /** Idempotency key, 1 to 128 printable ASCII characters, best `<producer>:<number>` with numbers that grow: of several appends of one entry under one key the first is kept, and each is answered with its place. */
   readonly key: string
   /** What the entry commits to. */
   readonly erasable?: Erasable

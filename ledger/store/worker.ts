@@ -2,6 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { errorCode, InfraFabricError, messageOf } from '#kernel'
 import { type AppendRequest, type FlatRequests, readRequests } from './crossing.ts'
+import { keyTaken } from './known.ts'
 import { type FlatPlaces, flattenPlaces } from './places.ts'
 import type { Brought, Witnessing, WitnessingFigures } from './publisher.ts'
 import { aheadFrom, groupSize } from './sequencer.ts'
@@ -117,7 +118,7 @@ const takeBack = (group: readonly AppendRequest[]) => {
   tookBack = true
 }
 
-const neverTried: ReadonlySet<string> = new Set(['ledger.entry.reserved', 'ledger.entry.invalid'])
+const neverTried: ReadonlySet<string> = new Set(['ledger.entry.reserved', 'ledger.entry.invalid', keyTaken])
 
 /** @returns those that are to be told again */
 const commitGroup = async (group: readonly AppendRequest[]): Promise<readonly AppendRequest[]> => {
@@ -141,7 +142,7 @@ const commitGroup = async (group: readonly AppendRequest[]): Promise<readonly Ap
   return []
 }
 
-/** Nothing was tried: what one producer may not say is no failure of the others. */
+/** Nothing was tried: what one producer may not say, or says under another's key, is no failure of the others. */
 const commitEach = async (group: readonly AppendRequest[]): Promise<readonly AppendRequest[]> => {
   for (const [number, request] of group.entries()) if ((await commitGroup([request])).length > 0) return group.slice(number)
   return []

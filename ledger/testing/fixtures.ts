@@ -2,13 +2,16 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
-import { newTraceId, silentLog, systemClock, type WitnessEvent } from '#kernel'
+import { silentLog, systemClock, type WitnessEvent } from '#kernel'
 import { createWitness, draftEntry, type Ledger, ledgerFiles, openLedger, verifyLedger } from '#ledger'
 
 export const origin = 'test.example/witness'
 
+/** The same for the same number: an event that is told again is the same event. */
+const traceOf = (n: number): string => n.toString(16).padStart(32, '0')
+
 export function eventNumber(n: number, more: Partial<WitnessEvent> = {}): WitnessEvent {
-  return { event: 'test_event', component: 'IF.test', traceId: newTraceId(), payload: { n, callId: `call-${n}` }, ...more }
+  return { event: 'test_event', component: 'IF.test', traceId: traceOf(n), payload: { n, callId: `call-${n}` }, ...more }
 }
 
 /** A folder that is gone after the test. */

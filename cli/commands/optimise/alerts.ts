@@ -1,11 +1,12 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { newTraceId } from '#kernel'
+import { errorCode, newTraceId } from '#kernel'
 import {
   type AlertLevel,
   alertsOf,
   appendItem,
   type BudgetState,
   formatDecimal,
+  keyTaken,
   knownAlerts,
   type LedgerReader,
   watchBudgets
@@ -76,19 +77,25 @@ interface Place {
 
 /** Alerts of a budget; those that are not in the ledger yet are written, each once however many processes do so at the same time. */
 async function alerts(args: Arguments, output: Output, { folder, reader, state }: Place): Promise<Told[]> {
-  const traceId = newTraceId()
-  const all = alertsOf(state, traceId)
+  const all = alertsOf(state, newTraceId())
   if (all.length === 0) return []
   const known = await knownAlerts(reader, state)
   const fresh = args.has('dry-run') ? [] : all.filter(({ level }) => !known.has(level))
   const items = fresh.map(({ event, key }) => appendItem(event, Date.now(), key))
-  const places = items.length === 0 ? [] : await appendTo(folder, items, output)
+  let places: Awaited<ReturnType<typeof appendTo>> = []
+  try {
+    if (items.length > 0) places = await appendTo(folder, items, output)
+  } catch (error) {
+    // another process told one of them meanwhile, with the sum that it saw
+    const since = errorCode(error) === keyTaken ? await knownAlerts(reader, state) : known
+    if (since.size === known.size) throw error
+    return alerts(args, output, { folder, reader, state })
+  }
   const told: Told[] = []
   for (const { level, key } of all) {
     const place = places[fresh.findIndex((alert) => alert.level === level)]
     const entry = place?.index ?? known.get(level) ?? null
-    const [stored] = place === undefined ? [] : await reader.query({ afterIndex: place.index - 1, limit: 1 })
-    told.push({ key, level, entry, fresh: stored?.entry.trace_id === traceId })
+    told.push({ key, level, entry, fresh: place !== undefined })
   }
   return told
 }

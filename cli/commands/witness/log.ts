@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { newTraceId, type WitnessEvent } from '#kernel'
 import { appendItem, appendOnce, ledgerFiles } from '#ledger'
@@ -25,7 +26,11 @@ export const run: Run = async (args, output) => {
   return exitCodes.ok
 }
 
+/** Told again under its key, an entry is the same one. */
+const traceOfKey = (key: string): string => createHash('sha256').update(key).digest('hex').slice(0, 32)
+
 async function readEvent(args: Arguments): Promise<WitnessEvent> {
+  const key = args.value('key')
   const erasable = args.value('erasable')
   const optional = {
     parentTraceId: args.value('parent'),
@@ -38,7 +43,7 @@ async function readEvent(args: Arguments): Promise<WitnessEvent> {
   return {
     event: args.required('event'),
     component: args.required('component'),
-    traceId: args.value('trace') ?? newTraceId(),
+    traceId: args.value('trace') ?? (key === undefined ? newTraceId() : traceOfKey(key)),
     payload: readObject(
       args.value('payload') === '-' ? (await readInput('-')).toString('utf8') : (args.value('payload') ?? '{}'),
       '--payload'

@@ -38,6 +38,10 @@ test('log writes an entry that query finds; a key writes once; nothing is made u
     const again = json((await ifctl([...log, '--key', 'k', '--json'])).stdout)[0]
     t.is(first.index, 0)
     t.is(again.hash, first.hash)
+    t.is(again.traceId, first.traceId)
+    const other = await ifctl([...log, '--key', 'k', '--payload', '{"another":1}'])
+    t.is(other.code, 1)
+    t.regex(other.stderr, /entry 0, where the store has it, is C E of trace [0-9a-f]{32} \(ledger\.append\.key-taken\)/)
     const rich = ['--trace', 't', '--parent', 'p', '--payload', '-', '--tokens-in', '5', '--cost', '0.09095', '--model', 'm']
     t.is((await ifctl([...log, ...rich], { input: '{"a":[1,"é"]}' })).code, 0)
     const [entry] = json((await ifctl(['witness', 'query', '--data', data, '--trace', 'p', '--json'])).stdout)

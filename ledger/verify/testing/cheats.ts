@@ -204,6 +204,13 @@ export interface Cheat {
   readonly says?: RegExp
 }
 
+/** What a witness tells behind an entry whose key was taken. */
+const tellingOfKey = (entry: string): string =>
+  entry
+    .replace(/"component":"[^"]*"/, '"component":"IF.witness.keys"')
+    .replace(/"event":"[^"]*"/, '"event":"witness_key_taken"')
+    .replace(/"payload":\{[^}]*\}/, '"payload":{"key":"p:466","toldAs":"retold:0","why":"entry 0 stands there"}')
+
 /** Of what was told from the start there is no earlier head to hold it against. */
 const noEarlier = { held: null, since: null, again: null } as const
 /** Readers that do not look at payloads. */
@@ -593,6 +600,16 @@ export const cheats: readonly Cheat[] = [
     change: (honest) => recorded(honest, rebuilt([...honest.log.entries.slice(0, 467), ...honest.log.entries.slice(466)])),
     told: { all: 'valid', ...noEarlier },
     says: /1 call has two entries of one number: 1@phone \(2\)/
+  },
+  {
+    name: 'a key planted in the store before its entry came: that was told under another, and what was found behind it',
+    by: 'start',
+    change: (honest) =>
+      recorded(
+        honest,
+        rebuilt([...honest.log.entries.slice(0, 467), tellingOfKey(honest.log.entries[466]!), ...honest.log.entries.slice(467)])
+      ),
+    told: { all: 'valid', ...noEarlier }
   },
   {
     name: 'a time before that of the entry before it',
