@@ -15,7 +15,8 @@
  */
 import { spawnSync } from 'node:child_process'
 import { hash } from 'node:crypto'
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -200,8 +201,41 @@ const definitionFiles = (): string[] => [
   ...readdirSync(join(root, 'cli/definitions')).map((file) => `cli/definitions/${file}`)
 ]
 
-/** Bundles of which more than one kind of run is usual. See rehearse.ts. */
-const rehearsed = [general, 'witness-log']
+/** How a bundle is rehearsed, see rehearse.ts. */
+interface Rehearsal {
+  /** Lines of the command, one after another in one process. @param folder of the rehearsal's own */
+  readonly lines: (folder: string) => readonly (readonly string[])[]
+  /** Whether lines that fail are among them. Else one that does spoils it. */
+  readonly mayFail: boolean
+  /** Whether ifctl.cjs starts the command quickly: V8 takes no compiled code that was made under other flags. */
+  readonly startsQuickly: boolean
+}
+
+/** Bundles of which more than one kind of run is usual. */
+const rehearsals: Readonly<Record<string, Rehearsal>> = {
+  [general]: {
+    lines: () => [
+      ['--version'],
+      ['help'],
+      ['help', 'guard'],
+      ['guard', 'explain', '--help'],
+      ['gaurd', 'explain'],
+      ['guard', 'explain', 'x', '--dta'],
+      ['guard', 'explain', '--json']
+    ],
+    mayFail: true,
+    startsQuickly: false
+  },
+  'witness-log': {
+    lines: (folder) => {
+      const log = ['witness', 'log', '--data', folder, '--create', '--event', 'rehearsed', '--component', 'IF.rehearsal']
+      // into a log that begins with it, and into one that is there
+      return [log, log, [...log, '--payload', '{"times":3}']]
+    },
+    mayFail: false,
+    startsQuickly: true
+  }
+}
 
 const listOf = (name: string): string => join(bundleFolder, `${name}.json`)
 
@@ -315,9 +349,11 @@ async function bundle(name: string): Promise<void> {
         folder: import.meta.dirname,
         sources: sources.map(sourceLine).join('\n')
       }
-      if (rehearsed.includes(name)) {
-        rehearse(name, file, join(bundleFolder, `${name}.${listed.code}.v8`))
-        if (name !== general) rehearse(name, file, join(bundleFolder, `${name}.${listed.code}.quick.v8`), '--no-rehash-snapshot')
+      const rehearsal = rehearsals[name]
+      if (rehearsal !== undefined) {
+        rehearse(rehearsal, file, join(bundleFolder, `${name}.${listed.code}.v8`))
+        if (rehearsal.startsQuickly)
+          rehearse(rehearsal, file, join(bundleFolder, `${name}.${listed.code}.quick.v8`), '--no-rehash-snapshot')
       }
       put(listOf(name), JSON.stringify(listed))
       return
@@ -328,9 +364,12 @@ async function bundle(name: string): Promise<void> {
 }
 
 /** Where that fails, the first run keeps what it called itself. */
-function rehearse(name: string, file: string, compiled: string, ...flags: readonly string[]): void {
-  const line = [...flags, '--disable-warning=ExperimentalWarning', join(root, 'cli/rehearse.ts'), name, file, compiled]
+function rehearse({ lines, mayFail }: Rehearsal, file: string, compiled: string, ...flags: readonly string[]): void {
+  const folder = mkdtempSync(join(tmpdir(), 'ifctl-rehearsal-'))
+  const told = [file, compiled, JSON.stringify(lines(folder)), String(mayFail)]
+  const line = [...flags, '--disable-warning=ExperimentalWarning', join(root, 'cli/rehearse.ts'), ...told]
   spawnSync(process.execPath, line, { stdio: 'ignore' })
+  rmSync(folder, { recursive: true, force: true })
 }
 
 function put(path: string, text: string): void {
