@@ -1,6 +1,13 @@
 /** Calls out, as the suite is set and as its registry has it. */
 import { readFile } from 'node:fs/promises'
-import { createEscalator, defaultRetryPolicy, type EscalateSettings, type Escalator, type ExpertDirectory } from '#escalate'
+import {
+  type BridgeView,
+  createEscalator,
+  defaultRetryPolicy,
+  type EscalateSettings,
+  type Escalator,
+  type ExpertDirectory
+} from '#escalate'
 import { type Party, type Registry, readIdentityKey, readSigningKey, signIdentity, signRequest } from '#guard'
 import {
   type Callee,
@@ -16,8 +23,8 @@ import type { SipApplication } from '#sip'
 import type { LeftOpen } from '../calls/open-calls.ts'
 import type { SuiteEvent } from '../events.ts'
 import type { SuiteConfig } from '../settings/settings.ts'
-import { type CallBridgeParts, callBridges } from './call-bridges.ts'
-import { type DialInBridges, dialInBridges } from './dial-in-bridges.ts'
+import { type CallBridgeParts, callBridges, type RecordedBridge } from './call-bridges.ts'
+import { bridgedCalls, type DialInBridges, dialInBridges } from './dial-in-bridges.ts'
 
 /** Whether experts are called over TLS only. */
 export const callsOverTls = ({ escalation, profile }: Pick<SuiteConfig, 'escalation' | 'profile'>): boolean =>
@@ -118,12 +125,14 @@ export function startEscalation(
     if (event.type === 'bridge')
       emit({ type: 'call-bridge', at: clock.now(), traceId: event.trace_id, previous: event.previous, ...event.bridge })
   })
+  /** What ran beside the calls that the last loss of the SIP server interrupted, by their traces. */
+  let interrupted = new Map<string, { readonly parentTraceId?: string; readonly bridges: readonly RecordedBridge[] }>()
   const dialIns = dialInBridges(times.dialIn, {
     calls: application.calls,
     isExpert: (id) => registry().byId(id)?.role === 'expert',
     bridges: bridges.begin,
     left: (traceId) => {
-      const { parentTraceId, bridges: had = [] } = left(traceId) ?? {}
+      const { parentTraceId, bridges: had = [] } = interrupted.get(traceId) ?? left(traceId) ?? {}
       return { ...(parentTraceId === undefined ? {} : { parentTraceId }), bridges: bridges.again(had) }
     },
     emit,
@@ -131,5 +140,19 @@ export function startEscalation(
     clock,
     log: log.child({ part: 'bridges' })
   })
-  return { escalator, dialIns }
+  const noteInterrupted = () => {
+    const goesOn = ({ state, skipped }: BridgeView) => skipped === null && state !== 'IDLE' && state !== 'CLOSED'
+    interrupted = new Map(
+      bridgedCalls(escalator, dialIns).map(({ traceId, escalation, bridges: shown }) => {
+        const parentTraceId = escalation === null ? undefined : escalator.get(escalation)?.trace_id
+        return [traceId, { ...(parentTraceId === undefined ? {} : { parentTraceId }), bridges: shown.filter(goesOn) }]
+      })
+    )
+  }
+  const take = (event: SuiteEvent) => {
+    // told before the calls, and with them their bridges, are over
+    if (event.type === 'signalling' && event.state === 'lost') noteInterrupted()
+    dialIns.take(event)
+  }
+  return { escalator, dialIns: { ...dialIns, take } }
 }

@@ -2,8 +2,9 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import test from 'ava'
 import { type ConferencePort, errorCode, manualClock, silentLog } from '#kernel'
-import { type OpenCall, runSipApplication } from './application.ts'
+import { runSipApplication } from './application.ts'
 import type { SipApplicationConfig } from './config.ts'
+import type { OpenCall } from './dialog/left-dialogs.ts'
 import type { SipApplicationEvent } from './record/events.ts'
 import { fakeConference, memoryWitness, scriptedGuard } from './testing/fake-ports.ts'
 import { fakeServer, type RequestOptions } from './testing/fake-server.ts'
@@ -460,7 +461,7 @@ test('packets of strangers are told once in a while, and all are counted', async
 test('how a leg has sounded is an entry of its own, before the last', async (t) => {
   const { establish, witness } = await start()
   const { dialog, leg } = await establish()
-  const score = { rFactor: 88.1, mosListening: 4.3, mosConversational: 4.2, peer: null }
+  const score = { rFactor: 88.1, mosListening: 4.3, mosConversational: 4.2, economy: null, peer: null }
   const loss = { expected: 1000, lost: 10, discarded: 2, restored: 1, duplicates: 0, burstDensity: 0, gapDensity: 0.012 }
   leg.quality = { ...loss, ...score, burstMs: 0, gapMs: 20_000, jitterMaxMs: 3.5, endSystemDelayMs: 60 }
   dialog.bye()

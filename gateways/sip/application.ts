@@ -24,7 +24,7 @@ import { type Opening, readOpening } from './call/opening.ts'
 import { type OutgoingCall, placeCall } from './call/outgoing.ts'
 import type { Call, CallPorts, CallSettings } from './call/parts.ts'
 import { resolveConfig, type SipApplicationConfig } from './config.ts'
-import { endLeftDialog, type LeftCall, type RecordedDialog } from './dialog/left-dialogs.ts'
+import { endLeftDialog, type LeftCall, type OpenCall } from './dialog/left-dialogs.ts'
 import { allowedMethods, supported } from './dialog/requests.ts'
 import { edgeReportEvent, readEdgeReport } from './edge/report.ts'
 import { clip, readNameAddr } from './message/headers.ts'
@@ -35,19 +35,6 @@ import { components } from './record/values.ts'
 import { newServerConnection, type RequestHandler, type SipResponse, type SipServerConnection } from './server/drachtio.ts'
 import { type ResponseSeen, watchResponses } from './server/responses.ts'
 import { findReplaced } from './transfer/replaces.ts'
-
-/** A call of this application that the ledger shows without an end. */
-export interface OpenCall {
-  readonly traceId: string
-  readonly parentTraceId?: string
-  readonly callId: string
-  /** Its dialog, where it had one and the record says enough. */
-  readonly dialog?: RecordedDialog | null
-  /** Where it was, where it got so far. */
-  readonly place?: { readonly conference: string; readonly hazard: string | null } | null
-  /** Wall clock of its INVITE, milliseconds since 1970; null when unknown. */
-  readonly receivedAt: number | null
-}
 
 /** What the application is given. */
 export interface SipApplicationPorts {
@@ -71,7 +58,10 @@ export interface SipApplicationPorts {
   readonly describesFirst?: (uri: string, contact: string) => Promise<boolean>
   /** Whether a name that is no conference can be joined like one: a terminal behind another gateway. Where any conference may be dialled, all can. */
   readonly isPlace?: (name: string) => boolean
-  /** Experts whose calls an earlier run left and that are taken up again, by their address; null for those who are hung up on. Left out: all are. */
+  /**
+   * Experts whose calls are taken up again that an earlier run left, or that lost the SIP server, by their address; null for those who are hung up on. Left out:
+   * all are.
+   */
   readonly takeUp?: (uri: string) => Callee | null
   /** Calls that an earlier run of this application left open; they are closed in the record before the first call is taken. */
   readonly openCalls?: (application: string) => Promise<readonly OpenCall[]>
@@ -99,7 +89,7 @@ export interface SipApplicationStats {
   readonly unrecorded: number
   /** Calls of an earlier run that were closed in the record. */
   readonly closedAfterRestart: number
-  /** Of those, the ones that go on. */
+  /** Of those, and of the calls that lost the SIP server, the ones that go on. */
   readonly takenUp: number
 }
 
@@ -159,7 +149,8 @@ export async function runSipApplication(
     traced.set(call.traceId, call)
   }
   const forget = (id: string, call: Call) => {
-    calls.delete(id)
+    // one that is taken up has its Call-ID
+    if (calls.get(id) === call) calls.delete(id)
     traced.delete(call.traceId)
   }
   const outgoing = new Map<string, OutgoingCall>()
@@ -301,7 +292,7 @@ export async function runSipApplication(
         onUnrecorded: () => counters.unrecorded++,
         onOver: () => {
           forget(call.callOut.callId, call)
-          outgoing.delete(call.callOut.callId)
+          if (outgoing.get(call.callOut.callId) === call) outgoing.delete(call.callOut.callId)
         }
       },
       wish,
@@ -380,7 +371,7 @@ export async function runSipApplication(
   server.use('publish', fromEdge(publish))
   for (const method of refusedMethods) server.use(method, fromEdge(refuseMethod))
 
-  /** Calls of an earlier run whose peers have not been told. */
+  /** Calls of an earlier run, or from before the SIP server was lost, whose peers have not been told. */
   const left: OpenCall[] = []
   /** The callee with whom a call of an earlier run goes on, null where it does not. */
   const goesOnWith = ({ dialog, place }: OpenCall): Callee | null =>
@@ -444,10 +435,14 @@ export async function runSipApplication(
   /** Attempts to connect, without end (0). */
   const attempts = { retryMaxDelay: 2000, maxAttempts: 0 }
 
-  /** Resolves once logged in. Later losses are reconnected by drachtio-srf; calls in progress are over with the connection. */
+  /**
+   * Resolves once logged in. Later losses are reconnected by drachtio-srf; calls in progress are over with the connection, which knew their dialogs, and those that
+   * were established are taken up over the next one, or hung up on.
+   */
   const connect = (): Promise<void> => {
     const first = Promise.withResolvers<void>()
     let lastProblem = 'no connection'
+    let isConnected = false
     const giveUp = clock.after(settings.connectTimeoutMs, () =>
       first.reject(new InfraFabricError('sip.server.unreachable', `drachtio server: ${lastProblem}`))
     )
@@ -456,16 +451,24 @@ export async function runSipApplication(
       if (closed !== null) return server.disconnect()
       if (error) return first.reject(new InfraFabricError('sip.server.refused', 'the drachtio server refused the log-in'))
       first.resolve()
+      isConnected = true
       emit({ type: 'signalling', at: clock.now(), state: 'connected' })
+      takeUpLeft()
     })
     server.on('error', (error) => {
       lastProblem = errorCode(error)
       log.warn({ code: lastProblem }, 'connection to the drachtio server failed')
     })
     server.on('close', () => {
-      if (closed !== null) return
+      // an attempt to connect anew that fails is closed, too
+      if (closed !== null || !isConnected) return
+      isConnected = false
       emit({ type: 'signalling', at: clock.now(), state: 'lost' })
-      for (const call of calls.values()) call.signallingLost()
+      for (const call of calls.values()) {
+        const open = call.left()
+        if (open !== null) left.push(open)
+        call.signallingLost()
+      }
     })
     if (ports.join === undefined) server.connect({ ...settings.drachtio, reconnect: attempts })
     else ports.join(server)
@@ -500,7 +503,6 @@ export async function runSipApplication(
     disconnect()
     throw error
   }
-  takeUpLeft()
 
   return {
     // a call that is cancelled is over, though its last answer is still waited for

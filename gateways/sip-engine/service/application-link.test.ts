@@ -415,6 +415,40 @@ test('who takes over: the same tags in any order, within the time; no tags, othe
   t.is(run(['a'], ['a'], 33_000).dialogs, 0)
 })
 
+test('who takes up a dialog that an application left by an INVITE with its tags has it from then on', (t) => {
+  const s = createBench()
+  const peer = s.network.peer('udp', '10.0.0.9', 5090)
+  const app = createFakeApplication(s.engine, ['invite'])
+  peer.send(requestText({ method: 'INVITE', branch: 'i', body: 'v=0\r\n' }), s.at)
+  s.clock.advance(5)
+  app.send(`sip|${app.delivered()[0]!.fields[8]}|`, 'SIP/2.0 200 OK\n\n')
+  s.clock.advance(5)
+  const { text } = peer.received.at(-1)!
+  const [from, to, callId] = [headerOf(text, 'From')!, headerOf(text, 'To')!, headerOf(text, 'Call-ID')!]
+  peer.send(requestText({ method: 'ACK', branch: 'a', to }), s.at)
+  s.clock.advance(5)
+  app.disconnect()
+  s.clock.advance(1000)
+  const heir = createFakeApplication(s.engine, ['invite'])
+  const invite = (cseq: number) =>
+    heir.send(
+      'sip||',
+      `INVITE sip:alice@10.0.0.9:5090 SIP/2.0\nCall-ID: ${callId}\nFrom: ${to}\nTo: ${from}\nCSeq: ${cseq} INVITE\n\n`
+    )!
+  t.is(invite(100).fields[3], 'OK')
+  s.clock.advance(5)
+  const sent = peer.received.at(-1)!.text
+  t.is(shape(sent), 'INVITE')
+  peer.send(responseText(sent, 200, { extra: ['Contact: <sip:alice@10.0.0.9:5090>'] }), s.at)
+  s.clock.advance(60_000)
+  t.is(peer.received.filter((each) => shape(each.text) === 'BYE').length, 0, 'the dialog is no orphan any more')
+  const known = heir.delivered().length
+  peer.send(requestText({ method: 'INFO', branch: 'o', cseq: 2, to }), s.at)
+  s.clock.advance(5)
+  t.is(heir.delivered().length, known + 1, 'what the peer asks comes to the heir')
+  t.is(s.engine.counts().dialogs, 1)
+})
+
 test('TLS that cannot work is told, and leaves no port open', async (t) => {
   const admin = { address: '127.0.0.1', port: 0, secret: 'cymru' }
   await t.throwsAsync(start(t, { admin: { ...admin, tls: { port: 0, key: own.key, cert: 'nonsense' } } }), {

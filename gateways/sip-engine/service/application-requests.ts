@@ -118,6 +118,9 @@ export function createApplicationRequests(core: Core): ApplicationRequests {
     headers.push(...wireOthers(draft, here))
     if (type !== null) headers.push(['Content-Type', type])
     const id = dialogId(callId, localTag)
+    const before = creating ? sessions.matching(callId, tagOf(parseAddress(to)!), localTag) : undefined
+    // an application that was restarted takes up a dialog that one before it left: from now on it is kept under this request
+    if (before?.application === null) sessions.end(before)
     if (creating && sessions.get(id) !== undefined) return fail('dialog already exists, rejecting this request')
     const dialog = clientDialog({ callId, from: tagged, to, localTag, cseq, target: uri })
     const session = creating

@@ -332,6 +332,7 @@ export function takeCall(
     hold: dialog.hold,
     showText: dialog.showText,
     tags: dialog.tags,
+    left: parts.left,
     signallingLost: () => fire({ type: 'hungUp', cause: { by: 'sip-server', reason: 'signalling-lost' } }),
     over: parts.over
   }

@@ -522,6 +522,7 @@ export function placeCall(
     hold: dialog.hold,
     showText: dialog.showText,
     tags: dialog.tags,
+    left: parts.left,
     signallingLost: () => fire({ type: 'hungUp', cause: { by: 'sip-server', reason: 'signalling-lost' } }),
     over: parts.over
   }

@@ -20,6 +20,7 @@ import {
   type Witness
 } from '#kernel'
 import { createVersioning } from '../dialog/hold-sdp.ts'
+import { type OpenCall, readRecordedDialog } from '../dialog/left-dialogs.ts'
 import { type OfferAnswerExchange, type OfferAnswerState, offerAnswerTable } from '../dialog/offer-answer.ts'
 import type { HoldOutcome } from '../dialog/reinvite.ts'
 import { type EndCause, reasonOfBye } from '../message/end-cause.ts'
@@ -108,6 +109,8 @@ export interface Call {
   readonly showText: (text: string) => Promise<boolean | null>
   /** Tags of its dialog, null before there is one and after its end. */
   readonly tags: () => { readonly local: string; readonly remote: string } | null
+  /** What is to be known of it where its dialog is lost; null before it is established and after its end. */
+  readonly left: () => OpenCall | null
   /** The server, and with it the dialog, is gone. */
   readonly signallingLost: () => void
   /** Resolves when the leg is free, the BYE (if we sent one) is answered and every entry is settled. */
@@ -140,6 +143,7 @@ export interface CallParts {
   readonly contain: (work: () => void) => void
   /** The call is in its conference. @param dialog what the record keeps of the dialog */
   readonly establish: (place: CallPlace, dialog: JsonObject, more?: JsonObject) => void
+  readonly left: () => OpenCall | null
   /** Frees what the call holds of the conference before its end stands in the record. */
   readonly release: () => void
   /** The call did not come about: tells so, and frees what it holds. */
@@ -175,6 +179,7 @@ export function createCallParts(
   let exchangeState: OfferAnswerState = 'stable'
   let leg: ConferenceLeg | null = null
   let leaving: Promise<LegStats | null> | null = null
+  let established: { readonly dialog: JsonObject; readonly place: OpenCall['place'] } | null = null
   let strangers = { packets: 0, untold: 0, toldMs: Number.NEGATIVE_INFINITY }
   const teardown: Promise<unknown>[] = []
   const over = Promise.withResolvers<void>()
@@ -361,11 +366,24 @@ export function createCallParts(
     },
     establish: ({ conference, participant, expertId, hazard }, dialog, more = {}) => {
       const codec = leg!.codec()
+      established = { dialog, place: { conference, hazard } }
       recorder.tell(components.sip, 'sip_dialog_established', { codec, ...dialog })
       recorder.tell(components.proxy, 'CONNECTED', { conference, participant, expertId, hazard, codec, ...more })
       moveBridge({ type: 'connected' })
       recorder.tell(components.bridge, 'BRIDGE_ESTABLISHED', { conference, participant, codec })
       event({ type: 'established', conference, participant, codec })
+    },
+    left: () => {
+      if (established === null || identity.isOver()) return null
+      const parent = parentTraceId === undefined ? {} : { parentTraceId }
+      return {
+        traceId,
+        ...parent,
+        callId,
+        dialog: readRecordedDialog(established.dialog),
+        place: established.place!,
+        receivedAt: null
+      }
     },
     release: () => void release(),
     reject: ({ status, code, reason, layer, security }, facts) => {

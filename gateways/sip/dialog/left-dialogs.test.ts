@@ -1,11 +1,11 @@
 import test from 'ava'
 import { type GuardDecision, manualClock, silentLog } from '#kernel'
-import { type OpenCall, runSipApplication } from '../application.ts'
-import { answer, expert } from '../testing/calls-out.ts'
+import { runSipApplication } from '../application.ts'
+import { answer, expert, startCallsOut } from '../testing/calls-out.ts'
 import { fakeConference, memoryWitness, scriptedGuard } from '../testing/fake-ports.ts'
 import { fakeServer } from '../testing/fake-server.ts'
 import { settled } from '../testing/settled.ts'
-import { readRecordedDialog } from './left-dialogs.ts'
+import { type OpenCall, readRecordedDialog } from './left-dialogs.ts'
 
 test('what an earlier run left is ended in the record, and its phone is told as soon as there is an edge', async (t) => {
   const server = fakeServer()
@@ -134,4 +134,50 @@ test('a call of an earlier run goes on in its dialog, or is hung up on where IF.
   const nowhere = await run({}, { place: null })
   t.deepEqual([nowhere.server.invites.length, nowhere.server.outside[0]!.method], [0, 'BYE'])
   t.like(nowhere.witness.payload('TERMINATED'), { takenUp: false, byeFollows: true })
+})
+
+test('established calls outlive the SIP server: taken up over its next connection, or hung up on; what rang is over', async (t) => {
+  const contact = { Contact: '<sip:guardian@192.0.2.9:5062>' }
+  const { application, called, server, witness, clock } = await startCallsOut({}, undefined, (uri) =>
+    uri === expert.uri ? expert : null
+  )
+  const { invite } = await called()
+  invite.accept(answer)
+  await settled()
+  server.receive('INVITE', { headers: { From: '<sip:guardian-1@council.example>;tag=g1', ...contact } })
+  await settled()
+  server.dialogs.at(-1)!.ack()
+  const ringing = await called({ callee: { ...expert, id: 'expert-ethics', uri: 'sip:expert-ethics@external.advisor' } })
+  await settled()
+  t.is(application.calls().filter(({ state }) => state === 'established').length, 2)
+  const [invites, before] = [server.invites.length, witness.payload('sip_dialog_established')!]
+
+  const told: string[] = []
+  application.onEvent((event) => event.type === 'signalling' && told.push(event.state))
+  server.lose()
+  server.lose()
+  await settled()
+  t.deepEqual(told, ['lost'], 'attempts to connect anew that fail are no further loss')
+  t.is(application.stats().active, 0)
+  t.like(await ringing.call.answered, { ok: false })
+  t.deepEqual([server.invites.length, server.outside.length], [invites, 0], 'nothing can be sent meanwhile')
+
+  server.connect({} as never)
+  await settled()
+  const again = server.invites.at(-1)!
+  t.is(server.invites.length, invites + 1)
+  t.like(again.options.headers, { 'Call-ID': before.callId as string, CSeq: '1100000001 INVITE' })
+  t.deepEqual(
+    server.outside.map(({ method, uri }) => `${method} ${uri}`),
+    ['BYE sip:guardian@192.0.2.9:5062']
+  )
+  again.accept(answer)
+  await settled()
+  t.is(application.stats().takenUp, 1)
+  const lost = witness.entries.find(({ event }) => event === 'CONNECTED')!.traceId
+  t.like(application.calls(), [{ state: 'established', takesUp: lost }])
+  server.connect({} as never)
+  await settled()
+  t.is(server.invites.length, invites + 1, 'once')
+  t.is(clock.pending(), 0)
 })

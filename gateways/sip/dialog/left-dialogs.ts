@@ -15,7 +15,20 @@ export interface RecordedDialog {
   readonly localCSeq: number
 }
 
-/** A call whose dialog an earlier run of this application had. */
+/** A call of this application without an end: as the ledger shows it after a crash, or as it stood when the SIP server was lost. */
+export interface OpenCall {
+  readonly traceId: string
+  readonly parentTraceId?: string
+  readonly callId: string
+  /** Its dialog, where it had one and the record says enough. */
+  readonly dialog?: RecordedDialog | null
+  /** Where it was, where it got so far. */
+  readonly place?: { readonly conference: string; readonly hazard: string | null } | null
+  /** Wall clock of its INVITE, milliseconds since 1970; null when unknown. */
+  readonly receivedAt: number | null
+}
+
+/** A call whose dialog an earlier run of this application, or a SIP server that was lost, had. */
 export interface LeftCall {
   readonly traceId: string
   readonly callId: string

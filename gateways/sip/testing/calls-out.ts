@@ -16,8 +16,17 @@ export const expert: Callee = {
   contrarian: false
 }
 
-/** An application for calls out, with all that it talks to in memory. @param transferTo whom a caller may hand his call to; left out: nobody */
-export async function startCallsOut(config: Partial<SipApplicationConfig> = {}, transferTo?: (uri: string) => Callee | null) {
+/**
+ * An application for calls out, with all that it talks to in memory.
+ *
+ * @param transferTo whom a caller may hand his call to; left out: nobody
+ * @param takeUp whose calls are taken up again; left out: nobody's
+ */
+export async function startCallsOut(
+  config: Partial<SipApplicationConfig> = {},
+  transferTo?: (uri: string) => Callee | null,
+  takeUp?: (uri: string) => Callee | null
+) {
   const clock = manualClock()
   const witness = memoryWitness()
   const guard = scriptedGuard()
@@ -38,6 +47,7 @@ export async function startCallsOut(config: Partial<SipApplicationConfig> = {}, 
       log: silentLog,
       clock,
       ...(transferTo === undefined ? {} : { transferTo }),
+      ...(takeUp === undefined ? {} : { takeUp }),
       sign: (request) => {
         signed.push(request)
         return 'v=1;kid=0123456789abcdef'
