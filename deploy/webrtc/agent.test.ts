@@ -14,8 +14,8 @@ import { hears } from '../testing/sound.ts'
 
 const settings: SuiteSettings = { edge: 'external', webrtc: { enabled: true, port: 0, maxBrowsers: 10 } }
 
-async function rig(t: ExecutionContext) {
-  const run = await runSuite(t, settings)
+async function rig(t: ExecutionContext, more: SuiteSettings = {}) {
+  const run = await runSuite(t, { ...settings, ...more })
   const seat = async (party: string, ...more: string[]) => {
     const args = ['council', 'invite', party, '--as', 'agent', ...more, '--json', '--data', run.suite.data.folder]
     const { code, stdout, stderr } = await ifctl(args)
@@ -126,6 +126,39 @@ test('agents see each other and the call, talk to all or one, and vote where the
   await call.bye()
   await one.leave()
   t.is((await verify()).verdict, 'valid')
+})
+
+test('who is asked by an announcement whether it may be recorded answers by key: on a telephone, and on a seat', async (t) => {
+  const announcement = join(await temporaryFolder(t), 'ask.wav')
+  await writeFile(announcement, encodeWav({ sampleRateHz: 8000, samples: sine(8000, 600, -14, 4000) }))
+  const policy = { conference: 'council', consent: 'key', announcement, answerWithinMs: 20_000 } as const
+  const { seat, agent, phone, rtp, entriesOf, suite } = await rig(t, { recording: { enabled: true, policies: [policy] } })
+  const sound = await rtp({ says: tone(1000) })
+  const call = await (await phone('expert-safety')).invite({
+    to: 'council-safety',
+    sdp: sound.sdp(),
+    headers: () => edgeHeaders('expert-safety')
+  })
+  sound.talkTo(call.response.body)
+  const one = await agent(await seat('guardian-1'), { sound: true })
+  void one.sound!.say([sine(48_000, 440, -12, 48_000)])
+  const stands = () => suite.inside.recorder!.status()[0]?.participants.map(({ consent }) => consent)
+  await until(() => stands()?.join() === 'asked,asked', 15_000, 'both have heard the question')
+  t.is(entriesOf('recording_started').length, 0, 'before anybody has agreed nothing is recorded')
+  sound.press('0')
+  one.press('1')
+  await until(() => entriesOf('recording_consent').length === 2, 10_000, 'both have answered')
+  const answers = entriesOf('recording_consent').map(({ payload: { role, given, by } }) => ({ role, given, by }))
+  t.deepEqual(
+    answers.sort((a, b) => String(a.role).localeCompare(String(b.role))),
+    [
+      { role: 'expert', given: false, by: 'key' },
+      { role: 'guardian', given: true, by: 'key' }
+    ]
+  )
+  await until(() => stands()?.includes('given') === true && stands()!.includes('refused'))
+  t.is(suite.inside.recorder!.status()[0]!.state, 'running')
+  await call.bye()
 })
 
 test('an agent speaks with a telephone, on the same seat after its connection was lost', async (t) => {

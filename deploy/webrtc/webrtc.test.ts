@@ -40,6 +40,9 @@ withBrowser(
 
     await page.click('#hand')
     await until(() => suite.inside.media.roster('council').some(({ handRaised }) => handRaised), 5000, 'the hand is raised')
+    await page.click('#keys summary')
+    for (const key of ['*', '5']) await page.click(`#keys [data-key="${key}"]`)
+    await until(() => suite.inside.media.roster('council').every(({ handRaised }) => !handRaised), 5000, 'lowered by keys')
     await page.click('#mute')
     await until(
       () => suite.inside.media.roster('council').some(({ mutedBySelf }) => mutedBySelf),

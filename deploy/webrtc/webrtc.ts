@@ -80,6 +80,7 @@ function councilRooms(rooms: Rooms, media: MediaPlane): CouncilRooms {
       })),
     mute: (conference, participant, muted) => media.mute(conference, participant, muted, 'self'),
     raiseHand: media.raiseHand,
+    press: media.press,
     onChange: (listener) =>
       media.onConferenceEvent(({ type, conference }) => {
         if (type !== 'key' && type !== 'sending' && type !== 'locked') listener(conference)

@@ -54,6 +54,8 @@ export interface CouncilRooms {
   readonly mute: (conference: string, participant: string, muted: boolean) => void
   /** @throws {InfraFabricError} when it is gone */
   readonly raiseHand: (conference: string, participant: string, raised: boolean) => void
+  /** A key of the participant, as if it came in its sound. @throws {InfraFabricError} when it is gone */
+  readonly press: (conference: string, participant: string, digit: string) => void
   /** Told the name of a conference whose roster has changed. */
   readonly onChange: (listener: (conference: string) => void) => void
 }

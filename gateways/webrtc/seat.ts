@@ -217,11 +217,12 @@ export class Seat {
       else this.#notice('data', 'data.nobody')
       return
     }
-    if (this.silent && (signal.type === 'mute' || signal.type === 'hand')) return
+    if (this.silent && (signal.type === 'mute' || signal.type === 'hand' || signal.type === 'key')) return
     const heard = this.#voice ?? this.participant
     try {
       if (signal.type === 'mute') rooms.mute(this.conference, heard, signal.muted)
       else if (signal.type === 'hand') rooms.raiseHand(this.conference, heard, signal.raised)
+      else if (signal.type === 'key') rooms.press(this.conference, heard, signal.digit)
       else if (signal.type === 'leave') void this.end('left')
       else {
         this.#record.tell('sdp_answer_received', {

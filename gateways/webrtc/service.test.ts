@@ -34,14 +34,14 @@ const stats: LegStats = {
 
 /** Rooms that answer with what was offered. */
 function memoryRooms() {
-  const members = new Map<string, { fail: (event: LegEvent) => void; offers: string[]; muted: boolean }>()
+  const members = new Map<string, { fail: (event: LegEvent) => void; offers: string[]; muted: boolean; keys: string }>()
   let refusal: MediaRefusal | null = null
   let changed: (conference: string) => void = () => {}
   const rooms: CouncilRooms = {
     join: async (_, { participant, conference, offer }) => {
       if (refusal !== null) return refusal
       let tell: (event: LegEvent) => void = () => {}
-      const member = { fail: (event: LegEvent) => tell(event), offers: [offer], muted: false }
+      const member = { fail: (event: LegEvent) => tell(event), offers: [offer], muted: false, keys: '' }
       members.set(participant, member)
       const leg: BrowserLeg = {
         codec: () => 'opus',
@@ -80,6 +80,9 @@ function memoryRooms() {
       member.muted = muted
     },
     raiseHand: () => {},
+    press: (_, participant, digit) => {
+      members.get(participant)!.keys += digit
+    },
     onChange: (listener) => {
       changed = listener
     }
@@ -202,9 +205,10 @@ test('a seat is taken, muted, kept for a page that is gone, and free again after
   const [participant] = service.seated()
   t.regex(participant!, /^guardian-1-[0-9a-f]{8}$/)
   first.say({ type: 'mute', muted: true })
+  for (const digit of ['*', '5', '#']) first.say({ type: 'key', digit })
   first.say({ type: 'accepted', candidates: { host: 2 }, gatheringMs: 4 })
   await until(() => entries.some(({ event }) => event === 'ice_candidates_gathered'), 'gathered')
-  t.true(members.get(participant!)!.muted)
+  t.like(members.get(participant!)!, { muted: true, keys: '*5#' })
 
   clock.advance(100)
   first.socket.terminate()
@@ -255,7 +259,11 @@ test('nobody sits without a good link, without a record, or against the conferen
     return last.type === 'refused' ? last.code : last.type
   }
   t.is(await refused({ type: 'join', token: 'A'.repeat(43), offer: 'x' }), 'seat.unknown')
-  t.is(await refused({ type: 'mute', muted: true }), 'signal.invalid')
+  for (const bad of [
+    { type: 'mute', muted: true },
+    { type: 'key', digit: '1' }
+  ])
+    t.is(await refused(bad), 'signal.invalid')
   registry.delete('guardian-1')
   t.is(await refused({ type: 'join', token: seat, offer: 'x' }), 'seat.unknown')
   registry.add('guardian-1')
@@ -504,6 +512,8 @@ const hostile: readonly (readonly [string, object])[] = [
   ['no signature', { type: 'vote', motion: 'a'.repeat(32), choice: 'yes', sequence: 1, signature: 'A' }],
   ['a sequence of 0', { type: 'vote', motion: 'a'.repeat(32), choice: 'yes', sequence: 0, signature: 'A'.repeat(86) }],
   ['no id of a motion', { type: 'close', motion: '../x' }],
+  ['a key that is none', { type: 'key', digit: 'x' }],
+  ['two keys', { type: 'key', digit: '12' }],
   ['a message that is no text', { type: 'data', body: 7 }],
   ['a message that is too long', { type: 'data', body: 'x'.repeat(16_385) }]
 ]

@@ -3,7 +3,7 @@
  *
  *     page      join | resume ──▶  service      answer | refused
  *     page      accepted      ──▶
- *     page  ◀── roster, context_update, data …     mute, hand, motion, vote, close, data ──▶ … leave
+ *     page  ◀── roster, context_update, data …     mute, hand, key, motion, vote, close, data ──▶ … leave
  */
 import { InfraFabricError } from '#kernel'
 import type { CouncilContext } from './context.ts'
@@ -29,6 +29,8 @@ export type PageSignal =
   | { readonly type: 'accepted'; readonly candidates: Readonly<Record<string, number>>; readonly gatheringMs: number }
   | { readonly type: 'mute'; readonly muted: boolean }
   | { readonly type: 'hand'; readonly raised: boolean }
+  /** A key of a telephone: 0–9 * # A–D. */
+  | { readonly type: 'key'; readonly digit: string }
   /** Puts a motion to the vote, for so many seconds. */
   | { readonly type: 'motion'; readonly title: string; readonly about: string | null; readonly seconds: number }
   /** Votes, or changes the vote; `signature` is of {@link voteText}. */
@@ -159,6 +161,7 @@ export function readPageSignal(text: string): PageSignal {
     bySip = false,
     muted,
     raised,
+    digit,
     candidates,
     gatheringMs
   } = value as Record<string, unknown>
@@ -185,6 +188,9 @@ export function readPageSignal(text: string): PageSignal {
     case 'hand':
       if (typeof raised !== 'boolean') return refuse('raised', 'expected true or false')
       return { type, raised }
+    case 'key':
+      if (typeof digit !== 'string' || !/^[0-9*#A-D]$/.test(digit)) return refuse('digit', 'expected one of 0 to 9 * # A to D')
+      return { type, digit }
     case 'motion':
     case 'vote':
     case 'close':

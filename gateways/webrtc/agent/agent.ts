@@ -73,6 +73,8 @@ export interface CouncilAgent {
   readonly on: <E extends keyof AgentEvents>(event: E, listener: (...args: AgentEvents[E]) => void) => void
   /** @param to participant; left out for all */
   readonly send: (body: string, to?: string) => void
+  /** Presses a key, as on a telephone (0–9 * # A–D): `1` agrees to be recorded. For agents with sound. */
+  readonly press: (digit: string) => void
   readonly openMotion: (title: string, options?: { readonly about?: string; readonly seconds?: number }) => void
   /** Votes, or changes the vote. @throws {InfraFabricError} `agent.motion.unknown` */
   readonly vote: (motion: string, choice: Choice) => Promise<void>
@@ -204,6 +206,7 @@ export async function joinCouncil({
     context: () => context!,
     on: (event, listener) => void events.on(event, listener as never),
     send: (body, to) => socket.say({ type: 'data', to: to ?? null, body }),
+    press: (digit) => socket.say({ type: 'key', digit }),
     openMotion: (title, { about, seconds = 300 } = {}) => socket.say({ type: 'motion', title, about: about ?? null, seconds }),
     vote: async (motion, choice) => {
       const found = context!.motions.find(({ id }) => id === motion)

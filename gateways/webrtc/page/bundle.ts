@@ -13,6 +13,9 @@ export interface PageFile {
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
 const hashOf = (text: string): string => createHash('sha256').update(text, 'utf8').digest('hex').slice(0, 20)
 
+/** Of a telephone, by which conferences are told things: consent to a recording, a mute. */
+const keys = [...'123456789*0#'].map((key) => `<button type="button" data-key="${key}">${key}</button>`).join('')
+
 const documentOf = (script: string, style: string, evidenceWorker: string, sipCall: string): string => `<!doctype html>
 <html lang="en">
 <head>
@@ -36,6 +39,7 @@ const documentOf = (script: string, style: string, evidenceWorker: string, sipCa
 <button id="hand" type="button" aria-pressed="false">Raise hand</button>
 <button id="leave" type="button">Leave</button>
 </div>
+<details id="keys"><summary>Keys</summary><div>${keys}</div></details>
 <video id="picture" autoplay playsinline muted hidden></video>
 <audio id="sound" autoplay></audio>
 <h2>In the conference</h2>

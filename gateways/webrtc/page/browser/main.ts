@@ -1,4 +1,4 @@
-/** The council's page: joins, shows who is there and who speaks, what it is about and what is voted on; mutes, raises the hand. */
+/** The council's page: joins, shows who is there and who speaks, what it is about and what is voted on; mutes, raises the hand, presses keys. */
 import type { RosterMember } from '../../ports.ts'
 import type { ServiceSignal } from '../../signals.ts'
 import { createVoteSigner } from '../../vote-signer.ts'
@@ -164,6 +164,8 @@ hand!.onclick = () => {
   settle()
   tell()
 }
+for (const key of element('keys').querySelectorAll('button'))
+  key.onclick = () => connection?.say({ type: 'key', digit: key.dataset.key! })
 leave!.onclick = () => {
   connection?.say({ type: 'leave' })
   connection?.end('You have left the conference.')
