@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { connect, type Socket } from 'node:net'
 import test, { type ExecutionContext } from 'ava'
 import { ConfigError, silentLog } from '#kernel'
-import { encodeFrame } from './protocol/framing.ts'
+import { encodeFrame } from './drachtio/framing.ts'
 import { createSipServer, type SipServer, type SipServerConfig } from './sip-engine.ts'
 import { connectSrf, type SrfDialog, type SrfMessage, type SrfRequest, type SrfResponse, type TestSrf } from './testing/srf.ts'
 

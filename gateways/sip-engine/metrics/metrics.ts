@@ -4,8 +4,8 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import { glance } from '../capture/glance.ts'
 import type { CaptureCounters } from '../capture/hep-sender.ts'
 import type { WireObserver } from '../capture/wire.ts'
-import type { EngineCounters, EngineStats } from '../service/stats.ts'
-import type { TransactionEnded } from '../service/transactions.ts'
+import type { EngineCounters, EngineStats } from '../common/stats.ts'
+import type { TransactionEnded } from '../transaction/transactions.ts'
 
 export interface MetricsSources {
   readonly stats: () => EngineStats

@@ -5,9 +5,9 @@
 import { randomUUID } from 'node:crypto'
 import { header, parseMessage, type SipMessage } from '../codec/message.ts'
 import { requestInsanity, responseInsanity } from '../codec/sanity.ts'
-import { parseClientMessage } from '../protocol/client-message.ts'
-import type { Application } from '../service/application.ts'
-import type { Engine } from '../service/engine.ts'
+import type { Engine } from '../core/engine.ts'
+import type { Application } from '../drachtio/application.ts'
+import { parseClientMessage } from '../drachtio/client-message.ts'
 
 /** A reply to something the application sent. */
 export interface Reply {

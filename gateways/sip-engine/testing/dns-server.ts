@@ -1,6 +1,6 @@
 /** A name server on loopback that knows what a test tells it. Speaks as much of DNS over UDP as a resolver asks (RFC 1035 §4). */
 import { createSocket } from 'node:dgram'
-import type { NaptrRecord, SrvRecord } from '../service/resolution.ts'
+import type { NaptrRecord, SrvRecord } from '../next-hop/resolution.ts'
 
 export type TestRecord =
   | { readonly type: 'A' | 'AAAA'; readonly address: string }

@@ -1,8 +1,8 @@
 /** An application that speaks the payloads of the drachtio protocol straight to an engine, without a socket. */
 import { randomUUID } from 'node:crypto'
-import { parseClientMessage } from '../protocol/client-message.ts'
-import type { Application } from '../service/application.ts'
-import type { Engine } from '../service/engine.ts'
+import type { Engine } from '../core/engine.ts'
+import type { Application } from '../drachtio/application.ts'
+import { parseClientMessage } from '../drachtio/client-message.ts'
 
 /** One payload from the server. */
 export interface ServerPayload {

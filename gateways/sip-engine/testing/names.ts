@@ -1,6 +1,6 @@
 /** A name service that knows what a test told it. */
-import type { NameService } from '../service/name-service.ts'
-import { noRecords, type Question, type Records } from '../service/resolution.ts'
+import type { NameService } from '../next-hop/name-service.ts'
+import { noRecords, type Question, type Records } from '../next-hop/resolution.ts'
 
 export interface TestNames extends NameService {
   /** Questions asked so far, as `SRV _sip._udp.example`. */
