@@ -8,6 +8,7 @@ import { ledgerFiles, readEntries } from '#ledger'
 import { failureText, startSipp } from '#sipp'
 import type { Suite, SuiteSettings } from '#suite'
 import { ifctl } from '../../cli/testing/run.ts'
+import { startRedis } from '../../ledger/testing/redis-server.ts'
 import { freeTcpPort, freeUdpPort } from '../edge/free-ports.ts'
 import { answeringExpert, hasBaresip } from '../testing/baresip.ts'
 import { terminal } from '../testing/h323.ts'
@@ -103,6 +104,26 @@ withPhone('a call goes on after every kill: each run counts its requests behind 
   await expert.hangup()
   await until(() => entriesOf('TERMINATED').length === 3)
   t.is((await verify()).verdict, 'valid')
+})
+
+withPhone('where the ledger is in Redis, the calls that a killed run left are found there', async (t) => {
+  const redis = await startRedis()
+  t.teardown(() => redis.stop())
+  const expert = await answeringExpert(t, 440)
+  const settings: SuiteSettings = {
+    listen: { tls: await freeTcpPort('127.0.0.1'), udp: await freeUdpPort('127.0.0.1') },
+    ledger: { store: { kind: 'redis', url: redis.url } }
+  }
+  const first = await killableSuite(t, `sip:expert-safety@127.0.0.1:${expert.sipPort}`, settings)
+  const escalated = await ifctl(['escalate', 'safety', '--data', first.data])
+  t.is(escalated.code, 0, escalated.stderr + escalated.stdout)
+  await first.kill()
+  const { suite } = await runSuite(t, { ...settings, data: first.data })
+  await until(() => suite.status().sip.takenUp === 1)
+  t.is(suite.status().sip.closedAfterRestart, 1)
+  await expert.hangup()
+  await until(() => suite.status().sip.active === 0)
+  t.is(suite.status().sip.ended, 1)
 })
 
 withPhone('a call that is taken up has its bridges again: terminals are called, pages have their channel', async (t) => {
