@@ -1,6 +1,7 @@
 import { createSocket } from 'node:dgram'
 import { isIPv4, isIPv6 } from 'node:net'
 import { ConfigError, errorCode, type Log } from '#kernel'
+import type { EconomyPolicy } from './economy.ts'
 import { defaultKeys, type KeyTable, keyProblems } from './mixer/keys.ts'
 import type { Sound } from './mixer/sounds.ts'
 import { type SrtpPolicy, srtpPolicies } from './srtp/secrecy.ts'
@@ -42,6 +43,8 @@ export interface MediaConfig {
   readonly autoGain?: boolean
   /** Highest sample rate of a mix: codecs that know several are coded at most at this. Default 48,000. */
   readonly highestRateHz?: 8000 | 16_000 | 48_000
+  /** Whether encoders that can (Opus) save time when a thread has little left, or always so much. Default `auto`. */
+  readonly economy?: EconomyPolicy
   /** Commands by keys; an empty table switches them off. */
   readonly keys?: KeyTable
   /** Sounds for all when somebody comes or goes; none by default. */
@@ -94,6 +97,7 @@ export function checkConfig(config: MediaConfig): CheckedConfig {
     limits: {},
     autoGain: true,
     highestRateHz: 48_000,
+    economy: 'auto',
     keys: defaultKeys,
     entrySound: null,
     exitSound: null,
@@ -139,6 +143,7 @@ export function checkConfig(config: MediaConfig): CheckedConfig {
   if (![8000, 16_000, 48_000].includes(checked.highestRateHz)) {
     problems.push(`highestRateHz: expected 8000, 16000 or 48000, got ${checked.highestRateHz}`)
   }
+  if (!['auto', 0, 1, 2].includes(checked.economy)) problems.push(`economy: expected auto, 0, 1 or 2, got ${checked.economy}`)
   if (!['native', 'node'].includes(checked.udp)) problems.push(`udp: expected native or node, got ${checked.udp}`)
   if (!srtpPolicies.includes(checked.srtp)) problems.push(`srtp: expected ${srtpPolicies.join(', ')}, got ${checked.srtp}`)
   else if (checked.srtp === 'required' && !srtpAvailable()) problems.push('srtp: required, and libsrtp 2 is not installed')

@@ -1,5 +1,7 @@
 /** What the media plane and its threads say to each other. */
 import type { DirectionStats, LegStats, WayBeyond } from '#kernel'
+import type { Economy } from './codec/codec.ts'
+import type { EconomyPolicy } from './economy.ts'
 import type { MemberControls } from './mixer/conference.ts'
 import type { Sound } from './mixer/sounds.ts'
 import type { PortRange } from './ports.ts'
@@ -20,6 +22,7 @@ export interface WorkerSettings {
   readonly reportIntervalMs: number
   readonly autoGain: boolean
   readonly highestRateHz: number
+  readonly economy: EconomyPolicy
   readonly udp: 'native' | 'node'
 }
 
@@ -110,6 +113,8 @@ export interface WorkerMetrics {
   readonly gcPauses: number
   /** Legs that the express lane carries. */
   readonly express: number
+  /** How much time encoders save now. */
+  readonly economy: Economy
   /** What carries the packets, and what mixes. */
   readonly udp: 'io_uring' | 'native' | 'node'
   readonly kernel: 'plain' | 'simd'

@@ -512,6 +512,46 @@ test('what the peer reports of our stream is kept; what it says of others is not
   t.deepEqual(leg.stats().quality!.peer, { lost: 12, jitterMs: 10, rFactor: 81, mosListening: 4.1, mosConversational: 3.9 })
 })
 
+test('loss that the peer reports is prepared for, and for some reports more', (t) => {
+  const { leg, push, sent, header } = scene()
+  push()
+  const { ssrc } = header(sent[0]!.packet)
+  let lost = 0
+  const report = (more: number) => {
+    for (let n = 0; n < 100; n++) push()
+    lost += more
+    const told = {
+      fractionLost: 0,
+      cumulativeLost: lost,
+      extendedHighest: 100,
+      jitter: 0,
+      lastSenderReport: 0,
+      delaySinceLast: 0
+    }
+    const block = { ssrc, ...told }
+    leg.receiveControl(encodeReport({ ssrc: 5, cname: 'p', sender: null, block, goodbye: false }), phone, 100, 50_000)
+    return Math.round(leg.lossPercent * 100) / 100
+  }
+  t.deepEqual([0, 0, 4, 0, 0, 0, 0, 0, 2].map(report), [0, 0, 4, 2, 1, 0.5, 0.25, 0, 2])
+})
+
+test('reports that come too often to tell, and those of mediasoup where a browser is behind it, say nothing of loss', (t) => {
+  const { leg, push, sent, header } = scene()
+  for (let n = 0; n < 40; n++) push()
+  const { ssrc } = header(sent[0]!.packet)
+  const peer = { jitterMs: null, rFactor: null, mosListening: null, mosConversational: null }
+  leg.tellBeyond({ roundTripMs: 20, peer: { ...peer, lost: 10 } })
+  t.is(leg.lossPercent, 0)
+  for (let n = 0; n < 60; n++) push()
+  leg.tellBeyond({ roundTripMs: 20, peer: { ...peer, lost: 10 } })
+  t.is(leg.lossPercent, 10)
+  for (let n = 0; n < 100; n++) push()
+  const told = { fractionLost: 0, cumulativeLost: 90, extendedHighest: 100, jitter: 0, lastSenderReport: 0, delaySinceLast: 0 }
+  const block = { ssrc, ...told }
+  leg.receiveControl(encodeReport({ ssrc: 5, cname: 'p', sender: null, block, goodbye: false }), phone, 100, 50_000)
+  t.is(leg.lossPercent, 10)
+})
+
 test('where somebody else ends the way for us, its rest counts: round trip, reports of the peer, conversation', (t) => {
   const { leg, say, push } = scene()
   for (let n = 0; n < 100; n++) {

@@ -1,6 +1,6 @@
 import { randomFillSync } from 'node:crypto'
 import { DecodeError, type LegStats, type PeerQuality, type WayBeyond } from '#kernel'
-import type { CodecDefinition, Decoder } from './codec/codec.ts'
+import type { CodecDefinition, Decoder, Economy } from './codec/codec.ts'
 import { codecNamed } from './codec/codecs.ts'
 import { aLaw, type Law, muLaw, pcma, pcmu } from './codec/g711.ts'
 import { createPacker, type Packer } from './codec/packing.ts'
@@ -35,6 +35,11 @@ import { familyOf, isUnspecified } from './udp/inet.ts'
 
 /** Comfort noise that comes without being agreed on, as some phones send it in G.711 streams. @see RFC 3551 §6 */
 const unaskedComfortNoise = 13
+
+/** Loss that is prepared for, in per cent, and below which it no longer is: a packet in a hundred costs more sound than redundancy does. */
+const lossThatCounts = { from: 1, until: 0.25 }
+/** Packets sent, fewer of which tell nothing about loss: a second. */
+const fewestPackets = 50
 
 /** Of the jitter buffer, as far as it counts for quality. */
 const longestDelayMs = 1000
@@ -172,6 +177,11 @@ export class Leg implements Party {
   /** While the express lane carries the stream. */
   #seat: LaneSeat | null = null
   #peer: PeerQuality | null = null
+  lossPercent = 0
+  /** Mean loss of what we send, in per cent, and what it was reckoned from: it rises at once and falls by half with each report. */
+  readonly #loss = { meanPercent: 0, lost: 0, sent: 0 }
+  /** How much time the encoder was given for the participant: seconds that were looked at, and the sum of what it saved. */
+  readonly #economy = { count: 0, sum: 0 }
   /** Null where our stream goes all the way. */
   #beyond: WayBeyond | null = null
 
@@ -437,11 +447,23 @@ export class Leg implements Party {
   #takeBlock(block: ReportBlock, wallMs: number): void {
     if (block.ssrc !== this.#ssrc) return
     this.#roundTripMs = roundTripMs(block, wallMs) ?? this.#roundTripMs
+    if (this.#beyond === null) this.#noteLoss(Math.max(0, block.cumulativeLost))
     this.#peer = {
       ...(this.#peer ?? { rFactor: null, mosListening: null, mosConversational: null }),
       lost: Math.max(0, block.cumulativeLost),
       jitterMs: Math.round((block.jitter * 100_000) / this.#clockRateHz) / 100
     }
+  }
+
+  /** @param lost packets of ours, since the beginning */
+  #noteLoss(lost: number): void {
+    const loss = this.#loss
+    const sent = this.#counts.sent.packets
+    if (sent - loss.sent < fewestPackets) return
+    const percent = (100 * Math.max(0, lost - loss.lost)) / (sent - loss.sent)
+    Object.assign(loss, { meanPercent: Math.max(Math.min(100, percent), loss.meanPercent / 2), lost, sent })
+    const { from, until } = lossThatCounts
+    this.lossPercent = loss.meanPercent >= (this.lossPercent > 0 ? until : from) ? loss.meanPercent : 0
   }
 
   #takeMetrics({ ssrc, rFactor, mosListening, mosConversational }: VoipMetrics): void {
@@ -569,10 +591,12 @@ export class Leg implements Party {
     this.#jitter?.skip(frames)
   }
 
-  /** To be called about once a second: tells of silence and of strangers. */
-  watch(nowMs: number): void {
+  /** To be called about once a second: tells of silence and of strangers. @param economy of the encoders now */
+  watch(nowMs: number, economy: Economy = 0): void {
     const terms = this.#terms
     if (terms === null) return
+    this.#economy.count++
+    this.#economy.sum += economy
     this.#glance()
     this.#measureDelay()
     const silentMs = nowMs - this.#lastHeardMs
@@ -677,6 +701,7 @@ export class Leg implements Party {
 
   tellBeyond(way: WayBeyond): void {
     this.#beyond = way
+    if (way.peer !== null) this.#noteLoss(way.peer.lost)
   }
 
   /** Round trip to the participant. */
@@ -687,6 +712,7 @@ export class Leg implements Party {
   #quality() {
     this.#measureDelay()
     const { count, sumMs } = this.#delays
+    const { count: seconds, sum } = this.#economy
     return assessLeg({
       codec: this.#terms?.codec ?? '',
       reception: this.#reception.summary(),
@@ -694,6 +720,7 @@ export class Leg implements Party {
       jitterMaxMs: this.#jitterMaxMs,
       endSystemDelayMs: (count === 0 ? this.#settings.jitterTargetMs : sumMs / count) + frameMs,
       roundTripMs: this.#wayMs,
+      economy: this.format?.codec.tunable === true ? sum / Math.max(1, seconds) : null,
       peer: this.#beyond === null ? this.#peer : this.#beyond.peer
     })
   }

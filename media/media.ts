@@ -302,6 +302,7 @@ export async function createMediaPlane(config: MediaConfig): Promise<MediaPlane>
       reportIntervalMs: checked.reportIntervalMs,
       autoGain: checked.autoGain,
       highestRateHz: checked.highestRateHz,
+      economy: checked.economy,
       udp: checked.udp
     }
     return new ThreadSlot((onLost) => Thread.start(settings, onLost), lost, log)
@@ -651,6 +652,7 @@ function together(a: WorkerMetrics, b: WorkerMetrics): WorkerMetrics {
     gcMaxMs: Math.max(a.gcMaxMs, b.gcMaxMs),
     gcPauses: a.gcPauses + b.gcPauses,
     express: a.express + b.express,
+    economy: a.economy > b.economy ? a.economy : b.economy,
     udp: a.udp,
     kernel: a.kernel
   }

@@ -17,7 +17,7 @@ import { sine, toneLevel } from './tone.ts'
 function scene(t: ExecutionContext, options: { readonly voices?: number; readonly highestRateHz?: number } = {}) {
   const kernel = bestKernel(4 << 20)
   const conference = new Conference(
-    { kernel, createResampler },
+    { kernel, createResampler, economy: { level: 0 } },
     { voices: options.voices ?? 8, autoGain: false },
     { speaking: () => undefined, dominant: () => undefined, failed: () => undefined }
   )

@@ -47,6 +47,8 @@ const loopback = '127.0.0.1'
 const eventPayloadType = 101
 const dynamicPayloadType = 96
 const longestRecordingSeconds = 600
+/** It reads no reports: where redundancy is wanted, there always is some. */
+const expectedLossPercent = 10
 
 /**
  * The sound half of a telephone, for tests, benchmarks, the demo and lines of the house: a UDP socket that says something, records what it hears
@@ -86,7 +88,7 @@ export class RtpPhone {
     this.#socket = socket
     this.port = socket.address().port
     this.#decoder = codec.createDecoder()
-    this.#encoder = codec.createEncoder({ parameters: options.parameters ?? {} })
+    this.#encoder = codec.createEncoder({ parameters: options.parameters ?? {}, expectedLossPercent })
     this.#payloadType = codec.staticPayloadType ?? dynamicPayloadType
     this.#sampleRateHz = codec.sampleRateHz
     this.#secrecy = new Secrecy(options.srtp === true ? 'required' : 'off')

@@ -7,6 +7,7 @@ import { PerformanceObserver } from 'node:perf_hooks'
 import { parentPort, workerData } from 'node:worker_threads'
 import { type DirectionStats, errorCode, InfraFabricError } from '#kernel'
 import { type FromWorker, levelFlags, levelWords, type ToWorker, type WorkerMetrics, type WorkerSettings } from './control.ts'
+import { LoadEconomy } from './economy.ts'
 import { ExpressLane, type LaneParty } from './express/express.ts'
 import { isStun } from './ice/stun.ts'
 import type { Endpoint } from './latch.ts'
@@ -84,7 +85,8 @@ const lane = nativeLayer === null ? null : ExpressLane.open(Math.min(settings.po
 const pool = new PortPool(udp, settings.ports, settings.owner)
 /** Room for every leg that the ports allow, at the highest rate: what is not used costs nothing. */
 const kernel = bestKernel(settings.ports.count * octetsPerLeg + octetsBeside)
-const tools: MixTools = { kernel, createResampler }
+const economy = new LoadEconomy(settings.economy)
+const tools: MixTools = { kernel, createResampler, economy }
 const legs = new Map<number, OpenLeg>()
 /** The same, in an array that is walked every tick. */
 let openLegs: OpenLeg[] = []
@@ -372,9 +374,10 @@ function mixDue(): void {
   attend(begun)
   udp.flush()
   if (lane !== null) considerLane(lane)
-  for (let n = ticks % watchEvery; n < openLegs.length; n += watchEvery) openLegs[n]!.leg.watch(begun)
+  for (let n = ticks % watchEvery; n < openLegs.length; n += watchEvery) openLegs[n]!.leg.watch(begun, economy.level)
   const ended = nowMs()
   work[ticks % work.length] = ended - begun
+  economy.took((ended - begun) / (missed + 1 - left))
   ticks++
   sleepOn()
 }
@@ -421,6 +424,7 @@ function metrics(): WorkerMetrics {
     gcMaxMs,
     gcPauses: collections.count,
     express: lane?.carried ?? 0,
+    economy: economy.level,
     udp: udp.name,
     kernel: kernel.name
   }

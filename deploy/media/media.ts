@@ -49,8 +49,20 @@ export async function startMedia(
   }
 ): Promise<RunningMedia> {
   const { address, announced, address6 } = config.listen
-  const { ports, timeoutMs, jitterTargetMs, maxParticipants, threads, voices, limits, srtp, ice, entrySound, exitSound } =
-    config.media
+  const {
+    ports,
+    timeoutMs,
+    jitterTargetMs,
+    maxParticipants,
+    threads,
+    voices,
+    economy,
+    limits,
+    srtp,
+    ice,
+    entrySound,
+    exitSound
+  } = config.media
   const media = await createMediaPlane({
     address,
     announcedAddress: announced,
@@ -61,6 +73,7 @@ export async function startMedia(
     maxParticipants,
     threads,
     voices,
+    economy,
     limits,
     srtp,
     ice,

@@ -58,6 +58,11 @@ export function mediaMetrics(running: () => MediaPlane | null): {
     })
   now('media_legs', 'Legs now', ({ legs }) => legs)
   now('media_legs_express', 'Legs that the express lane carries now', ({ express }) => express)
+  now(
+    'media_encoder_economy',
+    'Time that encoders save because a thread has little left: 0 none, 1 for octets, 2 for sound',
+    ({ economy }) => economy
+  )
   now('media_conferences', 'Conferences now', ({ conferences }) => conferences)
   now('media_tick_late_seconds', 'Lateness of frames, p99 of the last 20 s', ({ lateP99Ms }) => lateP99Ms / 1000)
   now('media_gc_pause_seconds', 'Longest pause for garbage collection since last asked', ({ gcMaxMs }) => gcMaxMs / 1000)

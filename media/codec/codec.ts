@@ -24,6 +24,8 @@ export interface CodecDefinition {
   readonly parameters: string | null
   /** Silence is sent as comfort noise, where both sides agree on it; false where silence is part of the codec. @see RFC 3389 */
   readonly comfortNoise: boolean
+  /** Its encoders can be told to save time: {@link Encoder.tune}. Absent where they cannot. */
+  readonly tunable?: true
   /** Part of our offers; else only answered to. */
   readonly offered: boolean
   /**
@@ -55,9 +57,14 @@ export interface CoderOptions {
   readonly parameters?: FormatParameters
   /** Encoder: send comfort noise payloads in silence, because both sides have agreed on them. @see RFC 3389 */
   readonly comfortNoise?: boolean
-  /** Encoder: loss to prepare for with redundancy, in per cent. Default 10. */
+  /** Encoder: loss to prepare for with redundancy, in per cent, until {@link Encoder.tune} tells another. Default 0. */
   readonly expectedLossPercent?: number
 }
+
+/**
+ * Time that encoders may take: 0 as much as is usual; 1 less, at the price of more octets where the peer takes them; 2 as little as can be, at the price of sound.
+ */
+export type Economy = 0 | 1 | 2
 
 export interface Decoder {
   /**
@@ -118,6 +125,8 @@ export interface Encoder {
   readonly encode: (samples: Int16Array, out: Uint8Array, at: number) => number
   /** Whether the payload written last is comfort noise, to be sent under its own payload type. */
   readonly wroteComfortNoise: boolean
+  /** From the next frame on. Costs next to nothing where both are as before. Absent where there is nothing to choose. @param lossPercent of the packets sent */
+  readonly tune?: (economy: Economy, lossPercent: number) => void
   readonly reset: () => void
   /** Gives back native memory. Idempotent; what is called afterwards does no harm. */
   readonly close: () => void

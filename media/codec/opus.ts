@@ -8,7 +8,7 @@
  */
 
 import { checkRate, loadLibrary, Owned, once, unavailable } from '../native.ts'
-import type { CodecDefinition, CoderOptions, Decoder, Encoder, FormatParameters } from './codec.ts'
+import type { CodecDefinition, CoderOptions, Decoder, Economy, Encoder, FormatParameters } from './codec.ts'
 import { largestPayload } from './codec.ts'
 import { Concealment } from './concealment.ts'
 import { opusHasRedundancy, opusPacketUnits } from './opus-packet.ts'
@@ -28,8 +28,8 @@ const setRequest = {
   signal: 4024
 } as const
 const applicationVoip = 2048
-const signalVoice = 3001
-const complexity = 5
+/** Linear prediction up to 8 kHz, transform above; and the transform alone, which has no redundancy and takes a third of the time. */
+const model = { voice: 3001, transform: 3002 } as const
 
 /** One encoded frame that takes up to two octets says only that there is silence (DTX) and need not be sent. */
 const largestSilentPacket = 2
@@ -68,6 +68,10 @@ function take(packet: Uint8Array, start: number, end: number): number {
 /** Settings of an encoder, from what the peer's description asks for. @see RFC 7587 §6.1, §7.1 */
 export interface OpusSettings {
   readonly bitrate: number
+  /** The same with redundancy. */
+  readonly redundantBitrate: number
+  /** The same for the transform alone; null where it would not be as good, or cannot do what is asked for. */
+  readonly transformBitrate: number | null
   readonly maxBandwidth: number
   readonly constantBitrate: boolean
   readonly redundancy: boolean
@@ -81,25 +85,62 @@ const bandwidths: readonly (readonly [playbackRateHz: number, request: number])[
   [24_000, 1104],
   [48_000, 1105]
 ]
-/** For one voice: narrow, wide, full band. @see RFC 7587 §3.1.1 */
-const usualBitrate = (rateHz: number) => (rateHz <= 8000 ? 16_000 : rateHz <= 16_000 ? 24_000 : 32_000)
+/** For one voice, by the highest playback rate: as usual; with redundancy; and by the transform alone, as much as G.711 takes at most, where it is as good. @see RFC 7587 §3.1.1 */
+const bitrates = [
+  { playbackRateHz: 8000, usual: 16_000, redundant: 20_000, transform: null },
+  { playbackRateHz: 16_000, usual: 24_000, redundant: 32_000, transform: 48_000 },
+  { playbackRateHz: 48_000, usual: 40_000, redundant: 48_000, transform: 64_000 }
+] as const
 /** Less is no wish that Opus can meet. */
 const leastBitrate = 6000
+/** With less the transform alone is not as good as the voice model. */
+const leastTransformBitrate = 48_000
 
 const whole = (value: string | undefined) => (value !== undefined && /^\d{1,7}$/.test(value) ? Number(value) : null)
 
 export function opusSettings(sampleRateHz: number, parameters: FormatParameters): OpusSettings {
   const playback = Math.min(sampleRateHz, whole(parameters.maxplaybackrate) ?? 48_000)
-  const average = whole(parameters.maxaveragebitrate)
-  const usual = usualBitrate(playback)
-  const bounded = average === null || average < leastBitrate ? usual : Math.min(usual, average)
+  const asked = whole(parameters.maxaveragebitrate)
+  const most = asked === null || asked < leastBitrate ? Number.POSITIVE_INFINITY : asked
+  const silence = parameters.usedtx === '1'
+  const { usual, redundant, transform } = bitrates.find(({ playbackRateHz }) => playbackRateHz >= playback) ?? bitrates[2]
   return {
-    bitrate: bounded,
+    bitrate: Math.min(usual, most),
+    redundantBitrate: Math.min(redundant, most),
+    transformBitrate: transform === null || silence || most < leastTransformBitrate ? null : Math.min(transform, most),
     maxBandwidth: (bandwidths.find(([rate]) => rate >= playback) ?? bandwidths.at(-1)!)[1],
     constantBitrate: parameters.cbr === '1',
     redundancy: parameters.useinbandfec === '1',
-    silence: parameters.usedtx === '1'
+    silence
   }
+}
+
+/** What of an encoder changes while it is at work. */
+export interface OpusTuning {
+  readonly signal: number
+  readonly bitrate: number
+  readonly complexity: number
+  /** Loss that redundancy is made for, in per cent; 0 for none. */
+  readonly lossPercent: number
+}
+
+/** By {@link Economy}: of the voice model, with redundancy (below 1 there is none at these rates), and of the transform alone. */
+const voiceComplexity = [5, 1, 0] as const
+const redundantComplexity = [5, 1, 1] as const
+const transformComplexity = { 1: 10, 2: 0 } as const
+/** Redundancy costs sound where nothing is lost, the more the more loss it is made for; from 6 % on more costs as much as it restores. */
+const redundancyPercent = { least: 2, most: 6 }
+
+export function opusTuning(settings: OpusSettings, economy: Economy, lossPercent: number): OpusTuning {
+  const { bitrate, redundantBitrate, transformBitrate } = settings
+  if (settings.redundancy && lossPercent > 0) {
+    const { least, most } = redundancyPercent
+    const prepared = Math.max(least, Math.min(most, Math.round(lossPercent)))
+    return { signal: model.voice, bitrate: redundantBitrate, complexity: redundantComplexity[economy], lossPercent: prepared }
+  }
+  if (economy === 0 || transformBitrate === null)
+    return { signal: model.voice, bitrate, complexity: voiceComplexity[economy], lossPercent: 0 }
+  return { signal: model.transform, bitrate: transformBitrate, complexity: transformComplexity[economy], lossPercent: 0 }
 }
 
 class OpusDecoder implements Decoder {
@@ -175,9 +216,52 @@ class OpusDecoder implements Decoder {
   }
 }
 
+type SetRequest = (request: number, value: number) => void
+
+/** Tells an encoder its settings, and from time to time others. */
+class Tuner {
+  readonly #set: SetRequest
+  readonly #settings: OpusSettings
+  #economy: Economy = 0
+  #lossPercent: number
+
+  constructor(set: SetRequest, settings: OpusSettings, lossPercent: number) {
+    this.#set = set
+    this.#settings = settings
+    this.#lossPercent = lossPercent
+    this.begin()
+  }
+
+  /** All of them, of an encoder that is new. */
+  begin(): void {
+    const { maxBandwidth, constantBitrate, silence } = this.#settings
+    this.#set(setRequest.maxBandwidth, maxBandwidth)
+    this.#set(setRequest.vbr, constantBitrate ? 0 : 1)
+    this.#set(setRequest.dtx, silence ? 1 : 0)
+    this.#apply()
+  }
+
+  readonly tune = (economy: Economy, lossPercent: number): void => {
+    if (economy === this.#economy && lossPercent === this.#lossPercent) return
+    this.#economy = economy
+    this.#lossPercent = lossPercent
+    this.#apply()
+  }
+
+  #apply(): void {
+    const { signal, bitrate, complexity, lossPercent } = opusTuning(this.#settings, this.#economy, this.#lossPercent)
+    this.#set(setRequest.signal, signal)
+    this.#set(setRequest.bitrate, bitrate)
+    this.#set(setRequest.complexity, complexity)
+    this.#set(setRequest.inbandFec, lossPercent > 0 ? 1 : 0)
+    this.#set(setRequest.packetLossPercent, lossPercent)
+  }
+}
+
 class OpusEncoder implements Encoder {
   readonly #library = library()!
   readonly #state: Owned
+  readonly tune: (economy: Economy, lossPercent: number) => void
   readonly wroteComfortNoise = false
 
   constructor(sampleRateHz: number, settings: OpusSettings, expectedLossPercent: number) {
@@ -185,7 +269,10 @@ class OpusEncoder implements Encoder {
     const handle = this.#library.opus_encoder_create(sampleRateHz, 1, applicationVoip, error)
     if (handle === null) throw unavailable('opus', `an encoder (libopus error ${error[0]})`)
     this.#state = new Owned(handle, this.#library.opus_encoder_destroy)
-    configure((request, value) => this.#library.opus_encoder_ctl(handle, request, 'int', value), settings, expectedLossPercent)
+    const set = (request: number, value: number) => {
+      if (this.#state.handle !== null) this.#library.opus_encoder_ctl(this.#state.handle, request, 'int', value)
+    }
+    this.tune = new Tuner(set, settings, expectedLossPercent).tune
   }
 
   encode(samples: Int16Array, out: Uint8Array, at: number): number {
@@ -205,17 +292,6 @@ class OpusEncoder implements Encoder {
   close(): void {
     this.#state.close()
   }
-}
-
-function configure(set: (request: number, value: number) => void, settings: OpusSettings, expectedLossPercent: number): void {
-  set(setRequest.signal, signalVoice)
-  set(setRequest.complexity, complexity)
-  set(setRequest.bitrate, settings.bitrate)
-  set(setRequest.maxBandwidth, settings.maxBandwidth)
-  set(setRequest.vbr, settings.constantBitrate ? 0 : 1)
-  set(setRequest.inbandFec, settings.redundancy ? 1 : 0)
-  set(setRequest.packetLossPercent, settings.redundancy ? expectedLossPercent : 0)
-  set(setRequest.dtx, settings.silence ? 1 : 0)
 }
 
 /** Opus by WebAssembly. Losses are made up from the sound alone. */
@@ -266,15 +342,16 @@ class ScriptDecoder implements Decoder {
 
 class ScriptEncoder implements Encoder {
   readonly #coder: OpusScriptCoder
-  readonly #settled: () => void
+  readonly #tuner: Tuner
   readonly #unit: number
+  readonly tune: (economy: Economy, lossPercent: number) => void
   readonly wroteComfortNoise = false
 
   constructor(coder: OpusScriptCoder, sampleRateHz: number, settings: OpusSettings, expectedLossPercent: number) {
     this.#coder = coder
     this.#unit = sampleRateHz / 400
-    this.#settled = () => configure((request, value) => coder.set(request, value), settings, expectedLossPercent)
-    this.#settled()
+    this.#tuner = new Tuner((request, value) => coder.set(request, value), settings, expectedLossPercent)
+    this.tune = this.#tuner.tune
   }
 
   encode(samples: Int16Array, out: Uint8Array, at: number): number {
@@ -285,15 +362,13 @@ class ScriptEncoder implements Encoder {
 
   reset(): void {
     this.#coder.reset()
-    this.#settled()
+    this.#tuner.begin()
   }
 
   close(): void {
     this.#coder.close()
   }
 }
-
-const defaultLossPercent = 10
 
 /** Opus coded by libopus, or by WebAssembly. */
 function definition(native: () => boolean): CodecDefinition {
@@ -308,6 +383,7 @@ function definition(native: () => boolean): CodecDefinition {
     packing: { stepMs: 20, octetsPerMs: null },
     parameters: 'minptime=10;useinbandfec=1',
     comfortNoise: false,
+    tunable: true,
     offered: true,
     servedBy: () => {
       if (native()) return library()!.opus_get_version_string()
@@ -320,7 +396,7 @@ function definition(native: () => boolean): CodecDefinition {
     createEncoder: (options) => {
       const sampleRateHz = rate(options)
       const settings = opusSettings(sampleRateHz, options?.parameters ?? {})
-      const loss = options?.expectedLossPercent ?? defaultLossPercent
+      const loss = options?.expectedLossPercent ?? 0
       return native()
         ? new OpusEncoder(sampleRateHz, settings, loss)
         : new ScriptEncoder(scriptCoder(sampleRateHz), sampleRateHz, settings, loss)

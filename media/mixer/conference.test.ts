@@ -2,6 +2,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import test from 'ava'
 import { InfraFabricError } from '#kernel'
+import type { Economy } from '../codec/codec.ts'
 import { pcmu } from '../codec/g711.ts'
 import { rtpHeaderLength } from '../rtp/rtp.ts'
 import { voice } from '../testing/signals.ts'
@@ -30,6 +31,10 @@ const bare = (sampleRateHz: number): SendFormat['codec'] => ({
         return 2 * samples.length
       },
       wroteComfortNoise: false,
+      tune: (economy, lossPercent) => {
+        tuned[0] = economy
+        tuned[1] = lossPercent
+      },
       reset: () => undefined,
       close: () => {
         encoders--
@@ -39,10 +44,13 @@ const bare = (sampleRateHz: number): SendFormat['codec'] => ({
 })
 let encoders = 0
 let encodings = 0
+/** What an encoder was told last. */
+const tuned = [0, 0]
 
 /** Changes the rate by linear interpolation between the samples: enough to follow a slow sine. */
 const tools = (): MixTools => ({
   kernel: kernels().at(-1)!,
+  economy: { level: 0 },
   createResampler: (fromHz, toHz) => {
     let last = 0
     return {
@@ -64,6 +72,7 @@ interface FakeParty extends Party {
   heard: number[]
   sent: number
   listening: boolean
+  lossPercent: number
   format: SendFormat | null
 }
 
@@ -75,6 +84,7 @@ function party(of: MixTools, rateHz: number, says: ((i: number) => number) | nul
     rateHz,
     format: { codec: bare(rateHz), options: {}, rateHz, key: `bare ${rateHz}` },
     listening: true,
+    lossPercent: 0,
     says,
     heard: [],
     sent: 0,
@@ -119,7 +129,7 @@ function scene(more: Partial<typeof options> = {}) {
       conference.tick(now)
     }
   }
-  return { conference, join, run, members, told }
+  return { conference, join, run, members, told, economy: of.economy as { level: Economy } }
 }
 
 const constant = (value: number) => () => value
@@ -164,6 +174,21 @@ test.serial('silent members of a small conference share one encoding as well', (
   run(1)
   t.is(encodings, 2)
   t.deepEqual([last(a!), last(b!), last(c!)], [0, 500, 500])
+})
+
+test.serial('who encodes for many prepares for the largest loss among them, and saves time when the thread does', (t) => {
+  const { join, run, economy } = scene()
+  const [first, second] = [join(), join(), join()] as const
+  run(2)
+  t.deepEqual(tuned, [0, 0])
+  first.lossPercent = 2
+  second.lossPercent = 5
+  economy.level = 2
+  run(2)
+  t.deepEqual(tuned, [2, 5])
+  second.lossPercent = 0
+  run(2)
+  t.deepEqual(tuned, [2, 2])
 })
 
 test.serial('a mute fades within a frame and holds; an unmute fades in', (t) => {
@@ -321,6 +346,7 @@ test.serial('ten thousand frames take no memory', (t) => {
       rateHz: 8000,
       format: fake.format,
       listening: true,
+      lossPercent: 0,
       pull: () => {
         for (let i = 0; i < 160; i++) fake.frame[i] = payload(i)
         return true

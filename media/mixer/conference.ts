@@ -28,6 +28,8 @@ export interface Party {
   readonly format: SendFormat | null
   /** Whether it takes sound now. */
   readonly listening: boolean
+  /** Loss that it has reported of what it is sent, in per cent; 0 for next to none. */
+  readonly lossPercent: number
   /** Fills `frame`. @returns whether there is something in it to mix */
   readonly pull: (nowMs: number) => boolean
   /** Sends a payload that stands in `packet` behind room for a header, which is written here. */
@@ -553,6 +555,7 @@ export class Conference {
       party.pass()
       return
     }
+    downlink.expect(party.lossPercent)
     if (downlink.tick !== this.#tick) {
       downlink.tick = this.#tick
       const heard = this.#hear(this.#bus, member, member.part, false)

@@ -26,6 +26,8 @@ export class Downlink {
   readonly format: SendFormat
   readonly #tools: MixTools
   readonly #encoder: Encoder
+  /** Largest loss that its participants have told since the frame before. */
+  #lossPercent = 0
   #lane: Lane
   #before: Lane | null = null
 
@@ -68,7 +70,14 @@ export class Downlink {
     kernel.free(faded)
   }
 
+  /** A participant that hears it has reported so much loss: to be called in each tick. */
+  expect(lossPercent: number): void {
+    if (lossPercent > this.#lossPercent) this.#lossPercent = lossPercent
+  }
+
   #encode(samples: Int16Array): void {
+    this.#encoder.tune?.(this.#tools.economy.level, this.#lossPercent)
+    this.#lossPercent = 0
     this.octets = this.#encoder.encode(samples, this.packet, rtpHeaderLength)
   }
 

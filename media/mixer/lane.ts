@@ -1,3 +1,4 @@
+import type { Economy } from '../codec/codec.ts'
 import type { MixKernel } from './kernel.ts'
 
 /** Milliseconds of one frame. */
@@ -18,6 +19,8 @@ export type CreateResampler = (fromHz: number, toHz: number) => FrameResampler
 export interface MixTools {
   readonly kernel: MixKernel
   readonly createResampler: CreateResampler
+  /** How much time encoders may take now. */
+  readonly economy: { readonly level: Economy }
 }
 
 /** One stream on its way from one sample rate to another; no work at all where they are the same. */

@@ -14,6 +14,7 @@ const facts = (more: Partial<LegFacts> = {}): LegFacts => ({
   jitterMaxMs: 1,
   endSystemDelayMs: 40,
   roundTripMs: null,
+  economy: null,
   peer: null,
   ...more
 })
@@ -33,6 +34,11 @@ test('loss lowers both scores, delay that of conversation alone', (t) => {
   const far = assessLeg(facts({ roundTripMs: 600 }))!
   t.is(far.mosListening, 4.41)
   t.true(far.mosConversational < 3.8)
+})
+
+test('what the encoder saved is told', (t) => {
+  t.is(assessLeg(facts())!.economy, null)
+  t.is(assessLeg(facts({ economy: 0.6666 }))!.economy, 0.67)
 })
 
 test('bursts are told in milliseconds', (t) => {

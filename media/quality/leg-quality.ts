@@ -14,6 +14,8 @@ export interface LegFacts {
   readonly endSystemDelayMs: number
   /** Null where it is not known: the network is taken to have none then. */
   readonly roundTripMs: number | null
+  /** Mean of what our encoder saved, null where it cannot. */
+  readonly economy: number | null
   readonly peer: PeerQuality | null
 }
 
@@ -43,6 +45,7 @@ export function assessLeg(facts: LegFacts): LegQuality | null {
     rFactor: rounded(rFactor, 1),
     mosListening: rounded(meanOpinionScore(listening), 2),
     mosConversational: rounded(meanOpinionScore(rFactor), 2),
+    economy: facts.economy === null ? null : rounded(facts.economy, 2),
     peer: facts.peer
   }
 }

@@ -69,7 +69,7 @@ const rows: string[][] = [['codec', 'loss', 'lost %', 'restored %', 'made up, dB
 const metrics: Metric[] = []
 for (const { name, rateHz, parameters } of formats) {
   const said = voice(rateHz, seconds, -20, 3)
-  const encoder = codecNamed(name)!.createEncoder({ sampleRateHz: rateHz, parameters })
+  const encoder = codecNamed(name)!.createEncoder({ sampleRateHz: rateHz, parameters, expectedLossPercent: 10 })
   const frame = (rateHz * frameMs) / 1000
   const sent = Array.from({ length: packets }, (_, n) => {
     const out = new Uint8Array(1460)

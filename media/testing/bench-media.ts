@@ -33,6 +33,9 @@ const codecs: Readonly<Record<'g711' | 'g722' | 'opus', { readonly name: string;
 /** Legs of the runs that tell what a leg costs: far below what is carried, so that nothing but the work counts. */
 const costLegs: Readonly<Record<'g711' | 'g722' | 'opus', number>> = { g711: 300, g722: 150, opus: 48 }
 
+/** Legs of Opus that are more than one core carries without saving the encoders' time. */
+const busyOpusLegs = 132
+
 /** Legs of the comparison with a relay. */
 const relayLegs = 600
 
@@ -56,7 +59,7 @@ async function scene(options: SceneOptions): Promise<SceneFigures> {
   rows.push({ codec: options.codec, options, figures })
   say(
     `${options.codec} ${options.legs} legs by ${options.size}: ${isCarried(figures, options) ? 'carried' : 'not carried'}, ` +
-      `${figure(figures.cores)} cores beside ${figure(figures.loadCores)} of the load, ${figures.metrics.express} legs express, ${figures.late} late, ${figures.missing} missing, tick late p99 ${figure(figures.metrics.lateP99Ms)} ms`
+      `${figure(figures.cores)} cores beside ${figure(figures.loadCores)} of the load, ${figures.metrics.express} legs express, economy ${figures.metrics.economy}, ${figures.late} late, ${figures.missing} missing, tick late p99 ${figure(figures.metrics.lateP99Ms)} ms`
   )
   return figures
 }
@@ -120,7 +123,10 @@ async function cost(seconds: number): Promise<Metric[]> {
         note: `${legs} legs; underruns ${figures.missing + figures.late} of ${figures.received}`
       }
     )
-    if (codec === 'opus') overhead = (each - alone) / alone
+    if (codec === 'opus') {
+      overhead = (each - alone) / alone
+      metrics.push(...(await busyCost(seconds)))
+    }
     if (codec === 'g711')
       metrics.push({
         metric: 'media.kb_per_leg',
@@ -144,6 +150,18 @@ async function cost(seconds: number): Promise<Metric[]> {
     }
   )
   return metrics
+}
+
+/** What a leg of Opus takes where its encoder saves time: what a thread really carries when it has to. */
+async function busyCost(seconds: number): Promise<Metric[]> {
+  const figures = await scene({ codec: codecs.opus.name, legs: busyOpusLegs, size: 3, threads: 1, seconds })
+  const each = microsecondsPerLegFrame(figures, busyOpusLegs)
+  const { economy, lateP99Ms } = figures.metrics
+  const note = `${busyOpusLegs} legs of Opus in conferences of 3, all talking, one thread, economy ${economy}; underruns ${figures.missing + figures.late} of ${figures.received}, ticks late p99 ${figure(lateP99Ms)} ms`
+  return [
+    { metric: 'media.us_per_leg_frame_opus_busy', value: each, unit: 'µs', note },
+    { metric: 'media.legs_per_core_opus_busy', value: 20_000 / each, unit: 'legs', note: `20 ms of a core over that: ${note}` }
+  ]
 }
 
 async function sockets(seconds: number): Promise<Metric[]> {
@@ -364,6 +382,7 @@ const rowTable = () =>
       'late',
       'missing',
       'gc max',
+      'economy',
       'carried'
     ],
     ...rows.map(({ codec, options, figures }) => [
@@ -379,6 +398,7 @@ const rowTable = () =>
       String(figures.late),
       String(figures.missing),
       figure(figures.metrics.gcMaxMs),
+      String(figures.metrics.economy),
       isCarried(figures, options) ? 'yes' : 'no'
     ])
   ])

@@ -214,7 +214,7 @@ function decoders(): Target {
     out: new Int16Array((longestPacketMs * codec.sampleRateHz) / 1000)
   }))
   const seeds = spoken.map((codec, n) => {
-    const encoder = codec.createEncoder({ parameters: { useinbandfec: '1' } })
+    const encoder = codec.createEncoder({ parameters: { useinbandfec: '1' }, expectedLossPercent: 10 })
     const payload = Buffer.alloc(1 + largestPayload)
     payload[0] = n
     const octets = encoder.encode(voice(codec.sampleRateHz, 0.02), payload, 1)

@@ -143,7 +143,7 @@ const present = ({ laws, guest }: Script): readonly (LawName | null)[] => (guest
 function build(script: Script, outputs: (who: number) => Pick<LegOutput, 'sendRtp'>, ports: readonly number[]) {
   const told: string[] = []
   const conference = new Conference(
-    { kernel, createResampler },
+    { kernel, createResampler, economy: { level: 0 } },
     { voices: script.voices, autoGain: script.autoGain },
     {
       speaking: ({ id }, speaking) => told.push(`${id} ${speaking ? 'speaks' : 'is silent'}`),

@@ -9,6 +9,10 @@ export const mediaSettings = z
     maxParticipants: positive(1000).default(50).describe('Participants of one conference'),
     threads: positive(64).default(1).describe('Threads that mix; a conference lives in one of them'),
     voices: positive(100).default(8).describe('Voices mixed at once in a conference: the loudest'),
+    economy: z
+      .union([z.literal('auto'), z.literal(0), z.literal(1), z.literal(2)])
+      .default('auto')
+      .describe('Opus: `auto` saves time when a thread has little left; 0 never, 1 always, for more octets, 2 as much as it can'),
     limits: z
       .record(name, z.strictObject({ maxParticipants: positive(1000).optional(), voices: positive(100).optional() }))
       .default({})

@@ -103,6 +103,11 @@ export interface LegQuality {
   readonly rFactor: number
   readonly mosListening: number
   readonly mosConversational: number
+  /**
+   * Whether the encoder of what the participant was sent has saved time because the machine was loaded: mean over the seconds of the leg of 0 (none), 1 (at the price
+   * of octets) and 2 (of sound); null where its codec cannot.
+   */
+  readonly economy: number | null
   /** Null before the peer has reported. */
   readonly peer: PeerQuality | null
 }
