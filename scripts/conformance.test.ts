@@ -56,7 +56,7 @@ test('a drachtio server in a process of its own passes every check', async (t) =
     .trim()
     .split('\n')
     .map((line) => JSON.parse(line))
-  t.is(checks.length, 11)
+  t.is(checks.length, 17)
   t.true(checks.every(({ passed }) => passed))
   const wrong = await run(`127.0.0.1:${admin}`, '--sip', `127.0.0.1:${sip}`, '--secret', 'guess')
   t.is(wrong.code, 3)

@@ -2,7 +2,7 @@
  * `node scripts/conformance.ts HOST:PORT --secret WORD`: does the SIP application work on this drachtio server? Makes real calls through it: the application
  * connects to the server's admin port, a phone calls its SIP port, and what came of each is printed.
  *
- * The phone is taken for the edge: run it where the server sees it under one of the trusted addresses.
+ * Calls go in and out. The phone is taken for the edge: run it where the server sees it under one of the trusted addresses.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { connect } from 'node:net'
@@ -17,11 +17,11 @@ import { checks } from './testing/conformance-checks.ts'
 
 const help = `Usage: node scripts/conformance.ts HOST:PORT [options]
 
-HOST:PORT is the admin port of a drachtio server. Calls go to its SIP port over TCP.
+HOST:PORT is the admin port of a drachtio server. Calls go to its SIP port over TCP, and come from it over UDP.
 
   --secret WORD    secret of its applications (cymru)
   --sip HOST:PORT  its SIP port (HOST:5060)
-  --trust ADDRESS  address under which the server sees these calls (127.0.0.1)
+  --trust ADDRESS  address of this machine under which the server sees it: calls come from there and go there (127.0.0.1)
   --json           one JSON object a check
   --help           this text
 
@@ -71,6 +71,7 @@ async function main(): Promise<number> {
     return 3
   }
   const folder = await mkdtemp(join(tmpdir(), 'conformance-'))
+  const here = values.trust ?? '127.0.0.1'
   const entries: WitnessEvent[] = []
   const media = await createMediaPlane({ address: '127.0.0.1', portRange: [30_000, 30_199], log: silentLog })
   const guard = await createGuard({
@@ -83,7 +84,7 @@ async function main(): Promise<number> {
     const application = await startSipApplication(
       {
         drachtio: { ...admin, secret: values.secret ?? 'cymru' },
-        trustedEdges: [values.trust ?? '127.0.0.1'],
+        trustedEdges: [here],
         conferences: ['council']
       },
       {
@@ -103,7 +104,7 @@ async function main(): Promise<number> {
     try {
       for (const [name, check] of Object.entries(checks)) {
         const beganMs = performance.now()
-        const problem = await check({ sip, entries, application }).then(() => null, messageOf)
+        const problem = await check({ sip, here, entries, application }).then(() => null, messageOf)
         const ms = Math.round(performance.now() - beganMs)
         if (problem !== null) failed++
         const line = values.json
