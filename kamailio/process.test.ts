@@ -56,6 +56,25 @@ test('kill -9: the edge is told lost, runs again, and takes calls', async (t) =>
   t.is((await phone.call()).startLine, 'SIP/2.0 200 OK')
 })
 
+test('kill -9 of one of its processes: the others do not go on without it, the edge runs again, and takes calls', async (t) => {
+  const app = await Application.open(t)
+  app.answer = answering(app)
+  const config = await edgeConfig(t, certificates, [app.port])
+  const states: string[] = []
+  const edge = await startEdge(config, { log: silentLog, clock: systemClock, onState: (state) => void states.push(state) })
+  t.teardown(() => edge.stop())
+  const before = edge.pid()!
+  const children = childrenOf(before)
+  t.true(children.length > 3)
+  process.kill(children.at(-1)!, 'SIGKILL')
+  for (let waited = 0; states.length < 2 && waited < 15_000; waited += 50) await sleep(50)
+  t.deepEqual(states, ['lost', 'running'])
+  t.not(edge.pid(), before)
+  for (const pid of children) t.throws(() => process.kill(pid, 0), { code: 'ESRCH' })
+  const phone = await Phone.open(t, config.listen.tls.port, { rejectUnauthorized: false })
+  t.is((await phone.call()).startLine, 'SIP/2.0 200 OK')
+})
+
 test('an edge that lives and does not answer is told lost; one that stays so is killed and started anew', async (t) => {
   const config = await edgeConfig(t, certificates, [5080])
   const states: string[] = []
