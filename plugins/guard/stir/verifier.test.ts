@@ -302,7 +302,7 @@ test('nothing but what is allowed is asked', async (t) => {
       t.is(told(await verify(at('/good.pem'))), 'fetch', 'one public address beside a private one')
       t.deepEqual(asked, [])
     },
-    { resolve: async () => ['8.8.8.8', '127.0.0.1'], mayAsk: (address) => address === '8.8.8.8' }
+    { resolve: async () => ['127.0.0.1', '10.0.0.1'], mayAsk: (address) => address === '127.0.0.1' }
   )
   await withServer(
     async ({ verify, at }) => {
