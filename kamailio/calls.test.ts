@@ -114,6 +114,32 @@ test('what a phone sends in a row over UDP is read in that order: a BYE does not
   }
 })
 
+test('RFC 3581: a phone behind NAT is answered where its packets come from, whether its Via asks for that or not', async (t) => {
+  const udp = { address: '127.0.0.1', port: await freePort() }
+  await rig(t, certificates, ({ listen }) => ({ listen: { ...listen, udp } }))
+  const socket = createSocket('udp4').bind(0, '127.0.0.1')
+  t.teardown(() => socket.close())
+  await once(socket, 'listening')
+  for (const asks of ['', ';rport']) {
+    const text = [
+      `OPTIONS sip:127.0.0.1:${udp.port} SIP/2.0`,
+      `Via: SIP/2.0/UDP 192.0.2.55:5099;branch=z9hG4bKnat${asks.length}${asks}`,
+      'Max-Forwards: 70',
+      'From: <sip:expert-safety@edge.test>;tag=nat',
+      'To: <sip:edge.test>',
+      `Call-ID: nat${asks.length}`,
+      'CSeq: 1 OPTIONS',
+      'Content-Length: 0\r\n\r\n'
+    ].join('\r\n')
+    socket.send(text, udp.port, udp.address)
+    const [data] = await once(socket, 'message', { signal: AbortSignal.timeout(5000) })
+    const answer = parse(data.toString('latin1'))
+    t.is(answer.startLine, 'SIP/2.0 200 OK')
+    t.regex(answer.get('Via')!, new RegExp(`;rport=${socket.address().port}(?:;|$)`))
+    t.regex(answer.get('Via')!, /;received=127\.0\.0\.1(?:;|$)/)
+  }
+})
+
 test('a Route that a stranger made up leads nowhere', async (t) => {
   const { app, phone } = await rig(t, certificates)
   const target = await Application.open(t)

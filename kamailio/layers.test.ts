@@ -141,19 +141,31 @@ test('layer digest: an algorithm is a token, whatever its case', async (t) => {
   t.is((await app.inbox.next(({ startLine }) => startLine.startsWith('INVITE'))).get('X-IF-Edge-Digest'), 'SHA-256')
 })
 
-for (const [what, spoil] of [
-  ['a user with a quote', (line: string) => line.replace('username="', 'username="a\\"b')],
-  ['no nonce count', (line: string) => line.replace(', nc=00000001', '')],
-  ['another realm', (line: string) => line.replace('realm="infrafabric"', 'realm="other"')],
-  ['two of them', (line: string) => `${line}\r\n${line}`]
+for (const [what, spoil, code] of [
+  ['a user with a quote', (line: string) => line.replace('username="', 'username="a\\"b'), 'edge.digest.malformed'],
+  ['no nonce count', (line: string) => line.replace(', nc=00000001', ''), 'edge.digest.malformed'],
+  ['another realm', (line: string) => line.replace('realm="infrafabric"', 'realm="other"'), null],
+  ['two of them', (line: string) => `${line}\r\n${line}`, 'edge.digest.malformed']
 ] as const) {
-  test(`layer digest: credentials with ${what} are refused`, async (t) => {
-    const { phone } = await rig(t, certificates)
+  test(`layer digest: credentials with ${what} are ${code === null ? 'passed over' : 'refused'}`, async (t) => {
+    const { app, phone } = await rig(t, certificates)
     const one = await phone()
     const answer = await one.ask({ headers: [spoil(authorize(await one.ask()))] })
-    t.regex(answer.startLine, /^SIP\/2\.0 40[37]/)
+    t.is(answer.startLine, code === null ? 'SIP/2.0 407 Proxy Authentication Required' : 'SIP/2.0 403 Forbidden')
+    if (code !== null) t.like(await app.report(), { layer: 'digest', code, status: 403 })
+    t.deepEqual(reached(app), [])
   })
 }
+
+test('layer digest: credentials for one conference open no other', async (t) => {
+  const { app, phone } = await rig(t, certificates)
+  app.answer = answering(app)
+  const one = await phone()
+  const answer = await one.ask({ to: 'council-ethics', cseq: 2, headers: [authorize(await one.ask())] })
+  t.is(answer.startLine, 'SIP/2.0 403 Forbidden')
+  t.like(await app.report(), { layer: 'digest', code: 'edge.digest.uri-mismatch', status: 403 })
+  t.deepEqual(reached(app), [])
+})
 
 test('layer rate: the eleventh call of an expert in a minute', async (t) => {
   const { app, phone } = await rig(t, certificates)
