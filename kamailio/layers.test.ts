@@ -167,6 +167,41 @@ test('layer digest: credentials for one conference open no other', async (t) => 
   t.deepEqual(reached(app), [])
 })
 
+test('layer digest: who has guessed as often as an address may ask in ten seconds is not answered any more; a call that goes on is left alone', async (t) => {
+  const { app, phone } = await rig(t, certificates, () => ({ limits: { pikeRequests: 30, pikeSeconds: 1 } }))
+  app.answer = answering(app)
+  const one = await phone()
+  const call = await one.call({ callId: 'goes-on' })
+  const routes = call.all('Record-Route').join(',').split(',').reverse()
+  for (let n = 0; n < 30; n++) {
+    t.is((await one.call({ password: `guess ${n}` })).startLine, 'SIP/2.0 403 Forbidden')
+    // slower than what layer pike counts
+    await sleep(100)
+  }
+  one.send(one.request({ callId: 'more' }))
+  for (;;) {
+    const report = await app.report()
+    if (report.code !== 'edge.digest.guessing') continue
+    t.like(report, { layer: 'digest', status: 0 })
+    break
+  }
+  const inside = { callId: 'goes-on', toTag: 'app', requestUri: `sip:127.0.0.1:${app.port}` }
+  const bye = await one.ask({ ...inside, method: 'BYE', cseq: 3, headers: routes.map((route) => `Route: ${route.trim()}`) })
+  t.is(bye.startLine, 'SIP/2.0 200 OK')
+  t.false(one.inbox.messages.some((message) => message.get('Call-ID') === 'more'))
+})
+
+test('layer pike: a scanner that tells its name is not answered, recorded, and over a connection makes no call for five minutes', async (t) => {
+  const { app, phone } = await rig(t, certificates)
+  app.answer = answering(app)
+  const one = await phone()
+  one.send(one.request({ callId: 'scan', headers: ['User-Agent: friendly-scanner'] }))
+  t.like(await app.report(), { layer: 'pike', code: 'edge.pike.scanner', status: 0 })
+  one.send(one.request({ callId: 'disguised' }))
+  t.like(await app.report(), { layer: 'digest', code: 'edge.digest.guessing', status: 0 })
+  t.deepEqual([...one.inbox.messages, ...reached(app)], [])
+})
+
 test('layer rate: the eleventh call of an expert in a minute', async (t) => {
   const { app, phone } = await rig(t, certificates)
   app.answer = answering(app)
