@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { hash, X509Certificate } from 'node:crypto'
+import { createPrivateKey, hash, sign, X509Certificate } from 'node:crypto'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -228,6 +228,13 @@ test('signed: opened by its certificate; what was changed is refused', async (t)
     { ...signed, signatures: [{ ...signature!, protected: Buffer.from('{"alg":"none"}').toString('base64url') }] }
   ])
     t.throws(() => openVcon(JSON.stringify(bad)), { code: 'recording.vcon.signature' })
+  // a good signature under another algorithm's name
+  for (const alg of ['none', 'RS256']) {
+    const header = Buffer.from(JSON.stringify({ alg })).toString('base64url')
+    const under = sign(null, Buffer.from(`${header}.${signed.payload}`), createPrivateKey(signer.keyPem)).toString('base64url')
+    const bad = { ...signed, signatures: [{ ...signature!, protected: header, signature: under }] }
+    t.throws(() => openVcon(JSON.stringify(bad)), { code: 'recording.vcon.signature' }, alg)
+  }
   for (const bad of ['', '{}', '[]', 'null', '{"payload":"","signatures":[{}]}', JSON.stringify({ ...signed, payload: '!' })])
     t.throws(() => openVcon(bad), { code: 'recording.vcon.malformed' })
   t.throws(() => buildVcon(recording, { url: 'http://example.org', domain: 'x', proofs: [], nowMs: 0 }), {
