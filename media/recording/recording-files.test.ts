@@ -1,11 +1,16 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import test from 'ava'
 import fc from 'fast-check'
 import { DecodeError } from '#kernel'
 import { opus } from '../codec/opus.ts'
+import { loadLibrary } from '../native.ts'
 import { sine } from '../tone.ts'
 import { decodeWav } from '../wav.ts'
 import { OggOpusWriter, oggCrc } from './ogg-opus.ts'
 import { decodeDumpHeader, decodeRecords, encodeDumpHeader, encodeRecord, type RtpRecord } from './rtpdump.ts'
+import { opusFile } from './track.ts'
 import { encodeWaveHeader, waveHeaderLength } from './wave-writer.ts'
 
 const source = { address: '127.0.0.1', port: 4000 }
@@ -125,6 +130,26 @@ test('Ogg Opus: what was encoded comes out of its pages, in its order', (t) => {
     packets
   )
   encoder.close()
+})
+
+test('RFC 7845 §4.2: what players leave out at the start is the look-ahead of the encoder, at every rate', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'ogg '))
+  t.teardown(() => rm(folder, { recursive: true, force: true }))
+  const [voip, getLookahead] = [2048, 4027]
+  const library = loadLibrary(['libopus.so.0'], {
+    opus_encoder_create: 'void *opus_encoder_create(int32_t, int, int, _Out_ int *)',
+    opus_encoder_ctl: 'int opus_encoder_ctl(void *, int, ...)',
+    opus_encoder_destroy: 'void opus_encoder_destroy(void *)'
+  })!
+  for (const rate of [8000, 16_000, 48_000]) {
+    const handle = library.opus_encoder_create(rate, 1, voip, [0])
+    const lookahead = new Int32Array(1)
+    t.is(library.opus_encoder_ctl(handle, getLookahead, 'int32_t *', lookahead), 0)
+    library.opus_encoder_destroy(handle)
+    const path = join(folder, `${rate}.opus`)
+    opusFile(path, rate, 1, []).close()
+    t.is(pagesOf(await readFile(path))[0]!.packets[0]!.readUInt16LE(10), (lookahead[0]! * 48_000) / rate, `${rate} Hz`)
+  }
 })
 
 test('Ogg Opus: packets of every length', (t) => {
