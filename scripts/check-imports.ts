@@ -3,7 +3,7 @@
  *
  *     kernel ← {ledger, media, guard, escalate, sip-engine, kamailio} ← {gateways/sip, h323, bridge, webrtc} ← deploy ← cli ← scripts (tests and tools)
  *
- * The folders of `gateways/sip` are in such an order too: each imports only those before it.
+ * The folders of `gateways/sip` and of `gateways/sip-engine` are in such an order too: each imports only those before it.
  *
  * The verifier (`ledger/verify`) shares no code with what writes a ledger: of the ledger it may import the hash functions of the tree alone.
  *
@@ -90,7 +90,21 @@ const apart: Record<string, readonly string[]> = {
 
 /** Folders of a part in the order in which they may import: each those before it. */
 const ordered: Record<string, readonly string[]> = {
-  'gateways/sip': ['server', 'message', 'edge', 'record', 'dialog', 'transfer', 'call']
+  'gateways/sip': ['server', 'message', 'edge', 'record', 'dialog', 'transfer', 'call'],
+  'gateways/sip-engine': [
+    'codec',
+    'transport',
+    'common',
+    'drachtio',
+    'transaction',
+    'dialog',
+    'next-hop',
+    'overload',
+    'proxy',
+    'core',
+    'capture',
+    'metrics'
+  ]
 }
 
 const parts = Object.keys(allowed).sort((a, b) => b.length - a.length)

@@ -1,5 +1,4 @@
 /** What stays while a call or a transaction does, apart from what lives for a moment. */
-import type { Dialog } from '../dialog/dialog.ts'
 
 const scratch = Buffer.allocUnsafeSlow(1024)
 
@@ -9,19 +8,6 @@ const scratch = Buffer.allocUnsafeSlow(1024)
 export function retainText(text: string): string {
   if (text.length > scratch.length) return Buffer.from(text, 'latin1').toString('latin1')
   return scratch.toString('latin1', 0, scratch.write(text, 'latin1'))
-}
-
-/** The same dialog, with none of its texts a part of the message it was read from. */
-export function retainDialog(dialog: Dialog): Dialog {
-  return {
-    ...dialog,
-    callId: retainText(dialog.callId),
-    remoteTag: retainText(dialog.remoteTag),
-    localAddress: retainText(dialog.localAddress),
-    remoteAddress: retainText(dialog.remoteAddress),
-    remoteTarget: retainText(dialog.remoteTarget),
-    routeSet: dialog.routeSet.map(retainText)
-  }
 }
 
 /** A session description and its type, in memory of their own: a copy in a buffer would hold on to the pool that buffers are cut from. */

@@ -1,7 +1,8 @@
 /** Settings file of a server that runs alone. The descriptions are the documentation; the README shows them. */
+
 import { z } from 'zod'
 import { defaultMessageLimits } from '../codec/limits.ts'
-import { defaultTimers } from '../core/config.ts'
+import { defaultTimers } from '../common/timers.ts'
 import { defaultOverloadLimits } from '../overload/overload.ts'
 import { defaultTransportLimits } from '../transport/port.ts'
 

@@ -1,18 +1,13 @@
 /** Asks an HTTP service what to do with a request, and reads what it says. */
+
 import { request as httpRequest } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import type { Clock } from '#kernel'
 import { parseAddress } from '../codec/address.ts'
 import { header } from '../codec/message.ts'
 import { parseHostPort, parseSipUri } from '../codec/uri.ts'
+import type { ApplicationAddress } from '../drachtio/application-link.ts'
 import { type ReceivedRequest, shownBytes } from '../transaction/received.ts'
-
-/** Where an application listens. */
-export interface ApplicationAddress {
-  readonly host: string
-  readonly port: number
-  readonly tls: boolean
-}
 
 export type Instruction =
   | { readonly action: 'reject'; readonly status: number; readonly reason: string | null }

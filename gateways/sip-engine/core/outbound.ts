@@ -2,13 +2,15 @@
  * Outbound mode: for a new request an HTTP service is asked what to do, or an application that listens is connected to. One connection for
  * each request; the application closes it.
  */
+
 import type { Clock, Log } from '#kernel'
 import type { HeaderLine } from '../codec/serialize.ts'
 import type { Application } from '../drachtio/application.ts'
+import type { ApplicationAddress, Dial } from '../drachtio/application-link.ts'
 import type { ProxyObserver } from '../proxy/proxy.ts'
+import type { Asked } from '../transaction/asked.ts'
 import type { Core } from './core.ts'
 import {
-  type ApplicationAddress,
   type AskHttp,
   type HttpAnswer,
   httpQuestion,
@@ -16,7 +18,6 @@ import {
   parseApplicationAddress,
   parseInstruction
 } from './http-routing.ts'
-import type { Asked } from './uas/uas.ts'
 
 export interface OutboundRoute {
   /** SIP method, any case; `*` for every method that has no route of its own. */
@@ -28,14 +29,6 @@ export interface OutboundRoute {
   /** Whether the certificate of an `https` or `tls` peer must be valid. Default true. */
   readonly verify?: boolean
 }
-
-/** Connects to an application that listens, and waits for its login. @returns gives up: `joined` is not called then. */
-export type Dial = (
-  address: ApplicationAddress,
-  verify: boolean,
-  /** Null: it could not be reached, or did not log in. Returns whether the application has something to do; it is disconnected if not. */
-  joined: (application: Application | null) => boolean
-) => () => void
 
 /** How outbound mode reaches the world; a test puts its own in place. */
 export interface OutboundPorts {

@@ -1,14 +1,16 @@
 /** `srf.proxyRequest`: an application has a request that it was shown sent on. */
+
 import type { SipResponse } from '../codec/message.ts'
 import type { HeaderLine } from '../codec/serialize.ts'
 import { newId } from '../common/ids.ts'
+import { hostPort } from '../common/own-address.ts'
 import type { Application } from '../drachtio/application.ts'
 import type { ProxyMessage } from '../drachtio/client-message.ts'
 import { readDraft, wireOthers } from '../drachtio/header-rules.ts'
 import { nokReply, okReply, proxyProgress } from '../drachtio/server-message.ts'
 import type { Path } from '../next-hop/paths.ts'
 import { maxTargets } from '../proxy/response-context.ts'
-import { type Core, hostPort } from './core.ts'
+import type { Core } from './core.ts'
 
 /** A command that cannot be followed is refused with NOK, and the application can still answer the request. */
 export function proxyCommand(core: Core, application: Application, message: ProxyMessage) {

@@ -3,9 +3,11 @@
  *
  * @see RFC 3261 §12
  */
+
 import { parseAddress, parseAddressList, tagOf } from '../codec/address.ts'
 import { header, headerLines, type SipMessage } from '../codec/message.ts'
 import { parseSipUri } from '../codec/uri.ts'
+import { retainText } from '../common/retained.ts'
 
 export interface Dialog {
   readonly callId: string
@@ -138,4 +140,17 @@ export function requestTarget(dialog: Dialog): RequestTarget {
 /** Whether a received request with this number is in order: higher than every one before it. @see RFC 3261 §12.2.2 */
 export function inOrder(dialog: Dialog, cseq: number): boolean {
   return dialog.remoteCSeq === null || cseq > dialog.remoteCSeq
+}
+
+/** The same dialog, with none of its texts a part of the message it was read from. */
+export function retainDialog(dialog: Dialog): Dialog {
+  return {
+    ...dialog,
+    callId: retainText(dialog.callId),
+    remoteTag: retainText(dialog.remoteTag),
+    localAddress: retainText(dialog.localAddress),
+    remoteAddress: retainText(dialog.remoteAddress),
+    remoteTarget: retainText(dialog.remoteTarget),
+    routeSet: dialog.routeSet.map(retainText)
+  }
 }

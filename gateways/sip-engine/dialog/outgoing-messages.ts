@@ -1,7 +1,9 @@
 /** Requests of this side and what is made of them, as pure functions. */
+
 import { header, type SipResponse } from '../codec/message.ts'
 import { emptyBody, encodeRequest, encodeResponse, type HeaderLine, type OutgoingRequest } from '../codec/serialize.ts'
-import { hostPort, newToken } from '../core/core.ts'
+import { hostPort } from '../common/own-address.ts'
+import { newToken } from '../common/tokens.ts'
 import type { Listener } from '../transport/port.ts'
 import { type Dialog, withTag } from './dialog.ts'
 

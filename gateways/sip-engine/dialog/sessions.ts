@@ -1,7 +1,8 @@
 /** The dialogs the engine knows, with what runs in them. */
+
 import { randomInt } from 'node:crypto'
 import type { RetainedBody } from '../common/retained.ts'
-import { newDialogTag } from '../core/core.ts'
+import { newCSeq, newDialogTag } from '../common/tokens.ts'
 import type { Application } from '../drachtio/application.ts'
 import type { ResponsePath } from '../transaction/received.ts'
 import type { ClientTransaction, ServerTransaction } from '../transaction/transactions.ts'
@@ -177,6 +178,13 @@ export function ensureLocalTag(session: Session, wanted: string): string {
     session.dialog = { ...session.dialog, localTag, localAddress: withTag(session.dialog.localAddress, localTag) }
   }
   return session.dialog.localTag
+}
+
+/** Number of the next request in a session's dialog, which remembers it. */
+export function nextCSeq(session: Session): number {
+  const cseq = session.dialog.localCSeq === 0 ? newCSeq() : session.dialog.localCSeq + 1
+  session.dialog = { ...session.dialog, localCSeq: cseq }
+  return cseq
 }
 
 export interface Sessions {

@@ -1,8 +1,10 @@
 /** Runs the subscriptions of dialogs: a dialog lives as long as its call or one of its subscriptions does (RFC 5057 §4). */
+
+import type { Clock } from '#kernel'
 import { type Step, step } from '#kernel'
 import { parseCSeq } from '../codec/cseq.ts'
-import type { Core } from '../core/core.ts'
-import type { Session } from './sessions.ts'
+import type { EngineTimers } from '../common/timers.ts'
+import type { Session, Sessions } from './sessions.ts'
 import {
   notifiedState,
   type SubscriptionContext,
@@ -41,8 +43,12 @@ const defaultExpiresS = 3600
 /** RFC 3515 leaves the duration of an implicit subscription to the notifier; NOTIFY tells it. */
 const referExpiresS = 180
 
-export function createSubscriptions(core: Pick<Core, 'clock' | 'timers' | 'sessions'>): Subscriptions {
-  const { clock, timers, sessions } = core
+export function createSubscriptions(parts: {
+  readonly clock: Clock
+  readonly timers: EngineTimers
+  readonly sessions: Pick<Sessions, 'release'>
+}): Subscriptions {
+  const { clock, timers, sessions } = parts
 
   const drive = (session: Session, key: string, item: Subscription, event: SubscriptionEvent) => {
     const taken: Step<SubscriptionState, SubscriptionEffect> = step(subscription, item.state, event, item.context)

@@ -1,16 +1,31 @@
 /** The admin ports: logins, frames in, frames out. Connections to applications that listen are served the same way. */
+
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { type AddressInfo, connect as connectTcp, createServer, isIP, type Server, type Socket } from 'node:net'
 import { connect as connectTls, createServer as createTlsServer, type Server as TlsServer } from 'node:tls'
 import { type Clock, InfraFabricError, type Log } from '#kernel'
 import { newId } from '../common/ids.ts'
 import type { EngineCounters } from '../common/stats.ts'
-import type { Dial } from '../core/outbound.ts'
 import type { TlsCredentials } from '../transport/tls-contexts.ts'
 import type { Application } from './application.ts'
 import { type ClientMessage, parseClientMessage } from './client-message.ts'
 import { encodeFrame, frameHead } from './framing.ts'
 import { noReply, okReply } from './server-message.ts'
+
+/** Where an application listens. */
+export interface ApplicationAddress {
+  readonly host: string
+  readonly port: number
+  readonly tls: boolean
+}
+
+/** Connects to an application that listens, and waits for its login. @returns gives up: `joined` is not called then. */
+export type Dial = (
+  address: ApplicationAddress,
+  verify: boolean,
+  /** Null: it could not be reached, or did not log in. Returns whether the application has something to do; it is disconnected if not. */
+  joined: (application: Application | null) => boolean
+) => () => void
 
 export interface AdminConfig {
   readonly address: string

@@ -2,15 +2,20 @@
  * Responses without a transaction: to requests that are not taken. Nothing is kept of them, and the same request gets the same response
  * whenever it comes (RFC 3261 §8.2.7).
  */
+
+import type { Clock } from '#kernel'
 import { header, headerLines, type SipRequest } from '../codec/message.ts'
 import { ackTag, type ScannedRequest, scanRequest } from '../codec/scan.ts'
 import { emptyBody, encodeResponse, type HeaderLine } from '../codec/serialize.ts'
 import { firstVia, markReceived, parseVia, type Via } from '../codec/via.ts'
-import { type Core, steadyToken } from '../core/core.ts'
+import type { EngineCounters } from '../common/stats.ts'
+import type { EngineTimers } from '../common/timers.ts'
+import { steadyToken } from '../common/tokens.ts'
 import { withTag } from '../dialog/dialog.ts'
 import { branchKey } from '../transaction/key.ts'
-import { type Endpoint, type Flow, transportTraits } from '../transport/port.ts'
-import { hashOf } from './overload.ts'
+import type { Transactions } from '../transaction/transactions.ts'
+import { type Endpoint, type Flow, type TransportPort, transportTraits } from '../transport/port.ts'
+import { hashOf, type Overload } from './overload.ts'
 
 export interface Stateless {
   readonly refuse: (message: SipRequest, flow: Flow, status: number, reason: string, headers?: readonly HeaderLine[]) => void
@@ -33,9 +38,18 @@ interface Repeated {
   readonly others: HeaderLine[]
 }
 
+export interface StatelessParts {
+  readonly counters: EngineCounters
+  readonly transactions: Transactions
+  readonly transport: TransportPort
+  readonly overload: Overload
+  readonly clock: Clock
+  readonly timers: EngineTimers
+}
+
 /** @param waiting how many new requests wait for an application. */
-export function createStateless(core: Core, waiting: () => number): Stateless {
-  const { counters, transactions, clock, timers } = core
+export function createStateless(parts: StatelessParts, waiting: () => number): Stateless {
+  const { counters, transactions, transport, overload, clock, timers } = parts
   let latestMs = Number.NEGATIVE_INFINITY
 
   const fallbackOf = (via: Via | undefined, flow: Flow): Endpoint => ({
@@ -50,7 +64,7 @@ export function createStateless(core: Core, waiting: () => number): Stateless {
     headers.push(...others)
     latestMs = clock.monotonicMs()
     counters.responsesSent++
-    core.transport.reply(flow, fallbackOf(via, flow), encodeResponse({ status, reason, headers, body: emptyBody }), notSent)
+    transport.reply(flow, fallbackOf(via, flow), encodeResponse({ status, reason, headers, body: emptyBody }), notSent)
   }
 
   const notSent = (): void => void counters.transportErrors++
@@ -96,7 +110,7 @@ export function createStateless(core: Core, waiting: () => number): Stateless {
           return true
         }
       }
-      if (!core.overload.pressed(waiting())) return false
+      if (!overload.pressed(waiting())) return false
       const request = scanRequest(bytes)
       if (request === undefined || request.method === 'ACK' || request.method === 'CANCEL') return false
       const key = branchKey(request.via, request.method)
@@ -107,7 +121,7 @@ export function createStateless(core: Core, waiting: () => number): Stateless {
         transactions.requestAgain(known)
         return true
       }
-      if (core.overload.admits(key, waiting())) return false
+      if (overload.admits(key, waiting())) return false
       refuseUnread(request, flow, key)
       return true
     }

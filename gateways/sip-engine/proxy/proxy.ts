@@ -3,20 +3,26 @@
  *
  * @see RFC 3261 §16
  */
+
 import { hash } from 'node:crypto'
+import type { Clock, Log } from '#kernel'
 import { parseAddress, tagOf } from '../codec/address.ts'
 import { parseRAck } from '../codec/cseq.ts'
 import { parseAuthSchemes } from '../codec/digest.ts'
 import { header, headerLines, type SipRequest, type SipResponse } from '../codec/message.ts'
 import { emptyBody, type HeaderLine } from '../codec/serialize.ts'
 import { uriScheme } from '../codec/uri.ts'
-import { type Core, newToken } from '../core/core.ts'
-import { type Asked, registerFlow } from '../core/uas/uas.ts'
+import type { EngineCounters } from '../common/stats.ts'
+import type { EngineTimers } from '../common/timers.ts'
+import { newToken } from '../common/tokens.ts'
 import { viaLine } from '../dialog/outgoing-messages.ts'
-import { refusalReason } from '../drachtio/cdr.ts'
-import type { Path, PathFailure, PathFound } from '../next-hop/paths.ts'
+import { type CallRecords, refusalReason } from '../drachtio/cdr.ts'
+import type { Path, PathFailure, PathFound, Paths } from '../next-hop/paths.ts'
+import { registerFlow } from '../next-hop/registered-flow.ts'
+import type { AnswerOptions, Asked } from '../transaction/asked.ts'
 import { type ReceivedRequest, shownBytes } from '../transaction/received.ts'
-import type { ClientTransaction, Told } from '../transaction/transactions.ts'
+import type { ClientTransaction, Told, Transactions } from '../transaction/transactions.ts'
+import type { TransportPort } from '../transport/port.ts'
 import { bestFailure, isChallenge, otherChallenges } from './best-response.ts'
 import type { BranchTimer } from './branch.ts'
 import { branchAck, branchCancel, forwardedRequest, forwardedResponse, recordLines, type SentBranch } from './forward.ts'
@@ -110,8 +116,22 @@ const challengeMs = 2000
 const maxRemembered = 10_000
 const ignoring: ProxyObserver = { finalResponse: () => undefined, done: () => undefined, failed: () => undefined }
 
-export function createProxy(core: Core): SipProxy {
-  const { transactions, paths, clock, timers, counters, log, transport, uas, records } = core
+/** What the proxy is made of. */
+export interface ProxyParts {
+  readonly transactions: Transactions
+  readonly paths: Paths
+  readonly transport: TransportPort
+  readonly clock: Clock
+  readonly timers: EngineTimers
+  readonly counters: EngineCounters
+  readonly log: Log
+  readonly records: CallRecords
+  /** Answers what is not sent on. */
+  readonly uas: { readonly answer: (asked: Asked, status: number, tag: string, options?: AnswerOptions) => Buffer }
+}
+
+export function createProxy(parts: ProxyParts): SipProxy {
+  const { transactions, paths, clock, timers, counters, log, transport, uas, records } = parts
   const active = new Map<string, Running>()
   const waits = new Set<() => void>()
   const challengers = createMemory<Challenger>(challengeMs, maxRemembered)
@@ -311,7 +331,7 @@ export function createProxy(core: Core): SipProxy {
       return
     }
     transactions.respond(transaction, response.status, bytes)
-    if (transaction.method === 'REGISTER') registerFlow(core, received, bytes)
+    if (transaction.method === 'REGISTER') registerFlow(paths, received, bytes)
     if (response.status < 200 || running.told) return
     if (isCall(received)) {
       records.start('network', 'proxy-uac', response.bytes)

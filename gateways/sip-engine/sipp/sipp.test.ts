@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
 import { silentLog } from '#kernel'
 import { failureText, runSipp, type SippOptions, startSipp } from '#sipp'
-import type { EngineTimers } from '../core/config.ts'
+import type { EngineTimers } from '../common/timers.ts'
 import { createSipServer } from '../sip-engine.ts'
 import { connectSrf, type SrfDialog, type TestSrf } from '../testing/srf.ts'
 

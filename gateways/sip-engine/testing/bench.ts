@@ -1,8 +1,10 @@
 /** An engine on a network in memory, ready for a test to play both its caller and its application. */
+
 import { type ManualClock, manualClock, silentLog } from '#kernel'
 import { defaultMessageLimits } from '../codec/limits.ts'
 import { type EngineCounters, newCounters } from '../common/stats.ts'
-import { defaultTimers, type EngineOptions, type EngineTimers } from '../core/config.ts'
+import { defaultTimers, type EngineTimers } from '../common/timers.ts'
+import type { EngineOptions } from '../core/config.ts'
 import { createEngine, type Engine } from '../core/engine.ts'
 import type { OutboundPorts } from '../core/outbound.ts'
 import type { NameService } from '../next-hop/name-service.ts'

@@ -1,10 +1,11 @@
 /** Runs the transaction machines: owns their timers, matches messages to them, sends and repeats what they ask for. */
+
 import { type Clock, type Log, step, type Table, type TypedEvent } from '#kernel'
 import type { SipResponse } from '../codec/message.ts'
 import { newId } from '../common/ids.ts'
 import { retainText } from '../common/retained.ts'
 import type { EngineCounters } from '../common/stats.ts'
-import type { EngineTimers } from '../core/config.ts'
+import type { EngineTimers } from '../common/timers.ts'
 import type { SendFailed, TransportPort } from '../transport/port.ts'
 import type { Effect, TimerName, TransactionContext } from './effects.ts'
 import { type InviteClientState, inviteClient } from './invite-client.ts'

@@ -1,4 +1,5 @@
 /** What applications ask to be sent: new requests, requests in dialogs, ACK and CANCEL. */
+
 import { randomUUID } from 'node:crypto'
 import { parseAddress, tagOf } from '../../codec/address.ts'
 import { parseCSeq, parseRAck } from '../../codec/cseq.ts'
@@ -6,17 +7,19 @@ import { defaultMessageLimits } from '../../codec/limits.ts'
 import type { HeaderLine, OutgoingRequest } from '../../codec/serialize.ts'
 import { isUri, parseSipUri, uriScheme } from '../../codec/uri.ts'
 import { newId } from '../../common/ids.ts'
+import { hostPort, ownContact } from '../../common/own-address.ts'
+import { newBranch, newCSeq, newDialogTag, newToken } from '../../common/tokens.ts'
 import { clientDialog, dialogId, isTargetRefresh, requestTarget, withTag } from '../../dialog/dialog.ts'
 import { cancelFor, dialogLines, viaLine } from '../../dialog/outgoing-messages.ts'
 import type { ArmedTimer } from '../../dialog/session-timer.ts'
 import { disarmSessionTimer } from '../../dialog/session-timers.ts'
-import { ensureLocalTag, newSession, type Session, turnTo } from '../../dialog/sessions.ts'
+import { ensureLocalTag, newSession, nextCSeq, type Session, turnTo } from '../../dialog/sessions.ts'
 import type { Application } from '../../drachtio/application.ts'
 import type { ClientMessage } from '../../drachtio/client-message.ts'
 import { contentType, type Draft, readDraft, wireAddress, wireContact, wireOthers } from '../../drachtio/header-rules.ts'
 import { nokReply, requestSent } from '../../drachtio/server-message.ts'
 import type { Path, PathFound } from '../../next-hop/paths.ts'
-import { type Core, hostPort, newBranch, newCSeq, newDialogTag, newToken, nextCSeq, ownContact, sentFacts } from '../core.ts'
+import { type Core, sentFacts } from '../core.ts'
 import type { NewOutgoing } from './uac.ts'
 
 export interface ApplicationRequests {

@@ -1,4 +1,5 @@
 /** Client side: requests on their way, what comes of them, and the requests the engine makes by itself. */
+
 import { isIP } from 'node:net'
 import { tagOf } from '../../codec/address.ts'
 import { parseCSeq, parseRAck } from '../../codec/cseq.ts'
@@ -10,12 +11,23 @@ import { emptyBody, encodeRequest, type HeaderLine, type OutgoingRequest } from 
 import { parseSipUri } from '../../codec/uri.ts'
 import { parseVia } from '../../codec/via.ts'
 import { newId } from '../../common/ids.ts'
+import { hostPort } from '../../common/own-address.ts'
 import { retainBody } from '../../common/retained.ts'
+import { newBranch } from '../../common/tokens.ts'
 import { type Dialog, formedBy, isTargetRefresh, refreshedBy, requestTarget } from '../../dialog/dialog.ts'
 import { ackFor, cancelFor, dialogLines, madeUpResponse, readdressed } from '../../dialog/outgoing-messages.ts'
 import { armedBy, expireAfterMs, minimumSessionS, parseSessionExpires } from '../../dialog/session-timer.ts'
 import { armSessionTimer, disarmSessionTimer } from '../../dialog/session-timers.ts'
-import { type AnsweredInvite, type Fork, maxForks, newSession, type Session, setAside, turnTo } from '../../dialog/sessions.ts'
+import {
+  type AnsweredInvite,
+  type Fork,
+  maxForks,
+  newSession,
+  nextCSeq,
+  type Session,
+  setAside,
+  turnTo
+} from '../../dialog/sessions.ts'
 import type { ReadHeader } from '../../dialog/subscriptions.ts'
 import type { Application } from '../../drachtio/application.ts'
 import { refusalReason, type StopReason } from '../../drachtio/cdr.ts'
@@ -24,7 +36,7 @@ import { networkMessage, unsolicited, type WireFacts } from '../../drachtio/serv
 import { isBehindNat, type Path, type PathFailure } from '../../next-hop/paths.ts'
 import type { ClientTransaction, Told } from '../../transaction/transactions.ts'
 import type { Flow } from '../../transport/port.ts'
-import { type Core, hostPort, newBranch, nextCSeq, sentFacts } from '../core.ts'
+import { type Core, sentFacts } from '../core.ts'
 
 export interface UserAgentClient {
   /** Makes the transaction of a request; it is sent by `transactions.start`, so that a reply to the application can go before. */

@@ -1,13 +1,16 @@
 /** Server side: requests off the wire, what the engine answers by itself, and the responses of applications. */
+
 import { randomBytes } from 'node:crypto'
-import { parseAddress, parseAddressList, tagOf } from '../../codec/address.ts'
-import { header, headerLines, parseMessage, type SipRequest } from '../../codec/message.ts'
+import { parseAddress, tagOf } from '../../codec/address.ts'
+import { header, headerLines, type SipRequest } from '../../codec/message.ts'
 import { reasonPhrases } from '../../codec/reasons.ts'
 import { requestInsanity } from '../../codec/sanity.ts'
 import { emptyBody, encodeRequest, encodeResponse, type HeaderLine } from '../../codec/serialize.ts'
 import { newId } from '../../common/ids.ts'
-import { retainBody, retainDialog } from '../../common/retained.ts'
-import { dialogId, inOrder, isTargetRefresh, refreshedBy, serverDialog, withTag } from '../../dialog/dialog.ts'
+import { hostPort, ownContact } from '../../common/own-address.ts'
+import { retainBody } from '../../common/retained.ts'
+import { isDialogTag, newToken } from '../../common/tokens.ts'
+import { dialogId, inOrder, isTargetRefresh, refreshedBy, retainDialog, serverDialog, withTag } from '../../dialog/dialog.ts'
 import {
   answerTo,
   armedBy,
@@ -24,13 +27,14 @@ import { refusalReason } from '../../drachtio/cdr.ts'
 import type { ClientMessage } from '../../drachtio/client-message.ts'
 import { contentType, type Draft, readDraft, wireContact, wireOthers } from '../../drachtio/header-rules.ts'
 import { networkMessage, newRequest, nokReply, responseSent, type WireFacts } from '../../drachtio/server-message.ts'
+import { registerFlow } from '../../next-hop/registered-flow.ts'
 import { createStateless, type Stateless } from '../../overload/stateless.ts'
+import type { AnswerOptions, Asked } from '../../transaction/asked.ts'
 import { serverKey } from '../../transaction/key.ts'
 import { tryingDelayMs } from '../../transaction/non-invite-server.ts'
 import { type ReceivedRequest, receivedRequest, shownBytes } from '../../transaction/received.ts'
-import type { ServerTransaction } from '../../transaction/transactions.ts'
 import { type Flow, transportTraits } from '../../transport/port.ts'
-import { type Core, hostPort, isDialogTag, newToken, ownContact } from '../core.ts'
+import type { Core } from '../core.ts'
 import { createAcknowledgements } from './acknowledgements.ts'
 
 export interface UserAgentServer {
@@ -51,17 +55,6 @@ export interface UserAgentServer {
   /** Answers the peer's unanswered INVITE of a session that ends. */
   readonly terminateInvite: (session: Session) => void
   readonly close: () => void
-}
-
-export interface AnswerOptions {
-  readonly reason?: string
-  readonly headers?: readonly HeaderLine[]
-}
-
-/** A request to be answered. */
-export interface Asked {
-  readonly transaction: ServerTransaction
-  readonly received: ReceivedRequest
 }
 
 /** A request an application has been shown and has not finally answered. */
@@ -535,7 +528,7 @@ export function createUas(core: Core): UserAgentServer {
     const send = () => {
       if (session !== null && status >= 200 && method === 'INVITE') acknowledgements.endReliable(session)
       transactions.respond(transaction, status, bytes)
-      if (success && (method === 'REGISTER' || method === 'SUBSCRIBE')) registerFlow(core, received, bytes)
+      if (success && (method === 'REGISTER' || method === 'SUBSCRIBE')) registerFlow(core.paths, received, bytes)
       if (session === null || session.state === 'ended') return
       if (success) {
         if (!shown.creating && isTargetRefresh(method)) session.dialog = refreshedBy(session.dialog, received.message)
@@ -604,20 +597,6 @@ export function createUas(core: Core): UserAgentServer {
       for (const shown of pending.values()) shown.cancelTimer?.()
       pending.clear()
     }
-  }
-}
-
-/**
- * Remembers the connection of a REGISTER or SUBSCRIBE that was accepted, for as long as it was accepted: requests to that contact go over it,
- * since a peer behind NAT or a browser can be reached in no other way (RFC 5626 §1).
- */
-export function registerFlow(core: Core, received: ReceivedRequest, response: Buffer): void {
-  const granted = header(parseMessage(response), 'expires')
-  const owner = parseAddress(header(received.message, received.cseq.method === 'REGISTER' ? 'to' : 'from')!)!.uri
-  for (const contact of parseAddressList(headerLines(received.message, 'contact')) ?? []) {
-    const asked = contact.params.get('expires') ?? header(received.message, 'expires')
-    const expiresS = asked === '0' ? 0 : Number(granted ?? asked ?? 3600)
-    if (Number.isFinite(expiresS)) core.paths.register(owner, contact, received.flow, Math.min(expiresS, 86_400))
   }
 }
 
