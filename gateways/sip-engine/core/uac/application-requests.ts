@@ -20,7 +20,7 @@ import { contentType, type Draft, readDraft, wireAddress, wireContact, wireOther
 import { nokReply, requestSent } from '../../drachtio/server-message.ts'
 import type { Path, PathFound } from '../../next-hop/paths.ts'
 import { type Core, sentFacts } from '../core.ts'
-import type { NewOutgoing } from './uac.ts'
+import type { NewOutgoing } from './outgoing.ts'
 
 export interface ApplicationRequests {
   readonly newRequest: (application: Application, message: Extract<ClientMessage, { kind: 'newRequest' }>) => void
