@@ -75,14 +75,14 @@ export const settingsSchema = z.strictObject({
     })
     .prefault({})
     .describe('Where applications connect'),
-  timers: numbersLike(defaultTimers).optional().describe('Milliseconds; names and defaults in `service/config.ts`'),
+  timers: numbersLike(defaultTimers).optional().describe('Milliseconds; names and defaults in `common/timers.ts`'),
   limits: z
     .strictObject({
       message: numbersLike(defaultMessageLimits).optional().describe('Octets and counts; `codec/limits.ts`'),
       transport: numbersLike(defaultTransportLimits)
         .optional()
         .describe('Connections, octets, milliseconds; `transport/port.ts`'),
-      overload: numbersLike(defaultOverloadLimits).optional().describe('When new requests get 503; `service/overload.ts`'),
+      overload: numbersLike(defaultOverloadLimits).optional().describe('When new requests get 503; `overload/overload.ts`'),
       frame: whole(1024, 1_073_741_824).optional().describe('Octets of one frame from an application. Default 1 MiB'),
       sendQueue: whole(1024, 1_073_741_824).optional().describe('Octets an application may leave unread. Default 64 MiB'),
       applications: whole(1, 100_000).optional().describe('Connected applications. Default 256'),

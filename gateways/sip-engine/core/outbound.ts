@@ -7,7 +7,7 @@ import type { Clock, Log } from '#kernel'
 import type { HeaderLine } from '../codec/serialize.ts'
 import type { Application } from '../drachtio/application.ts'
 import type { ApplicationAddress, Dial } from '../drachtio/application-link.ts'
-import type { ProxyObserver } from '../proxy/proxy.ts'
+import type { ProxyObserver } from '../proxy/running.ts'
 import type { Asked } from '../transaction/asked.ts'
 import type { Core } from './core.ts'
 import {
