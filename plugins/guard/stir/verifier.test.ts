@@ -9,7 +9,11 @@ import { identityStatus } from './status.ts'
 import { createIdentityVerifier, type IdentityConfig, type IdentityOutcome } from './verifier.ts'
 
 const authority = openStirAuthority()
-test.after.always(() => authority.remove())
+const impostors = openStirAuthority()
+test.after.always(() => {
+  authority.remove()
+  impostors.remove()
+})
 
 const ca = ['basicConstraints=critical,CA:TRUE', 'keyUsage=critical,keyCertSign,cRLSign']
 const root = authority.issue('root', { extensions: ca })
@@ -29,6 +33,11 @@ const domain = ofDomain('domain', 'DNS:gw.example')
 const wildcard = ofDomain('wildcard', 'DNS:*.example')
 const https = authority.issue('https', { issuer: root, extensions: ['subjectAltName=DNS:cert.example.org'] })
 const leafOf = (...extensions: string[]) => ['1.3.6.1.5.5.7.1.26=DER:3008a006160431323334', ...extensions]
+/** By a key of its own, under the name of the authority. */
+const forged = impostors.issue('provider', {
+  issuer: impostors.issue('root', { extensions: ca }),
+  extensions: leafOf('authorityKeyIdentifier=none')
+})
 
 const chains: Record<string, string> = {
   '/good.pem': provider.pem + middle.pem,
@@ -38,6 +47,7 @@ const chains: Record<string, string> = {
   '/domain.pem': domain.pem,
   '/wildcard.pem': wildcard.pem,
   '/no-middle.pem': provider.pem,
+  '/forged.pem': forged.pem,
   '/stranger.pem': authority.forNumbers('of-stranger', stranger, { providers: ['1'] }).pem + stranger.pem,
   '/self.pem': authority.issue('self', { extensions: leafOf() }).pem,
   '/by-leaf.pem': authority.forNumbers('by-leaf', provider, { providers: ['1'] }).pem + provider.pem + middle.pem,
@@ -130,6 +140,7 @@ test('a PASSporT whose certificate leads to an anchor, in any order of the file,
 
 for (const [path, expected] of [
   ['/no-middle.pem', 'untrusted'],
+  ['/forged.pem', 'untrusted'],
   ['/stranger.pem', 'untrusted'],
   ['/self.pem', 'untrusted'],
   ['/by-leaf.pem', 'untrusted'],
