@@ -33,6 +33,8 @@ const domain = ofDomain('domain', 'DNS:gw.example')
 const wildcard = ofDomain('wildcard', 'DNS:*.example')
 const https = authority.issue('https', { issuer: root, extensions: ['subjectAltName=DNS:cert.example.org'] })
 const leafOf = (...extensions: string[]) => ['1.3.6.1.5.5.7.1.26=DER:3008a006160431323334', ...extensions]
+/** No keyUsage keeps it from issuing, basicConstraints do. */
+const plain = authority.issue('plain', { issuer: root, extensions: leafOf('basicConstraints=CA:FALSE') })
 /** By a key of its own, under the name of the authority. */
 const forged = impostors.issue('provider', {
   issuer: impostors.issue('root', { extensions: ca }),
@@ -51,6 +53,7 @@ const chains: Record<string, string> = {
   '/stranger.pem': authority.forNumbers('of-stranger', stranger, { providers: ['1'] }).pem + stranger.pem,
   '/self.pem': authority.issue('self', { extensions: leafOf() }).pem,
   '/by-leaf.pem': authority.forNumbers('by-leaf', provider, { providers: ['1'] }).pem + provider.pem + middle.pem,
+  '/by-plain.pem': authority.forNumbers('by-plain', plain, { providers: ['1'] }).pem + plain.pem,
   '/deep.pem': authority.forNumbers('deep', under, { providers: ['1'] }).pem + under.pem + short.pem,
   '/no-list.pem': authority.issue('no-list', { issuer: root, extensions: ['basicConstraints=CA:FALSE'] }).pem,
   '/p384.pem': authority.forNumbers('p384', root, { providers: ['1'] }, 'P-384').pem,
@@ -144,6 +147,7 @@ for (const [path, expected] of [
   ['/stranger.pem', 'untrusted'],
   ['/self.pem', 'untrusted'],
   ['/by-leaf.pem', 'untrusted'],
+  ['/by-plain.pem', 'untrusted'],
   ['/deep.pem', 'untrusted'],
   ['/no-list.pem', 'untrusted'],
   ['/p384.pem', 'untrusted'],
