@@ -4,7 +4,7 @@ import { readFileSync, rmSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import test from 'ava'
 import { issueCertificate } from '#kamailio'
-import { answering, authorityOf, authorize, parse, reached, reply, rig } from './testing/harness.ts'
+import { answering, authorityOf, authorize, Phone, parse, reached, reply, rig } from './testing/harness.ts'
 
 const certificates = await authorityOf()
 test.after.always(() => rmSync(certificates.authority.dir, { recursive: true, force: true }))
@@ -130,6 +130,19 @@ test('layer digest: a nonce that is not ours, and one that is old, are stale', a
   t.regex((await one.ask({ headers: [forged] })).get('Proxy-Authenticate')!, /stale=true/)
   await sleep(2200)
   t.regex((await one.ask({ headers: [authorize(challenge)] })).get('Proxy-Authenticate')!, /stale=true/)
+})
+
+test('layer digest: a nonce is good for the address alone that was given it', async (t) => {
+  const { app, config } = await rig(t, certificates)
+  app.answer = answering(app)
+  const at = (localAddress: string) => Phone.open(t, config.listen.tls.port, { rejectUnauthorized: false, localAddress })
+  const challenge = await (await at('127.0.0.1')).ask({ callId: 'given' })
+  const elsewhere = await (await at('127.0.0.2')).ask({ callId: 'given', cseq: 2, headers: [authorize(challenge)] })
+  t.is(elsewhere.startLine, 'SIP/2.0 407 Proxy Authentication Required')
+  t.regex(elsewhere.get('Proxy-Authenticate')!, /stale=true/)
+  t.deepEqual(reached(app), [])
+  const there = await (await at('127.0.0.1')).ask({ callId: 'given', cseq: 3, headers: [authorize(challenge)] })
+  t.is(there.startLine, 'SIP/2.0 200 OK')
 })
 
 test('layer digest: an algorithm is a token, whatever its case', async (t) => {
