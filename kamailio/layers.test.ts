@@ -55,7 +55,9 @@ test('claims of the edge from outside are removed, whatever their spelling', asy
     'x-if-edge-layers: all',
     'X-IF-EDGE-SOURCE : 203.0.113.1',
     'X-IF-Edge-Certificate: sip:root@council',
-    'P-Asserted-Identity: <sip:root@council>'
+    'P-Asserted-Identity: <sip:root@council>',
+    // a Route set that no dialog of ours gave (RFC 3261 §16.4)
+    'Route: <sip:203.0.113.1;lr>'
   ]
   const answer = await (await phone()).call({ headers: claims })
   t.is(answer.startLine, 'SIP/2.0 200 OK')
