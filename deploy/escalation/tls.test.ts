@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import test from 'ava'
 import Srf from 'drachtio-srf'
 import type { EscalationEvent } from '#escalate'
-import { createAuthority, issueCertificate } from '#kamailio'
+import { type Authority, createAuthority, issueCertificate } from '#kamailio'
 import { silentLog } from '#kernel'
 import { createSipServer } from '#sip-engine'
 import { ifctl } from '../../cli/testing/run.ts'
@@ -17,45 +17,41 @@ test.serial(
     const data = join(await temporaryFolder(t), 'data')
     await mkdir(data, { mode: 0o700 })
     const authority = await createAuthority(join(data, 'certificates'))
-    const { certificate, key } = await issueCertificate(authority, {
-      name: 'expert',
-      commonName: 'expert',
-      usage: 'server',
-      subjectAltNames: ['IP:127.0.0.1']
-    })
-    const phone = await createSipServer({
-      listen: [
-        {
-          transport: 'tls',
-          address: '127.0.0.1',
-          port: 0,
-          tls: {
-            key: await readFile(key, 'utf8'),
-            cert: await readFile(certificate, 'utf8'),
-            ca: await readFile(authority.certificate, 'utf8')
-          }
-        }
-      ],
-      log: silentLog
-    })
+    const stranger = await createAuthority(await temporaryFolder(t))
+    const listener = async (issuer: Authority) => {
+      const { certificate, key } = await issueCertificate(issuer, {
+        name: 'expert',
+        commonName: 'expert',
+        usage: 'server',
+        subjectAltNames: ['IP:127.0.0.1']
+      })
+      const [keyText, cert, ca] = await Promise.all([key, certificate, issuer.certificate].map((file) => readFile(file, 'utf8')))
+      return { transport: 'tls', address: '127.0.0.1', port: 0, tls: { key: keyText!, cert: cert!, ca: ca! } } as const
+    }
+    const phone = await createSipServer({ listen: [await listener(authority), await listener(stranger)], log: silentLog })
     t.teardown(() => phone.close())
-    const expert = (id: string, transport: string) =>
+    const expert = (id: string, transport: string, at = 0) =>
       [
         `  - id: ${id}`,
         `    uri: sip:${id}@external.advisor`,
         '    organisation: Advisory',
         '    specialisations: [safety]',
         `    digestUser: ${id}`,
-        `    contact: sip:${id}@127.0.0.1:${phone.addresses[0]!.port}${transport}`
+        `    contact: sip:${id}@127.0.0.1:${phone.addresses[at]!.port}${transport}`
       ].join('\n')
     await writeFile(
       join(data, 'registry.yaml'),
-      `experts:\n${expert('expert-safety', ';transport=tls')}\n${expert('expert-plain', '')}\n`
+      [
+        'experts:',
+        expert('expert-safety', ';transport=tls'),
+        expert('expert-plain', ''),
+        expert('expert-posing', ';transport=tls', 1)
+      ].join('\n')
     )
     const { suite, rtp, entriesOf } = await runSuite(t, {
       data,
       media: { srtp: 'required' },
-      escalation: { tls: 'required', offer: 'late' }
+      escalation: { tls: 'required', offer: 'late', attempts: 1 }
     })
     const sound = await rtp({ says: tone(440), srtp: true })
     const srf = new Srf()
@@ -74,6 +70,9 @@ test.serial(
     const plain = await ifctl(['escalate', 'safety', '--expert', 'expert-plain', '--json'], { env })
     t.is(plain.code, 30, plain.stderr)
     t.regex(plain.stdout, /escalate\.contact\.insecure/)
+    const posing = await ifctl(['escalate', 'safety', '--expert', 'expert-posing', '--json'], { env })
+    t.is(posing.code, 32, `a phone with a certificate of another authority: ${posing.stdout}`)
+    t.deepEqual(asked, [], 'it sees no INVITE')
     const { code, stdout, stderr } = await ifctl(
       ['escalate', 'safety', '--expert', 'expert-safety', '--evidence', evidence, '--json', '--key', 'k1'],
       { env }
