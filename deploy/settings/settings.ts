@@ -76,7 +76,9 @@ export const suiteSchema = z.strictObject({
   limits: z
     .strictObject({
       callsPerMinute: positive(10_000).default(10).describe('Calls a minute of one expert, at the edge and in IF.guard'),
-      requestsPer10s: positive(100_000).default(30).describe('Requests per 10 s of one address (pike), and wrong credentials in five minutes'),
+      requestsPer10s: positive(100_000)
+        .default(30)
+        .describe('Requests per 10 s of one address (pike), and wrong credentials in five minutes'),
       maxCalls: positive(100_000).default(1000).describe('Calls at a time')
     })
     .prefault({})
