@@ -1,11 +1,12 @@
 /** Metrics of one engine for Prometheus. Every label has a bounded set of values: nothing that a caller writes becomes a label. */
+
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import { glance } from '../capture/glance.ts'
 import type { CaptureCounters } from '../capture/hep-sender.ts'
 import type { WireObserver } from '../capture/wire.ts'
 import type { EngineCounters, EngineStats } from '../common/stats.ts'
-import type { TransactionEnded } from '../transaction/transactions.ts'
+import type { TransactionEnded } from '../transaction/transaction.ts'
 
 export interface MetricsSources {
   readonly stats: () => EngineStats

@@ -1,11 +1,12 @@
 /** Branches of a proxied request: each goes to one target, at one of its addresses after another. @see RFC 3261 §16.6 */
+
 import type { SipResponse } from '../codec/message.ts'
 import { emptyBody } from '../codec/serialize.ts'
 import { uriScheme } from '../codec/uri.ts'
 import { newToken } from '../common/tokens.ts'
 import { viaLine } from '../dialog/outgoing-messages.ts'
 import type { Path, PathFailure, PathFound } from '../next-hop/paths.ts'
-import type { Told } from '../transaction/transactions.ts'
+import type { Told } from '../transaction/transaction.ts'
 import { isChallenge } from './best-response.ts'
 import type { Challenges } from './challenges.ts'
 import { branchAck, branchCancel, forwardedRequest, recordLines, type SentBranch } from './forward.ts'

@@ -1,4 +1,5 @@
 /** A request on its way through the proxy. */
+
 import type { Clock, Log } from '#kernel'
 import type { SipResponse } from '../codec/message.ts'
 import type { HeaderLine } from '../codec/serialize.ts'
@@ -8,7 +9,8 @@ import type { CallRecords } from '../drachtio/cdr.ts'
 import type { Path, Paths } from '../next-hop/paths.ts'
 import type { AnswerOptions, Asked } from '../transaction/asked.ts'
 import type { ReceivedRequest } from '../transaction/received.ts'
-import type { ClientTransaction, Transactions } from '../transaction/transactions.ts'
+import type { ClientTransaction } from '../transaction/transaction.ts'
+import type { Transactions } from '../transaction/transactions.ts'
 import type { TransportPort } from '../transport/port.ts'
 import type { SentBranch } from './forward.ts'
 import type { ContextInput, ResponseContext } from './response-context.ts'

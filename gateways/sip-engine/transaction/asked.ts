@@ -1,6 +1,6 @@
 import type { HeaderLine } from '../codec/serialize.ts'
 import type { ReceivedRequest } from './received.ts'
-import type { ServerTransaction } from './transactions.ts'
+import type { ServerTransaction } from './transaction.ts'
 
 /** What a response that the engine makes by itself has besides. */
 export interface AnswerOptions {

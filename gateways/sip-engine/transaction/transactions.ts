@@ -8,56 +8,15 @@ import type { EngineCounters } from '../common/stats.ts'
 import type { EngineTimers } from '../common/timers.ts'
 import type { SendFailed, TransportPort } from '../transport/port.ts'
 import type { Effect, TimerName, TransactionContext } from './effects.ts'
-import { type InviteClientState, inviteClient } from './invite-client.ts'
-import { type InviteServerState, inviteServer } from './invite-server.ts'
+import { inviteClient } from './invite-client.ts'
+import { inviteServer } from './invite-server.ts'
 import { clientKey, methodOfKey } from './key.ts'
 import { createLingeringStore } from './lingering.ts'
-import { type NonInviteClientState, nonInviteClient } from './non-invite-client.ts'
-import { type NonInviteServerState, nonInviteServer } from './non-invite-server.ts'
+import { nonInviteClient } from './non-invite-client.ts'
+import { nonInviteServer } from './non-invite-server.ts'
 import type { ReceivedRequest, ResponsePath } from './received.ts'
-import { createTimerQueue, type QueuedTimer } from './timer-queue.ts'
-
-export type Told = Extract<Effect, { type: 'tell' }>['what']
-
-interface Running {
-  /** UUID by which the application knows the transaction. */
-  readonly id: string
-  readonly key: string
-  readonly method: string
-  readonly context: TransactionContext
-  /** Running timers: two at most. */
-  timers: readonly QueuedTimer<ServerTransaction | ClientTransaction, TimerName>[]
-  /** When it began, monotonic; null where nobody asks, and once its end was told. */
-  startedMs: number | null
-}
-
-/** Of a transaction that had its final response, or the timeout or transport error that stands for one. */
-export interface TransactionEnded {
-  readonly role: 'client' | 'server'
-  readonly method: string
-  /** 0 without a response. */
-  readonly status: number
-  readonly durationMs: number
-}
-
-export interface ServerTransaction extends Running {
-  readonly back: ResponsePath
-  state: InviteServerState | NonInviteServerState
-  /** Latest response, as sent. */
-  response: Buffer | null
-  /** Status of the latest response; 0 before the first. */
-  status: number
-}
-
-export interface ClientTransaction extends Running {
-  state: InviteClientState | NonInviteClientState
-  readonly bytes: Buffer
-  readonly transmit: (bytes: Buffer, failed: SendFailed) => void
-  /** ACK for a non-2xx final response, once there is one. */
-  ack: Buffer | null
-  readonly makeAck: (response: SipResponse) => Buffer
-  readonly tell: (what: Told, response: SipResponse | null) => void
-}
+import { createTimerQueue } from './timer-queue.ts'
+import type { ClientTransaction, Running, ServerTransaction, Told, TransactionEnded } from './transaction.ts'
 
 export interface ClientRequest {
   /** That of the transaction it follows at another address, so that the application sees one. */

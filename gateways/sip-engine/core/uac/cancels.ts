@@ -1,8 +1,9 @@
 /** CANCEL. @see RFC 3261 §9.1 */
+
 import { emptyBody } from '../../codec/serialize.ts'
 import { parseVia } from '../../codec/via.ts'
 import { cancelFor } from '../../dialog/outgoing-messages.ts'
-import type { ClientTransaction } from '../../transaction/transactions.ts'
+import type { ClientTransaction } from '../../transaction/transaction.ts'
 import type { Core } from '../core.ts'
 import type { Outgoing, Outgoings } from './outgoing.ts'
 

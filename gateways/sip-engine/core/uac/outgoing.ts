@@ -1,4 +1,5 @@
 /** Requests on their way: each is a transaction, or several, one after another, at the addresses of its next hop. */
+
 import type { SipResponse } from '../../codec/message.ts'
 import { encodeRequest, type OutgoingRequest } from '../../codec/serialize.ts'
 import { newBranch } from '../../common/tokens.ts'
@@ -6,7 +7,7 @@ import { ackFor, readdressed } from '../../dialog/outgoing-messages.ts'
 import type { AnsweredInvite, Fork, Session } from '../../dialog/sessions.ts'
 import type { Application } from '../../drachtio/application.ts'
 import type { Path, PathFailure } from '../../next-hop/paths.ts'
-import type { ClientTransaction, Told } from '../../transaction/transactions.ts'
+import type { ClientTransaction, Told } from '../../transaction/transaction.ts'
 import type { Core } from '../core.ts'
 
 export interface NewOutgoing {

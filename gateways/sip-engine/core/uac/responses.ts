@@ -1,4 +1,5 @@
 /** What comes of requests: provisional and final responses, and their want. */
+
 import { tagOf } from '../../codec/address.ts'
 import { parseRAck } from '../../codec/cseq.ts'
 import { header, type SipResponse } from '../../codec/message.ts'
@@ -10,7 +11,7 @@ import { madeUpResponse } from '../../dialog/outgoing-messages.ts'
 import { maxForks, type Session, setAside, turnTo } from '../../dialog/sessions.ts'
 import type { ReadHeader } from '../../dialog/subscriptions.ts'
 import { refusalReason } from '../../drachtio/cdr.ts'
-import type { Told } from '../../transaction/transactions.ts'
+import type { Told } from '../../transaction/transaction.ts'
 import type { Core } from '../core.ts'
 import type { Cancels } from './cancels.ts'
 import { armFrom, branchOf, directFlow, learn, rememberBody } from './learned.ts'

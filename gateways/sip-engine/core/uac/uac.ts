@@ -1,11 +1,12 @@
 /** Client side: requests on their way, what comes of them, and the requests the engine makes by itself. */
+
 import type { SipResponse } from '../../codec/message.ts'
 import { commonHeaders, responseInsanity } from '../../codec/sanity.ts'
 import type { AnsweredInvite, Session } from '../../dialog/sessions.ts'
 import type { Application } from '../../drachtio/application.ts'
 import type { Draft } from '../../drachtio/header-rules.ts'
 import type { Path } from '../../next-hop/paths.ts'
-import type { ClientTransaction } from '../../transaction/transactions.ts'
+import type { ClientTransaction } from '../../transaction/transaction.ts'
 import type { Flow } from '../../transport/port.ts'
 import type { Core } from '../core.ts'
 import { sendAck } from './ack.ts'

@@ -1,11 +1,12 @@
 /** Answers to INVITE that must be acknowledged: 2xx until their ACK, reliable provisional responses until their PRACK. */
+
 import { type Step, step } from '#kernel'
 import { parseRAck } from '../../codec/cseq.ts'
 import { header, type SipRequest } from '../../codec/message.ts'
 import { type AcceptedEffect, type AcceptedEvent, type AcceptedState, accepted } from '../../dialog/accepted.ts'
 import { type ReliableEffect, type ReliableEvent, type ReliableState, reliable } from '../../dialog/reliable.ts'
 import { type AcceptedInvite, type ReliableProvisional, type Session, sendHeldBye } from '../../dialog/sessions.ts'
-import type { ServerTransaction } from '../../transaction/transactions.ts'
+import type { ServerTransaction } from '../../transaction/transaction.ts'
 import type { Core } from '../core.ts'
 
 export interface Acknowledgements {
