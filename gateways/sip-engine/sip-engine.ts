@@ -3,7 +3,6 @@
  *
  * @see README.md
  */
-
 import { randomUUID } from 'node:crypto'
 import { type Clock, ConfigError, type Log, systemClock } from '#kernel'
 import { type CaptureConfig, type CaptureCounters, captureProblems, createHepSender } from './capture/hep-sender.ts'

@@ -1,5 +1,4 @@
 /** Scanning of header values: lists, parameters, quoted strings. Header text is held one character per octet (latin1). */
-
 import { tokenPattern } from './names.ts'
 
 const quote = 34

@@ -1,5 +1,4 @@
 /** Settings file of a server that runs alone. The descriptions are the documentation; the README shows them. */
-
 import { z } from 'zod'
 import { defaultMessageLimits } from '../codec/limits.ts'
 import { defaultTimers } from '../common/timers.ts'

@@ -1,5 +1,4 @@
 /** What the parts of the service share. */
-
 import type { Clock, Log } from '#kernel'
 import type { EngineCounters } from '../common/stats.ts'
 import type { EngineTimers } from '../common/timers.ts'

@@ -1,5 +1,4 @@
 /** Puts the parts together: octets and application messages in, octets and application messages out. Knows no socket. */
-
 import { type Clock, errorCode, type Log } from '#kernel'
 import { essentials, isOverlong } from '../codec/essentials.ts'
 import { header, headerLines, parseMessage, type SipMessage } from '../codec/message.ts'

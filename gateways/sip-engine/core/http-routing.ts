@@ -1,5 +1,4 @@
 /** Asks an HTTP service what to do with a request, and reads what it says. */
-
 import { request as httpRequest } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import type { Clock } from '#kernel'

@@ -2,7 +2,6 @@
  * Outbound mode: for a new request an HTTP service is asked what to do, or an application that listens is connected to. One connection for
  * each request; the application closes it.
  */
-
 import type { Clock, Log } from '#kernel'
 import type { HeaderLine } from '../codec/serialize.ts'
 import type { Application } from '../drachtio/application.ts'

@@ -1,5 +1,4 @@
 /** `srf.proxyRequest`: an application has a request that it was shown sent on. */
-
 import type { SipResponse } from '../codec/message.ts'
 import type { HeaderLine } from '../codec/serialize.ts'
 import { newId } from '../common/ids.ts'

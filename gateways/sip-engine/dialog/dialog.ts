@@ -3,7 +3,6 @@
  *
  * @see RFC 3261 §12
  */
-
 import { parseAddress, parseAddressList, tagOf } from '../codec/address.ts'
 import { header, headerLines, type SipMessage } from '../codec/message.ts'
 import { parseSipUri } from '../codec/uri.ts'

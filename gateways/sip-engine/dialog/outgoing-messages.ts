@@ -1,5 +1,4 @@
 /** Requests of this side and what is made of them, as pure functions. */
-
 import { header, type SipResponse } from '../codec/message.ts'
 import { emptyBody, encodeRequest, encodeResponse, type HeaderLine, type OutgoingRequest } from '../codec/serialize.ts'
 import { hostPort } from '../common/own-address.ts'

@@ -1,5 +1,4 @@
 /** Keeps session timers: refreshes, or ends sessions that were not refreshed. @see RFC 4028 */
-
 import type { Clock } from '#kernel'
 import type { EngineCounters } from '../common/stats.ts'
 import { type ArmedTimer, expireAfterMs, refreshAfterMs } from './session-timer.ts'

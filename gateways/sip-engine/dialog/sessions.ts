@@ -1,5 +1,4 @@
 /** The dialogs the engine knows, with what runs in them. */
-
 import { randomInt } from 'node:crypto'
 import type { RetainedBody } from '../common/retained.ts'
 import { newCSeq, newDialogTag } from '../common/tokens.ts'

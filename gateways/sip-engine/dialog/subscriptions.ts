@@ -1,5 +1,4 @@
 /** Runs the subscriptions of dialogs: a dialog lives as long as its call or one of its subscriptions does (RFC 5057 §4). */
-
 import type { Clock } from '#kernel'
 import { type Step, step } from '#kernel'
 import { parseCSeq } from '../codec/cseq.ts'

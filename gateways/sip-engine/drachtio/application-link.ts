@@ -1,5 +1,4 @@
 /** The admin ports: logins, frames in, frames out. Connections to applications that listen are served the same way. */
-
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { type AddressInfo, connect as connectTcp, createServer, isIP, type Server, type Socket } from 'node:net'
 import { connect as connectTls, createServer as createTlsServer, type Server as TlsServer } from 'node:tls'

@@ -1,5 +1,4 @@
 /** Metrics of one engine for Prometheus. Every label has a bounded set of values: nothing that a caller writes becomes a label. */
-
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import { glance } from '../capture/glance.ts'

@@ -2,7 +2,6 @@
  * Responses without a transaction: to requests that are not taken. Nothing is kept of them, and the same request gets the same response
  * whenever it comes (RFC 3261 §8.2.7).
  */
-
 import type { Clock } from '#kernel'
 import { header, headerLines, type SipRequest } from '../codec/message.ts'
 import { ackTag, type ScannedRequest, scanRequest } from '../codec/scan.ts'

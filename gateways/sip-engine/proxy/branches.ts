@@ -1,5 +1,4 @@
 /** Branches of a proxied request: each goes to one target, at one of its addresses after another. @see RFC 3261 §16.6 */
-
 import type { SipResponse } from '../codec/message.ts'
 import { emptyBody } from '../codec/serialize.ts'
 import { uriScheme } from '../codec/uri.ts'

@@ -3,7 +3,6 @@
  *
  * @see RFC 3261 §16
  */
-
 import { hash } from 'node:crypto'
 import { headerLines, type SipRequest } from '../codec/message.ts'
 import { newToken } from '../common/tokens.ts'

@@ -1,5 +1,4 @@
 /** A request on its way through the proxy. */
-
 import type { Clock, Log } from '#kernel'
 import type { SipResponse } from '../codec/message.ts'
 import type { HeaderLine } from '../codec/serialize.ts'

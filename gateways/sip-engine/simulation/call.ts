@@ -1,5 +1,4 @@
 /** Plays a plan at the applications of both sides, and keeps what each of them believes. */
-
 import type { Clock } from '#kernel'
 import { header } from '../codec/message.ts'
 import type { Action, CalleePlan, CallPlan, Plan, SinglePlan, SubscriptionPlan } from './plan.ts'

@@ -1,5 +1,4 @@
 /** An engine on a network in memory, ready for a test to play both its caller and its application. */
-
 import { type ManualClock, manualClock, silentLog } from '#kernel'
 import { defaultMessageLimits } from '../codec/limits.ts'
 import { type EngineCounters, newCounters } from '../common/stats.ts'

@@ -1,5 +1,4 @@
 /** Runs the transaction machines: owns their timers, matches messages to them, sends and repeats what they ask for. */
-
 import { type Clock, type Log, step, type Table, type TypedEvent } from '#kernel'
 import type { SipResponse } from '../codec/message.ts'
 import { newId } from '../common/ids.ts'

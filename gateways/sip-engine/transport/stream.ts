@@ -1,5 +1,4 @@
 /** A TCP or TLS socket as a channel of SIP messages, with bounds on how slowly its peer may write and read. */
-
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { type Clock, InfraFabricError } from '#kernel'

@@ -1,5 +1,4 @@
 /** What applications ask to be sent: new requests, requests in dialogs, ACK and CANCEL. */
-
 import { randomUUID } from 'node:crypto'
 import { parseAddress, tagOf } from '../../codec/address.ts'
 import { parseCSeq, parseRAck } from '../../codec/cseq.ts'

@@ -1,5 +1,4 @@
 /** CANCEL. @see RFC 3261 §9.1 */
-
 import { emptyBody } from '../../codec/serialize.ts'
 import { parseVia } from '../../codec/via.ts'
 import { cancelFor } from '../../dialog/outgoing-messages.ts'

@@ -1,5 +1,4 @@
 /** Requests on their way: each is a transaction, or several, one after another, at the addresses of its next hop. */
-
 import type { SipResponse } from '../../codec/message.ts'
 import { encodeRequest, type OutgoingRequest } from '../../codec/serialize.ts'
 import { newBranch } from '../../common/tokens.ts'

@@ -1,5 +1,4 @@
 /** What comes of requests: provisional and final responses, and their want. */
-
 import { tagOf } from '../../codec/address.ts'
 import { parseRAck } from '../../codec/cseq.ts'
 import { header, type SipResponse } from '../../codec/message.ts'

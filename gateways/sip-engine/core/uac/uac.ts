@@ -1,5 +1,4 @@
 /** Client side: requests on their way, what comes of them, and the requests the engine makes by itself. */
-
 import type { SipResponse } from '../../codec/message.ts'
 import { commonHeaders, responseInsanity } from '../../codec/sanity.ts'
 import type { AnsweredInvite, Session } from '../../dialog/sessions.ts'

@@ -1,5 +1,4 @@
 /** Answers to INVITE that must be acknowledged: 2xx until their ACK, reliable provisional responses until their PRACK. */
-
 import { type Step, step } from '#kernel'
 import { parseRAck } from '../../codec/cseq.ts'
 import { header, type SipRequest } from '../../codec/message.ts'

@@ -1,5 +1,4 @@
 /** What requests say: option tags, Allow, fields by their names. */
-
 import { header, headerLines, type SipRequest } from '../../codec/message.ts'
 import type { HeaderLine } from '../../codec/serialize.ts'
 import type { ReadHeader } from '../../dialog/subscriptions.ts'
