@@ -12,6 +12,7 @@ import { checkExcerpt } from '../../cli/subjects/recordings.ts'
 import { ifctl } from '../../cli/testing/run.ts'
 import { openPhone } from '../../gateways/sip/testing/phone.ts'
 import { decodeDumpHeader, decodeRecords } from '../../media/recording/rtpdump.ts'
+import { likeness } from '../../media/testing/signals.ts'
 import { expertInside, hasBaresip } from '../testing/baresip.ts'
 import { edgeHeaders, runSuite, temporaryFolder, tone, until } from '../testing/harness.ts'
 
@@ -298,6 +299,12 @@ test('a suite that is killed leaves a recording that is whole; the next start te
     t.is(told.status, 0)
     const seconds = told.stdout.length / 32_000
     t.true(Math.abs(seconds - Number(entriesOf('recording_stopped')[0]!.payload.seconds)) < 0.1, `${seconds} s are heard`)
+    // one WAV file of all tracks has what another decoder finds, sample by sample
+    const wave = join(data, 'all.wav')
+    await command(t, data, ['recording', 'export', id, '--format', 'wav', '--out', wave])
+    const theirs = Int16Array.from({ length: 16_000 }, (_, n) => told.stdout.readInt16LE(32_000 + 2 * n))
+    const ours = decodeWav(await readFile(wave)).samples.subarray(16_000, 32_000)
+    t.true(likeness(theirs, ours, 0).correlation > 0.999)
   }
   const excerpt = join(data, 'excerpt')
   await command(t, data, ['recording', 'excerpt', id, '--from', '1', '--to', '2', '--out', excerpt])

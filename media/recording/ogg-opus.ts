@@ -5,6 +5,7 @@
  *
  * @see RFC 3533 §6 (page), RFC 7845 §4 (granule position), §5 (headers)
  */
+import { DecodeError } from '#kernel'
 
 /** Polynomial 0x04c11db7, most significant bit first, no reflection. @see RFC 3533 §6 */
 const crcTable = Uint32Array.from({ length: 256 }, (_, octet) => {
@@ -19,10 +20,42 @@ export function oggCrc(octets: Uint8Array): number {
   return crc >>> 0
 }
 
+const capture = Buffer.from('OggS', 'latin1')
 const flags = { beginning: 2, end: 4 } as const
 /** Clock of granule positions, whatever the coder's rate. */
 export const granuleRateHz = 48_000
 const mostSegments = 255
+
+/** Octets of a page in front of its lacing. */
+const pageHeader = 27
+
+/**
+ * Packets of whole pages, none of which begins or ends within a packet, as those of a second are ({@link OggOpusWriter}).
+ *
+ * @throws {DecodeError} `ogg.malformed`
+ */
+export function oggPackets(pages: Uint8Array): Uint8Array[] {
+  const packets: Uint8Array[] = []
+  const malformed = (octet: number) =>
+    new DecodeError('ogg.malformed', 'no whole page of whole packets', { path: 'ogg', bitOffset: 8 * octet })
+  for (let at = 0; at < pages.length; ) {
+    if (at + pageHeader > pages.length || !capture.every((octet, n) => pages[at + n] === octet)) throw malformed(at)
+    const lacing = pages.subarray(at + pageHeader, at + pageHeader + pages[at + pageHeader - 1]!)
+    let from = at + pageHeader + lacing.length
+    let length = 0
+    for (const octets of lacing) {
+      length += octets
+      if (octets === 255) continue
+      if (from + length > pages.length) throw malformed(from)
+      packets.push(pages.subarray(from, from + length))
+      from += length
+      length = 0
+    }
+    if (length > 0) throw malformed(from)
+    at = from
+  }
+  return packets
+}
 
 /** Octets of lacing that a packet takes: 255 each, and one below that ends it. */
 const segmentsOf = (length: number) => Math.floor(length / 255) + 1

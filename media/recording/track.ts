@@ -95,8 +95,8 @@ export function wavFile(path: string, sampleRateHz: number): SoundFile {
   }
 }
 
-/** Look-ahead of the encoder, in samples at 48 kHz. @see RFC 7845 §4.2 */
-const preSkip = 312
+/** Look-ahead of the encoder, in samples at 48 kHz: what is decoded is later by it. @see RFC 7845 §4.2 */
+export const preSkip = 312
 const frameSamplesAt48k = 960
 /** A packet of 20 ms that holds nothing: the decoder makes up silence. @see RFC 6716 §3.1, §2.1.9 */
 const emptyPacket = Uint8Array.of(0xf8)

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import type { JsonObject } from '#kernel'
-import { sine } from '../tone.ts'
+import { likeness } from '../testing/signals.ts'
+import { signalLevel, sine, toneLevel } from '../tone.ts'
 import { prepareRecordingSigner } from './certificate.ts'
 import { entryProofFile, leafOfExcerpt, readExcerpt, secondsBetween, strayOctets, writeExcerpt } from './excerpt.ts'
 import type { RecordingManifest } from './files.ts'
@@ -262,12 +263,27 @@ test('one file with a channel for each track, silent where it is not', async (t)
   t.is(sample(1010, 0), sample(1010, 1))
   t.not(sample(40_010, 2), 0)
   t.throws(() => exportWave(recording, path), { code: 'EEXIST' })
-  t.throws(
-    () => exportWave({ ...recording, manifest: { ...recording.manifest, audio: { format: 'opus', sampleRateHz: 16_000 } } }, 'x'),
-    {
-      code: 'recording.export.format'
-    }
-  )
+})
+
+test('the same of a recording that is kept as Opus: each sound in its channel, at its time', async (t) => {
+  const { root, recording } = await recorded(t, 'opus')
+  const path = join(root, 'all.wav')
+  t.is(exportWave(recording, path), 80 + 4 * 16_000 * 6)
+  const file = await readFile(path)
+  const channel = (number: number) =>
+    Int16Array.from({ length: 64_000 }, (_, frame) => file.readInt16LE(80 + 6 * frame + 2 * number))
+  const said = Int16Array.from({ length: 64_000 }, (_, n) => sine(16_000, 400, -12, 320)[n % 320]!)
+  const [mix, first, second] = [channel(0), channel(1), channel(2)]
+  t.true(Math.abs(toneLevel(first!.subarray(8000), 16_000, 400) + 12) < 1)
+  t.true(likeness(said.subarray(16_000, 32_000), first!.subarray(16_000, 32_000), 0).correlation > 0.95, 'no sample late')
+  t.true(Math.abs(toneLevel(mix!.subarray(40_000), 16_000, 400) + 6) < 1.5, 'the sum of two')
+  t.true(signalLevel(second!.subarray(0, 31_500)) < -80, 'nothing before its time')
+  t.true(Math.abs(toneLevel(second!.subarray(34_000), 16_000, 400) + 12) < 1)
+  const track = join(recording.folder, 'track-1.opus')
+  const octets = await readFile(track)
+  octets[recording.streams.get('track/1')![1]!.from] = 0
+  await writeFile(track, octets)
+  for (const turn of [1, 2]) t.throws(() => exportWave(recording, join(root, 'broken.wav')), { code: 'ogg.malformed' }, `${turn}`)
 })
 
 for (const format of ['wav', 'opus'] as const) {
