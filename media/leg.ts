@@ -36,6 +36,9 @@ import { familyOf, isUnspecified } from './udp/inet.ts'
 /** Comfort noise that comes without being agreed on, as some phones send it in G.711 streams. @see RFC 3551 §6 */
 const unaskedComfortNoise = 13
 
+/** Packets sent to somebody who has sent none, from which on it counts as one that listens: who speaks at once goes into the express lane once. */
+const silentPackets = 10
+
 /** Loss that is prepared for, in per cent, and below which it no longer is: a packet in a hundred costs more sound than redundancy does. */
 const lossThatCounts = { from: 1, until: 0.25 }
 /** Packets sent, fewer of which tell nothing about loss: a second. */
@@ -748,21 +751,20 @@ export class Leg implements Party {
     if (this.#jitter !== null) this.#bufferDrops += this.#jitter.counts.dropped
   }
 
-  /** Whether the stream is one that the express lane can carry, as far as that is not for its packets to say. The lane knows IPv4 alone. */
+  /**
+   * Whether the stream is one that the express lane can carry, as far as that is not for its packets to say. The lane knows IPv4 alone. Who has not spoken yet can
+   * listen there.
+   */
   get calm(): boolean {
     const terms = this.#terms
-    if (lawOf(this.format) === null || terms === null || this.#source === null || this.#latch?.latched !== true) return false
-    if (familyOf(terms.remote.address) === 6) return false
-    if (terms.received !== null && terms.received.payloadType !== terms.payloadType) return false
-    if (
-      terms.packetMs !== frameMs ||
-      terms.direction !== 'sendrecv' ||
-      this.#srtp !== null ||
-      this.#checked !== null ||
-      this.taken !== null
-    )
+    if (lawOf(this.format) === null || terms === null || this.#latch === null) return false
+    if (familyOf(terms.remote.address) === 6 || isUnspecified(terms.remote.address)) return false
+    if (this.#source === null ? this.#counts.sent.packets < silentPackets : !this.#latch.latched || this.taken !== null)
       return false
-    return this.#source.ssrc !== this.#ssrc && this.#pressed.idle && this.#digits!.idle
+    if (terms.received !== null && terms.received.payloadType !== terms.payloadType) return false
+    if (terms.packetMs !== frameMs || terms.direction !== 'sendrecv' || this.#srtp !== null || this.#checked !== null)
+      return false
+    return this.#source?.ssrc !== this.#ssrc && this.#pressed.idle && this.#digits!.idle
   }
 
   /**
@@ -772,9 +774,12 @@ export class Leg implements Party {
    */
   lend(seat: LaneSeat): boolean {
     if (!this.calm) return false
-    const expected = this.#source!.expected
-    if (expected === null || !this.#reception.expects(expected)) return false
-    if (!this.#jitter!.lend(seat.record, lawOf(this.format)!, (expected - 1) & 0xffff)) return false
+    seat.record.fields[of.unheard] = Number(this.#source === null)
+    if (this.#source !== null) {
+      const { expected } = this.#source
+      if (expected === null || !this.#reception.expects(expected)) return false
+      if (!this.#jitter!.lend(seat.record, lawOf(this.format)!, (expected - 1) & 0xffff)) return false
+    }
     const latched = this.#latch!.destination
     this.#seat = seat
     this.#lendCounts()
@@ -794,7 +799,7 @@ export class Leg implements Party {
   follow(): void {
     if (this.#seat === null) return
     this.#glance()
-    this.#jitter!.follow(this.#seat.record, lawOf(this.format)!)
+    this.#jitter?.follow(this.#seat.record, lawOf(this.format)!)
     this.#seat = null
   }
 
@@ -802,8 +807,10 @@ export class Leg implements Party {
     if (this.#seat === null) return
     const { record } = this.#seat
     const { received, sent } = this.#counts
-    this.#source!.lend(record)
-    this.#reception.lend(record)
+    if (this.#source !== null) {
+      this.#source.lend(record)
+      this.#reception.lend(record)
+    }
     record.fields[of.receivedPackets] = received.packets
     record.fields[of.receivedBytes] = received.bytes
     record.fields[of.sentPackets] = sent.packets
@@ -817,9 +824,11 @@ export class Leg implements Party {
     const { record } = this.#seat
     const { fields } = record
     const { received, sent } = this.#counts
-    this.#source!.follow(record)
-    this.#reception.follow(record)
-    this.#jitter!.glance(record)
+    if (this.#source !== null) {
+      this.#source.follow(record)
+      this.#reception.follow(record)
+      this.#jitter!.glance(record)
+    }
     received.packets = fields[of.receivedPackets]!
     received.bytes = fields[of.receivedBytes]!
     sent.packets = fields[of.sentPackets]!

@@ -87,7 +87,7 @@ enum { done, left_lane, pull, deliver };
   X(heardDb) X(gain) X(hearsGain) X(applied) X(part) X(sequence) X(timestamp) X(ssrc) \
   X(marker) X(sentPackets) X(sentBytes) X(sentDropped) X(noisy) X(skipped) X(passed) \
   X(playing) X(hasPlayed) X(concealedInRow) X(concealedMs) X(credit) X(unsure) X(clean) X(concealed) X(shortened) X(lengthened) \
-  X(audible) X(lost) X(lag) X(cycleLength) X(cycleAt) X(jump) X(jumpLeft)
+  X(audible) X(lost) X(lag) X(cycleLength) X(cycleAt) X(jump) X(jumpLeft) X(unheard)
 
 #define CONFERENCE_FIELDS(X) X(first) X(slow) X(places) X(autoGain) X(dominant) X(challenger) X(challengedFor) X(headroom) X(headroomBefore) X(calmFrames)
 
@@ -1035,7 +1035,12 @@ static int tick(struct lane *lane, int capacity, double due, double now) {
         if (leg->mode != carried) continue;
         int left_out = (int)lane->leftOut, sounding = -1;
         lane->skips = left_out;
-        if (receive(lane, leg, now, since) && (left_out == 0 || skip_frames(lane, leg, left_out))) {
+        if (leg->unheard) {
+          /* It only listens: its socket is read by those who wait for its first packet. */
+          if (left_out > 0) leg->marker = 1;
+          leg->timestamp = (uint32_t)((uint32_t)leg->timestamp + frame * left_out);
+          lane->skips = sounding = 0;
+        } else if (receive(lane, leg, now, since) && (left_out == 0 || skip_frames(lane, leg, left_out))) {
           lane->skips = 0;
           sounding = take_frame(lane, leg, lane->frames[n], due);
         }

@@ -8,6 +8,7 @@ const calm: Script = {
   voices: 8,
   autoGain: false,
   drifts: [0, 0, 0],
+  silentTicks: [0, 0, 0],
   incidents: [],
   seed: 7,
   jitterTargetMs: 20,
@@ -105,13 +106,40 @@ test('a second of packets that come at once from all: none leaves the lane', asy
 
 test('more voices than places, and gain that follows them', async (t) => {
   const laws: LawName[] = ['PCMU', 'PCMA', 'PCMU', 'PCMU', 'PCMA', 'PCMU']
-  const carried = await same(t, { ...calm, laws, drifts: laws.map(() => 0), ticks: 300, voices: 2, autoGain: true, seed: 99 })
+  const carried = await same(t, {
+    ...calm,
+    laws,
+    drifts: laws.map(() => 0),
+    silentTicks: laws.map(() => 0),
+    ticks: 300,
+    voices: 2,
+    autoGain: true,
+    seed: 99
+  })
   if (carried !== null) t.true(carried > 0.98, `${carried}`)
 })
 
 test('somebody who is being called keeps nobody out of the lane', async (t) => {
   const carried = await same(t, { ...calm, guest: true })
   if (carried !== null) t.true(carried > 0.98, `${carried}`)
+})
+
+test('who has not spoken yet listens in the lane, alone as well, and goes on there with the first packet', async (t) => {
+  for (const silentTicks of [
+    [0, 80, Number.POSITIVE_INFINITY],
+    [90, 90, 90],
+    [Number.POSITIVE_INFINITY, 150, 60]
+  ]) {
+    const happened = (['report', 'stranger', 'skip', 'standstill', 'mute', 'refresh', 'press'] as const).map((what, n) => ({
+      tick: 30 + 9 * n,
+      who: n % 3,
+      what
+    }))
+    const quiet = await same(t, { ...calm, silentTicks, ticks: 400 })
+    // ten packets tell that somebody only listens
+    if (quiet !== null) t.true(quiet > 0.96, `${quiet}`)
+    await same(t, { ...calm, silentTicks, ticks: 400, incidents: happened })
+  }
 })
 
 test('clocks that differ', async (t) => {
@@ -127,6 +155,7 @@ const scripts = fc.integer({ min: 1, max: 4 }).chain((size) =>
     voices: fc.integer({ min: 1, max: 5 }),
     autoGain: fc.boolean(),
     drifts: fc.array(fc.integer({ min: -3000, max: 3000 }), { minLength: size, maxLength: size }),
+    silentTicks: fc.array(fc.constantFrom(0, 0, 5, 40, Number.POSITIVE_INFINITY), { minLength: size, maxLength: size }),
     incidents: fc.array(
       fc.record({
         tick: fc.integer({ min: 20, max: 150 }),

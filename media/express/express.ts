@@ -64,7 +64,7 @@ class Seat implements LaneSeat {
   enter(frame: number): void {
     const { leg, socket } = this.party!
     if (frame < this.#mayEnter || socket.descriptor < 0 || !leg.lend(this)) return
-    socket.claim()
+    if (this.record.fields[of.unheard] === 0) socket.claim()
     this.#entered = frame
     this.record.fields[of.mode] = mode.carried
     this.carriage!.fields[ofConference.slow]!--

@@ -23,7 +23,7 @@ export const legFields = [
     'shortened',
     'lengthened'
   ],
-  ...['audible', 'lost', 'lag', 'cycleLength', 'cycleAt', 'jump', 'jumpLeft']
+  ...['audible', 'lost', 'lag', 'cycleLength', 'cycleAt', 'jump', 'jumpLeft', 'unheard']
 ] as const
 export const conferenceFields = [
   'first',

@@ -50,6 +50,8 @@ export interface Script {
   readonly autoGain: boolean
   /** Faster than ours by so many millionths: of each participant's clock. */
   readonly drifts: readonly number[]
+  /** Before each participant sends its first packet; infinite for one who only listens. */
+  readonly silentTicks: readonly number[]
   readonly incidents: readonly { readonly tick: number; readonly who: number; readonly what: Incident }[]
   readonly seed: number
   readonly jitterTargetMs: number
@@ -449,7 +451,7 @@ export async function playTwice(script: Script): Promise<{ readonly plain: Accou
       for (const { who, what } of now) for (const world of worlds) happen(world, who, what, nowMs)
       for (const [who, speaker] of speakers.entries()) {
         const what = now.find((incident) => incident.who === who)?.what ?? null
-        const due = Math.floor(tick * (1 + script.drifts[who]! / 1e6))
+        const due = Math.floor(Math.max(0, tick - script.silentTicks[who]!) * (1 + script.drifts[who]! / 1e6))
         for (; spoken[who]! < due; spoken[who]!++) speaker.speak(spoken[who] === due - 1 ? what : null)
       }
       const stalled = now.some(({ what }) => what === 'stall')
