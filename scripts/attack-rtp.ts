@@ -1,6 +1,6 @@
 /**
- * `npm run attack:rtp`: a conference of two, and strangers who send into the port of one of them what looks like his sound: right payload type, right
- * sequence, the SSRC of the conference among others. None of it may be heard, and nobody but the two may be sent anything.
+ * `npm run attack:rtp`: a conference of two, and strangers who send into the port of one of them what looks like his sound: right payload type; his own SSRC
+ * with the numbers and times that are next, the SSRC of the conference, and others. None of it may be heard, and nobody but the two may be sent anything.
  *
  * Exit codes: 0 nothing got through, 1 something did, 2 wrong arguments.
  */
@@ -29,34 +29,44 @@ const rateHz = 8000
 /** Sent before others get a turn. */
 const burst = 32
 
-/** PCMU packets of a tone as a stranger would make them up. */
-function forged(ssrc: number): (n: number) => Buffer {
+/** What the victim sent last. */
+interface Sent {
+  ssrc: number
+  sequence: number
+  timestamp: number
+}
+
+/** PCMU packets of a tone as a stranger would make them up, or, who listens in, as the next ones of a stream. */
+function forged(ssrc: number, sent: Sent | null): (n: number) => Buffer {
   const payload = Buffer.alloc(160)
   // μ-law of a loud 2 kHz square wave: four samples a period
   for (let n = 0; n < payload.length; n++) payload[n] = n % 4 < 2 ? 0x90 : 0x10
   const packet = Buffer.concat([Buffer.from([0x80, 0]), Buffer.alloc(10), payload])
-  packet.writeUInt32BE(ssrc >>> 0, 8)
   return (n) => {
-    packet.writeUInt16BE(n & 0xffff, 2)
-    packet.writeUInt32BE((n * 160) >>> 0, 4)
+    const ahead = 1 + (n % burst)
+    packet.writeUInt16BE((sent === null ? n : sent.sequence + ahead) & 0xffff, 2)
+    packet.writeUInt32BE((sent === null ? n * 160 : sent.timestamp + 160 * ahead) >>> 0, 4)
+    packet.writeUInt32BE((sent === null ? ssrc : sent.ssrc) >>> 0, 8)
     return packet
   }
 }
 
-/** @param packets sent by all strangers together, in turn from sixteen addresses and with as many SSRCs */
+/** @param packets sent by all strangers together, in turn from sixteen addresses: every third as the victim, every third as the conference */
 export async function attackRtp(
   packets: number,
   portRange: readonly [number, number] = [31_000, 31_099]
 ): Promise<AttackFigures> {
   const plane = await createMediaPlane({ address: '127.0.0.1', portRange: [...portRange], log: silentLog })
   const context = { traceId: newTraceId(), log: silentLog, signal: new AbortController().signal, now: Date.now }
-  let ssrc = 0
+  const last: Sent = { ssrc: 0, sequence: 0, timestamp: 0 }
   const tone = (hz: number) => sine(rateHz, hz, -12, 16_000)
-  const victim = await RtpPhone.open({ says: tone(voiceHz) })
   const onPacket = (packet: Buffer) => {
-    ssrc = packet.readUInt32BE(8)
+    last.ssrc = packet.readUInt32BE(8)
+    last.sequence = packet.readUInt16BE(2)
+    last.timestamp = packet.readUInt32BE(4)
   }
-  const other = await RtpPhone.open({ says: tone(otherHz), onPacket })
+  const victim = await RtpPhone.open({ says: tone(voiceHz), onPacket })
+  const other = await RtpPhone.open({ says: tone(otherHz) })
   const sockets = Array.from({ length: strangers }, (_, n) => createSocket('udp4').bind(0, `127.0.0.${2 + n}`))
   let redirected = 0
   let rejected = 0
@@ -70,12 +80,15 @@ export async function attackRtp(
         if (event.type === 'strangerRejected') rejected += event.packets
       })
       phone.talkTo(joined.sdp)
-      return { leg: joined.leg, port: Number(/^m=audio (\d+)/m.exec(joined.sdp)![1]) }
+      const [port, ssrc] = [/^m=audio (\d+)/m, /^a=ssrc:(\d+)/m].map((line) => Number(line.exec(joined.sdp)![1]))
+      return { leg: joined.leg, port: port!, ssrc: ssrc! }
     }
     const joined = await join(victim, 'victim')
     const listener = await join(other, 'listener')
     await sleep(600)
-    const senders = sockets.map((socket, n) => ({ socket, next: forged(n % 2 === 0 ? ssrc : n * 0x0101_0101) }))
+    const next = (n: number) =>
+      n % 3 === 0 ? forged(0, last) : n % 3 === 1 ? forged(joined.ssrc, null) : forged(n * 0x0101_0101, null)
+    const senders = sockets.map((socket, n) => ({ socket, next: next(n) }))
     other.takeHeard()
     for (let sent = 0; sent < packets; sent++) {
       const { socket, next } = senders[sent % strangers]!
