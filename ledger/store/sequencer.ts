@@ -42,7 +42,7 @@ export interface Sequencer {
    * @throws {InfraFabricError} as {@link LogStore}; `ledger.store.rolled-back`; `ledger.entry.too-large`; `ledger.entry.reserved`, `ledger.entry.invalid` before anything was
    *   tried; likewise `ledger.append.key-taken`, see {@link knownPlaces}; `ledger.key.missing` when another key has taken over that is not here; `ledger.append.again` when
    *   one under way failed beneath it, or has keys of it: nothing of it is in the log, and it is to be told again when that one has ended
-   * @param whenSealed called when its commit has been handed to the store
+   * @param whenSealed called when its commit has been handed to the store and left this thread
    */
   readonly append: (items: readonly AppendItem[], whenSealed?: () => void) => Promise<readonly Place[]>
   /** The same for items that are laid out. */
@@ -76,6 +76,8 @@ interface Flight {
 interface Sealed {
   readonly places: FlatPlaces
   readonly taken: Promise<boolean> | null
+  /** Until when the commit needs this thread. */
+  readonly sent: Promise<void> | undefined
 }
 
 const again = (why: string): InfraFabricError => new InfraFabricError('ledger.append.again', why)
@@ -245,13 +247,14 @@ export async function openSequencer(
     const { placed, numbers } = fresh
     const pick = <T>(all: readonly T[]): T[] => numbers.map((number) => all[number]!)
     const pickedKeys = pick(itemKeys)
-    if (numbers.length === 0) return { places: flattenPlaces(itemKeys.map((key) => placed.get(key)!)), taken: null }
-    const { places, taken } = sealFresh(flight, pick(items), pickedKeys, pick(ids), before, next)
+    if (numbers.length === 0)
+      return { places: flattenPlaces(itemKeys.map((key) => placed.get(key)!)), taken: null, sent: undefined }
+    const { places, ...committed } = sealFresh(flight, pick(items), pickedKeys, pick(ids), before, next)
     const all = new Map(placed)
     readPlaces(places, 0, numbers.length).forEach((place, number) => {
       all.set(pickedKeys[number]!, place)
     })
-    return { places: flattenPlaces(itemKeys.map((key) => all.get(key)!)), taken }
+    return { places: flattenPlaces(itemKeys.map((key) => all.get(key)!)), ...committed }
   }
 
   /**
@@ -307,7 +310,7 @@ export async function openSequencer(
     }
     position = { head: commit.head, tree, signer: next ?? signer }
     for (const producer of commit.keyChanges.producers) producers.set(producer.id, producer)
-    return { places, taken: take(commit) }
+    return { places, taken: take(commit), sent: store.sent?.() }
   }
 
   /** Has the store take a commit; after one that it did not take, whatever was sealed behind it stands nowhere. */
@@ -331,7 +334,8 @@ export async function openSequencer(
     underWay.push(flight)
     try {
       for (let times = 0; times < attempts; times++) {
-        const { places, taken } = await inTurn(() => sealNext(flight, items, next))
+        const { places, taken, sent } = await inTurn(() => sealNext(flight, items, next))
+        await sent
         whenSealed?.()
         if (taken === null || (await taken)) return places
       }
