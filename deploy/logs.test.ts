@@ -7,6 +7,7 @@ import { connect } from 'node:tls'
 import test from 'ava'
 import { createLog } from '#kernel'
 import { readCredentials, startSuite } from '#suite'
+import { joinCouncil } from '#webrtc/agent'
 import { openPhone } from '../gateways/sip/testing/phone.ts'
 import { temporaryFolder } from './testing/harness.ts'
 
@@ -22,7 +23,7 @@ test('no log line holds a password, a hash of one, a digest answer, a secret of 
     }
   })
   const suite = await startSuite(
-    { data: await temporaryFolder(t), listen: { tls: 0 } },
+    { data: await temporaryFolder(t), listen: { tls: 0 }, webrtc: { enabled: true, port: 0, maxBrowsers: 4 } },
     { log: createLog({ name: 'suite', level: 'trace', destination }) }
   )
   t.teardown(() => suite.stop())
@@ -46,6 +47,11 @@ test('no log line holds a password, a hash of one, a digest answer, a secret of 
   })
   await phone.invite({ sdp: `${sdp}m=broken`, to: 'nobody' })
   await spoil(suite.addresses.tls!.port, sdp)
+  // a seat, with sound under keys that its messages bring
+  const seat = { id: 'guardian-1', conference: 'council', kind: 'agent', mayVote: false, hazard: null } as const
+  const link = suite.inside.webrtc!.council.invite(seat)!.url
+  const agent = await joinCouncil({ link, sound: true })
+  await agent.leave()
   await suite.stop()
   const secrets = [
     user.password!,
@@ -57,6 +63,9 @@ test('no log line holds a password, a hash of one, a digest answer, a secret of 
       Buffer.from(key, 'base64').toString('hex'),
       [...Buffer.from(key, 'base64')].join(',')
     ]),
+    new URL(link).hash.slice(1),
+    'inline:',
+    'ice-pwd',
     'telling-name',
     'telling-signature',
     'response=\\"'
