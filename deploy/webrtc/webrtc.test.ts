@@ -43,6 +43,11 @@ withBrowser(
     await page.click('#keys summary')
     for (const key of ['*', '5']) await page.click(`#keys [data-key="${key}"]`)
     await until(() => suite.inside.media.roster('council').every(({ handRaised }) => !handRaised), 5000, 'lowered by keys')
+    await page.waitForSelector('#hand[aria-pressed="false"]', { timeout: 5000 })
+    for (const state of ['true', 'false']) {
+      for (const key of ['*', '6']) await page.click(`#keys [data-key="${key}"]`)
+      await page.waitForSelector(`#mute[aria-pressed="${state}"]`, { timeout: 5000 })
+    }
     await page.click('#mute')
     await until(
       () => suite.inside.media.roster('council').some(({ mutedBySelf }) => mutedBySelf),

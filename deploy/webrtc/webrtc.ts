@@ -74,6 +74,7 @@ function councilRooms(rooms: Rooms, media: MediaPlane): CouncilRooms {
         participant,
         role,
         muted: mutedBySelf || mutedByChair,
+        mutedBySelf,
         handRaised,
         speaking,
         dominant

@@ -37,6 +37,8 @@ export interface RosterMember {
   /** A person, or a program that acts for the party. */
   readonly kind: SeatKind
   readonly muted: boolean
+  /** Whoever else has muted it. */
+  readonly mutedBySelf: boolean
   readonly handRaised: boolean
   readonly speaking: boolean
   /** Leads the talk. */

@@ -70,6 +70,7 @@ function memoryRooms() {
         participant,
         role: 'guardian',
         muted,
+        mutedBySelf: muted,
         handRaised: false,
         speaking: false,
         dominant: false

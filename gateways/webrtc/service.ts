@@ -147,7 +147,7 @@ export async function startCouncilService(config: CouncilConfig, ports: CouncilP
         return { ...member, participant, kind }
       })
       const silent = here.filter((seat) => seat.silent)
-      const nothing = { muted: true, handRaised: false, speaking: false, dominant: false }
+      const nothing = { muted: true, mutedBySelf: false, handRaised: false, speaking: false, dominant: false }
       return [...heard, ...silent.map(({ participant, role, kind }) => ({ participant, role, kind, ...nothing }))]
     },
     deliver: (conference, from, to, body) => {

@@ -20,6 +20,9 @@ let evidence: Promise<EvidenceClient> | null = null
 let media: MediaStream | null = null
 let participant = ''
 let [muted, raised] = [false, false]
+/** When a key was pressed last: what it has changed comes with the roster. */
+let keyedMs = Number.NEGATIVE_INFINITY
+const keyTakesMs = 2000
 
 function say(text: string, wrong = false): void {
   const state = element('state')
@@ -59,7 +62,17 @@ function settle(): void {
   for (const track of media?.getAudioTracks() ?? []) track.enabled = !muted
 }
 
+/** Keys mute and raise the hand, too. */
+function follow(members: readonly RosterMember[]): void {
+  const own = members.find((member) => member.participant === participant)
+  if (own === undefined || performance.now() - keyedMs > keyTakesMs) return
+  muted = own.mutedBySelf
+  raised = own.handRaised
+  settle()
+}
+
 function tell(): void {
+  keyedMs = Number.NEGATIVE_INFINITY
   connection?.say({ type: 'mute', muted })
   connection?.say({ type: 'hand', raised })
 }
@@ -118,7 +131,10 @@ async function begin(): Promise<void> {
       tell()
     },
     signal: (signal) => {
-      if (signal.type === 'roster') return show(signal.members)
+      if (signal.type === 'roster') {
+        follow(signal.members)
+        return show(signal.members)
+      }
       if (signal.type === 'data') return showData(signal)
       if (signal.type === 'notice') return say(noticeText(signal.code), true)
       if (signal.type === 'context_update') {
@@ -165,7 +181,10 @@ hand!.onclick = () => {
   tell()
 }
 for (const key of element('keys').querySelectorAll('button'))
-  key.onclick = () => connection?.say({ type: 'key', digit: key.dataset.key! })
+  key.onclick = () => {
+    keyedMs = performance.now()
+    connection?.say({ type: 'key', digit: key.dataset.key! })
+  }
 leave!.onclick = () => {
   connection?.say({ type: 'leave' })
   connection?.end('You have left the conference.')
