@@ -52,18 +52,29 @@ interface Row extends Outcome {
 const rows: Row[] = []
 const complaints: string[] = []
 
+const roundsBetweenLines = 25
+
+/** A line on how far it is, where nobody watches a terminal. */
+const tellProgress = (words: string): void => {
+  if (!process.stderr.isTTY) process.stderr.write(`${words}\n`)
+}
+
 async function tryPart(part: Part): Promise<void> {
   const runs = Math.round(rounds[part.group] * part.share)
   const impossible = part.impossible?.() ?? null
   if (impossible !== null) complaints.push(`${part.name}: ${impossible}`)
   if (impossible !== null || runs === 0) return
   const begun = performance.now()
+  tellProgress(`${part.name}: ${runs} rounds begin`)
   const onRun = (done: number) => {
     if (process.stderr.isTTY) process.stderr.write(`\r${part.name} ${done}/${runs} \x1b[K`)
+    else if (done % roundsBetweenLines === 0 && done < runs) tellProgress(`${part.name}: ${done} of ${runs} rounds`)
   }
   try {
     const outcome = await part.run({ runs, seed, signal, onRun })
-    rows.push({ ...outcome, part, seconds: (performance.now() - begun) / 1000 })
+    const seconds = (performance.now() - begun) / 1000
+    rows.push({ ...outcome, part, seconds })
+    tellProgress(`${part.name}: ${outcome.rounds} rounds in ${seconds.toFixed(0)} s, ${left.length} parts to begin`)
   } catch (error) {
     // what was tried before is told all the same
     if (signal.aborted) return
