@@ -373,9 +373,14 @@ export async function runSipApplication(
 
   /** Calls of an earlier run, or from before the SIP server was lost, whose peers have not been told. */
   const left: OpenCall[] = []
-  /** The callee with whom a call of an earlier run goes on, null where it does not. */
-  const goesOnWith = ({ dialog, place }: OpenCall): Callee | null =>
-    dialog == null || place?.hazard == null ? null : (ports.takeUp?.(dialog.remoteUri) ?? null)
+  /**
+   * The callee with whom a call of an earlier run goes on, null where it does not: in a conference that was made for one call, as between a terminal and the expert
+   * whom it has called, nobody would be there.
+   */
+  const goesOnWith = ({ dialog, place }: OpenCall): Callee | null => {
+    if (dialog == null || place?.hazard == null || conferences?.has(place.conference) === false) return null
+    return ports.takeUp?.(dialog.remoteUri) ?? null
+  }
 
   const takeUpLeft = () => {
     if (proxy === null) return

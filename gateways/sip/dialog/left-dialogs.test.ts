@@ -131,6 +131,8 @@ test('a call of an earlier run goes on in its dialog, or is hung up on where IF.
   busy.server.invites[0]!.decline(500)
   await settled()
   t.is(busy.server.outside[0]!.method, 'BYE')
+  const alone = await run({}, { place: { conference: 'bridge-of-one-call', hazard: 'safety' } })
+  t.deepEqual([alone.server.invites.length, alone.server.outside[0]!.method], [0, 'BYE'], 'nobody would be there')
   const nowhere = await run({}, { place: null })
   t.deepEqual([nowhere.server.invites.length, nowhere.server.outside[0]!.method], [0, 'BYE'])
   t.like(nowhere.witness.payload('TERMINATED'), { takenUp: false, byeFollows: true })
