@@ -8,7 +8,7 @@ import type { Load } from './load.ts'
 import type { LoadUser } from './load-phone.ts'
 import { type Summary, summarise } from './report.ts'
 import { codecNamed, openPhones, startSound, talk } from './testing/sound.ts'
-import { cpuMsOfAll } from './usage.ts'
+import { cpuMsOfAll, machineCpuMs } from './usage.ts'
 
 const quietWithinMs = 30_000
 /** Participants of a conference: an expert and the Guardians who hear him. */
@@ -120,6 +120,10 @@ export interface RateFigures {
   readonly failures: Readonly<Record<string, number>>
   /** Processor time of suite and Kamailio for a call that was answered and ended, milliseconds. */
   readonly cpuMsPerCall: number
+  /** Processor time by the clock that others than suite, Kamailio and callers had meanwhile: figures of another hour compare where it is near 0. */
+  readonly othersCores: number
+  /** Likewise the callers' own. */
+  readonly loadCores: number
 }
 
 /** Calls at a rate, each a second long. */
@@ -133,16 +137,31 @@ export async function callRate(
   try {
     await load.run({ calls: rate, rate, spacing: 'even' })
     await quiet(loaded)
-    const before = cpuMsOfAll(loaded.pids())
+    const usedMs = () => ({
+      atMs: performance.now(),
+      suite: cpuMsOfAll(loaded.pids()),
+      load: cpuMsOfAll([load.pid]),
+      machine: machineCpuMs()
+    })
+    const before = usedMs()
     const result = await load.run({ calls: rate * seconds, rate, spacing: 'poisson' })
     await quiet(loaded)
+    const after = usedMs()
+    const [suiteMs, loadMs, machineMs, tookMs] = [
+      after.suite - before.suite,
+      after.load - before.load,
+      after.machine - before.machine,
+      after.atMs - before.atMs
+    ]
     const answered = result.setupMs.length
     return {
       setup: summarise(result.setupMs),
       begunLate: summarise(result.lateMs),
       failed: failedOf(result),
       failures: result.failures,
-      cpuMsPerCall: (cpuMsOfAll(loaded.pids()) - before) / Math.max(1, answered)
+      cpuMsPerCall: suiteMs / Math.max(1, answered),
+      othersCores: (machineMs - suiteMs - loadMs) / tookMs,
+      loadCores: loadMs / tookMs
     }
   } finally {
     await load.close()

@@ -94,7 +94,7 @@ function metricsOf(found: Found, rate: number): readonly Metric[] {
       'cpu_ms_per_call',
       udp.cpuMsPerCall,
       'ms',
-      'processor time of suite and Kamailio for a call of a second without sound from the phone'
+      `processor time of suite and Kamailio for a call of a second without sound from the phone; callers ${figure(udp.loadCores)} cores, others than these ${figure(udp.othersCores)}`
     )
   }
   if (tls !== null) {

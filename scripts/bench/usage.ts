@@ -13,6 +13,17 @@ export interface Usage {
 /** Clock ticks a second: 100 wherever Linux runs (getconf CLK_TCK). */
 const ticksPerSecond = 100
 
+/**
+ * Processor time that the whole machine has used so far, milliseconds: everybody's, interrupts and what its host gave to other machines (steal) with it.
+ *
+ * @param stat content of /proc/stat
+ * @see proc_stat(5)
+ */
+export function machineCpuMs(stat = readFileSync('/proc/stat', 'latin1')): number {
+  const [, user, nice, system, , , irq, softirq, steal] = stat.split('\n', 1)[0]!.split(/ +/).map(Number)
+  return ((user! + nice! + system! + irq! + softirq! + steal!) * 1000) / ticksPerSecond
+}
+
 /** Fields of /proc/PID/stat from the third on: the second, the name, may hold anything. @see proc_pid_stat(5) */
 const statOf = (pid: number | 'self'): string[] =>
   readFileSync(`/proc/${pid}/stat`, 'latin1')
