@@ -1,4 +1,5 @@
 /** The SIP application, as the suite is set and as its registry has it. */
+import { isBridgeConference } from '#bridge'
 import type { Registry } from '#guard'
 import type { Clock, ConferencePort, Guard, Log, Witness } from '#kernel'
 import { type SipApplication, type SipApplicationConfig, type SipApplicationPorts, startSipApplication } from '#sip'
@@ -61,7 +62,10 @@ export async function startApplication(
       },
       ...(transfer === 'never' ? {} : { transferTo: calleeOf }),
       roleOf: (id) => registry().byId(id)?.role ?? 'expert',
-      ...(config.restart === 'hang-up' ? {} : { takeUp: calleeOf })
+      // nobody would be in a conference that was made for a terminal and the expert whom it had called
+      ...(config.restart === 'hang-up'
+        ? {}
+        : { takeUp: (uri, conference) => (isBridgeConference(conference) ? null : calleeOf(uri)) })
     }
   )
 }

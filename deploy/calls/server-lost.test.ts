@@ -124,3 +124,23 @@ withPhone('only the connection to the SIP server breaks, as when a relay dies: t
   t.like(entriesOf('TERMINATED')[1], { payload: { hungUpBy: 'callee' } })
   t.is((await verify()).verdict, 'valid')
 })
+
+withPhone(
+  'a terminal’s call to an expert ends with the SIP server: the expert is hung up on, and not left alone in their conference',
+  async (t) => {
+    const expert = await answeringExpert(t, 1700)
+    const data = await folderWithExpert(t, `sip:expert-safety@${loopback}:${expert.sipPort}`, { guardians: ['guardian-1'] })
+    const server = await killableServer(t, data)
+    const h323 = { enabled: true, ras: await freeUdpPort(loopback), signalling: 0, router: 0 }
+    const running = await runSuite(t, { data, sip: server.settings(), h323 })
+    const room = await terminal(t, running, 'guardian-1', 440)
+    await room.call('expert-safety')
+    await until(() => running.entriesOf('CONNECTED').length === 1)
+    server.kill()
+    await until(() => room.endpoint.calls().length === 0, 10_000, 'the terminal is not released')
+    await server.run()
+    await expert.next('CALL_CLOSED', 15_000)
+    t.is(running.suite.status().sip.takenUp, 0)
+    t.is(running.entriesOf('CONNECTED').length, 1)
+  }
+)

@@ -41,8 +41,13 @@ export interface OutwardConfig {
 const causes = { normal: 16, temporaryFailure: 41 } as const
 const usualDigitMs = 160
 
+const bridgePrefix = 'bridge-'
+
 /** Name of the conference in which both sides of a call meet. */
-export const bridgeConference = (traceId: string): string => `bridge-${traceId}`
+export const bridgeConference = (traceId: string): string => `${bridgePrefix}${traceId}`
+
+/** Whether a conference was made for one call between both sides: with that it is over. */
+export const isBridgeConference = (conference: string): boolean => conference.startsWith(bridgePrefix)
 
 /** Takes a terminal's call to somebody who is reached by SIP. Resolves when it is over and recorded. */
 export async function callOutward(config: OutwardConfig, caller: H323Caller, callee: Callee): Promise<void> {

@@ -59,10 +59,10 @@ export interface SipApplicationPorts {
   /** Whether a name that is no conference can be joined like one: a terminal behind another gateway. Where any conference may be dialled, all can. */
   readonly isPlace?: (name: string) => boolean
   /**
-   * Experts whose calls are taken up again that an earlier run left, or that lost the SIP server, by their address; null for those who are hung up on. Left out:
-   * all are.
+   * Experts whose calls are taken up again that an earlier run left, or that lost the SIP server, by their address and the conference; null for those who are hung
+   * up on. Left out: all are.
    */
-  readonly takeUp?: (uri: string) => Callee | null
+  readonly takeUp?: (uri: string, conference: string) => Callee | null
   /** Calls that an earlier run of this application left open; they are closed in the record before the first call is taken. */
   readonly openCalls?: (application: string) => Promise<readonly OpenCall[]>
   /** Is told every response that goes out or comes in, of requests inside and outside of calls. */
@@ -373,14 +373,9 @@ export async function runSipApplication(
 
   /** Calls of an earlier run, or from before the SIP server was lost, whose peers have not been told. */
   const left: OpenCall[] = []
-  /**
-   * The callee with whom a call of an earlier run goes on, null where it does not: in a conference that was made for one call, as between a terminal and the expert
-   * whom it has called, nobody would be there.
-   */
-  const goesOnWith = ({ dialog, place }: OpenCall): Callee | null => {
-    if (dialog == null || place?.hazard == null || conferences?.has(place.conference) === false) return null
-    return ports.takeUp?.(dialog.remoteUri) ?? null
-  }
+  /** The callee with whom a call of an earlier run goes on, null where it does not. */
+  const goesOnWith = ({ dialog, place }: OpenCall): Callee | null =>
+    dialog == null || place?.hazard == null ? null : (ports.takeUp?.(dialog.remoteUri, place.conference) ?? null)
 
   const takeUpLeft = () => {
     if (proxy === null) return

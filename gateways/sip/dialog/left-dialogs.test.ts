@@ -85,7 +85,7 @@ test('a call of an earlier run goes on in its dialog, or is hung up on where IF.
         conference,
         log: silentLog,
         clock: manualClock(),
-        takeUp: (uri) => (uri === dialog.remoteUri ? expert : null),
+        takeUp: (uri, conference) => (uri === dialog.remoteUri && conference === 'council' ? expert : null),
         openCalls: async () => [{ traceId: 'a'.repeat(32), callId: 'left@council', receivedAt: 0, dialog, place, ...open }]
       },
       server
