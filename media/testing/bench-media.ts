@@ -100,7 +100,7 @@ async function cost(seconds: number): Promise<Metric[]> {
     if (codecNamed(name)!.servedBy() === null) continue
     const legs = costLegs[codec]
     const alone = codecMicroseconds(name)
-    const figures = await scene({ codec: name, legs, size: 3, threads: 1, seconds })
+    const figures = await scene({ codec: name, legs, size: 3, threads: 1, seconds, economy: 0 })
     const each = microsecondsPerLegFrame(figures, legs)
     gcMaxMs = Math.max(gcMaxMs, figures.metrics.gcMaxMs)
     metrics.push(

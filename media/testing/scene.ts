@@ -7,6 +7,7 @@ import { createMediaPlane } from '#media'
 import type { CodecDefinition } from '../codec/codec.ts'
 import { codecNamed } from '../codec/codecs.ts'
 import type { WorkerMetrics } from '../control.ts'
+import type { EconomyPolicy } from '../economy.ts'
 import type { LoadFigures, LoadOrder, LoadReport } from './load.ts'
 
 export interface SceneOptions {
@@ -18,6 +19,8 @@ export interface SceneOptions {
   readonly seconds: number
   readonly udp?: 'native' | 'node'
   readonly highestRateHz?: 8000 | 16_000 | 48_000
+  /** Default `auto`. */
+  readonly economy?: EconomyPolicy
   /** Stops the plane's process for so many milliseconds, one after the other. */
   readonly stallsMs?: readonly number[]
 }
@@ -155,6 +158,7 @@ export async function runScene(options: SceneOptions): Promise<SceneFigures> {
     maxParticipants: options.size,
     udp: options.udp ?? 'native',
     highestRateHz: options.highestRateHz ?? 48_000,
+    economy: options.economy ?? 'auto',
     log: silentLog
   })
   const load = startLoad()
