@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { readdirSync, statSync, truncateSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
 import { Redis } from 'ioredis'
 import { origin } from '../testing/fixtures.ts'
@@ -48,7 +49,7 @@ const untilTrue = async (condition: () => Promise<boolean>) => {
   const deadline = performance.now() + 30_000
   while (!(await condition())) {
     if (performance.now() > deadline) throw new Error('not within 30 s')
-    await new Promise((resolve) => setTimeout(resolve, 20))
+    await setTimeout(20)
   }
 }
 
@@ -291,6 +292,24 @@ test('between its commands a transaction may lose its rights, its memory, its le
   const reader = await openRedisReader(settings)
   t.is((await wholeLog(t, reader)).length, size)
   await reader.close()
+})
+
+test('a commit has left the thread when the system has taken all of it, answered or not', async (t) => {
+  const redis = await server(t)
+  const sequencer = await openSequencer(await open(t, settingsOf(redis)), contractSigner)
+  await sequencer.append(numbered('p', 0, 1))
+  const left: string[] = []
+  process.kill(redis.pid(), 'SIGSTOP')
+  const small = sequencer.append(numbered('p', 1, 1), () => left.push('small'))
+  await untilTrue(async () => left.length === 1)
+  // more than the system takes for a server that does not read
+  const large = sequencer.append(numbered('p', 2, 5000), () => left.push('large'))
+  await setTimeout(200)
+  t.deepEqual(left, ['small'])
+  process.kill(redis.pid(), 'SIGCONT')
+  await Promise.all([small, large])
+  t.deepEqual(left, ['small', 'large'])
+  t.is(sequencer.head().size, 5002)
 })
 
 test('scripts that the server has forgotten come with every commit', async (t) => {

@@ -95,6 +95,32 @@ test('a group that is told its place while the one beneath it waits says so to w
   await Promise.all([first, second])
 })
 
+test('a group whose commit has not left the thread says so only when it has, or has failed', async (t) => {
+  const { slow, reached, tell } = gated(t)
+  const gates: PromiseWithResolvers<void>[] = []
+  const sent = () => {
+    gates.push(Promise.withResolvers<void>())
+    return gates.at(-1)!.promise
+  }
+  const sequencer = await openSequencer({ ...slow, sent }, contractSigner)
+  const sealed: number[] = []
+  const first = sequencer.append(numbered('p', 0, 1), () => sealed.push(1))
+  await reached(1)
+  for (let turns = 0; turns < 5; turns++) await turn()
+  t.deepEqual(sealed, [])
+  gates[0]!.resolve()
+  await turn()
+  t.deepEqual(sealed, [1])
+  tell(0, 'taken')
+  await first
+  const second = sequencer.append(numbered('p', 1, 1), () => sealed.push(2))
+  await reached(2)
+  tell(1, 'before')
+  gates[1]!.resolve()
+  t.is(await codeOfRefusal(second), 'ledger.store.io')
+  t.is(sequencer.head().size, 1)
+})
+
 test('a commit that fails takes back what was sealed on top of it, and nothing signed over that is ever the head', async (t) => {
   const { store, slow, waiting, reached, tell } = gated(t)
   const sequencer = await openSequencer(slow, contractSigner)
