@@ -56,7 +56,7 @@ export interface LeftCalls {
   /** Finds those of an application, and closes the record of what ran beside them; none where the ledger is out of reach. */
   readonly find: (application: string) => Promise<readonly LeftOpen[]>
   readonly byTrace: (traceId: string) => LeftOpen | undefined
-  /** They are known: the ledger holds everything that earlier runs told. */
+  /** They are known: the ledger held everything that earlier runs told, and could be read. Else the next start has to look for them again. */
   readonly isComplete: () => boolean
 }
 
@@ -75,10 +75,10 @@ export function leftCalls({
     find: async (application) => {
       try {
         await witness.flush(spoolDeliveryMs)
-        isComplete = true
         const open = await openCallsInLedger(ledger.reader, application)
         await closeLeftBridges(witness, open)
         left = open
+        isComplete = true
         return open
       } catch (error) {
         const problem = `the ledger is out of reach (${errorCode(error)}): calls of an earlier run are closed at the next start`
