@@ -7,6 +7,7 @@ export const realTime = [
   'media/{recording,udp,video}/**/*.test.ts',
   'deploy/**/*.test.ts',
   'gateways/h323/endpoint/**/*.test.ts',
+  'cli/commands/conference/floor.test.ts',
   'cli/commands/h323/dial.test.ts',
   'cli/commands/ndi/ndi.test.ts',
   'gateways/ndi/peer.test.ts',
