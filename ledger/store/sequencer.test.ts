@@ -121,6 +121,23 @@ test('a group whose commit has not left the thread says so only when it has, or 
   t.is(sequencer.head().size, 1)
 })
 
+test('octets of a commit that was taken serve a later one; those of one that failed may still be on their way', async (t) => {
+  const { store, slow, waiting, reached, tell } = gated(t)
+  const sequencer = await openSequencer(slow, contractSigner)
+  const fates: Fate[] = ['taken', 'taken', 'before', 'after', 'taken']
+  for (const [number, fate] of fates.entries()) {
+    const appended = codeOfRefusal(sequencer.append(numbered('p', number * 4, number === 0 ? 4 : 2)))
+    await reached(number + 1)
+    tell(number, fate)
+    await appended
+  }
+  const [first, second, third, fourth, fifth] = waiting.map(({ commit }) => commit.segment.data.buffer)
+  t.true(second === first)
+  t.true(third === second)
+  t.is(new Set([third, fourth, fifth]).size, 3)
+  t.is((await wholeLog(t, store)).length, 4 + 2 + 2 + 2)
+})
+
 test('a commit that fails takes back what was sealed on top of it, and nothing signed over that is ever the head', async (t) => {
   const { store, slow, waiting, reached, tell } = gated(t)
   const sequencer = await openSequencer(slow, contractSigner)

@@ -297,7 +297,7 @@ export async function openSequencer(
     // the tree is the position's own and grows while it is sealed
     position = null
     const signers: readonly [NoteSigner, ...NoteSigner[]] = next === undefined ? [signer] : [signer, next]
-    const { segment, places, checkpoint, lastHash } = seal(items, head, tree, signers, hashing)
+    const { segment, places, checkpoint, lastHash } = seal(items, head, tree, signers, hashing, memoryFor)
     const placeOf = (number: number): Place => readPlaces(places, number, number + 1)[0]!
     const commit: Commit = {
       after: head,
@@ -313,6 +313,17 @@ export async function openSequencer(
     return { places, taken: take(commit), sent: store.sent?.() }
   }
 
+  /**
+   * Octets of a commit that was taken are written over by a later one, unless another thread has them now: memory outside V8's heap, half a megabyte a commit, has V8 collect all of the heap every
+   * fifty. Those of a commit that failed may still be on their way.
+   */
+  let spare: Uint8Array = new Uint8Array()
+  const memoryFor = (octets: number): Buffer => {
+    const { buffer } = spare
+    spare = new Uint8Array()
+    return buffer.byteLength < octets ? Buffer.allocUnsafeSlow(octets) : Buffer.from(buffer, 0, octets)
+  }
+
   /** Has the store take a commit; after one that it did not take, whatever was sealed behind it stands nowhere. */
   const take = async (commit: Commit): Promise<boolean> => {
     const reading = readings
@@ -322,6 +333,7 @@ export async function openSequencer(
     try {
       taken = await committed
       if (taken && commit.head.size > known.size) known = commit.head
+      if (taken) spare = commit.segment.data
       return taken
     } finally {
       commits.delete(committed)
@@ -370,10 +382,11 @@ function seal(
   head: Head,
   tree: GrowingTree,
   signers: readonly [NoteSigner, ...NoteSigner[]],
-  hashing: Hashing
+  hashing: Hashing,
+  memoryFor: (octets: number) => Buffer
 ): { readonly segment: Segment; readonly places: FlatPlaces; readonly checkpoint: string; readonly lastHash: string } {
   const first = tree.size
-  const data = Buffer.allocUnsafeSlow(octetsOf(items, first))
+  const data = memoryFor(octetsOf(items, first))
   const places = flatPlacesOf(items.length, first)
   const marks = new Uint32Array(items.length * marksOfDraft)
   const previous = Buffer.from(head.lastHash, 'latin1')
