@@ -4,6 +4,7 @@
  *     node media/testing/bench-codec.ts [--json]
  */
 import { jsonLines, type Metric, table } from '#scripts/bench/report.ts'
+import type { Economy } from '../codec/codec.ts'
 import { codecs } from '../codec/codecs.ts'
 import { Concealment } from '../codec/concealment.ts'
 import { pcmu } from '../codec/g711.ts'
@@ -36,29 +37,31 @@ const measured = (metric: string, value: number, note: string) => metrics.push({
 for (const codec of [...codecs, opusByScript].filter(
   (codec) => packetMsFor(codec, anyTime) !== null && codec.servedBy() !== null
 )) {
-  for (const sampleRateHz of codec.sampleRatesHz.filter((rate) => [8000, 16_000, 48_000].includes(rate))) {
-    const frame = sampleRateHz / 50
-    const said = voice(sampleRateHz, (frames + 1) / 50)
-    const parameters = { annexb: 'no', useinbandfec: '1' }
-    const encoder = codec.createEncoder({ sampleRateHz, parameters })
-    const decoder = codec.createDecoder({ sampleRateHz })
-    const views = Array.from({ length: frames }, (_, n) => said.subarray(n * frame, (n + 1) * frame))
-    const packets = views.map((view) => {
-      const out = new Uint8Array(1460)
-      return out.subarray(0, encoder.encode(view, out, 0))
-    })
-    const packet = new Uint8Array(1460)
-    const out = new Int16Array(frame)
-    const encode = cost((n) => encoder.encode(views[n]!, packet, 0))
-    const decode = cost((n) => decoder.decode(packets[n]!, 0, packets[n]!.length, out))
-    encoder.close()
-    decoder.close()
-    const by = codec.servedBy()!
-    const name = `${codec.name} at ${sampleRateHz / 1000} kHz`
-    rows.push([name, by, encode.toFixed(1), decode.toFixed(1)])
-    measured('media.codec_encode', encode, `${name}, ${by}`)
-    measured('media.codec_decode', decode, `${name}, ${by}`)
-  }
+  const economies: readonly Economy[] = codec.tunable === true ? [0, 1, 2] : [0]
+  for (const sampleRateHz of codec.sampleRatesHz.filter((rate) => [8000, 16_000, 48_000].includes(rate)))
+    for (const economy of economies) {
+      const frame = sampleRateHz / 50
+      const said = voice(sampleRateHz, (frames + 1) / 50)
+      const encoder = codec.createEncoder({ sampleRateHz, parameters: { annexb: 'no' } })
+      encoder.tune?.(economy, 0)
+      const decoder = codec.createDecoder({ sampleRateHz })
+      const views = Array.from({ length: frames }, (_, n) => said.subarray(n * frame, (n + 1) * frame))
+      const packets = views.map((view) => {
+        const out = new Uint8Array(1460)
+        return out.subarray(0, encoder.encode(view, out, 0))
+      })
+      const packet = new Uint8Array(1460)
+      const out = new Int16Array(frame)
+      const encode = cost((n) => encoder.encode(views[n]!, packet, 0))
+      const decode = cost((n) => decoder.decode(packets[n]!, 0, packets[n]!.length, out))
+      encoder.close()
+      decoder.close()
+      const by = codec.servedBy()!
+      const name = `${codec.name} at ${sampleRateHz / 1000} kHz${economies.length > 1 ? `, economy ${economy}` : ''}`
+      rows.push([name, by, encode.toFixed(1), decode.toFixed(1)])
+      measured('media.codec_encode', encode, `${name}, ${by}`)
+      measured('media.codec_decode', decode, `${name}, ${by}`)
+    }
 }
 
 const others: string[][] = [['20 ms of', 'µs']]
