@@ -9,7 +9,7 @@ const bands = 16
 const rangeDb = 45
 
 /** Level of each of 16 bands in each frame of 20 ms, in dB. @param hopMs from one frame to the next */
-export function spectrum(sound: Int16Array, rateHz: number, hopMs = frameMs): Float64Array[] {
+function spectrum(sound: Int16Array, rateHz: number, hopMs = frameMs): Float64Array[] {
   const hop = (rateHz * hopMs) / 1000
   const size = 2 ** Math.ceil(Math.log2((rateHz * frameMs) / 1000))
   const edges = Array.from({ length: bands + 1 }, (_, n) => Math.round((mel(n / bands, rateHz) / rateHz) * size))
@@ -64,20 +64,6 @@ function transform(real: Float64Array, imaginary: Float64Array): void {
       }
     }
   }
-}
-
-/** Log-spectral distance in dB, over the frames of `a` in which there is sound. @param a of what is meant */
-export function spectralDistance(a: readonly Float64Array[], b: readonly Float64Array[]): number {
-  const floor = Math.max(...a.map((frame) => Math.max(...frame))) - rangeDb
-  const above = (level: number) => Math.max(level, floor)
-  let sum = 0
-  let count = 0
-  a.forEach((frame, n) => {
-    if (Math.max(...frame) < floor) return
-    sum += frame.reduce((squares, level, band) => squares + (above(level) - above(b[n]![band]!)) ** 2, 0) / bands
-    count++
-  })
-  return Math.sqrt(sum / count)
 }
 
 const hopMs = 5
