@@ -321,7 +321,9 @@ export async function openSequencer(
   const memoryFor = (octets: number): Buffer => {
     const { buffer } = spare
     spare = new Uint8Array()
-    return buffer.byteLength < octets ? Buffer.allocUnsafeSlow(octets) : Buffer.from(buffer, 0, octets)
+    if (buffer.byteLength >= octets) return Buffer.from(buffer, 0, octets)
+    // numbers grow longer: without room for that the next commit of as many entries would not fit
+    return Buffer.allocUnsafeSlow(octets + (octets >> 3)).subarray(0, octets)
   }
 
   /** Has the store take a commit; after one that it did not take, whatever was sealed behind it stands nowhere. */
