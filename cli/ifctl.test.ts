@@ -57,6 +57,20 @@ test('if-witness and if-optimise are the commands of their group, and say so', a
   })
 })
 
+test('the floor of a conference is asked for by its H.323 name, too', async (t) => {
+  const [former, own, mistaken, missing] = await Promise.all([
+    ifctl(['h323', 'conference', 'mute', '--help']),
+    ifctl(['h323', 'conference', 'invite', '--help']),
+    ifctl(['h323', 'conference', 'mute', 'council']),
+    ifctl(['h323', 'conference', 'muet'])
+  ])
+  t.regex(former.stdout, /^ifctl conference mute <conference> <participant>\n/)
+  t.regex(own.stdout, /^ifctl h323 conference invite <conference> <alias>\n/)
+  t.deepEqual([mistaken.code, missing.code], [2, 2])
+  t.regex(mistaken.stderr, /<participant>/)
+  t.regex(missing.stderr, /unknown command h323 conference muet/)
+})
+
 test('if is the command too: for programs by its name, in shells where it is not the first word as it stands', async (t) => {
   await withFolder(async (folder) => {
     await symlink(shim, join(folder, 'if'))

@@ -62,7 +62,7 @@ export async function dispatch(
     return exitCodes.ok
   }
   const asksHelp = argv[0] === 'help'
-  const line = asksHelp ? argv.slice(1) : argv
+  const line = commandLine(asksHelp ? argv.slice(1) : argv)
   const words = line.slice(0, wordCount(line))
   // what follows the name of a command that has others under it may be its operand: ifctl escalate safety
   const command =
@@ -89,6 +89,13 @@ export async function dispatch(
   }
   const { run } = loaded?.name === command.words.join('-') ? loaded : await command.load()
   return run(args, output)
+}
+
+/** What was asked of the H.323 part while it alone had the floor is asked of the conference: `ifctl h323 conference mute` is `ifctl conference mute`. */
+function commandLine(line: readonly string[]): readonly string[] {
+  const names = (words: readonly string[]): boolean => commands.some((each) => sameWords(each.words, words))
+  const words = line.slice(0, 3)
+  return words[0] === 'h323' && !names(words) && names(words.slice(1)) ? line.slice(1) : line
 }
 
 /** How many of the first words name a command, or a group and one word more. */
