@@ -144,8 +144,6 @@ export function keysOf(logName: string) {
   return {
     head: `${tag}:head`,
     segments: `${tag}:segments`,
-    step: `${tag}:step`,
-    length: `${tag}:length`,
     tiles: `${tag}:tiles`,
     producers: `${tag}:producers`,
     singleKeys: `${tag}:keys`,

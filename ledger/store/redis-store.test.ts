@@ -1,16 +1,11 @@
 import { randomUUID } from 'node:crypto'
-import { readdirSync, statSync, truncateSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { join } from 'node:path'
-import { setTimeout } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
-import { Redis } from 'ioredis'
 import { origin } from '../testing/fixtures.ts'
 import { durable, type RedisServer, startRedis, startSentinel } from '../testing/redis-server.ts'
 import { contractSigner, numbered, open, startWriter, storeContract, wholeLog } from './contract.ts'
 import { openStore } from './open.ts'
 import { keysOf } from './redis-connection.ts'
-import { openStepScript, takeStepScript } from './redis-scripts.ts'
 import { openRedisReader, type RedisSettings, type StoreNotice } from './redis-store.ts'
 import { openSequencer, type Sequencer } from './sequencer.ts'
 
@@ -49,7 +44,7 @@ const untilTrue = async (condition: () => Promise<boolean>) => {
   const deadline = performance.now() + 30_000
   while (!(await condition())) {
     if (performance.now() > deadline) throw new Error('not within 30 s')
-    await setTimeout(20)
+    await new Promise((resolve) => setTimeout(resolve, 20))
   }
 }
 
@@ -210,144 +205,6 @@ test('errors by name: no server, no answer, no memory, a wrong password, a repli
   await redis.kill()
   const error = await t.throwsAsync(openStore(settings, () => {}))
   t.regex((error as unknown as { code: string }).code, /^ledger\.store\.(unreachable|unanswered)$/)
-})
-
-/** Names of a log's keys that the server has. */
-const namesOf = async (client: Redis, logName: string) =>
-  (await client.keys(`${keysOf(logName).head.replace(/head$/, '')}*`)).map((name) => name.split(':').at(-1)).sort()
-
-test('a segment that the stream does not take leaves the log as it was, an empty one and one with entries', async (t) => {
-  const client = new Redis({ path: shared.socket })
-  t.teardown(() => client.disconnect())
-  for (const count of [0, 3]) {
-    const settings = settingsOf(shared)
-    const { segments } = keysOf(settings.logName)
-    const sequencer = await openSequencer(await open(t, settings), contractSigner)
-    if (count === 0) await client.xgroup('CREATE', segments, 'any', '$', 'MKSTREAM')
-    else await sequencer.append(numbered('p', 0, count))
-    // a stream takes no id that it has gone past
-    await client.call('XSETID', segments, '1000-0')
-    const before = await namesOf(client, settings.logName)
-    await t.throwsAsync(sequencer.append(numbered('p', count, 2)), { code: 'ledger.store.io', message: /XADD/ })
-    t.deepEqual(await namesOf(client, settings.logName), before)
-    const reader = await openRedisReader(settings)
-    t.is((await wholeLog(t, reader)).length, count)
-    await reader.close()
-    await client.call('XSETID', segments, `${count}-0`)
-    t.is((await sequencer.append(numbered('p', count, 2)))[0]!.index, count)
-  }
-})
-
-test('between its commands a transaction may lose its rights, its memory, its lease or its head: nothing of it is written', async (t) => {
-  const redis = await server(t)
-  const settings = settingsOf(redis)
-  const keys = keysOf(settings.logName)
-  const store = await open(t, settings)
-  await (await openSequencer(store, contractSigner)).append(numbered('p', 0, 3))
-  const { size, lastHash } = await store.head()
-  const admin = new Redis({ path: redis.socket })
-  await admin.call('ACL', 'SETUSER', 'writer', 'on', '>w', '~*', '+@all')
-  const writer = new Redis({ path: redis.socket, username: 'writer', password: 'w' })
-  t.teardown(() => {
-    admin.disconnect()
-    writer.disconnect()
-  })
-  const lease = (await admin.get(keys.lease))!
-  const names = [
-    keys.lease,
-    keys.head,
-    keys.segments,
-    keys.step,
-    keys.length,
-    keys.tiles,
-    keys.producers,
-    keys.singleKeys,
-    keys.erasable
-  ]
-  const before = await namesOf(admin, settings.logName)
-  const values = {
-    open: [lease, String(size), lastHash],
-    taken: [String(size + 1), lastHash, 'checkpoint', '0', '0', '0', '0', '0']
-  }
-  const meanwhile: Readonly<Record<string, readonly [() => Promise<unknown>, () => Promise<unknown>]>> = {
-    rights: [() => admin.call('ACL', 'SETUSER', 'writer', '-xadd'), () => admin.call('ACL', 'SETUSER', 'writer', '+xadd')],
-    memory: [() => admin.config('SET', 'maxmemory', '1'), () => admin.config('SET', 'maxmemory', '0')],
-    lease: [() => admin.set(keys.lease, '99 thief', 'PX', 60_000), () => admin.set(keys.lease, lease, 'PX', 60_000)],
-    head: [() => admin.hset(keys.head, 'size', size + 1), () => admin.hset(keys.head, 'size', size)],
-    hash: [() => admin.hset(keys.head, 'lastHash', 'x'), () => admin.hset(keys.head, 'lastHash', lastHash)]
-  }
-  for (const [what, [begin, end]] of Object.entries(meanwhile)) {
-    await writer.multi({ pipeline: false })
-    await writer.eval(openStepScript, names.length, ...names, ...values.open)
-    await writer.xadd(keys.step, 'NOMKSTREAM', `${size + 1}-0`, 'count', '1', 'data', 'x', 'keys', 'k')
-    await writer.eval(takeStepScript, names.length, ...names, ...values.taken)
-    await begin()
-    const answers = await writer.exec().catch(() => [])
-    await end()
-    t.false(JSON.stringify(answers).includes('taken'), what)
-    t.is(await admin.xlen(keys.segments), 1, what)
-    t.is(await admin.hget(keys.head, 'size'), String(size), what)
-    t.deepEqual(await namesOf(admin, settings.logName), before, what)
-  }
-  const reader = await openRedisReader(settings)
-  t.is((await wholeLog(t, reader)).length, size)
-  await reader.close()
-})
-
-test('a commit has left the thread when the system has taken all of it, answered or not', async (t) => {
-  const redis = await server(t)
-  const sequencer = await openSequencer(await open(t, settingsOf(redis)), contractSigner)
-  await sequencer.append(numbered('p', 0, 1))
-  const left: string[] = []
-  process.kill(redis.pid(), 'SIGSTOP')
-  const small = sequencer.append(numbered('p', 1, 1), () => left.push('small'))
-  await untilTrue(async () => left.length === 1)
-  // more than the system takes for a server that does not read
-  const large = sequencer.append(numbered('p', 2, 5000), () => left.push('large'))
-  await setTimeout(200)
-  t.deepEqual(left, ['small'])
-  process.kill(redis.pid(), 'SIGCONT')
-  await Promise.all([small, large])
-  t.deepEqual(left, ['small', 'large'])
-  t.is(sequencer.head().size, 5002)
-})
-
-test('scripts that the server has forgotten come with every commit', async (t) => {
-  const redis = await server(t)
-  const sequencer = await openSequencer(await open(t, settingsOf(redis)), contractSigner)
-  for (let number = 0; number < 3; number++) {
-    t.is((await sequencer.append(numbered('p', number, 1)))[0]!.index, number)
-    t.is(await redis.ask('SCRIPT FLUSH'), '+OK')
-  }
-})
-
-test('a file cut within the last commit lacks all of that commit', async (t) => {
-  for (const cut of [1, 9, 60, 400, 1200, 3000]) {
-    const redis = await server(t)
-    const settings = settingsOf(redis)
-    const store = await open(t, settings)
-    const sequencer = await openSequencer(store, contractSigner)
-    await sequencer.append(numbered('p', 0, 3))
-    const folder = join(redis.dir, 'appendonlydir')
-    const file = join(folder, readdirSync(folder).find((name) => name.endsWith('.incr.aof'))!)
-    const whole = statSync(file).size
-    await sequencer.append(numbered('p', 3, 20))
-    await store.close()
-    // what came behind the commit is of the lease
-    await redis.kill()
-    const { size } = statSync(file)
-    t.true(size - cut > whole)
-    truncateSync(file, size - cut)
-    await redis.restart()
-    const reader = await openRedisReader(settings)
-    const { length } = await wholeLog(t, reader)
-    t.true(length === 3 || (length === 23 && cut < 400), `${cut}: ${length}`)
-    await reader.close()
-    // that the lease was given back stood behind the commit
-    await redis.ask(`DEL ${keysOf(settings.logName).lease}`)
-    const next = await openSequencer(await open(t, settings), contractSigner)
-    t.is((await next.append(numbered('q', 0, 2)))[0]!.index, length)
-  }
 })
 
 test('a server that lost what it had acknowledged is not built on', async (t) => {

@@ -9,19 +9,8 @@ import { noPrevious } from '../log/entry.ts'
 import { type Producer, splitKeys } from './keys.ts'
 import { type Holder, holdLease, type LeaseLink } from './lease.ts'
 import { parseRedisUrl, placeOf } from './redis-address.ts'
-import {
-  type Asking,
-  asking,
-  type Client,
-  checkServer,
-  connect,
-  faultText,
-  keysOf,
-  type LogKeys,
-  redisError
-} from './redis-connection.ts'
-import { acquireScript, openStepScript, releaseScript, renewScript, takeStepScript } from './redis-scripts.ts'
-import { transaction } from './redis-transaction.ts'
+import { type Asking, asking, type Client, checkServer, connect, faultText, keysOf, type LogKeys } from './redis-connection.ts'
+import { acquireScript, commitScript, releaseScript, renewScript, type Script } from './redis-scripts.ts'
 import type { Commit, Head, LogReader, LogStore, Place, Segment } from './store.ts'
 
 export interface RedisPlace {
@@ -159,8 +148,11 @@ export async function openRedisStore(
   const keys = keysOf(logName)
   /** Settings are looked at anew on each connection: it may lead to another server. */
   let checked: Promise<void> | null = null
+  /** Hashes of the scripts that the server has by now. The others go with their text: of two commits sent one behind the other, none overtakes the other by having to be sent again. */
+  const loaded = new Set<string>()
   const client = connect(address, answerWithinMs, () => {
     checked = null
+    loaded.clear()
   })
   const asked = asking(place, answerWithinMs)
   const { ask, together } = asked
@@ -181,8 +173,27 @@ export async function openRedisStore(
     return checked
   }
 
-  const run = async (script: string, names: readonly string[], values: readonly string[]): Promise<unknown> =>
-    (await together(client.pipeline().eval(script, names.length, ...names, ...values)))[0]
+  /** Runs a script, and waits for the replicas where `replicated` says so. */
+  const run = async (
+    { text, sha1 }: Script,
+    names: readonly string[],
+    values: readonly (string | Buffer)[],
+    replicated = false
+  ): Promise<unknown> => {
+    const send = (by: 'eval' | 'evalsha') => {
+      const commands = client.pipeline()
+      commands[by](by === 'eval' ? text : sha1, names.length, ...names, ...values)
+      if (replicated) commands.wait(waitReplicas, replicasWithinMs)
+      return together(commands)
+    }
+    const [answer, replicas] = await send(loaded.has(sha1) ? 'evalsha' : 'eval').catch((error: unknown) => {
+      if (error instanceof InfraFabricError && String(error.cause).includes('NOSCRIPT')) return send('eval')
+      throw error
+    })
+    loaded.add(sha1)
+    if (replicated) demandReplicas(Number(replicas))
+    return answer
+  }
 
   const demandReplicas = (replicas: number) => {
     if (replicas >= waitReplicas) return
@@ -236,59 +247,6 @@ export async function openRedisStore(
     throw notLeader(standing.holder, standing.code, place)
   }
 
-  const stepKeys = [
-    keys.lease,
-    keys.head,
-    keys.segments,
-    keys.step,
-    keys.length,
-    keys.tiles,
-    keys.producers,
-    keys.singleKeys,
-    keys.erasable
-  ]
-  const script = (text: string, values: readonly (string | Buffer)[]): [string, ...(string | Buffer)[]] => [
-    'eval',
-    text,
-    String(stepKeys.length),
-    ...stepKeys,
-    ...values
-  ]
-
-  /** Has the server take a step of the log when it fits. @returns as {@link takeStepScript} and {@link openStepScript} do */
-  const step = async (heldAs: string, commit: Commit, whenSent: () => void): Promise<unknown> => {
-    const { first, count, data } = commit.segment
-    const commands = [
-      script(openStepScript, [heldAs, String(commit.after.size), commit.after.lastHash]),
-      ['xadd', keys.step, 'NOMKSTREAM', idOf(first), 'count', String(count), 'data', octets(data), 'keys', commit.keys],
-      script(takeStepScript, takenValues(commit))
-    ] as const
-    const behind = waitReplicas > 0 ? (['wait', String(waitReplicas), String(replicasWithinMs)] as const) : null
-    const answers = await together(transaction(client, commands, behind, whenSent))
-    const [opened, added, taken] = answers[commands.length + 1] as readonly unknown[]
-    for (const answer of [opened, added, taken]) if (answer instanceof Error) throw redisError(answer, place)
-    if (behind !== null) demandReplicas(Number(answers.at(-1)))
-    return opened === 'open' ? taken : opened
-  }
-
-  const take = async (commit: Commit, whenSent: () => void): Promise<boolean> => {
-    const token = tokenOf()
-    await check()
-    const outcome = await step(`${token} ${self}`, commit, whenSent)
-    // a connection may have been made meanwhile, and have taken what waited for it
-    await check()
-    if (outcome === 'lost') {
-      lease.lost()
-      throw notLeader(null, null, place)
-    }
-    if (outcome !== 'taken') return false
-    filesHoldErased ||= commit.erasableChanges.erased.length > 0
-    if (filesHoldErased) await rewriteFiles()
-    return true
-  }
-
-  let lastSent: Promise<void> = Promise.resolve()
-
   return {
     ...reader,
     head: async () => {
@@ -300,12 +258,22 @@ export async function openRedisStore(
       }
       return reader.head()
     },
-    commit: (commit) => {
-      const sent = Promise.withResolvers<void>()
-      lastSent = sent.promise
-      return take(commit, sent.resolve).finally(sent.resolve)
+    commit: async (commit) => {
+      const token = tokenOf()
+      await check()
+      const names = [keys.lease, keys.head, keys.segments, keys.tiles, keys.producers, keys.singleKeys, keys.erasable]
+      const outcome = await run(commitScript, names, commitValues(`${token} ${self}`, commit), waitReplicas > 0)
+      // a connection may have been made meanwhile, and have taken what waited for it
+      await check()
+      if (outcome === 'lost') {
+        lease.lost()
+        throw notLeader(null, null, place)
+      }
+      if (outcome !== 'taken') return false
+      filesHoldErased ||= commit.erasableChanges.erased.length > 0
+      if (filesHoldErased) await rewriteFiles()
+      return true
     },
-    sent: () => lastSent,
     producers: (ids) =>
       lookUp(
         ids,
@@ -339,17 +307,32 @@ export async function openRedisStore(
   }
 }
 
-const octets = (data: Uint8Array): Buffer => Buffer.from(data.buffer, data.byteOffset, data.byteLength)
-
-function takenValues({ tiles, keyChanges, erasableChanges, head }: Commit): (string | Buffer)[] {
+function commitValues(
+  lease: string,
+  { after, segment, tiles, keys, keyChanges, erasableChanges, head }: Commit
+): (string | Buffer)[] {
+  const bytes = (data: Uint8Array) => Buffer.from(data.buffer, data.byteOffset, data.byteLength)
   const parts: (string | Buffer)[][] = [
-    tiles.flatMap(({ level, index, hashes }) => [`${level}/${index}`, octets(hashes)]),
+    tiles.flatMap(({ level, index, hashes }) => [`${level}/${index}`, bytes(hashes)]),
     keyChanges.producers.flatMap(({ id, last, firstIndex, lastIndex }) => [id, `${last} ${firstIndex} ${lastIndex}`]),
     keyChanges.single.flatMap(({ key, place }) => [key, `${place.index} ${place.hash}`]),
     erasableChanges.added.flatMap(({ index, erasable }) => [String(index), `${erasable.salt} ${erasable.payload}`]),
     erasableChanges.erased.map(String)
   ]
-  return [String(head.size), head.lastHash, head.checkpoint, ...parts.map((part) => String(part.length)), ...parts.flat()]
+  return [
+    lease,
+    String(after.size),
+    after.lastHash,
+    idOf(segment.first),
+    String(segment.count),
+    bytes(segment.data),
+    keys,
+    String(head.size),
+    head.lastHash,
+    head.checkpoint,
+    ...parts.map((part) => String(part.length)),
+    ...parts.flat()
+  ]
 }
 
 function readHolder(text: string): Holder {

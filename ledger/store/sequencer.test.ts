@@ -95,49 +95,6 @@ test('a group that is told its place while the one beneath it waits says so to w
   await Promise.all([first, second])
 })
 
-test('a group whose commit has not left the thread says so only when it has, or has failed', async (t) => {
-  const { slow, reached, tell } = gated(t)
-  const gates: PromiseWithResolvers<void>[] = []
-  const sent = () => {
-    gates.push(Promise.withResolvers<void>())
-    return gates.at(-1)!.promise
-  }
-  const sequencer = await openSequencer({ ...slow, sent }, contractSigner)
-  const sealed: number[] = []
-  const first = sequencer.append(numbered('p', 0, 1), () => sealed.push(1))
-  await reached(1)
-  for (let turns = 0; turns < 5; turns++) await turn()
-  t.deepEqual(sealed, [])
-  gates[0]!.resolve()
-  await turn()
-  t.deepEqual(sealed, [1])
-  tell(0, 'taken')
-  await first
-  const second = sequencer.append(numbered('p', 1, 1), () => sealed.push(2))
-  await reached(2)
-  tell(1, 'before')
-  gates[1]!.resolve()
-  t.is(await codeOfRefusal(second), 'ledger.store.io')
-  t.is(sequencer.head().size, 1)
-})
-
-test('octets of a commit that was taken serve a later one; those of one that failed may still be on their way', async (t) => {
-  const { store, slow, waiting, reached, tell } = gated(t)
-  const sequencer = await openSequencer(slow, contractSigner)
-  const fates: Fate[] = ['taken', 'taken', 'before', 'after', 'taken']
-  for (const [number, fate] of fates.entries()) {
-    const appended = codeOfRefusal(sequencer.append(numbered('p', number * 4, number === 0 ? 4 : 2)))
-    await reached(number + 1)
-    tell(number, fate)
-    await appended
-  }
-  const [first, second, third, fourth, fifth] = waiting.map(({ commit }) => commit.segment.data.buffer)
-  t.true(second === first)
-  t.true(third === second)
-  t.is(new Set([third, fourth, fifth]).size, 3)
-  t.is((await wholeLog(t, store)).length, 4 + 2 + 2 + 2)
-})
-
 test('a commit that fails takes back what was sealed on top of it, and nothing signed over that is ever the head', async (t) => {
   const { store, slow, waiting, reached, tell } = gated(t)
   const sequencer = await openSequencer(slow, contractSigner)

@@ -42,7 +42,7 @@ export interface Sequencer {
    * @throws {InfraFabricError} as {@link LogStore}; `ledger.store.rolled-back`; `ledger.entry.too-large`; `ledger.entry.reserved`, `ledger.entry.invalid` before anything was
    *   tried; likewise `ledger.append.key-taken`, see {@link knownPlaces}; `ledger.key.missing` when another key has taken over that is not here; `ledger.append.again` when
    *   one under way failed beneath it, or has keys of it: nothing of it is in the log, and it is to be told again when that one has ended
-   * @param whenSealed called when its commit has been handed to the store and left this thread
+   * @param whenSealed called when its commit has been handed to the store
    */
   readonly append: (items: readonly AppendItem[], whenSealed?: () => void) => Promise<readonly Place[]>
   /** The same for items that are laid out. */
@@ -76,8 +76,6 @@ interface Flight {
 interface Sealed {
   readonly places: FlatPlaces
   readonly taken: Promise<boolean> | null
-  /** Until when the commit needs this thread. */
-  readonly sent: Promise<void> | undefined
 }
 
 const again = (why: string): InfraFabricError => new InfraFabricError('ledger.append.again', why)
@@ -247,14 +245,13 @@ export async function openSequencer(
     const { placed, numbers } = fresh
     const pick = <T>(all: readonly T[]): T[] => numbers.map((number) => all[number]!)
     const pickedKeys = pick(itemKeys)
-    if (numbers.length === 0)
-      return { places: flattenPlaces(itemKeys.map((key) => placed.get(key)!)), taken: null, sent: undefined }
-    const { places, ...committed } = sealFresh(flight, pick(items), pickedKeys, pick(ids), before, next)
+    if (numbers.length === 0) return { places: flattenPlaces(itemKeys.map((key) => placed.get(key)!)), taken: null }
+    const { places, taken } = sealFresh(flight, pick(items), pickedKeys, pick(ids), before, next)
     const all = new Map(placed)
     readPlaces(places, 0, numbers.length).forEach((place, number) => {
       all.set(pickedKeys[number]!, place)
     })
-    return { places: flattenPlaces(itemKeys.map((key) => all.get(key)!)), ...committed }
+    return { places: flattenPlaces(itemKeys.map((key) => all.get(key)!)), taken }
   }
 
   /**
@@ -297,7 +294,7 @@ export async function openSequencer(
     // the tree is the position's own and grows while it is sealed
     position = null
     const signers: readonly [NoteSigner, ...NoteSigner[]] = next === undefined ? [signer] : [signer, next]
-    const { segment, places, checkpoint, lastHash } = seal(items, head, tree, signers, hashing, memoryFor)
+    const { segment, places, checkpoint, lastHash } = seal(items, head, tree, signers, hashing)
     const placeOf = (number: number): Place => readPlaces(places, number, number + 1)[0]!
     const commit: Commit = {
       after: head,
@@ -310,20 +307,7 @@ export async function openSequencer(
     }
     position = { head: commit.head, tree, signer: next ?? signer }
     for (const producer of commit.keyChanges.producers) producers.set(producer.id, producer)
-    return { places, taken: take(commit), sent: store.sent?.() }
-  }
-
-  /**
-   * Octets of a commit that was taken are written over by a later one, unless another thread has them now: memory outside V8's heap, half a megabyte a commit, has V8 collect all of the heap every
-   * fifty. Those of a commit that failed may still be on their way.
-   */
-  let spare: Uint8Array = new Uint8Array()
-  const memoryFor = (octets: number): Buffer => {
-    const { buffer } = spare
-    spare = new Uint8Array()
-    if (buffer.byteLength >= octets) return Buffer.from(buffer, 0, octets)
-    // numbers grow longer: without room for that the next commit of as many entries would not fit
-    return Buffer.allocUnsafeSlow(octets + (octets >> 3)).subarray(0, octets)
+    return { places, taken: take(commit) }
   }
 
   /** Has the store take a commit; after one that it did not take, whatever was sealed behind it stands nowhere. */
@@ -335,7 +319,6 @@ export async function openSequencer(
     try {
       taken = await committed
       if (taken && commit.head.size > known.size) known = commit.head
-      if (taken) spare = commit.segment.data
       return taken
     } finally {
       commits.delete(committed)
@@ -348,8 +331,7 @@ export async function openSequencer(
     underWay.push(flight)
     try {
       for (let times = 0; times < attempts; times++) {
-        const { places, taken, sent } = await inTurn(() => sealNext(flight, items, next))
-        await sent
+        const { places, taken } = await inTurn(() => sealNext(flight, items, next))
         whenSealed?.()
         if (taken === null || (await taken)) return places
       }
@@ -384,11 +366,10 @@ function seal(
   head: Head,
   tree: GrowingTree,
   signers: readonly [NoteSigner, ...NoteSigner[]],
-  hashing: Hashing,
-  memoryFor: (octets: number) => Buffer
+  hashing: Hashing
 ): { readonly segment: Segment; readonly places: FlatPlaces; readonly checkpoint: string; readonly lastHash: string } {
   const first = tree.size
-  const data = memoryFor(octetsOf(items, first))
+  const data = Buffer.allocUnsafeSlow(octetsOf(items, first))
   const places = flatPlacesOf(items.length, first)
   const marks = new Uint32Array(items.length * marksOfDraft)
   const previous = Buffer.from(head.lastHash, 'latin1')

@@ -100,10 +100,6 @@ export interface LogStore extends LogReader {
    *   `ledger.store.not-durable`, and `ledger.store.unreplicated`: it is in the log, and not on as many machines as it should be
    */
   readonly commit: (commit: Commit) => Promise<boolean>
-  /**
-   * Resolves when the last commit told has left this thread, or has ended: until then a thread that works on keeps it from leaving. Absent where it leaves at once.
-   */
-  readonly sent?: () => Promise<void>
   /** Those of these producers that have entries in the log. */
   readonly producers: (ids: readonly string[]) => Promise<ReadonlyMap<string, Producer>>
   /** Places of those keys with a row of their own that are in the log. */

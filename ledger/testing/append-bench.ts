@@ -14,7 +14,6 @@ import { hashLength } from '../log/merkle.ts'
 import { entriesOf } from '../log/segment.ts'
 import { GrowingTree, type Tile } from '../log/tree.ts'
 import { joinKeys, keyChanges, numberedKeys, type Producer } from '../store/keys.ts'
-import { transaction } from '../store/redis-transaction.ts'
 import type { Head, LogReader } from '../store/store.ts'
 import { durable, startRedis } from './redis-server.ts'
 
@@ -116,23 +115,16 @@ const opened: Record<LedgerStore['kind'], () => Promise<Bench>> = {
       store: { kind: 'redis', url: server.url },
       dir,
       rows: async ({ count, data, keys, tiles, producers: changed, head }) => {
-        // as the ledger sends its own: ioredis would copy the octets twice
-        const answers = await transaction(
-          client,
-          [
-            ['xadd', 'segments', '*', 'count', String(count), 'data', data, 'keys', keys],
-            ['hset', 'head', 'size', String(head.size), 'lastHash', head.lastHash, 'checkpoint', head.checkpoint!],
-            ['hset', 'tiles', ...tiles.flatMap(({ level, index, hashes }) => [`${level}/${index}`, Buffer.from(hashes)])],
-            [
-              'hset',
-              'producers',
-              ...changed.flatMap(({ id, last, firstIndex, lastIndex }) => [id, `${last} ${firstIndex} ${lastIndex}`])
-            ]
-          ],
-          null,
-          () => undefined
-        ).exec()
-        for (const answer of (answers ?? []).flat(2)) if (answer instanceof Error) throw answer
+        await client
+          .multi()
+          .xadd('segments', '*', 'count', count, 'data', data, 'keys', keys)
+          .hset('head', 'size', head.size, 'lastHash', head.lastHash, 'checkpoint', head.checkpoint!)
+          .hset('tiles', ...tiles.flatMap(({ level, index, hashes }) => [`${level}/${index}`, Buffer.from(hashes)]))
+          .hset(
+            'producers',
+            ...changed.flatMap(({ id, last, firstIndex, lastIndex }) => [id, `${last} ${firstIndex} ${lastIndex}`])
+          )
+          .exec()
       },
       value: async (octets) => void (await client.xadd('bare', '*', 'data', octets)),
       end: async () => {
