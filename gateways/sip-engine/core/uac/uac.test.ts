@@ -1,40 +1,6 @@
 import test from 'ava'
-import { type Bench, createBench } from '../../testing/bench.ts'
-import { createFakeApplication, type FakeApplication } from '../../testing/fake-application.ts'
-import type { PeerSocket } from '../../testing/memory-network.ts'
+import { callingScene, type Scene } from '../../testing/scenes.ts'
 import { headerOf, headersOf, responseText, shape, startLine } from '../../testing/sip-text.ts'
-
-interface Scene extends Bench {
-  readonly peer: PeerSocket
-  readonly app: FakeApplication
-  readonly shapes: () => string[]
-  readonly last: () => string
-  readonly say: (text: string, advanceMs?: number) => void
-  /** Sends a request of the application and lets it arrive; gives the reply's fields from `OK` on. */
-  readonly ask: (meta: string, sip: string) => readonly string[]
-}
-
-function scene(options: Parameters<typeof createBench>[0] = {}): Scene {
-  const bench = createBench(options)
-  const peer = bench.network.peer(bench.at.transport, '10.0.0.2', 5060)
-  const app = createFakeApplication(bench.engine, ['invite'])
-  return {
-    ...bench,
-    peer,
-    app,
-    shapes: () => peer.received.map(({ text }) => shape(text)),
-    last: () => peer.received.at(-1)!.text,
-    say: (text, advanceMs = 5) => {
-      peer.send(text, bench.at)
-      bench.clock.advance(advanceMs)
-    },
-    ask: (meta, sip) => {
-      const reply = app.send(meta, sip)!
-      bench.clock.advance(5)
-      return reply.fields.slice(3)
-    }
-  }
-}
 
 const invite = 'INVITE sip:bob@10.0.0.2 SIP/2.0\nfrom: sip:me@localhost\ncontact: sip:me@localhost\nX-Any: 1\n\nv=0\r\n'
 
@@ -50,7 +16,7 @@ function call(s: Scene): { transaction: string; dialog: string; request: string 
 }
 
 test('a new INVITE is completed by the engine and echoed in the reply', (t) => {
-  const s = scene()
+  const s = callingScene()
   const reply = s.app.send('sip||', invite)!
   s.clock.advance(5)
   const text = s.last()
@@ -70,7 +36,7 @@ test('a new INVITE is completed by the engine and echoed in the reply', (t) => {
 })
 
 test('100 is not shown, 180 and 200 are; the ACK goes to the Contact over the reversed Record-Route', (t) => {
-  const s = scene()
+  const s = callingScene()
   const { transaction, dialog, request } = call(s)
   s.say(responseText(request, 100))
   s.say(responseText(request, 180))
@@ -102,7 +68,7 @@ function established(s: Scene): { dialog: string; request: string } {
 }
 
 test('a repeated 200 is absorbed before the ACK and answered with the same ACK after it', (t) => {
-  const s = scene()
+  const s = callingScene()
   const { dialog, request } = call(s)
   const ok = responseText(request, 200, { extra: ['Contact: <sip:bob@10.0.0.2>'] })
   s.say(ok)
@@ -116,7 +82,7 @@ test('a repeated 200 is absorbed before the ACK and answered with the same ACK a
 })
 
 test('a 200 of a second fork is acknowledged and ended', (t) => {
-  const s = scene()
+  const s = callingScene()
   const { request } = established(s)
   s.say(responseText(request, 200, { tag: 'fork2', extra: ['Contact: <sip:bob@10.0.0.2>'] }))
   t.deepEqual(s.shapes(), ['INVITE', 'ACK', 'ACK', 'BYE'])
@@ -125,7 +91,7 @@ test('a 200 of a second fork is acknowledged and ended', (t) => {
 })
 
 test('a failure is acknowledged by the engine; the ACK of the application is refused; a repeat gets the ACK again', (t) => {
-  const s = scene()
+  const s = callingScene()
   const { dialog, request } = call(s)
   const busy = responseText(request, 486)
   s.say(busy)
@@ -144,7 +110,7 @@ test('a failure is acknowledged by the engine; the ACK of the application is ref
 })
 
 test('a silent peer: repeats by timers A and E, then a made-up 408', (t) => {
-  const s = scene()
+  const s = callingScene()
   s.peer.close()
   const peer = s.network.peer('udp', '10.0.0.2', 5060)
   const start = s.clock.monotonicMs()
@@ -164,7 +130,7 @@ test('a silent peer: repeats by timers A and E, then a made-up 408', (t) => {
 })
 
 test('a refused connection and an unknown name: made-up 503, behind the reply', (t) => {
-  const s = scene({ transport: 'tcp' })
+  const s = callingScene({ transport: 'tcp' })
   const [ok, ...rest] = s.ask('sip||', 'OPTIONS sip:10.0.0.77;transport=tcp SIP/2.0\n\n')
   t.is(ok, 'OK')
   t.deepEqual(rest.slice(2, 5), ['tcp', '10.0.0.77', '5060'])
@@ -175,7 +141,7 @@ test('a refused connection and an unknown name: made-up 503, behind the reply', 
 })
 
 test('names are looked up; the 4th meta field is the next hop', (t) => {
-  const s = scene()
+  const s = callingScene()
   s.ask('sip||', 'OPTIONS sip:x@peer.example SIP/2.0\n\n')
   s.ask('sip|||sip:10.0.0.2', 'OPTIONS sip:x@nowhere.invalid SIP/2.0\n\n')
   s.ask('sip|||10.0.0.2:5060', 'OPTIONS tel:+123 SIP/2.0\n\n')
@@ -186,7 +152,7 @@ test('names are looked up; the 4th meta field is the next hop', (t) => {
 })
 
 test('requests that cannot be sent are refused with the texts applications know', (t) => {
-  const s = scene()
+  const s = callingScene()
   const refusals: readonly (readonly [string, string, string])[] = [
     ['sip||', 'OPTIONS sip:10.0.0.1:5060 SIP/2.0\n\n', 'can not send request to myself'],
     ['sip||', 'OPTIONS sip:10.0.0.2;transport=sctp SIP/2.0\n\n', 'requested protocol/transport not available'],
@@ -202,7 +168,7 @@ test('requests that cannot be sent are refused with the texts applications know'
 })
 
 test('Call-ID, CSeq and From tag of the application are kept: the digest retry', (t) => {
-  const s = scene()
+  const s = callingScene()
   const { request } = call(s)
   s.say(responseText(request, 401, { extra: ['WWW-Authenticate: Digest realm="r", nonce="n"'] }))
   const [number] = headerOf(request, 'CSeq')!.split(' ')
@@ -214,7 +180,7 @@ test('Call-ID, CSeq and From tag of the application are kept: the digest retry',
 })
 
 test('in-dialog requests: placeholder replaced, CSeq counts up, no Contact on INFO, Contact on REFER', (t) => {
-  const s = scene()
+  const s = callingScene()
   const { dialog, request } = established(s)
   const number = Number(headerOf(request, 'CSeq')!.split(' ')[0])
   s.ask(`sip||${dialog}`, 'INFO sip:placeholder SIP/2.0\nContent-Type: text/plain\n\nhi')
@@ -228,7 +194,7 @@ test('in-dialog requests: placeholder replaced, CSeq counts up, no Contact on IN
 })
 
 test('BYE: its response ends the dialog, but 401 and 407 do not', (t) => {
-  const s = scene()
+  const s = callingScene()
   const { dialog } = established(s)
   s.ask(`sip||${dialog}`, 'BYE sip:placeholder SIP/2.0\n\n')
   s.say(responseText(s.last(), 407))
@@ -240,7 +206,7 @@ test('BYE: its response ends the dialog, but 401 and 407 do not', (t) => {
 })
 
 test('BYE of the peer is shown in the dialog', (t) => {
-  const s = scene()
+  const s = callingScene()
   const { dialog, request } = established(s)
   const bye = `BYE sip:me@10.0.0.1:5060 SIP/2.0\nVia: SIP/2.0/UDP 10.0.0.2;branch=z9hG4bKbye\nFrom: <sip:bob@10.0.0.2>;tag=rt\nTo: ${headerOf(request, 'From')}\nCall-ID: ${headerOf(request, 'Call-ID')}\nCSeq: 7 BYE\n\n`
   s.say(bye)
@@ -249,7 +215,7 @@ test('BYE of the peer is shown in the dialog', (t) => {
 })
 
 test('CANCEL waits for a provisional response, is the INVITE in all but method, and the 487 is shown', (t) => {
-  const s = scene()
+  const s = callingScene()
   const { transaction, request } = call(s)
   const reply = s.ask(`sip|${transaction}|`, 'CANCEL sip:bob@10.0.0.2 SIP/2.0\nReason: SIP;cause=200\nContact: <sip:no>\n\n')
   t.is(reply[0], 'OK')
@@ -273,7 +239,7 @@ test('CANCEL waits for a provisional response, is the INVITE in all but method, 
 })
 
 test('a 200 that wins against CANCEL: shown, and BYE right behind the ACK of the application', (t) => {
-  const s = scene()
+  const s = callingScene()
   const { transaction, dialog, request } = call(s)
   s.say(responseText(request, 180))
   s.ask(`sip|${transaction}|`, 'CANCEL sip:bob@10.0.0.2 SIP/2.0\n\n')
@@ -285,7 +251,7 @@ test('a 200 that wins against CANCEL: shown, and BYE right behind the ACK of the
 })
 
 test('a cancelled INVITE that never ends is given up after 64*T1 with a made-up 487', (t) => {
-  const s = scene()
+  const s = callingScene()
   const { transaction, request } = call(s)
   s.say(responseText(request, 180))
   s.ask(`sip|${transaction}|`, 'CANCEL sip:bob@10.0.0.2 SIP/2.0\n\n')
@@ -295,7 +261,7 @@ test('a cancelled INVITE that never ends is given up after 64*T1 with a made-up 
 })
 
 test('PRACK of the application goes to the early target; a repeated reliable 180 is not shown again', (t) => {
-  const s = scene()
+  const s = callingScene()
   const { dialog, request } = call(s)
   const ringing = responseText(request, 180, { extra: ['Require: 100rel', 'RSeq: 5', 'Contact: <sip:early@10.0.0.2>'] })
   s.say(ringing)
@@ -311,7 +277,7 @@ test('PRACK of the application goes to the early target; a repeated reliable 180
 })
 
 test('a re-INVITE: its 2xx refreshes the target, its ACK is the application’s; a second one at once is refused', (t) => {
-  const s = scene()
+  const s = callingScene()
   const { dialog } = established(s)
   s.ask(`sip||${dialog}`, 'INVITE sip:placeholder SIP/2.0\n\nv=0\r\n')
   t.is(s.ask(`sip||${dialog}`, 'INVITE sip:placeholder SIP/2.0\n\n')[0], 'NOK')
@@ -325,7 +291,7 @@ test('a re-INVITE: its 2xx refreshes the target, its ACK is the application’s;
 })
 
 test('BYE while the re-INVITE is pending cancels it first', (t) => {
-  const s = scene()
+  const s = callingScene()
   const { dialog } = established(s)
   s.ask(`sip||${dialog}`, 'INVITE sip:placeholder SIP/2.0\n\nv=0\r\n')
   s.say(responseText(s.last(), 100))
@@ -334,7 +300,7 @@ test('BYE while the re-INVITE is pending cancels it first', (t) => {
 })
 
 test('an application that goes away: its ringing INVITE is cancelled, an answer meanwhile acknowledged and ended', (t) => {
-  const s = scene()
+  const s = callingScene()
   const { request } = call(s)
   s.say(responseText(request, 180))
   s.app.disconnect()
@@ -346,7 +312,7 @@ test('an application that goes away: its ringing INVITE is cancelled, an answer 
 })
 
 test('stray and malformed responses are dropped and counted', (t) => {
-  const s = scene()
+  const s = callingScene()
   const { request } = call(s)
   s.say(responseText(request, 200).replace('z9hG4bK', 'z9hG4bKx'))
   s.say(responseText(request, 200).replace('10.0.0.1:5060', '10.0.0.66:5060'))
@@ -356,7 +322,7 @@ test('stray and malformed responses are dropped and counted', (t) => {
 })
 
 test('SUBSCRIBE makes a dialog; a NOTIFY that overtakes its 200 is shown in it', (t) => {
-  const s = scene()
+  const s = callingScene()
   const fields = s.ask('sip||', 'SUBSCRIBE sip:bob@10.0.0.2 SIP/2.0\nEvent: presence\nExpires: 60\n\n')
   const request = s.last()
   const notify = (cseq: number, state: string) =>

@@ -1,53 +1,15 @@
 import test from 'ava'
-import { type Bench, createBench } from '../../testing/bench.ts'
-import { createFakeApplication, type FakeApplication } from '../../testing/fake-application.ts'
-import type { PeerSocket } from '../../testing/memory-network.ts'
+import type { createBench } from '../../testing/bench.ts'
+import { createFakeApplication } from '../../testing/fake-application.ts'
+import { calledScene, calledDialog as dialog, type Scene } from '../../testing/scenes.ts'
 import { headerOf, headersOf, requestText, shape, startLine } from '../../testing/sip-text.ts'
-
-interface Scene extends Bench {
-  readonly peer: PeerSocket
-  readonly app: FakeApplication
-  readonly shapes: () => string[]
-  /** Transaction id of the latest request shown. */
-  readonly shown: () => string
-  readonly say: (text: string, advanceMs?: number) => void
-  readonly answer: (status: number, extra?: string, transaction?: string) => readonly string[]
-}
-
-const dialog = 'call-1;from-tag=ft'
-
-function scene(
-  options: Parameters<typeof createBench>[0] = {},
-  verbs = ['invite', 'options', 'message', 'info', 'subscribe', 'notify']
-): Scene {
-  const bench = createBench(options)
-  const peer = bench.network.peer(bench.at.transport, '10.0.0.9', 5090)
-  const app = createFakeApplication(bench.engine, verbs)
-  const shown = (): string => app.delivered().at(-1)!.fields[8]!
-  return {
-    ...bench,
-    peer,
-    app,
-    shown,
-    shapes: () => peer.received.map(({ text }) => shape(text)),
-    say: (text, advanceMs = 5) => {
-      peer.send(text, bench.at)
-      bench.clock.advance(advanceMs)
-    },
-    answer: (status, extra = '', transaction = shown()) => {
-      const reply = app.send(`sip|${transaction}|`, `SIP/2.0 ${status} Said\n${extra}Content-Length: 0\n\n`)!
-      bench.clock.advance(5)
-      return reply.fields
-    }
-  }
-}
 
 const toOf = (s: Scene): string => headerOf(s.peer.received.at(-1)!.text, 'To')!
 const invite = (extra: Partial<Parameters<typeof requestText>[0]> = {}): string =>
   requestText({ method: 'INVITE', branch: 'i1', ...extra })
 
 test('an INVITE gets 100 at once and is shown with its source, marked Via and the exact meta fields', (t) => {
-  const s = scene()
+  const s = calledScene()
   s.say(invite({ extra: ['x-lower: 1', 'Subject : folded\r\n  value'], body: 'v=0\r\n' }))
   t.deepEqual(s.shapes(), ['100 INVITE'])
   t.is(headerOf(s.peer.received[0]!.text, 'To'), '<sip:bob@10.0.0.1>')
@@ -65,7 +27,7 @@ test('an INVITE gets 100 at once and is shown with its source, marked Via and th
 })
 
 test('received is added where sent-by is not the source, and the other Vias stay', (t) => {
-  const s = scene()
+  const s = calledScene()
   s.say(
     invite().replace(
       'UDP 10.0.0.9:5090;branch=z9hG4bKi1',
@@ -82,7 +44,7 @@ test('received is added where sent-by is not the source, and the other Vias stay
 })
 
 test('180, 200, ACK: one To tag, default Contact, Record-Route copied, ACK shown with the INVITE transaction', (t) => {
-  const s = scene()
+  const s = calledScene()
   s.say(invite({ extra: ['Record-Route: <sip:10.0.0.7;lr>', 'Record-Route: <sip:10.0.0.8;lr>'] }))
   const transaction = s.shown()
   const ringing = s.answer(180)
@@ -106,7 +68,7 @@ test('180, 200, ACK: one To tag, default Contact, Record-Route copied, ACK shown
 })
 
 test('the application chooses the To tag in its first response', (t) => {
-  const s = scene()
+  const s = calledScene()
   s.say(invite())
   s.answer(183, 'To: <sip:bob@10.0.0.1>;tag=mine\n')
   s.answer(200, 'To: <sip:bob@10.0.0.1>;tag=other\n')
@@ -117,7 +79,7 @@ test('the application chooses the To tag in its first response', (t) => {
 })
 
 test('header rules: immutable dropped, localhost replaced, names in canonical case, unknown last', (t) => {
-  const s = scene()
+  const s = calledScene()
   s.say(invite())
   s.answer(
     200,
@@ -132,7 +94,7 @@ test('header rules: immutable dropped, localhost replaced, names in canonical ca
 })
 
 test('a repeated INVITE is answered with what was sent last', (t) => {
-  const s = scene()
+  const s = calledScene()
   s.say(invite())
   s.say(invite())
   s.answer(180)
@@ -142,7 +104,7 @@ test('a repeated INVITE is answered with what was sent last', (t) => {
 })
 
 test('with tryingMs an INVITE gets 100 when its application has said nothing until then; repeats before it are absorbed', (t) => {
-  const s = scene({ timers: { tryingMs: 200 } })
+  const s = calledScene({ timers: { tryingMs: 200 } })
   s.say(invite())
   s.say(invite(), 190)
   t.deepEqual(s.shapes(), [])
@@ -157,7 +119,7 @@ test('with tryingMs an INVITE gets 100 when its application has said nothing unt
 })
 
 test('with tryingMs an INVITE that is answered in time gets no 100, the first and one in a dialog', (t) => {
-  const s = scene({ timers: { tryingMs: 200 } })
+  const s = calledScene({ timers: { tryingMs: 200 } })
   s.say(invite())
   s.answer(180)
   s.clock.advance(1000)
@@ -173,7 +135,7 @@ test('with tryingMs an INVITE that is answered in time gets no 100, the first an
 })
 
 test('with tryingMs a CANCEL finds an INVITE that has no answer yet', (t) => {
-  const s = scene({ timers: { tryingMs: 200 } })
+  const s = calledScene({ timers: { tryingMs: 200 } })
   s.say(invite())
   s.say(requestText({ method: 'CANCEL', branch: 'i1' }))
   s.clock.advance(300)
@@ -182,7 +144,7 @@ test('with tryingMs a CANCEL finds an INVITE that has no answer yet', (t) => {
 })
 
 test('a 2xx is repeated at T1 up to T2, and 64*T1 without ACK ends the call with BYE', (t) => {
-  const s = scene()
+  const s = calledScene()
   s.say(invite())
   s.answer(200)
   const sentAt = s.peer.received[1]!.atMs
@@ -206,7 +168,7 @@ test('a 2xx is repeated at T1 up to T2, and 64*T1 without ACK ends the call with
 })
 
 test('over TCP a 2xx is repeated too, since a later hop may lose it; a missing ACK ends the call', (t) => {
-  const s = scene({ transport: 'tcp' })
+  const s = calledScene({ transport: 'tcp' })
   s.say(invite({ transport: 'TCP' }))
   s.answer(200)
   s.clock.advance(33_000)
@@ -215,14 +177,14 @@ test('over TCP a 2xx is repeated too, since a later hop may lose it; a missing A
 })
 
 test('over TLS the default Contact is a sips URI', (t) => {
-  const s = scene({ transport: 'tls' })
+  const s = calledScene({ transport: 'tls' })
   s.say(invite({ transport: 'TLS' }))
   s.answer(200)
   t.is(headerOf(s.peer.received[1]!.text, 'Contact'), '<sips:10.0.0.1:5060;transport=tls>')
 })
 
 test('a failure is repeated until its ACK, which the application does not see', (t) => {
-  const s = scene()
+  const s = calledScene()
   s.say(invite())
   const reply = s.answer(486)
   t.is(reply[11], dialog)
@@ -236,7 +198,7 @@ test('a failure is repeated until its ACK, which the application does not see', 
 })
 
 test('CANCEL before any response: 200, 487, shown without dialog id; the late answer is refused', (t) => {
-  const s = scene()
+  const s = calledScene()
   s.say(invite())
   const transaction = s.shown()
   s.say(requestText({ method: 'CANCEL', branch: 'i1' }))
@@ -252,7 +214,7 @@ test('CANCEL before any response: 200, 487, shown without dialog id; the late an
 })
 
 test('CANCEL after a provisional response is shown with the dialog id', (t) => {
-  const s = scene()
+  const s = calledScene()
   s.say(invite())
   const transaction = s.shown()
   s.answer(180)
@@ -262,7 +224,7 @@ test('CANCEL after a provisional response is shown with the dialog id', (t) => {
 })
 
 test('CANCEL after the 200: 481, BYE, and the application is told', (t) => {
-  const s = scene()
+  const s = calledScene()
   s.say(invite())
   s.answer(200)
   s.say(requestText({ method: 'CANCEL', branch: 'i1' }))
@@ -272,7 +234,7 @@ test('CANCEL after the 200: 481, BYE, and the application is told', (t) => {
 })
 
 test('without an application: INVITE 100 and 503, others 503', (t) => {
-  const s = scene({}, [])
+  const s = calledScene({}, [])
   s.say(invite())
   s.say(requestText({ method: 'OPTIONS', branch: 'o1', callId: 'c2' }))
   t.deepEqual(s.shapes(), ['100 INVITE', '503 INVITE', '503 OPTIONS'])
@@ -280,7 +242,7 @@ test('without an application: INVITE 100 and 503, others 503', (t) => {
 })
 
 test('outside a dialog: 481 where a dialog is needed, 405 for what begins nothing, ACK dropped', (t) => {
-  const s = scene()
+  const s = calledScene()
   for (const [index, method] of ['BYE', 'UPDATE', 'PRACK', 'CANCEL', 'REFER', 'FOO', 'ACK'].entries()) {
     s.say(requestText({ method, branch: `x${index}`, callId: `c${index}` }))
   }
@@ -290,7 +252,7 @@ test('outside a dialog: 481 where a dialog is needed, 405 for what begins nothin
 })
 
 test('an unknown To tag: INVITE 481, INFO and OPTIONS delivered as new', (t) => {
-  const s = scene()
+  const s = calledScene()
   s.say(invite({ to: '<sip:bob@10.0.0.1>;tag=zz' }))
   s.say(requestText({ method: 'INFO', branch: 'f1', callId: 'c2', to: '<sip:bob@10.0.0.1>;tag=zz' }))
   t.deepEqual(s.shapes(), ['100 INVITE', '481 INVITE'])
@@ -303,7 +265,7 @@ test('an unknown To tag: INVITE 481, INFO and OPTIONS delivered as new', (t) => 
 })
 
 function established(options: Parameters<typeof createBench>[0] = {}): Scene & { to: string } {
-  const s = scene(options)
+  const s = calledScene(options)
   s.say(invite())
   s.answer(200)
   const to = toOf(s)
@@ -351,7 +313,7 @@ test('a second INVITE while one is unanswered gets 500, one while ours is pendin
 })
 
 test('an INVITE without To tag that would make the dialog again: merged copy 482, another 491', (t) => {
-  const s = scene()
+  const s = calledScene()
   s.say(invite())
   s.say(invite({ branch: 'other-way' }))
   t.is(s.shapes().at(-1), '482 INVITE')
@@ -383,7 +345,7 @@ test('BYE for a dialog whose application is gone: 481 and the dialog is dropped'
 })
 
 test('an application that never answers: INVITE 480 after 64 s; a non-INVITE gets 100 after 3.5 s and nothing else (RFC 4320)', (t) => {
-  const s = scene()
+  const s = calledScene()
   s.say(invite())
   s.say(requestText({ method: 'OPTIONS', branch: 'o1', callId: 'c2' }))
   s.clock.advance(3400)
@@ -399,7 +361,7 @@ test('an application that never answers: INVITE 480 after 64 s; a non-INVITE get
 })
 
 test('a call that rings too long after its latest provisional response gets 480', (t) => {
-  const s = scene()
+  const s = calledScene()
   s.say(invite())
   s.answer(180)
   s.clock.advance(200_000)
@@ -412,7 +374,7 @@ test('a call that rings too long after its latest provisional response gets 480'
 })
 
 test('round robin over applications; remove_route takes only the verb; route twice is route once', (t) => {
-  const s = scene({}, ['options', 'options', 'message'])
+  const s = calledScene({}, ['options', 'options', 'message'])
   const second = createFakeApplication(s.engine, ['options'])
   for (let index = 0; index < 4; index++) s.say(requestText({ method: 'OPTIONS', branch: `o${index}`, callId: `c${index}` }))
   t.deepEqual([s.app.delivered().length, second.delivered().length], [2, 2])
@@ -423,14 +385,14 @@ test('round robin over applications; remove_route takes only the verb; route twi
 })
 
 test('another application cannot answer', (t) => {
-  const s = scene()
+  const s = calledScene()
   s.say(invite())
   const other = createFakeApplication(s.engine, [])
   t.is(other.send(`sip|${s.shown()}|`, 'SIP/2.0 200 OK\n\n')!.fields[4], 'Response not sent due to unknown transaction')
 })
 
 test('malformed requests: 400 with the header named, garbage dropped, and an INVITE refused so is not remembered', (t) => {
-  const s = scene()
+  const s = calledScene()
   s.say(requestText({ method: 'OPTIONS', branch: 'o1' }).replace('CSeq: 1', 'CSeq: x'))
   s.say(requestText({ method: 'OPTIONS', branch: 'o2' }).replace('Max-Forwards: 70', 'Max-Forwards: many'))
   s.say(requestText({ method: 'OPTIONS', branch: 'o3' }).replace('Content-Length: 0', 'Content-Length: 99'))
@@ -453,13 +415,13 @@ test('malformed requests: 400 with the header named, garbage dropped, and an INV
 })
 
 test('more transactions than allowed are refused with 503', (t) => {
-  const s = scene({ serverTransactions: 2 })
+  const s = calledScene({ serverTransactions: 2 })
   for (let index = 0; index < 3; index++) s.say(requestText({ method: 'OPTIONS', branch: `o${index}`, callId: `c${index}` }))
   t.deepEqual(s.shapes(), ['503 OPTIONS'])
 })
 
 test('a reliable 180: RSeq, repeated until PRACK, PRACK shown and answered by the application', (t) => {
-  const s = scene()
+  const s = calledScene()
   s.say(invite({ extra: ['Supported: timer, 100rel'] }))
   s.answer(180, 'require: 100rel\nrseq: 77\n')
   const ringing = s.peer.received[1]!.text
@@ -480,7 +442,7 @@ test('a reliable 180: RSeq, repeated until PRACK, PRACK shown and answered by th
 })
 
 test('a reliable response to a peer that cannot: refused; unacknowledged: the INVITE fails with 504', (t) => {
-  const s = scene()
+  const s = calledScene()
   s.say(invite())
   t.deepEqual(s.answer(183, 'Require: 100rel\n').slice(3), ['NOK', 'Remote endpoint does not support 100rel'])
   s.say(invite({ branch: 'i2', callId: 'c2', extra: ['Require: 100rel'] }))
@@ -490,7 +452,7 @@ test('a reliable response to a peer that cannot: refused; unacknowledged: the IN
 })
 
 test('UPDATE before the final answer is shown; a second one meanwhile gets 500', (t) => {
-  const s = scene()
+  const s = calledScene()
   s.say(invite())
   s.answer(180)
   const to = toOf(s)
@@ -502,7 +464,7 @@ test('UPDATE before the final answer is shown; a second one meanwhile gets 500',
 })
 
 test('SUBSCRIBE makes a dialog; a final NOTIFY of the application ends it', (t) => {
-  const s = scene()
+  const s = calledScene()
   s.say(requestText({ method: 'SUBSCRIBE', branch: 's1', extra: ['Event: presence'] }))
   const reply = s.answer(202)
   t.is(reply[11], dialog)
@@ -524,7 +486,7 @@ test('SUBSCRIBE makes a dialog; a final NOTIFY of the application ends it', (t) 
 })
 
 test('bad responses of an application are refused without harm', (t) => {
-  const s = scene()
+  const s = calledScene()
   s.say(invite())
   const transaction = s.shown()
   for (const sip of [
@@ -539,7 +501,7 @@ test('bad responses of an application are refused without harm', (t) => {
 })
 
 test('requests to a contact that registered over a connection go over that connection, until it unregisters', (t) => {
-  const s = scene({ transport: 'tcp' }, ['register'])
+  const s = calledScene({ transport: 'tcp' }, ['register'])
   const register = (branch: string, expires: number) =>
     requestText({
       method: 'REGISTER',
